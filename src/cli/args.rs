@@ -1,0 +1,164 @@
+//! The command line's grammar.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::finding::Severity;
+use crate::policy::Profile;
+use crate::report::Format;
+
+/// Makes Kubernetes volumes safe.
+#[derive(Debug, Parser)]
+#[command(name = "volcheck", version, about, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check manifests: files, folders, globs, or `-` for standard input
+    Lint(LintArgs),
+    /// Answer an AdmissionReview as the webhook would, without a cluster
+    Review(ReviewArgs),
+    /// Show the page of a rule
+    Explain(ExplainArgs),
+    /// List the rules
+    Rules(RulesArgs),
+    /// Print a schema
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    /// Files, folders or globs; `-` is standard input
+    #[arg(default_value = ".")]
+    pub(super) paths: Vec<String>,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+    /// What makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub(super) fail_on: FailOn,
+    /// What is shown: `warning` by default in text, all in json and sarif
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) min_severity: Option<Severity>,
+    /// The format of the report: text, concise, json or sarif
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Don't read these, even when they are named (may be given several times)
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<String>,
+    /// Read what `.gitignore` and its like say not to
+    #[arg(long)]
+    pub(super) no_gitignore: bool,
+    /// The endings of manifests in a folder
+    #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
+    pub(super) ext: Vec<String>,
+    /// The name of standard input in the report
+    #[arg(long, value_name = "PATH")]
+    pub(super) stdin_filename: Option<String>,
+    /// No manifest is no trouble: exit 0
+    #[arg(long)]
+    pub(super) allow_empty: bool,
+    /// Comments, annotations and baseline count for nothing
+    #[arg(long)]
+    pub(super) no_ignores: bool,
+    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    #[arg(long)]
+    pub(super) strict_parse: bool,
+    /// Colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: When,
+    /// Links from findings to the rules' pages, in terminals that know them
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) links: When,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// The rules that count: none, recommended, baseline or restricted
+    #[arg(long, default_value = "recommended")]
+    pub(super) profile: Profile,
+    /// These rules alone, whatever the profile
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(super) select: Option<Vec<String>>,
+    /// Not these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(super) ignore: Vec<String>,
+    /// The profile alone, whatever policy file there is
+    #[arg(long)]
+    pub(super) no_policy: bool,
+    /// The namespace of objects that name none
+    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
+    pub(super) namespace: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    Error,
+    Warning,
+    Info,
+    Never,
+}
+
+impl FailOn {
+    /// The least severity that fails a run.
+    pub(super) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Info => Some(Severity::Info),
+            Self::Never => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReviewArgs {
+    /// The review, in JSON; `-` is standard input
+    #[arg(default_value = "-")]
+    pub(super) file: String,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The rule; without one, an index
+    pub(super) rule: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// The profile whose rules are marked
+    #[arg(long, default_value = "recommended")]
+    pub(super) profile: Profile,
+    /// The format of the list
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: RulesFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RulesFormat {
+    Text,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Which one
+    pub(super) what: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// The report of `lint --format json`
+    Output,
+}

@@ -1,0 +1,69 @@
+//! Which files are patches: what a kustomization names as one is part of an object.
+
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::input::{self, Input, Origin};
+use crate::source::{File, Tree, decode};
+
+/// The names that kustomize looks for.
+const NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Whether a file of this name is a kustomization, whatever stands in it.
+pub(super) fn is_kustomization(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| NAMES.iter().any(|known| file == *known))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Kustomization {
+    patches: Vec<Patch>,
+    patches_strategic_merge: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Patch {
+    path: Option<String>,
+}
+
+/// The names of the inputs that a kustomization among them patches with.
+pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
+    let kustomizations = inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
+    let mut names = HashSet::new();
+    for input in kustomizations {
+        // What can't be read or decoded here is reported where the file itself is linted.
+        let Some(kustomization) = read(input) else { continue };
+        let folder = Path::new(&input.name).parent().unwrap_or(Path::new(""));
+        let named = kustomization.patches.into_iter().filter_map(|patch| patch.path);
+        for path in named.chain(kustomization.patches_strategic_merge) {
+            names.insert(normal(&folder.join(path)).to_string_lossy().into_owned());
+        }
+    }
+    names
+}
+
+fn read(input: &Input) -> Option<Kustomization> {
+    let file = File::decode(input.name.as_str(), input::read(input).ok()?).ok()?;
+    let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
+    decode(&tree, tree.root()).ok()
+}
+
+/// The path without `.` and `..`, as text.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !out.pop() {
+                    out.push("..");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,326 @@
+//! One manifest: from its bytes to located findings.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::kustomize::is_kustomization;
+use crate::engine::judge;
+use crate::finding::{Finding, Severity};
+use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
+use crate::policy::{self, Level, Policy};
+use crate::report::{Counts, Located, Place};
+use crate::source::{
+    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, holds_no_volume, locate, locate_key,
+};
+
+/// What a template is called that isn't rendered.
+pub const RAW_TEMPLATE: &str = "a raw template, which is no YAML before it is rendered";
+
+/// How manifests are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Lint<'p> {
+    /// The policy.
+    pub policy: &'p Policy,
+    /// Whether documents that can't hold a volume are parsed, too.
+    pub parse_all: bool,
+}
+
+/// What came of one manifest, or of a part of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was seen.
+    pub counts: Counts,
+    /// What was found in objects.
+    pub findings: Vec<Located>,
+    /// What couldn't be judged.
+    pub errors: Vec<Located>,
+}
+
+impl Outcome {
+    fn add(&mut self, other: Self) {
+        self.counts.objects += other.counts.objects;
+        self.counts.objects_with_volumes += other.counts.objects_with_volumes;
+        self.counts.other_documents += other.counts.other_documents;
+        self.findings.extend(other.findings);
+        self.errors.extend(other.errors);
+    }
+}
+
+/// Judges the manifest `name`; `is_patch` says that a kustomization patches others with it.
+pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome.counts.files = 1;
+    outcome.counts.kustomizations = usize::from(is_kustomization(name));
+    let file = match File::decode(name, bytes) {
+        Ok(file) => Arc::new(file),
+        Err(error) => {
+            let at = Position { line: error.line, column: 1, offset: error.at };
+            let finding = Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
+                .help("save it as UTF-8");
+            let primary = Some(Span { start: at, end: at });
+            let place = Place { path: name.into(), file: None, primary, related: Vec::new() };
+            outcome.errors.push(Located { finding, place });
+            return outcome;
+        }
+    };
+    let chunks = source::split(file.text());
+    let reader = Reader { lint, file: &file, path: name.into(), is_patch };
+    if let [chunk] = chunks.as_slice() {
+        outcome.add(reader.chunk(chunk));
+    } else {
+        // The unit of work is the document: one file may hold most of a tree.
+        let parts: Vec<_> = chunks.par_iter().map(|chunk| reader.chunk(chunk)).collect();
+        parts.into_iter().for_each(|part| outcome.add(part));
+    }
+    outcome
+}
+
+struct Reader<'r> {
+    lint: &'r Lint<'r>,
+    file: &'r Arc<File>,
+    path: Arc<str>,
+    is_patch: bool,
+}
+
+impl Reader<'_> {
+    fn chunk(&self, chunk: &Chunk) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(separator) = &chunk.bad_separator {
+            let finding = unanalyzed("kubectl refuses this document separator: after `---` only a comment may stand")
+                .help("put what follows `---` on a line of its own");
+            outcome.errors.push(self.at(finding, separator.clone()));
+        }
+        let text = &self.file.text()[chunk.range.clone()];
+        if !self.lint.parse_all && holds_no_volume(text, policy::holds_no_volume) {
+            outcome.counts.objects += 1;
+            return outcome;
+        }
+        let first = text.trim_start();
+        if first.starts_with('{') {
+            if let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone()) {
+                for tree in trees {
+                    self.document(&tree, &mut outcome);
+                }
+                return outcome;
+            }
+        }
+        match Tree::parse(self.file.text(), chunk.range.clone()) {
+            Ok(None) => {}
+            Ok(Some(tree)) => {
+                if self.document(&tree, &mut outcome) {
+                    self.dropped(&tree, chunk, &mut outcome);
+                }
+            }
+            Err(error) if self.may_be_no_manifest(text) => {
+                drop(error);
+                outcome.counts.other_documents += 1;
+            }
+            Err(error) => outcome.errors.push(self.refused(&error, text)),
+        }
+        outcome
+    }
+
+    /// A JSON dialect that kubectl doesn't read, such as a compiler's settings with comments, is no manifest;
+    /// but only where nothing in it could be the key `kind`.
+    fn may_be_no_manifest(&self, text: &str) -> bool {
+        self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
+    }
+
+    fn refused(&self, error: &TreeError, text: &str) -> Located {
+        let finding = if text.contains("{{") {
+            unanalyzed(RAW_TEMPLATE)
+                .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)")
+        } else {
+            unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+        };
+        self.at(finding, error.span.clone())
+    }
+
+    /// Judges a document; whether it is a Kubernetes object.
+    fn document(&self, tree: &Tree<'_>, outcome: &mut Outcome) -> bool {
+        let before = outcome.counts.objects;
+        self.object(tree, tree.root(), None, outcome);
+        let is_object = outcome.counts.objects > before;
+        if !is_object && !tree.is_null(tree.root()) {
+            outcome.counts.other_documents += 1;
+        }
+        is_object
+    }
+
+    fn object(&self, tree: &Tree<'_>, node: NodeId, outer: Option<&TypeMeta<'_>>, outcome: &mut Outcome) {
+        if !matches!(tree.view(node), View::Mapping) {
+            return;
+        }
+        let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
+            Ok(meta) => inferred(meta, outer),
+            Err(error) => {
+                if tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some() {
+                    outcome.counts.objects += 1;
+                    outcome.errors.push(self.invalid(tree, node, &error, None));
+                }
+                return;
+            }
+        };
+        // kubectl expands whatever has a list under `items`, and drops what stands around it.
+        if let Some(items) = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_))) {
+            if !meta.kind.is_empty() {
+                for item in tree.items(items) {
+                    self.object(tree, *item, Some(&meta), outcome);
+                }
+                return;
+            }
+        }
+        if meta.kind.is_empty() || meta.api_version.is_empty() {
+            return;
+        }
+        outcome.counts.objects += 1;
+        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io" {
+            return;
+        }
+        let policy = self.lint.policy;
+        match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+            Ok(mut object) => {
+                if let (true, Body::Pods(pods)) = (self.is_patch, &mut object.body) {
+                    pods.iter_mut().for_each(|pod| pod.is_whole = false);
+                }
+                outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
+                for finding in judge(&object, policy) {
+                    outcome.findings.push(self.located(tree, node, finding));
+                }
+                if !matches!(object.body, Body::Other) {
+                    self.repeated_keys(tree, node, &object, outcome);
+                }
+            }
+            Err(error) => outcome.errors.push(self.invalid(tree, node, &error, Some(&meta))),
+        }
+    }
+
+    fn invalid(&self, tree: &Tree<'_>, node: NodeId, error: &FieldError, meta: Option<&TypeMeta<'_>>) -> Located {
+        let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
+        let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
+        let finding = Finding::new("invalid-field-value", Severity::Error, error.path.clone(), message)
+            .help("write it as the API server reads it; an unquoted word or number may need quotes");
+        self.located(tree, node, finding)
+    }
+
+    fn repeated_keys(&self, tree: &Tree<'_>, root: NodeId, object: &Object<'_>, outcome: &mut Outcome) {
+        let whole = tree.range(root);
+        for &mapping in tree.irregular() {
+            let range = tree.range(mapping);
+            if range.start < whole.start || range.end > whole.end {
+                continue;
+            }
+            for duplicate in tree.duplicates(mapping) {
+                let same = tree.same(duplicate.first.1, duplicate.last.1);
+                let severity = if same { Severity::Warning } else { Severity::Error };
+                let key = model::printable(&tree.key(duplicate.last.0)).into_owned();
+                let finding = Finding::new("duplicate-key", severity, FieldPath::root(), format!("key `{key}` stands twice in one mapping"))
+                    .why("kubectl applies the last one without a word, and nothing in the cluster sees the other")
+                    .help("remove one of the two")
+                    .label("this one counts")
+                    .related(FieldPath::root(), "this one is dropped");
+                self.add_pair(tree, object, finding, duplicate.last, duplicate.first, outcome);
+            }
+            for (first, last) in tree.overridden(mapping) {
+                let key = model::printable(&tree.key(first.0)).into_owned();
+                let finding = Finding::new("overriding-merge-key", Severity::Error, FieldPath::root(), format!("`<<` overrides the key `{key}` before it"))
+                    .why("kubectl takes the merged value, kustomize and most readers the one that is written out")
+                    .help("move `<<` before the keys that it shares")
+                    .label("kubectl drops this one")
+                    .related(FieldPath::root(), "and takes this one");
+                self.add_pair(tree, object, finding, first, last, outcome);
+            }
+        }
+    }
+
+    /// Adds a finding about two pairs, at their keys.
+    fn add_pair(&self, tree: &Tree<'_>, object: &Object<'_>, finding: Finding, at: Pair, other: Pair, outcome: &mut Outcome) {
+        let Some(mut finding) = self.leveled(finding) else { return };
+        finding.object = Some(Arc::new(object.id.clone()));
+        finding.fingerprint.path = tree.key(at.0).into_owned();
+        let mut located = self.at(finding, tree.range(at.0));
+        located.place.related = vec![self.file.span(tree.range(other.0))];
+        outcome.findings.push(located);
+    }
+
+    /// Text behind the document's end that kubectl never sees.
+    fn dropped(&self, tree: &Tree<'_>, chunk: &Chunk, outcome: &mut Outcome) {
+        let rest = &self.file.text()[tree.end()..chunk.range.end];
+        let mut at = tree.end();
+        for line in rest.split_inclusive(['\n', '\r']) {
+            let content = line.trim();
+            if !content.is_empty() && !content.starts_with('#') && content != "..." {
+                let start = at + (line.len() - line.trim_start().len());
+                let finding = Finding::new("dropped-text", Severity::Warning, FieldPath::root(), "kubectl drops this text: the document has ended before it")
+                    .why("after a line `...` without `---`, nothing of the file is applied, and nothing says so")
+                    .help("begin the next document with a line `---`, or remove the text");
+                if let Some(finding) = self.leveled(finding) {
+                    outcome.findings.push(self.at(finding, start..start + content.len()));
+                }
+                return;
+            }
+            at += line.len();
+        }
+    }
+
+    /// The finding as the policy has it; none where it turns the rule off.
+    fn leveled(&self, mut finding: Finding) -> Option<Finding> {
+        match self.lint.policy.level(finding.rule) {
+            Level::Off => return None,
+            Level::Default => {}
+            Level::As(severity) => finding.severity = severity,
+        }
+        Some(finding)
+    }
+
+    fn located(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> Located {
+        let span = |label: &crate::finding::Label| match label.part {
+            crate::finding::Part::Value => locate(self.file, tree, root, &label.path),
+            crate::finding::Part::Key => locate_key(self.file, tree, root, &label.path),
+        };
+        let place = Place {
+            path: Arc::clone(&self.path),
+            file: Some(Arc::clone(self.file)),
+            primary: Some(span(&finding.primary)),
+            related: finding.related.iter().map(span).collect(),
+        };
+        Located { finding, place }
+    }
+
+    fn at(&self, finding: Finding, range: Range<usize>) -> Located {
+        let place = Place {
+            path: Arc::clone(&self.path),
+            file: Some(Arc::clone(self.file)),
+            primary: Some(self.file.span(range)),
+            related: Vec::new(),
+        };
+        Located { finding, place }
+    }
+}
+
+fn unanalyzed(message: &str) -> Finding {
+    Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), message)
+}
+
+/// The type of an item of a typed list, such as a `PodList`, may be left to the list.
+fn inferred<'a>(mut meta: TypeMeta<'a>, outer: Option<&TypeMeta<'a>>) -> TypeMeta<'a> {
+    let Some(outer) = outer else { return meta };
+    let kind = outer.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
+        meta.kind = model::Str::owned(kind);
+        if meta.api_version.is_empty() {
+            meta.api_version = outer.api_version.clone();
+        }
+    }
+    meta
+}
+
+fn has_volumes(object: &Object<'_>) -> bool {
+    match &object.body {
+        Body::Pods(pods) => pods.iter().any(|pod| !pod.volumes.is_empty() || !pod.claim_templates.is_empty()),
+        Body::PersistentVolume(_) | Body::Claim(_) | Body::StorageClass(_) => true,
+        Body::Other => false,
+    }
+}

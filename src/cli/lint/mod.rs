@@ -1,0 +1,146 @@
+//! `volcheck lint`
+
+pub mod manifest;
+mod kustomize;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::args::{FailOn, LintArgs, PolicyArgs, When};
+use super::{CLEAN, FINDINGS, TROUBLE, complain, print};
+use crate::finding::{Finding, Severity};
+use crate::input::{self, Found, InputError};
+use crate::model::FieldPath;
+use crate::policy::{Overrides, Policy};
+use crate::report::{self, Located, Place, Report, Style};
+use manifest::{Lint, Outcome};
+
+pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
+    let policy = policy(&arguments.policy)?;
+    let settings = input::Settings {
+        exclude: input::globs(arguments.exclude.iter().map(String::as_str))?,
+        no_gitignore: arguments.no_gitignore,
+        extensions: arguments.ext.clone(),
+        stdin_name: arguments.stdin_filename.clone(),
+    };
+    let found = input::discover(&arguments.paths, &settings);
+    let lint = Lint { policy: &policy, parse_all: arguments.strict_parse };
+    let report = lint_all(&lint, &found);
+    let style = Style {
+        color: wants(arguments.color, io::stdout().is_terminal()),
+        links: wants(arguments.links, io::stdout().is_terminal()),
+        min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
+    };
+    print(&report::render(&report, arguments.format, style));
+    Ok(exit_code(&report, arguments))
+}
+
+/// The policy that the arguments ask for.
+pub(super) fn policy(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
+    let overrides = Overrides { select: arguments.select.clone(), ignore: arguments.ignore.clone() };
+    let mut policy = Policy::of_profile(arguments.profile, &overrides)?;
+    policy.namespace.clone_from(&arguments.namespace);
+    Ok(policy)
+}
+
+/// The report of all that was found; the same at any number of threads.
+fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
+    let patches = kustomize::patches(&found.inputs);
+    let outcomes: Vec<Outcome> = found
+        .inputs
+        .par_iter()
+        .map(|input| match input::read(input) {
+            Ok(bytes) => manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)),
+            Err(error) => Outcome { errors: vec![unreadable(&error)], ..Outcome::default() },
+        })
+        .collect();
+    let mut report = Report::default();
+    report.errors.extend(found.errors.iter().map(unreadable));
+    for outcome in outcomes {
+        let (counts, sum) = (&outcome.counts, &mut report.counts);
+        sum.files += counts.files;
+        sum.objects += counts.objects;
+        sum.objects_with_volumes += counts.objects_with_volumes;
+        sum.other_documents += counts.other_documents;
+        sum.kustomizations += counts.kustomizations;
+        report.findings.extend(outcome.findings);
+        report.errors.extend(outcome.errors);
+    }
+    report.counts.charts = found.charts.len();
+    join_templates(&mut report.errors);
+    report.findings.par_sort_by(Located::order);
+    report.errors.sort_by(Located::order);
+    report
+}
+
+/// What can't be read is said once, by name.
+fn unreadable(error: &InputError) -> Located {
+    let finding =
+        Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), format!("can't be read: {}", error.message));
+    Located { finding, place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() } }
+}
+
+/// Of a chart's raw templates, the first stands for all.
+fn join_templates(errors: &mut Vec<Located>) {
+    let folder = |located: &Located| {
+        let path = Path::new(&*located.place.path);
+        let templates = path.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "templates"));
+        templates.and_then(Path::parent).map(|chart| chart.to_string_lossy().into_owned())
+    };
+    errors.sort_by(Located::order);
+    let mut first: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut kept: Vec<Located> = Vec::with_capacity(errors.len());
+    for located in errors.drain(..) {
+        let chart = folder(&located).filter(|_| located.finding.message == manifest::RAW_TEMPLATE);
+        match chart {
+            Some(chart) => match first.get_mut(&chart) {
+                Some((_, more)) => *more += 1,
+                None => {
+                    first.insert(chart, (kept.len(), 0));
+                    kept.push(located);
+                }
+            },
+            None => kept.push(located),
+        }
+    }
+    for (chart, (at, more)) in first {
+        if more > 0 {
+            let finding = &mut kept[at].finding;
+            finding.message = format!("{}, as are {more} more in the chart `{chart}`", finding.message);
+        }
+    }
+    *errors = kept;
+}
+
+fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
+    if !report.errors.is_empty() {
+        return TROUBLE;
+    }
+    if report.counts.objects == 0 && !arguments.allow_empty {
+        complain("error: no Kubernetes object in all that was given (`--allow-empty` makes that no error)\n");
+        return TROUBLE;
+    }
+    let worst = report.findings.iter().map(|located| located.finding.severity).max();
+    let fails = |least: Severity| worst.is_some_and(|worst| worst >= least);
+    match FailOn::severity(arguments.fail_on) {
+        Some(least) if fails(least) => FINDINGS,
+        _ => CLEAN,
+    }
+}
+
+/// Colours and links: as asked for, else as the environment says (no-color.org, bixense.com/clicolors), else
+/// where somebody looks.
+fn wants(when: When, is_terminal: bool) -> bool {
+    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if set("NO_COLOR") => false,
+        When::Auto if set("FORCE_COLOR") || set("CLICOLOR_FORCE") => true,
+        When::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+    }
+}

@@ -1,0 +1,67 @@
+//! The command line: one file per subcommand, and what ties the modules together.
+
+mod args;
+mod explain;
+mod lint;
+mod review;
+mod rules;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use clap::Parser;
+
+pub use lint::manifest;
+
+/// Nothing at or above `--fail-on`.
+pub const CLEAN: u8 = 0;
+/// Findings, or a denial.
+pub const FINDINGS: u8 = 1;
+/// Bad usage, or something that couldn't be judged.
+pub const TROUBLE: u8 = 2;
+
+/// Runs the command line `arguments`, the program's name first, and gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match args::Cli::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no trouble; clap knows where each is printed.
+            let code = if error.use_stderr() { TROUBLE } else { CLEAN };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let result = match arguments.command {
+        args::Command::Lint(arguments) => lint::run(&arguments),
+        args::Command::Review(arguments) => review::run(&arguments),
+        args::Command::Explain(arguments) => explain::run(&arguments),
+        args::Command::Rules(arguments) => rules::run(&arguments),
+        args::Command::Schema(arguments) => schema(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("error: {error:#}\n"));
+            TROUBLE
+        }
+    }
+}
+
+fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
+    match arguments.what {
+        args::SchemaOf::Output => print(crate::report::SCHEMA),
+    }
+    Ok(CLEAN)
+}
+
+/// Prints to standard output. A reader that has gone away (`| head`) ends the printing, not the program:
+/// the exit code stays what the findings make it.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints to standard error.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,17 @@
+//! volcheck makes Kubernetes volumes safe: one engine as a linter and as an admission webhook.
+//!
+//! The way of the data, with no way back. Lint: paths → [`input`] → [`source`] → [`model`] → [`engine`] →
+//! [`report`]. Admission: a review → [`admission`] → [`model`] → [`engine`] → its answer. Both enter the
+//! engine through [`engine::judge`], under one [`policy`]; what it runs are the [`rules`], which report
+//! [`finding`]s.
+
+pub mod admission;
+pub mod cli;
+pub mod engine;
+pub mod finding;
+pub mod input;
+pub mod model;
+pub mod policy;
+pub mod report;
+pub mod rules;
+pub mod source;

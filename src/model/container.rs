@@ -1,0 +1,178 @@
+//! Containers, and how they mount volumes.
+
+use serde::Deserialize;
+
+use super::field_path::FieldPath;
+use super::quantity::Quantity;
+use super::value::{List, Map, Str, nullable};
+
+/// Which of a pod's lists a container stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContainerList {
+    /// `initContainers`: run before the others, one by one; those with `restartPolicy: Always` are sidecars.
+    Init,
+    /// `containers`.
+    #[default]
+    Main,
+    /// `ephemeralContainers`: added to a running Pod.
+    Ephemeral,
+}
+
+/// A container of any of a pod's lists.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Container<'a> {
+    /// Its name in the pod.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Its image. No rule looks at it; a value that is no string is refused here as there.
+    #[serde(borrow)]
+    pub image: Str<'a>,
+    /// `Always` makes a sidecar of an init container.
+    #[serde(borrow)]
+    pub restart_policy: Str<'a>,
+    /// Its environment.
+    #[serde(borrow)]
+    pub env: List<EnvVar<'a>>,
+    /// Whole ConfigMaps and Secrets as its environment.
+    pub env_from: List<EnvFrom>,
+    /// Its mounts.
+    #[serde(borrow)]
+    pub volume_mounts: List<VolumeMount<'a>>,
+    /// The volumes that it has as raw block devices.
+    #[serde(borrow)]
+    pub volume_devices: List<VolumeDevice<'a>>,
+    /// Its privileges.
+    #[serde(deserialize_with = "nullable")]
+    pub security_context: SecurityContext,
+    /// What it may use.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub resources: Resources<'a>,
+    /// Which list it stands in.
+    #[serde(skip)]
+    pub list: ContainerList,
+    /// Where it stands in the object.
+    #[serde(skip)]
+    pub path: FieldPath,
+}
+
+impl Container<'_> {
+    /// The place of its mount `index`.
+    pub fn mount_path(&self, index: usize) -> FieldPath {
+        self.path.key("volumeMounts").index(index)
+    }
+
+    /// The place of its device `index`.
+    pub fn device_path(&self, index: usize) -> FieldPath {
+        self.path.key("volumeDevices").index(index)
+    }
+}
+
+/// One variable of a container's environment.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct EnvVar<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Its value, where it is written out.
+    #[serde(borrow)]
+    pub value: Str<'a>,
+    /// Where its value comes from else.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub value_from: EnvSource<'a>,
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct EnvSource<'a> {
+    /// A key of a file in a volume (Kubernetes 1.34, `fileKeyRef`).
+    #[serde(borrow)]
+    pub file_key_ref: Option<FileKeyRef<'a>>,
+}
+
+/// `fileKeyRef`: uses a volume without mounting it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct FileKeyRef<'a> {
+    /// The volume, an emptyDir.
+    #[serde(borrow)]
+    pub volume_name: Str<'a>,
+}
+
+/// An entry of `envFrom`; what it holds isn't in the object.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EnvFrom {}
+
+/// How a container mounts a volume.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VolumeMount<'a> {
+    /// The volume.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Where in the container.
+    #[serde(borrow)]
+    pub mount_path: Str<'a>,
+    /// Which part of the volume; empty for all of it.
+    #[serde(borrow)]
+    pub sub_path: Str<'a>,
+    /// The same, with variables of the container's environment as `$(NAME)`.
+    #[serde(borrow)]
+    pub sub_path_expr: Str<'a>,
+    /// Whether the container may not write, as far as this mount goes. The API server drops `false`.
+    pub read_only: Option<bool>,
+    /// Whether that holds for what is mounted inside the volume, too; empty is `Disabled`.
+    #[serde(borrow)]
+    pub recursive_read_only: Str<'a>,
+    /// Whether later mounts pass between node and container; empty is `None`.
+    #[serde(borrow)]
+    pub mount_propagation: Str<'a>,
+}
+
+impl VolumeMount<'_> {
+    /// Whether the mount itself asks for read-only.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only == Some(true)
+    }
+
+    /// Whether mounts that the node makes later appear in it, writable.
+    pub fn propagates(&self) -> bool {
+        matches!(&*self.mount_propagation, "HostToContainer" | "Bidirectional")
+    }
+}
+
+/// A volume as a raw block device.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct VolumeDevice<'a> {
+    /// The volume.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Where in the container.
+    #[serde(borrow)]
+    pub device_path: Str<'a>,
+}
+
+/// What a container may do.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SecurityContext {
+    /// May do what root on the node may.
+    #[serde(deserialize_with = "nullable")]
+    pub privileged: bool,
+    /// May not write outside of its mounts.
+    #[serde(deserialize_with = "nullable")]
+    pub read_only_root_filesystem: bool,
+}
+
+/// What a container or a pod may use.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resources<'a> {
+    /// The upper bounds, by resource.
+    #[serde(borrow)]
+    pub limits: Map<'a, Quantity>,
+}

@@ -1,0 +1,114 @@
+//! Where the pods of custom kinds are: a table that a policy can extend.
+
+use serde::Deserialize;
+
+use super::field_path::FieldPath;
+use super::read::Node;
+
+/// The custom kinds whose pods are known to be at certain places.
+#[derive(Clone, Debug, Default)]
+pub struct CustomKinds(Vec<CustomKind>);
+
+/// One custom kind.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CustomKind {
+    /// Its API group.
+    pub group: String,
+    /// Its kind.
+    pub kind: String,
+    /// Where it has a template: metadata and spec.
+    #[serde(default)]
+    pub pod_templates: Vec<PathExpression>,
+    /// Where it has a pod spec.
+    #[serde(default)]
+    pub pod_specs: Vec<PathExpression>,
+    /// Pods that are put together of several places.
+    #[serde(default)]
+    pub parts: Vec<Parts>,
+    /// Whether volumes or mounts may come from elsewhere.
+    #[serde(default, rename = "fragment")]
+    pub is_fragment: bool,
+}
+
+/// The places of one pod's volumes and containers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Parts {
+    /// One pod for each of these; the object itself where it is empty.
+    pub each: PathExpression,
+    /// Lists of volumes, from `each`.
+    pub volumes: Vec<PathExpression>,
+    /// Lists of volumes that all these pods have, from the object.
+    pub shared_volumes: Vec<PathExpression>,
+    /// Containers, or lists of them, from `each`.
+    pub containers: Vec<PathExpression>,
+    /// Init containers, or lists of them, from `each`.
+    pub init_containers: Vec<PathExpression>,
+    /// Lists of claim templates, from the object.
+    pub claim_templates: Vec<PathExpression>,
+    /// Patches of the pod spec, as text, from `each`.
+    pub pod_spec_patch: Vec<PathExpression>,
+}
+
+/// A path such as `spec.tasks[].template`: `[]` is each item of a list, `*` each value of a mapping.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PathExpression(Vec<Step>);
+
+/// One step of a [`PathExpression`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    EachItem,
+    EachValue,
+}
+
+impl TryFrom<String> for PathExpression {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        for part in text.split('.').filter(|_| !text.is_empty()) {
+            let (key, each) = part.strip_suffix("[]").map_or((part, false), |key| (key, true));
+            match key {
+                "" => return Err(format!("`{text}` has an empty key")),
+                "*" => steps.push(Step::EachValue),
+                key if key.contains(['[', ']']) => return Err(format!("`{part}` in `{text}` is not `key[]`")),
+                key => steps.push(Step::Key(key.to_owned())),
+            }
+            if each {
+                steps.push(Step::EachItem);
+            }
+        }
+        Ok(Self(steps))
+    }
+}
+
+impl PathExpression {
+    /// The values at this path, and where each stands.
+    pub fn find<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N)> {
+        let mut found = vec![(FieldPath::root(), node)];
+        for step in &self.0 {
+            found = found
+                .into_iter()
+                .flat_map(|(path, node)| {
+                    step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
+                })
+                .collect();
+        }
+        found
+    }
+}
+
+impl CustomKinds {
+    /// A table of these kinds; of two entries for one kind, the later counts.
+    pub fn new(kinds: Vec<CustomKind>) -> Self {
+        Self(kinds)
+    }
+
+    /// The entry of a kind.
+    pub fn get(&self, group: &str, kind: &str) -> Option<&CustomKind> {
+        self.0.iter().rev().find(|entry| entry.group == group && entry.kind == kind)
+    }
+}

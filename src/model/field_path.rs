@@ -1,0 +1,109 @@
+//! Places within an object, in Kubernetes notation.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One step from a value to a value inside it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Segment {
+    /// The value of a mapping's key.
+    Key(Cow<'static, str>),
+    /// The item of a list, from 0.
+    Index(usize),
+}
+
+/// A place within an object, such as `spec.template.spec.volumes[2].hostPath.path`.
+///
+/// It is the path that the API server would name. The empty path is the object itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldPath(Vec<Segment>);
+
+impl FieldPath {
+    /// The object itself.
+    pub const fn root() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The path through `keys`, from the object.
+    pub fn of(keys: &[&'static str]) -> Self {
+        Self(keys.iter().map(|key| Segment::Key(Cow::Borrowed(key))).collect())
+    }
+
+    /// The value of `key` in the mapping at this path.
+    #[must_use]
+    pub fn key(&self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.with(Segment::Key(key.into()))
+    }
+
+    /// The item `index` of the list at this path.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.with(Segment::Index(index))
+    }
+
+    /// This path and one step more.
+    #[must_use]
+    pub fn with(&self, segment: Segment) -> Self {
+        let mut segments = Vec::with_capacity(self.0.len() + 2);
+        segments.extend_from_slice(&self.0);
+        segments.push(segment);
+        Self(segments)
+    }
+
+    /// This path, and `rest` from there.
+    #[must_use]
+    pub fn join(&self, rest: &Self) -> Self {
+        Self([self.0.as_slice(), rest.0.as_slice()].concat())
+    }
+
+    /// The steps, outermost first.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    /// The path one step out; none for the object itself.
+    pub fn parent(&self) -> Option<Self> {
+        let (_, head) = self.0.split_last()?;
+        Some(Self(head.to_vec()))
+    }
+}
+
+impl FromIterator<Segment> for FieldPath {
+    fn from_iter<I: IntoIterator<Item = Segment>>(segments: I) -> Self {
+        Self(segments.into_iter().collect())
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                // As `field.Path` writes a key of a map whose keys are not field names.
+                Segment::Key(key) if !is_field_name(key) => write!(f, "[{key}]")?,
+                Segment::Key(key) if position == 0 => f.write_str(key)?,
+                Segment::Key(key) => write!(f, ".{key}")?,
+                Segment::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_field_name(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_as_the_api_server_writes_it() {
+        let path = FieldPath::of(&["spec", "volumes"]).index(2).key("hostPath").key("path");
+        assert_eq!(path.to_string(), "spec.volumes[2].hostPath.path");
+        let key = FieldPath::of(&["metadata", "annotations"]).key("example.io/a");
+        assert_eq!(key.to_string(), "metadata.annotations[example.io/a]");
+        assert_eq!(FieldPath::root().to_string(), "");
+        assert_eq!(path.parent().map(|p| p.to_string()).as_deref(), Some("spec.volumes[2].hostPath"));
+    }
+}

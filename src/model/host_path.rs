@@ -1,0 +1,285 @@
+//! Paths of a node, and how they relate: by segments, in every spelling, aliases resolved.
+
+use std::fmt;
+
+/// How a path is written; paths of different forms never meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Form {
+    Posix,
+    /// `C:\…`, `\\server\share`, `\\.\pipe\…`: case and the kind of slash don't count.
+    Windows,
+}
+
+/// A path of a node: cleaned, and with the aliases that every node has resolved.
+///
+/// `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` are both `/run/docker.sock`.
+/// The API server stores paths exactly as sent, so all spellings occur.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPath {
+    form: Form,
+    segments: Vec<Box<str>>,
+    relative: bool,
+    backstep: bool,
+}
+
+/// How a path P stands to another, S.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// P is S.
+    Equal,
+    /// P is above S, so it exposes S.
+    Ancestor,
+    /// P is inside S.
+    Descendant,
+    /// Neither is inside the other.
+    Apart,
+}
+
+impl HostPath {
+    /// The path that `text` means on a node.
+    ///
+    /// A relative one is taken from `/`, the working directory of the usual container runtimes; `..` is
+    /// resolved as text, since neither the API server nor a rule lets it pass.
+    pub fn new(text: &str) -> Self {
+        let (form, relative, body) = match windows(text) {
+            Some(body) => (Form::Windows, false, body),
+            None => (Form::Posix, !text.starts_with('/'), text.to_owned()),
+        };
+        let mut path = Self { form, segments: Vec::new(), relative, backstep: false };
+        path.push(&body);
+        path.resolve_aliases();
+        path
+    }
+
+    /// The path that `text` means inside a container: what is an alias on a node isn't one there.
+    pub fn of_container(text: &str) -> Self {
+        let mut path = Self { form: Form::Posix, segments: Vec::new(), relative: false, backstep: false };
+        match windows(text) {
+            Some(body) => {
+                path.form = Form::Windows;
+                path.push(&body);
+            }
+            None => path.push(text),
+        }
+        path
+    }
+
+    /// The path of `sub_path` inside of this one.
+    #[must_use]
+    pub fn join(&self, sub_path: &str) -> Self {
+        let mut path = self.clone();
+        let body = match self.form {
+            Form::Windows => sub_path.replace('\\', "/").to_lowercase(),
+            Form::Posix => sub_path.to_owned(),
+        };
+        path.push(&body);
+        path.resolve_aliases();
+        path
+    }
+
+    fn push(&mut self, body: &str) {
+        for segment in body.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => {
+                    self.backstep = true;
+                    self.segments.pop();
+                }
+                name => self.segments.push(name.into()),
+            }
+        }
+    }
+
+    fn resolve_aliases(&mut self) {
+        if self.form == Form::Windows {
+            return;
+        }
+        // Each round makes the path shorter, or ends with a name that no alias begins with.
+        while let Some((length, target)) = alias(&self.segments) {
+            self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
+        }
+    }
+
+    /// Whether it is the root of a node's file system, or of a drive.
+    pub fn is_root(&self) -> bool {
+        match self.form {
+            Form::Posix => self.segments.is_empty(),
+            Form::Windows => matches!(self.segments.as_slice(), [drive] if drive.ends_with(':')),
+        }
+    }
+
+    /// Whether it was written without a beginning: the node resolves it against some working directory.
+    pub fn is_relative(&self) -> bool {
+        self.relative
+    }
+
+    /// Whether a `..` stood in it, between the slashes that count in its form.
+    pub fn has_backstep(&self) -> bool {
+        self.backstep
+    }
+
+    /// The last name; none for the root.
+    pub fn name(&self) -> Option<&str> {
+        self.segments.last().map(|name| &**name)
+    }
+
+    /// How this path stands to the paths that `pattern` means.
+    pub fn relation(&self, pattern: &PathPattern) -> Relation {
+        if self.form != pattern.form {
+            return Relation::Apart;
+        }
+        let fits = self.segments.iter().zip(&pattern.segments).all(|(name, part)| part.matches(name));
+        relation(fits, self.segments.len(), pattern.segments.len())
+    }
+
+    /// How this path stands to `other`.
+    pub fn relation_to(&self, other: &Self) -> Relation {
+        if self.form != other.form {
+            return Relation::Apart;
+        }
+        let fits = self.segments.iter().zip(&other.segments).all(|(a, b)| a == b);
+        relation(fits, self.segments.len(), other.segments.len())
+    }
+}
+
+fn relation(fits: bool, own: usize, other: usize) -> Relation {
+    match (fits, own.cmp(&other)) {
+        (false, _) => Relation::Apart,
+        (true, std::cmp::Ordering::Equal) => Relation::Equal,
+        (true, std::cmp::Ordering::Less) => Relation::Ancestor,
+        (true, std::cmp::Ordering::Greater) => Relation::Descendant,
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = self.segments.join("/");
+        match (self.form, self.segments.first().map(|first| &**first)) {
+            (Form::Posix, _) => write!(f, "/{joined}"),
+            (Form::Windows, Some(DEVICES)) => write!(f, "//.{}", &joined[DEVICES.len()..]),
+            (Form::Windows, Some(drive)) if drive.ends_with(':') => f.write_str(&joined),
+            (Form::Windows, _) => write!(f, "//{joined}"),
+        }
+    }
+}
+
+/// The body of a path in one of the Windows forms, in lower case and with `/`; none for any other path.
+fn windows(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
+    let drive = |at: usize| {
+        bytes.get(at).is_some_and(u8::is_ascii_alphabetic)
+            && bytes.get(at + 1) == Some(&b':')
+            && (slash(at + 2) || bytes.len() == at + 2)
+    };
+    let lower = |text: &str| text.replace('\\', "/").to_lowercase();
+    if drive(0) {
+        return Some(lower(text));
+    }
+    if !(slash(0) && slash(1)) {
+        return None;
+    }
+    // `\\?\C:\x` is `C:\x`; `\\.\pipe\x` and `//./pipe/x` are a device.
+    if matches!(bytes.get(2), Some(b'?' | b'.')) && slash(3) {
+        let rest = &text[4..];
+        if drive(4) {
+            return Some(lower(rest));
+        }
+        let rest = lower(rest);
+        let is_pipe = rest.trim_start_matches('/').split('/').next() == Some("pipe");
+        // `//./run` is a POSIX path with a dot in it.
+        return (is_pipe || bytes.starts_with(b"\\\\")).then(|| format!("{DEVICES}/{rest}"));
+    }
+    bytes.starts_with(b"\\\\").then(|| lower(text))
+}
+
+/// Stands for the `\\.\` of a device's path: no server can have this name.
+const DEVICES: &str = "{devices}";
+
+/// How many leading segments are an alias, and what they stand for.
+fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
+    let name = |at: usize| segments.get(at).map(|name| &**name);
+    let is_process = |name: &str| {
+        matches!(name, "self" | "thread-self") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    Some(match (name(0)?, name(1)) {
+        ("proc", Some(process)) if is_process(process) => match (name(2)?, name(4)) {
+            ("root" | "cwd", _) => (3, &[]),
+            ("task", Some("root" | "cwd")) => (5, &[]),
+            _ => return None,
+        },
+        ("var", Some("run")) => (2, &["run"]),
+        ("var", Some("lock")) => (2, &["run", "lock"]),
+        ("bin", _) => (1, &["usr", "bin"]),
+        ("sbin", _) => (1, &["usr", "sbin"]),
+        ("lib", _) => (1, &["usr", "lib"]),
+        ("lib64", _) => (1, &["usr", "lib64"]),
+        // ostree keeps what a machine may change under /var.
+        ("var", Some("home")) => (2, &["home"]),
+        ("var", Some("roothome")) => (2, &["root"]),
+        ("var", Some("opt")) => (2, &["opt"]),
+        ("var", Some("mnt")) => (2, &["mnt"]),
+        ("var", Some("srv")) => (2, &["srv"]),
+        ("var", Some("usrlocal")) => (2, &["usr", "local"]),
+        _ => return None,
+    })
+}
+
+/// A path of a catalogue: a segment may be `*`, any one name, or end in `*`, any name that begins so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    form: Form,
+    segments: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Name(Box<str>),
+    Prefix(Box<str>),
+}
+
+impl Part {
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Name(own) => **own == *name,
+            Self::Prefix(prefix) => name.starts_with(&**prefix),
+        }
+    }
+}
+
+impl PathPattern {
+    /// The pattern that `text` writes; none where it isn't absolute, clean, and free of aliases, since
+    /// nothing would ever match it.
+    pub fn new(text: &str) -> Option<Self> {
+        Self::of(HostPath::new(text), text)
+    }
+
+    /// The same for paths inside a container.
+    pub fn of_container(text: &str) -> Option<Self> {
+        Self::of(HostPath::of_container(text), text)
+    }
+
+    fn of(path: HostPath, text: &str) -> Option<Self> {
+        let written = match path.form {
+            Form::Posix => text.to_owned(),
+            Form::Windows => windows(text)?,
+        };
+        let reached = written.split('/').filter(|name| !name.is_empty());
+        if path.relative || !reached.eq(path.segments.iter().map(|name| &**name)) {
+            return None;
+        }
+        if path.form == Form::Posix && path.to_string() != text {
+            return None;
+        }
+        let part = |name: &Box<str>| match name.strip_suffix('*') {
+            Some(prefix) => Part::Prefix(prefix.into()),
+            None => Part::Name(name.clone()),
+        };
+        Some(Self { form: path.form, segments: path.segments.iter().map(part).collect() })
+    }
+
+    /// How many names it has: of two patterns that fit a path, the one with more is nearer.
+    pub fn depth(&self) -> usize {
+        self.segments.len()
+    }
+}

@@ -1,0 +1,38 @@
+//! What Kubernetes says: objects, workloads, pods, volumes, mounts and the paths of nodes.
+//!
+//! The types are narrow (what no rule looks at is skipped unread), tolerant (null counts as absent) and
+//! borrow from the input. They know neither text nor spans, neither findings nor HTTP: a place is a
+//! [`FieldPath`]. Every container list and every kind of workload is visited here once, so that no rule
+//! can forget one.
+
+mod container;
+mod custom;
+mod field_path;
+mod host_path;
+mod object;
+mod pod;
+mod quantity;
+mod read;
+mod storage;
+mod text;
+mod value;
+mod volume;
+
+pub use container::{
+    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, VolumeDevice,
+    VolumeMount,
+};
+pub use custom::{CustomKind, CustomKinds, Parts, PathExpression};
+pub use field_path::{FieldPath, Segment};
+pub use host_path::{HostPath, PathPattern, Relation};
+pub use object::{Body, Metadata, Object, ObjectId, Origin, OwnerReference, Workload};
+pub use pod::{Affinity, MountOf, NodeAffinity, Pod, PodSecurityContext, PodSettings, PodSpec};
+pub use quantity::Quantity;
+pub use read::{Decode, FieldError, Node, TypeMeta, is_built_in, read, read_built_in};
+pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
+pub use text::printable;
+pub use value::{List, Map, Str};
+pub use volume::{
+    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart, ProjectedSource,
+    Source, Volume, known_sources,
+};

@@ -1,0 +1,174 @@
+//! Objects: who they are, who controls them, and what they hold.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::pod::Pod;
+use super::storage::{ClaimSpec, PersistentVolumeSpec, StorageClass};
+use super::value::{List, Map, Str, nullable};
+
+/// What names an object in a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// Its API group; empty for the core group.
+    pub group: String,
+    /// Its version in that group.
+    pub version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace; empty for kinds without one.
+    pub namespace: String,
+    /// Its name, or its `generateName`; empty where it has neither.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectId {
+    /// `DaemonSet monitoring/agent`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
+        let name = super::text::printable(name);
+        match self.namespace.as_str() {
+            "" => write!(f, "{} {name}", self.kind),
+            namespace => write!(f, "{} {}/{name}", self.kind, super::text::printable(namespace)),
+        }
+    }
+}
+
+/// `metadata`, as far as it matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    /// The object's name.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// What the API server makes a name of.
+    #[serde(borrow)]
+    pub generate_name: Str<'a>,
+    /// The namespace that it names.
+    #[serde(borrow)]
+    pub namespace: Str<'a>,
+    /// Its labels.
+    #[serde(borrow)]
+    pub labels: Map<'a>,
+    /// Its annotations.
+    #[serde(borrow)]
+    pub annotations: Map<'a>,
+    /// Who it belongs to.
+    #[serde(borrow)]
+    pub owner_references: List<OwnerReference<'a>>,
+}
+
+/// One owner of an object. Anybody who may write the object can claim one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct OwnerReference<'a> {
+    /// The owner's kind.
+    #[serde(borrow)]
+    pub kind: Str<'a>,
+    /// The owner's name.
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Whether this owner controls the object.
+    #[serde(deserialize_with = "nullable")]
+    pub controller: bool,
+}
+
+/// The workload that an object counts as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Its kind, such as `Deployment`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Workload {
+    /// What an object counts as: what controls it, else itself.
+    ///
+    /// A ReplicaSet's name less the Pod's `pod-template-hash` is the Deployment, a Job's less a CronJob's
+    /// time stamp the CronJob.
+    pub fn of(id: &ObjectId, metadata: &Metadata<'_>) -> Self {
+        let Some(owner) = metadata.owner_references.iter().find(|owner| owner.controller) else {
+            return Self { kind: id.kind.clone(), name: id.name.clone() };
+        };
+        let hash = metadata.labels.get("pod-template-hash");
+        let deployment = hash.and_then(|hash| owner.name.strip_suffix(&**hash)?.strip_suffix('-'));
+        let (kind, name) = match (&*owner.kind, deployment) {
+            ("ReplicaSet", Some(name)) => ("Deployment", name),
+            ("Job", _) => match scheduled(&owner.name) {
+                Some(name) => ("CronJob", name),
+                None => ("Job", &*owner.name),
+            },
+            (kind, _) => (kind, &*owner.name),
+        };
+        Self { kind: kind.to_owned(), name: name.to_owned() }
+    }
+
+    /// Whether its Pods run on every node that they fit, one each.
+    pub fn is_daemon_set(&self) -> bool {
+        self.kind == "DaemonSet"
+    }
+}
+
+/// A CronJob's name, of the name of a Job that it made: the minutes since 1970 stand behind it.
+fn scheduled(job: &str) -> Option<&str> {
+    let (name, minutes) = job.rsplit_once('-')?;
+    (minutes.len() >= 8 && minutes.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+}
+
+/// Where an object comes from. The same object gets the same findings from both, but for what one of
+/// them can't see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A text, as a user wrote it.
+    Manifest,
+    /// An API server, which has pruned, defaulted and validated it.
+    Admission,
+}
+
+/// An object, as rules see it.
+#[derive(Clone, Debug)]
+pub struct Object<'a> {
+    /// What names it.
+    pub id: ObjectId,
+    /// What it counts as.
+    pub workload: Workload,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it holds.
+    pub body: Body<'a>,
+}
+
+/// What an object holds.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// A Pod, or templates of Pods.
+    Pods(Vec<Pod<'a>>),
+    /// A PersistentVolume.
+    PersistentVolume(Box<PersistentVolumeSpec<'a>>),
+    /// A PersistentVolumeClaim.
+    Claim(Box<ClaimSpec<'a>>),
+    /// A StorageClass.
+    StorageClass(Box<StorageClass<'a>>),
+    /// Nothing that concerns volumes.
+    Other,
+}
+
+impl<'a> Object<'a> {
+    /// The pods that it is or makes.
+    pub fn pods(&self) -> &[Pod<'a>] {
+        match &self.body {
+            Body::Pods(pods) => pods,
+            _ => &[],
+        }
+    }
+
+    /// Its PersistentVolume's spec.
+    pub fn persistent_volume(&self) -> Option<&PersistentVolumeSpec<'a>> {
+        match &self.body {
+            Body::PersistentVolume(spec) => Some(spec),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Pod specs, as every rule sees them.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::container::{Container, ContainerList, Resources, VolumeMount};
+use super::field_path::FieldPath;
+use super::storage::ClaimTemplate;
+use super::value::{List, Map, Str, nullable};
+use super::volume::Volume;
+
+/// A pod spec as it is decoded.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSpec<'a> {
+    /// `volumes`.
+    #[serde(borrow)]
+    pub volumes: List<Volume<'a>>,
+    /// `initContainers`.
+    #[serde(borrow)]
+    pub init_containers: List<Container<'a>>,
+    /// `containers`.
+    #[serde(borrow)]
+    pub containers: List<Container<'a>>,
+    /// `ephemeralContainers`.
+    #[serde(borrow)]
+    pub ephemeral_containers: List<Container<'a>>,
+    /// The node that it must run on.
+    #[serde(borrow)]
+    pub node_name: Str<'a>,
+    /// The labels of the nodes that it may run on.
+    #[serde(borrow)]
+    pub node_selector: Map<'a>,
+    /// What else binds it to nodes.
+    #[serde(deserialize_with = "nullable")]
+    pub affinity: Affinity,
+    /// What holds for all of its containers.
+    #[serde(deserialize_with = "nullable")]
+    pub security_context: PodSecurityContext,
+    /// What all of its containers may use together (Kubernetes 1.34).
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub resources: Resources<'a>,
+}
+
+/// `affinity`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Affinity {
+    /// Which nodes.
+    #[serde(deserialize_with = "nullable")]
+    pub node_affinity: NodeAffinity,
+}
+
+/// `nodeAffinity`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeAffinity {
+    /// Nodes that it can't run without.
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    pub required: Option<IgnoredAny>,
+}
+
+/// `securityContext` of a pod.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSecurityContext {
+    /// The group that volumes are given to, where they can be.
+    pub fs_group: Option<i64>,
+}
+
+/// One pod that an object is, or makes.
+#[derive(Clone, Debug, Default)]
+pub struct Pod<'a> {
+    /// Where its spec stands in the object.
+    pub path: FieldPath,
+    /// The annotations of the Pod, or of the template that makes it, and where they stand.
+    pub annotations: Map<'a>,
+    /// Where those annotations stand in the object.
+    pub annotations_path: FieldPath,
+    /// Its volumes, in order. Those that a claim template replaces are in `shadowed`.
+    pub volumes: Vec<Volume<'a>>,
+    /// Volumes of the text that never reach a Pod: a claim template of the same name replaces them.
+    pub shadowed: Vec<Volume<'a>>,
+    /// All containers: init, then main, then ephemeral ones.
+    pub containers: Vec<Container<'a>>,
+    /// Claims that are made for each Pod, by a StatefulSet; each is a volume by its name.
+    pub claim_templates: Vec<ClaimTemplate<'a>>,
+    /// Everything else.
+    pub spec: PodSettings<'a>,
+    /// Whether it is all there: not so for patches, and where volumes or mounts may come from elsewhere.
+    pub is_whole: bool,
+    /// Whether it was found by its looks, in an object of a kind that isn't known.
+    pub is_heuristic: bool,
+}
+
+/// What a pod spec says beside its volumes and containers.
+#[derive(Clone, Debug, Default)]
+pub struct PodSettings<'a> {
+    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity.
+    pub is_pinned: bool,
+    /// `securityContext.fsGroup`.
+    pub fs_group: Option<i64>,
+    /// Limits of the pod as a whole.
+    pub resources: Resources<'a>,
+}
+
+/// A mount, with the container that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct MountOf<'p, 'a> {
+    /// The container.
+    pub container: &'p Container<'a>,
+    /// The mount.
+    pub mount: &'p VolumeMount<'a>,
+    /// Its index in the container's `volumeMounts`.
+    pub index: usize,
+}
+
+impl MountOf<'_, '_> {
+    /// Where the mount stands in the object.
+    pub fn path(&self) -> FieldPath {
+        self.container.mount_path(self.index)
+    }
+}
+
+impl<'a> Pod<'a> {
+    /// The pod that `spec` at `path` describes.
+    pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
+        let settings = PodSettings {
+            is_pinned: !spec.node_name.is_empty()
+                || !spec.node_selector.is_empty()
+                || spec.affinity.node_affinity.required.is_some(),
+            fs_group: spec.security_context.fs_group,
+            resources: spec.resources,
+        };
+        let mut pod = Self { spec: settings, is_whole: true, ..Self::default() };
+        pod.add_volumes(&path.key("volumes"), spec.volumes.into_vec());
+        pod.add_containers(ContainerList::Init, &path.key("initContainers"), spec.init_containers.into_vec());
+        pod.add_containers(ContainerList::Main, &path.key("containers"), spec.containers.into_vec());
+        let ephemeral = spec.ephemeral_containers.into_vec();
+        pod.add_containers(ContainerList::Ephemeral, &path.key("ephemeralContainers"), ephemeral);
+        pod.path = path;
+        pod
+    }
+
+    /// Adds volumes that stand in the list at `path`.
+    pub fn add_volumes(&mut self, path: &FieldPath, volumes: Vec<Volume<'a>>) {
+        for (index, mut volume) in volumes.into_iter().enumerate() {
+            volume.path = path.index(index);
+            self.volumes.push(volume);
+        }
+    }
+
+    /// Adds containers that stand in the list at `path`.
+    pub fn add_containers(&mut self, list: ContainerList, path: &FieldPath, containers: Vec<Container<'a>>) {
+        for (index, mut container) in containers.into_iter().enumerate() {
+            container.list = list;
+            container.path = path.index(index);
+            self.containers.push(container);
+        }
+    }
+
+    /// Adds the claims that are made for each Pod; they replace volumes of the same name.
+    pub fn add_claim_templates(&mut self, path: &FieldPath, templates: Vec<ClaimTemplate<'a>>) {
+        for (index, mut template) in templates.into_iter().enumerate() {
+            template.path = path.index(index);
+            self.claim_templates.push(template);
+        }
+        let templates = &self.claim_templates;
+        let replaced = |volume: &mut Volume<'a>| templates.iter().any(|t| t.metadata.name == volume.name);
+        self.shadowed.extend(self.volumes.extract_if(.., replaced));
+    }
+
+    /// Every mount of every container.
+    pub fn mounts(&self) -> impl Iterator<Item = MountOf<'_, 'a>> {
+        self.containers.iter().flat_map(|container| {
+            let mounts = container.volume_mounts.iter().enumerate();
+            mounts.map(move |(index, mount)| MountOf { container, mount, index })
+        })
+    }
+
+    /// Every mount of the volume `name`.
+    pub fn mounts_of<'p>(&'p self, name: &'p str) -> impl Iterator<Item = MountOf<'p, 'a>> {
+        self.mounts().filter(move |of| &*of.mount.name == name)
+    }
+
+    /// The volume `name`; of several with that name the first.
+    pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
+        self.volumes.iter().find(|volume| &*volume.name == name)
+    }
+
+    /// The claim template `name`; of several with that name the last, as the StatefulSet controller takes it.
+    pub fn claim_template(&self, name: &str) -> Option<&ClaimTemplate<'a>> {
+        self.claim_templates.iter().rev().find(|template| &*template.metadata.name == name)
+    }
+
+    /// Whether a mount of the volume can't write: by itself, by the claim, or by the kind of source.
+    pub fn is_read_only(&self, mount: &VolumeMount<'_>) -> bool {
+        mount.is_read_only() || self.volume(&mount.name).is_some_and(Volume::is_always_read_only)
+    }
+}

@@ -1,0 +1,175 @@
+//! `json`: one document for programs. Its schema is committed; changes within a version only add.
+
+use serde::Serialize;
+
+use super::{Counts, Located, Report, Style, docs};
+use crate::finding::{Edit, EditValue, Finding, Severity};
+use crate::model::ObjectId;
+use crate::source::{Position, Span};
+
+/// The JSON schema of the format.
+pub const SCHEMA: &str = include_str!("../../docs/reference/output.schema.json");
+
+#[derive(Serialize)]
+struct Document<'r> {
+    version: u32,
+    tool: Tool,
+    summary: Summary<'r>,
+    findings: Vec<Entry<'r>>,
+    errors: Vec<Entry<'r>>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Summary<'r> {
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+    #[serde(flatten)]
+    counts: &'r Counts,
+}
+
+#[derive(Serialize)]
+struct Entry<'r> {
+    rule: &'static str,
+    severity: Severity,
+    message: &'r str,
+    object: Option<Object<'r>>,
+    field_path: Option<String>,
+    file: &'r str,
+    span: Option<SpanEntry>,
+    label: &'r str,
+    related: Vec<Related<'r>>,
+    why: &'r str,
+    help: &'r str,
+    docs: String,
+    fix: Option<FixEntry>,
+    fingerprint: Option<String>,
+    heuristic: bool,
+}
+
+#[derive(Serialize)]
+struct Object<'r> {
+    group: &'r str,
+    version: &'r str,
+    kind: &'r str,
+    namespace: &'r str,
+    name: &'r str,
+}
+
+#[derive(Serialize)]
+struct Related<'r> {
+    field_path: String,
+    span: Option<SpanEntry>,
+    label: &'r str,
+}
+
+#[derive(Serialize)]
+struct SpanEntry {
+    start: PositionEntry,
+    end: PositionEntry,
+}
+
+#[derive(Serialize)]
+struct PositionEntry {
+    line: usize,
+    column: usize,
+    offset: usize,
+}
+
+#[derive(Serialize)]
+struct FixEntry {
+    safety: crate::finding::Safety,
+    edits: Vec<EditEntry>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "edit", rename_all = "lowercase")]
+enum EditEntry {
+    Set { field_path: String, value: serde_json::Value },
+    Rename { field_path: String, to: String },
+    Remove { field_path: String },
+}
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let shown = |located: &&Located| located.finding.severity >= style.min_severity;
+    let document = Document {
+        version: 1,
+        tool: Tool { name: "volcheck", version: env!("CARGO_PKG_VERSION") },
+        summary: Summary {
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            infos: report.count(Severity::Info),
+            counts: &report.counts,
+        },
+        findings: report.findings.iter().filter(shown).map(entry).collect(),
+        errors: report.errors.iter().map(entry).collect(),
+    };
+    // The types above hold nothing that JSON can't.
+    let mut out = serde_json::to_string_pretty(&document).unwrap_or_default();
+    out.push('\n');
+    out
+}
+
+fn entry(located: &Located) -> Entry<'_> {
+    let Finding { fingerprint, primary, related, .. } = &located.finding;
+    let finding = &located.finding;
+    let spans = located.place.related.iter().copied().map(Some).chain(std::iter::repeat(None));
+    Entry {
+        rule: finding.rule,
+        severity: finding.severity,
+        message: &finding.message,
+        object: finding.object.as_deref().map(object),
+        field_path: finding.object.is_some().then(|| primary.path.to_string()),
+        file: &located.place.path,
+        span: located.place.primary.map(span),
+        label: &primary.text,
+        related: related
+            .iter()
+            .zip(spans)
+            .map(|(label, place)| Related {
+                field_path: label.path.to_string(),
+                span: place.map(span),
+                label: &label.text,
+            })
+            .collect(),
+        why: &finding.why,
+        help: &finding.help,
+        docs: docs(finding.rule).into_owned(),
+        fix: finding.fix.as_ref().map(|fix| FixEntry {
+            safety: fix.safety,
+            edits: fix.edits.iter().map(edit).collect(),
+        }),
+        fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
+        heuristic: finding.is_heuristic,
+    }
+}
+
+fn object(id: &ObjectId) -> Object<'_> {
+    Object { group: &id.group, version: &id.version, kind: &id.kind, namespace: &id.namespace, name: &id.name }
+}
+
+fn span(span: Span) -> SpanEntry {
+    let position = |at: Position| PositionEntry { line: at.line, column: at.column, offset: at.offset };
+    SpanEntry { start: position(span.start), end: position(span.end) }
+}
+
+fn edit(edit: &Edit) -> EditEntry {
+    match edit {
+        Edit::Set(path, value) => EditEntry::Set {
+            field_path: path.to_string(),
+            value: match value {
+                EditValue::Str(text) => text.as_str().into(),
+                EditValue::Bool(value) => (*value).into(),
+                EditValue::EmptyMapping => serde_json::Value::Object(serde_json::Map::new()),
+            },
+        },
+        Edit::Rename(path, to) => EditEntry::Rename { field_path: path.to_string(), to: to.clone() },
+        Edit::Remove(path) => EditEntry::Remove { field_path: path.to_string() },
+    }
+}

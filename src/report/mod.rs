@@ -1,0 +1,183 @@
+//! Reports: what a run found, in the formats that people and programs read. One file per format.
+//!
+//! A format writes to a string, so that a report is whole or not there at all.
+
+mod concise;
+mod json;
+mod sarif;
+mod text;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::finding::{Finding, Severity};
+use crate::source::{File, Span};
+
+pub use json::SCHEMA;
+
+/// A finding with its places in a text.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// The finding.
+    pub finding: Finding,
+    /// Its file.
+    pub place: Place,
+}
+
+/// Where a finding is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file's name, as it is shown.
+    pub path: Arc<str>,
+    /// Its text; none where it couldn't be read.
+    pub file: Option<Arc<File>>,
+    /// The primary place; none where the finding is about the file as a whole.
+    pub primary: Option<Span>,
+    /// The related places, in the order of the finding's.
+    pub related: Vec<Span>,
+}
+
+impl Located {
+    /// By path, line, rule: the order of every report.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let key = |located: &Self| {
+            let start = located.place.primary.map(|span| (span.start.line, span.start.column));
+            (located.place.path.clone(), start.map(|(line, _)| line), start.map(|(_, column)| column))
+        };
+        let (own, its) = (key(self), key(other));
+        (own.0, own.1)
+            .cmp(&(its.0, its.1))
+            .then_with(|| self.finding.rule.cmp(other.finding.rule))
+            .then_with(|| own.2.cmp(&its.2))
+            .then_with(|| self.finding.message.cmp(&other.finding.message))
+    }
+
+    fn line_and_column(&self) -> (usize, usize) {
+        self.place.primary.map_or((1, 1), |span| (span.start.line, span.start.column))
+    }
+}
+
+/// What a run has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Files that were read.
+    pub files: usize,
+    /// Objects in them.
+    pub objects: usize,
+    /// Objects that are, make or back volumes.
+    pub objects_with_volumes: usize,
+    /// Documents that are no Kubernetes objects.
+    pub other_documents: usize,
+    /// Kustomizations that weren't rendered.
+    pub kustomizations: usize,
+    /// Charts that weren't rendered.
+    pub charts: usize,
+}
+
+/// A run's result.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// What it has seen.
+    pub counts: Counts,
+    /// What it found in objects, in order.
+    pub findings: Vec<Located>,
+    /// What it couldn't judge, in order.
+    pub errors: Vec<Located>,
+}
+
+impl Report {
+    /// How many findings have the severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|located| located.finding.severity == severity).count()
+    }
+}
+
+/// The formats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people: snippets, reasons, remedies.
+    #[default]
+    Text,
+    /// A line each.
+    Concise,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 4] = [Self::Text, Self::Concise, Self::Json, Self::Sarif];
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Concise => "concise",
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+        }
+    }
+
+    /// What it shows where nothing else is asked for: programs get all, people what calls for action.
+    pub fn default_min_severity(self) -> Severity {
+        match self {
+            Self::Text | Self::Concise => Severity::Warning,
+            Self::Json | Self::Sarif => Severity::Info,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| format!("`{text}` is none of {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// With colours.
+    pub color: bool,
+    /// With links, where the terminal knows them.
+    pub links: bool,
+    /// What is below isn't shown, but counted.
+    pub min_severity: Severity,
+}
+
+/// The report in a format.
+pub fn render(report: &Report, format: Format, style: Style) -> String {
+    match format {
+        Format::Text => text::render(report, style),
+        Format::Concise => concise::render(report, style),
+        Format::Json => json::render(report, style),
+        Format::Sarif => sarif::render(report, style),
+    }
+}
+
+/// `1 file`, `2 files`.
+fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+/// The address of the rules' pages; none while there is no such site.
+const DOCS: Option<&str> = None;
+
+/// Where a rule is explained.
+fn docs(rule: &str) -> Cow<'static, str> {
+    match DOCS {
+        Some(address) => format!("{address}/{rule}").into(),
+        None => format!("volcheck explain {rule}").into(),
+    }
+}

@@ -1,0 +1,166 @@
+//! `text`: for people, as rustc shows its diagnostics.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use rayon::prelude::*;
+
+use super::{Located, Report, Style, counted, docs};
+use crate::finding::Severity;
+use crate::source::{File, Span};
+
+/// Longer lines are shown in part: JSON of a megabyte stands in one.
+const LONGEST_LINE: usize = 240;
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let shown: Vec<_> = report
+        .errors
+        .iter()
+        .chain(&report.findings)
+        .filter(|located| located.finding.severity >= style.min_severity)
+        .collect();
+    let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
+    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer)).collect();
+    let mut out = blocks.concat();
+    out.push_str(&summary(report, style));
+    out
+}
+
+fn block(located: &Located, renderer: &Renderer) -> String {
+    let finding = &located.finding;
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let title = level.primary_title(finding.message.as_str()).id(finding.rule);
+    let mut group = Group::with_title(title);
+    let snippet = match (&located.place.file, located.place.primary) {
+        (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
+        _ => None,
+    };
+    group = match snippet {
+        Some(snippet) => group.element(snippet),
+        None => group.element(annotate_snippets::Origin::path(located.place.path.to_string())),
+    };
+    let note = |name: &'static str, text: String| Level::NOTE.with_name(name).message(text);
+    if let Some(id) = &finding.object {
+        let place = match finding.primary.path.to_string() {
+            place if place.is_empty() => id.to_string(),
+            place => format!("{id}, {place}"),
+        };
+        let place = if finding.is_heuristic { format!("{place} (read by its looks: the kind isn't known)") } else { place };
+        group = group.element(note("object", place));
+    }
+    for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
+        if !text.is_empty() {
+            group = group.element(note(name, text.to_string()));
+        }
+    }
+    group = group.element(note("docs", docs(finding.rule).into_owned()));
+    let mut block = renderer.render(&[group]);
+    block.push_str("\n\n");
+    block
+}
+
+/// The lines of all labels, and what lies between them.
+fn snippet<'a>(located: &'a Located, file: &'a File, primary: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let finding = &located.finding;
+    let spans = std::iter::once(primary).chain(located.place.related.iter().copied());
+    let lines = spans.clone().map(|span| span.start.line);
+    let first = lines.clone().min().unwrap_or(primary.start.line);
+    let last = lines.max().unwrap_or(primary.start.line);
+    let mut range = file.line_range(first).start..file.line_range(last).end;
+    if range.len() > LONGEST_LINE * 4 && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE) {
+        range = window(file, primary);
+    }
+    let inside = |span: Span| {
+        let bytes = span.start.offset..span.end.offset;
+        (bytes.start >= range.start && bytes.end <= range.end).then(|| bytes.start - range.start..bytes.end - range.start)
+    };
+    let texts = std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.text.as_ref());
+    let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
+    let annotations = spans.zip(texts).zip(kinds).filter_map(|((span, text), kind)| {
+        let annotation = kind.span(inside(span)?);
+        Some(if text.is_empty() { annotation } else { annotation.label(text) })
+    });
+    let start = if range.start == file.line_range(first).start { first } else { primary.start.line };
+    Snippet::source(&file.text()[range.clone()])
+        .line_start(start)
+        .path(located.place.path.as_ref())
+        .annotations(annotations.collect::<Vec<_>>())
+}
+
+/// The part of a long line around the primary place.
+fn window(file: &File, primary: Span) -> Range<usize> {
+    let line = file.line_range(primary.start.line);
+    let text = file.text();
+    let boundary = |at: usize| (at..=line.end).find(|at| text.is_char_boundary(*at)).unwrap_or(line.end);
+    let start = boundary(primary.start.offset.saturating_sub(LONGEST_LINE / 2).max(line.start));
+    let end = boundary((primary.end.offset.min(primary.start.offset + LONGEST_LINE) + LONGEST_LINE / 2).min(line.end));
+    start..end.max(primary.end.offset.min(line.end))
+}
+
+fn summary(report: &Report, style: Style) -> String {
+    let count = |severity| report.count(severity);
+    let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
+    let shown: Vec<_> = [(Severity::Error, errors, "error"), (Severity::Warning, warnings, "warning"), (Severity::Info, infos, "info")]
+        .into_iter()
+        .filter(|(severity, count, _)| *severity >= style.min_severity && *count > 0)
+        .collect();
+    let hidden: Vec<_> = [(Severity::Warning, warnings, "warning"), (Severity::Info, infos, "info")]
+        .into_iter()
+        .filter(|(severity, count, _)| *severity < style.min_severity && *count > 0)
+        .map(|(_, count, noun)| counted(count, noun))
+        .collect();
+    let counts = &report.counts;
+    let mut out = String::new();
+    let total: usize = shown.iter().map(|(_, count, _)| count).sum();
+    // Writing to a string can't fail.
+    let _ = if total == 0 {
+        write!(
+            out,
+            "No problems in {} ({}, {} with volumes)",
+            counted(counts.files, "file"),
+            counted(counts.objects, "object"),
+            counts.objects_with_volumes
+        )
+    } else {
+        let kinds: Vec<_> = shown.iter().map(|(_, count, noun)| counted(*count, noun)).collect();
+        let mut files: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|located| located.finding.severity >= style.min_severity)
+            .map(|located| &located.place.path)
+            .collect();
+        files.dedup();
+        write!(
+            out,
+            "Found {} ({}) in {} of {}",
+            counted(total, "problem"),
+            kinds.join(", "),
+            files.len(),
+            counted(counts.files, "file")
+        )
+    };
+    if !hidden.is_empty() {
+        let _ = write!(out, "; {} not shown", hidden.join(" and "));
+    }
+    out.push_str(".\n");
+    if !report.errors.is_empty() {
+        let mut files: Vec<_> = report.errors.iter().map(|located| &located.place.path).collect();
+        files.dedup();
+        let _ = writeln!(out, "{} could not be checked, in full or in part.", counted(files.len(), "file"));
+    }
+    let unrendered: Vec<_> = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| counted(count, noun))
+        .collect();
+    if !unrendered.is_empty() {
+        let verb = if counts.kustomizations + counts.charts == 1 { "was" } else { "were" };
+        let _ = writeln!(out, "{} {verb} not rendered.", unrendered.join(" and "));
+    }
+    out
+}

@@ -1,0 +1,177 @@
+//! The catalogue of host paths: what is where on a node, and what reaching it means.
+
+use crate::finding::Severity;
+use crate::model::{HostPath, PathPattern, Relation};
+
+/// What reaching an entry of the catalogue means; the worse first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryClass {
+    /// A container runtime's socket: root on the node.
+    Socket,
+    /// Bad at any access.
+    Never,
+    /// Keys of a cloud account.
+    Credentials,
+    /// A socket of another agent of the node.
+    AgentSocket,
+    /// Bad where it can be written.
+    Read,
+    /// Of no use to an attacker who can only read it.
+    Harmless,
+}
+
+/// What is at a path of the node, as `hostPath.type` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPathType {
+    /// A folder.
+    Directory,
+    /// A file.
+    File,
+    /// A Unix socket, or a named pipe of Windows.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+impl HostPathType {
+    /// All, in the order of Kubernetes' documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Directory, Self::File, Self::Socket, Self::CharDevice, Self::BlockDevice];
+
+    /// Its word in `hostPath.type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "Directory",
+            Self::File => "File",
+            Self::Socket => "Socket",
+            Self::CharDevice => "CharDevice",
+            Self::BlockDevice => "BlockDevice",
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Socket => "socket",
+            Self::CharDevice | Self::BlockDevice => "device",
+        }
+    }
+
+    /// Whether a read-only mount doesn't keep anyone from writing to it: the kernel refuses writes to
+    /// files and folders of a read-only mount, not to what is connected to or driven.
+    pub fn ignores_read_only(self) -> bool {
+        matches!(self, Self::Socket | Self::CharDevice | Self::BlockDevice)
+    }
+}
+
+/// One entry of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The path, as it is written there.
+    pub path: String,
+    /// The same, to compare with.
+    pub pattern: PathPattern,
+    /// What reaching it means.
+    pub class: EntryClass,
+    /// Why, in one clause.
+    pub reason: String,
+    /// What is there.
+    pub kind: Option<HostPathType>,
+    /// How bad it is, where the class leaves that open.
+    pub severity: Option<Severity>,
+}
+
+/// What a path is to a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Class<'c> {
+    /// All of it.
+    Root,
+    /// A runtime's socket.
+    Socket(&'c Entry),
+    /// A folder that holds a runtime's socket.
+    SocketParent(&'c Entry),
+    /// At or inside an entry.
+    Inside(&'c Entry),
+    /// Above an entry, and inside none.
+    Above(&'c Entry),
+    /// Not in the catalogue: not the node's own.
+    Unlisted,
+}
+
+impl<'c> Class<'c> {
+    /// The entry that decided, and whether the path is above it.
+    pub fn entry(self) -> Option<(&'c Entry, bool)> {
+        match self {
+            Self::Socket(entry) | Self::Inside(entry) => Some((entry, false)),
+            Self::SocketParent(entry) | Self::Above(entry) => Some((entry, true)),
+            Self::Root | Self::Unlisted => None,
+        }
+    }
+
+    /// Whether the path is the node's own, there on every node.
+    pub fn is_catalogued(self) -> bool {
+        !matches!(self, Self::Unlisted)
+    }
+}
+
+/// All entries.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+}
+
+impl Catalog {
+    /// A catalogue of these entries.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// The entries, as given.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What `path` is: a runtime's socket decides first, then the nearest entry at or above the path, then the
+    /// worst one below it.
+    pub fn classify(&self, path: &HostPath) -> Class<'_> {
+        if path.is_root() {
+            return Class::Root;
+        }
+        let (mut parent, mut nearest, mut below) = (None, None::<&Entry>, None::<&Entry>);
+        for entry in &self.entries {
+            match (path.relation(&entry.pattern), entry.class) {
+                (Relation::Apart, _) => {}
+                (Relation::Equal | Relation::Descendant, EntryClass::Socket) => return Class::Socket(entry),
+                (Relation::Ancestor, EntryClass::Socket) => {
+                    parent.get_or_insert(entry);
+                }
+                (Relation::Equal | Relation::Descendant, _) => {
+                    if nearest.is_none_or(|known| known.pattern.depth() < entry.pattern.depth()) {
+                        nearest = Some(entry);
+                    }
+                }
+                (Relation::Ancestor, _) => {
+                    if below.is_none_or(|known| entry.class < known.class) {
+                        below = Some(entry);
+                    }
+                }
+            }
+        }
+        match (parent, nearest, below) {
+            (Some(entry), _, _) => Class::SocketParent(entry),
+            (_, Some(entry), _) => Class::Inside(entry),
+            (_, _, Some(entry)) => Class::Above(entry),
+            (None, None, None) => Class::Unlisted,
+        }
+    }
+
+    /// What surely is at `path`; none where the catalogue doesn't say.
+    pub fn kind(&self, path: &HostPath) -> Option<HostPathType> {
+        let here = |entry: &&Entry| path.relation(&entry.pattern) == Relation::Equal;
+        self.entries.iter().filter(here).max_by_key(|entry| entry.pattern.depth()).and_then(|entry| entry.kind)
+    }
+}

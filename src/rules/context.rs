@@ -1,0 +1,214 @@
+//! What a rule sees of an object: one pod or PersistentVolume, with its host paths worked out once.
+
+use super::catalog::{Class, HostPathType};
+use super::lists::Options;
+use crate::finding::Access;
+use crate::model::{
+    FieldPath, HostPath, HostPathSource, MountOf, Object, PersistentVolumeSpec, Pod, Str, Volume, VolumeMount,
+};
+
+/// What a rule judges at a time.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// One pod that the object is or makes.
+    Pod(&'a Pod<'a>),
+    /// The PersistentVolume that the object is.
+    PersistentVolume(&'a PersistentVolumeSpec<'a>),
+}
+
+/// All that a rule may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The object.
+    pub object: &'a Object<'a>,
+    /// The part of it that is judged.
+    pub subject: Subject<'a>,
+    /// What the policy says.
+    pub options: &'a Options,
+    host_volumes: Vec<HostVolume<'a>>,
+}
+
+/// A volume that is a path of the node.
+#[derive(Clone, Debug)]
+pub struct HostVolume<'a> {
+    /// The volume; none for a PersistentVolume, which the object itself is.
+    pub volume: Option<&'a Volume<'a>>,
+    /// The volume's name; of a PersistentVolume its own.
+    pub name: &'a str,
+    /// Where `hostPath` or `local` stands in the object.
+    pub source: FieldPath,
+    /// Its path, as the user wrote it.
+    pub path: &'a str,
+    /// Its type, as the user wrote it: none where it is absent; empty counts as absent to Kubernetes.
+    pub kind: Option<&'a str>,
+    /// Whether it can have a type at all: `local` can't.
+    pub has_type: bool,
+    /// The path, cleaned and without aliases.
+    pub clean: HostPath,
+    /// Each mount of it; where there is none, the path itself, read-only.
+    pub uses: Vec<HostUse<'a>>,
+}
+
+/// One container's way to a path of the node.
+#[derive(Clone, Debug)]
+pub struct HostUse<'a> {
+    /// The mount; none where nothing mounts the volume, and for a PersistentVolume.
+    pub mount: Option<MountOf<'a, 'a>>,
+    /// The path that the container reaches: the volume's and the mount's `subPath` in one.
+    pub path: HostPath,
+    /// What that is to the node.
+    pub class: Class<'a>,
+    /// What is there, by the volume's type or the catalogue.
+    pub kind: Option<HostPathType>,
+    /// Whether the mount is read-only.
+    pub is_read_only: bool,
+    /// What the container can do there: a socket and a device can be written through a read-only mount.
+    pub access: Access,
+}
+
+impl HostUse<'_> {
+    /// The name of the container; empty where there is none.
+    pub fn container(&self) -> &str {
+        self.mount.map_or("", |of| &of.container.name)
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The context of one pod of `object`.
+    pub fn of_pod(object: &'a Object<'a>, pod: &'a Pod<'a>, options: &'a Options) -> Self {
+        let host_volumes = pod.volumes.iter().filter_map(|volume| of_volume(pod, volume, options)).collect();
+        Self { object, subject: Subject::Pod(pod), options, host_volumes }
+    }
+
+    /// The context of the PersistentVolume that `object` is.
+    pub fn of_persistent_volume(
+        object: &'a Object<'a>,
+        spec: &'a PersistentVolumeSpec<'a>,
+        options: &'a Options,
+    ) -> Self {
+        let path = FieldPath::of(&["spec"]);
+        let name = object.id.name.as_str();
+        let of = |key, source: &'a HostPathSource<'a>| {
+            let kind = source.kind.as_deref();
+            persistent(HostVolume::new(None, name, path.key(key), &source.path, kind), options)
+        };
+        let mut host_volumes: Vec<_> = spec.host_path.iter().map(|source| of("hostPath", source)).collect();
+        host_volumes.extend(spec.local.iter().map(|source| {
+            let mut volume = HostVolume::new(None, name, path.key("local"), &source.path, None);
+            volume.has_type = false;
+            persistent(volume, options)
+        }));
+        Self { object, subject: Subject::PersistentVolume(spec), options, host_volumes }
+    }
+
+    /// The pod, where it is one.
+    pub fn pod(&self) -> Option<&'a Pod<'a>> {
+        match self.subject {
+            Subject::Pod(pod) => Some(pod),
+            Subject::PersistentVolume(_) => None,
+        }
+    }
+
+    /// The volumes that are paths of the node.
+    pub fn host_volumes(&self) -> &[HostVolume<'a>] {
+        &self.host_volumes
+    }
+
+    /// Every way to a path of the node, with its volume.
+    pub fn host_uses(&self) -> impl Iterator<Item = (&HostVolume<'a>, &HostUse<'a>)> {
+        self.host_volumes.iter().flat_map(|volume| volume.uses.iter().map(move |used| (volume, used)))
+    }
+}
+
+fn of_volume<'a>(pod: &'a Pod<'a>, volume: &'a Volume<'a>, options: &'a Options) -> Option<HostVolume<'a>> {
+    let source = volume.host_path()?;
+    let kind = source.kind.as_deref();
+    let mut host = HostVolume::new(Some(volume), &volume.name, volume.path.key("hostPath"), &source.path, kind);
+    host.uses = pod
+        .mounts_of(&volume.name)
+        .map(|of| {
+            let path = host.clean.join(&reached(of.mount));
+            host.used(Some(of), path, of.mount.is_read_only(), options)
+        })
+        .collect();
+    if host.uses.is_empty() {
+        host.uses.push(host.used(None, host.clean.clone(), true, options));
+    }
+    Some(host)
+}
+
+/// A PersistentVolume's path is reached by whoever claims it, and nothing in it says how.
+fn persistent<'a>(mut host: HostVolume<'a>, options: &'a Options) -> HostVolume<'a> {
+    host.uses.push(host.used(None, host.clean.clone(), false, options));
+    host
+}
+
+/// The part of a volume that a mount reaches. What a variable holds isn't known here: anything below.
+fn reached<'m>(mount: &'m VolumeMount<'_>) -> std::borrow::Cow<'m, str> {
+    let expression: &Str<'_> = &mount.sub_path_expr;
+    if expression.is_empty() {
+        return (&*mount.sub_path).into();
+    }
+    let Some(variable) = variable(expression) else { return expression.replace("$$", "$").into() };
+    let known = &expression[..variable];
+    known.rfind('/').map_or("", |slash| &known[..slash]).replace("$$", "$").into()
+}
+
+/// Where the first `$(NAME)` of a text begins; `$$` stands for a dollar sign.
+fn variable(text: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = text[at..].find('$').map(|found| at + found) {
+        match text.as_bytes().get(found + 1) {
+            Some(b'(') if text[found..].contains(')') => return Some(found),
+            Some(b'$') => at = found + 2,
+            _ => at = found + 1,
+        }
+    }
+    None
+}
+
+impl<'a> HostVolume<'a> {
+    fn new(
+        volume: Option<&'a Volume<'a>>,
+        name: &'a str,
+        source: FieldPath,
+        path: &'a str,
+        kind: Option<&'a str>,
+    ) -> Self {
+        let clean = HostPath::new(path);
+        Self { volume, name, source, path, kind, has_type: true, clean, uses: Vec::new() }
+    }
+
+    fn used(
+        &self,
+        mount: Option<MountOf<'a, 'a>>,
+        path: HostPath,
+        is_read_only: bool,
+        options: &'a Options,
+    ) -> HostUse<'a> {
+        let class = options.catalog.classify(&path);
+        let whole = path == self.clean;
+        // The type speaks of the volume's path, not of what a `subPath` reaches in it.
+        let stated = HostPathType::ALL.into_iter().find(|kind| whole && self.kind == Some(kind.word()));
+        let kind = match (stated, options.catalog.kind(&path)) {
+            (Some(stated), _) if stated.ignores_read_only() => Some(stated),
+            (stated, known) => known.or(stated),
+        };
+        let opens = kind.is_some_and(HostPathType::ignores_read_only);
+        let access = if is_read_only && (mount.is_none() || !opens) { Access::Read } else { Access::Write };
+        HostUse { mount, path, class, kind, is_read_only, access }
+    }
+
+    /// Where its path stands in the object.
+    pub fn path_field(&self) -> FieldPath {
+        self.source.key("path")
+    }
+
+    /// Where its type stands, or would stand: where it is absent, the mapping that lacks it.
+    pub fn type_field(&self) -> FieldPath {
+        match self.kind {
+            Some(_) => self.source.key("type"),
+            None => self.source.clone(),
+        }
+    }
+}

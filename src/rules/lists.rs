@@ -1,0 +1,61 @@
+//! Options: what rules know beside the object.
+
+use super::catalog::Catalog;
+use crate::finding::Severity;
+use crate::model::{HostPath, PathPattern, Relation};
+
+/// A path of a list, and why it stands there.
+#[derive(Clone, Debug)]
+pub struct NamedPath {
+    /// As it is written.
+    pub path: String,
+    /// The same, to compare with.
+    pub pattern: PathPattern,
+    /// Why, in one clause.
+    pub reason: String,
+}
+
+impl NamedPath {
+    /// The first path of `list` that `path` is, or is inside of.
+    pub fn around<'l>(list: &'l [Self], path: &HostPath) -> Option<&'l Self> {
+        let inside = |named: &&Self| matches!(path.relation(&named.pattern), Relation::Equal | Relation::Descendant);
+        list.iter().find(inside)
+    }
+}
+
+/// A folder of the node below which other file systems are mounted.
+#[derive(Clone, Debug)]
+pub struct MountParent {
+    /// The folder.
+    pub named: NamedPath,
+    /// How bad it is that these stay writable.
+    pub severity: Severity,
+}
+
+/// What all rules may use beside the object that they judge.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What is where on a node.
+    pub catalog: Catalog,
+    /// Where well-known images keep the data of an application.
+    pub data_directories: Vec<NamedPath>,
+    /// Where a container keeps what it can lose.
+    pub scratch_directories: Vec<NamedPath>,
+    /// Where a node does.
+    pub node_scratch_directories: Vec<NamedPath>,
+    /// Folders with mounts below.
+    pub mount_parents: Vec<MountParent>,
+    /// The allowed host paths; none where there is no such list.
+    pub allowed_host_paths: Option<Vec<AllowedHostPath>>,
+    /// What `sizeLimit` a fix writes.
+    pub default_size_limit: String,
+}
+
+/// An entry of the allow list.
+#[derive(Clone, Debug)]
+pub struct AllowedHostPath {
+    /// The path; what is inside is allowed, too.
+    pub pattern: PathPattern,
+    /// Whether it may only be read.
+    pub is_read_only: bool,
+}
