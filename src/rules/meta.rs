@@ -76,8 +76,6 @@ pub struct Meta {
     pub summary: &'static str,
     /// The highest severity that its findings have by themselves.
     pub severity: Severity,
-    /// Whether the profile `recommended` has it.
-    pub is_recommended: bool,
     /// The version that had it first.
     pub since: &'static str,
     /// Its family.
@@ -86,6 +84,8 @@ pub struct Meta {
     pub fix: FixClass,
     /// Its options.
     pub options: &'static [OptionMeta],
+    /// Why the webhook can't report it, where it can't: the API server has dropped or refused what it is about.
+    pub lint_only: Option<&'static str>,
     /// The text of its file.
     pub source: &'static str,
 }

@@ -76,11 +76,11 @@ const META: Meta = Meta {
     id: "writable-host-path",
     summary: "a container mounts a path of the node without `readOnly: true`",
     severity: Severity::Error,
-    is_recommended: true,
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    lint_only: None,
     source: include_str!("writable_host_path.rs"),
 };
 

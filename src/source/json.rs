@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::build::Builder;
 use super::libyaml::Style;
-use super::tree::{Builder, Tree, TreeError};
+use super::tree::{Tree, TreeError};
 
 /// The values of the stream of JSON in the part `chunk` of `text`.
 pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, TreeError> {

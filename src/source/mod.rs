@@ -4,6 +4,7 @@
 //! [`File::decode`], then [`split`] and [`Tree`]; [`decode`] makes model types of a node, and [`locate`]
 //! finds the span of a field path, for the findings that exist.
 
+mod build;
 mod de;
 mod file;
 mod json;

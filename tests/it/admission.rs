@@ -1,0 +1,183 @@
+//! One verdict: what lint finds in a manifest, admission finds in the object as the API server hands it on.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use volcheck::admission::review;
+use volcheck::finding::Finding;
+use volcheck::model::{is_built_in, known_sources};
+use volcheck::policy::Policy;
+use volcheck::rules;
+use volcheck::source::{Tree, decode, split};
+
+use crate::support::{all_rules, lint, manifests, name, root};
+
+/// The objects of a text that admission judges, each with its text as JSON.
+pub fn objects(text: &str) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for chunk in split(text) {
+        let Ok(Some(tree)) = Tree::parse(text, chunk.range) else { continue };
+        if let Ok(value) = decode::<Value>(&tree, tree.root()) {
+            collect(value, &mut objects);
+        }
+    }
+    objects
+}
+
+fn collect(value: Value, objects: &mut Vec<Value>) {
+    if let Some(items) = value.get("items").and_then(Value::as_array) {
+        return items.clone().into_iter().for_each(|item| collect(item, objects));
+    }
+    let group = value["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    if value["kind"].as_str().is_some_and(|kind| is_built_in(group, kind)) {
+        objects.push(value);
+    }
+}
+
+/// The object as the API server would store and hand it on: nulls and unknown volume sources dropped, defaults
+/// filled in, and, for a Pod, the volume of its ServiceAccount's token added (`reference` of admission plugins).
+pub fn as_handed_on(mut object: Value) -> Value {
+    drop_nulls(&mut object);
+    default(&mut object);
+    if object["kind"] == "Pod" {
+        add_token(&mut object["spec"]);
+    }
+    object
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn default(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(host_path) = map.get_mut("hostPath").and_then(Value::as_object_mut) {
+                host_path.entry("type").or_insert_with(|| json!(""));
+            }
+            if let Some(volumes) = map.get_mut("volumes").and_then(Value::as_array_mut) {
+                for volume in volumes.iter_mut().filter_map(Value::as_object_mut) {
+                    volume.retain(|key, _| key == "name" || known_sources().any(|known| known == key));
+                    if volume.len() == usize::from(volume.contains_key("name")) {
+                        volume.insert("emptyDir".to_owned(), json!({}));
+                    }
+                }
+            }
+            if map.get("readOnly") == Some(&json!(false)) {
+                map.remove("readOnly");
+            }
+            map.values_mut().for_each(default);
+        }
+        Value::Array(items) => items.iter_mut().for_each(default),
+        _ => {}
+    }
+}
+
+/// As the ServiceAccount admission plugin adds it to nearly every Pod.
+fn add_token(spec: &mut Value) {
+    let Some(spec) = spec.as_object_mut() else { return };
+    let volume = json!({"name": "kube-api-access-x2x4v", "projected": {"defaultMode": 420, "sources": [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt"}},
+    ]}});
+    let at = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let mount = json!({"name": "kube-api-access-x2x4v", "mountPath": at, "readOnly": true});
+    if let Some(volumes) = spec.entry("volumes").or_insert_with(|| json!([])).as_array_mut() {
+        volumes.push(volume);
+    }
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(container) = container.as_object_mut() else { continue };
+            let mounts = container.entry("volumeMounts").or_insert_with(|| json!([]));
+            let Some(mounts) = mounts.as_array_mut() else { continue };
+            if mounts.iter().all(|mount| mount["mountPath"] != at) {
+                mounts.push(mount.clone());
+            }
+        }
+    }
+}
+
+/// The review that the API server would send for the creation of `object`.
+pub fn creation(object: &Value) -> String {
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": "", "version": "v1", "kind": object["kind"]},
+            "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
+            "operation": "CREATE",
+            "object": object,
+        },
+    });
+    review.to_string()
+}
+
+/// What makes findings the same in both places.
+fn key(finding: &Finding) -> String {
+    format!("{} {} {}", finding.rule, finding.severity, finding.fingerprint)
+}
+
+fn both_places<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
+    let lint_only = |finding: &&Finding| {
+        rules::find(finding.rule).is_some_and(|rule| rule.meta().lint_only.is_none())
+    };
+    let mut keys: Vec<_> = findings.filter(lint_only).filter(|finding| !finding.is_heuristic).map(key).collect();
+    keys.sort();
+    keys
+}
+
+/// What differs between the two places for a text.
+pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
+    let outcome = lint(policy, name, text);
+    if !outcome.errors.is_empty() {
+        return None;
+    }
+    let built_in = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| is_built_in(&id.group, &id.kind));
+    let linted = both_places(outcome.findings.iter().map(|located| &located.finding).filter(built_in));
+    let mut reviewed = Vec::new();
+    for object in objects(text) {
+        let answer = review(&creation(&as_handed_on(object)), policy);
+        let (_, findings) = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        reviewed.extend(findings);
+    }
+    let reviewed = both_places(reviewed.iter());
+    (linted != reviewed).then(|| format!("{name}:\n  lint      {linted:#?}\n  admission {reviewed:#?}"))
+}
+
+#[test]
+fn every_fixture_gets_the_same_findings_in_both_places() {
+    let policy = all_rules();
+    let mut problems = Vec::new();
+    for rule in rules::ALL {
+        for kind in ["bad", "good"] {
+            for path in manifests(&root().join("tests/fixtures").join(rule.meta().id).join(kind)) {
+                let text = fs::read_to_string(&path).expect("fixture");
+                problems.extend(differences(&policy, &name(&path), &text));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_review_is_denied_exactly_when_there_is_an_error() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/m"}]}],
+        "volumes": [{"name": "v", "hostPath": {"path": "/srv/x", "type": "Directory"}}],
+    }});
+    let policy = all_rules();
+    let (answer, _) = review(&creation(&pod), &policy).expect("a review");
+    assert!(!answer.is_allowed());
+    assert!(answer.message().contains("[writable-host-path] spec.containers[0].volumeMounts[0]"), "{}", answer.message());
+    let none = Policy::of_profile(volcheck::policy::Profile::None, &Default::default()).expect("a profile");
+    let (answer, _) = review(&creation(&pod), &none).expect("a review");
+    assert!(answer.is_allowed());
+}

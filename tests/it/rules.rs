@@ -1,0 +1,189 @@
+//! Each rule: its page, its examples, its fixtures and its output.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use volcheck::policy::Policy;
+use volcheck::rules::{self, Meta};
+
+use crate::support::{golden, lint, manifests, name, root, selecting, text_of};
+
+/// The headings of a page, in order; those with `true` on every page.
+const HEADINGS: &[(&str, bool)] = &[
+    ("What it does", true),
+    ("Why is this bad?", true),
+    ("Example", true),
+    ("Fix", false),
+    ("Options", false),
+    ("When to allow it", true),
+    ("References", false),
+];
+
+fn metas() -> impl Iterator<Item = &'static Meta> {
+    rules::ALL.iter().map(|rule| rule.meta())
+}
+
+/// The marked lines of a text: those that end in `# finding` or `# finding: <rule>`, and how often.
+fn marked(text: &str, rule: &str) -> Vec<usize> {
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let Some((_, mark)) = line.split_once("# finding") else { continue };
+        let names = mark.trim_start_matches(':').split(',').map(str::trim);
+        lines.extend(names.filter(|name| name.is_empty() || *name == rule).map(|_| index + 1));
+    }
+    lines
+}
+
+/// The lines where `policy` finds `rule`, the errors of the run included.
+fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
+    let outcome = lint(policy, name, text);
+    let all = outcome.errors.iter().chain(&outcome.findings);
+    let own = all.filter(|located| located.finding.rule == rule);
+    let mut lines: Vec<_> = own.map(|located| located.place.primary.map_or(1, |span| span.start.line)).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// What is wrong with the fixtures of a rule under a policy.
+fn fixture_problems(meta: &Meta, policy: &Policy) -> Vec<String> {
+    let folder = root().join("tests/fixtures").join(meta.id);
+    let mut problems = Vec::new();
+    for kind in ["bad", "good"] {
+        let paths = manifests(&folder.join(kind));
+        if paths.is_empty() {
+            problems.push(format!("{}: no {kind} fixture", meta.id));
+        }
+        for path in paths {
+            let text = fs::read_to_string(&path).expect("fixture");
+            let expected = marked(&text, meta.id);
+            if kind == "bad" && expected.is_empty() {
+                problems.push(format!("{}: no line is marked `# finding: {}`", name(&path), meta.id));
+            }
+            let actual = found(policy, &name(&path), &text, meta.id);
+            if actual != expected {
+                problems.push(format!("{}: marked {expected:?}, found {actual:?}", name(&path)));
+            }
+        }
+    }
+    problems
+}
+
+fn report(problems: Vec<String>) {
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn fixtures_have_the_findings_that_they_mark() {
+    report(metas().flat_map(|meta| fixture_problems(meta, &selecting(&[meta.id]))).collect());
+}
+
+#[test]
+fn without_a_rule_its_fixtures_fail() {
+    for meta in metas().filter(|meta| !is_run_error(meta)) {
+        let others: Vec<_> = metas().map(|other| other.id).filter(|id| *id != meta.id).collect();
+        let problems = fixture_problems(meta, &selecting(&others));
+        assert!(!problems.is_empty(), "{} can be disabled, and no fixture fails", meta.id);
+    }
+}
+
+/// What ends in exit 2 can't be turned off.
+fn is_run_error(meta: &Meta) -> bool {
+    matches!(meta.id, "unanalyzed-document" | "invalid-field-value")
+}
+
+#[test]
+fn each_rule_shows_its_findings_as_on_record() {
+    let mut problems = Vec::new();
+    for meta in metas() {
+        let folder = root().join("tests/fixtures").join(meta.id);
+        let mut out = String::new();
+        for path in manifests(&folder.join("bad")) {
+            let text = fs::read_to_string(&path).expect("fixture");
+            out.push_str(&text_of(lint(&selecting(&[meta.id]), &name(&path), &text)));
+            out.push('\n');
+        }
+        problems.extend(golden(&folder.join("output.txt"), &out).err());
+    }
+    report(problems);
+}
+
+#[test]
+fn pages_have_their_headings_and_examples_that_hold() {
+    let mut problems = Vec::new();
+    for meta in metas() {
+        let page = meta.page();
+        let headings: Vec<_> = page.markdown.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        let known: Vec<_> = HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
+        if headings != known {
+            problems.push(format!("{}: headings {headings:?} are not {known:?}", meta.id));
+        }
+        for (title, _) in HEADINGS.iter().filter(|(_, always)| *always) {
+            if page.section(title).is_none_or(str::is_empty) {
+                problems.push(format!("{}: nothing under `{title}`", meta.id));
+            }
+        }
+        let marks: BTreeSet<_> = page.examples().iter().map(|(mark, _)| *mark).collect();
+        if marks != BTreeSet::from(["bad", "good"]) {
+            problems.push(format!("{}: examples are marked {marks:?}, not bad and good", meta.id));
+        }
+        for (mark, text) in page.examples() {
+            let policy = selecting(&[meta.id]);
+            let lines = found(&policy, "example.yaml", text, meta.id);
+            let errors = lint(&policy, "example.yaml", text).errors;
+            if !is_run_error(meta) && !errors.is_empty() {
+                problems.push(format!("{}: an example isn't judged: {}", meta.id, errors[0].finding.message));
+            }
+            let expected = marked(text, meta.id);
+            let holds = match mark {
+                "bad" if expected.is_empty() => lines.len() == 1,
+                "bad" => lines.len() == 1 && lines == expected,
+                _ => lines.is_empty(),
+            };
+            if !holds {
+                problems.push(format!("{}: the {mark} example has findings at {lines:?}:\n{text}", meta.id));
+            }
+        }
+    }
+    report(problems);
+}
+
+#[test]
+fn messages_read_alike() {
+    let mut problems = Vec::new();
+    for meta in metas() {
+        for path in manifests(&root().join("tests/fixtures").join(meta.id).join("bad")) {
+            let text = fs::read_to_string(&path).expect("fixture");
+            let outcome = lint(&selecting(&[meta.id]), &name(&path), &text);
+            for located in outcome.findings.iter().chain(&outcome.errors) {
+                let finding = &located.finding;
+                let texts = [&*finding.message, &finding.why, &finding.help, &finding.primary.text];
+                for text in texts.into_iter().chain(finding.related.iter().map(|label| &*label.text)) {
+                    let starts = text.chars().next().is_none_or(|first| !first.is_uppercase());
+                    let common = ["hostPath", "emptyDir"].iter().any(|word| text.starts_with(word));
+                    if !(starts || common) || text.ends_with('.') || text.contains("please") {
+                        problems.push(format!("{}: {text}", meta.id));
+                    }
+                }
+                if finding.message.chars().count() > 130 {
+                    problems.push(format!("{}: too long: {}", meta.id, finding.message));
+                }
+                if finding.severity > meta.severity {
+                    problems.push(format!("{}: a finding is worse than its rule says", meta.id));
+                }
+                if finding.help.is_empty() && finding.why.is_empty() {
+                    problems.push(format!("{}: neither help nor why: {}", meta.id, finding.message));
+                }
+            }
+        }
+    }
+    report(problems);
+}
+
+#[test]
+fn every_fixture_folder_belongs_to_a_rule() {
+    let known: BTreeSet<_> = metas().map(|meta| meta.id.to_owned()).collect();
+    let folders = fs::read_dir(root().join("tests/fixtures")).expect("fixtures");
+    let found: BTreeSet<_> =
+        folders.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(found, known);
+}

@@ -1,0 +1,68 @@
+//! What the tests share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use volcheck::cli::manifest::{self, Lint, Outcome};
+use volcheck::policy::{Overrides, Policy, Profile};
+use volcheck::report::{self, Format, Report, Style};
+use volcheck::finding::Severity;
+
+/// The folder of the project.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A policy with these rules alone.
+pub fn selecting(rules: &[&str]) -> Policy {
+    let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
+    Policy::of_profile(Profile::Recommended, &Overrides { select, ignore: Vec::new() }).expect("known rules")
+}
+
+/// A policy with all rules.
+pub fn all_rules() -> Policy {
+    selecting(&volcheck::rules::ALL.iter().map(|rule| rule.meta().id).collect::<Vec<_>>())
+}
+
+/// What comes of a text.
+pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
+    manifest::lint(&Lint { policy, parse_all: false }, name, text.as_bytes().to_vec(), false)
+}
+
+/// The text report of an outcome, all severities shown.
+pub fn text_of(outcome: Outcome) -> String {
+    let mut report =
+        Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
+    report.findings.sort_by(report::Located::order);
+    let style = Style { color: false, links: false, min_severity: Severity::Info };
+    report::render(&report, Format::Text, style)
+}
+
+/// The manifests below a folder, in order of name; none where there is no such folder.
+pub fn manifests(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
+    paths.sort();
+    paths
+}
+
+/// A path, relative to the project.
+pub fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// Compares `actual` with the file, or writes it where `VOLCHECK_BLESS` is set.
+pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
+    if std::env::var_os("VOLCHECK_BLESS").is_some() {
+        return fs::write(path, actual).map_err(|error| format!("{}: {error}", name(path)));
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    if expected == actual {
+        return Ok(());
+    }
+    Err(format!(
+        "{} differs; VOLCHECK_BLESS=1 writes it anew\n--- expected\n{expected}\n--- actual\n{actual}",
+        name(path)
+    ))
+}
