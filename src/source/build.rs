@@ -60,7 +60,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn run_yaml(mut self) -> Result<Option<Tree<'t>>, TreeError> {
+    /// Reads the first document of the part.
+    pub(super) fn run_yaml(mut self) -> Result<Option<Tree<'t>>, TreeError> {
         let mut parser = Parser::new(&self.text[self.chunk.clone()]);
         loop {
             let event = match parser.next() {
