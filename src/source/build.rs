@@ -73,7 +73,11 @@ impl<'t> Builder<'t> {
             };
             match event.kind {
                 EventKind::StreamEnd => return Ok(None),
-                EventKind::DocumentStart => {}
+                EventKind::DocumentStart { version: None | Some((1, 1)) } => {}
+                EventKind::DocumentStart { .. } => {
+                    let at = self.byte(event.start);
+                    return Err(TreeError { message: "found incompatible YAML document".to_owned(), span: at..at });
+                }
                 EventKind::DocumentEnd => {
                     let end = self.byte(event.end);
                     return self.finish(end).map(Some);
@@ -118,13 +122,16 @@ impl<'t> Builder<'t> {
                 let value = match self.text.get(span.clone()) {
                     // Most scalars stand in the text just as they are.
                     Some(written) if written == value => Cow::Borrowed(written),
+                    Some(written) if style == Style::Quoted && has_json_escape(written) => {
+                        return Err(TreeError { message: "found unknown escape character `\\/`".to_owned(), span });
+                    }
                     _ => self.quoted_as_written(&span, value),
                 };
                 (anchor, Data::Scalar { value, style, tag })
             }
             EventKind::SequenceStart { anchor } => (anchor, Data::Sequence { items: 0..0 }),
             EventKind::MappingStart { anchor } => (anchor, Data::Mapping { pairs: 0..0, shape: Shape::Plain }),
-            EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => return Ok(()),
+            EventKind::DocumentStart { .. } | EventKind::DocumentEnd | EventKind::StreamEnd => return Ok(()),
         };
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor.into(), NodeId(self.tree.nodes.len() as u32));
@@ -313,6 +320,17 @@ impl<'t> Builder<'t> {
         known[index] = sum;
         sum
     }
+}
+
+/// Whether a quoted scalar holds `\/`, which JSON and libyaml know and go-yaml doesn't.
+fn has_json_escape(written: &str) -> bool {
+    let mut bytes = written.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'\\' && bytes.next() == Some(b'/') {
+            return written.starts_with('"');
+        }
+    }
+    false
 }
 
 /// go-yaml's limit on the part of a document that comes from aliases (`decode.go`).

@@ -37,8 +37,8 @@ pub(super) struct Event<'p> {
 /// The kinds of event that carry content.
 #[derive(Debug)]
 pub(super) enum EventKind<'p> {
-    /// Begins a document.
-    DocumentStart,
+    /// Begins a document, under the version of YAML that a directive names.
+    DocumentStart { version: Option<(i32, i32)> },
     /// Ends a document.
     DocumentEnd,
     /// The end of the text.
@@ -134,7 +134,10 @@ unsafe fn convert(event: &sys::yaml_event_t) -> EventKind<'_> {
     // text is, and end in NUL, or come with a length.
     unsafe {
         match event.type_ {
-            sys::YAML_DOCUMENT_START_EVENT => EventKind::DocumentStart,
+            sys::YAML_DOCUMENT_START_EVENT => {
+                let directive = event.data.document_start.version_directive.as_ref();
+                EventKind::DocumentStart { version: directive.map(|version| (version.major, version.minor)) }
+            }
             sys::YAML_DOCUMENT_END_EVENT => EventKind::DocumentEnd,
             sys::YAML_ALIAS_EVENT => EventKind::Alias(string(event.data.alias.anchor).unwrap_or_default()),
             sys::YAML_SCALAR_EVENT => {

@@ -4,3 +4,4 @@ mod admission;
 mod house;
 mod rules;
 mod support;
+mod yaml;
