@@ -25,27 +25,48 @@ pub struct PodSpec<'a> {
     /// `ephemeralContainers`.
     #[serde(borrow)]
     pub ephemeral_containers: List<Container<'a>>,
-    /// The node that it must run on.
     #[serde(borrow)]
-    pub node_name: Str<'a>,
-    /// The labels of the nodes that it may run on.
+    node_name: Str<'a>,
     #[serde(borrow)]
-    pub node_selector: Map<'a>,
-    /// What else binds it to nodes.
+    node_selector: Map<'a>,
     #[serde(deserialize_with = "nullable")]
-    pub affinity: Affinity,
-    /// What holds for all of its containers.
+    affinity: Affinity,
     #[serde(deserialize_with = "nullable")]
-    pub security_context: PodSecurityContext,
-    /// What all of its containers may use together (Kubernetes 1.34).
+    security_context: PodSecurityContext,
     #[serde(borrow, deserialize_with = "nullable")]
-    pub resources: Resources<'a>,
+    resources: Resources<'a>,
+}
+
+/// What else of a pod spec matters; also of what only looks like a pod spec.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Placement<'a> {
+    #[serde(borrow)]
+    node_name: Str<'a>,
+    #[serde(borrow)]
+    node_selector: Map<'a>,
+    #[serde(deserialize_with = "nullable")]
+    affinity: Affinity,
+    #[serde(deserialize_with = "nullable")]
+    security_context: PodSecurityContext,
+}
+
+impl<'a> From<Placement<'a>> for PodSettings<'a> {
+    fn from(placement: Placement<'a>) -> Self {
+        Self {
+            is_pinned: !placement.node_name.is_empty()
+                || !placement.node_selector.is_empty()
+                || placement.affinity.node_affinity.required.is_some(),
+            fs_group: placement.security_context.fs_group,
+            resources: Resources::default(),
+        }
+    }
 }
 
 /// `affinity`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Affinity {
+struct Affinity {
     /// Which nodes.
     #[serde(deserialize_with = "nullable")]
     pub node_affinity: NodeAffinity,
@@ -54,7 +75,7 @@ pub struct Affinity {
 /// `nodeAffinity`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct NodeAffinity {
+struct NodeAffinity {
     /// Nodes that it can't run without.
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
     pub required: Option<IgnoredAny>,
@@ -63,7 +84,7 @@ pub struct NodeAffinity {
 /// `securityContext` of a pod.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct PodSecurityContext {
+struct PodSecurityContext {
     /// The group that volumes are given to, where they can be.
     pub fs_group: Option<i64>,
 }
@@ -125,13 +146,13 @@ impl MountOf<'_, '_> {
 impl<'a> Pod<'a> {
     /// The pod that `spec` at `path` describes.
     pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
-        let settings = PodSettings {
-            is_pinned: !spec.node_name.is_empty()
-                || !spec.node_selector.is_empty()
-                || spec.affinity.node_affinity.required.is_some(),
-            fs_group: spec.security_context.fs_group,
-            resources: spec.resources,
+        let placement = Placement {
+            node_name: spec.node_name,
+            node_selector: spec.node_selector,
+            affinity: spec.affinity,
+            security_context: spec.security_context,
         };
+        let settings = PodSettings { resources: spec.resources, ..placement.into() };
         let mut pod = Self { spec: settings, is_whole: true, ..Self::default() };
         pod.add_volumes(&path.key("volumes"), spec.volumes.into_vec());
         pod.add_containers(ContainerList::Init, &path.key("initContainers"), spec.init_containers.into_vec());

@@ -8,13 +8,14 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::container::ContainerList;
+use super::container::{Container, ContainerList};
 use super::custom::{CustomKinds, Parts, Step};
 use super::field_path::{FieldPath, Segment};
 use super::object::{Body, Metadata, Object, ObjectId, Origin, Workload};
-use super::pod::{Pod, PodSpec};
+use super::pod::{Placement, Pod, PodSpec};
 use super::storage::{ClaimSpec, ClaimTemplate, PersistentVolumeSpec, StorageClass};
 use super::value::{List, Str, nullable};
+use super::volume::Volume;
 
 /// Why a field doesn't hold what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -319,37 +320,76 @@ pub fn read<'a, N: Node<'a>>(
 }
 
 /// Pods whose volumes and containers stand in several places of an object.
+///
+/// A volume that several pods share is judged with those that mount it; where none does, with the first.
 fn read_parts<'a, N: Node<'a>>(node: N, parts: &Parts, pods: &mut Vec<Pod<'a>>) -> Result<(), FieldError> {
+    let first = pods.len();
     for (base, found) in parts.each.find(node) {
         let mut pod = Pod { path: base.clone(), is_whole: true, ..Pod::default() };
-        let shared = parts.shared_volumes.iter().flat_map(|path| path.find(node));
-        let own = parts.volumes.iter().flat_map(|path| path.find(found).into_iter().map(|(at, n)| (base.join(&at), n)));
-        for (at, list) in shared.chain(own) {
-            let volumes = list.decode::<List<_>>().map_err(|error| error.within(&at))?;
-            pod.add_volumes(&at, volumes.into_vec());
+        pod.spec = found.decode::<Placement<'a>>().map_err(|error| error.within(&base))?.into();
+        for (at, list) in parts.volumes.iter().flat_map(|path| path.find(found)) {
+            pod.add_volumes(&base.join(&at), read_list(list, &base.join(&at))?);
         }
         for (kind, paths) in [(ContainerList::Init, &parts.init_containers), (ContainerList::Main, &parts.containers)] {
             for (at, found) in paths.iter().flat_map(|path| path.find(found)) {
                 let at = base.join(&at);
                 if found.items().is_some() {
-                    let containers = found.decode::<List<_>>().map_err(|error| error.within(&at))?;
-                    pod.add_containers(kind, &at, containers.into_vec());
+                    pod.add_containers(kind, &at, read_list(found, &at)?);
                 } else {
-                    let mut container: super::container::Container<'a> = found.decode().map_err(|error| error.within(&at))?;
+                    let mut container: Container<'a> = found.decode().map_err(|error| error.within(&at))?;
                     (container.list, container.path) = (kind, at);
                     pod.containers.push(container);
                 }
             }
         }
         for (at, list) in parts.claim_templates.iter().flat_map(|path| path.find(node)) {
-            let templates = list.decode::<List<_>>().map_err(|error| error.within(&at))?;
-            pod.add_claim_templates(&at, templates.into_vec());
+            pod.add_claim_templates(&at, read_list(list, &at)?);
         }
-        if !pod.volumes.is_empty() || !pod.containers.is_empty() {
-            pods.push(pod);
+        pods.push(pod);
+    }
+    for (at, list) in parts.shared_volumes.iter().flat_map(|path| path.find(node)) {
+        for (index, volume) in read_list::<N, Volume<'a>>(list, &at)?.into_iter().enumerate() {
+            share(Volume { path: at.index(index), ..volume }, &mut pods[first..]);
         }
     }
+    let holds = |pod: &mut Pod<'a>| !pod.volumes.is_empty() || !pod.containers.is_empty();
+    let mut made = pods.split_off(first);
+    made.retain_mut(holds);
+    pods.append(&mut made);
     Ok(())
+}
+
+fn read_list<'a, N: Node<'a>, T: Deserialize<'a> + Default>(list: N, at: &FieldPath) -> Result<Vec<T>, FieldError> {
+    list.decode::<List<T>>().map(List::into_vec).map_err(|error| error.within(at))
+}
+
+fn share<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
+    let mounted = |pod: &Pod<'a>| pod.mounts_of(&volume.name).next().is_some();
+    let mut users: Vec<usize> = (0..pods.len()).filter(|index| mounted(&pods[*index])).collect();
+    if users.is_empty() && !pods.is_empty() {
+        users.push(0);
+    }
+    for index in users {
+        // A volume of the pod's own goes before a shared one of the same name.
+        if pods[index].volume(&volume.name).is_none() {
+            pods[index].volumes.push(volume.clone());
+        }
+    }
+}
+
+/// Patches of pod specs that the object holds as text, and where: Argo's `podSpecPatch`.
+pub fn pod_spec_patches<'a, N: Node<'a>>(node: N, meta: &TypeMeta<'_>, custom: &CustomKinds) -> Vec<(FieldPath, Str<'a>)> {
+    let Some(kind) = custom.get(meta.group(), &meta.kind) else { return Vec::new() };
+    let mut patches = Vec::new();
+    for parts in kind.parts.iter().filter(|parts| !parts.pod_spec_patch.is_empty()) {
+        for (base, found) in parts.each.find(node) {
+            for (at, text) in parts.pod_spec_patch.iter().flat_map(|path| path.find(found)) {
+                // What is no text patches nothing.
+                patches.extend(text.decode::<Str<'a>>().ok().map(|text| (base.join(&at), text)));
+            }
+        }
+    }
+    patches
 }
 
 /// Whether the node holds a `$patch` key, so that it is part of an object.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::kustomize::is_kustomization;
+use super::patch;
 use crate::engine::judge;
 use crate::finding::{Finding, Severity};
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
@@ -189,11 +190,27 @@ impl Reader<'_> {
                 for finding in judge(&object, policy) {
                     outcome.findings.push(self.located(tree, node, finding));
                 }
+                self.patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     self.repeated_keys(tree, node, &object, outcome);
                 }
             }
             Err(error) => outcome.errors.push(self.invalid(tree, node, &error, Some(&meta))),
+        }
+    }
+
+    fn patches(&self, tree: &Tree<'_>, node: NodeId, meta: &TypeMeta<'_>, object: &Object<'_>, outcome: &mut Outcome) {
+        let policy = self.lint.policy;
+        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
+            match patch::findings(policy, &object.id, &object.workload, &path, &text) {
+                Ok(findings) => {
+                    outcome.findings.extend(findings.into_iter().map(|finding| self.located(tree, node, finding)));
+                }
+                Err(message) => {
+                    let error = FieldError { path, message: format!("no patch of a pod spec: {message}") };
+                    outcome.errors.push(self.invalid(tree, node, &error, Some(meta)));
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod manifest;
 mod kustomize;
+mod patch;
 
 use std::collections::BTreeMap;
 use std::env;

@@ -1,0 +1,58 @@
+//! Patches of pod specs that stand in an object as text: read and judged like a pod spec, as a part of one.
+
+use std::borrow::Cow;
+
+use crate::engine::judge;
+use crate::finding::Finding;
+use crate::model::{Body, FieldPath, Object, ObjectId, Origin, Pod, PodSpec, Workload};
+use crate::policy::Policy;
+use crate::source::{Tree, decode};
+
+/// The findings of the patch `text`, which stands at `path` of the object `id`; or why it can't be judged.
+pub(super) fn findings(
+    policy: &Policy,
+    id: &ObjectId,
+    workload: &Workload,
+    path: &FieldPath,
+    text: &str,
+) -> Result<Vec<Finding>, String> {
+    let text = without_values(text);
+    let tree = match Tree::parse(&text, 0..text.len()) {
+        Ok(Some(tree)) => tree,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) => return Err(error.message),
+    };
+    let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
+    let mut pod = Pod::new(FieldPath::root(), spec);
+    (pod.is_whole, pod.is_heuristic) = (false, true);
+    let body = Body::Pods(vec![pod]);
+    let object = Object { id: id.clone(), workload: workload.clone(), origin: Origin::Manifest, body };
+    let mut findings = judge(&object, policy);
+    for finding in &mut findings {
+        // The text has no places of its own.
+        finding.primary.path.clone_from(path);
+        finding.related.clear();
+        finding.fix = None;
+    }
+    Ok(findings)
+}
+
+/// The text with its `{{…}}` as 0: what stands there is known when the workflow runs.
+fn without_values(text: &str) -> Cow<'_, str> {
+    if !text.contains("{{") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, value)) = rest.split_once("{{") {
+        out.push_str(before);
+        let Some((_, after)) = value.split_once("}}") else {
+            rest = value;
+            break;
+        };
+        out.push('0');
+        rest = after;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
