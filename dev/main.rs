@@ -1,1 +1,148 @@
-fn main() {}
+//! The project's own tool: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use volcheck::rules::{self, Group};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["generate"] => generate(false),
+        ["generate", "--check"] => generate(true),
+        ["new-rule", id, group] => new_rule(id, group),
+        _ => Err("cargo dev generate [--check] | cargo dev new-rule ID GROUP".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes the generated files, or says which differ.
+fn generate(check: bool) -> Result<(), String> {
+    let mut stale = Vec::new();
+    let mut put = |path: &str, text: String| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        if fs::read_to_string(&path).ok().as_deref() == Some(&text) {
+            return Ok(());
+        }
+        if check {
+            stale.push(path.display().to_string());
+            return Ok(());
+        }
+        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| error.to_string())?;
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    for rule in rules::ALL {
+        let meta = rule.meta();
+        put(&format!("docs/rules/{}.md", meta.id), meta.page().markdown)?;
+    }
+    let table = volcheck(&["rules", "--format", "markdown"])?;
+    put("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", "")))?;
+    put("docs/one-verdict.md", one_verdict())?;
+    put("docs/reference/cli.md", cli()?)?;
+    put("README.md", readme(&table)?)?;
+    if stale.is_empty() { Ok(()) } else { Err(format!("not up to date, run `cargo dev generate`:\n{}", stale.join("\n"))) }
+}
+
+fn volcheck(arguments: &[&str]) -> Result<String, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = program.parent().and_then(Path::parent).map(|folder| folder.join("volcheck")).unwrap_or_default();
+    let output = Command::new(&program)
+        .args(arguments)
+        .env("COLUMNS", "100")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .map_err(|error| format!("{}: {error}; `cargo build` makes it", program.display()))?;
+    String::from_utf8(output.stdout).map_err(|error| error.to_string())
+}
+
+/// What the two places can't both see, by rule and reason.
+fn one_verdict() -> String {
+    let mut out = String::from(
+        "# One verdict\n\nThe same object under the same policy gets the same findings from `volcheck lint` and from the webhook, and\n\
+         `volcheck lint` exits 1 exactly when the webhook would deny an object of the input, or a Pod that one of them makes.\n\
+         The exceptions, all of them:\n\n| rule | why lint alone reports it |\n|---|---|\n",
+    );
+    for rule in rules::ALL {
+        let meta = rule.meta();
+        if let Some(reason) = meta.lint_only {
+            out.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = meta.id));
+        }
+    }
+    out.push_str("\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n");
+    out
+}
+
+fn cli() -> Result<String, String> {
+    let mut out = String::from("# The command line\n");
+    for command in ["", "lint", "review", "explain", "rules", "schema"] {
+        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let title = format!("volcheck {command}");
+        out.push_str(&format!("\n## {}\n\n```\n{}```\n", title.trim(), volcheck(&arguments)?));
+    }
+    Ok(out)
+}
+
+/// The README with its generated parts: the table of rules, and the output of its first command.
+fn readme(table: &str) -> Result<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).map_err(|error| format!("README.md: {error}"))?;
+    let output = volcheck(&["lint", "examples/first"])?;
+    let text = between(&text, "rules", table)?;
+    between(&text, "first", &format!("```\n{output}```\n"))
+}
+
+fn between(text: &str, name: &str, content: &str) -> Result<String, String> {
+    let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
+    let (before, rest) = text.split_once(&start).ok_or_else(|| format!("README.md has no `{}`", start.trim()))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("README.md has no `{end}`"))?;
+    Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
+}
+
+/// Writes a new rule that does nothing yet: its file, its fixtures, and its line in the list.
+fn new_rule(id: &str, group: &str) -> Result<(), String> {
+    let known = Group::ALL.map(|group| format!("{group:?}"));
+    if !known.iter().any(|name| name == group) {
+        return Err(format!("`{group}` is none of {}", known.join(", ")));
+    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    if !id.bytes().all(plain) || id.starts_with('-') || id.ends_with('-') {
+        return Err(format!("`{id}` isn't lower case with dashes"));
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let module = id.replace('-', "_");
+    let file = root.join(format!("src/rules/{module}.rs"));
+    if file.exists() {
+        return Err(format!("{} is there already", file.display()));
+    }
+    let write = |path: &Path, text: String| {
+        fs::create_dir_all(path.parent().unwrap_or(path)).map_err(|error| error.to_string())?;
+        fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    write(&file, include_str!("rule.rs.txt").replace("{id}", id).replace("{module}", &module))?;
+    let fixtures = root.join("tests/fixtures").join(id);
+    let pod = include_str!("rule.yaml.txt");
+    write(&fixtures.join("bad/first.yaml"), pod.replace("{name}", &format!("bad # finding: {id}")))?;
+    write(&fixtures.join("good/first.yaml"), pod.replace("{name}", "good"))?;
+    write(&fixtures.join("output.txt"), String::new())?;
+    let list = root.join("src/rules/mod.rs");
+    let text = fs::read_to_string(&list).map_err(|error| error.to_string())?;
+    let head = format!("    {group}: [\n");
+    let text = match text.split_once(&head) {
+        Some((before, after)) => match after.split_once("    ],\n") {
+            Some((modules, after)) => format!("{before}{head}{modules}        {module},\n    ],\n{after}"),
+            None => return Err("src/rules/mod.rs: the list has no end".to_owned()),
+        },
+        None => return Err(format!("src/rules/mod.rs has no group `{group}`")),
+    };
+    write(&list, text)?;
+    println!("{id}: write its page and check in {}, then VOLCHECK_BLESS=1 cargo test", file.display());
+    Ok(())
+}
