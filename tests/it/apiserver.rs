@@ -1,0 +1,266 @@
+//! What a real API server and kubectl did with volume manifests, case by case (`tests/data/apiserver`):
+//! what was accepted is judged, what was refused gets a finding or a diagnostic, and what was stored is what
+//! the model says.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use volcheck::model::{self, Object, Pod, Source, TypeMeta, Volume};
+use volcheck::policy::{self, Policy};
+use volcheck::source::{self, File, NodeId, Tree, View, decode, split};
+
+use crate::support::{all_rules, root};
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    send: String,
+    manifest: Option<String>,
+    manifest_base64: Option<String>,
+    accepted: bool,
+    message: String,
+    stored: Value,
+}
+
+/// Accepted, and yet not judged in full: by the start of the case's id, and why.
+const UNJUDGED: &[(&str, &str)] = &[];
+
+/// Refused, and yet without a finding: by the start of the case's id, and why.
+const UNSAID: &[(&str, &str)] = &[];
+
+/// Stored otherwise than the model has it: by the start of the case's id, and why.
+const STORED_OTHERWISE: &[(&str, &str)] = &[];
+
+fn cases() -> Vec<Case> {
+    let text = fs::read_to_string(root().join("tests/data/apiserver/cases.jsonl")).expect("the cases");
+    let cases: Vec<Case> = text.lines().map(|line| serde_json::from_str(line).expect("a case")).collect();
+    assert_eq!(cases.len(), 1110);
+    cases
+}
+
+impl Case {
+    /// The manifest, of a case that is one and was sent as a file.
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let sent = ["apply", "apply-validate-ignore", "apply-validate-warn", "apply-server-side", "create"];
+        if !sent.contains(&self.send.as_str()) {
+            return None;
+        }
+        match (&self.manifest, &self.manifest_base64) {
+            (Some(text), _) => Some(text.clone().into_bytes()),
+            (None, Some(encoded)) => Some(base64(encoded)),
+            (None, None) => None,
+        }
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    // YAML has a tag for it, so volcheck reads it already; bytes need a reading of their own.
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let sextets: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(|byte| u32::from(value(byte))).collect();
+    let mut out = Vec::new();
+    for group in sextets.chunks(4) {
+        let bits = group.iter().enumerate().fold(0, |bits, (at, sextet)| bits | sextet << (18 - 6 * at));
+        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
+    }
+    out
+}
+
+/// Lints a case: the rules that found something, and those that name what couldn't be judged.
+fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
+    let lint = volcheck::cli::manifest::Lint { policy, parse_all: true };
+    let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, false);
+    let found = outcome.findings.iter().map(|located| located.finding.rule).collect();
+    let errors = outcome.errors.iter().map(|located| format!("{}: {}", located.finding.rule, located.finding.message));
+    (found, errors.collect())
+}
+
+fn known<'k>(list: &'k [(&str, &str)], id: &str) -> Option<&'k str> {
+    list.iter().find(|(start, _)| id.starts_with(start)).map(|(start, _)| *start)
+}
+
+/// Fails for what isn't accounted for, and for accounts that nothing needs any more.
+fn settle(problems: &[(String, String)], accounts: &[(&str, &str)]) {
+    let unknown: Vec<_> = problems.iter().filter(|(id, _)| known(accounts, id).is_none()).collect();
+    let lines: Vec<_> = unknown.iter().map(|(id, what)| format!("{id}: {what}")).collect();
+    assert!(lines.is_empty(), "{} cases:\n{}", lines.len(), lines.join("\n"));
+    for (start, why) in accounts {
+        assert!(problems.iter().any(|(id, _)| id.starts_with(start)), "`{start}` ({why}) is no exception any more");
+    }
+}
+
+#[test]
+fn what_was_accepted_is_judged() {
+    let policy = all_rules();
+    let mut problems = Vec::new();
+    for case in cases().iter().filter(|case| case.accepted) {
+        let Some(bytes) = case.bytes() else { continue };
+        let (_, errors) = lint(&policy, case, bytes);
+        if !errors.is_empty() {
+            problems.push((case.id.clone(), errors.join("; ")));
+        }
+    }
+    settle(&problems, UNJUDGED);
+}
+
+#[test]
+fn what_was_refused_gets_a_finding_or_a_diagnostic() {
+    let policy = all_rules();
+    let mut problems = Vec::new();
+    for case in cases().iter().filter(|case| !case.accepted) {
+        let Some(bytes) = case.bytes() else { continue };
+        let (found, errors) = lint(&policy, case, bytes);
+        if found.is_empty() && errors.is_empty() {
+            problems.push((case.id.clone(), case.message.clone()));
+        }
+    }
+    settle(&problems, UNSAID);
+}
+
+#[test]
+fn what_was_stored_is_what_the_model_says() {
+    let mut problems = Vec::new();
+    let mut compared = 0;
+    for case in cases().iter().filter(|case| case.accepted) {
+        let Some(bytes) = case.bytes() else { continue };
+        let Some(stored) = stored(&case.stored) else { continue };
+        compared += 1;
+        let models = File::decode(case.id.as_str(), bytes).map_or_else(|_| Vec::new(), |file| models(&file));
+        if !models.contains(&stored) {
+            problems.push((case.id.clone(), format!("stored {stored}, model {models:?}")));
+        }
+    }
+    assert!(compared > 250, "only {compared} cases");
+    settle(&problems, STORED_OTHERWISE);
+}
+
+/// The volumes and mounts of what was stored, in the words of the model; none where a case has neither.
+fn stored(stored: &Value) -> Option<Value> {
+    if let Some(host_path) = stored.get("hostPath") {
+        return Some(json!({"hostPath": host_path}));
+    }
+    if let Some(local) = stored.get("local") {
+        return Some(json!({"local": local["path"]}));
+    }
+    let volumes: Vec<_> = stored.get("volumes")?.as_array()?.iter().map(volume_of_json).collect();
+    let mut out = json!({ "volumes": volumes });
+    let mut mounts = Vec::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in stored[list].as_array().into_iter().flatten() {
+            mounts.extend(container["volumeMounts"].as_array().into_iter().flatten().map(mount_of_json));
+        }
+    }
+    if stored.get("containers").is_some() {
+        out["mounts"] = mounts.into();
+    }
+    Some(out)
+}
+
+fn volume_of_json(volume: &Value) -> Value {
+    let source = volume.as_object().and_then(|map| map.iter().find(|(key, _)| *key != "name"));
+    let (key, content) = source.map_or(("emptyDir", &Value::Null), |(key, content)| (key.as_str(), content));
+    let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
+    match key {
+        "hostPath" => json!([volume["name"], key, text("path"), text("type")]),
+        "emptyDir" => json!([volume["name"], key, text("medium"), content.get("sizeLimit").is_some()]),
+        "persistentVolumeClaim" => json!([volume["name"], key, text("claimName"), content["readOnly"] == true]),
+        _ => json!([volume["name"], key]),
+    }
+}
+
+fn mount_of_json(mount: &Value) -> Value {
+    let text = |name: &str| mount[name].as_str().unwrap_or_default().to_owned();
+    json!([
+        text("name"),
+        text("mountPath"),
+        text("subPath"),
+        text("subPathExpr"),
+        mount["readOnly"] == true,
+        text("recursiveReadOnly"),
+        text("mountPropagation"),
+    ])
+}
+
+/// What the model says of each object of a file, with and without its mounts.
+fn models(file: &File) -> Vec<Value> {
+    let mut models = Vec::new();
+    for chunk in split(file.text()) {
+        let trees = match Tree::parse_json(file.text(), chunk.range.clone()) {
+            Ok(trees) => trees,
+            Err(_) => Tree::parse(file.text(), chunk.range).ok().flatten().into_iter().collect(),
+        };
+        for tree in trees {
+            each_object(&tree, tree.root(), &mut models);
+        }
+    }
+    models
+}
+
+fn each_object(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
+    let Ok(mut meta) = decode::<TypeMeta<'_>>(tree, node) else { return };
+    if let Some((items, View::Sequence(_))) = tree.get(node, "items").map(|items| (items, tree.view(items))) {
+        return tree.items(items).iter().for_each(|item| each_object(tree, *item, models));
+    }
+    if meta.kind.is_empty() {
+        // An item of a PodList.
+        (meta.kind, meta.api_version) = (model::Str::owned("Pod"), model::Str::owned("v1"));
+    }
+    let read = model::read(source::Value { tree, node }, &meta, "default", policy::workloads());
+    let Ok(object) = read else { return };
+    of_object(&object, models);
+}
+
+fn of_object(object: &Object<'_>, models: &mut Vec<Value>) {
+    if let Some(spec) = object.persistent_volume() {
+        if let Some(host_path) = &spec.host_path {
+            let kind = host_path.kind.as_deref().unwrap_or_default();
+            models.push(json!({"hostPath": {"path": &*host_path.path, "type": kind}}));
+        }
+        models.extend(spec.local.as_ref().map(|local| json!({"local": &*local.path})));
+    }
+    for pod in object.pods() {
+        let mut volumes: Vec<&Volume<'_>> = pod.volumes.iter().chain(&pod.shadowed).collect();
+        volumes.sort_by_key(|volume| volume.path.clone());
+        let volumes: Vec<_> = volumes.into_iter().map(volume_of_model).collect();
+        models.push(json!({ "volumes": volumes }));
+        models.push(json!({ "volumes": volumes, "mounts": mounts_of_model(pod) }));
+    }
+}
+
+fn volume_of_model(volume: &Volume<'_>) -> Value {
+    let known = volume.sources.iter().find(|(_, source)| !matches!(source, Source::Unknown));
+    match known {
+        Some((key, Source::HostPath(source))) => {
+            json!([&*volume.name, &**key, &*source.path, source.kind.as_deref().unwrap_or_default()])
+        }
+        Some((key, Source::Claim(claim))) => json!([&*volume.name, &**key, &*claim.claim_name, claim.read_only]),
+        Some((key, source)) if !matches!(source, Source::EmptyDir(_)) => json!([&*volume.name, &**key]),
+        _ => {
+            let source = volume.empty_dir().unwrap_or_default();
+            json!([&*volume.name, "emptyDir", &*source.medium, source.size_limit.is_some()])
+        }
+    }
+}
+
+fn mounts_of_model(pod: &Pod<'_>) -> Vec<Value> {
+    let mount = |of: model::MountOf<'_, '_>| {
+        let mount = of.mount;
+        json!([
+            &*mount.name,
+            &*mount.mount_path,
+            &*mount.sub_path,
+            &*mount.sub_path_expr,
+            mount.is_read_only(),
+            &*mount.recursive_read_only,
+            &*mount.mount_propagation,
+        ])
+    };
+    pod.mounts().map(mount).collect()
+}
