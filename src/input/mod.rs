@@ -5,9 +5,10 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
-use ignore::WalkBuilder;
+use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
 /// More than this isn't read.
 const MAX_BYTES: u64 = (256 << 20) + 1;
@@ -28,6 +29,8 @@ pub struct Input {
     pub name: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// How large it seems to be, in bytes; 0 where that isn't known. The largest are read first.
+    pub size: u64,
 }
 
 /// Something that can't be read, and why.
@@ -79,7 +82,7 @@ pub fn discover(arguments: &[String], settings: &Settings) -> Found {
         let path = Path::new(argument);
         if argument == "-" {
             let name = settings.stdin_name.clone().unwrap_or_else(|| "<stdin>".to_owned());
-            found.inputs.push(Input { name, origin: Origin::Stdin });
+            found.inputs.push(Input { name, origin: Origin::Stdin, size: 0 });
         } else if path.is_dir() {
             walk(path, None, settings, &mut found);
         } else if path.exists() || !argument.contains(['*', '?', '[', '{']) {
@@ -120,37 +123,67 @@ fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Fou
         .git_exclude(!settings.no_gitignore)
         .parents(!settings.no_gitignore)
         .filter_entry(|entry| entry.file_name() != ".git")
-        .build();
-    for entry in walker {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                found.errors.push(walk_error(folder, &error));
-                continue;
-            }
-        };
-        let path = entry.path();
-        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        if entry.file_name() == "Chart.yaml" {
-            found.charts.push(path.to_owned());
-        }
-        let wanted = match &glob {
-            Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
-            None => has_extension(path, &settings.extensions),
-        };
-        if !wanted {
-            continue;
-        }
-        match entry.file_type() {
-            Some(kind) if kind.is_file() => add(path, settings, found),
-            // A pipe in a folder would keep the run waiting for whoever writes to it.
-            _ => found.errors.push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
-        }
-    }
+        .build_parallel();
+    // The order in which entries come doesn't matter: the whole is sorted.
+    let shared = Mutex::new(std::mem::take(found));
+    walker.run(|| {
+        let mut own = Collected { found: Found::default(), shared: &shared };
+        let glob = &glob;
+        Box::new(move |entry| {
+            visit(folder, entry, glob.as_ref(), settings, &mut own.found);
+            WalkState::Continue
+        })
+    });
+    *found = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     if glob.is_some() && found.inputs.len() == before {
         found.errors.push(InputError { name: shown(folder), message: "no file matches the glob".to_owned() });
+    }
+}
+
+/// What one thread of the walk has found; given over when it ends.
+struct Collected<'w> {
+    found: Found,
+    shared: &'w Mutex<Found>,
+}
+
+impl Drop for Collected<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.inputs.append(&mut self.found.inputs);
+        shared.errors.append(&mut self.found.errors);
+        shared.charts.append(&mut self.found.charts);
+    }
+}
+
+fn visit(
+    folder: &Path,
+    entry: Result<DirEntry, ignore::Error>,
+    glob: Option<&GlobMatcher>,
+    settings: &Settings,
+    found: &mut Found,
+) {
+    let entry = match entry {
+        Ok(entry) => entry,
+        Err(error) => return found.errors.push(walk_error(folder, &error)),
+    };
+    let path = entry.path();
+    if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+        return;
+    }
+    if entry.file_name() == "Chart.yaml" {
+        found.charts.push(path.to_owned());
+    }
+    let wanted = match glob {
+        Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
+        None => has_extension(path, &settings.extensions),
+    };
+    if !wanted {
+        return;
+    }
+    match entry.file_type() {
+        Some(kind) if kind.is_file() => add(path, settings, found),
+        // A pipe in a folder would keep the run waiting for whoever writes to it.
+        _ => found.errors.push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
     }
 }
 
@@ -174,7 +207,8 @@ fn has_extension(path: &Path, extensions: &[String]) -> bool {
 fn add(path: &Path, settings: &Settings, found: &mut Found) {
     let name = shown(path);
     if !settings.exclude.is_match(&name) {
-        found.inputs.push(Input { name, origin: Origin::Path(path.to_owned()) });
+        let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
+        found.inputs.push(Input { name, origin: Origin::Path(path.to_owned()), size });
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::libyaml::{Event, EventKind, Parser, Style};
 use super::scalar::Scalar;
-use super::tree::{Data, MAX_DEPTH, Node, NodeId, Pair, Shape, Tree, TreeError, View};
+use super::tree::{Data, MAX_DEPTH, Node, NodeId, Shape, Tree, TreeError, View};
 
 /// What is open while the parser is inside it.
 struct Frame {
@@ -225,6 +225,9 @@ impl<'t> Builder<'t> {
         let mut merges = false;
         for index in pairs.clone() {
             let (key, value) = self.tree.pairs[index as usize];
+            if self.tree.is_plain_word(key) {
+                continue;
+            }
             let problem = match self.tree.scalar(key) {
                 None => Some("a mapping or a list can't be a key".to_owned()),
                 Some(Ok(Scalar::Null)) => Some("null can't be a key".to_owned()),
@@ -253,16 +256,15 @@ impl<'t> Builder<'t> {
 
     fn repeats(&self, pairs: Range<u32>) -> bool {
         let pairs = &self.tree.pairs[pairs.start as usize..pairs.end as usize];
-        if pairs.len() <= 12 {
-            let keys = |(key, _): &Pair| self.tree.key(*key);
-            return pairs.iter().enumerate().any(|(at, pair)| {
-                let key = keys(pair);
-                pairs[..at].iter().any(|other| keys(other) == key)
-            });
+        if pairs.len() > 12 || !pairs.iter().all(|(key, _)| self.tree.is_plain_word(*key)) {
+            let mut keys: Vec<_> = pairs.iter().map(|(key, _)| self.tree.key(*key)).collect();
+            keys.sort_unstable();
+            return keys.windows(2).any(|pair| pair[0] == pair[1]);
         }
-        let mut keys: Vec<_> = pairs.iter().map(|(key, _)| self.tree.key(*key)).collect();
-        keys.sort_unstable();
-        keys.windows(2).any(|pair| pair[0] == pair[1])
+        pairs.iter().enumerate().any(|(at, (key, _))| {
+            let word = self.tree.written(*key);
+            pairs[..at].iter().any(|(other, _)| self.tree.written(*other) == word)
+        })
     }
 
     /// Refuses what following the aliases would blow up: go-yaml's own limits, and the depth.

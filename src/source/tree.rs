@@ -168,6 +168,9 @@ impl<'t> Tree<'t> {
 
     /// A key as JSON would have it: what isn't a string becomes one.
     pub fn key(&self, id: NodeId) -> Cow<'_, str> {
+        if self.is_plain_word(id) {
+            return Cow::Borrowed(self.written(id));
+        }
         match self.scalar(id) {
             Some(Ok(Scalar::Str(text))) => text,
             Some(Ok(Scalar::Bool(value))) => Cow::Borrowed(if value { "true" } else { "false" }),
@@ -176,6 +179,25 @@ impl<'t> Tree<'t> {
             Some(Ok(Scalar::Float(value))) => Cow::Owned(value.to_string()),
             // Refused while the tree was built.
             Some(Ok(Scalar::Null) | Err(_)) | None => Cow::Borrowed(""),
+        }
+    }
+
+    /// The text of a scalar, whatever it means; empty for anything else.
+    pub(super) fn written(&self, id: NodeId) -> &str {
+        match &self.node(id).data {
+            Data::Scalar { value, .. } => value,
+            _ => "",
+        }
+    }
+
+    /// Whether a node surely is a string and no `<<`, by its first letter: nearly all keys are.
+    pub(super) fn is_plain_word(&self, id: NodeId) -> bool {
+        match &self.node(id).data {
+            Data::Scalar { value, tag: 0, .. } => {
+                matches!(value.as_bytes(), [b'a'..=b'e' | b'g'..=b'm' | b'p'..=b's' | b'u'..=b'x' | b'A'..=b'E' | b'G'..=b'M' | b'P'..=b'S' | b'U'..=b'X', ..])
+                    || (value.len() > 5 && value.as_bytes()[0].is_ascii_alphabetic())
+            }
+            _ => false,
         }
     }
 

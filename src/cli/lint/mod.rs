@@ -4,6 +4,7 @@ pub mod manifest;
 mod kustomize;
 mod patch;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
@@ -14,21 +15,22 @@ use rayon::prelude::*;
 use super::args::{FailOn, LintArgs, PolicyArgs, When};
 use super::{CLEAN, FINDINGS, TROUBLE, complain, print};
 use crate::finding::{Finding, Severity};
-use crate::input::{self, Found, InputError};
+use crate::input::{self, Found, Input, InputError};
 use crate::model::FieldPath;
 use crate::policy::{Overrides, Policy};
 use crate::report::{self, Located, Place, Report, Style};
 use manifest::{Lint, Outcome};
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
-    let policy = policy(&arguments.policy)?;
     let settings = input::Settings {
         exclude: input::globs(arguments.exclude.iter().map(String::as_str))?,
         no_gitignore: arguments.no_gitignore,
         extensions: arguments.ext.clone(),
         stdin_name: arguments.stdin_filename.clone(),
     };
-    let found = input::discover(&arguments.paths, &settings);
+    let (policy, found) =
+        rayon::join(|| policy(&arguments.policy), || input::discover(&arguments.paths, &settings));
+    let policy = policy?;
     let lint = Lint { policy: &policy, parse_all: arguments.strict_parse };
     let report = lint_all(&lint, &found);
     let style = Style {
@@ -51,17 +53,19 @@ pub(super) fn policy(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
 /// The report of all that was found; the same at any number of threads.
 fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
     let patches = kustomize::patches(&found.inputs);
-    let outcomes: Vec<Outcome> = found
-        .inputs
-        .par_iter()
-        .map(|input| match input::read(input) {
-            Ok(bytes) => manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)),
-            Err(error) => Outcome { errors: vec![unreadable(&error)], ..Outcome::default() },
-        })
-        .collect();
+    let judge = |input: &Input| match input::read(input) {
+        Ok(bytes) => manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)),
+        Err(error) => Outcome { errors: vec![unreadable(&error)], ..Outcome::default() },
+    };
+    // The largest first, so that none of them is left for the end with the other threads idle.
+    let mut order: Vec<usize> = (0..found.inputs.len()).collect();
+    order.sort_by_key(|index| Reverse(found.inputs[*index].size));
+    let mut outcomes: Vec<(usize, Outcome)> =
+        order.into_par_iter().with_max_len(1).map(|index| (index, judge(&found.inputs[index]))).collect();
+    outcomes.sort_by_key(|(index, _)| *index);
     let mut report = Report::default();
     report.errors.extend(found.errors.iter().map(unreadable));
-    for outcome in outcomes {
+    for (_, outcome) in outcomes {
         let (counts, sum) = (&outcome.counts, &mut report.counts);
         sum.files += counts.files;
         sum.objects += counts.objects;
