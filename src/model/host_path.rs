@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How a path is written; paths of different forms never meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Posix,
     /// `C:\…`, `\\server\share`, `\\.\pipe\…`: case and the kind of slash don't count.
@@ -14,13 +14,23 @@ enum Form {
 ///
 /// `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` are both `/run/docker.sock`.
 /// The API server stores paths exactly as sent, so all spellings occur.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+///
+/// Two are equal where they lead to the same place, however they were written.
+#[derive(Clone, Debug)]
 pub struct HostPath {
     form: Form,
     segments: Vec<Box<str>>,
     relative: bool,
     backstep: bool,
 }
+
+impl PartialEq for HostPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.form == other.form && self.segments == other.segments
+    }
+}
+
+impl Eq for HostPath {}
 
 /// How a path P stands to another, S.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

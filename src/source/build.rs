@@ -1,4 +1,4 @@
-//! From a parser's events to a tree: anchors, limits, and characters into bytes.
+//! From a parser's events to a tree: anchors, merge keys, and limits.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,7 +28,6 @@ struct Expansion {
 pub(super) struct Builder<'t> {
     text: &'t str,
     chunk: Range<usize>,
-    offsets: Offsets,
     tree: Tree<'t>,
     open: Vec<Frame>,
     stack: Vec<NodeId>,
@@ -50,7 +49,6 @@ impl<'t> Builder<'t> {
         };
         Self {
             text,
-            offsets: Offsets::new(&text[chunk.clone()]),
             chunk,
             tree,
             open: Vec::new(),
@@ -95,8 +93,10 @@ impl<'t> Builder<'t> {
         Ok(self.tree)
     }
 
-    fn byte(&self, character: u64) -> usize {
-        self.chunk.start + self.offsets.byte(&self.text[self.chunk.clone()], character)
+    /// A place of the parser, which counts bytes of the part, as one of the text.
+    fn byte(&self, offset: u64) -> usize {
+        let at = (self.chunk.start + offset as usize).min(self.chunk.end);
+        (self.chunk.start..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(self.chunk.start)
     }
 
     fn add(&mut self, event: Event<'_>) -> Result<(), TreeError> {
@@ -341,34 +341,4 @@ fn allowed_alias_ratio(nodes: u64) -> f64 {
     const HIGH: f64 = 4_000_000.0;
     let nodes = nodes as f64;
     (0.99 - 0.89 * ((nodes - LOW) / (HIGH - LOW))).clamp(0.10, 0.99)
-}
-
-/// Characters to bytes: the parser counts in the one, the text in the other.
-struct Offsets {
-    /// The byte of every 64th character; empty where all are ASCII, so that they are the same.
-    every: Vec<usize>,
-    length: usize,
-}
-
-impl Offsets {
-    const STEP: usize = 64;
-
-    fn new(text: &str) -> Self {
-        let every = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(Self::STEP).map(|(byte, _)| byte).collect()
-        };
-        Self { every, length: text.len() }
-    }
-
-    fn byte(&self, text: &str, character: u64) -> usize {
-        let character = character as usize;
-        if self.every.is_empty() {
-            return character.min(self.length);
-        }
-        let Some(&base) = self.every.get(character / Self::STEP) else { return self.length };
-        let rest = character % Self::STEP;
-        text[base..].char_indices().nth(rest).map_or(self.length, |(byte, _)| base + byte)
-    }
 }

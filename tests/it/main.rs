@@ -3,6 +3,8 @@
 mod admission;
 mod apiserver;
 mod house;
+mod paths;
 mod rules;
+mod spans;
 mod support;
 mod yaml;

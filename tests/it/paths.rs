@@ -1,0 +1,181 @@
+//! The path algebra: what no spelling may change.
+
+use proptest::prelude::*;
+use volcheck::model::{HostPath, PathPattern, Relation};
+
+/// A clean, absolute path that begins with no alias.
+fn clean() -> impl Strategy<Value = String> {
+    let first = prop::sample::select(vec!["etc", "run", "srv", "data", "usr", "opt", "proc"]);
+    (first, prop::collection::vec("[a-z.]{1,4}", 0..4)).prop_map(|(first, rest)| {
+        let rest = rest.into_iter().filter(|name| name != "." && name != "..").map(|name| format!("/{name}"));
+        format!("/{first}{}", rest.collect::<String>())
+    })
+}
+
+/// The same path, with slashes and dots that mean nothing.
+fn spelled(path: &str, noise: &[u8]) -> String {
+    let mut noise = noise.iter().cycle();
+    let names = path.split('/').filter(|name| !name.is_empty());
+    let mut out: String = names
+        .map(|name| match noise.next().map_or(0, |byte| byte % 4) {
+            0 => format!("/{name}"),
+            1 => format!("//{name}"),
+            2 => format!("/./{name}"),
+            _ => format!("///././{name}"),
+        })
+        .collect();
+    if noise.next().is_some_and(|byte| byte % 2 == 0) {
+        out.push('/');
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn a_clean_path_stays_as_it_is(path in clean()) {
+        prop_assert_eq!(HostPath::new(&path).to_string(), path);
+    }
+
+    #[test]
+    fn any_text_is_cleaned_once_and_for_all(text in "\\PC*") {
+        let once = HostPath::new(&text);
+        let again = HostPath::new(&once.to_string());
+        prop_assert_eq!(once.to_string(), again.to_string());
+    }
+
+    #[test]
+    fn spelling_changes_nothing(path in clean(), noise in prop::collection::vec(any::<u8>(), 1..8)) {
+        prop_assert_eq!(HostPath::new(&spelled(&path, &noise)), HostPath::new(&path));
+    }
+
+    #[test]
+    fn aliases_lead_to_the_same_place(path in clean(), process in 1u32..99999) {
+        let target = HostPath::new(&path);
+        for alias in [
+            format!("/proc/1/root{path}"),
+            format!("/proc/self/root{path}"),
+            format!("/proc/thread-self/cwd{path}"),
+            format!("/proc/{process}/root/proc/1/root{path}"),
+            format!("/proc/self/task/{process}/root{path}"),
+        ] {
+            prop_assert_eq!(HostPath::new(&alias), target.clone(), "{}", alias);
+        }
+        if let Some(rest) = path.strip_prefix("/run") {
+            prop_assert_eq!(HostPath::new(&format!("/var/run{rest}")).to_string(), path.clone());
+        }
+        for (alias, target) in [("bin", "usr/bin"), ("lib", "usr/lib"), ("sbin", "usr/sbin"), ("var/lock", "run/lock")] {
+            prop_assert_eq!(HostPath::new(&format!("/{alias}{path}")).to_string(), format!("/{target}{path}"));
+        }
+    }
+
+    #[test]
+    fn a_sub_path_is_joined_as_text_would_be(path in clean(), sub in "[a-z/.]{0,8}") {
+        prop_assert_eq!(
+            HostPath::new(&path).join(&sub).to_string(),
+            HostPath::new(&format!("{path}/{sub}")).to_string()
+        );
+    }
+
+    #[test]
+    fn relations_mirror_one_another(a in clean(), b in clean()) {
+        let (a, b) = (HostPath::new(&a), HostPath::new(&b));
+        let mirrored = match b.relation_to(&a) {
+            Relation::Equal => Relation::Equal,
+            Relation::Ancestor => Relation::Descendant,
+            Relation::Descendant => Relation::Ancestor,
+            Relation::Apart => Relation::Apart,
+        };
+        prop_assert_eq!(a.relation_to(&b), mirrored);
+        prop_assert_eq!(a.relation_to(&b) == Relation::Equal, a == b);
+    }
+
+    #[test]
+    fn what_is_inside_is_inside_by_segments(path in clean(), name in "[a-z]{1,5}") {
+        let outer = HostPath::new(&path);
+        prop_assert_eq!(HostPath::new(&format!("{path}/{name}")).relation_to(&outer), Relation::Descendant);
+        prop_assert_eq!(outer.relation_to(&HostPath::new(&format!("{path}/{name}"))), Relation::Ancestor);
+        prop_assert_eq!(HostPath::new(&format!("{path}{name}")).relation_to(&outer), Relation::Apart);
+        prop_assert_eq!(HostPath::new("/").relation_to(&outer), Relation::Ancestor);
+    }
+
+    #[test]
+    fn a_pattern_is_equal_to_its_own_path(path in clean()) {
+        let pattern = PathPattern::new(&path);
+        prop_assert!(pattern.is_some_and(|pattern| HostPath::new(&path).relation(&pattern) == Relation::Equal));
+    }
+
+    #[test]
+    fn windows_knows_neither_case_nor_the_kind_of_slash(names in prop::collection::vec("[A-Za-z0-9]{1,6}", 0..4)) {
+        let path = HostPath::new(&format!("C:\\{}", names.join("\\")));
+        for spelling in [
+            format!("c:/{}", names.join("/")),
+            format!("C:\\{}\\", names.join("\\\\")),
+            format!("\\\\?\\C:\\{}", names.join("\\")),
+            format!("\\\\.\\c:\\{}", names.join("/").to_uppercase()),
+        ] {
+            prop_assert_eq!(HostPath::new(&spelling), path.clone(), "{}", spelling);
+        }
+    }
+}
+
+#[test]
+fn forms_are_told_apart_before_anything_is_collapsed() {
+    let same = |a: &str, b: &str| assert_eq!(HostPath::new(a), HostPath::new(b), "{a} and {b}");
+    same("\\\\.\\pipe\\docker_engine", "//./pipe/Docker_Engine");
+    same("//./run/docker.sock", "/run/docker.sock");
+    same("//var/run/docker.sock", "/run/docker.sock");
+    same("/var/run/../run/docker.sock", "/run/docker.sock");
+    same("/var/home/a", "/home/a");
+    same("/var/roothome/.ssh", "/root/.ssh");
+    assert_ne!(HostPath::new("\\\\server\\share"), HostPath::new("/server/share"));
+    assert_ne!(HostPath::new("\\\\pipe\\x"), HostPath::new("\\\\.\\pipe\\x"));
+    assert_eq!(HostPath::new("\\\\.\\pipe\\X").to_string(), "//./pipe/x");
+    assert_eq!(HostPath::new("\\\\Server\\share").to_string(), "//server/share");
+}
+
+#[test]
+fn roots_names_and_flaws_are_seen() {
+    for root in ["/", "//", "/./", "/proc/1/root", "/proc/1/root/", "C:\\", "c:/", "C:", "\\\\?\\C:\\", "/.."] {
+        assert!(HostPath::new(root).is_root(), "{root}");
+    }
+    for other in ["/etc", "C:\\Windows", "\\\\server\\share", "/proc/1", "/proc/x/root"] {
+        assert!(!HostPath::new(other).is_root(), "{other}");
+    }
+    for relative in ["var/log", ".", "./x", "~", "~/x", "$(HOME)/x", " /etc", "file:///etc", ""] {
+        assert!(HostPath::new(relative).is_relative(), "{relative:?}");
+    }
+    for absolute in ["/", "C:\\x", "c:/x", "\\\\server\\share", "//./pipe/x"] {
+        assert!(!HostPath::new(absolute).is_relative(), "{absolute:?}");
+    }
+    for backstep in ["/a/../b", "/..", "C:\\a\\..\\b", "c:/a/../b"] {
+        assert!(HostPath::new(backstep).has_backstep(), "{backstep}");
+    }
+    for name in ["/a/..b", "/a..b", "/a/.../b", "/%2e%2e/x", "/a\\..\\b"] {
+        assert!(!HostPath::new(name).has_backstep(), "{name}");
+    }
+    assert_eq!(HostPath::new("/a/b/").name(), Some("b"));
+    assert_eq!(HostPath::new("/").name(), None);
+}
+
+#[test]
+fn patterns_match_names_and_beginnings_of_names() {
+    let relation = |path: &str, pattern: &str| {
+        HostPath::new(path).relation(&PathPattern::new(pattern).unwrap_or_else(|| panic!("{pattern}")))
+    };
+    assert_eq!(relation("/run/user/1000/docker.sock", "/run/user/*/docker.sock"), Relation::Equal);
+    assert_eq!(relation("/run/user/1000", "/run/user/*/docker.sock"), Relation::Ancestor);
+    assert_eq!(relation("/run/user/1000/other", "/run/user/*/docker.sock"), Relation::Apart);
+    assert_eq!(relation("/dev/nvidia0", "/dev/nvidia*"), Relation::Equal);
+    assert_eq!(relation("/dev/nvme0", "/dev/nvidia*"), Relation::Apart);
+    assert_eq!(relation("/home/a/.aws/credentials", "/home/*/.aws"), Relation::Descendant);
+    assert_eq!(relation("/var/lib/dockerx", "/var/lib/docker"), Relation::Apart);
+}
+
+#[test]
+fn a_pattern_that_nothing_would_match_is_none() {
+    for text in ["", "run", "/run/", "//run", "/run/../x", "/var/run/x", "/bin/sh", "/proc/1/root/x", "/a/./b"] {
+        assert_eq!(PathPattern::new(text), None, "{text}");
+    }
+    assert!(PathPattern::of_container("/var/opt/mssql").is_some());
+    assert!(PathPattern::of_container("/bin/x").is_some());
+}
