@@ -3,6 +3,7 @@
 mod args;
 mod explain;
 mod lint;
+pub mod properties;
 mod review;
 mod rules;
 

@@ -2,8 +2,11 @@
 
 mod admission;
 mod apiserver;
+mod cli;
 mod house;
 mod paths;
+mod properties;
+mod reports;
 mod rules;
 mod spans;
 mod support;

@@ -1,0 +1,182 @@
+//! The command line: what each flag does, and the exit codes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use volcheck::rules;
+
+use crate::reports::{out, volcheck};
+use crate::support::{lint, root, selecting};
+
+const FIRST: &str = "examples/first/agent.yaml";
+
+fn code(arguments: &[&str]) -> i32 {
+    volcheck(arguments).status.code().expect("an exit code")
+}
+
+fn rules_found(arguments: &[&str]) -> BTreeSet<String> {
+    let output = volcheck(&[&["lint", "--format", "json"], arguments].concat());
+    let report: Value = serde_json::from_str(&out(&output)).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    findings.iter().map(|finding| finding["rule"].as_str().expect("a rule").to_owned()).collect()
+}
+
+#[test]
+fn fail_on_decides_the_exit_code_alone() {
+    let file = "tests/fixtures/writable-host-path/bad/containers.yaml";
+    let lint = |fail_on: &str, select: &str| code(&["lint", "--fail-on", fail_on, "--select", select, file]);
+    assert_eq!(lint("error", "writable-host-path"), 1);
+    assert_eq!(lint("warning", "writable-host-path"), 1);
+    assert_eq!(lint("info", "writable-host-path"), 1);
+    assert_eq!(lint("never", "writable-host-path"), 0);
+    assert_eq!(code(&["lint", "--profile", "none", FIRST]), 0);
+    assert_eq!(code(&["lint", "--min-severity", "error", "--fail-on", "error", FIRST]), 1);
+}
+
+#[test]
+fn select_ignore_and_profile_choose_rules() {
+    assert_eq!(rules_found(&["--select", "writable-host-path", FIRST]), BTreeSet::from(["writable-host-path".to_owned()]));
+    assert_eq!(rules_found(&["--select", "writable-host-path", "--ignore", "writable-host-path", FIRST]), BTreeSet::new());
+    assert!(!rules_found(&["--ignore", "writable-host-path", FIRST]).contains("writable-host-path"));
+    assert_eq!(rules_found(&["--profile", "none", FIRST]), BTreeSet::new());
+    assert_eq!(rules_found(&["--no-policy", "--no-ignores", FIRST]), rules_found(&[FIRST]));
+}
+
+#[test]
+fn min_severity_hides_and_counts() {
+    let text = out(&volcheck(&["lint", "--min-severity", "error", FIRST]));
+    assert!(!text.contains("warning["), "{text}");
+    let all = out(&volcheck(&["lint", "--min-severity", "info", FIRST]));
+    assert!(!all.contains("not shown"), "{all}");
+}
+
+#[test]
+fn namespace_is_that_of_objects_that_name_none() {
+    let file = "examples/guidance/g02-writable.yaml";
+    assert!(out(&volcheck(&["lint", file])).contains("object: Pod default/log-reader"));
+    assert!(out(&volcheck(&["lint", "--namespace", "shop", file])).contains("object: Pod shop/log-reader"));
+}
+
+#[test]
+fn exclude_holds_for_files_that_are_named() {
+    assert_eq!(code(&["lint", "--allow-empty", "--exclude", "examples/first/*", FIRST]), 0);
+    assert_eq!(code(&["lint", "--exclude", "examples/**", "examples"]), 2);
+}
+
+#[test]
+fn globs_and_endings_choose_files() {
+    let files = |arguments: &[&str]| {
+        let output = volcheck(&[&["lint", "--format", "json"], arguments].concat());
+        let report: Value = serde_json::from_str(&out(&output)).expect("JSON");
+        report["summary"]["files"].as_u64().expect("a number")
+    };
+    assert_eq!(files(&["examples/guidance/g0*.yaml"]), 9);
+    assert_eq!(files(&["examples/**/g1*.yaml"]), 2);
+    assert_eq!(files(&["examples", "examples/first"]), 12);
+    assert_eq!(files(&["--ext", "json", "--allow-empty", "examples"]), 0);
+}
+
+#[test]
+fn standard_input_has_the_name_that_it_is_given() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+        .args(["lint", "--stdin-filename", "rendered.yaml", "--format", "concise", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("volcheck runs");
+    let text = fs::read(root().join(FIRST)).expect("an example");
+    child.stdin.take().expect("a pipe").write_all(&text).expect("written");
+    let output = child.wait_with_output().expect("an end");
+    assert!(out(&output).starts_with("rendered.yaml:18:11: error[writable-host-path]"), "{}", out(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn ignore_files_are_respected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = fs::read_to_string(root().join(FIRST)).expect("an example");
+    fs::write(folder.path().join("seen.yaml"), &text).expect("written");
+    fs::write(folder.path().join("unseen.yaml"), &text).expect("written");
+    fs::create_dir(folder.path().join(".hidden")).expect("a folder");
+    fs::write(folder.path().join(".hidden/seen.yml"), &text).expect("written");
+    fs::write(folder.path().join(".gitignore"), "unseen.yaml\n").expect("written");
+    let path = folder.path().to_str().expect("a path");
+    let lines = |arguments: &[&str]| {
+        let output = volcheck(&[&["lint", "--format", "concise", "--select", "writable-host-path", path], arguments].concat());
+        out(&output).lines().count()
+    };
+    assert_eq!(lines(&[]), 2);
+    assert_eq!(lines(&["--no-gitignore"]), 3);
+}
+
+#[test]
+fn strict_parse_judges_what_is_skipped_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, "apiVersion: v1\nkind: Service\nmetadata:\n  name: [a\n").expect("written");
+    let file = file.to_str().expect("a path");
+    assert_eq!(code(&["lint", file]), 0);
+    assert_eq!(code(&["lint", "--strict-parse", file]), 2);
+}
+
+#[test]
+fn explain_shows_each_page() {
+    for rule in rules::ALL {
+        assert_eq!(out(&volcheck(&["explain", rule.meta().id])), rule.meta().page().markdown);
+    }
+    let index = out(&volcheck(&["explain"]));
+    assert!(rules::ALL.iter().all(|rule| index.contains(rule.meta().id)));
+    let unknown = volcheck(&["explain", "writeable-host-path"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `writable-host-path`?"));
+}
+
+#[test]
+fn rules_are_listed_in_each_format() {
+    let text = out(&volcheck(&["rules"]));
+    assert_eq!(text.lines().count(), rules::ALL.len() + 1);
+    let list: Value = serde_json::from_str(&out(&volcheck(&["rules", "--format", "json"]))).expect("JSON");
+    assert_eq!(list.as_array().map(Vec::len), Some(rules::ALL.len()));
+    let off = out(&volcheck(&["rules", "--profile", "none"]));
+    assert_eq!(off.lines().skip(1).filter(|line| line.contains(" off ")).count(), rules::ALL.len());
+    assert!(out(&volcheck(&["rules", "--format", "markdown"])).contains("| [`writable-host-path`]"));
+}
+
+#[test]
+fn a_review_is_answered_as_the_webhook_would() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("review.json");
+    let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","volumeMounts":[{"name":"v","mountPath":"/m"}]}],"volumes":[{"name":"v","hostPath":{"path":"/srv/x","type":"Directory"}}]}}"#;
+    let review = format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u-1","object":{pod}}}}}"#);
+    fs::write(&file, review).expect("written");
+    let path = file.to_str().expect("a path");
+    let denied = volcheck(&["review", path]);
+    let answer: Value = serde_json::from_str(&out(&denied)).expect("JSON");
+    assert_eq!(denied.status.code(), Some(1));
+    assert_eq!(answer["response"]["uid"], "u-1");
+    assert_eq!(answer["response"]["allowed"], false);
+    assert_eq!(answer["response"]["status"]["code"], 403);
+    let allowed = volcheck(&["review", "--profile", "none", path]);
+    assert_eq!(allowed.status.code(), Some(0));
+    fs::write(&file, "{}").expect("written");
+    assert_eq!(code(&["review", path]), 2);
+}
+
+#[test]
+fn each_statement_of_the_guidance_has_an_example_that_breaks_it() {
+    let table = fs::read_to_string(root().join("docs/guidance.md")).expect("the table");
+    let rows: Vec<Vec<&str>> =
+        table.lines().filter(|line| line.starts_with("| G")).map(|line| line.split('|').map(str::trim).collect()).collect();
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        let (file, rule) = (row[3].trim_matches('`'), row[4].trim_matches('`'));
+        let text = fs::read_to_string(root().join(file)).expect("an example");
+        let policy = selecting(&rules::ALL.iter().map(|rule| rule.meta().id).collect::<Vec<_>>());
+        let outcome = lint(&policy, file, &text);
+        assert!(outcome.errors.is_empty());
+        assert!(rules_found(&[file]).contains(rule), "{}: {file} has no {rule}", row[1]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Reports: each format holds to its schema, and to the byte at any number of threads.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::root;
+
+pub(crate) fn volcheck(arguments: &[&str]) -> Output {
+    run(arguments, &[])
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_volcheck"));
+    command.args(arguments).current_dir(root()).env_remove("NO_COLOR").env_remove("FORCE_COLOR");
+    command.env_remove("CLICOLOR_FORCE").envs(environment.iter().copied());
+    command.output().expect("volcheck runs")
+}
+
+pub(crate) fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn valid(schema: &str, document: &str) {
+    let schema: Value = serde_json::from_str(schema).expect("a schema");
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<_> =
+        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path)).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+}
+
+/// A run with findings, a clean one, and one with what can't be judged.
+const RUNS: &[&[&str]] = &[
+    &["examples", "tests/fixtures"],
+    &["tests/fixtures/writable-host-path/good"],
+    &["tests/data/fuzz/types", "tests/data/fuzz/latin1", "tests/data/fuzz/bidi", "no/such/file"],
+];
+
+#[test]
+fn json_holds_to_its_schema() {
+    let schema = fs::read_to_string(root().join("docs/reference/output.schema.json")).expect("the schema");
+    assert_eq!(out(&volcheck(&["schema", "output"])), schema);
+    for paths in RUNS {
+        valid(&schema, &out(&volcheck(&[&["lint", "--format", "json"], *paths].concat())));
+    }
+}
+
+#[test]
+fn sarif_holds_to_the_published_schema() {
+    let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
+    for paths in RUNS {
+        valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
+    }
+}
+
+#[test]
+fn concise_is_a_line_each() {
+    let text = out(&volcheck(&["lint", "--format", "concise", "--select", "writable-host-path", "examples/first"]));
+    assert_eq!(
+        text,
+        "examples/first/agent.yaml:18:11: error[writable-host-path] host path `/var/log` is mounted writable in \
+         container `agent` (DaemonSet logging/log-agent)\n"
+    );
+}
+
+#[test]
+fn reports_are_the_same_to_the_byte_at_any_number_of_threads() {
+    for format in ["text", "concise", "json", "sarif"] {
+        let arguments = ["lint", "--format", format, "--min-severity", "info", "examples", "tests/fixtures"];
+        let first = run(&arguments, &[("RAYON_NUM_THREADS", "1")]);
+        for threads in ["2", "7"] {
+            let other = run(&arguments, &[("RAYON_NUM_THREADS", threads)]);
+            assert!(first.stdout == other.stdout, "{format} differs with {threads} threads");
+            assert_eq!(first.status, other.status);
+        }
+    }
+}
+
+#[test]
+fn colours_come_when_asked_for() {
+    let colours = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let output = run(&[&["lint", "examples/first"], arguments].concat(), environment);
+        out(&output).contains('\u{1b}')
+    };
+    assert!(!colours(&[], &[]));
+    assert!(colours(&["--color", "always"], &[]));
+    assert!(colours(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(colours(&[], &[("FORCE_COLOR", "1")]));
+    assert!(colours(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!colours(&[], &[("CLICOLOR_FORCE", "0")]));
+    assert!(!colours(&[], &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]));
+    assert!(!colours(&["--color", "never"], &[("FORCE_COLOR", "1")]));
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_no_exit_code() {
+    let program = env!("CARGO_BIN_EXE_volcheck");
+    let script = format!("'{program}' lint --min-severity info tests/fixtures | true; exit ${{PIPESTATUS[0]}}");
+    let status = Command::new("bash").args(["-c", &script]).current_dir(root()).status().expect("bash");
+    let whole = volcheck(&["lint", "--min-severity", "info", "tests/fixtures"]);
+    assert_eq!(status.code(), whole.status.code());
+}
