@@ -127,6 +127,19 @@ impl Drop for Parser<'_> {
     }
 }
 
+/// How many events a text has up to its end or its first mistake: what parsing costs, and nothing else.
+pub fn count_events(text: &str) -> usize {
+    let mut parser = Parser::new(text);
+    let mut count = 0;
+    while let Ok(Event { kind, .. }) = parser.next() {
+        count += 1;
+        if matches!(kind, EventKind::StreamEnd) {
+            break;
+        }
+    }
+    count
+}
+
 /// # Safety
 /// `event` is one that the library has filled.
 unsafe fn convert(event: &sys::yaml_event_t) -> EventKind<'_> {

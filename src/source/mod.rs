@@ -17,7 +17,7 @@ mod tree;
 
 pub use de::{Value, decode};
 pub use file::{File, Position, Span, TextError};
-pub use libyaml::Style;
+pub use libyaml::{Style, count_events};
 pub use locate::{locate, locate_key, span_of};
 pub use scalar::{Scalar, resolve};
 pub use sniff::holds_no_volume;
