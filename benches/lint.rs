@@ -22,7 +22,8 @@ fn paths() -> Vec<PathBuf> {
     let tree = env::var("VOLCHECK_BENCH_TREE").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join(tree);
     let extensions = ["yaml", "yml", "json"].map(str::to_owned).to_vec();
-    let found = discover(&[tree.to_string_lossy().into_owned()], &Settings { extensions, ..Settings::default() });
+    let found =
+        discover(&[tree.to_string_lossy().into_owned()], &Settings { extensions, ..Settings::default() });
     found.inputs.into_iter().map(|input| PathBuf::from(input.name)).collect()
 }
 
@@ -42,7 +43,9 @@ fn size(texts: &[Vec<u8>]) -> BytesCount {
 #[divan::bench]
 fn a_read(bencher: Bencher<'_, '_>) {
     let paths = paths();
-    bencher.counter(size(&texts())).bench(|| paths.iter().map(|path| fs::read(path).map_or(0, |b| b.len())).sum::<usize>());
+    bencher
+        .counter(size(&texts()))
+        .bench(|| paths.iter().map(|path| fs::read(path).map_or(0, |b| b.len())).sum::<usize>());
 }
 
 /// Splits the texts and looks at each document's first lines.
@@ -66,7 +69,9 @@ fn c_events(bencher: Bencher<'_, '_>) {
     let texts = texts();
     let files: Vec<File> = texts.iter().filter_map(|text| File::decode("", text.clone()).ok()).collect();
     bencher.counter(size(&texts)).bench(|| {
-        let events = |file: &File| split(file.text()).into_iter().map(|c| count_events(&file.text()[c.range])).sum::<usize>();
+        let events = |file: &File| {
+            split(file.text()).into_iter().map(|c| count_events(&file.text()[c.range])).sum::<usize>()
+        };
         files.iter().map(events).sum::<usize>()
     });
 }
@@ -76,14 +81,20 @@ fn c_events(bencher: Bencher<'_, '_>) {
 fn d_lint(bencher: Bencher<'_, '_>) {
     let (texts, policy) = (texts(), policy());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
-    bencher.counter(size(&texts)).with_inputs(|| texts.clone()).bench_values(|texts| pool.install(|| lint_all(texts, &policy)));
+    bencher
+        .counter(size(&texts))
+        .with_inputs(|| texts.clone())
+        .bench_values(|texts| pool.install(|| lint_all(texts, &policy)));
 }
 
 /// The same with as many threads as there are cores.
 #[divan::bench]
 fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
     let (texts, policy) = (texts(), policy());
-    bencher.counter(size(&texts)).with_inputs(|| texts.clone()).bench_values(|texts| lint_all(texts, &policy));
+    bencher
+        .counter(size(&texts))
+        .with_inputs(|| texts.clone())
+        .bench_values(|texts| lint_all(texts, &policy));
 }
 
 fn lint_all(texts: Vec<Vec<u8>>, policy: &Policy) -> usize {

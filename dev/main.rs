@@ -48,12 +48,17 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/one-verdict.md", one_verdict())?;
     put("docs/reference/cli.md", cli()?)?;
     put("README.md", readme(&table)?)?;
-    if stale.is_empty() { Ok(()) } else { Err(format!("not up to date, run `cargo dev generate`:\n{}", stale.join("\n"))) }
+    if stale.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("not up to date, run `cargo dev generate`:\n{}", stale.join("\n")))
+    }
 }
 
 fn volcheck(arguments: &[&str]) -> Result<String, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let program = program.parent().and_then(Path::parent).map(|folder| folder.join("volcheck")).unwrap_or_default();
+    let program =
+        program.parent().and_then(Path::parent).map(|folder| folder.join("volcheck")).unwrap_or_default();
     let output = Command::new(&program)
         .args(arguments)
         .env("COLUMNS", "100")
@@ -76,7 +81,9 @@ fn one_verdict() -> String {
             out.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = meta.id));
         }
     }
-    out.push_str("\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n");
+    out.push_str(
+        "\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n",
+    );
     out
 }
 
@@ -101,7 +108,8 @@ fn readme(table: &str) -> Result<String, String> {
 
 fn between(text: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
-    let (before, rest) = text.split_once(&start).ok_or_else(|| format!("README.md has no `{}`", start.trim()))?;
+    let (before, rest) =
+        text.split_once(&start).ok_or_else(|| format!("README.md has no `{}`", start.trim()))?;
     let (_, after) = rest.split_once(&end).ok_or_else(|| format!("README.md has no `{end}`"))?;
     Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
 }

@@ -158,11 +158,8 @@ fn deny(findings: &[Finding]) -> Option<Status> {
     if errors.len() > SHOWN {
         parts.push(format!("and {} more", errors.len() - SHOWN));
     }
-    let message = format!(
-        "volcheck: {count}{object}: {}; see \"volcheck explain {}\"",
-        parts.join("; "),
-        first.rule
-    );
+    let message =
+        format!("volcheck: {count}{object}: {}; see \"volcheck explain {}\"", parts.join("; "), first.rule);
     Some(Status { code: 403, reason: "Forbidden", message })
 }
 

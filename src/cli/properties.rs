@@ -36,9 +36,14 @@ pub fn lint_holds(bytes: &[u8]) {
     for located in first.findings.iter().chain(&first.errors) {
         for span in located.place.primary.iter().chain(&located.place.related) {
             assert!(span.start.line == span.end.line, "a span leaves its line");
-            assert!(span.start.offset <= span.end.offset && span.end.offset <= bytes.len().max(span.end.offset));
+            assert!(
+                span.start.offset <= span.end.offset && span.end.offset <= bytes.len().max(span.end.offset)
+            );
             if let Some(file) = &located.place.file {
-                assert!(file.text().get(span.start.offset..span.end.offset).is_some(), "a span cuts a character");
+                assert!(
+                    file.text().get(span.start.offset..span.end.offset).is_some(),
+                    "a span cuts a character"
+                );
             }
         }
     }
@@ -61,7 +66,9 @@ pub fn sniff_holds(text: &str) {
         }
         let parsed = Tree::parse(text, chunk.range).ok().flatten();
         assert!(
-            parsed.is_none() || rendered(outcome(part.as_bytes(), true), Format::Json) == rendered(outcome(part.as_bytes(), false), Format::Json),
+            parsed.is_none()
+                || rendered(outcome(part.as_bytes(), true), Format::Json)
+                    == rendered(outcome(part.as_bytes(), false), Format::Json),
             "skipped, and the parser sees more in it: {part:?}"
         );
     }
@@ -73,7 +80,10 @@ pub fn json_holds(text: &str) {
     let theirs: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     match (&ours, &theirs) {
         (Ok(trees), Ok(values)) => assert_eq!(trees.len(), values.len()),
-        (Ok(_), Err(error)) => assert!(error.to_string().contains("out of range") || error.to_string().contains("recursion"), "{error}"),
+        (Ok(_), Err(error)) => assert!(
+            error.to_string().contains("out of range") || error.to_string().contains("recursion"),
+            "{error}"
+        ),
         (Err(error), Ok(_)) => panic!("JSON that isn't read as such: {}", error.message),
         (Err(_), Err(_)) => {}
     }
@@ -92,7 +102,8 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
+            a.len() == b.len()
+                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
         }
         (a, b) => a == b,
     }

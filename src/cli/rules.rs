@@ -51,7 +51,8 @@ fn json(level: &dyn Fn(&Meta) -> &'static str) -> String {
             "since": meta.since,
         })
     };
-    let mut out = serde_json::to_string_pretty(&rules::ALL.iter().map(entry).collect::<Vec<_>>()).unwrap_or_default();
+    let mut out =
+        serde_json::to_string_pretty(&rules::ALL.iter().map(entry).collect::<Vec<_>>()).unwrap_or_default();
     out.push('\n');
     out
 }
@@ -61,7 +62,10 @@ fn markdown() -> String {
     let recommended = Profile::Recommended.levels();
     let mut out = String::new();
     for group in rules::Group::ALL {
-        out.push_str(&format!("### {}\n\n| rule | severity | what it reports | fix |\n|---|---|---|---|\n", group.title()));
+        out.push_str(&format!(
+            "### {}\n\n| rule | severity | what it reports | fix |\n|---|---|---|---|\n",
+            group.title()
+        ));
         for rule in rules::in_group(group) {
             let meta = rule.meta();
             let severity = match recommended.get(meta.id) {

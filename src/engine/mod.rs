@@ -53,7 +53,8 @@ fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &
 ///
 /// Severities are the policy's by now: a rule that it weakens doesn't hide another that still denies.
 fn keep_worst_of_families(findings: &mut Vec<Finding>, start: usize) {
-    let key = |finding: &Finding| finding.family.map(|family: Family| (family, finding.fingerprint.volume.clone()));
+    let key =
+        |finding: &Finding| finding.family.map(|family: Family| (family, finding.fingerprint.volume.clone()));
     let mut position = 0_usize;
     let ranked: Vec<_> = findings[start..].iter().map(|finding| (key(finding), finding.severity)).collect();
     findings.retain(|_| {

@@ -67,8 +67,11 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_one_another() {
-        let of = |volume: &str, container: &str| {
-            Fingerprint { rule: "r", volume: volume.into(), container: container.into(), ..Fingerprint::default() }
+        let of = |volume: &str, container: &str| Fingerprint {
+            rule: "r",
+            volume: volume.into(),
+            container: container.into(),
+            ..Fingerprint::default()
         };
         assert_ne!(of("ab", "c").to_string(), of("a", "bc").to_string());
     }

@@ -74,7 +74,9 @@ impl TryFrom<String> for PathExpression {
             match key {
                 "" => return Err(format!("`{text}` has an empty key")),
                 "*" => steps.push(Step::EachValue),
-                key if key.contains(['[', ']']) => return Err(format!("`{part}` in `{text}` is not `key[]`")),
+                key if key.contains(['[', ']']) => {
+                    return Err(format!("`{part}` in `{text}` is not `key[]`"));
+                }
                 key => steps.push(Step::Key(key.to_owned())),
             }
             if each {

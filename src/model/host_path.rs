@@ -210,7 +210,8 @@ const DEVICES: &str = "{devices}";
 fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     let name = |at: usize| segments.get(at).map(|name| &**name);
     let is_process = |name: &str| {
-        matches!(name, "self" | "thread-self") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+        matches!(name, "self" | "thread-self")
+            || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
     };
     Some(match (name(0)?, name(1)) {
         ("proc", Some(process)) if is_process(process) => match (name(2)?, name(4)) {

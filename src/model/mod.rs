@@ -19,8 +19,8 @@ mod value;
 mod volume;
 
 pub use container::{
-    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, VolumeDevice,
-    VolumeMount,
+    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext,
+    VolumeDevice, VolumeMount,
 };
 pub use custom::{CustomKind, CustomKinds, Parts, PathExpression};
 pub use field_path::{FieldPath, Segment};
@@ -33,6 +33,6 @@ pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVol
 pub use text::printable;
 pub use value::{List, Map, Str};
 pub use volume::{
-    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart, ProjectedSource,
-    Source, Volume, known_sources,
+    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
+    ProjectedSource, Source, Volume, known_sources,
 };

@@ -97,7 +97,9 @@ fn shape(group: &str, kind: &str) -> Option<Shape> {
         ("", "Pod") => Shape::Pod,
         ("", "PodTemplate") => Shape::PodTemplate,
         ("", "ReplicationController") => Shape::Template,
-        ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet") | ("apps", "StatefulSet") => Shape::Template,
+        ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet") | ("apps", "StatefulSet") => {
+            Shape::Template
+        }
         ("batch" | "extensions", "Job") => Shape::Template,
         ("batch", "CronJob") => Shape::CronJob,
         ("apps", "ControllerRevision") => Shape::Revision,
@@ -260,7 +262,8 @@ fn of_template_spec<'a>(path: &FieldPath, spec: TemplateSpec<'a>) -> Pod<'a> {
 }
 
 fn object_id(meta: &TypeMeta<'_>, metadata: &Metadata<'_>, namespace: Option<&str>) -> ObjectId {
-    let named = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    let named =
+        |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
     ObjectId {
         group: meta.group().to_owned(),
         version: meta.version().to_owned(),
@@ -296,7 +299,10 @@ pub fn read<'a, N: Node<'a>>(
             }
             for path in &kind.pod_specs {
                 for (at, found) in path.find(node) {
-                    pods.push(Pod::new(at.clone(), found.decode::<PodSpec<'a>>().map_err(|error| error.within(&at))?));
+                    pods.push(Pod::new(
+                        at.clone(),
+                        found.decode::<PodSpec<'a>>().map_err(|error| error.within(&at))?,
+                    ));
                 }
             }
             for parts in &kind.parts {
@@ -330,7 +336,9 @@ fn read_parts<'a, N: Node<'a>>(node: N, parts: &Parts, pods: &mut Vec<Pod<'a>>) 
         for (at, list) in parts.volumes.iter().flat_map(|path| path.find(found)) {
             pod.add_volumes(&base.join(&at), read_list(list, &base.join(&at))?);
         }
-        for (kind, paths) in [(ContainerList::Init, &parts.init_containers), (ContainerList::Main, &parts.containers)] {
+        for (kind, paths) in
+            [(ContainerList::Init, &parts.init_containers), (ContainerList::Main, &parts.containers)]
+        {
             for (at, found) in paths.iter().flat_map(|path| path.find(found)) {
                 let at = base.join(&at);
                 if found.items().is_some() {
@@ -359,7 +367,10 @@ fn read_parts<'a, N: Node<'a>>(node: N, parts: &Parts, pods: &mut Vec<Pod<'a>>) 
     Ok(())
 }
 
-fn read_list<'a, N: Node<'a>, T: Deserialize<'a> + Default>(list: N, at: &FieldPath) -> Result<Vec<T>, FieldError> {
+fn read_list<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
+    list: N,
+    at: &FieldPath,
+) -> Result<Vec<T>, FieldError> {
     list.decode::<List<T>>().map(List::into_vec).map_err(|error| error.within(at))
 }
 
@@ -378,7 +389,11 @@ fn share<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
 }
 
 /// Patches of pod specs that the object holds as text, and where: Argo's `podSpecPatch`.
-pub fn pod_spec_patches<'a, N: Node<'a>>(node: N, meta: &TypeMeta<'_>, custom: &CustomKinds) -> Vec<(FieldPath, Str<'a>)> {
+pub fn pod_spec_patches<'a, N: Node<'a>>(
+    node: N,
+    meta: &TypeMeta<'_>,
+    custom: &CustomKinds,
+) -> Vec<(FieldPath, Str<'a>)> {
     let Some(kind) = custom.get(meta.group(), &meta.kind) else { return Vec::new() };
     let mut patches = Vec::new();
     for parts in kind.parts.iter().filter(|parts| !parts.pod_spec_patch.is_empty()) {
@@ -445,9 +460,11 @@ impl Step {
             }
             Self::EachValue => {
                 let entries = node.entries();
-                entries.into_iter().map(|(key, value)| (Segment::Key(Cow::Owned(key.into_owned())), value)).collect()
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (Segment::Key(Cow::Owned(key.into_owned())), value))
+                    .collect()
             }
         }
     }
 }
-

@@ -174,7 +174,8 @@ impl<'a> Volume<'a> {
     /// The `emptyDir`, written out or implied by the absence of every source; an unknown key implies it too,
     /// since the API server drops it.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
-        let mut known = self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
+        let mut known =
+            self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
         match known.next() {
             None => Some(EmptyDirSource::default()),
             Some(Source::EmptyDir(source)) => Some(source.clone()),

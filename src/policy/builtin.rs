@@ -21,7 +21,9 @@ pub(super) fn built_in<T: DeserializeOwned>(name: &str, text: &str) -> T {
     let tree = match tree {
         Ok(Some(tree)) => tree,
         Ok(None) => panic!("the built-in document `{name}` is empty"),
-        Err(error) => panic!("the built-in document `{name}` at byte {}: {}", error.span.start, error.message),
+        Err(error) => {
+            panic!("the built-in document `{name}` at byte {}: {}", error.span.start, error.message)
+        }
     };
     match decode(&tree, tree.root()) {
         Ok(document) => document,
@@ -91,8 +93,10 @@ pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         let scratch: ScratchDocument =
             built_in("scratch-directories", include_str!("../../policies/scratch-directories.yaml"));
-        let data: PathDocument = built_in("data-directories", include_str!("../../policies/data-directories.yaml"));
-        let parents: PathDocument = built_in("mount-parents", include_str!("../../policies/mount-parents.yaml"));
+        let data: PathDocument =
+            built_in("data-directories", include_str!("../../policies/data-directories.yaml"));
+        let parents: PathDocument =
+            built_in("mount-parents", include_str!("../../policies/mount-parents.yaml"));
         let in_container = |entry| named(entry, PathPattern::of_container);
         let on_node = |entry| named(entry, PathPattern::new);
         Options {
@@ -168,7 +172,8 @@ pub fn workloads() -> &'static CustomKinds {
 /// Whether a kind surely holds nothing that volcheck judges.
 pub fn holds_no_volume(api_version: &str, kind: &str) -> bool {
     static KINDS: LazyLock<HashSet<(String, String)>> = LazyLock::new(|| {
-        let document: SkippedDocument = built_in("skipped-kinds", include_str!("../../policies/skipped-kinds.yaml"));
+        let document: SkippedDocument =
+            built_in("skipped-kinds", include_str!("../../policies/skipped-kinds.yaml"));
         let pairs = |group: SkippedGroup| {
             let name = group.group;
             group.kinds.into_iter().map(move |kind| (kind, name.clone())).collect::<Vec<_>>()

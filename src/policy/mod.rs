@@ -68,7 +68,8 @@ impl Policy {
     /// The policy of a built-in profile, changed by `overrides`.
     pub fn of_profile(profile: Profile, overrides: &Overrides) -> Result<Self, UnknownRule> {
         let mut levels = profile.levels();
-        let known = |id: &String| rules::find(id).map(|rule| rule.meta().id).ok_or_else(|| UnknownRule(id.clone()));
+        let known =
+            |id: &String| rules::find(id).map(|rule| rule.meta().id).ok_or_else(|| UnknownRule(id.clone()));
         if let Some(select) = &overrides.select {
             let selected = select.iter().map(known).collect::<Result<Vec<_>, _>>()?;
             for (id, level) in &mut levels {

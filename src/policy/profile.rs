@@ -103,7 +103,11 @@ impl<'de> Deserialize<'de> for LevelWord {
             }
 
             fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<LevelWord, E> {
-                if on { Err(E::invalid_value(serde::de::Unexpected::Bool(on), &self)) } else { Ok(LevelWord(Level::Off)) }
+                if on {
+                    Err(E::invalid_value(serde::de::Unexpected::Bool(on), &self))
+                } else {
+                    Ok(LevelWord(Level::Off))
+                }
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LevelWord, E> {

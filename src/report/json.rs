@@ -141,17 +141,23 @@ fn entry(located: &Located) -> Entry<'_> {
         why: &finding.why,
         help: &finding.help,
         docs: docs(finding.rule).into_owned(),
-        fix: finding.fix.as_ref().map(|fix| FixEntry {
-            safety: fix.safety,
-            edits: fix.edits.iter().map(edit).collect(),
-        }),
+        fix: finding
+            .fix
+            .as_ref()
+            .map(|fix| FixEntry { safety: fix.safety, edits: fix.edits.iter().map(edit).collect() }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
     }
 }
 
 fn object(id: &ObjectId) -> Object<'_> {
-    Object { group: &id.group, version: &id.version, kind: &id.kind, namespace: &id.namespace, name: &id.name }
+    Object {
+        group: &id.group,
+        version: &id.version,
+        kind: &id.kind,
+        namespace: &id.namespace,
+        name: &id.name,
+    }
 }
 
 fn span(span: Span) -> SpanEntry {

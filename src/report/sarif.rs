@@ -96,7 +96,8 @@ fn result(located: &Located, index: Option<usize>) -> Value {
         result["relatedLocations"] = related.into();
     }
     if let Some(id) = &finding.object {
-        let identity = format!("{}/{}/{}/{}:{}", id.group, id.kind, id.namespace, id.name, finding.fingerprint);
+        let identity =
+            format!("{}/{}/{}/{}:{}", id.group, id.kind, id.namespace, id.name, finding.fingerprint);
         result["partialFingerprints"] = json!({ "volcheck/v1": identity });
     }
     result
@@ -118,6 +119,11 @@ fn physical(located: &Located, span: Option<Span>) -> Value {
 /// A path as a relative URI: what a URI doesn't hold is escaped.
 fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b'+' | b',' | b'@' | b'=');
-    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b'+' | b',' | b'@' | b'=')
+    };
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

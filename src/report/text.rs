@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{Located, Report, Style, counted, docs};
+use super::{DOCS, Located, Report, Style, counted, docs};
 use crate::finding::Severity;
 use crate::source::{File, Span};
 
@@ -21,13 +21,14 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         .filter(|located| located.finding.severity >= style.min_severity)
         .collect();
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
-    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer)).collect();
+    let links = DOCS.filter(|_| style.links);
+    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, links)).collect();
     let mut out = blocks.concat();
     out.push_str(&summary(report, style));
     out
 }
 
-fn block(located: &Located, renderer: &Renderer) -> String {
+fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String {
     let finding = &located.finding;
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -35,7 +36,10 @@ fn block(located: &Located, renderer: &Renderer) -> String {
         Severity::Info => Level::INFO,
     };
     let title = level.primary_title(finding.message.as_str()).id(finding.rule);
-    let mut group = Group::with_title(title);
+    let mut group = Group::with_title(match links {
+        Some(address) => title.id_url(format!("{address}/{}", finding.rule)),
+        None => title,
+    });
     let snippet = match (&located.place.file, located.place.primary) {
         (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
         _ => None,
@@ -50,7 +54,11 @@ fn block(located: &Located, renderer: &Renderer) -> String {
             place if place.is_empty() => id.to_string(),
             place => format!("{id}, {place}"),
         };
-        let place = if finding.is_heuristic { format!("{place} (read by its looks: the kind isn't known)") } else { place };
+        let place = if finding.is_heuristic {
+            format!("{place} (read by its looks: the kind isn't known)")
+        } else {
+            place
+        };
         group = group.element(note("object", place));
     }
     for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
@@ -65,19 +73,26 @@ fn block(located: &Located, renderer: &Renderer) -> String {
 }
 
 /// The lines of all labels, and what lies between them.
-fn snippet<'a>(located: &'a Located, file: &'a File, primary: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(
+    located: &'a Located,
+    file: &'a File,
+    primary: Span,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let finding = &located.finding;
     let spans = std::iter::once(primary).chain(located.place.related.iter().copied());
     let lines = spans.clone().map(|span| span.start.line);
     let first = lines.clone().min().unwrap_or(primary.start.line);
     let last = lines.max().unwrap_or(primary.start.line);
     let mut range = file.line_range(first).start..file.line_range(last).end;
-    if range.len() > LONGEST_LINE * 4 && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE) {
+    if range.len() > LONGEST_LINE * 4
+        && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE)
+    {
         range = window(file, primary);
     }
     let inside = |span: Span| {
         let bytes = span.start.offset..span.end.offset;
-        (bytes.start >= range.start && bytes.end <= range.end).then(|| bytes.start - range.start..bytes.end - range.start)
+        (bytes.start >= range.start && bytes.end <= range.end)
+            .then(|| bytes.start - range.start..bytes.end - range.start)
     };
     let texts = std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.text.as_ref());
     let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
@@ -98,17 +113,23 @@ fn window(file: &File, primary: Span) -> Range<usize> {
     let text = file.text();
     let boundary = |at: usize| (at..=line.end).find(|at| text.is_char_boundary(*at)).unwrap_or(line.end);
     let start = boundary(primary.start.offset.saturating_sub(LONGEST_LINE / 2).max(line.start));
-    let end = boundary((primary.end.offset.min(primary.start.offset + LONGEST_LINE) + LONGEST_LINE / 2).min(line.end));
+    let end = boundary(
+        (primary.end.offset.min(primary.start.offset + LONGEST_LINE) + LONGEST_LINE / 2).min(line.end),
+    );
     start..end.max(primary.end.offset.min(line.end))
 }
 
 fn summary(report: &Report, style: Style) -> String {
     let count = |severity| report.count(severity);
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
-    let shown: Vec<_> = [(Severity::Error, errors, "error"), (Severity::Warning, warnings, "warning"), (Severity::Info, infos, "info")]
-        .into_iter()
-        .filter(|(severity, count, _)| *severity >= style.min_severity && *count > 0)
-        .collect();
+    let shown: Vec<_> = [
+        (Severity::Error, errors, "error"),
+        (Severity::Warning, warnings, "warning"),
+        (Severity::Info, infos, "info"),
+    ]
+    .into_iter()
+    .filter(|(severity, count, _)| *severity >= style.min_severity && *count > 0)
+    .collect();
     let hidden: Vec<_> = [(Severity::Warning, warnings, "warning"), (Severity::Info, infos, "info")]
         .into_iter()
         .filter(|(severity, count, _)| *severity < style.min_severity && *count > 0)

@@ -172,6 +172,10 @@ impl Catalog {
     /// What surely is at `path`; none where the catalogue doesn't say.
     pub fn kind(&self, path: &HostPath) -> Option<HostPathType> {
         let here = |entry: &&Entry| path.relation(&entry.pattern) == Relation::Equal;
-        self.entries.iter().filter(here).max_by_key(|entry| entry.pattern.depth()).and_then(|entry| entry.kind)
+        self.entries
+            .iter()
+            .filter(here)
+            .max_by_key(|entry| entry.pattern.depth())
+            .and_then(|entry| entry.kind)
     }
 }

@@ -123,7 +123,8 @@ impl<'a> Context<'a> {
 fn of_volume<'a>(pod: &'a Pod<'a>, volume: &'a Volume<'a>, options: &'a Options) -> Option<HostVolume<'a>> {
     let source = volume.host_path()?;
     let kind = source.kind.as_deref();
-    let mut host = HostVolume::new(Some(volume), &volume.name, volume.path.key("hostPath"), &source.path, kind);
+    let mut host =
+        HostVolume::new(Some(volume), &volume.name, volume.path.key("hostPath"), &source.path, kind);
     host.uses = pod
         .mounts_of(&volume.name)
         .map(|of| {

@@ -18,7 +18,8 @@ pub struct NamedPath {
 impl NamedPath {
     /// The first path of `list` that `path` is, or is inside of.
     pub fn around<'l>(list: &'l [Self], path: &HostPath) -> Option<&'l Self> {
-        let inside = |named: &&Self| matches!(path.relation(&named.pattern), Relation::Equal | Relation::Descendant);
+        let inside =
+            |named: &&Self| matches!(path.relation(&named.pattern), Relation::Equal | Relation::Descendant);
         list.iter().find(inside)
     }
 }

@@ -47,15 +47,7 @@ impl<'t> Builder<'t> {
             root: NodeId(0),
             end: chunk.end,
         };
-        Self {
-            text,
-            chunk,
-            tree,
-            open: Vec::new(),
-            stack: Vec::new(),
-            anchors: HashMap::new(),
-            aliases: 0,
-        }
+        Self { text, chunk, tree, open: Vec::new(), stack: Vec::new(), anchors: HashMap::new(), aliases: 0 }
     }
 
     /// Reads the first document of the part.
@@ -74,7 +66,10 @@ impl<'t> Builder<'t> {
                 EventKind::DocumentStart { version: None | Some((1, 1)) } => {}
                 EventKind::DocumentStart { .. } => {
                     let at = self.byte(event.start);
-                    return Err(TreeError { message: "found incompatible YAML document".to_owned(), span: at..at });
+                    return Err(TreeError {
+                        message: "found incompatible YAML document".to_owned(),
+                        span: at..at,
+                    });
                 }
                 EventKind::DocumentEnd => {
                     let end = self.byte(event.end);
@@ -109,7 +104,10 @@ impl<'t> Builder<'t> {
                     return Err(TreeError { message: format!("unknown anchor `{name}` referenced"), span });
                 };
                 if self.open.iter().any(|frame| frame.id == target) {
-                    return Err(TreeError { message: format!("anchor `{name}` value contains itself"), span });
+                    return Err(TreeError {
+                        message: format!("anchor `{name}` value contains itself"),
+                        span,
+                    });
                 }
                 self.aliases += 1;
                 (None, Data::Alias(target))
@@ -123,14 +121,19 @@ impl<'t> Builder<'t> {
                     // Most scalars stand in the text just as they are.
                     Some(written) if written == value => Cow::Borrowed(written),
                     Some(written) if style == Style::Quoted && has_json_escape(written) => {
-                        return Err(TreeError { message: "found unknown escape character `\\/`".to_owned(), span });
+                        return Err(TreeError {
+                            message: "found unknown escape character `\\/`".to_owned(),
+                            span,
+                        });
                     }
                     _ => self.quoted_as_written(&span, value),
                 };
                 (anchor, Data::Scalar { value, style, tag })
             }
             EventKind::SequenceStart { anchor } => (anchor, Data::Sequence { items: 0..0 }),
-            EventKind::MappingStart { anchor } => (anchor, Data::Mapping { pairs: 0..0, shape: Shape::Plain }),
+            EventKind::MappingStart { anchor } => {
+                (anchor, Data::Mapping { pairs: 0..0, shape: Shape::Plain })
+            }
             EventKind::DocumentStart { .. } | EventKind::DocumentEnd | EventKind::StreamEnd => return Ok(()),
         };
         if let Some(anchor) = anchor {

@@ -158,9 +158,11 @@ mod tests {
 
     #[test]
     fn reads_utf_16_in_both_orders_and_names_the_place_of_what_is_neither() {
-        let little: Vec<u8> = [0xFF, 0xFE].into_iter().chain("aé".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let little: Vec<u8> =
+            [0xFF, 0xFE].into_iter().chain("aé".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(File::decode("f", little).expect("text").text(), "aé");
-        let big: Vec<u8> = [0xFE, 0xFF].into_iter().chain("aé".encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        let big: Vec<u8> =
+            [0xFE, 0xFF].into_iter().chain("aé".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         assert_eq!(File::decode("f", big).expect("text").text(), "aé");
         let error = File::decode("f", b"a\nb\xE9".to_vec()).expect_err("Latin-1");
         assert_eq!((error.at, error.line), (3, 2));

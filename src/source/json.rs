@@ -50,7 +50,10 @@ impl<'t> Reader<'t> {
             Some(b'[') => self.collection(builder, b']'),
             Some(b'"') => self.string(builder),
             Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')) {
+                while matches!(
+                    self.peek(),
+                    Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+                ) {
                     self.at += 1;
                 }
                 let literal = &self.text[start..self.at];

@@ -102,11 +102,7 @@ impl<'t> Parser<'t> {
             if event.type_ == sys::YAML_STREAM_START_EVENT {
                 return self.next();
             }
-            Ok(Event {
-                kind: convert(event),
-                start: event.start_mark.index,
-                end: event.end_mark.index,
-            })
+            Ok(Event { kind: convert(event), start: event.start_mark.index, end: event.end_mark.index })
         }
     }
 

@@ -16,7 +16,11 @@ pub fn holds_no_volume(text: &str, skip: impl Fn(&str, &str) -> bool) -> bool {
     if memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
         return false;
     }
-    if !bytes.is_ascii() && ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"].iter().any(|end| memmem::find(bytes, end.as_bytes()).is_some()) {
+    if !bytes.is_ascii()
+        && ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"]
+            .iter()
+            .any(|end| memmem::find(bytes, end.as_bytes()).is_some())
+    {
         return false;
     }
     let (mut api_version, mut kind) = (None, None);
@@ -90,7 +94,11 @@ fn plain_pair(line: &str) -> Option<(&str, &str)> {
     if !first.is_ascii_alphabetic() || !key.bytes().all(plain) {
         return None;
     }
-    if rest.is_empty() { Some((key, "")) } else { rest.strip_prefix(' ').map(|value| (key, value.trim_start_matches(' '))) }
+    if rest.is_empty() {
+        Some((key, ""))
+    } else {
+        rest.strip_prefix(' ').map(|value| (key, value.trim_start_matches(' ')))
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub fn split(text: &str) -> Vec<Chunk> {
             push(&mut chunks, text, start..cut, bad.take());
         }
         let rest = text[cut + 3..end].trim();
-        bad = (!rest.is_empty() && !rest.starts_with('#')).then(|| cut..cut + text[cut..end].trim_end().len());
+        bad =
+            (!rest.is_empty() && !rest.starts_with('#')).then(|| cut..cut + text[cut..end].trim_end().len());
         start = end;
     }
     push(&mut chunks, text, start..text.len(), bad);

@@ -27,9 +27,18 @@ pub(super) struct Node<'t> {
 #[derive(Debug)]
 pub(super) enum Data<'t> {
     /// `tag` is an index into the tree's tags, from 1; 0 is none.
-    Scalar { value: Cow<'t, str>, style: Style, tag: u16 },
-    Sequence { items: Range<u32> },
-    Mapping { pairs: Range<u32>, shape: Shape },
+    Scalar {
+        value: Cow<'t, str>,
+        style: Style,
+        tag: u16,
+    },
+    Sequence {
+        items: Range<u32>,
+    },
+    Mapping {
+        pairs: Range<u32>,
+        shape: Shape,
+    },
     Alias(NodeId),
 }
 
@@ -194,8 +203,20 @@ impl<'t> Tree<'t> {
     pub(super) fn is_plain_word(&self, id: NodeId) -> bool {
         match &self.node(id).data {
             Data::Scalar { value, tag: 0, .. } => {
-                matches!(value.as_bytes(), [b'a'..=b'e' | b'g'..=b'm' | b'p'..=b's' | b'u'..=b'x' | b'A'..=b'E' | b'G'..=b'M' | b'P'..=b'S' | b'U'..=b'X', ..])
-                    || (value.len() > 5 && value.as_bytes()[0].is_ascii_alphabetic())
+                matches!(
+                    value.as_bytes(),
+                    [
+                        b'a'..=b'e'
+                        | b'g'..=b'm'
+                        | b'p'..=b's'
+                        | b'u'..=b'x'
+                        | b'A'..=b'E'
+                        | b'G'..=b'M'
+                        | b'P'..=b'S'
+                        | b'U'..=b'X',
+                        ..,
+                    ]
+                ) || (value.len() > 5 && value.as_bytes()[0].is_ascii_alphabetic())
             }
             _ => false,
         }

@@ -28,7 +28,10 @@ fn collect(value: Value, objects: &mut Vec<Value>) {
     if let Some(items) = value.get("items").and_then(Value::as_array) {
         return items.clone().into_iter().for_each(|item| collect(item, objects));
     }
-    let group = value["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let group = value["apiVersion"]
+        .as_str()
+        .and_then(|version| version.split_once('/'))
+        .map_or("", |(group, _)| group);
     if value["kind"].as_str().is_some_and(|kind| is_built_in(group, kind)) {
         objects.push(value);
     }
@@ -126,10 +129,10 @@ fn key(finding: &Finding) -> String {
 }
 
 fn both_places<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
-    let lint_only = |finding: &&Finding| {
-        rules::find(finding.rule).is_some_and(|rule| rule.meta().lint_only.is_none())
-    };
-    let mut keys: Vec<_> = findings.filter(lint_only).filter(|finding| !finding.is_heuristic).map(key).collect();
+    let lint_only =
+        |finding: &&Finding| rules::find(finding.rule).is_some_and(|rule| rule.meta().lint_only.is_none());
+    let mut keys: Vec<_> =
+        findings.filter(lint_only).filter(|finding| !finding.is_heuristic).map(key).collect();
     keys.sort();
     keys
 }
@@ -140,7 +143,8 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     if !outcome.errors.is_empty() {
         return None;
     }
-    let built_in = |finding: &&Finding| finding.object.as_ref().is_some_and(|id| is_built_in(&id.group, &id.kind));
+    let built_in =
+        |finding: &&Finding| finding.object.as_ref().is_some_and(|id| is_built_in(&id.group, &id.kind));
     let linted = both_places(outcome.findings.iter().map(|located| &located.finding).filter(built_in));
     let mut reviewed = Vec::new();
     for object in objects(text) {
@@ -176,7 +180,11 @@ fn a_review_is_denied_exactly_when_there_is_an_error() {
     let policy = all_rules();
     let (answer, _) = review(&creation(&pod), &policy).expect("a review");
     assert!(!answer.is_allowed());
-    assert!(answer.message().contains("[writable-host-path] spec.containers[0].volumeMounts[0]"), "{}", answer.message());
+    assert!(
+        answer.message().contains("[writable-host-path] spec.containers[0].volumeMounts[0]"),
+        "{}",
+        answer.message()
+    );
     let none = Policy::of_profile(volcheck::policy::Profile::None, &Default::default()).expect("a profile");
     let (answer, _) = review(&creation(&pod), &none).expect("a review");
     assert!(answer.is_allowed());

@@ -64,7 +64,8 @@ fn base64(text: &str) -> Vec<u8> {
         b'+' => 62,
         _ => 63,
     };
-    let sextets: Vec<u32> = text.bytes().filter(|byte| *byte != b'=').map(|byte| u32::from(value(byte))).collect();
+    let sextets: Vec<u32> =
+        text.bytes().filter(|byte| *byte != b'=').map(|byte| u32::from(value(byte))).collect();
     let mut out = Vec::new();
     for group in sextets.chunks(4) {
         let bits = group.iter().enumerate().fold(0, |bits, (at, sextet)| bits | sextet << (18 - 6 * at));
@@ -78,7 +79,8 @@ fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>
     let lint = volcheck::cli::manifest::Lint { policy, parse_all: true };
     let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, false);
     let found = outcome.findings.iter().map(|located| located.finding.rule).collect();
-    let errors = outcome.errors.iter().map(|located| format!("{}: {}", located.finding.rule, located.finding.message));
+    let errors =
+        outcome.errors.iter().map(|located| format!("{}: {}", located.finding.rule, located.finding.message));
     (found, errors.collect())
 }
 
@@ -92,7 +94,10 @@ fn settle(problems: &[(String, String)], accounts: &[(&str, &str)]) {
     let lines: Vec<_> = unknown.iter().map(|(id, what)| format!("{id}: {what}")).collect();
     assert!(lines.is_empty(), "{} cases:\n{}", lines.len(), lines.join("\n"));
     for (start, why) in accounts {
-        assert!(problems.iter().any(|(id, _)| id.starts_with(start)), "`{start}` ({why}) is no exception any more");
+        assert!(
+            problems.iter().any(|(id, _)| id.starts_with(start)),
+            "`{start}` ({why}) is no exception any more"
+        );
     }
 }
 
@@ -170,7 +175,9 @@ fn volume_of_json(volume: &Value) -> Value {
     match key {
         "hostPath" => json!([volume["name"], key, text("path"), text("type")]),
         "emptyDir" => json!([volume["name"], key, text("medium"), content.get("sizeLimit").is_some()]),
-        "persistentVolumeClaim" => json!([volume["name"], key, text("claimName"), content["readOnly"] == true]),
+        "persistentVolumeClaim" => {
+            json!([volume["name"], key, text("claimName"), content["readOnly"] == true])
+        }
         _ => json!([volume["name"], key]),
     }
 }
@@ -240,7 +247,9 @@ fn volume_of_model(volume: &Volume<'_>) -> Value {
         Some((key, Source::HostPath(source))) => {
             json!([&*volume.name, &**key, &*source.path, source.kind.as_deref().unwrap_or_default()])
         }
-        Some((key, Source::Claim(claim))) => json!([&*volume.name, &**key, &*claim.claim_name, claim.read_only]),
+        Some((key, Source::Claim(claim))) => {
+            json!([&*volume.name, &**key, &*claim.claim_name, claim.read_only])
+        }
         Some((key, source)) if !matches!(source, Source::EmptyDir(_)) => json!([&*volume.name, &**key]),
         _ => {
             let source = volume.empty_dir().unwrap_or_default();

@@ -38,8 +38,14 @@ fn fail_on_decides_the_exit_code_alone() {
 
 #[test]
 fn select_ignore_and_profile_choose_rules() {
-    assert_eq!(rules_found(&["--select", "writable-host-path", FIRST]), BTreeSet::from(["writable-host-path".to_owned()]));
-    assert_eq!(rules_found(&["--select", "writable-host-path", "--ignore", "writable-host-path", FIRST]), BTreeSet::new());
+    assert_eq!(
+        rules_found(&["--select", "writable-host-path", FIRST]),
+        BTreeSet::from(["writable-host-path".to_owned()])
+    );
+    assert_eq!(
+        rules_found(&["--select", "writable-host-path", "--ignore", "writable-host-path", FIRST]),
+        BTreeSet::new()
+    );
     assert!(!rules_found(&["--ignore", "writable-host-path", FIRST]).contains("writable-host-path"));
     assert_eq!(rules_found(&["--profile", "none", FIRST]), BTreeSet::new());
     assert_eq!(rules_found(&["--no-policy", "--no-ignores", FIRST]), rules_found(&[FIRST]));
@@ -105,7 +111,9 @@ fn ignore_files_are_respected() {
     fs::write(folder.path().join(".gitignore"), "unseen.yaml\n").expect("written");
     let path = folder.path().to_str().expect("a path");
     let lines = |arguments: &[&str]| {
-        let output = volcheck(&[&["lint", "--format", "concise", "--select", "writable-host-path", path], arguments].concat());
+        let output = volcheck(
+            &[&["lint", "--format", "concise", "--select", "writable-host-path", path], arguments].concat(),
+        );
         out(&output).lines().count()
     };
     assert_eq!(lines(&[]), 2);
@@ -150,7 +158,9 @@ fn a_review_is_answered_as_the_webhook_would() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("review.json");
     let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","volumeMounts":[{"name":"v","mountPath":"/m"}]}],"volumes":[{"name":"v","hostPath":{"path":"/srv/x","type":"Directory"}}]}}"#;
-    let review = format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u-1","object":{pod}}}}}"#);
+    let review = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u-1","object":{pod}}}}}"#
+    );
     fs::write(&file, review).expect("written");
     let path = file.to_str().expect("a path");
     let denied = volcheck(&["review", path]);
@@ -168,8 +178,11 @@ fn a_review_is_answered_as_the_webhook_would() {
 #[test]
 fn each_statement_of_the_guidance_has_an_example_that_breaks_it() {
     let table = fs::read_to_string(root().join("docs/guidance.md")).expect("the table");
-    let rows: Vec<Vec<&str>> =
-        table.lines().filter(|line| line.starts_with("| G")).map(|line| line.split('|').map(str::trim).collect()).collect();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| G"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
     assert_eq!(rows.len(), 11);
     for row in rows {
         let (file, rule) = (row[3].trim_matches('`'), row[4].trim_matches('`'));

@@ -135,7 +135,8 @@ fn forms_are_told_apart_before_anything_is_collapsed() {
 
 #[test]
 fn roots_names_and_flaws_are_seen() {
-    for root in ["/", "//", "/./", "/proc/1/root", "/proc/1/root/", "C:\\", "c:/", "C:", "\\\\?\\C:\\", "/.."] {
+    for root in ["/", "//", "/./", "/proc/1/root", "/proc/1/root/", "C:\\", "c:/", "C:", "\\\\?\\C:\\", "/.."]
+    {
         assert!(HostPath::new(root).is_root(), "{root}");
     }
     for other in ["/etc", "C:\\Windows", "\\\\server\\share", "/proc/1", "/proc/x/root"] {
@@ -173,7 +174,9 @@ fn patterns_match_names_and_beginnings_of_names() {
 
 #[test]
 fn a_pattern_that_nothing_would_match_is_none() {
-    for text in ["", "run", "/run/", "//run", "/run/../x", "/var/run/x", "/bin/sh", "/proc/1/root/x", "/a/./b"] {
+    for text in
+        ["", "run", "/run/", "//run", "/run/../x", "/var/run/x", "/bin/sh", "/proc/1/root/x", "/a/./b"]
+    {
         assert_eq!(PathPattern::new(text), None, "{text}");
     }
     assert!(PathPattern::of_container("/var/opt/mssql").is_some());

@@ -57,7 +57,8 @@ fn sarif_holds_to_the_published_schema() {
 
 #[test]
 fn concise_is_a_line_each() {
-    let text = out(&volcheck(&["lint", "--format", "concise", "--select", "writable-host-path", "examples/first"]));
+    let text =
+        out(&volcheck(&["lint", "--format", "concise", "--select", "writable-host-path", "examples/first"]));
     assert_eq!(
         text,
         "examples/first/agent.yaml:18:11: error[writable-host-path] host path `/var/log` is mounted writable in \
@@ -97,7 +98,8 @@ fn colours_come_when_asked_for() {
 #[test]
 fn a_reader_that_goes_away_changes_no_exit_code() {
     let program = env!("CARGO_BIN_EXE_volcheck");
-    let script = format!("'{program}' lint --min-severity info tests/fixtures | true; exit ${{PIPESTATUS[0]}}");
+    let script =
+        format!("'{program}' lint --min-severity info tests/fixtures | true; exit ${{PIPESTATUS[0]}}");
     let status = Command::new("bash").args(["-c", &script]).current_dir(root()).status().expect("bash");
     let whole = volcheck(&["lint", "--min-severity", "info", "tests/fixtures"]);
     assert_eq!(status.code(), whole.status.code());

@@ -39,7 +39,8 @@ fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
     let outcome = lint(policy, name, text);
     let all = outcome.errors.iter().chain(&outcome.findings);
     let own = all.filter(|located| located.finding.rule == rule);
-    let mut lines: Vec<_> = own.map(|located| located.place.primary.map_or(1, |span| span.start.line)).collect();
+    let mut lines: Vec<_> =
+        own.map(|located| located.place.primary.map_or(1, |span| span.start.line)).collect();
     lines.sort_unstable();
     lines
 }
@@ -113,7 +114,8 @@ fn pages_have_their_headings_and_examples_that_hold() {
     for meta in metas() {
         let page = meta.page();
         let headings: Vec<_> = page.markdown.lines().filter_map(|line| line.strip_prefix("## ")).collect();
-        let known: Vec<_> = HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
+        let known: Vec<_> =
+            HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
         if headings != known {
             problems.push(format!("{}: headings {headings:?} are not {known:?}", meta.id));
         }

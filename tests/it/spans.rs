@@ -54,13 +54,15 @@ const BLOCK: &str = "# comment\nspec:\n  volumes:\n  - name: logs # é\n    host
 fn spans_are_the_text_of_their_value() {
     let crlf = BLOCK.replace('\n', "\r\n");
     let marked = format!("\u{FEFF}{BLOCK}");
-    let wide: Vec<u8> = [0xFF, 0xFE].into_iter().chain(BLOCK.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let wide: Vec<u8> =
+        [0xFF, 0xFE].into_iter().chain(BLOCK.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     for text in [BLOCK.as_bytes(), crlf.as_bytes(), marked.as_bytes(), &wide] {
         assert_eq!(check(text), 5);
     }
     let flow = "{spec: {volumes: [{name: logs, hostPath: {path: /var/log, type: 'Directory'}}]}}";
     assert_eq!(check(flow.as_bytes()), 3);
-    let json = "{\n\t\"spec\": {\"volumes\": [ {\"name\":\"logs\", \"hostPath\" : {\"path\": \"/var/log\"}} ]}}";
+    let json =
+        "{\n\t\"spec\": {\"volumes\": [ {\"name\":\"logs\", \"hostPath\" : {\"path\": \"/var/log\"}} ]}}";
     assert_eq!(check(json.as_bytes()), 2);
     let anchors = "a: &a\n  name: x\nb: *a\nc:\n  <<: *a\n  other: y\n--- # next\né: ü\nd: |\n  block\n  text\ne: >-\n  folded\nf: 'it''s'\n";
     assert_eq!(check(anchors.as_bytes()), 6);
@@ -68,7 +70,11 @@ fn spans_are_the_text_of_their_value() {
 
 #[test]
 fn absence_has_the_nearest_place_around_it() {
-    let file = File::decode("f.yaml", b"spec:\n  volumes:\n  - name: v\n    emptyDir:\n  - {name: w, hostPath: {}}\n".to_vec()).expect("text");
+    let file = File::decode(
+        "f.yaml",
+        b"spec:\n  volumes:\n  - name: v\n    emptyDir:\n  - {name: w, hostPath: {}}\n".to_vec(),
+    )
+    .expect("text");
     let tree = Tree::parse(file.text(), 0..file.text().len()).expect("YAML").expect("a document");
     let at = |path: &FieldPath| {
         let span = locate(&file, &tree, tree.root(), path);

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use volcheck::cli::manifest::{self, Lint, Outcome};
+use volcheck::finding::Severity;
 use volcheck::policy::{Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Report, Style};
-use volcheck::finding::Severity;
 
 /// The folder of the project.
 pub fn root() -> &'static Path {
@@ -31,8 +31,7 @@ pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
 
 /// The text report of an outcome, all severities shown.
 pub fn text_of(outcome: Outcome) -> String {
-    let mut report =
-        Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
+    let mut report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
     report.findings.sort_by(report::Located::order);
     let style = Style { color: false, links: false, min_severity: Severity::Info };
     report::render(&report, Format::Text, style)

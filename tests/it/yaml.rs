@@ -21,7 +21,8 @@ fn same(a: &Value, b: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
+            a.len() == b.len()
+                && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
         }
         (a, b) => a == b,
     }
@@ -36,7 +37,8 @@ fn reads_what_go_yaml_reads() {
     let mut count = 0;
     for (case, answer) in cases.lines().zip(expected.lines()) {
         let [_, text]: [String; 2] = serde_json::from_str(case).expect("a case");
-        let wanted = (!answer.starts_with("ERR ")).then(|| serde_json::from_str::<Value>(answer).expect("an answer"));
+        let wanted =
+            (!answer.starts_with("ERR ")).then(|| serde_json::from_str::<Value>(answer).expect("an answer"));
         let found = read(&text);
         let agree = match (&wanted, &found) {
             (None, None) => true,

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use volcheck::cli::manifest::{self, Lint};
-use volcheck::report::{self, Format, Report, Style};
 use volcheck::finding::Severity;
+use volcheck::report::{self, Format, Report, Style};
 
 use crate::admission::differences;
 use crate::support::all_rules;
@@ -30,7 +30,11 @@ fn the_guidance_s_own_manifests_are_clean() {
 /// column. One refused file more is in the corpus (`ipfamilies-policy.yml`); its broken document is a NetworkAuthentication of
 /// Linkerd, which can't hold a volume, so its syntax isn't judged.
 const REFUSED: &[(&str, usize, usize)] = &[
-    ("kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/conjur_v1_secretproviderclass.yaml", 17, 1),
+    (
+        "kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/conjur_v1_secretproviderclass.yaml",
+        17,
+        1,
+    ),
     ("kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/pod-conjur-rotation.yaml", 41, 1),
     ("linkerd__linkerd2/cli/cmd/testdata/inject_gettest_deployment.bad.input.yml", 36, 5),
     ("linkerd__linkerd2/controller/proxy-injector/fake/data/pod-with-custom-debug-tag.yaml", 9, 45),
@@ -50,9 +54,16 @@ fn what_can_t_be_judged_is_named_with_its_place() {
         let file = error["file"].as_str().expect("a file");
         let name = file.rsplit_once("corpus/manifests/").expect("a manifest").1;
         let start = &error["span"]["start"];
-        refused.push((name.to_owned(), start["line"].as_u64().expect("a line"), start["column"].as_u64().expect("a column")));
+        refused.push((
+            name.to_owned(),
+            start["line"].as_u64().expect("a line"),
+            start["column"].as_u64().expect("a column"),
+        ));
     }
-    let expected: Vec<_> = REFUSED.iter().map(|(name, line, column)| ((*name).to_owned(), *line as u64, *column as u64)).collect();
+    let expected: Vec<_> = REFUSED
+        .iter()
+        .map(|(name, line, column)| ((*name).to_owned(), *line as u64, *column as u64))
+        .collect();
     assert_eq!(refused, expected);
 }
 
@@ -71,8 +82,13 @@ fn the_sniff_changes_nothing() {
             continue;
         }
         let [on, off] = outcomes.map(|outcome| {
-            let report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
-            report::render(&report, Format::Json, Style { color: false, links: false, min_severity: Severity::Info })
+            let report =
+                Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
+            report::render(
+                &report,
+                Format::Json,
+                Style { color: false, links: false, min_severity: Severity::Info },
+            )
         });
         assert_eq!(on, off, "{name}");
     }

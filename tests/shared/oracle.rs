@@ -13,7 +13,17 @@ use crate::{manifests, shared};
 type Row = [String; 11];
 
 const COLUMNS: [&str; 11] = [
-    "file", "kind", "name", "pointer", "volume", "source", "path", "type", "medium", "mounted_by", "mountPath",
+    "file",
+    "kind",
+    "name",
+    "pointer",
+    "volume",
+    "source",
+    "path",
+    "type",
+    "medium",
+    "mounted_by",
+    "mountPath",
 ];
 
 /// Where the two differ, by name, and why the oracle's row is not the model's.
@@ -63,9 +73,12 @@ fn rows_of(file: &str, object: &Object<'_>, rows: &mut BTreeMap<Row, String>) {
     for pod in object.pods() {
         for volume in pod.volumes.iter().chain(&pod.shadowed) {
             let (source, path, kind, medium) = match (volume.host_path(), volume.empty_dir()) {
-                (Some(host_path), _) => {
-                    ("hostPath", &*host_path.path, host_path.kind.as_deref().unwrap_or_default(), String::new())
-                }
+                (Some(host_path), _) => (
+                    "hostPath",
+                    &*host_path.path,
+                    host_path.kind.as_deref().unwrap_or_default(),
+                    String::new(),
+                ),
                 (None, Some(empty_dir)) => ("emptyDir", "", "", empty_dir.medium.to_string()),
                 (None, None) => continue,
             };

@@ -31,7 +31,8 @@ struct Patch {
 
 /// The names of the inputs that a kustomization among them patches with.
 pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
-    let kustomizations = inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
+    let kustomizations =
+        inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
     let mut names = HashSet::new();
     for input in kustomizations {
         // What can't be read or decoded here is reported where the file itself is linted.

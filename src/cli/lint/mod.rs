@@ -1,14 +1,17 @@
 //! `volcheck lint`
 
-pub mod manifest;
 mod kustomize;
+pub mod manifest;
 mod patch;
+mod progress;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 
@@ -53,15 +56,31 @@ pub(super) fn policy(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
 /// The report of all that was found; the same at any number of threads.
 fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
     let patches = kustomize::patches(&found.inputs);
-    let judge = |input: &Input| match input::read(input) {
-        Ok(bytes) => manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)),
-        Err(error) => Outcome { errors: vec![unreadable(&error)], ..Outcome::default() },
+    let judge = |input: &Input| {
+        let read = || {
+            input::read(input)
+                .map(|bytes| manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)))
+        };
+        // A mistake of volcheck's own must not take the rest of the run with it.
+        let outcome = panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+            Err(InputError {
+                name: input.name.clone(),
+                message: "volcheck made a mistake here; report it".to_owned(),
+            })
+        });
+        outcome.unwrap_or_else(|error| Outcome { errors: vec![unreadable(&error)], ..Outcome::default() })
     };
     // The largest first, so that none of them is left for the end with the other threads idle.
     let mut order: Vec<usize> = (0..found.inputs.len()).collect();
     order.sort_by_key(|index| Reverse(found.inputs[*index].size));
-    let mut outcomes: Vec<(usize, Outcome)> =
-        order.into_par_iter().with_max_len(1).map(|index| (index, judge(&found.inputs[index]))).collect();
+    let mut outcomes: Vec<(usize, Outcome)> = progress::shown(order.len(), |done| {
+        let judged = order.into_par_iter().with_max_len(1).map(|index| {
+            let outcome = judge(&found.inputs[index]);
+            done.fetch_add(1, Ordering::Relaxed);
+            (index, outcome)
+        });
+        judged.collect()
+    });
     outcomes.sort_by_key(|(index, _)| *index);
     let mut report = Report::default();
     report.errors.extend(found.errors.iter().map(unreadable));
@@ -84,16 +103,24 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
 
 /// What can't be read is said once, by name.
 fn unreadable(error: &InputError) -> Located {
-    let finding =
-        Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), format!("can't be read: {}", error.message));
-    Located { finding, place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() } }
+    let finding = Finding::new(
+        "unanalyzed-document",
+        Severity::Error,
+        FieldPath::root(),
+        format!("can't be read: {}", error.message),
+    );
+    Located {
+        finding,
+        place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() },
+    }
 }
 
 /// Of a chart's raw templates, the first stands for all.
 fn join_templates(errors: &mut Vec<Located>) {
     let folder = |located: &Located| {
         let path = Path::new(&*located.place.path);
-        let templates = path.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "templates"));
+        let templates =
+            path.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "templates"));
         templates.and_then(Path::parent).map(|chart| chart.to_string_lossy().into_owned())
     };
     errors.sort_by(Located::order);
