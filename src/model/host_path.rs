@@ -128,6 +128,44 @@ impl HostPath {
         self.backstep
     }
 
+    /// Whether it is a named pipe of Windows: the kubelet knows no type for these.
+    pub fn is_named_pipe(&self) -> bool {
+        self.form == Form::Windows
+            && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
+    }
+
+    /// `text` without the slashes and the `.` that say nothing; all else, case included, as it is written.
+    pub fn tidied(text: &str) -> String {
+        let bytes = text.as_bytes();
+        let slashes = slashes(text);
+        let is_slash = |at: usize| bytes.get(at).is_some_and(|byte| slashes.contains(&char::from(*byte)));
+        let prefix = match (slashes.len(), is_slash(0) && is_slash(1)) {
+            (1, _) => usize::from(is_slash(0)),
+            (_, true) if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) => 4,
+            (_, true) => 2,
+            (_, false) => 0,
+        };
+        let mut tidy = text[..prefix].to_owned();
+        for piece in text[prefix..].split_inclusive(slashes) {
+            if !matches!(piece.trim_end_matches(slashes), "" | ".") {
+                tidy.push_str(piece);
+            }
+        }
+        match tidy[prefix..].strip_suffix(slashes) {
+            // The root of a drive isn't the drive.
+            Some(drive) if slashes.len() > 1 && drive.ends_with(':') && !drive.contains(slashes) => {}
+            Some(_) => tidy.truncate(tidy.len() - 1),
+            None => {}
+        }
+        tidy
+    }
+
+    /// Whether `text` ends as only the path of a folder can: in a slash, or in `/.`.
+    pub fn names_folder(text: &str) -> bool {
+        let end = text.strip_suffix('.').unwrap_or(text);
+        end.ends_with(slashes(text))
+    }
+
     /// The last name; none for the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
@@ -201,6 +239,14 @@ fn windows(text: &str) -> Option<String> {
         return (is_pipe || bytes.starts_with(b"\\\\")).then(|| format!("{DEVICES}/{rest}"));
     }
     bytes.starts_with(b"\\\\").then(|| lower(text))
+}
+
+/// The characters that part the names of a path.
+fn slashes(text: &str) -> &'static [char] {
+    match windows(text) {
+        Some(_) => &['/', '\\'],
+        None => &['/'],
+    }
 }
 
 /// Stands for the `\\.\` of a device's path: no server can have this name.
@@ -292,5 +338,55 @@ impl PathPattern {
     /// How many names it has: of two patterns that fit a path, the one with more is nearer.
     pub fn depth(&self) -> usize {
         self.segments.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HostPath;
+
+    #[test]
+    fn is_tidied_in_its_own_spelling() {
+        let tidy = [
+            ("/", "/"),
+            ("///", "/"),
+            ("/.", "/"),
+            ("//a", "/a"),
+            ("/a/./b//c/", "/a/b/c"),
+            ("/a/../b", "/a/../b"),
+            ("/a\\b/", "/a\\b"),
+            ("./a/", "a"),
+            ("", ""),
+            ("//./run", "/run"),
+            ("C:", "C:"),
+            ("C:\\", "C:\\"),
+            ("C:/", "C:/"),
+            ("C:\\\\", "C:\\"),
+            ("C:\\A/.\\b/", "C:\\A/b"),
+            ("\\\\?\\C:\\a\\\\b", "\\\\?\\C:\\a\\b"),
+            ("\\\\.\\pipe\\x", "\\\\.\\pipe\\x"),
+            ("//./pipe/x", "//./pipe/x"),
+            ("\\\\server\\share\\", "\\\\server\\share"),
+        ];
+        for (text, expected) in tidy {
+            assert_eq!(HostPath::tidied(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_names_a_folder() {
+        for text in ["/", "/a/", "/a/.", "C:\\a\\"] {
+            assert!(HostPath::names_folder(text), "{text}");
+        }
+        for text in ["/a", "/a.", "/a\\", "", "."] {
+            assert!(!HostPath::names_folder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn pipes_are_known_in_both_spellings() {
+        assert!(HostPath::new("\\\\.\\pipe\\docker_engine").is_named_pipe());
+        assert!(HostPath::new("//./pipe/docker_engine").is_named_pipe());
+        assert!(!HostPath::new("/pipe/x").is_named_pipe());
     }
 }

@@ -7,6 +7,7 @@ mod catalog;
 mod context;
 mod lists;
 mod meta;
+mod types;
 mod words;
 
 use crate::finding::Finding;
@@ -41,7 +42,17 @@ macro_rules! rules {
 
 rules! {
     HostPaths: [
+        untyped_host_path,
+        unknown_host_path_type,
+        mismatched_host_path_type,
+        node_creating_host_path,
         writable_host_path,
+        ineffective_read_only,
+        non_recursive_read_only,
+        conflicting_read_only,
+        relative_host_path,
+        host_path_backstep,
+        unclean_host_path,
     ],
 }
 

@@ -50,6 +50,11 @@ pub(crate) fn volume(host: &HostVolume<'_>) -> String {
     }
 }
 
+/// What a volume is, beside its path.
+pub(crate) fn is_of_node(host: &HostVolume<'_>) -> String {
+    format!("{} is {} of the node", volume(host), quoted(host.path))
+}
+
 /// A name and what it means where spellings differ: `/var/run` is `/run`.
 pub(crate) fn meaning(used: &HostUse<'_>, written: &str) -> String {
     let clean = used.path.to_string();

@@ -1,0 +1,175 @@
+//! A container mounts a host path read-only, and the same path or one above it writable.
+//!
+//! ## What it does
+//!
+//! Reports each writable mount of a host path at or above a host path that the same container mounts
+//! read-only, be it of the same volume or of another. A writable mount inside of a read-only one is good
+//! practice, and not reported.
+//!
+//! ## Why is this bad?
+//!
+//! The read-only mount protects nothing: what the container may not change by one path, it changes by the
+//! other. Whoever reads the manifest believes otherwise.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: conf
+//!       mountPath: /conf
+//!       readOnly: true
+//!     - name: all # finding
+//!       mountPath: /all
+//!   volumes:
+//!   - name: conf
+//!     hostPath:
+//!       path: /srv/agent/conf
+//!       type: Directory
+//!   - name: all
+//!     hostPath:
+//!       path: /srv/agent
+//!       type: Directory
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: all
+//!       mountPath: /all
+//!       readOnly: true
+//!     - name: all
+//!       mountPath: /all/state
+//!       subPath: state
+//!   volumes:
+//!   - name: all
+//!     hostPath:
+//!       path: /srv/agent
+//!       type: Directory
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets `readOnly: true` on the writable mount. Unsafe: the container may need to write.
+//!
+//! ## When to allow it
+//!
+//! Hardly ever: a container that must write there needs no read-only mount beside.
+//!
+//! ## References
+//!
+//! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
+
+use std::collections::BTreeMap;
+
+use super::words::{container, quoted, reached};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use crate::model::{FieldPath, HostPath, MountOf, Relation};
+
+const META: Meta = Meta {
+    id: "conflicting-read-only",
+    summary: "a container mounts a host path read-only, and the same path or one above it writable",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("conflicting_read_only.rs"),
+};
+
+pub(crate) struct Check;
+
+/// A mount of a volume, and what it reaches.
+#[derive(Clone, Copy)]
+struct Mounted<'c> {
+    host: &'c HostVolume<'c>,
+    used: &'c HostUse<'c>,
+    of: MountOf<'c, 'c>,
+}
+
+/// The read-only mounts of each container in the order of their paths: what is inside of a path comes right
+/// after it.
+type ReadOnly<'c> = BTreeMap<(&'c FieldPath, &'c HostPath), Mounted<'c>>;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        // Of a socket and a device, nothing is read-only.
+        let mounted = || {
+            let uses =
+                cx.host_uses().filter(|(_, used)| used.kind.is_none_or(|kind| !kind.ignores_read_only()));
+            uses.filter_map(|(host, used)| Some(Mounted { host, used, of: used.mount? }))
+        };
+        let mut read_only = ReadOnly::new();
+        for mount in mounted().filter(|mount| mount.used.is_read_only) {
+            read_only.entry((&mount.of.container.path, &mount.used.path)).or_insert(mount);
+        }
+        if read_only.is_empty() {
+            return;
+        }
+        for mount in mounted().filter(|mount| !mount.used.is_read_only) {
+            out.extend(voided(&read_only, mount).map(|voided| finding(mount, voided)));
+        }
+    }
+}
+
+/// The first read-only mount that a writable one voids.
+fn voided<'c>(read_only: &ReadOnly<'c>, writable: Mounted<'c>) -> Option<Mounted<'c>> {
+    let (container, path) = (&writable.of.container.path, &writable.used.path);
+    let (_, first) = read_only.range((container, path)..).next()?;
+    let is_below = first.of.container.path == *container
+        && matches!(path.relation_to(&first.used.path), Relation::Equal | Relation::Ancestor);
+    // A sub-path with a variable is somewhere below its path: the same sub-path alone is surely the same.
+    let is_sure = !writable.of.mount.sub_path_expr.contains("$(")
+        || (writable.of.mount.sub_path_expr == first.of.mount.sub_path_expr
+            && writable.host.clean == first.host.clean);
+    (is_below && is_sure).then_some(*first)
+}
+
+fn finding(writable: Mounted<'_>, voided: Mounted<'_>) -> Finding {
+    let of = writable.of;
+    let path = reached(writable.host, writable.used);
+    let message = match (path, reached(voided.host, voided.used)) {
+        (path, same) if path == same => {
+            format!("host path {path} is mounted both writable and read-only in {}", container(of.container))
+        }
+        (path, below) => {
+            format!(
+                "host path {below} is read-only in {}, which can write to it by {path}",
+                container(of.container)
+            )
+        }
+    };
+    let set = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
+    Finding::new(META.id, Severity::Warning, of.path(), message)
+        .label("writable here")
+        .related(voided.of.path(), format!("read-only here, at {}", quoted(&voided.of.mount.mount_path)))
+        .why("what the container may not change by one path, it changes by the other")
+        .help("set `readOnly: true` here, too, or drop the read-only mount")
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+        .volume(writable.host.name)
+        .container(&of.container.name)
+        .path(&writable.used.path)
+        .access(Access::Write)
+}

@@ -1,0 +1,167 @@
+//! A mount is read-only, and that doesn't protect what it mounts.
+//!
+//! ## What it does
+//!
+//! Reports `readOnly: true` on the mount of a host path
+//!
+//! - that is a socket or a device, by its `type` or by the catalogue of host paths;
+//! - with `mountPropagation: HostToContainer` or `Bidirectional`.
+//!
+//! One finding per mount, in every kind of container.
+//!
+//! ## Why is this bad?
+//!
+//! The kernel keeps a read-only mount from changing files and directories. It doesn't keep anyone from
+//! connecting to a socket or driving a device: a container with a runtime's socket mounted read-only starts
+//! privileged containers all the same. And what the node mounts below the path later, propagation brings into
+//! the container as the node has it, so writable; `recursiveReadOnly`, which would help, is refused together
+//! with it.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: watcher
+//! spec:
+//!   containers:
+//!   - name: watcher
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: runtime
+//!       mountPath: /run/containerd.sock
+//!       readOnly: true # finding
+//!   volumes:
+//!   - name: runtime
+//!     hostPath:
+//!       path: /run/containerd/containerd.sock
+//!       type: Socket
+//! ```
+//!
+//! Use instead a mount that read-only protects, or none:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: watcher
+//! spec:
+//!   containers:
+//!   - name: watcher
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /logs
+//!       readOnly: true
+//!   volumes:
+//!   - name: logs
+//!     hostPath:
+//!       path: /var/log/pods
+//!       type: Directory
+//! ```
+//!
+//! ## When to allow it
+//!
+//! A monitoring agent that must see the mounts that come and go, such as node-exporter with `/`: it needs
+//! `HostToContainer`, and what it can write is then a matter of its user and its privileges.
+//!
+//! ## References
+//!
+//! - [Kubernetes: mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
+//! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
+
+use super::types::described;
+use super::words::{container, is_of_node, reached};
+use super::{Context, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
+use crate::finding::{Finding, Severity};
+use crate::model::{FieldPath, MountOf};
+
+const META: Meta = Meta {
+    id: "ineffective-read-only",
+    summary: "a mount is read-only, and that doesn't protect what it mounts",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("ineffective_read_only.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        for (host, used) in cx.host_uses() {
+            let Some(of) = used.mount else { continue };
+            match void(used) {
+                Some(Void::Kind(kind)) => out.push(of_kind(host, used, of, kind)),
+                Some(Void::Propagation) => out.push(of_propagation(host, used, of)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Why read-only doesn't protect.
+pub(super) enum Void {
+    /// It is no matter of files.
+    Kind(HostPathType),
+    /// Mounts of the node come into it, writable.
+    Propagation,
+}
+
+/// Why a use is read-only in vain; none where it isn't read-only, or not in vain.
+pub(super) fn void(used: &HostUse<'_>) -> Option<Void> {
+    let of = used.mount.filter(|_| used.is_read_only)?;
+    match used.kind.filter(|kind| kind.ignores_read_only()) {
+        Some(kind) => Some(Void::Kind(kind)),
+        None => of.mount.propagates().then_some(Void::Propagation),
+    }
+}
+
+fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind: HostPathType) -> Finding {
+    let message = format!(
+        "{} can write to host path {} despite `readOnly`: it is {}",
+        container(of.container),
+        reached(host, used),
+        described(kind)
+    );
+    let noun = kind.noun();
+    finding(host, used, of, of.path().key("readOnly"), message)
+        .label(format!("doesn't protect a {noun}"))
+        .why(format!("a read-only mount protects files and directories; a {noun} can be used all the same"))
+        .help(format!("drop the mount, if the container must not use the {noun}"))
+}
+
+fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>) -> Finding {
+    let message = format!(
+        "{} can write to what is mounted below host path {} despite `readOnly`",
+        container(of.container),
+        reached(host, used)
+    );
+    finding(host, used, of, of.path().key("mountPropagation"), message)
+        .label("brings in the mounts of the node, writable")
+        .why("what the node mounts there comes into the container as writable as it is on the node")
+        .help("drop `mountPropagation`, if the container can do without later mounts, and set `recursiveReadOnly: IfPossible`")
+}
+
+fn finding(
+    host: &HostVolume<'_>,
+    used: &HostUse<'_>,
+    of: MountOf<'_, '_>,
+    place: FieldPath,
+    message: String,
+) -> Finding {
+    Finding::new(META.id, Severity::Warning, place, message)
+        .related(host.path_field(), is_of_node(host))
+        .volume(host.name)
+        .container(&of.container.name)
+        .path(&used.path)
+        .access(used.access)
+}

@@ -1,0 +1,191 @@
+//! The type of a host path contradicts the path.
+//!
+//! ## What it does
+//!
+//! Reports a `hostPath.type` that can't be true of its path:
+//!
+//! - another type than what the catalogue of host paths knows to be there (`/dev/null` is a character device,
+//!   `/etc/passwd` a file, `/run` a directory);
+//! - another type than `Socket` where the name ends in `.sock`;
+//! - a path that ends in a slash, and a type other than `Directory` and `DirectoryOrCreate`;
+//! - any type on a named pipe of Windows, since the kubelet knows none for it.
+//!
+//! ## Why is this bad?
+//!
+//! The kubelet checks the type before it starts the Pod, and the Pod hangs in `ContainerCreating`. With
+//! `DirectoryOrCreate` or `FileOrCreate` on a socket that isn't there yet it is worse: the kubelet makes an
+//! empty directory or file in its place, and the daemon whose socket it is no longer starts.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: api
+//!       mountPath: /run/agent.sock
+//!   volumes:
+//!   - name: api
+//!     hostPath:
+//!       path: /run/agent/agent.sock
+//!       type: FileOrCreate # finding
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: api
+//!       mountPath: /run/agent.sock
+//!   volumes:
+//!   - name: api
+//!     hostPath:
+//!       path: /run/agent/agent.sock
+//!       type: Socket
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets the type that the path has, or drops the slash at the end of the path. Unsafe: the path may be what is
+//! wrong.
+//!
+//! ## When to allow it
+//!
+//! Where your nodes really have something else there, such as a directory whose name ends in `.sock`.
+//!
+//! ## References
+//!
+//! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
+
+use super::types::{self, AskedType, described};
+use super::words::quoted;
+use super::{Catalog, Context, FixClass, HostPathType, HostVolume, Meta, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use crate::model::{FieldPath, HostPath};
+
+const META: Meta = Meta {
+    id: "mismatched-host-path-type",
+    summary: "the type of a host path contradicts the path",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("mismatched_host_path_type.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        let typed = cx.host_volumes().iter().filter(|host| !host.path.is_empty());
+        for (host, asked) in typed.filter_map(|host| Some((host, AskedType::of(host)?))) {
+            out.extend(mismatch(&cx.options.catalog, host, asked));
+        }
+    }
+}
+
+fn mismatch(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType) -> Option<Finding> {
+    if host.clean.is_named_pipe() {
+        return Some(pipe(host));
+    }
+    let certain = types::certain(catalog, &host.clean);
+    if let Some(kind) = certain.filter(|kind| *kind != asked.kind) {
+        return Some(other_kind(catalog, host, asked, kind));
+    }
+    if asked.kind == HostPathType::Directory || !HostPath::names_folder(host.path) {
+        return None;
+    }
+    // Either the type is a slip, or the slash is.
+    let looks_like = certain.or_else(|| types::by_name(&host.clean));
+    let is_directory = asked.kind == HostPathType::File && looks_like == Some(HostPathType::Directory);
+    Some(if is_directory { needless_type(host, asked) } else { needless_slash(host, asked) })
+}
+
+const NO_START: &str = "the kubelet checks the type, and the Pod doesn't start";
+
+fn pipe(host: &HostVolume<'_>) -> Finding {
+    let message = format!("host path {} is a named pipe, and no type fits one", quoted(host.path));
+    finding(host, host.type_field(), message, NO_START)
+        .label("asks for what a pipe can't be")
+        .help("remove the type")
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![Edit::Remove(host.type_field())] })
+}
+
+fn other_kind(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType, kind: HostPathType) -> Finding {
+    let asks_for = described(asked.kind);
+    let path = quoted(host.path);
+    let message = match (kind, catalog.kind(&host.clean)) {
+        (HostPathType::Socket, None) => {
+            format!("host path {path} has the name of a socket, not of {asks_for}")
+        }
+        (kind, _) => format!("host path {path} is {}, not {asks_for}", described(kind)),
+    };
+    let mut edits = vec![set_type(host, kind.word())];
+    if kind != HostPathType::Directory && HostPath::names_folder(host.path) {
+        edits.push(drop_slash(host));
+    }
+    let why = match (asked.creates, asked.kind) {
+        (true, HostPathType::Directory) => {
+            "where it is missing, the kubelet makes an empty directory in its place"
+        }
+        (true, _) => "where it is missing, the kubelet makes an empty file in its place",
+        (false, _) => NO_START,
+    };
+    finding(host, host.type_field(), message, why)
+        .label(format!("asks for {asks_for}"))
+        .help(format!("set `type: {}`, or correct the path", kind.word()))
+        .fix(Fix { safety: Safety::Unsafe, edits })
+}
+
+fn needless_type(host: &HostVolume<'_>, asked: AskedType) -> Finding {
+    let word = AskedType { kind: HostPathType::Directory, ..asked }.word();
+    finding(host, host.type_field(), slash_message(host, asked), NO_START)
+        .label(format!("asks for {}", described(asked.kind)))
+        .related(host.path_field(), "ends as a directory does")
+        .help(format!("set `type: {word}`, or drop the slash at the end of the path"))
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![set_type(host, word)] })
+}
+
+fn needless_slash(host: &HostVolume<'_>, asked: AskedType) -> Finding {
+    finding(host, host.path_field(), slash_message(host, asked), NO_START)
+        .label("ends as a directory does")
+        .related(host.type_field(), format!("asks for {}", described(asked.kind)))
+        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::tidied(host.path))))
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![drop_slash(host)] })
+}
+
+fn slash_message(host: &HostVolume<'_>, asked: AskedType) -> String {
+    format!("host path {} ends as a directory does, and its type is `{}`", quoted(host.path), asked.word())
+}
+
+fn finding(host: &HostVolume<'_>, place: FieldPath, message: String, why: &'static str) -> Finding {
+    Finding::new(META.id, Severity::Warning, place, message).why(why).volume(host.name).path(&host.clean)
+}
+
+fn set_type(host: &HostVolume<'_>, word: &str) -> Edit {
+    Edit::Set(host.type_field(), EditValue::Str(word.to_owned()))
+}
+
+fn drop_slash(host: &HostVolume<'_>) -> Edit {
+    Edit::Set(host.path_field(), EditValue::Str(HostPath::tidied(host.path)))
+}

@@ -1,0 +1,163 @@
+//! A volume creates a path of the node that it shouldn't.
+//!
+//! ## What it does
+//!
+//! Reports `type: DirectoryOrCreate` and `type: FileOrCreate`
+//!
+//! - at or inside a folder that belongs to the node: `/etc`, `/usr`, `/boot`, `/dev`, `/proc`, `/sys` and
+//!   `C:\Windows`;
+//! - where every container mounts the volume read-only, so that none of them can fill what was made.
+//!
+//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so is
+//! `/run`, which is empty after each reboot: whoever comes first makes its folder there.
+//!
+//! ## Why is this bad?
+//!
+//! The kubelet makes what is missing as root, on every node that the Pod comes to, and nobody removes it. In a
+//! folder of the node, its own programs read what they find: an empty file in `/etc` is a configuration, too.
+//! A path that is only read must come from somebody else: where it is missing, the Pod should say so, instead
+//! of reading nothing.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: reader
+//! spec:
+//!   containers:
+//!   - name: reader
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: audit
+//!       mountPath: /audit
+//!       readOnly: true
+//!   volumes:
+//!   - name: audit
+//!     hostPath:
+//!       path: /etc/audit
+//!       type: DirectoryOrCreate # finding
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: reader
+//! spec:
+//!   containers:
+//!   - name: reader
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: audit
+//!       mountPath: /audit
+//!       readOnly: true
+//!   volumes:
+//!   - name: audit
+//!     hostPath:
+//!       path: /etc/audit
+//!       type: Directory
+//! ```
+//!
+//! ## Fix
+//!
+//! Drops `OrCreate`. Unsafe: where the path is missing, the Pod no longer starts.
+//!
+//! ## When to allow it
+//!
+//! An agent that installs itself on the node, such as a CNI plugin that writes to `/etc/cni/net.d`.
+//!
+//! ## References
+//!
+//! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
+
+use super::types::{self, AskedType, described};
+use super::words::quoted;
+use super::{Context, FixClass, HostVolume, Meta, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use crate::model::{HostPath, Relation};
+
+const META: Meta = Meta {
+    id: "node-creating-host-path",
+    summary: "a volume creates a path of the node that it shouldn't",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("node_creating_host_path.rs"),
+};
+
+/// Folders that the node's packages and its kernel fill.
+const OF_NODE: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
+
+/// Folders where it is for others than the node to make one.
+const OF_OTHERS: &[&str] = &[
+    "/run",
+    "/var/lib/kubelet",
+    "/usr/libexec/kubernetes/kubelet-plugins",
+    "/etc/kubernetes/volumeplugins",
+    r"C:\var\lib\kubelet",
+];
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        for host in cx.host_volumes() {
+            let Some(asked) = AskedType::of(host).filter(|asked| asked.creates) else { continue };
+            if inside(&host.clean, OF_OTHERS).is_none() {
+                out.extend(finding(cx, host, asked));
+            }
+        }
+    }
+}
+
+fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<Finding> {
+    let path = quoted(host.path);
+    let (message, why) = match inside(&host.clean, OF_NODE) {
+        Some(folder) => (
+            format!("host path {path} is created if it is missing, in the node's own {}", quoted(folder)),
+            "the node's own programs read what they find there, and nobody removes what the kubelet made as root",
+        ),
+        None if is_only_read(cx, host) => (
+            format!("host path {path} is created if it is missing, and no container can write to it"),
+            "the containers then read nothing, and no error says that the path is missing",
+        ),
+        None => return None,
+    };
+    // Where `OrCreate` isn't all that is wrong, dropping it alone would be no remedy.
+    let kind = types::certain(&cx.options.catalog, &host.clean).unwrap_or(asked.kind);
+    let word = kind.word();
+    let set = Edit::Set(host.type_field(), EditValue::Str(word.to_owned()));
+    let finding = Finding::new(META.id, Severity::Warning, host.type_field(), message)
+        .label(format!("makes {} owned by root", described(asked.kind)))
+        .why(why)
+        .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+        .volume(host.name)
+        .path(&host.clean);
+    Some(finding)
+}
+
+/// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
+fn is_only_read(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+    cx.pod().is_some_and(|pod| pod.is_whole)
+        && host.uses.iter().all(|used| used.mount.is_some() && used.is_read_only)
+}
+
+/// The folder of the list that the path is, or is inside of.
+fn inside(path: &HostPath, folders: &[&'static str]) -> Option<&'static str> {
+    let around = |folder: &&str| {
+        matches!(path.relation_to(&HostPath::new(folder)), Relation::Equal | Relation::Descendant)
+    };
+    folders.iter().copied().find(around)
+}
