@@ -1,9 +1,10 @@
 //! Paths of a node, and how they relate: by segments, in every spelling, aliases resolved.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// How a path is written; paths of different forms never meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Form {
     Posix,
     /// `C:\…`, `\\server\share`, `\\.\pipe\…`: case and the kind of slash don't count.
@@ -31,6 +32,19 @@ impl PartialEq for HostPath {
 }
 
 impl Eq for HostPath {}
+
+impl PartialOrd for HostPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for HostPath {
+    /// What is inside a path comes right after it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.form, &self.segments).cmp(&(other.form, &other.segments))
+    }
+}
 
 /// How a path P stands to another, S.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,9 +207,9 @@ impl HostPath {
 fn relation(fits: bool, own: usize, other: usize) -> Relation {
     match (fits, own.cmp(&other)) {
         (false, _) => Relation::Apart,
-        (true, std::cmp::Ordering::Equal) => Relation::Equal,
-        (true, std::cmp::Ordering::Less) => Relation::Ancestor,
-        (true, std::cmp::Ordering::Greater) => Relation::Descendant,
+        (true, Ordering::Equal) => Relation::Equal,
+        (true, Ordering::Less) => Relation::Ancestor,
+        (true, Ordering::Greater) => Relation::Descendant,
     }
 }
 
