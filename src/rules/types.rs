@@ -154,7 +154,7 @@ fn device(name: &str) -> Option<HostPathType> {
         Some(stem) => name.strip_prefix(stem).is_some_and(|number| number.starts_with(is_digit)),
         None => **known == *name,
     };
-    DEVICES.iter().find(|(_, names)| names.iter().any(|known| is_known(known))).map(|(kind, _)| *kind)
+    DEVICES.iter().find(|(_, names)| names.iter().any(&is_known)).map(|(kind, _)| *kind)
 }
 
 fn is_digit(character: char) -> bool {
