@@ -154,7 +154,7 @@ fn device(name: &str) -> Option<HostPathType> {
         Some(stem) => name.strip_prefix(stem).is_some_and(|number| number.starts_with(is_digit)),
         None => **known == *name,
     };
-    DEVICES.iter().find(|(_, names)| names.iter().any(|known| is_known(&known))).map(|(kind, _)| *kind)
+    DEVICES.iter().find(|(_, names)| names.iter().any(&is_known)).map(|(kind, _)| *kind)
 }
 
 fn is_digit(character: char) -> bool {
@@ -210,9 +210,11 @@ const FILE_EXTENSIONS: &[&str] = &[
 ];
 
 fn is_file_name(name: &str) -> bool {
-    let extension =
-        name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension);
-    name.contains(".so.") || extension.is_some_and(|extension| FILE_EXTENSIONS.contains(&extension))
+    let has_extension = || {
+        let extension = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
+        extension.is_some_and(|(_, extension)| FILE_EXTENSIONS.contains(&extension))
+    };
+    name == "kubeconfig" || name.contains(".so.") || has_extension()
 }
 
 #[cfg(test)]
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn files_are_known_by_their_extension() {
-        for name in ["agent.yaml", "libcuda.so.1", "a.b.conf"] {
+        for name in ["agent.yaml", "libcuda.so.1", "a.b.conf", "kubeconfig"] {
             assert!(is_file_name(name), "{name}");
         }
         for name in ["conf.d", ".log", "data", "node.js.d", "v1.2"] {
