@@ -1,5 +1,8 @@
 //! Pod specs, as every rule sees them.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -112,6 +115,16 @@ pub struct Pod<'a> {
     pub is_whole: bool,
     /// Whether it was found by its looks, in an object of a kind that isn't known.
     pub is_heuristic: bool,
+    /// Made when it is first asked for: a Pod may have thousands of volumes and mounts.
+    pub(super) index: OnceCell<Index>,
+}
+
+/// Where the mounts and volumes of each name are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    /// By container and mount.
+    mounts: HashMap<Box<str>, Vec<(usize, usize)>>,
+    volumes: HashMap<Box<str>, usize>,
 }
 
 /// What a pod spec says beside its volumes and containers.
@@ -163,11 +176,17 @@ impl<'a> Pod<'a> {
         pod
     }
 
+    /// Adds a volume that knows its place.
+    pub fn add_volume(&mut self, volume: Volume<'a>) {
+        self.volumes.push(volume);
+        self.index = OnceCell::new();
+    }
+
     /// Adds volumes that stand in the list at `path`.
     pub fn add_volumes(&mut self, path: &FieldPath, volumes: Vec<Volume<'a>>) {
         for (index, mut volume) in volumes.into_iter().enumerate() {
             volume.path = path.index(index);
-            self.volumes.push(volume);
+            self.add_volume(volume);
         }
     }
 
@@ -189,6 +208,7 @@ impl<'a> Pod<'a> {
         let templates = &self.claim_templates;
         let replaced = |volume: &mut Volume<'a>| templates.iter().any(|t| t.metadata.name == volume.name);
         self.shadowed.extend(self.volumes.extract_if(.., replaced));
+        self.index = OnceCell::new();
     }
 
     /// Every mount of every container.
@@ -200,13 +220,32 @@ impl<'a> Pod<'a> {
     }
 
     /// Every mount of the volume `name`.
-    pub fn mounts_of<'p>(&'p self, name: &'p str) -> impl Iterator<Item = MountOf<'p, 'a>> {
-        self.mounts().filter(move |of| &*of.mount.name == name)
+    pub fn mounts_of(&self, name: &str) -> impl Iterator<Item = MountOf<'_, 'a>> {
+        let found = self.index().mounts.get(name).map_or(&[][..], Vec::as_slice);
+        found.iter().map(|(container, index)| {
+            let container = &self.containers[*container];
+            MountOf { container, mount: &container.volume_mounts[*index], index: *index }
+        })
     }
 
     /// The volume `name`; of several with that name the first.
     pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
-        self.volumes.iter().find(|volume| &*volume.name == name)
+        self.index().volumes.get(name).map(|index| &self.volumes[*index])
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let mut index = Index::default();
+            for (at, container) in self.containers.iter().enumerate() {
+                for (mount_at, mount) in container.volume_mounts.iter().enumerate() {
+                    index.mounts.entry((*mount.name).into()).or_default().push((at, mount_at));
+                }
+            }
+            for (at, volume) in self.volumes.iter().enumerate() {
+                index.volumes.entry((*volume.name).into()).or_insert(at);
+            }
+            index
+        })
     }
 
     /// The claim template `name`; of several with that name the last, as the StatefulSet controller takes it.

@@ -383,7 +383,7 @@ fn share<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
     for index in users {
         // A volume of the pod's own goes before a shared one of the same name.
         if pods[index].volume(&volume.name).is_none() {
-            pods[index].volumes.push(volume.clone());
+            pods[index].add_volume(volume.clone());
         }
     }
 }
