@@ -5,6 +5,7 @@
 
 mod catalog;
 mod context;
+mod empty_dirs;
 mod lists;
 mod meta;
 mod words;
@@ -42,6 +43,18 @@ macro_rules! rules {
 rules! {
     HostPaths: [
         writable_host_path,
+    ],
+    EmptyDir: [
+        app_data_empty_dir,
+        app_data_ephemeral_claim,
+        evictable_empty_dir,
+        implicit_empty_dir,
+        unknown_volume_source,
+        unbounded_empty_dir,
+        unbounded_memory_empty_dir,
+        unknown_empty_dir_medium,
+        unreachable_size_limit,
+        missing_scratch_volume,
     ],
 }
 
