@@ -181,3 +181,10 @@ pub struct Resources<'a> {
     #[serde(borrow)]
     pub limits: Map<'a, Quantity>,
 }
+
+impl Resources<'_> {
+    /// The upper bound of `resource`; one of 0 bounds nothing.
+    pub fn limit(&self, resource: &str) -> Option<Quantity> {
+        self.limits.get(resource).copied().filter(|limit| !limit.is_nothing())
+    }
+}

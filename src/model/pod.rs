@@ -196,25 +196,21 @@ impl<'a> Pod<'a> {
 
     /// The most memory that its containers may use together; none where one of them has no bound.
     ///
-    /// The kubelet makes no volume in memory larger. A limit of 0 is none.
+    /// The kubelet makes no volume in memory larger.
     pub fn memory_limit(&self) -> Option<Quantity> {
-        let limit = |resources: &Resources<'a>| {
-            let limit = resources.limits.get("memory").copied();
-            limit.filter(|limit| !limit.is_nothing())
-        };
-        let mut bounded = self.containers.iter().filter(|container| container.list != ContainerList::Ephemeral);
-        limit(&self.spec.resources).or_else(|| {
-            let all = bounded.all(|container| limit(&container.resources).is_some());
-            all.then(|| self.summed_limit("memory"))
+        self.spec.resources.limit("memory").or_else(|| {
+            let mut lasting = self.containers.iter().filter(|other| other.list != ContainerList::Ephemeral);
+            let bounded = lasting.all(|container| container.resources.limit("memory").is_some());
+            bounded.then(|| self.summed_limit("memory"))
         })
     }
 
     /// The most that it may keep on the node's disk before it is evicted; none where no container has a limit.
     ///
-    /// There is no such limit of the pod as a whole: the API server refuses it.
+    /// One of 0 evicts it at once. There is none of the pod as a whole: the API server refuses it.
     pub fn ephemeral_storage_limit(&self) -> Option<Quantity> {
-        let limited = |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
-        self.containers.iter().any(limited).then(|| self.summed_limit("ephemeral-storage"))
+        let has = |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
+        self.containers.iter().any(has).then(|| self.summed_limit("ephemeral-storage"))
     }
 
     /// What its containers' limits for `resource` amount to, as the kubelet adds them up: init containers run one
@@ -222,7 +218,7 @@ impl<'a> Pod<'a> {
     fn summed_limit(&self, resource: &str) -> Quantity {
         let [mut together, mut sidecars, mut before] = [Quantity::default(); 3];
         for container in &self.containers {
-            let limit = container.resources.limits.get(resource).copied().unwrap_or_default();
+            let limit = container.resources.limit(resource).unwrap_or_default();
             match container.list {
                 ContainerList::Init if container.is_sidecar() => sidecars = sidecars.plus(limit),
                 ContainerList::Init => before = before.max(sidecars.plus(limit)),

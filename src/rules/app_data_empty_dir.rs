@@ -74,8 +74,7 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: stable storage of StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
 
-use super::empty_dirs::{DataMount, empty_dirs};
-use super::words::quoted;
+use super::empty_dirs::{data_mounts, is_of_stateful_set};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
 
@@ -99,21 +98,11 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let in_stateful_set = cx.object.workload.kind == "StatefulSet";
-        let severity = if in_stateful_set { Severity::Error } else { Severity::Warning };
-        for empty_dir in empty_dirs(cx) {
-            let Some(data) = DataMount::find(cx, empty_dir.volume) else { continue };
-            let finding = data
-                .finding(META.id, severity, empty_dir.path(), "emptyDir")
-                .at_key()
-                .label("deleted with the Pod")
-                .why("when the Pod is evicted, updated or moved to another node, the data is gone");
-            out.push(if in_stateful_set {
-                let name = quoted(&empty_dir.volume.name);
-                finding.help(format!("drop the volume, and add {name} to the StatefulSet's `volumeClaimTemplates`"))
-            } else {
-                finding.help("use a `persistentVolumeClaim`, or a StatefulSet with `volumeClaimTemplates`")
-            });
-        }
+        let severity = if is_of_stateful_set(cx) { Severity::Error } else { Severity::Warning };
+        let lost = data_mounts(cx).into_iter().filter(|data| !data.is_claim());
+        out.extend(lost.map(|data| {
+            let finding = data.finding(cx, META.id, "emptyDir", "emptyDir");
+            Finding { severity, ..finding }
+        }));
     }
 }

@@ -64,10 +64,9 @@
 //!
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
-use super::empty_dirs::DataMount;
+use super::empty_dirs::{DataMount, data_mounts};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::Source;
 
 const META: Meta = Meta {
     id: "app-data-ephemeral-claim",
@@ -89,17 +88,7 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        for volume in &pod.volumes {
-            let Some(Source::Ephemeral(_)) = volume.source() else { continue };
-            let Some(data) = DataMount::find(cx, volume) else { continue };
-            out.push(
-                data.finding(META.id, Severity::Warning, volume.path.key("ephemeral"), "ephemeral claim")
-                    .at_key()
-                    .label("deleted with the Pod")
-                    .why("the Pod owns the claim: when it is evicted, updated or moved, the data is gone")
-                    .help("use a `persistentVolumeClaim`, or the `volumeClaimTemplates` of a StatefulSet"),
-            );
-        }
+        let lost = data_mounts(cx).into_iter().filter(DataMount::is_claim);
+        out.extend(lost.map(|data| data.finding(cx, META.id, "ephemeral", "ephemeral claim")));
     }
 }

@@ -1,9 +1,15 @@
 //! What the rules about emptyDir share: which volumes are one, and which hold the data of an application.
 
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+
 use super::words::{container, quoted};
 use super::{Context, NamedPath};
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::{EmptyDirSource, FieldPath, HostPath, MountOf, Origin, Pod, Quantity, Source, Volume, VolumeMount};
+use crate::model::{
+    ContainerList, EmptyDirSource, FieldPath, HostPath, MountOf, Origin, Pod, Quantity, Source, Volume,
+    VolumeMount,
+};
 
 /// A volume that is an emptyDir.
 #[derive(Clone, Debug)]
@@ -72,7 +78,8 @@ impl EmptyDir<'_> {
             Some(_) => self.size_limit_field(),
             None => self.path(),
         };
-        let finding = Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
+        let finding =
+            Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
         // Where `emptyDir` isn't written out, there is nothing to set a key of.
         let Some(Source::EmptyDir(_)) = self.volume.source() else { return finding };
         let size = EditValue::Str(cx.options.default_size_limit.clone());
@@ -105,59 +112,101 @@ pub(super) fn unbounded<'a>(
     empty_dirs.filter(move |empty_dir| empty_dir.medium() == medium && !empty_dir.has_size_limit())
 }
 
-/// A mount where a well-known image keeps the data of an application.
+/// A mount through which an application's data is written to a volume that goes with the Pod.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DataMount<'a> {
-    /// The mount.
-    pub(super) of: MountOf<'a, 'a>,
+    /// The volume: an emptyDir, or a generic ephemeral claim.
+    pub(super) volume: &'a Volume<'a>,
+    of: MountOf<'a, 'a>,
     /// The directory that it is, or is inside of.
-    pub(super) directory: &'a NamedPath,
+    directory: &'a NamedPath,
 }
 
-impl<'a> DataMount<'a> {
-    /// The first mount of `volume` that an application's data is written through, where no volume that outlives
-    /// the Pod is mounted at or inside the same directory: the data is there then, and scratch files here.
-    pub(super) fn find(cx: &Context<'a>, volume: &'a Volume<'a>) -> Option<Self> {
-        let pod = cx.pod()?;
-        let writable = pod.mounts_of(&volume.name).filter(|of| !pod.is_read_only(of.mount));
-        let at_data = writable.filter_map(|of| {
-            let directory = NamedPath::around(&cx.options.data_directories, &path(of.mount))?;
-            Some(Self { of, directory })
-        });
-        at_data.into_iter().find(|data| !is_kept_elsewhere(cx, pod, data.directory))
+/// The mounts through which data is written that goes with the Pod, one per volume.
+///
+/// Where a volume that outlives the Pod is mounted at or inside the same directory there is none: the data is
+/// in that one, and what is here is scratch files.
+pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
+    let Some(pod) = cx.pod() else { return Vec::new() };
+    let passing = passing_volumes(cx, pod);
+    if passing.is_empty() {
+        return Vec::new();
+    }
+    let (mut found, mut kept) = (Vec::new(), Vec::new());
+    for of in pod.mounts() {
+        let Some(directory) = NamedPath::around(&cx.options.data_directories, &path(of.mount)) else {
+            continue;
+        };
+        match passing.get(&*of.mount.name) {
+            Some(volume) if !of.mount.is_read_only() => found.push(DataMount { volume, of, directory }),
+            None if outlives_pod(pod, &of.mount.name) => kept.push(directory),
+            _ => {}
+        }
+    }
+    found.retain(|data| !kept.iter().any(|directory| ptr::eq(*directory, data.directory)));
+    // The application itself says more than what prepares it.
+    found.sort_by_key(|data| data.of.container.list != ContainerList::Main);
+    let mut seen = HashSet::new();
+    found.retain(|data| seen.insert(&*data.volume.name));
+    found
+}
+
+/// The volumes that a container can write to and that go with the Pod, by name.
+fn passing_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
+    let claims = pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(Source::Ephemeral(_))));
+    let passing = empty_dirs(cx).map(|empty_dir| empty_dir.volume).chain(claims);
+    passing.map(|volume| (&*volume.name, volume)).collect()
+}
+
+/// Whether a volume that isn't among the passing ones holds data; what isn't known here may.
+fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
+    let source = pod.volume(name).and_then(Volume::source);
+    !matches!(source, Some(Source::ReadOnly | Source::Projected(_)))
+}
+
+impl DataMount<'_> {
+    /// Whether the volume is a generic ephemeral claim.
+    pub(super) fn is_claim(&self) -> bool {
+        matches!(self.volume.source(), Some(Source::Ephemeral(_)))
     }
 
-    /// A finding of `rule` at `place` about it: the data is in `what`, by the name of the volume.
-    pub(super) fn finding(self, rule: &'static str, severity: Severity, place: FieldPath, what: &str) -> Finding {
-        let MountOf { mount, container: mounting, .. } = self.of;
-        let message = format!(
-            "application data in {what} {}: {} mounts it at {}",
-            quoted(&mount.name),
-            container(mounting),
-            quoted(&mount.mount_path)
-        );
-        self.related(Finding::new(rule, severity, place, message)).volume(&mount.name).path(path(mount))
+    /// A finding of `rule` about `key`, the source of its volume; `what` names that in the message.
+    pub(super) fn finding(
+        self,
+        cx: &Context<'_>,
+        rule: &'static str,
+        key: &'static str,
+        what: &str,
+    ) -> Finding {
+        let (mount, volume) = (self.of.mount, self.volume);
+        let (name, by) = (quoted(&volume.name), container(self.of.container));
+        let message =
+            format!("application data in {what} {name}: {by} mounts it at {}", quoted(&mount.mount_path));
+        let finding = Finding::new(rule, Severity::Warning, volume.path.key(key), message)
+            .at_key()
+            .label("deleted with the Pod")
+            .why("when the Pod is evicted, replaced or moved to another node, the data is gone")
+            .volume(&volume.name)
+            .path(path(mount));
+        self.shown(if is_of_stateful_set(cx) {
+            finding
+                .help(format!("drop the volume, and add {name} to the StatefulSet's `volumeClaimTemplates`"))
+        } else {
+            finding.help("use a `persistentVolumeClaim`, or a StatefulSet with `volumeClaimTemplates`")
+        })
     }
 
     /// The finding, with what is kept there beside the path.
-    pub(super) fn related(self, finding: Finding) -> Finding {
+    pub(super) fn shown(self, finding: Finding) -> Finding {
         finding.related(self.of.path().key("mountPath"), self.directory.reason.clone())
     }
 }
 
+/// Whether the pod is one of those that are to find their data again.
+pub(super) fn is_of_stateful_set(cx: &Context<'_>) -> bool {
+    cx.object.workload.kind == "StatefulSet"
+}
+
 fn path(mount: &VolumeMount<'_>) -> HostPath {
     HostPath::of_container(&mount.mount_path)
-}
-
-fn is_kept_elsewhere(cx: &Context<'_>, pod: &Pod<'_>, directory: &NamedPath) -> bool {
-    let directory = std::slice::from_ref(directory);
-    let inside = |mount: &VolumeMount<'_>| NamedPath::around(directory, &path(mount)).is_some();
-    pod.mounts().any(|of| inside(of.mount) && outlives_pod(cx, pod, &of.mount.name))
-}
-
-/// Whether the volume `name` outlives the Pod; what isn't known here is taken to do so, since it may.
-fn outlives_pod(cx: &Context<'_>, pod: &Pod<'_>, name: &str) -> bool {
-    let source = pod.volume(name).and_then(Volume::source);
-    let goes = matches!(source, Some(Source::Ephemeral(_) | Source::ReadOnly | Source::Projected(_)));
-    !goes && empty_dirs(cx).all(|empty_dir| &*empty_dir.volume.name != name)
 }

@@ -65,7 +65,7 @@
 //!
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
 
-use super::empty_dirs::{DataMount, empty_dirs};
+use super::empty_dirs::data_mounts;
 use super::words::quoted;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
@@ -97,19 +97,18 @@ impl Rule for Check {
             return;
         }
         let place = pod.annotations_path.key(ANNOTATION);
-        for empty_dir in empty_dirs(cx) {
-            let volume = empty_dir.volume;
-            let Some(data) = DataMount::find(cx, volume) else { continue };
-            let name = quoted(&volume.name);
-            let message = format!("the autoscaler may evict the Pod with the application data in emptyDir {name}");
+        for data in data_mounts(cx).into_iter().filter(|data| !data.is_claim()) {
+            let name = quoted(&data.volume.name);
+            let message =
+                format!("the autoscaler may evict the Pod with the application data in emptyDir {name}");
             let edit = Edit::Set(place.clone(), EditValue::Str("false".to_owned()));
             let finding = Finding::new(META.id, Severity::Warning, place.clone(), message)
                 .label("allowed here")
                 .why("to save a node, the autoscaler deletes the Pod, and the data with it")
                 .help("set the annotation to `\"false\"`, or keep the data in a claim")
                 .fix(Fix { safety: Safety::Unsafe, edits: vec![edit] })
-                .volume(&volume.name);
-            out.push(data.related(finding));
+                .volume(&data.volume.name);
+            out.push(data.shown(finding));
         }
     }
 }

@@ -92,7 +92,7 @@ impl Rule for Check {
             let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);
             out.push(
                 Finding::new(META.id, Severity::Warning, volume.path.clone(), message)
-                    .label("nothing says what this volume is")
+                    .label("no source, or one that is null")
                     .why(why(cx))
                     .help("write `emptyDir: {}`, or the source that is meant")
                     .fix(Fix { safety: Safety::Safe, edits: vec![edit] })

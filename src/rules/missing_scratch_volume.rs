@@ -82,13 +82,14 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        for stuck in pod.containers.iter().filter(|container| can_write_nowhere(pod, container)) {
-            let message = format!("{} can write nowhere", container(stuck));
+        for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
+            let message =
+                format!("{} has a read-only root file system and no writable mount", container(stuck));
             let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");
             out.push(
                 Finding::new(META.id, Severity::Info, stuck.path.clone(), message)
                     .label("no writable mount")
-                    .related(root, "and a read-only root file system")
+                    .related(root, "and nothing else can be written to")
                     .why("a program that writes a temporary file, a lock or a socket fails, maybe long after its start")
                     .help("mount an emptyDir where it writes, usually at `/tmp`")
                     .container(&stuck.name),
@@ -97,7 +98,7 @@ impl Rule for Check {
     }
 }
 
-fn can_write_nowhere(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+fn lacks_scratch(pod: &Pod<'_>, container: &Container<'_>) -> bool {
     container.list != ContainerList::Ephemeral
         && container.security_context.read_only_root_filesystem
         && container.volume_mounts.iter().all(|mount| pod.is_read_only(mount))

@@ -94,7 +94,8 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
-            let message = format!("nothing bounds emptyDir {} on the node's disk", quoted(&empty_dir.volume.name));
+            let message =
+                format!("nothing bounds emptyDir {} on the node's disk", quoted(&empty_dir.volume.name));
             empty_dir
                 .unbounded_finding(META.id, Severity::Info, message, cx)
                 .why("a full disk makes the kubelet evict Pods of the whole node, not only this one")

@@ -96,6 +96,7 @@ impl Rule for Check {
             let place = empty_dir.path().key("medium");
             let message = format!("emptyDir {} has the unknown medium {}", quoted(name), quoted(medium));
             let finding = Finding::new(META.id, Severity::Error, place.clone(), message)
+                .label("no medium that the kubelet knows")
                 .why("the kubelet can't mount it, so a Pod that does never starts")
                 .volume(name);
             out.push(match in_other_case(medium) {

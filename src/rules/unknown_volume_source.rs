@@ -127,7 +127,8 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
             remedied(finding, volume, key)
         }
         Origin::Admission => {
-            new(Severity::Warning, format!("volume {name} has the source {source}, which this volcheck doesn't know"))
+            let message = format!("volume {name} has the source {source}, which this volcheck doesn't know");
+            new(Severity::Warning, message)
                 .why("what such a volume brings into the Pod isn't judged")
                 .help("use a version of volcheck that knows this version of Kubernetes")
         }
@@ -140,8 +141,9 @@ fn remedied(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
             .why("kubectl refuses it; for other clients the API server drops it")
             .help("remove it, or indent it if it belongs to the source");
     }
-    let finding = finding
-        .why("kubectl refuses it; for other clients the API server drops it, and the volume becomes an emptyDir");
+    let finding = finding.why(
+        "kubectl refuses it; for other clients the API server drops it, and the volume becomes an emptyDir",
+    );
     let Some(known) = nearest(key) else {
         return finding.help("write one that Kubernetes knows, or indent the key if it belongs to a source");
     };
@@ -200,7 +202,8 @@ mod tests {
     #[test]
     fn does_not_guess() {
         // `fs` could be `fc` as well as `nfs`.
-        for key in ["path", "type", "tmpfs", "claimName", "secretName", "fs", "", &"hostPath".repeat(1 << 20)] {
+        for key in ["path", "type", "tmpfs", "claimName", "secretName", "fs", "", &"hostPath".repeat(1 << 20)]
+        {
             assert_eq!(nearest(key), None, "{}", &key[..key.len().min(20)]);
         }
     }

@@ -75,7 +75,7 @@ use super::empty_dirs::{EmptyDir, Medium, empty_dirs};
 use super::words::quoted;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::Pod;
+use crate::model::{FieldPath, Pod, Quantity, Resources};
 
 const META: Meta = Meta {
     id: "unreachable-size-limit",
@@ -98,35 +98,83 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod() else { return };
-        out.extend(empty_dirs(cx).filter_map(|empty_dir| finding(pod, &empty_dir)));
+        let mut sized = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
+        if sized.peek().is_none() {
+            return;
+        }
+        let bounds = if pod.is_whole { bounds(pod) } else { Vec::new() };
+        out.extend(sized.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
     }
 }
 
-fn finding(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>) -> Option<Finding> {
+fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
     let size = empty_dir.source.size_limit?;
     let name = quoted(&empty_dir.volume.name);
     let new = |message| {
-        Finding::new(META.id, Severity::Info, empty_dir.size_limit_field(), message).volume(&empty_dir.volume.name)
+        let place = empty_dir.size_limit_field();
+        Finding::new(META.id, Severity::Info, place, message).volume(&empty_dir.volume.name)
     };
     if size.is_nothing() {
-        let finding = new(format!("emptyDir {name} has a `sizeLimit` of 0, which is no limit"));
-        return Some(finding.why("the kubelet lets it grow").help("set the size that it may have, or drop `sizeLimit`"));
+        return Some(
+            new(format!("emptyDir {name} has a `sizeLimit` of 0, which is no limit"))
+                .label("no limit")
+                .why("the kubelet takes 0 as no bound at all")
+                .help("set the size that it may have, or drop `sizeLimit`"),
+        );
     }
-    if !pod.is_whole {
-        return None;
+    let bound = bounds.iter().find(|bound| bound.medium == empty_dir.medium() && bound.limit < size)?;
+    let limits = bound.limits;
+    let finding = new(format!("the `sizeLimit` of emptyDir {name} is above what the Pod's {limits} allow"))
+        .label("more than the limits allow")
+        .why(bound.why)
+        .help(format!("lower `sizeLimit`, or raise the {limits}"));
+    Some(
+        bound
+            .fields
+            .iter()
+            .fold(finding, |finding, field| finding.related(field.clone(), "a limit that counts")),
+    )
+}
+
+/// What bounds every emptyDir of a pod in one medium.
+struct Bound {
+    medium: Medium,
+    limit: Quantity,
+    /// Where the limits stand, or the first of them.
+    fields: Vec<FieldPath>,
+    /// What they are called.
+    limits: &'static str,
+    /// What comes of them.
+    why: &'static str,
+}
+
+fn bounds(pod: &Pod<'_>) -> Vec<Bound> {
+    let memory = pod.memory_limit().map(|limit| Bound {
+        medium: Medium::Memory,
+        limit,
+        fields: fields(pod, "memory"),
+        limits: "memory limits",
+        why: "the kubelet makes it no larger than the memory limit of the Pod",
+    });
+    let disk = pod.ephemeral_storage_limit().map(|limit| Bound {
+        medium: Medium::Disk,
+        limit,
+        fields: fields(pod, "ephemeral-storage"),
+        limits: "limits for `ephemeral-storage`",
+        why: "the kubelet evicts the Pod before, once all that it keeps on disk is above these limits",
+    });
+    memory.into_iter().chain(disk).collect()
+}
+
+/// Where the limits for `resource` stand that bound the pod: its own, else the first of its containers.
+fn fields(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
+    const SHOWN: usize = 3;
+    let field = |path: &FieldPath, resources: &Resources<'_>| {
+        resources.limit(resource).map(|_| path.key("resources").key("limits").key(resource))
+    };
+    if let Some(own) = field(&pod.path, &pod.spec.resources) {
+        return vec![own];
     }
-    let above = |resource| new(format!("the `sizeLimit` of emptyDir {name} is above what the Pod's {resource} allow"));
-    match empty_dir.medium() {
-        Medium::Memory if pod.memory_limit()? < size => Some(
-            above("memory limits")
-                .why("the kubelet makes it no larger than the memory limit of the Pod")
-                .help("lower `sizeLimit`, or raise the memory limits"),
-        ),
-        Medium::Disk if pod.ephemeral_storage_limit()? < size => Some(
-            above("limits for `ephemeral-storage`")
-                .why("the kubelet evicts the Pod before, once all that it keeps on disk is above these limits")
-                .help("lower `sizeLimit`, or raise the limits for `ephemeral-storage`"),
-        ),
-        _ => None,
-    }
+    let own = pod.containers.iter().filter_map(|container| field(&container.path, &container.resources));
+    own.take(SHOWN).collect()
 }
