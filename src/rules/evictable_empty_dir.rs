@@ -7,7 +7,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! By itself the cluster autoscaler leaves nodes alone whose Pods have local storage. The annotation takes that
+//! By default the cluster autoscaler leaves nodes alone whose Pods have local storage. The annotation takes that
 //! protection away: to save a node, it deletes the Pod, and the data with it.
 //!
 //! ## Example

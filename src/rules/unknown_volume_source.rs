@@ -87,13 +87,10 @@ const META: Meta = Meta {
     source: include_str!("unknown_volume_source.rs"),
 };
 
-/// What people write for sources with long names.
-const SHORT: &[(&str, &str)] = &[
-    ("cm", "configMap"),
-    ("pvc", "persistentVolumeClaim"),
-    ("claim", "persistentVolumeClaim"),
-    ("volumeclaim", "persistentVolumeClaim"),
-];
+const PVC: &str = "persistentVolumeClaim";
+
+/// What people write for sources with long names, in lower case.
+const SHORT: &[(&str, &str)] = &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
 
 pub(crate) struct Check;
 
@@ -181,29 +178,19 @@ fn nearest(key: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{PVC, nearest};
 
     #[test]
     fn knows_what_is_meant() {
-        for (key, known) in [
-            ("hostpath", "hostPath"),
-            ("host-path", "hostPath"),
-            ("configmap", "configMap"),
-            ("configMaps", "configMap"),
-            ("secrets", "secret"),
-            ("PVC", "persistentVolumeClaim"),
-            ("persistentVolume", "persistentVolumeClaim"),
-            ("emptydri", "emptyDir"),
-        ] {
-            assert_eq!(nearest(key), Some(known), "{key}");
-        }
+        let near = ["hostpath", "host-path", "configMaps", "secrets", "PVC", "persistentVolume", "emptydri"];
+        let known = ["hostPath", "hostPath", "configMap", "secret", PVC, PVC, "emptyDir"];
+        assert_eq!(near.map(nearest), known.map(Some));
     }
 
     #[test]
     fn does_not_guess() {
-        // `fs` could be `fc` as well as `nfs`.
-        for key in ["path", "type", "tmpfs", "claimName", "secretName", "fs", "", &"hostPath".repeat(1 << 20)]
-        {
+        // `scsi` could be `csi` as well as `iscsi`.
+        for key in ["path", "type", "tmpfs", "claimName", "scsi", "", &"hostPath".repeat(1 << 20)] {
             assert_eq!(nearest(key), None, "{}", &key[..key.len().min(20)]);
         }
     }

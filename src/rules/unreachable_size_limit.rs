@@ -124,16 +124,15 @@ fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
     }
     let bound = bounds.iter().find(|bound| bound.medium == empty_dir.medium() && bound.limit < size)?;
     let limits = bound.limits;
-    let finding = new(format!("the `sizeLimit` of emptyDir {name} is above what the Pod's {limits} allow"))
-        .label("more than the limits allow")
-        .why(bound.why)
-        .help(format!("lower `sizeLimit`, or raise the {limits}"));
-    Some(
-        bound
-            .fields
-            .iter()
-            .fold(finding, |finding, field| finding.related(field.clone(), "a limit that counts")),
-    )
+    let mut finding =
+        new(format!("the `sizeLimit` of emptyDir {name} is above what the Pod's {limits} allow"))
+            .label("more than the limits allow")
+            .why(bound.why)
+            .help(format!("lower `sizeLimit`, or raise the {limits}"));
+    for field in &bound.fields {
+        finding = finding.related(field.clone(), "a limit that counts");
+    }
+    Some(finding)
 }
 
 /// What bounds every emptyDir of a pod in one medium.
