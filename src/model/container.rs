@@ -57,6 +57,11 @@ pub struct Container<'a> {
 }
 
 impl Container<'_> {
+    /// Whether it is an init container that goes on beside the others.
+    pub fn is_sidecar(&self) -> bool {
+        self.list == ContainerList::Init && &*self.restart_policy == "Always"
+    }
+
     /// The place of its mount `index`.
     pub fn mount_path(&self, index: usize) -> FieldPath {
         self.path.key("volumeMounts").index(index)
@@ -175,4 +180,11 @@ pub struct Resources<'a> {
     /// The upper bounds, by resource.
     #[serde(borrow)]
     pub limits: Map<'a, Quantity>,
+}
+
+impl Resources<'_> {
+    /// The upper bound of `resource`; one of 0 bounds nothing.
+    pub fn limit(&self, resource: &str) -> Option<Quantity> {
+        self.limits.get(resource).copied().filter(|limit| !limit.is_nothing())
+    }
 }

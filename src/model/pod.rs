@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::container::{Container, ContainerList, Resources, VolumeMount};
 use super::field_path::FieldPath;
+use super::quantity::Quantity;
 use super::storage::ClaimTemplate;
 use super::value::{List, Map, Str, nullable};
 use super::volume::Volume;
@@ -251,6 +252,41 @@ impl<'a> Pod<'a> {
     /// The claim template `name`; of several with that name the last, as the StatefulSet controller takes it.
     pub fn claim_template(&self, name: &str) -> Option<&ClaimTemplate<'a>> {
         self.claim_templates.iter().rev().find(|template| &*template.metadata.name == name)
+    }
+
+    /// The most memory that its containers may use together; none where one of them has no bound.
+    ///
+    /// The kubelet makes no volume in memory larger.
+    pub fn memory_limit(&self) -> Option<Quantity> {
+        self.spec.resources.limit("memory").or_else(|| {
+            let mut lasting = self.containers.iter().filter(|other| other.list != ContainerList::Ephemeral);
+            let bounded = lasting.all(|container| container.resources.limit("memory").is_some());
+            bounded.then(|| self.summed_limit("memory"))
+        })
+    }
+
+    /// The most that it may keep on the node's disk before it is evicted; none where no container has a limit.
+    ///
+    /// One of 0 evicts it at once. There is none of the pod as a whole: the API server refuses it.
+    pub fn ephemeral_storage_limit(&self) -> Option<Quantity> {
+        let has = |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
+        self.containers.iter().any(has).then(|| self.summed_limit("ephemeral-storage"))
+    }
+
+    /// What its containers' limits for `resource` amount to, as the kubelet adds them up: init containers run one
+    /// by one before the others, sidecars beside all that come after them.
+    fn summed_limit(&self, resource: &str) -> Quantity {
+        let [mut together, mut sidecars, mut before] = [Quantity::default(); 3];
+        for container in &self.containers {
+            let limit = container.resources.limit(resource).unwrap_or_default();
+            match container.list {
+                ContainerList::Init if container.is_sidecar() => sidecars = sidecars.plus(limit),
+                ContainerList::Init => before = before.max(sidecars.plus(limit)),
+                ContainerList::Main => together = together.plus(limit),
+                ContainerList::Ephemeral => {}
+            }
+        }
+        before.max(sidecars.plus(together))
     }
 
     /// Whether a mount of the volume can't write: by itself, by the claim, or by the kind of source.

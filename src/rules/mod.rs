@@ -5,6 +5,7 @@
 
 mod catalog;
 mod context;
+mod empty_dirs;
 mod lists;
 mod meta;
 mod types;
@@ -53,6 +54,18 @@ rules! {
         relative_host_path,
         host_path_backstep,
         unclean_host_path,
+    ],
+    EmptyDir: [
+        app_data_empty_dir,
+        app_data_ephemeral_claim,
+        evictable_empty_dir,
+        implicit_empty_dir,
+        unknown_volume_source,
+        unbounded_empty_dir,
+        unbounded_memory_empty_dir,
+        unknown_empty_dir_medium,
+        unreachable_size_limit,
+        missing_scratch_volume,
     ],
 }
 

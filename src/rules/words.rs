@@ -22,7 +22,7 @@ fn shortened(text: &str) -> Cow<'_, str> {
 /// `container`, `init container` or `ephemeral container`, and its name.
 pub(crate) fn container(container: &Container<'_>) -> String {
     let what = match container.list {
-        ContainerList::Init if &*container.restart_policy == "Always" => "sidecar",
+        ContainerList::Init if container.is_sidecar() => "sidecar",
         ContainerList::Init => "init container",
         ContainerList::Main => "container",
         ContainerList::Ephemeral => "ephemeral container",
