@@ -96,8 +96,9 @@ pub struct Pod<'a> {
 /// What a pod spec says beside its volumes and containers.
 #[derive(Clone, Debug, Default)]
 pub struct PodSettings<'a> {
-    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity.
-    pub is_pinned: bool,
+    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity. None where that
+    /// stands elsewhere: in the parts that a custom kind puts a pod together of.
+    pub is_pinned: Option<bool>,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
     /// Limits of the pod as a whole.
@@ -125,10 +126,11 @@ impl MountOf<'_, '_> {
 impl<'a> Pod<'a> {
     /// The pod that `spec` at `path` describes.
     pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
+        let is_pinned = !spec.node_name.is_empty()
+            || !spec.node_selector.is_empty()
+            || spec.affinity.node_affinity.required.is_some();
         let settings = PodSettings {
-            is_pinned: !spec.node_name.is_empty()
-                || !spec.node_selector.is_empty()
-                || spec.affinity.node_affinity.required.is_some(),
+            is_pinned: Some(is_pinned),
             fs_group: spec.security_context.fs_group,
             resources: spec.resources,
         };
