@@ -2,12 +2,14 @@
 //!
 //! It knows neither text nor requests.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::finding::{Family, Finding};
 use crate::model::{Body, Object};
 use crate::policy::{Level, Policy};
-use crate::rules::Context;
+use crate::rules::{Context, FAMILY_ORDER};
 
 /// The findings of `object` under `policy`, in the order of the rules.
 pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
@@ -49,22 +51,88 @@ fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &
     keep_worst_of_families(findings, start);
 }
 
-/// Of each volume and family, keeps the worst finding; at a tie the one whose rule comes first.
+/// Of each volume and family, keeps the worst finding; at a tie the one whose rule comes first in its family,
+/// and of one rule's findings the first.
 ///
 /// Severities are the policy's by now: a rule that it weakens doesn't hide another that still denies.
 fn keep_worst_of_families(findings: &mut Vec<Finding>, start: usize) {
-    let key =
-        |finding: &Finding| finding.family.map(|family: Family| (family, finding.fingerprint.volume.clone()));
-    let mut position = 0_usize;
-    let ranked: Vec<_> = findings[start..].iter().map(|finding| (key(finding), finding.severity)).collect();
-    findings.retain(|_| {
-        let at = position;
-        position += 1;
-        let Some(own) = at.checked_sub(start) else { return true };
-        let (family, severity) = &ranked[own];
-        let beats = |(other_at, (other_family, other)): (usize, &(_, _))| {
-            other_family == family && (other > severity || (other == severity && other_at < own))
-        };
-        family.is_none() || !ranked.iter().enumerate().any(beats)
+    let mut worst: BTreeMap<(Family, &str), usize> = BTreeMap::new();
+    for (at, finding) in findings.iter().enumerate().skip(start) {
+        let Some(family) = finding.family else { continue };
+        let known = worst.entry((family, &finding.fingerprint.volume)).or_insert(at);
+        if rank(finding) < rank(&findings[*known]) {
+            *known = at;
+        }
+    }
+    let kept: HashSet<usize> = worst.into_values().collect();
+    let mut at = 0..;
+    findings.retain(|finding| {
+        let at = at.next();
+        finding.family.is_none() || at.is_some_and(|at| at < start || kept.contains(&at))
     });
+}
+
+/// Where a finding stands in its family; the worst first.
+fn rank(finding: &Finding) -> impl Ord {
+    let position = FAMILY_ORDER.iter().position(|rule| *rule == finding.rule);
+    (Reverse(finding.severity), position.unwrap_or(FAMILY_ORDER.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Severity;
+    use crate::model::FieldPath;
+    use crate::rules;
+
+    fn kept(findings: &[(&'static str, Severity, &str)]) -> Vec<&'static str> {
+        let finding = |(rule, severity, volume): &(&'static str, Severity, &str)| {
+            let mut finding = Finding::new(rule, *severity, FieldPath::root(), "").volume(volume);
+            finding.family = rules::find(rule).and_then(|rule| rule.meta().family);
+            finding
+        };
+        let mut findings: Vec<_> = findings.iter().map(finding).collect();
+        keep_worst_of_families(&mut findings, 0);
+        findings.iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn the_highest_severity_wins() {
+        let found = [("unknown-socket", Severity::Warning, "a"), ("host-path", Severity::Error, "a")];
+        assert_eq!(kept(&found), ["host-path"]);
+    }
+
+    #[test]
+    fn at_a_tie_the_order_of_the_family_decides() {
+        let rules = ["host-path", "host-root", "runtime-socket-parent"];
+        let found = rules.map(|rule| (rule, Severity::Error, "a"));
+        assert_eq!(kept(&found), ["runtime-socket-parent"]);
+    }
+
+    #[test]
+    fn a_weakened_rule_does_not_hide_one_that_still_denies() {
+        let found = [("runtime-socket", Severity::Info, "a"), ("sensitive-host-path", Severity::Error, "a")];
+        assert_eq!(kept(&found), ["sensitive-host-path"]);
+    }
+
+    #[test]
+    fn volumes_families_and_rules_without_one_stand_for_themselves() {
+        let found = [
+            ("host-root", Severity::Error, "a"),
+            ("host-root", Severity::Error, "b"),
+            ("scratch-host-path", Severity::Error, "a"),
+            ("writable-host-path", Severity::Info, "a"),
+        ];
+        assert_eq!(kept(&found).len(), found.len());
+    }
+
+    #[test]
+    fn every_rule_of_a_family_has_its_place_in_the_order() {
+        let with_family = |id: &&str| rules::find(id).is_some_and(|rule| rule.meta().family.is_some());
+        assert!(FAMILY_ORDER.iter().all(with_family));
+        let families = rules::ALL.iter().filter(|rule| rule.meta().family.is_some());
+        assert!(families.clone().all(|rule| FAMILY_ORDER.contains(&rule.meta().id)));
+        let order: Vec<_> = FAMILY_ORDER.iter().filter_map(|id| rules::find(id)?.meta().family).collect();
+        assert!(order.is_sorted(), "{order:?}");
+    }
 }

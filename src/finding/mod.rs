@@ -59,7 +59,7 @@ impl FromStr for Severity {
 }
 
 /// A group of rules that speak of the same: of one volume, only the worst of them is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// What of the node is reached.

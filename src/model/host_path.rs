@@ -185,6 +185,14 @@ impl HostPath {
         self.segments.last().map(|name| &**name)
     }
 
+    /// Whether it is a socket, by its name: it ends in `.sock`, or is a named pipe of Windows.
+    pub fn is_socket(&self) -> bool {
+        match self.segments.as_slice() {
+            [devices, kind, _, ..] if **devices == *DEVICES && **kind == *"pipe" => true,
+            segments => segments.last().is_some_and(|name| name.ends_with(".sock")),
+        }
+    }
+
     /// How this path stands to the paths that `pattern` means.
     pub fn relation(&self, pattern: &PathPattern) -> Relation {
         if self.form != pattern.form {
@@ -347,6 +355,11 @@ impl PathPattern {
             None => Part::Name(name.clone()),
         };
         Some(Self { form: path.form, segments: path.segments.iter().map(part).collect() })
+    }
+
+    /// Whether it means more than one path.
+    pub fn has_wildcard(&self) -> bool {
+        self.segments.iter().any(|part| matches!(part, Part::Prefix(_)))
     }
 
     /// How many names it has: of two patterns that fit a path, the one with more is nearer.

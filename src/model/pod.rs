@@ -58,9 +58,11 @@ pub struct Placement<'a> {
 impl<'a> From<Placement<'a>> for PodSettings<'a> {
     fn from(placement: Placement<'a>) -> Self {
         Self {
-            is_pinned: !placement.node_name.is_empty()
-                || !placement.node_selector.is_empty()
-                || placement.affinity.node_affinity.required.is_some(),
+            is_pinned: Some(
+                !placement.node_name.is_empty()
+                    || !placement.node_selector.is_empty()
+                    || placement.affinity.node_affinity.required.is_some(),
+            ),
             fs_group: placement.security_context.fs_group,
             resources: Resources::default(),
         }
@@ -131,8 +133,9 @@ pub(super) struct Index {
 /// What a pod spec says beside its volumes and containers.
 #[derive(Clone, Debug, Default)]
 pub struct PodSettings<'a> {
-    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity.
-    pub is_pinned: bool,
+    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity. None where that
+    /// stands elsewhere: in the parts that a custom kind puts a pod together of.
+    pub is_pinned: Option<bool>,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
     /// Limits of the pod as a whole.

@@ -333,6 +333,8 @@ fn read_parts<'a, N: Node<'a>>(node: N, parts: &Parts, pods: &mut Vec<Pod<'a>>) 
     for (base, found) in parts.each.find(node) {
         let mut pod = Pod { path: base.clone(), is_whole: true, ..Pod::default() };
         pod.spec = found.decode::<Placement<'a>>().map_err(|error| error.within(&base))?.into();
+        // What else binds it may stand elsewhere.
+        pod.spec.is_pinned = pod.spec.is_pinned.filter(|pinned| *pinned);
         for (at, list) in parts.volumes.iter().flat_map(|path| path.find(found)) {
             pod.add_volumes(&base.join(&at), read_list(list, &base.join(&at))?);
         }

@@ -1,5 +1,7 @@
 //! The catalogue of host paths: what is where on a node, and what reaching it means.
 
+use std::cmp::Reverse;
+
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 
@@ -116,6 +118,25 @@ impl<'c> Class<'c> {
     pub fn is_catalogued(self) -> bool {
         !matches!(self, Self::Unlisted)
     }
+
+    /// Where it stands among the classes; the worst first.
+    pub fn rank(self) -> impl Ord {
+        match self {
+            Self::Socket(_) => (0, None),
+            Self::SocketParent(_) => (1, None),
+            Self::Root => (2, None),
+            Self::Inside(entry) | Self::Above(entry) => (3, Some(entry.class)),
+            Self::Unlisted => (4, None),
+        }
+    }
+}
+
+impl Entry {
+    /// Which of the entries below a path to speak of: the worst; of these one that has just this name, and
+    /// the shallowest; else the first.
+    fn below(&self) -> impl Ord {
+        (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
+    }
 }
 
 /// All entries.
@@ -135,38 +156,43 @@ impl Catalog {
         &self.entries
     }
 
-    /// What `path` is: a runtime's socket decides first, then the nearest entry at or above the path, then the
-    /// worst one below it.
+    /// What `path` is: a runtime's socket decides first, then the nearest entry at or above the path, then
+    /// the worst one below it.
     pub fn classify(&self, path: &HostPath) -> Class<'_> {
         if path.is_root() {
             return Class::Root;
         }
-        let (mut parent, mut nearest, mut below) = (None, None::<&Entry>, None::<&Entry>);
+        let (mut nearest, mut below) = (None::<&Entry>, None::<&Entry>);
         for entry in &self.entries {
             match (path.relation(&entry.pattern), entry.class) {
                 (Relation::Apart, _) => {}
                 (Relation::Equal | Relation::Descendant, EntryClass::Socket) => return Class::Socket(entry),
-                (Relation::Ancestor, EntryClass::Socket) => {
-                    parent.get_or_insert(entry);
-                }
                 (Relation::Equal | Relation::Descendant, _) => {
                     if nearest.is_none_or(|known| known.pattern.depth() < entry.pattern.depth()) {
                         nearest = Some(entry);
                     }
                 }
                 (Relation::Ancestor, _) => {
-                    if below.is_none_or(|known| entry.class < known.class) {
+                    if below.is_none_or(|known| entry.below() < known.below()) {
                         below = Some(entry);
                     }
                 }
             }
         }
-        match (parent, nearest, below) {
-            (Some(entry), _, _) => Class::SocketParent(entry),
-            (_, Some(entry), _) => Class::Inside(entry),
-            (_, _, Some(entry)) => Class::Above(entry),
-            (None, None, None) => Class::Unlisted,
+        match (nearest, below) {
+            (_, Some(entry)) if entry.class == EntryClass::Socket => Class::SocketParent(entry),
+            (Some(entry), _) => Class::Inside(entry),
+            (None, Some(entry)) => Class::Above(entry),
+            (None, None) => Class::Unlisted,
         }
+    }
+
+    /// Whether something below `path` can be written through a read-only mount.
+    pub fn opens_below(&self, path: &HostPath) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.kind.is_some_and(HostPathType::ignores_read_only)
+                && path.relation(&entry.pattern) == Relation::Ancestor
+        })
     }
 
     /// What surely is at `path`; none where the catalogue doesn't say.

@@ -5,6 +5,7 @@ use super::lists::Options;
 use crate::finding::Access;
 use crate::model::{
     FieldPath, HostPath, HostPathSource, MountOf, Object, PersistentVolumeSpec, Pod, Str, Volume, VolumeMount,
+    is_built_in,
 };
 
 /// What a rule judges at a time.
@@ -45,7 +46,7 @@ pub struct HostVolume<'a> {
     pub has_type: bool,
     /// The path, cleaned and without aliases.
     pub clean: HostPath,
-    /// Each mount of it; where there is none, the path itself, read-only.
+    /// Each mount of it, the worst first; where there is none, the path itself, read-only.
     pub uses: Vec<HostUse<'a>>,
 }
 
@@ -67,6 +68,21 @@ pub struct HostUse<'a> {
 }
 
 impl HostUse<'_> {
+    /// Whether a socket is there: by its type or the catalogue, else by its name. `type: File` takes a
+    /// socket, too.
+    pub fn is_socket(&self) -> bool {
+        match self.kind {
+            Some(HostPathType::Socket) => true,
+            None | Some(HostPathType::File) => self.path.is_socket(),
+            Some(_) => false,
+        }
+    }
+
+    /// Whether a folder may be there, so that an `emptyDir` can take its place.
+    pub fn may_be_folder(&self) -> bool {
+        matches!(self.kind, None | Some(HostPathType::Directory)) && !self.is_socket()
+    }
+
     /// The name of the container; empty where there is none.
     pub fn container(&self) -> &str {
         self.mount.map_or("", |of| &of.container.name)
@@ -109,6 +125,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether its Pods may run one to a node, each with what is there: those of a DaemonSet do, and of a
+    /// custom kind that makes other workloads nobody can tell.
+    pub fn may_be_daemon_set(&self) -> bool {
+        let id = &self.object.id;
+        let is_whole = self.pod().is_some_and(|pod| pod.is_whole);
+        self.object.workload.is_daemon_set() || !(is_whole || is_built_in(&id.group, &id.kind))
+    }
+
     /// The volumes that are paths of the node.
     pub fn host_volumes(&self) -> &[HostVolume<'a>] {
         &self.host_volumes
@@ -132,6 +156,7 @@ fn of_volume<'a>(pod: &'a Pod<'a>, volume: &'a Volume<'a>, options: &'a Options)
             host.used(Some(of), path, of.mount.is_read_only(), options)
         })
         .collect();
+    host.uses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.access.cmp(&a.access)));
     if host.uses.is_empty() {
         host.uses.push(host.used(None, host.clean.clone(), true, options));
     }
@@ -156,7 +181,7 @@ fn reached<'m>(mount: &'m VolumeMount<'_>) -> std::borrow::Cow<'m, str> {
 }
 
 /// Where the first `$(NAME)` of a text begins; `$$` stands for a dollar sign.
-fn variable(text: &str) -> Option<usize> {
+pub(super) fn variable(text: &str) -> Option<usize> {
     let mut at = 0;
     while let Some(found) = text[at..].find('$').map(|found| at + found) {
         match text.as_bytes().get(found + 1) {
@@ -190,7 +215,8 @@ impl<'a> HostVolume<'a> {
         let class = options.catalog.classify(&path);
         let whole = path == self.clean;
         // The type speaks of the volume's path, not of what a `subPath` reaches in it.
-        let stated = HostPathType::ALL.into_iter().find(|kind| whole && self.kind == Some(kind.word()));
+        let word = self.kind.map(|word| word.strip_suffix("OrCreate").unwrap_or(word));
+        let stated = HostPathType::ALL.into_iter().find(|kind| whole && word == Some(kind.word()));
         let kind = match (stated, options.catalog.kind(&path)) {
             (Some(stated), _) if stated.ignores_read_only() => Some(stated),
             (stated, known) => known.or(stated),

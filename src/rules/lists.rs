@@ -1,6 +1,7 @@
 //! Options: what rules know beside the object.
 
 use super::catalog::Catalog;
+use super::context::HostUse;
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 
@@ -52,6 +53,15 @@ pub struct Options {
     pub default_size_limit: String,
 }
 
+impl Options {
+    /// Whether the allow list holds a path of the node, with the access that its mount asks for.
+    pub fn allows(&self, used: &HostUse<'_>) -> bool {
+        let list = self.allowed_host_paths.iter().flatten();
+        let mut holding = list.filter(|entry| entry.holds(&used.path));
+        holding.any(|entry| used.is_read_only || !entry.is_read_only)
+    }
+}
+
 /// An entry of the allow list.
 #[derive(Clone, Debug)]
 pub struct AllowedHostPath {
@@ -59,4 +69,13 @@ pub struct AllowedHostPath {
     pub pattern: PathPattern,
     /// Whether it may only be read.
     pub is_read_only: bool,
+}
+
+impl AllowedHostPath {
+    /// Whether the path is the entry's, or inside of it. Nobody knows where a relative path ends.
+    pub fn holds(&self, path: &HostPath) -> bool {
+        matches!(path.relation(&self.pattern), Relation::Equal | Relation::Descendant)
+            && !path.is_relative()
+            && !path.has_backstep()
+    }
 }

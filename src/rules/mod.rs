@@ -27,13 +27,12 @@ pub trait Rule: Sync {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>);
 }
 
-/// Declares the module of each rule, and the list of them all, by group and in the order in which the
-/// findings of a family go before one another.
+/// Declares the module of each rule, and the list of them all, by group.
 macro_rules! rules {
     ($($group:ident: [$($module:ident),* $(,)?]),* $(,)?) => {
         $($(mod $module;)*)*
 
-        /// All rules, by group; of a family, the first in this order wins a tie.
+        /// All rules, by group.
         pub static ALL: &[&dyn Rule] = &[$($(&$module::Check,)*)*];
 
         /// Where each rule stands: its group, and its module's name.
@@ -54,6 +53,22 @@ rules! {
         relative_host_path,
         host_path_backstep,
         unclean_host_path,
+        host_root,
+        cloud_credentials,
+        sensitive_host_path,
+        unlisted_host_path,
+        host_path,
+        app_data_host_path,
+        scratch_host_path,
+        shared_host_path,
+        unpinned_host_path,
+        ignored_fs_group,
+    ],
+    Sockets: [
+        runtime_socket,
+        runtime_socket_parent,
+        node_agent_socket,
+        unknown_socket,
     ],
     EmptyDir: [
         app_data_empty_dir,
@@ -68,6 +83,24 @@ rules! {
         missing_scratch_volume,
     ],
 }
+
+/// The rules of the families, each before those that say less of a volume: at a tie of severities the first
+/// one speaks.
+pub static FAMILY_ORDER: &[&str] = &[
+    "runtime-socket",
+    "runtime-socket-parent",
+    "host-root",
+    "cloud-credentials",
+    "node-agent-socket",
+    "sensitive-host-path",
+    "unknown-socket",
+    "unlisted-host-path",
+    "host-path",
+    "app-data-host-path",
+    "scratch-host-path",
+    "shared-host-path",
+    "unpinned-host-path",
+];
 
 /// The rules of a group.
 pub fn in_group(group: Group) -> impl Iterator<Item = &'static dyn Rule> {

@@ -1,8 +1,11 @@
 //! The tests of the whole, in one program.
+#![allow(unreachable_pub, reason = "the modules of a test program are its own")]
 
 mod admission;
+mod allow_list;
 mod apiserver;
 mod cli;
+mod evasions;
 mod house;
 mod paths;
 mod properties;

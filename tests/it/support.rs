@@ -5,18 +5,34 @@ use std::path::{Path, PathBuf};
 
 use volcheck::cli::manifest::{self, Lint, Outcome};
 use volcheck::finding::Severity;
+use volcheck::model::PathPattern;
 use volcheck::policy::{Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Report, Style};
+use volcheck::rules::AllowedHostPath;
 
 /// The folder of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A policy with these rules alone.
+/// A policy with these rules alone, and what a policy must say so that they find anything.
 pub fn selecting(rules: &[&str]) -> Policy {
     let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
-    Policy::of_profile(Profile::Recommended, &Overrides { select, ignore: Vec::new() }).expect("known rules")
+    let overrides = Overrides { select, ignore: Vec::new() };
+    let mut policy = Policy::of_profile(Profile::Recommended, &overrides).expect("known rules");
+    if rules.contains(&"unlisted-host-path") {
+        policy.options.allowed_host_paths = Some(allow_list(&[("/var/log", true), ("/srv/volumes", false)]));
+    }
+    policy
+}
+
+/// An allow list of these paths, those with `true` read-only.
+pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
+    let entry = |(path, is_read_only): &(&str, bool)| AllowedHostPath {
+        pattern: PathPattern::new(path).expect("a clean path"),
+        is_read_only: *is_read_only,
+    };
+    paths.iter().map(entry).collect()
 }
 
 /// A policy with all rules.

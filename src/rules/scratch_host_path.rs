@@ -1,0 +1,121 @@
+//! A path of the node serves as scratch space.
+//!
+//! ## What it does
+//!
+//! Reports each `hostPath` volume of a Pod that a container mounts writable where scratch files go: at or
+//! inside `/tmp`, `/var/tmp`, `/cache`, `/scratch` and their like in the container, or from at or inside
+//! `/tmp` or `/var/tmp` of the node. Sockets, devices, files, and paths that are the node's own are spared.
+//!
+//! ## Why is this bad?
+//!
+//! Scratch files need no node. In a path of the node they stay when the Pod goes, meet those of other Pods,
+//! fill the node's disk without a bound, and in `/tmp` lie open to whatever runs on the node.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: worker
+//! spec:
+//!   containers:
+//!   - name: worker
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: tmp
+//!       mountPath: /tmp
+//!   volumes:
+//!   - name: tmp
+//!     hostPath:
+//!       path: /tmp/worker # finding
+//!       type: DirectoryOrCreate
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: worker
+//! spec:
+//!   containers:
+//!   - name: worker
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: tmp
+//!       mountPath: /tmp
+//!   volumes:
+//!   - name: tmp
+//!     emptyDir:
+//!       sizeLimit: 1Gi
+//! ```
+//!
+//! ## Fix
+//!
+//! Makes the volume `emptyDir: {}`. Unsafe: what is in the path now is not there any more, nor what other
+//! Pods put there. There is none where another mount of the volume needs a path of the node.
+//!
+//! ## When to allow it
+//!
+//! A cache that is worth more than the disk that it takes on every node. Exempt it by namespace, name and
+//! path.
+//!
+//! ## References
+//!
+//! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
+
+use super::words::{at_path, container, empty_dir, host_path, quoted};
+use super::{Context, FixClass, HostUse, Meta, NamedPath, Options, Rule};
+use crate::finding::{Access, Family, Finding, Severity};
+use crate::model::HostPath;
+
+const META: Meta = Meta {
+    id: "scratch-host-path",
+    summary: "a path of the node serves as scratch space",
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: Some(Family::Usage),
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("scratch_host_path.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        for (host, used) in cx.host_uses() {
+            let Some(of) = used.mount.filter(|_| used.access == Access::Write) else { continue };
+            let at = HostPath::of_container(&of.mount.mount_path);
+            let Some(directory) = scratch(cx.options, used, &at) else { continue };
+            let message = format!(
+                "{} is scratch space of {} at {}",
+                host_path(host, used),
+                container(of.container),
+                quoted(&of.mount.mount_path)
+            );
+            let finding = at_path(&META, Severity::Error, host, used, message).why(format!(
+                "{}: {}; in a path of the node the files outlive the Pod, and meet those of others",
+                quoted(&directory.path),
+                directory.reason
+            ));
+            out.push(empty_dir(host, finding));
+        }
+    }
+}
+
+/// The scratch directory that a use is of, in the container or on the node.
+fn scratch<'o>(options: &'o Options, used: &HostUse<'_>, at: &HostPath) -> Option<&'o NamedPath> {
+    if !used.may_be_folder() || used.class.is_catalogued() || at.is_socket() {
+        return None;
+    }
+    let inside = NamedPath::around(&options.scratch_directories, at);
+    inside.or_else(|| NamedPath::around(&options.node_scratch_directories, &used.path))
+}

@@ -1,0 +1,139 @@
+//! Containers of a Pod exchange files through a path of the node.
+//!
+//! ## What it does
+//!
+//! Reports each `hostPath` volume of which two containers of one Pod reach the same part, at least one of
+//! them writable. Sockets, devices, files, paths that are the node's own, and DaemonSets are spared.
+//!
+//! ## Why is this bad?
+//!
+//! An `emptyDir` does that without the node: it is there for each Pod anew, and no other Pod can reach it.
+//! Through a path of the node, each Pod on it exchanges files with all others.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /var/log/nginx
+//!   - name: shipper
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /logs
+//!       readOnly: true
+//!   volumes:
+//!   - name: logs
+//!     hostPath:
+//!       path: /srv/web-logs # finding
+//!       type: Directory
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /var/log/nginx
+//!   - name: shipper
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /logs
+//!       readOnly: true
+//!   volumes:
+//!   - name: logs
+//!     emptyDir: {}
+//! ```
+//!
+//! ## Fix
+//!
+//! Makes the volume `emptyDir: {}`. Unsafe: what is in the path now is not there any more, nor what other
+//! Pods put there. There is none where another mount of the volume needs a path of the node.
+//!
+//! ## When to allow it
+//!
+//! Where the files are to stay on the node for others, on purpose.
+//!
+//! ## References
+//!
+//! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
+
+use super::words::{at_path, container, empty_dir, host_path};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
+use crate::finding::{Access, Family, Finding, Severity};
+use crate::model::{Container, Relation};
+
+const META: Meta = Meta {
+    id: "shared-host-path",
+    summary: "containers of a Pod exchange files through a path of the node",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: Some(Family::Usage),
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("shared_host_path.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        if cx.may_be_daemon_set() {
+            return;
+        }
+        for host in cx.host_volumes() {
+            let Some((used, writer, other)) = exchange(host) else { continue };
+            let (writer, other) = (container(writer), container(other));
+            let message = format!("{} is where {writer} and {other} exchange files", host_path(host, used));
+            let finding = at_path(&META, Severity::Warning, host, used, message)
+                .why("each Pod on the node that has this path exchanges files with all others");
+            out.push(empty_dir(host, finding));
+        }
+    }
+}
+
+/// A writable use, its container, and another container that reaches the same or a part of it.
+fn exchange<'h>(host: &'h HostVolume<'_>) -> Option<(&'h HostUse<'h>, &'h Container<'h>, &'h Container<'h>)> {
+    let mut uses: Vec<_> = host.uses.iter().filter_map(|used| Some((used, used.mount?.container))).collect();
+    uses.retain(|(used, _)| used.may_be_folder() && !used.class.is_catalogued());
+    // What is around a path comes right before it.
+    uses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let mut around: Vec<(&HostUse<'_>, &Container<'_>)> = Vec::new();
+    for (used, own) in uses {
+        around.retain(|(outer, _)| {
+            matches!(used.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
+        });
+        for &(outer, other) in around.iter().filter(|(_, other)| !std::ptr::eq(*other, own)) {
+            if outer.access == Access::Write {
+                return Some((outer, other, own));
+            }
+            if used.access == Access::Write {
+                return Some((used, own, other));
+            }
+        }
+        around.push((used, own));
+    }
+    None
+}

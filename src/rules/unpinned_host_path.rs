@@ -1,0 +1,117 @@
+//! A path of the node need not be there on the node where the Pod comes up.
+//!
+//! ## What it does
+//!
+//! Reports each mounted `hostPath` volume whose path is not the node's own (in the catalogue of host paths),
+//! in a workload that nothing binds to certain nodes: no `nodeName`, no `nodeSelector`, no required node
+//! affinity, no DaemonSet. Of objects that hold but a part of a Pod it says nothing.
+//!
+//! ## Why is this bad?
+//!
+//! A path that somebody has made is on the nodes where he made it. On any other the Pod does not start, or
+//! starts with an empty folder.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata:
+//!   name: model
+//! spec:
+//!   template:
+//!     spec:
+//!       containers:
+//!       - name: model
+//!         image: model
+//!         volumeMounts:
+//!         - name: weights
+//!           mountPath: /weights
+//!           readOnly: true
+//!       volumes:
+//!       - name: weights
+//!         hostPath:
+//!           path: /srv/weights # finding
+//!           type: Directory
+//! ```
+//!
+//! Say which nodes have it, or use a claim:
+//!
+//! ```yaml,good
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata:
+//!   name: model
+//! spec:
+//!   template:
+//!     spec:
+//!       nodeSelector:
+//!         example.com/weights: "true"
+//!       containers:
+//!       - name: model
+//!         image: model
+//!         volumeMounts:
+//!         - name: weights
+//!           mountPath: /weights
+//!           readOnly: true
+//!       volumes:
+//!       - name: weights
+//!         hostPath:
+//!           path: /srv/weights
+//!           type: Directory
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Where whoever sets up the nodes puts the path on each of them.
+//!
+//! ## References
+//!
+//! - [Kubernetes: assigning Pods to nodes](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/)
+
+use super::words::{at_path, host_path};
+use super::{Context, FixClass, Meta, Rule};
+use crate::finding::{Family, Finding, Severity};
+use crate::model::Pod;
+
+const META: Meta = Meta {
+    id: "unpinned-host-path",
+    summary: "a path of the node need not be there on the node where the Pod comes up",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: Some(Family::Usage),
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("unpinned_host_path.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        if cx.may_be_daemon_set() || !cx.pod().is_some_and(is_free) {
+            return;
+        }
+        for (host, used) in cx.host_uses() {
+            if used.mount.is_none() || used.class.is_catalogued() {
+                continue;
+            }
+            let message =
+                format!("{} need not be on every node that the Pod can come up on", host_path(host, used));
+            let finding = at_path(&META, Severity::Warning, host, used, message)
+                .why("on a node without it the Pod does not start, or starts with an empty folder")
+                .help("bind the Pod to nodes that have it (`nodeSelector`, node affinity), or use a claim");
+            out.push(finding);
+        }
+    }
+}
+
+/// Whether it is sure that nothing binds the pod to certain nodes.
+fn is_free(pod: &Pod<'_>) -> bool {
+    pod.is_whole && pod.spec.is_pinned == Some(false)
+}

@@ -1,0 +1,76 @@
+//! The policy's allow list of host paths: what it answers, and what it doesn't.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{allow_list, lint, selecting};
+
+/// Which of the rules that may ask the list find something, with this list.
+fn found(list: Option<&[(&str, bool)]>, object: &Value) -> BTreeSet<&'static str> {
+    let mut policy =
+        selecting(&["unlisted-host-path", "unknown-socket", "runtime-socket", "writable-host-path"]);
+    policy.options.allowed_host_paths = list.map(allow_list);
+    let outcome = lint(&policy, "object.json", &object.to_string());
+    outcome.findings.iter().map(|located| located.finding.rule).collect()
+}
+
+fn pod(path: &str, is_read_only: bool) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [
+            {"name": "v", "mountPath": "/m", "readOnly": is_read_only},
+        ]}],
+        "volumes": [{"name": "v", "hostPath": {"path": path}}],
+    }})
+}
+
+fn persistent_volume(path: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "p"}, "spec": {
+        "hostPath": {"path": path},
+    }})
+}
+
+const UNLISTED: &str = "unlisted-host-path";
+
+#[test]
+fn without_a_list_there_is_no_check() {
+    assert_eq!(found(None, &pod("/srv", true)), BTreeSet::new());
+}
+
+#[test]
+fn the_empty_list_allows_nothing() {
+    for object in [pod("/srv", true), pod("/", true), persistent_volume("/srv")] {
+        assert_eq!(found(Some(&[]), &object), BTreeSet::from([UNLISTED]));
+    }
+}
+
+#[test]
+fn an_entry_holds_what_is_inside_it_by_segments() {
+    let list = Some([("/srv/data", false)].as_slice());
+    for path in ["/srv/data", "/srv/data/", "//srv//data/x", "/var/srv/data/x"] {
+        assert_eq!(found(list, &pod(path, true)), BTreeSet::new(), "{path}");
+    }
+    for path in ["/srv", "/srv/data2", "srv/data", "/srv/data/../data", "/", r"C:\srv\data"] {
+        assert_eq!(found(list, &pod(path, true)), BTreeSet::from([UNLISTED]), "{path}");
+    }
+}
+
+#[test]
+fn a_read_only_entry_asks_for_a_read_only_mount() {
+    let list = Some([("/var/log", true)].as_slice());
+    assert_eq!(found(list, &pod("/var/log", true)), BTreeSet::new());
+    assert!(found(list, &pod("/var/log", false)).contains(UNLISTED));
+    assert!(found(list, &persistent_volume("/var/log")).contains(UNLISTED));
+    let both = Some([("/var", true), ("/var/log", false)].as_slice());
+    assert!(!found(both, &pod("/var/log", false)).contains(UNLISTED));
+}
+
+#[test]
+fn being_allowed_answers_two_rules_and_no_other() {
+    let list = Some([("/run", false)].as_slice());
+    assert_eq!(found(list, &pod("/run/vendor.sock", true)), BTreeSet::new());
+    assert_eq!(found(Some(&[]), &pod("/run/vendor.sock", true)), BTreeSet::from([UNLISTED]));
+    assert_eq!(found(None, &pod("/run/vendor.sock", true)), BTreeSet::from(["unknown-socket"]));
+    assert_eq!(found(list, &pod("/run/docker.sock", true)), BTreeSet::from(["runtime-socket"]));
+    assert_eq!(found(list, &pod("/run/x", false)), BTreeSet::from(["writable-host-path"]));
+}

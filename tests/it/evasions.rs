@@ -1,0 +1,312 @@
+//! Nothing passes by its spelling, its list, its kind or its mount: each row evades some other tool.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use volcheck::model::HostPath;
+use volcheck::policy::{self, Overrides, Policy, Profile};
+
+use crate::support::lint;
+
+/// The rules that find something in an object, under the default policy.
+fn found(object: &Value) -> BTreeSet<&'static str> {
+    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let outcome = lint(&policy, "object.json", &object.to_string());
+    assert!(outcome.errors.is_empty(), "{}: {}", object, outcome.errors[0].finding.message);
+    outcome.findings.iter().map(|located| located.finding.rule).collect()
+}
+
+fn assert_found<'r>(rows: impl IntoIterator<Item = (String, Value, &'r str)>) {
+    let missed: Vec<_> = rows
+        .into_iter()
+        .filter(|(_, object, rule)| !found(object).contains(rule))
+        .map(|(row, object, rule)| format!("{row}: not {rule} but {:?}", found(&object)))
+        .collect();
+    assert!(missed.is_empty(), "{} rows pass:\n{}", missed.len(), missed.join("\n"));
+}
+
+fn pod(spec: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
+}
+
+/// The spec of a Pod that mounts `path` as `mount` says.
+fn mounting(path: &str, mount: &Value) -> Value {
+    let mut own = json!({"name": "v", "mountPath": "/m", "readOnly": true});
+    own.as_object_mut().expect("a mount").extend(mount.as_object().expect("a mount").clone());
+    json!({
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [own]}],
+        "volumes": [{"name": "v", "hostPath": {"path": path}}],
+    })
+}
+
+fn persistent_volume(source: Value) -> Value {
+    let mut spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadOnlyMany"]});
+    spec.as_object_mut().expect("a spec").extend(source.as_object().expect("a source").clone());
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "p"}, "spec": spec})
+}
+
+#[test]
+fn every_spelling_is_seen_through() {
+    let rows = [
+        ("/run/docker.sock", "runtime-socket"),
+        ("/var/run/docker.sock", "runtime-socket"),
+        ("//var/run/docker.sock", "runtime-socket"),
+        ("/var/./run/docker.sock", "runtime-socket"),
+        ("/var//run///docker.sock", "runtime-socket"),
+        ("/run/docker.sock/", "runtime-socket"),
+        ("run/docker.sock", "runtime-socket"),
+        ("./var/run/docker.sock", "runtime-socket"),
+        ("/run/containerd/containerd.sock", "runtime-socket"),
+        ("/run/k3s/containerd/containerd.sock", "runtime-socket"),
+        ("/run/crio/crio.sock", "runtime-socket"),
+        ("/run/cri-dockerd.sock", "runtime-socket"),
+        ("/run/podman/podman.sock", "runtime-socket"),
+        ("/run/user/1000/podman/podman.sock", "runtime-socket"),
+        ("/run/buildkit/buildkitd.sock", "runtime-socket"),
+        ("/var/snap/microk8s/common/run/containerd.sock", "runtime-socket"),
+        // Aliases.
+        ("/var/lock/../run/docker.sock", "runtime-socket"),
+        ("/proc/1/root/run/docker.sock", "runtime-socket"),
+        ("/proc/1/root/var/run/docker.sock", "runtime-socket"),
+        ("/proc/self/root/run/docker.sock", "runtime-socket"),
+        ("/proc/thread-self/cwd/run/docker.sock", "runtime-socket"),
+        ("/proc/self/task/1/root/run/docker.sock", "runtime-socket"),
+        ("/proc/1/root/proc/1/root/run/docker.sock", "runtime-socket"),
+        ("/proc/1/root", "host-root"),
+        ("/proc/1/cwd/.", "host-root"),
+        ("//", "host-root"),
+        ("/.", "host-root"),
+        ("/bin", "sensitive-host-path"),
+        ("/sbin", "sensitive-host-path"),
+        ("/lib/modules", "sensitive-host-path"),
+        ("/lib64", "sensitive-host-path"),
+        ("/var/roothome/.ssh", "sensitive-host-path"),
+        ("/var/home/core/.kube", "sensitive-host-path"),
+        ("/var/opt/cni/bin", "sensitive-host-path"),
+        ("/var/home/core/.aws", "cloud-credentials"),
+        // Parents.
+        ("/run", "runtime-socket-parent"),
+        ("/var/run", "runtime-socket-parent"),
+        ("/var/run/", "runtime-socket-parent"),
+        ("/run/containerd", "runtime-socket-parent"),
+        ("/run/k3s", "runtime-socket-parent"),
+        ("/run/user/1000", "runtime-socket-parent"),
+        ("/var", "runtime-socket-parent"),
+        ("/var/lib", "sensitive-host-path"),
+        ("/opt", "sensitive-host-path"),
+        ("/etc/", "sensitive-host-path"),
+        ("/etc/kubernetes/pki/ca.key", "sensitive-host-path"),
+        ("/var/lib/kubelet/pods/x/volumes", "sensitive-host-path"),
+        ("/var/run/dbus", "node-agent-socket"),
+        ("/var/run/vendor.sock", "unknown-socket"),
+        // Windows.
+        (r"C:\", "host-root"),
+        ("c:/", "host-root"),
+        ("D:", "host-root"),
+        (r"\\?\C:\", "host-root"),
+        (r"C:\var\lib\kubelet", "sensitive-host-path"),
+        ("c:/VAR/Lib/kubelet/pods", "sensitive-host-path"),
+        (r"C:\Users\me\.aws", "cloud-credentials"),
+        (r"\\.\pipe\docker_engine", "runtime-socket"),
+        (r"\\.\PIPE\Docker_Engine", "runtime-socket"),
+        ("//./pipe/containerd-containerd", "runtime-socket"),
+        (r"\\?\pipe\docker_engine", "runtime-socket"),
+        (r"\\.\pipe\csi-proxy-disk-v1", "node-agent-socket"),
+        (r"\\.\pipe\vendor", "unknown-socket"),
+    ];
+    assert_found(rows.map(|(path, rule)| (path.to_owned(), pod(mounting(path, &json!({}))), rule)));
+}
+
+#[test]
+fn a_mount_completes_the_path() {
+    let rows = [
+        ("/run", json!({"subPath": "docker.sock"}), "runtime-socket"),
+        ("/run", json!({"subPath": "containerd/containerd.sock"}), "runtime-socket"),
+        ("/run", json!({"subPath": "./containerd//containerd.sock"}), "runtime-socket"),
+        ("/", json!({"subPath": "var/run/docker.sock"}), "runtime-socket"),
+        ("/var", json!({"subPath": "run"}), "runtime-socket-parent"),
+        ("/proc", json!({"subPath": "1/root/run/docker.sock"}), "runtime-socket"),
+        ("/proc", json!({"subPath": "1/root"}), "host-root"),
+        ("/", json!({"subPath": "etc"}), "sensitive-host-path"),
+        ("/srv", json!({"subPath": "app.sock"}), "unknown-socket"),
+        (r"C:\", json!({"subPath": r"Var\Lib\Kubelet"}), "sensitive-host-path"),
+        ("/run", json!({"subPathExpr": "$(SOCKET)"}), "runtime-socket-parent"),
+        ("/run", json!({"subPathExpr": "containerd/$(SOCKET)"}), "runtime-socket-parent"),
+        ("/run", json!({"subPathExpr": "containerd/x-$(SOCKET)"}), "runtime-socket-parent"),
+        ("/run", json!({"subPathExpr": "docker.sock"}), "runtime-socket"),
+        ("/", json!({"subPathExpr": "$(ANY)"}), "host-root"),
+    ];
+    let rows = rows.map(|(path, mount, rule)| (format!("{path} {mount}"), pod(mounting(path, &mount)), rule));
+    assert_found(rows);
+}
+
+#[test]
+fn every_list_of_containers_counts() {
+    let own = json!([{"name": "own", "image": "x"}]);
+    let using = |extra: Value| {
+        let mut container = json!({"name": "c", "image": "x", "volumeMounts": [
+            {"name": "socket", "mountPath": "/s", "subPath": "docker.sock", "readOnly": true},
+            {"name": "logs", "mountPath": "/l"},
+        ]});
+        container.as_object_mut().expect("a container").extend(extra.as_object().expect("a mapping").clone());
+        json!([container])
+    };
+    let rows = [
+        ("containers", "containers", json!({})),
+        ("init containers", "initContainers", json!({})),
+        ("sidecars", "initContainers", json!({"restartPolicy": "Always"})),
+        ("ephemeral containers", "ephemeralContainers", json!({"targetContainerName": "own"})),
+    ];
+    for (row, list, extra) in rows {
+        let mut spec = json!({"containers": own, "volumes": [
+            {"name": "socket", "hostPath": {"path": "/run"}},
+            {"name": "logs", "hostPath": {"path": "/var/log"}},
+        ]});
+        spec[list] = using(extra);
+        let rules = ["runtime-socket", "sensitive-host-path", "writable-host-path"];
+        assert_found(rules.map(|rule| (row.to_owned(), pod(spec.clone()), rule)));
+    }
+}
+
+#[test]
+fn an_unmounted_volume_counts() {
+    let spec = |path: &str| {
+        let mut spec = mounting(path, &json!({}));
+        spec["containers"][0]["volumeMounts"] = json!([]);
+        spec
+    };
+    let rows =
+        [("/var/run/docker.sock", "runtime-socket"), ("/", "host-root"), ("/etc", "sensitive-host-path")];
+    assert_found(rows.map(|(path, rule)| (path.to_owned(), pod(spec(path)), rule)));
+}
+
+#[test]
+fn every_kind_counts() {
+    let spec = mounting("/var/run/docker.sock", &json!({}));
+    let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": spec});
+    let object = |api: &str, kind: &str, rest: Value| {
+        let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
+        object.as_object_mut().expect("an object").extend(rest.as_object().expect("a mapping").clone());
+        object
+    };
+    let templated = |api: &str, kind: &str| object(api, kind, json!({"spec": {"template": template}}));
+    let cron = |api: &str| {
+        object(api, "CronJob", json!({"spec": {"jobTemplate": {"spec": {"template": template}}}}))
+    };
+    let list = |kind: &str, item: &Value| json!({"apiVersion": "v1", "kind": kind, "items": [item]});
+    let deployment = templated("apps/v1", "Deployment");
+    let mut untyped = deployment.clone();
+    untyped.as_object_mut().expect("an object").retain(|key, _| key != "apiVersion" && key != "kind");
+    let workflow = json!({"spec": {
+        "volumes": spec["volumes"],
+        "templates": [{"name": "t", "container": spec["containers"][0]}],
+    }});
+    let objects = [
+        object("v1", "Pod", json!({"spec": spec})),
+        object("v1", "PodTemplate", json!({"template": template})),
+        templated("v1", "ReplicationController"),
+        deployment.clone(),
+        templated("apps/v1beta1", "Deployment"),
+        templated("extensions/v1beta1", "Deployment"),
+        templated("apps/v1", "ReplicaSet"),
+        templated("apps/v1", "DaemonSet"),
+        templated("extensions/v1beta1", "DaemonSet"),
+        templated("apps/v1", "StatefulSet"),
+        templated("apps/v1beta2", "StatefulSet"),
+        templated("batch/v1", "Job"),
+        cron("batch/v1"),
+        cron("batch/v1beta1"),
+        cron("batch/v2alpha1"),
+        object("apps/v1", "ControllerRevision", json!({"data": {"spec": {"template": template}}})),
+        list("List", &deployment),
+        list("List", &list("List", &deployment)),
+        json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "items": [untyped]}),
+        list("ConfigMap", &pod(spec.clone())),
+        templated("argoproj.io/v1alpha1", "Rollout"),
+        templated("apps.kruise.io/v1alpha1", "CloneSet"),
+        object(
+            "jobset.x-k8s.io/v1alpha2",
+            "JobSet",
+            json!({"spec": {"replicatedJobs": [
+                {"name": "j", "template": {"spec": {"template": template}}},
+            ]}}),
+        ),
+        object(
+            "ray.io/v1",
+            "RayJob",
+            json!({"spec": {"rayClusterSpec": {
+                "headGroupSpec": {"template": {"spec": {"containers": []}}},
+                "workerGroupSpecs": [{"groupName": "w", "template": template}],
+            }}}),
+        ),
+        object("argoproj.io/v1alpha1", "Workflow", workflow),
+        object(
+            "tekton.dev/v1",
+            "Task",
+            json!({"spec": {"steps": spec["containers"], "volumes": spec["volumes"]}}),
+        ),
+        object("example.com/v1", "Unknown", json!({"spec": {"deep": [{"in": {"it": spec}}]}})),
+        persistent_volume(json!({"hostPath": {"path": "/var/run/docker.sock"}})),
+        persistent_volume(json!({"local": {"path": "/var/run/docker.sock"}})),
+    ];
+    assert_found(objects.map(|object| (object["kind"].to_string(), object, "runtime-socket")));
+}
+
+#[test]
+fn a_persistent_volume_is_judged_as_what_it_reaches() {
+    let rows = [
+        ("/", "host-root"),
+        ("/var/run", "runtime-socket-parent"),
+        ("/root/.aws", "cloud-credentials"),
+        ("/run/nri", "node-agent-socket"),
+        ("/etc/kubernetes", "sensitive-host-path"),
+        ("/var/log", "sensitive-host-path"),
+        ("/etc/localtime", "sensitive-host-path"),
+        ("/srv/app.sock", "unknown-socket"),
+    ];
+    for source in ["hostPath", "local"] {
+        let row = |(path, rule): (&str, _)| {
+            (format!("{source} {path}"), persistent_volume(json!({source: {"path": path}})), rule)
+        };
+        assert_found(rows.map(row));
+    }
+}
+
+#[test]
+fn what_only_looks_alike_is_not_found() {
+    let paths = [
+        "/run/docker.sock.d",
+        "/run2",
+        "/srv/run/docker.sock.txt",
+        "/var/lib/kubelet-data",
+        "/etcetera",
+        "/srv/etc/shadow",
+        r"\\server\pipe\docker_engine",
+        r"E:\var\lib\kubelet",
+    ];
+    for path in paths {
+        let rules = found(&pod(mounting(path, &json!({}))));
+        let expected = BTreeSet::from(["unpinned-host-path"]);
+        assert_eq!(rules, expected, "{path}");
+    }
+}
+
+#[test]
+fn of_what_lies_below_a_folder_the_telling_entry_is_named() {
+    let catalog = &policy::options().catalog;
+    let rows = [
+        ("/run", "/run/docker.sock"),
+        ("/run/containerd", "/run/containerd/containerd.sock"),
+        ("/run/user", "/run/user/*/docker.sock"),
+        ("/var", "/var/snap/microk8s/common/run/containerd.sock"),
+        ("/var/lib", "/var/lib/kubelet"),
+        ("/opt", "/opt/cni"),
+        (r"\\.\pipe", r"\\.\pipe\containerd-containerd"),
+        (r"C:\var", r"C:\var\lib\kubelet"),
+    ];
+    for (path, expected) in rows {
+        let named =
+            catalog.classify(&HostPath::new(path)).entry().map(|(entry, above)| (entry.path.as_str(), above));
+        assert_eq!(named, Some((expected, true)), "{path}");
+    }
+}
