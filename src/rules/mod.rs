@@ -96,9 +96,10 @@ pub static FAMILY_ORDER: &[&str] = &[
     "unknown-socket",
     "unlisted-host-path",
     "host-path",
+    // Always a warning, and says more than that of application data; an error there still goes first.
+    "shared-host-path",
     "app-data-host-path",
     "scratch-host-path",
-    "shared-host-path",
     "unpinned-host-path",
 ];
 
