@@ -89,7 +89,9 @@ pub fn discover(arguments: &[String], settings: &Settings) -> Found {
             match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
                 Ok(glob) => walk(&glob_base(argument), Some(&glob), settings, &mut found),
                 Err(error) => {
-                    found.errors.push(InputError { name: argument.clone(), message: error.kind().to_string() });
+                    found
+                        .errors
+                        .push(InputError { name: argument.clone(), message: error.kind().to_string() });
                 }
             }
         }
@@ -103,7 +105,8 @@ pub fn discover(arguments: &[String], settings: &Settings) -> Found {
 
 fn glob_base(pattern: &str) -> PathBuf {
     let plain = |part: &&str| !part.contains(['*', '?', '[', '{']);
-    let base: PathBuf = Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| plain(part))).collect();
+    let base: PathBuf =
+        Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| plain(part))).collect();
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
@@ -146,7 +149,9 @@ fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Fou
         match entry.file_type() {
             Some(kind) if kind.is_file() => add(path, settings, found),
             // A pipe in a folder would keep the run waiting for whoever writes to it.
-            _ => found.errors.push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
+            _ => found
+                .errors
+                .push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
         }
     }
     if glob.is_some() && found.inputs.len() == before {
@@ -189,7 +194,11 @@ pub fn read(input: &Input) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::new();
     match &input.origin {
         Origin::Stdin => {
-            io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(reason(&error)))?;
+            io::stdin()
+                .lock()
+                .take(MAX_BYTES)
+                .read_to_end(&mut bytes)
+                .map_err(|error| failed(reason(&error)))?;
         }
         Origin::Path(path) => {
             let file = fs::File::open(path).map_err(|error| failed(reason(&error)))?;

@@ -1,5 +1,6 @@
 //! Paths of a node, and how they relate: by segments, in every spelling, aliases resolved.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// How a path is written; paths of different forms never meet.
@@ -118,6 +119,11 @@ impl HostPath {
         self.backstep
     }
 
+    /// Whether it has one of the forms of Windows.
+    pub fn is_windows(&self) -> bool {
+        self.form == Form::Windows
+    }
+
     /// The last name; none for the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
@@ -140,6 +146,15 @@ impl HostPath {
         let fits = self.segments.iter().zip(&other.segments).all(|(a, b)| a == b);
         relation(fits, self.segments.len(), other.segments.len())
     }
+}
+
+/// A path inside a container, cleaned: what most of them are already.
+pub fn container_path(text: &str) -> Cow<'_, str> {
+    let is_clean = match text.strip_prefix('/') {
+        Some(below) => below.is_empty() || below.split('/').all(|name| !matches!(name, "" | "." | "..")),
+        None => false,
+    };
+    if is_clean { Cow::Borrowed(text) } else { Cow::Owned(HostPath::of_container(text).to_string()) }
 }
 
 fn relation(fits: bool, own: usize, other: usize) -> Relation {
@@ -200,7 +215,8 @@ const DEVICES: &str = "{devices}";
 fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     let name = |at: usize| segments.get(at).map(|name| &**name);
     let is_process = |name: &str| {
-        matches!(name, "self" | "thread-self") || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+        matches!(name, "self" | "thread-self")
+            || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
     };
     Some(match (name(0)?, name(1)) {
         ("proc", Some(process)) if is_process(process) => match (name(2)?, name(4)) {

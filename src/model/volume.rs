@@ -174,12 +174,39 @@ impl<'a> Volume<'a> {
     /// The `emptyDir`, written out or implied by the absence of every source; an unknown key implies it too,
     /// since the API server drops it.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
-        let mut known = self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
+        let mut known =
+            self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
         match known.next() {
             None => Some(EmptyDirSource::default()),
             Some(Source::EmptyDir(source)) => Some(source.clone()),
             Some(_) => None,
         }
+    }
+
+    /// Whether it brings a token of the Pod's ServiceAccount that Kubernetes renews.
+    pub fn is_token(&self) -> bool {
+        let parts = match self.source() {
+            Some(Source::Projected(projected)) => &projected.sources,
+            _ => return false,
+        };
+        parts.iter().any(|part| part.service_account_token.is_some())
+    }
+
+    /// Whether the API server itself adds such a volume to nearly every Pod (`kube-api-access-x2x4v`).
+    pub fn is_api_access(&self) -> bool {
+        self.name.starts_with("kube-api-access-") && self.is_token()
+    }
+
+    /// The key of its source, where there is just one that Kubernetes knows.
+    pub fn source_key(&self) -> Option<&str> {
+        self.source()?;
+        self.known_sources().next().map(|(key, _)| key)
+    }
+
+    /// Its sources that Kubernetes knows, with their keys.
+    pub fn known_sources(&self) -> impl Iterator<Item = (&str, &Source<'a>)> {
+        let known = self.sources.iter().filter(|(_, source)| !matches!(source, Source::Unknown));
+        known.map(|(key, source)| (&**key, source))
     }
 
     /// Whether every mount of it is read-only, whatever the mount says.

@@ -32,10 +32,7 @@ pub(crate) fn container(container: &Container<'_>) -> String {
 
 /// The path that a use reaches, as the user wrote it: with the mount's sub-path where there is one.
 pub(crate) fn reached(volume: &HostVolume<'_>, used: &HostUse<'_>) -> String {
-    let below = used.mount.map_or("", |of| match &*of.mount.sub_path_expr {
-        "" => &of.mount.sub_path,
-        expression => expression,
-    });
+    let below = used.mount.and_then(|of| of.mount.written_sub_path()).map_or("", |(_, text)| text);
     match below {
         "" => quoted(volume.path),
         below => quoted(&format!("{}/{below}", volume.path.trim_end_matches('/'))),

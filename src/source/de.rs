@@ -48,6 +48,10 @@ impl de::Error for DecodeError {
         };
         Self::custom(format_args!("expected {expected}, found {found}"))
     }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
 }
 
 /// The value `node` of `tree` as a `T`.
@@ -198,9 +202,12 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => {
-                visitor.visit_map(Entries { tree: self.tree, pairs: self.tree.entries(self.node), next: 0, skip_null: false })
-            }
+            View::Mapping => visitor.visit_map(Entries {
+                tree: self.tree,
+                pairs: self.tree.entries(self.node),
+                next: 0,
+                skip_null: false,
+            }),
             _ => Err(self.refuse(&visitor)),
         }
     }
@@ -212,9 +219,12 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => {
-                visitor.visit_map(Entries { tree: self.tree, pairs: self.tree.entries(self.node), next: 0, skip_null: true })
-            }
+            View::Mapping => visitor.visit_map(Entries {
+                tree: self.tree,
+                pairs: self.tree.entries(self.node),
+                next: 0,
+                skip_null: true,
+            }),
             _ => Err(self.refuse(&visitor)),
         }
     }
@@ -232,7 +242,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
     }
 
     integers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
-        deserialize_u32 deserialize_u64 }
+    deserialize_u32 deserialize_u64 }
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
@@ -249,7 +259,10 @@ struct Items<'a> {
 impl<'a> SeqAccess<'a> for Items<'a> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'a>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
         let Some(&node) = self.items.get(self.next) else { return Ok(None) };
         let step = Segment::Index(self.next);
         self.next += 1;

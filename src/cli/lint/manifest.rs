@@ -12,7 +12,8 @@ use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Level, Policy};
 use crate::report::{Counts, Located, Place};
 use crate::source::{
-    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, holds_no_volume, locate, locate_key,
+    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, holds_no_volume, locate,
+    locate_key,
 };
 
 /// What a template is called that isn't rendered.
@@ -57,8 +58,9 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
         Ok(file) => Arc::new(file),
         Err(error) => {
             let at = Position { line: error.line, column: 1, offset: error.at };
-            let finding = Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
-                .help("save it as UTF-8");
+            let finding =
+                Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
+                    .help("save it as UTF-8");
             let primary = Some(Span { start: at, end: at });
             let place = Place { path: name.into(), file: None, primary, related: Vec::new() };
             outcome.errors.push(Located { finding, place });
@@ -88,8 +90,9 @@ impl Reader<'_> {
     fn chunk(&self, chunk: &Chunk) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(separator) = &chunk.bad_separator {
-            let finding = unanalyzed("kubectl refuses this document separator: after `---` only a comment may stand")
-                .help("put what follows `---` on a line of its own");
+            let finding =
+                unanalyzed("kubectl refuses this document separator: after `---` only a comment may stand")
+                    .help("put what follows `---` on a line of its own");
             outcome.errors.push(self.at(finding, separator.clone()));
         }
         let text = &self.file.text()[chunk.range.clone()];
@@ -97,14 +100,13 @@ impl Reader<'_> {
             outcome.counts.objects += 1;
             return outcome;
         }
-        let first = text.trim_start();
-        if first.starts_with('{') {
-            if let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone()) {
-                for tree in trees {
-                    self.document(&tree, &mut outcome);
-                }
-                return outcome;
+        if text.trim_start().starts_with('{')
+            && let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone())
+        {
+            for tree in trees {
+                self.document(&tree, &mut outcome);
             }
+            return outcome;
         }
         match Tree::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
@@ -133,7 +135,12 @@ impl Reader<'_> {
             unanalyzed(RAW_TEMPLATE)
                 .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)")
         } else {
-            unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+            let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+                .why("this document isn't judged, and kubectl applies nothing of the file from here on");
+            match self.file.text().as_bytes().get(error.span.start) {
+                Some(b'\t') => finding.help("indent with spaces: YAML takes no tab there"),
+                _ => finding,
+            }
         };
         self.at(finding, error.span.clone())
     }
@@ -164,19 +171,19 @@ impl Reader<'_> {
             }
         };
         // kubectl expands whatever has a list under `items`, and drops what stands around it.
-        if let Some(items) = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_))) {
-            if !meta.kind.is_empty() {
-                for item in tree.items(items) {
-                    self.object(tree, *item, Some(&meta), outcome);
-                }
-                return;
+        let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
+        if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
+            for item in tree.items(items) {
+                self.object(tree, *item, Some(&meta), outcome);
             }
+            return;
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
             return;
         }
         outcome.counts.objects += 1;
-        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io" {
+        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
+        {
             return;
         }
         let policy = self.lint.policy;
@@ -197,11 +204,18 @@ impl Reader<'_> {
         }
     }
 
-    fn invalid(&self, tree: &Tree<'_>, node: NodeId, error: &FieldError, meta: Option<&TypeMeta<'_>>) -> Located {
+    fn invalid(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        error: &FieldError,
+        meta: Option<&TypeMeta<'_>>,
+    ) -> Located {
         let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
         let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
         let finding = Finding::new("invalid-field-value", Severity::Error, error.path.clone(), message)
-            .help("write it as the API server reads it; an unquoted word or number may need quotes");
+            .why("the API server refuses the object, and it isn't judged here")
+            .help(remedy(&error.message));
         self.located(tree, node, finding)
     }
 
@@ -216,27 +230,45 @@ impl Reader<'_> {
                 let same = tree.same(duplicate.first.1, duplicate.last.1);
                 let severity = if same { Severity::Warning } else { Severity::Error };
                 let key = model::printable(&tree.key(duplicate.last.0)).into_owned();
-                let finding = Finding::new("duplicate-key", severity, FieldPath::root(), format!("key `{key}` stands twice in one mapping"))
-                    .why("kubectl applies the last one without a word, and nothing in the cluster sees the other")
-                    .help("remove one of the two")
-                    .label("this one counts")
-                    .related(FieldPath::root(), "this one is dropped");
+                let finding = Finding::new(
+                    "duplicate-key",
+                    severity,
+                    FieldPath::root(),
+                    format!("key `{key}` stands twice in one mapping"),
+                )
+                .why("kubectl applies the last one without a word, and nothing in the cluster sees the other")
+                .help("remove one of the two")
+                .label("this one counts")
+                .related(FieldPath::root(), "this one is dropped");
                 self.add_pair(tree, object, finding, duplicate.last, duplicate.first, outcome);
             }
             for (first, last) in tree.overridden(mapping) {
                 let key = model::printable(&tree.key(first.0)).into_owned();
-                let finding = Finding::new("overriding-merge-key", Severity::Error, FieldPath::root(), format!("`<<` overrides the key `{key}` before it"))
-                    .why("kubectl takes the merged value, kustomize and most readers the one that is written out")
-                    .help("move `<<` before the keys that it shares")
-                    .label("kubectl drops this one")
-                    .related(FieldPath::root(), "and takes this one");
+                let finding = Finding::new(
+                    "overriding-merge-key",
+                    Severity::Error,
+                    FieldPath::root(),
+                    format!("`<<` overrides the key `{key}` before it"),
+                )
+                .why("kubectl takes the merged value, kustomize and most readers the one that is written out")
+                .help("move `<<` before the keys that it shares")
+                .label("kubectl drops this one")
+                .related(FieldPath::root(), "and takes this one");
                 self.add_pair(tree, object, finding, first, last, outcome);
             }
         }
     }
 
     /// Adds a finding about two pairs, at their keys.
-    fn add_pair(&self, tree: &Tree<'_>, object: &Object<'_>, finding: Finding, at: Pair, other: Pair, outcome: &mut Outcome) {
+    fn add_pair(
+        &self,
+        tree: &Tree<'_>,
+        object: &Object<'_>,
+        finding: Finding,
+        at: Pair,
+        other: Pair,
+        outcome: &mut Outcome,
+    ) {
         let Some(mut finding) = self.leveled(finding) else { return };
         finding.object = Some(Arc::new(object.id.clone()));
         finding.fingerprint.path = tree.key(at.0).into_owned();
@@ -253,9 +285,14 @@ impl Reader<'_> {
             let content = line.trim();
             if !content.is_empty() && !content.starts_with('#') && content != "..." {
                 let start = at + (line.len() - line.trim_start().len());
-                let finding = Finding::new("dropped-text", Severity::Warning, FieldPath::root(), "kubectl drops this text: the document has ended before it")
-                    .why("after a line `...` without `---`, nothing of the file is applied, and nothing says so")
-                    .help("begin the next document with a line `---`, or remove the text");
+                let finding = Finding::new(
+                    "dropped-text",
+                    Severity::Warning,
+                    FieldPath::root(),
+                    "kubectl drops this text: the document has ended before it",
+                )
+                .why("after a line `...`, nothing is applied up to the next line `---`, and nothing says so")
+                .help("begin the next document with a line `---`, or remove the text");
                 if let Some(finding) = self.leveled(finding) {
                     outcome.findings.push(self.at(finding, start..start + content.len()));
                 }
@@ -298,6 +335,17 @@ impl Reader<'_> {
         };
         Located { finding, place }
     }
+}
+
+/// What to do about a value, by what is said of it.
+fn remedy(message: &str) -> &'static str {
+    if message.starts_with("expected a string, found the ") {
+        return "put it in quotes: kubectl reads it as something else than text";
+    }
+    if message.starts_with("expected a boolean, ") {
+        return "write `true` or `false`, without quotes";
+    }
+    "write it as the API server reads it"
 }
 
 fn unanalyzed(message: &str) -> Finding {

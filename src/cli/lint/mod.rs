@@ -1,7 +1,7 @@
 //! `volcheck lint`
 
-pub mod manifest;
 mod kustomize;
+pub mod manifest;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -79,16 +79,24 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
 
 /// What can't be read is said once, by name.
 fn unreadable(error: &InputError) -> Located {
-    let finding =
-        Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), format!("can't be read: {}", error.message));
-    Located { finding, place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() } }
+    let finding = Finding::new(
+        "unanalyzed-document",
+        Severity::Error,
+        FieldPath::root(),
+        format!("can't be read: {}", error.message),
+    );
+    Located {
+        finding,
+        place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() },
+    }
 }
 
 /// Of a chart's raw templates, the first stands for all.
 fn join_templates(errors: &mut Vec<Located>) {
     let folder = |located: &Located| {
         let path = Path::new(&*located.place.path);
-        let templates = path.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "templates"));
+        let templates =
+            path.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "templates"));
         templates.and_then(Path::parent).map(|chart| chart.to_string_lossy().into_owned())
     };
     errors.sort_by(Located::order);
