@@ -1,7 +1,10 @@
 //! Containers, and how they mount volumes.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
+use super::expression::expand;
 use super::field_path::FieldPath;
 use super::quantity::Quantity;
 use super::value::{List, Map, Str, nullable};
@@ -56,7 +59,7 @@ pub struct Container<'a> {
     pub path: FieldPath,
 }
 
-impl Container<'_> {
+impl<'a> Container<'a> {
     /// Whether it is an init container that goes on beside the others.
     pub fn is_sidecar(&self) -> bool {
         self.list == ContainerList::Init && &*self.restart_policy == "Always"
@@ -71,6 +74,90 @@ impl Container<'_> {
     pub fn device_path(&self, index: usize) -> FieldPath {
         self.path.key("volumeDevices").index(index)
     }
+
+    /// The values of its variables, as far as they are written out in it.
+    pub fn values(&self) -> HashMap<&str, String> {
+        let mut values = HashMap::new();
+        for variable in self.env.iter() {
+            let value = expand(&variable.value, |name| values.get(name).map(String::as_str));
+            match value.filter(|value| !value.is_empty()) {
+                Some(value) => values.insert(&*variable.name, value),
+                None => values.remove(&*variable.name),
+            };
+        }
+        values
+    }
+
+    /// Every place where it names a volume.
+    pub fn volume_uses(&self) -> impl Iterator<Item = VolumeUse<'_, 'a>> {
+        let used = |kind, index, volume, at| VolumeUse { container: self, kind, index, volume, at };
+        let mounts = self.volume_mounts.iter().enumerate();
+        let devices = self.volume_devices.iter().enumerate();
+        let variables = self.env.iter().enumerate().filter_map(|(index, variable)| {
+            let source = variable.value_from.as_ref()?.file_key_ref.as_ref()?;
+            Some((index, &*source.volume_name, &*variable.name))
+        });
+        mounts
+            .map(move |(index, mount)| used(UseKind::Mount, index, &*mount.name, &*mount.mount_path))
+            .chain(devices.map(move |(index, device)| {
+                used(UseKind::Device, index, &*device.name, &*device.device_path)
+            }))
+            .chain(variables.map(move |(index, volume, name)| used(UseKind::Variable, index, volume, name)))
+    }
+}
+
+/// How a container uses a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseKind {
+    /// As a folder or a file.
+    Mount,
+    /// As a raw block device.
+    Device,
+    /// As a variable's value, without mounting it.
+    Variable,
+}
+
+/// A place where a container names a volume.
+#[derive(Clone, Copy, Debug)]
+pub struct VolumeUse<'p, 'a> {
+    /// The container.
+    pub container: &'p Container<'a>,
+    /// How it uses the volume.
+    pub kind: UseKind,
+    /// The index of the mount, the device or the variable in its list.
+    pub index: usize,
+    /// The volume's name.
+    pub volume: &'p str,
+    /// The path in the container; of a variable its name.
+    pub at: &'p str,
+}
+
+impl VolumeUse<'_, '_> {
+    /// Where the volume's name stands in the object; where there is none, what lacks it.
+    pub fn volume_field(&self) -> FieldPath {
+        match self.kind {
+            _ if self.volume.is_empty() => self.path(),
+            UseKind::Mount | UseKind::Device => self.path().key("name"),
+            UseKind::Variable => self.path().key("valueFrom").key("fileKeyRef").key("volumeName"),
+        }
+    }
+
+    /// Where the path in the container stands in the object; of a variable its name.
+    pub fn at_field(&self) -> FieldPath {
+        self.path().key(match self.kind {
+            UseKind::Mount => "mountPath",
+            UseKind::Device => "devicePath",
+            UseKind::Variable => "name",
+        })
+    }
+
+    fn path(&self) -> FieldPath {
+        match self.kind {
+            UseKind::Mount => self.container.mount_path(self.index),
+            UseKind::Device => self.container.device_path(self.index),
+            UseKind::Variable => self.container.path.key("env").index(self.index),
+        }
+    }
 }
 
 /// One variable of a container's environment.
@@ -84,8 +171,8 @@ pub struct EnvVar<'a> {
     #[serde(borrow)]
     pub value: Str<'a>,
     /// Where its value comes from else.
-    #[serde(borrow, deserialize_with = "nullable")]
-    pub value_from: EnvSource<'a>,
+    #[serde(borrow)]
+    pub value_from: Option<EnvSource<'a>>,
 }
 
 /// Where a variable's value comes from.
@@ -141,6 +228,15 @@ impl VolumeMount<'_> {
     /// Whether the mount itself asks for read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only == Some(true)
+    }
+
+    /// The key and the text of what says which part of the volume it is; none where it is all of it.
+    pub fn written_sub_path(&self) -> Option<(&'static str, &str)> {
+        match (&*self.sub_path, &*self.sub_path_expr) {
+            ("", "") => None,
+            (text, "") => Some(("subPath", text)),
+            (_, expression) => Some(("subPathExpr", expression)),
+        }
     }
 
     /// Whether mounts that the node makes later appear in it, writable.

@@ -1,5 +1,6 @@
 //! Paths of a node, and how they relate: by segments, in every spelling, aliases resolved.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -180,6 +181,11 @@ impl HostPath {
         end.ends_with(slashes(text))
     }
 
+    /// Whether it has one of the forms of Windows.
+    pub fn is_windows(&self) -> bool {
+        self.form == Form::Windows
+    }
+
     /// The last name; none for the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
@@ -210,6 +216,15 @@ impl HostPath {
         let fits = self.segments.iter().zip(&other.segments).all(|(a, b)| a == b);
         relation(fits, self.segments.len(), other.segments.len())
     }
+}
+
+/// A path inside a container, cleaned: what most of them are already.
+pub fn container_path(text: &str) -> Cow<'_, str> {
+    let is_clean = match text.strip_prefix('/') {
+        Some(below) => below.is_empty() || below.split('/').all(|name| !matches!(name, "" | "." | "..")),
+        None => false,
+    };
+    if is_clean { Cow::Borrowed(text) } else { Cow::Owned(HostPath::of_container(text).to_string()) }
 }
 
 fn relation(fits: bool, own: usize, other: usize) -> Relation {

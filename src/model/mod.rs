@@ -7,6 +7,7 @@
 
 mod container;
 mod custom;
+mod expression;
 mod field_path;
 mod host_path;
 mod object;
@@ -19,12 +20,13 @@ mod value;
 mod volume;
 
 pub use container::{
-    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext,
-    VolumeDevice, VolumeMount,
+    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
+    VolumeDevice, VolumeMount, VolumeUse,
 };
 pub use custom::{CustomKind, CustomKinds, Parts, PathExpression};
+pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
-pub use host_path::{HostPath, PathPattern, Relation};
+pub use host_path::{HostPath, PathPattern, Relation, container_path};
 pub use object::{Body, Metadata, Object, ObjectId, Origin, OwnerReference, Workload};
 pub use pod::{MountOf, Placement, Pod, PodSettings, PodSpec};
 pub use quantity::Quantity;

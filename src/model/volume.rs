@@ -182,6 +182,32 @@ impl<'a> Volume<'a> {
         }
     }
 
+    /// Whether it brings a token of the Pod's ServiceAccount that Kubernetes renews.
+    pub fn is_token(&self) -> bool {
+        let parts = match self.source() {
+            Some(Source::Projected(projected)) => &projected.sources,
+            _ => return false,
+        };
+        parts.iter().any(|part| part.service_account_token.is_some())
+    }
+
+    /// Whether the API server itself adds such a volume to nearly every Pod (`kube-api-access-x2x4v`).
+    pub fn is_api_access(&self) -> bool {
+        self.name.starts_with("kube-api-access-") && self.is_token()
+    }
+
+    /// The key of its source, where there is just one that Kubernetes knows.
+    pub fn source_key(&self) -> Option<&str> {
+        self.source()?;
+        self.known_sources().next().map(|(key, _)| key)
+    }
+
+    /// Its sources that Kubernetes knows, with their keys.
+    pub fn known_sources(&self) -> impl Iterator<Item = (&str, &Source<'a>)> {
+        let known = self.sources.iter().filter(|(_, source)| !matches!(source, Source::Unknown));
+        known.map(|(key, source)| (&**key, source))
+    }
+
     /// Whether every mount of it is read-only, whatever the mount says.
     pub fn is_always_read_only(&self) -> bool {
         match self.source() {

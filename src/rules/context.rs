@@ -4,8 +4,8 @@ use super::catalog::{Class, HostPathType};
 use super::lists::Options;
 use crate::finding::Access;
 use crate::model::{
-    FieldPath, HostPath, HostPathSource, MountOf, Object, PersistentVolumeSpec, Pod, Str, Volume, VolumeMount,
-    is_built_in,
+    FieldPath, HostPath, HostPathSource, MountOf, Object, PersistentVolumeSpec, Piece, Pod, Str, Volume,
+    VolumeMount, is_built_in, pieces,
 };
 
 /// What a rule judges at a time.
@@ -175,22 +175,17 @@ fn reached<'m>(mount: &'m VolumeMount<'_>) -> std::borrow::Cow<'m, str> {
     if expression.is_empty() {
         return (&*mount.sub_path).into();
     }
-    let Some(variable) = variable(expression) else { return expression.replace("$$", "$").into() };
-    let known = &expression[..variable];
-    known.rfind('/').map_or("", |slash| &known[..slash]).replace("$$", "$").into()
-}
-
-/// Where the first `$(NAME)` of a text begins; `$$` stands for a dollar sign.
-pub(super) fn variable(text: &str) -> Option<usize> {
-    let mut at = 0;
-    while let Some(found) = text[at..].find('$').map(|found| at + found) {
-        match text.as_bytes().get(found + 1) {
-            Some(b'(') if text[found..].contains(')') => return Some(found),
-            Some(b'$') => at = found + 2,
-            _ => at = found + 1,
+    let mut known = String::new();
+    for piece in pieces(expression) {
+        match piece {
+            Piece::Text(text) => known.push_str(text),
+            Piece::Variable(_) => {
+                known.truncate(known.rfind('/').unwrap_or(0));
+                break;
+            }
         }
     }
-    None
+    known.into()
 }
 
 impl<'a> HostVolume<'a> {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::catalog::Class;
-use super::context::{HostUse, HostVolume, variable};
+use super::context::{HostUse, HostVolume};
 use super::meta::Meta;
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::{Container, ContainerList, MountOf, printable};
+use crate::model::{Container, ContainerList, MountOf, Piece, pieces, printable};
 
 /// A name or a path of the user, in back-ticks, with nothing in it that could turn the message.
 pub(crate) fn quoted(text: &str) -> String {
@@ -35,10 +35,7 @@ pub(crate) fn container(container: &Container<'_>) -> String {
 
 /// The path that a use reaches, as the user wrote it: with the mount's sub-path where there is one.
 pub(crate) fn reached(volume: &HostVolume<'_>, used: &HostUse<'_>) -> String {
-    let below = used.mount.map_or("", |of| match &*of.mount.sub_path_expr {
-        "" => &of.mount.sub_path,
-        expression => expression,
-    });
+    let below = used.mount.and_then(|of| of.mount.written_sub_path()).map_or("", |(_, text)| text);
     match below {
         "" => quoted(volume.path),
         below => quoted(&format!("{}/{below}", volume.path.trim_end_matches('/'))),
@@ -61,7 +58,8 @@ pub(crate) fn is_of_node(host: &HostVolume<'_>) -> String {
 /// A name and what it means where spellings differ: `/var/run` is `/run`.
 pub(crate) fn meaning(used: &HostUse<'_>, written: &str) -> String {
     let clean = quoted(&used.path.to_string());
-    if used.mount.is_some_and(|of| variable(&of.mount.sub_path_expr).is_some()) {
+    let is_open = |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
+    if used.mount.is_some_and(|of| is_open(&of.mount.sub_path_expr)) {
         format!(", anything in {clean}")
     } else if plain(&clean) == plain(written) {
         String::new()

@@ -48,6 +48,10 @@ impl de::Error for DecodeError {
         };
         Self::custom(format_args!("expected {expected}, found {found}"))
     }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(found, expected)
+    }
 }
 
 /// The value `node` of `tree` as a `T`.

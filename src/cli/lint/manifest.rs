@@ -101,14 +101,13 @@ impl Reader<'_> {
             outcome.counts.objects += 1;
             return outcome;
         }
-        let first = text.trim_start();
-        if first.starts_with('{') {
-            if let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone()) {
-                for tree in trees {
-                    self.document(&tree, &mut outcome);
-                }
-                return outcome;
+        if text.trim_start().starts_with('{')
+            && let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone())
+        {
+            for tree in trees {
+                self.document(&tree, &mut outcome);
             }
+            return outcome;
         }
         match Tree::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
@@ -137,7 +136,12 @@ impl Reader<'_> {
             unanalyzed(RAW_TEMPLATE)
                 .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)")
         } else {
-            unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+            let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+                .why("this document isn't judged, and kubectl applies nothing of the file from here on");
+            match self.file.text().as_bytes().get(error.span.start) {
+                Some(b'\t') => finding.help("indent with spaces: YAML takes no tab there"),
+                _ => finding,
+            }
         };
         self.at(finding, error.span.clone())
     }
@@ -168,15 +172,12 @@ impl Reader<'_> {
             }
         };
         // kubectl expands whatever has a list under `items`, and drops what stands around it.
-        if let Some(items) =
-            tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)))
-        {
-            if !meta.kind.is_empty() {
-                for item in tree.items(items) {
-                    self.object(tree, *item, Some(&meta), outcome);
-                }
-                return;
+        let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
+        if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
+            for item in tree.items(items) {
+                self.object(tree, *item, Some(&meta), outcome);
             }
+            return;
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
             return;
@@ -239,7 +240,8 @@ impl Reader<'_> {
         let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
         let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
         let finding = Finding::new("invalid-field-value", Severity::Error, error.path.clone(), message)
-            .help("write it as the API server reads it; an unquoted word or number may need quotes");
+            .why("the API server refuses the object, and it isn't judged here")
+            .help(remedy(&error.message));
         self.located(tree, node, finding)
     }
 
@@ -315,7 +317,7 @@ impl Reader<'_> {
                     FieldPath::root(),
                     "kubectl drops this text: the document has ended before it",
                 )
-                .why("after a line `...` without `---`, nothing of the file is applied, and nothing says so")
+                .why("after a line `...`, nothing is applied up to the next line `---`, and nothing says so")
                 .help("begin the next document with a line `---`, or remove the text");
                 if let Some(finding) = self.leveled(finding) {
                     outcome.findings.push(self.at(finding, start..start + content.len()));
@@ -359,6 +361,17 @@ impl Reader<'_> {
         };
         Located { finding, place }
     }
+}
+
+/// What to do about a value, by what is said of it.
+fn remedy(message: &str) -> &'static str {
+    if message.starts_with("expected a string, found the ") {
+        return "put it in quotes: kubectl reads it as something else than text";
+    }
+    if message.starts_with("expected a boolean, ") {
+        return "write `true` or `false`, without quotes";
+    }
+    "write it as the API server reads it"
 }
 
 fn unanalyzed(message: &str) -> Finding {

@@ -1,0 +1,85 @@
+//! Text that kubectl drops: it stands behind the end of a document.
+//!
+//! ## What it does
+//!
+//! Reports text between a line `...`, which ends a document, and the next line `---`. Comments don't count.
+//!
+//! ## Why is this bad?
+//!
+//! kubectl reads one document between two lines `---`, and drops what is behind its end without a word: the objects
+//! there are never applied, though the file looks as if they were.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//! ...
+//! apiVersion: v1 # finding
+//! kind: Pod
+//! metadata:
+//!   name: second
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//! ---
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: second
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Where the rest of the file is meant for another program than kubectl.
+//!
+//! ## References
+//!
+//! - [YAML 1.1](https://yaml.org/spec/1.1/)
+
+use super::{FixClass, Meta, Rule};
+use crate::finding::Severity;
+
+const META: Meta = Meta {
+    id: "dropped-text",
+    summary: "text that kubectl drops: it stands behind the end of a document",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: Some("kubectl never sends it"),
+    source: include_str!("dropped_text.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+}

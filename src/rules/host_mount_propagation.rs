@@ -1,0 +1,150 @@
+//! Mounts pass between the node and a container.
+//!
+//! ## What it does
+//!
+//! Reports each mount of a `hostPath` volume with a `mountPropagation`. `Bidirectional` is a warning, and an error
+//! where the container isn't privileged; `HostToContainer` is an info.
+//!
+//! ## Why is this bad?
+//!
+//! With `Bidirectional`, what the container mounts appears on the node and in the other Pods that mount the
+//! path, and stays when it ends: a bug or an attacker can cover files of the node, or leave the kubelet with
+//! mounts that it can't remove. The API server refuses it in a container that isn't privileged.
+//!
+//! With `HostToContainer`, what the node mounts later appears in the container: volumes of other Pods too, and
+//! writable, even where the mount itself is read-only.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: mounter
+//! spec:
+//!   containers:
+//!   - name: mounter
+//!     image: busybox
+//!     securityContext:
+//!       privileged: true
+//!     volumeMounts:
+//!     - name: media
+//!       mountPath: /media
+//!       mountPropagation: Bidirectional # finding
+//!   volumes:
+//!   - name: media
+//!     hostPath:
+//!       path: /media
+//!       type: Directory
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: reader
+//! spec:
+//!   containers:
+//!   - name: reader
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: media
+//!       mountPath: /media
+//!       readOnly: true
+//!   volumes:
+//!   - name: media
+//!     hostPath:
+//!       path: /media
+//!       type: Directory
+//! ```
+//!
+//! ## Fix
+//!
+//! In words: drop `mountPropagation`, unless mounting for the node is what the container is for.
+//!
+//! ## When to allow it
+//!
+//! A CSI driver, which mounts volumes below `/var/lib/kubelet` for the kubelet. Exempt it by name and path.
+//!
+//! ## References
+//!
+//! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
+
+use super::words::{container, quoted, reached, volume};
+use super::{Context, FixClass, Meta, Rule};
+use crate::finding::{Finding, Severity};
+use crate::model::Container;
+
+const META: Meta = Meta {
+    id: "host-mount-propagation",
+    summary: "mounts pass between the node and a container",
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("host_mount_propagation.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        // What a patch doesn't say of its container may stand in what it patches.
+        let says_all = cx.pod().is_some_and(|pod| pod.is_whole || pod.is_heuristic);
+        for (host, used) in cx.host_uses() {
+            let Some(of) = used.mount.filter(|of| of.mount.propagates()) else { continue };
+            let (path, name) = (reached(host, used), container(of.container));
+            let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
+                Verdict {
+                    severity: Severity::Info,
+                    message: format!("what the node mounts later in {path} appears in {name}"),
+                    why: "it appears writable, even where this mount is read-only",
+                    help: "drop `mountPropagation`, unless the container must see later mounts",
+                }
+            } else {
+                both_ways(of.container, &path, &name, says_all)
+            };
+            out.push(
+                Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
+                    .related(host.path_field(), format!("{} is {} of the node", volume(host), quoted(host.path)))
+                    .why(verdict.why)
+                    .help(verdict.help)
+                    .volume(host.name)
+                    .container(&of.container.name)
+                    .path(&used.path),
+            );
+        }
+    }
+}
+
+struct Verdict {
+    severity: Severity,
+    message: String,
+    why: &'static str,
+    help: &'static str,
+}
+
+fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verdict {
+    if of.security_context.privileged || !says_all {
+        return Verdict {
+            severity: Severity::Warning,
+            message: format!("what {name} mounts in {path} appears on the node"),
+            why: "it appears in other Pods too, and stays there when the container ends",
+            help: "drop `mountPropagation`, unless mounting for the node is what the container is for",
+        };
+    }
+    Verdict {
+        severity: Severity::Error,
+        message: format!("`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"),
+        why: "the API server refuses the object; what such a container mounts would appear on the node",
+        help: "drop `mountPropagation`",
+    }
+}

@@ -1,0 +1,118 @@
+//! A sub path of a host path that some container can write.
+//!
+//! ## What it does
+//!
+//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr`, where a container of the pod has a
+//! writable mount of that path, of one above it, or of one inside.
+//!
+//! ## Why is this bad?
+//!
+//! The kubelet follows a sub path as root. Who can write the volume can put a symbolic link there, between
+//! the kubelet's look and its mount: that has led out of the volume and to the whole node twice
+//! (CVE-2017-1002101, CVE-2021-25741). Later versions close the holes that were found.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: state
+//!       mountPath: /state
+//!       subPath: agent # finding
+//!   volumes:
+//!   - name: state
+//!     hostPath:
+//!       path: /var/lib/agents
+//!       type: Directory
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: state
+//!       mountPath: /state
+//!   volumes:
+//!   - name: state
+//!     hostPath:
+//!       path: /var/lib/agents
+//!       type: Directory
+//! ```
+//!
+//! ## Fix
+//!
+//! In words: mount the volume without a sub path, or make all mounts of the path read-only. A `hostPath.path`
+//! that holds the sub path is no remedy, where a container can write the folder around it: the runtime
+//! follows symbolic links there without any of the kubelet's checks.
+//!
+//! ## When to allow it
+//!
+//! Where all containers that can write the path are as trusted as the node.
+//!
+//! ## References
+//!
+//! - [CVE-2017-1002101](https://github.com/kubernetes/kubernetes/issues/60813)
+//! - [CVE-2021-25741](https://github.com/kubernetes/kubernetes/issues/104980)
+
+use super::words::{container, quoted, reached, volume};
+use super::{Context, FixClass, HostUse, Meta, Rule};
+use crate::finding::{Finding, Severity};
+use crate::model::Relation;
+
+const META: Meta = Meta {
+    id: "host-path-sub-path",
+    summary: "a sub path of a host path that some container can write",
+    severity: Severity::Info,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("host_path_sub_path.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
+        let uses = || cx.host_uses().filter_map(|(host, used)| Some((host, used, used.mount?)));
+        let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
+        for (host, used, of) in uses() {
+            let Some((key, _)) = of.mount.written_sub_path() else { continue };
+            let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
+            let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
+            let path = reached(host, used);
+            let message = format!("{} has sub path {path} of a host path that can be written", container(of.container));
+            let finding = Finding::new(META.id, Severity::Info, of.path().key(key), message)
+                .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
+                .help("mount the volume without a sub path, or make all mounts of the path read-only")
+                .volume(host.name)
+                .container(&of.container.name)
+                .path(&used.path);
+            out.push(if by.path() == of.path() {
+                finding.related(host.path_field(), format!("{} is {}", volume(host), quoted(host.path)))
+            } else {
+                finding.related(by.path(), format!("{} can write here", container(by.container)))
+            });
+        }
+    }
+}
