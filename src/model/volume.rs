@@ -174,7 +174,8 @@ impl<'a> Volume<'a> {
     /// The `emptyDir`, written out or implied by the absence of every source; an unknown key implies it too,
     /// since the API server drops it. None where other sources stand beside it, which the API server refuses.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
-        let mut known = self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
+        let mut known =
+            self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
         match (known.next(), known.next()) {
             (None, _) => Some(EmptyDirSource::default()),
             (Some(Source::EmptyDir(source)), None) => Some(source.clone()),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use volcheck::model::HostPath;
 use volcheck::finding::Family;
+use volcheck::model::HostPath;
 use volcheck::policy::{self, Overrides, Policy, Profile};
 
 use crate::support::lint;
@@ -287,7 +287,9 @@ fn what_only_looks_alike_is_not_found() {
     ];
     for path in paths {
         let rules = found(&pod(mounting(path, &json!({}))));
-        let reached = rules.iter().filter(|rule| volcheck::rules::find(rule).is_some_and(|rule| rule.meta().family == Some(Family::Path)));
+        let reached = rules.iter().filter(|rule| {
+            volcheck::rules::find(rule).is_some_and(|rule| rule.meta().family == Some(Family::Path))
+        });
         assert_eq!(reached.count(), 0, "{path}: {rules:?}");
     }
 }
