@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::finding::{Family, Finding};
+use crate::finding::Finding;
 use crate::model::{Body, Object};
 use crate::policy::{Level, Policy};
 use crate::rules::{Context, FAMILY_ORDER};
@@ -27,6 +27,7 @@ pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
         }
         Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
     }
+    keep_worst_of_families(&mut findings);
     if !findings.is_empty() {
         let id = Arc::new(object.id.clone());
         findings.iter_mut().for_each(|finding| finding.object = Some(Arc::clone(&id)));
@@ -35,7 +36,6 @@ pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
 }
 
 fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &mut Vec<Finding>) {
-    let start = findings.len();
     for rule in policy.rules() {
         let from = findings.len();
         rule.check(cx, findings);
@@ -48,18 +48,18 @@ fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &
             }
         }
     }
-    keep_worst_of_families(findings, start);
 }
 
 /// Of each volume and family, keeps the worst finding; at a tie the one whose rule comes first in its family,
 /// and of one rule's findings the first.
 ///
-/// Severities are the policy's by now: a rule that it weakens doesn't hide another that still denies.
-fn keep_worst_of_families(findings: &mut Vec<Finding>, start: usize) {
-    let mut worst: BTreeMap<(Family, &str), usize> = BTreeMap::new();
-    for (at, finding) in findings.iter().enumerate().skip(start) {
+/// A family's findings have the place of their volume, which several pods of an object may share. Severities are
+/// the policy's by now: a rule that it weakens doesn't hide another that still denies.
+fn keep_worst_of_families(findings: &mut Vec<Finding>) {
+    let mut worst = BTreeMap::new();
+    for (at, finding) in findings.iter().enumerate() {
         let Some(family) = finding.family else { continue };
-        let known = worst.entry((family, &finding.fingerprint.volume)).or_insert(at);
+        let known = worst.entry((family, &finding.primary.path)).or_insert(at);
         if rank(finding) < rank(&findings[*known]) {
             *known = at;
         }
@@ -68,7 +68,7 @@ fn keep_worst_of_families(findings: &mut Vec<Finding>, start: usize) {
     let mut at = 0..;
     findings.retain(|finding| {
         let at = at.next();
-        finding.family.is_none() || at.is_some_and(|at| at < start || kept.contains(&at))
+        finding.family.is_none() || at.is_some_and(|at| kept.contains(&at))
     });
 }
 
@@ -87,12 +87,12 @@ mod tests {
 
     fn kept(findings: &[(&'static str, Severity, &str)]) -> Vec<&'static str> {
         let finding = |(rule, severity, volume): &(&'static str, Severity, &str)| {
-            let mut finding = Finding::new(rule, *severity, FieldPath::root(), "").volume(volume);
+            let mut finding = Finding::new(rule, *severity, FieldPath::root().key(volume.to_string()), "");
             finding.family = rules::find(rule).and_then(|rule| rule.meta().family);
             finding
         };
         let mut findings: Vec<_> = findings.iter().map(finding).collect();
-        keep_worst_of_families(&mut findings, 0);
+        keep_worst_of_families(&mut findings);
         findings.iter().map(|finding| finding.rule).collect()
     }
 

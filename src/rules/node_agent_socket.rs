@@ -1,4 +1,4 @@
-//! A volume gives the socket of a service of the node.
+//! A volume gives a socket of the node's services.
 //!
 //! ## What it does
 //!
@@ -72,7 +72,7 @@ use crate::finding::{Family, Finding, Severity};
 
 const META: Meta = Meta {
     id: "node-agent-socket",
-    summary: "a volume gives the socket of a service of the node",
+    summary: "a volume gives a socket of the node's services",
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -96,7 +96,7 @@ impl Rule for Check {
                 continue;
             }
             let severity = entry.severity.unwrap_or(Severity::Warning);
-            let message = format!("{} gives the socket of a service of the node", host_path(host, used));
+            let message = format!("{} gives a socket of the node's services", host_path(host, used));
             let finding = at_path(&META, severity, host, used, message).why(reason(used.class)).help(
                 "drop the volume: a read-only mount protects no socket \
                  (an agent that lives by it is to be exempted by namespace, name and path)",

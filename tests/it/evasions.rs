@@ -7,7 +7,7 @@ use volcheck::finding::Family;
 use volcheck::model::HostPath;
 use volcheck::policy::{self, Overrides, Policy, Profile};
 
-use crate::support::lint;
+use crate::support::{lint, selecting};
 
 /// The rules that find something in an object, under the default policy.
 fn found(object: &Value) -> BTreeSet<&'static str> {
@@ -312,4 +312,26 @@ fn of_what_lies_below_a_folder_the_telling_entry_is_named() {
             catalog.classify(&HostPath::new(path)).entry().map(|(entry, above)| (entry.path.as_str(), above));
         assert_eq!(named, Some((expected, true)), "{path}");
     }
+}
+
+#[test]
+fn a_volume_that_several_pods_share_is_found_once_at_its_worst() {
+    let template = |name: &str, mut mount: Value| {
+        mount["mountPath"] = json!("/m");
+        json!({"name": name, "container": {"image": "x", "volumeMounts": [mount]}})
+    };
+    let spec = json!({
+        "volumes": [{"name": "v", "hostPath": {"path": "/run"}}],
+        "templates": [
+            template("a", json!({"name": "v", "readOnly": true})),
+            template("b", json!({"name": "v", "subPath": "docker.sock"})),
+            template("c", json!({"name": "other"})),
+        ],
+    });
+    let mut workflow = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": spec});
+    workflow["metadata"] = json!({"name": "w"});
+    let policy = selecting(&["runtime-socket", "runtime-socket-parent"]);
+    let findings = lint(&policy, "object.json", &workflow.to_string()).findings;
+    let rules: Vec<_> = findings.iter().map(|located| located.finding.rule).collect();
+    assert_eq!(rules, ["runtime-socket"]);
 }
