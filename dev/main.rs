@@ -1,5 +1,11 @@
 //! The project's own tool: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of the project's own, for its terminal"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};

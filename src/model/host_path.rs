@@ -365,11 +365,11 @@ impl PathPattern {
         if path.form == Form::Posix && path.to_string() != text {
             return None;
         }
-        let part = |name: &Box<str>| match name.strip_suffix('*') {
+        let part = |name: Box<str>| match name.strip_suffix('*') {
             Some(prefix) => Part::Prefix(prefix.into()),
-            None => Part::Name(name.clone()),
+            None => Part::Name(name),
         };
-        Some(Self { form: path.form, segments: path.segments.iter().map(part).collect() })
+        Some(Self { form: path.form, segments: path.segments.into_iter().map(part).collect() })
     }
 
     /// Whether it means more than one path.

@@ -421,7 +421,7 @@ fn holds_patch<'a, N: Node<'a>>(node: N, depth: usize) -> bool {
     node.entries().into_iter().any(|(key, value)| key == "$patch" || holds_patch(value, depth + 1))
 }
 
-/// Finds pod specs by their looks: a mapping with a list `containers` of mappings, each with a name.
+/// Finds pod specs by their looks: a mapping with a list `containers` of mappings.
 ///
 /// What looks like one and doesn't decode as one is none: an object of a kind that isn't known may mean
 /// anything by these words, and its Pods are judged when they come.
@@ -433,15 +433,15 @@ fn find_by_structure<'a, N: Node<'a>>(node: N, path: &FieldPath, pods: &mut Vec<
         return;
     }
     let entries = node.entries();
-    let is_container = |item: &N| item.get("name").is_some();
+    let is_mapping = |item: &N| !item.entries().is_empty();
     let containers = entries.iter().find(|(key, _)| key == "containers").and_then(|(_, value)| value.items());
-    if containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_container)) {
-        if let Ok(spec) = node.decode::<PodSpec<'a>>() {
-            let mut pod = Pod::new(path.clone(), spec);
-            (pod.is_heuristic, pod.is_whole) = (true, false);
-            pods.push(pod);
-            return;
-        }
+    if containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_mapping))
+        && let Ok(spec) = node.decode::<PodSpec<'a>>()
+    {
+        let mut pod = Pod::new(path.clone(), spec);
+        (pod.is_heuristic, pod.is_whole) = (true, false);
+        pods.push(pod);
+        return;
     }
     for (key, value) in entries {
         find_by_structure(value, &path.with(Segment::Key(Cow::Owned(key.into_owned()))), pods);

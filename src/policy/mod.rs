@@ -72,12 +72,14 @@ impl Policy {
             |id: &String| rules::find(id).map(|rule| rule.meta().id).ok_or_else(|| UnknownRule(id.clone()));
         if let Some(select) = &overrides.select {
             let selected = select.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-            for (id, level) in &mut levels {
-                *level = match (selected.contains(id), *level) {
+            for rule in rules::ALL {
+                let id = rule.meta().id;
+                let level = match (selected.contains(&id), levels.get(id)) {
                     (false, _) => Level::Off,
-                    (true, Level::Off) => Level::Default,
-                    (true, level) => level,
+                    (true, None | Some(Level::Off)) => Level::Default,
+                    (true, Some(level)) => *level,
                 };
+                levels.insert(id, level);
             }
         }
         for id in &overrides.ignore {

@@ -55,9 +55,10 @@ impl Profile {
             Some(outer) => outer.parse::<Self>().map(Self::levels).unwrap_or_default(),
             None => rules::ALL.iter().map(|rule| (rule.meta().id, Level::Default)).collect(),
         };
-        for (id, known) in &mut levels {
-            if let Some(level) = document.rules.get(*id).or_else(|| document.rules.get("*")) {
-                *known = level.0;
+        for rule in rules::ALL {
+            let id = rule.meta().id;
+            if let Some(level) = document.rules.get(id).or_else(|| document.rules.get("*")) {
+                levels.insert(id, level.0);
             }
         }
         levels

@@ -306,10 +306,10 @@ impl<'t> Tree<'t> {
         let mut last: HashMap<Cow<'_, str>, Pair> = HashMap::new();
         let mut found = Vec::new();
         for &pair in self.written_pairs(mapping) {
-            if !self.is_merge(pair.0) {
-                if let Some(first) = last.insert(self.key(pair.0), pair) {
-                    found.push(Duplicate { mapping, first, last: pair });
-                }
+            if !self.is_merge(pair.0)
+                && let Some(first) = last.insert(self.key(pair.0), pair)
+            {
+                found.push(Duplicate { mapping, first, last: pair });
             }
         }
         found
