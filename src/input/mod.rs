@@ -111,8 +111,12 @@ fn glob_base(pattern: &str) -> PathBuf {
 }
 
 fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Found) {
-    let glob = glob.map(Glob::compile_matcher);
-    let before = found.inputs.len();
+    let matcher = glob.map(Glob::compile_matcher);
+    let is_wanted = |path: &Path| match &matcher {
+        Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
+        None => has_extension(path, &settings.extensions),
+    };
+    let mut matches = 0;
     let walker = WalkBuilder::new(folder)
         .hidden(false)
         .follow_links(true)
@@ -128,7 +132,12 @@ fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Fou
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                found.errors.push(walk_error(folder, &error));
+                let (path, message) = walk_error(folder, &error);
+                // What a link that leads nowhere isn't called by can't be missed.
+                let is_gone = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+                if !is_gone || is_wanted(path) {
+                    fail(path, message, settings, found);
+                }
                 continue;
             }
         };
@@ -139,36 +148,32 @@ fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Fou
         if entry.file_name() == "Chart.yaml" {
             found.charts.push(path.to_owned());
         }
-        let wanted = match &glob {
-            Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
-            None => has_extension(path, &settings.extensions),
-        };
-        if !wanted {
+        if !is_wanted(path) {
             continue;
         }
+        matches += 1;
         match entry.file_type() {
             Some(kind) if kind.is_file() => add(path, settings, found),
             // A pipe in a folder would keep the run waiting for whoever writes to it.
-            _ => found
-                .errors
-                .push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
+            _ => fail(path, "neither a file nor a folder".to_owned(), settings, found),
         }
     }
-    if glob.is_some() && found.inputs.len() == before {
-        found.errors.push(InputError { name: shown(folder), message: "no file matches the glob".to_owned() });
+    if let Some(glob) = glob.filter(|_| matches == 0) {
+        let name = glob.glob().to_owned();
+        found.errors.push(InputError { name, message: "no file matches the glob".to_owned() });
     }
 }
 
-fn walk_error(folder: &Path, error: &ignore::Error) -> InputError {
-    let (path, message) = match error {
-        ignore::Error::WithDepth { err, .. } => return walk_error(folder, err),
-        ignore::Error::WithPath { path, err } => (path.as_path(), err.to_string()),
+fn walk_error<'e>(folder: &'e Path, error: &'e ignore::Error) -> (&'e Path, String) {
+    match error {
+        ignore::Error::WithDepth { err, .. } => walk_error(folder, err),
+        ignore::Error::WithPath { path, err } => walk_error(path, err),
         ignore::Error::Loop { ancestor, child } => {
-            (child.as_path(), format!("a link to {}, which it is in: a loop", shown(ancestor)))
+            (child, format!("a link to {}, which it is in: a loop", shown(ancestor)))
         }
+        ignore::Error::Io(error) => (folder, reason(error)),
         other => (folder, other.to_string()),
-    };
-    InputError { name: shown(path), message }
+    }
 }
 
 fn has_extension(path: &Path, extensions: &[String]) -> bool {
@@ -183,9 +188,24 @@ fn add(path: &Path, settings: &Settings, found: &mut Found) {
     }
 }
 
+fn fail(path: &Path, message: String, settings: &Settings, found: &mut Found) {
+    let name = shown(path);
+    if !settings.exclude.is_match(&name) {
+        found.errors.push(InputError { name, message });
+    }
+}
+
 fn shown(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     path.to_string_lossy().replace('\\', "/")
+}
+
+/// Whether the input is a file, which can be read as often as one likes.
+pub fn is_file(input: &Input) -> bool {
+    match &input.origin {
+        Origin::Path(path) => path.is_file(),
+        Origin::Stdin => false,
+    }
 }
 
 /// The bytes of an input.
@@ -201,12 +221,13 @@ pub fn read(input: &Input) -> Result<Vec<u8>, InputError> {
                 .map_err(|error| failed(reason(&error)))?;
         }
         Origin::Path(path) => {
-            let file = fs::File::open(path).map_err(|error| failed(reason(&error)))?;
-            let metadata = file.metadata().map_err(|error| failed(reason(&error)))?;
-            if is_device(&metadata) {
-                return Err(failed("a device, not a file".to_owned()));
+            // To open a device may do something already, or wait for somebody.
+            let metadata = fs::metadata(path).map_err(|error| failed(reason(&error)))?;
+            if let Some(noun) = unreadable(metadata.file_type()) {
+                return Err(failed(format!("{noun}, not a file")));
             }
             bytes.reserve(metadata.len().min(MAX_BYTES) as usize + 1);
+            let file = fs::File::open(path).map_err(|error| failed(reason(&error)))?;
             file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(reason(&error)))?;
         }
     }
@@ -219,17 +240,24 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "a folder, not a file".to_owned(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error ").next().unwrap_or_default().to_owned()
+        }
     }
 }
 
+/// What can't be read as a file can, if it is of that kind.
 #[cfg(unix)]
-fn is_device(metadata: &fs::Metadata) -> bool {
+fn unreadable(kind: fs::FileType) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt;
-    metadata.file_type().is_char_device() || metadata.file_type().is_block_device()
+    if kind.is_socket() {
+        return Some("a socket");
+    }
+    (kind.is_char_device() || kind.is_block_device()).then_some("a device")
 }
 
 #[cfg(not(unix))]
-fn is_device(_: &fs::Metadata) -> bool {
-    false
+fn unreadable(_: fs::FileType) -> Option<&'static str> {
+    None
 }

@@ -1,4 +1,4 @@
-//! From a parser's events to a tree: anchors, limits, and characters into bytes.
+//! From a parser's events to a tree: anchors and limits.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,7 +28,6 @@ struct Expansion {
 pub(super) struct Builder<'t> {
     text: &'t str,
     chunk: Range<usize>,
-    offsets: Offsets,
     tree: Tree<'t>,
     open: Vec<Frame>,
     stack: Vec<NodeId>,
@@ -37,27 +36,18 @@ pub(super) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(super) fn new(text: &'t str, chunk: Range<usize>) -> Self {
-        let expected = chunk.len() / 24;
+    /// A builder of what stands in the part `chunk` of `text`, with room for `nodes`.
+    pub(super) fn new(text: &'t str, chunk: Range<usize>, nodes: usize) -> Self {
         let tree = Tree {
-            nodes: Vec::with_capacity(expected),
+            nodes: Vec::with_capacity(nodes),
             items: Vec::new(),
-            pairs: Vec::with_capacity(expected / 2),
+            pairs: Vec::with_capacity(nodes / 2),
             tags: Vec::new(),
             irregular: Vec::new(),
             root: NodeId(0),
             end: chunk.end,
         };
-        Self {
-            text,
-            offsets: Offsets::new(&text[chunk.clone()]),
-            chunk,
-            tree,
-            open: Vec::new(),
-            stack: Vec::new(),
-            anchors: HashMap::new(),
-            aliases: 0,
-        }
+        Self { text, chunk, tree, open: Vec::new(), stack: Vec::new(), anchors: HashMap::new(), aliases: 0 }
     }
 
     /// Reads the first document of the part.
@@ -91,8 +81,10 @@ impl<'t> Builder<'t> {
         Ok(self.tree)
     }
 
-    fn byte(&self, character: u64) -> usize {
-        self.chunk.start + self.offsets.byte(&self.text[self.chunk.clone()], character)
+    /// The byte of the text that is the byte `at` of the part.
+    fn byte(&self, at: u64) -> usize {
+        let at = self.chunk.start + (at as usize).min(self.chunk.len());
+        (0..=at).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
 
     fn add(&mut self, event: Event<'_>) -> Result<(), TreeError> {
@@ -105,7 +97,10 @@ impl<'t> Builder<'t> {
                     return Err(TreeError { message: format!("unknown anchor `{name}` referenced"), span });
                 };
                 if self.open.iter().any(|frame| frame.id == target) {
-                    return Err(TreeError { message: format!("anchor `{name}` value contains itself"), span });
+                    return Err(TreeError {
+                        message: format!("anchor `{name}` value contains itself"),
+                        span,
+                    });
                 }
                 self.aliases += 1;
                 (None, Data::Alias(target))
@@ -123,7 +118,9 @@ impl<'t> Builder<'t> {
                 (anchor, Data::Scalar { value, style, tag })
             }
             EventKind::SequenceStart { anchor } => (anchor, Data::Sequence { items: 0..0 }),
-            EventKind::MappingStart { anchor } => (anchor, Data::Mapping { pairs: 0..0, shape: Shape::Plain }),
+            EventKind::MappingStart { anchor } => {
+                (anchor, Data::Mapping { pairs: 0..0, shape: Shape::Plain })
+            }
             EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => return Ok(()),
         };
         if let Some(anchor) = anchor {
@@ -321,34 +318,4 @@ fn allowed_alias_ratio(nodes: u64) -> f64 {
     const HIGH: f64 = 4_000_000.0;
     let nodes = nodes as f64;
     (0.99 - 0.89 * ((nodes - LOW) / (HIGH - LOW))).clamp(0.10, 0.99)
-}
-
-/// Characters to bytes: the parser counts in the one, the text in the other.
-struct Offsets {
-    /// The byte of every 64th character; empty where all are ASCII, so that they are the same.
-    every: Vec<usize>,
-    length: usize,
-}
-
-impl Offsets {
-    const STEP: usize = 64;
-
-    fn new(text: &str) -> Self {
-        let every = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(Self::STEP).map(|(byte, _)| byte).collect()
-        };
-        Self { every, length: text.len() }
-    }
-
-    fn byte(&self, text: &str, character: u64) -> usize {
-        let character = character as usize;
-        if self.every.is_empty() {
-            return character.min(self.length);
-        }
-        let Some(&base) = self.every.get(character / Self::STEP) else { return self.length };
-        let rest = character % Self::STEP;
-        text[base..].char_indices().nth(rest).map_or(self.length, |(byte, _)| base + byte)
-    }
 }

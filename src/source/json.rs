@@ -13,7 +13,8 @@ pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, Tr
     let mut trees = Vec::new();
     reader.blank();
     while reader.at < reader.end {
-        let mut builder = Builder::new(text, chunk.clone());
+        // A stream may hold a hundred thousand values: no room is made for each that it may not need.
+        let mut builder = Builder::new(text, reader.at..chunk.end, 0);
         reader.value(&mut builder)?;
         trees.push(builder.finish(reader.at)?);
         reader.blank();
@@ -50,7 +51,10 @@ impl<'t> Reader<'t> {
             Some(b'[') => self.collection(builder, b']'),
             Some(b'"') => self.string(builder),
             Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')) {
+                while matches!(
+                    self.peek(),
+                    Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+                ) {
                     self.at += 1;
                 }
                 let literal = &self.text[start..self.at];

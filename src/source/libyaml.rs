@@ -23,14 +23,14 @@ pub enum Style {
     Block,
 }
 
-/// What the parser saw; `start` and `end` count characters from the start of the text.
+/// What the parser saw; `start` and `end` count bytes from the start of the text.
 #[derive(Debug)]
 pub(super) struct Event<'p> {
     /// What it is.
     pub kind: EventKind<'p>,
-    /// The first character, counted from 0.
+    /// The first byte, counted from 0.
     pub start: u64,
-    /// The character after the last one.
+    /// The byte after the last one.
     pub end: u64,
 }
 
@@ -60,7 +60,7 @@ pub(super) enum EventKind<'p> {
 pub(super) struct ParseError {
     /// What the parser says, in its own words.
     pub problem: String,
-    /// The character where it noticed, counted from 0.
+    /// The byte where it noticed, counted from 0.
     pub at: u64,
 }
 
@@ -102,11 +102,7 @@ impl<'t> Parser<'t> {
             if event.type_ == sys::YAML_STREAM_START_EVENT {
                 return self.next();
             }
-            Ok(Event {
-                kind: convert(event),
-                start: event.start_mark.index,
-                end: event.end_mark.index,
-            })
+            Ok(Event { kind: convert(event), start: event.start_mark.index, end: event.end_mark.index })
         }
     }
 
@@ -183,7 +179,7 @@ unsafe fn problem(parser: &sys::yaml_parser_t) -> ParseError {
         Some(context) => format!("{problem} {context}"),
         None => problem.to_owned(),
     };
-    // The reader's errors give a byte of the input, all others a character.
+    // The reader's errors come before there is a mark.
     let at = if parser.error == sys::YAML_READER_ERROR {
         parser.problem_offset
     } else {

@@ -31,7 +31,8 @@ struct Patch {
 
 /// The names of the inputs that a kustomization among them patches with.
 pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
-    let kustomizations = inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
+    let kustomizations =
+        inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
     let mut names = HashSet::new();
     for input in kustomizations {
         // What can't be read or decoded here is reported where the file itself is linted.
@@ -46,6 +47,10 @@ pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
 }
 
 fn read(input: &Input) -> Option<Kustomization> {
+    // A pipe can be read once only, and not here.
+    if !input::is_file(input) {
+        return None;
+    }
     let file = File::decode(input.name.as_str(), input::read(input).ok()?).ok()?;
     let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()
