@@ -114,8 +114,8 @@ fn glob_base(pattern: &str) -> PathBuf {
 }
 
 fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Found) {
-    let glob = glob.map(Glob::compile_matcher);
-    let before = found.inputs.len();
+    let matcher = glob.map(Glob::compile_matcher);
+    let before = found.inputs.len() + found.errors.len();
     let walker = WalkBuilder::new(folder)
         .hidden(false)
         .follow_links(true)
@@ -130,26 +130,30 @@ fn walk(folder: &Path, glob: Option<&Glob>, settings: &Settings, found: &mut Fou
     // The order in which entries come doesn't matter: the whole is sorted.
     let shared = Mutex::new(std::mem::take(found));
     walker.run(|| {
-        let mut own = Collected { found: Found::default(), shared: &shared };
-        let glob = &glob;
+        let mut visitor =
+            Visitor { folder, glob: matcher.as_ref(), settings, found: Found::default(), shared: &shared };
         Box::new(move |entry| {
-            visit(folder, entry, glob.as_ref(), settings, &mut own.found);
+            visitor.visit(entry);
             WalkState::Continue
         })
     });
     *found = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if glob.is_some() && found.inputs.len() == before {
-        found.errors.push(InputError { name: shown(folder), message: "no file matches the glob".to_owned() });
+    if let Some(glob) = glob.filter(|_| found.inputs.len() + found.errors.len() == before) {
+        let name = glob.glob().to_owned();
+        found.errors.push(InputError { name, message: "no file matches the glob".to_owned() });
     }
 }
 
-/// What one thread of the walk has found; given over when it ends.
-struct Collected<'w> {
+/// One thread of a walk; what it has found is given over when it ends.
+struct Visitor<'w> {
+    folder: &'w Path,
+    glob: Option<&'w GlobMatcher>,
+    settings: &'w Settings,
     found: Found,
     shared: &'w Mutex<Found>,
 }
 
-impl Drop for Collected<'_> {
+impl Drop for Visitor<'_> {
     fn drop(&mut self) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.inputs.append(&mut self.found.inputs);
@@ -158,50 +162,55 @@ impl Drop for Collected<'_> {
     }
 }
 
-fn visit(
-    folder: &Path,
-    entry: Result<DirEntry, ignore::Error>,
-    glob: Option<&GlobMatcher>,
-    settings: &Settings,
-    found: &mut Found,
-) {
-    let entry = match entry {
-        Ok(entry) => entry,
-        Err(error) => return found.errors.push(walk_error(folder, &error)),
-    };
-    let path = entry.path();
-    if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-        return;
+impl Visitor<'_> {
+    fn is_wanted(&self, path: &Path) -> bool {
+        match self.glob {
+            Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
+            None => has_extension(path, &self.settings.extensions),
+        }
     }
-    if entry.file_name() == "Chart.yaml" {
-        found.charts.push(path.to_owned());
-    }
-    let wanted = match glob {
-        Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
-        None => has_extension(path, &settings.extensions),
-    };
-    if !wanted {
-        return;
-    }
-    match entry.file_type() {
-        Some(kind) if kind.is_file() => add(path, settings, found),
-        // A pipe in a folder would keep the run waiting for whoever writes to it.
-        _ => found
-            .errors
-            .push(InputError { name: shown(path), message: "neither a file nor a folder".to_owned() }),
+
+    fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let (path, message) = walk_error(self.folder, &error);
+                // What a link that leads nowhere isn't called by can't be missed.
+                let is_gone = error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+                if !is_gone || self.is_wanted(path) {
+                    fail(path, message, self.settings, &mut self.found);
+                }
+                return;
+            }
+        };
+        let path = entry.path();
+        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+            return;
+        }
+        if entry.file_name() == "Chart.yaml" {
+            self.found.charts.push(path.to_owned());
+        }
+        if !self.is_wanted(path) {
+            return;
+        }
+        match entry.file_type() {
+            Some(kind) if kind.is_file() => add(path, self.settings, &mut self.found),
+            // A pipe in a folder would keep the run waiting for whoever writes to it.
+            _ => fail(path, "neither a file nor a folder".to_owned(), self.settings, &mut self.found),
+        }
     }
 }
 
-fn walk_error(folder: &Path, error: &ignore::Error) -> InputError {
-    let (path, message) = match error {
-        ignore::Error::WithDepth { err, .. } => return walk_error(folder, err),
-        ignore::Error::WithPath { path, err } => (path.as_path(), err.to_string()),
+fn walk_error<'e>(folder: &'e Path, error: &'e ignore::Error) -> (&'e Path, String) {
+    match error {
+        ignore::Error::WithDepth { err, .. } => walk_error(folder, err),
+        ignore::Error::WithPath { path, err } => walk_error(path, err),
         ignore::Error::Loop { ancestor, child } => {
-            (child.as_path(), format!("a link to {}, which it is in: a loop", shown(ancestor)))
+            (child, format!("a link to {}, which it is in: a loop", shown(ancestor)))
         }
+        ignore::Error::Io(error) => (folder, reason(error)),
         other => (folder, other.to_string()),
-    };
-    InputError { name: shown(path), message }
+    }
 }
 
 fn has_extension(path: &Path, extensions: &[String]) -> bool {
@@ -217,9 +226,24 @@ fn add(path: &Path, settings: &Settings, found: &mut Found) {
     }
 }
 
+fn fail(path: &Path, message: String, settings: &Settings, found: &mut Found) {
+    let name = shown(path);
+    if !settings.exclude.is_match(&name) {
+        found.errors.push(InputError { name, message });
+    }
+}
+
 fn shown(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     path.to_string_lossy().replace('\\', "/")
+}
+
+/// Whether the input is a file, which can be read as often as one likes.
+pub fn is_file(input: &Input) -> bool {
+    match &input.origin {
+        Origin::Path(path) => path.is_file(),
+        Origin::Stdin => false,
+    }
 }
 
 /// The bytes of an input.
@@ -235,12 +259,13 @@ pub fn read(input: &Input) -> Result<Vec<u8>, InputError> {
                 .map_err(|error| failed(reason(&error)))?;
         }
         Origin::Path(path) => {
-            let file = fs::File::open(path).map_err(|error| failed(reason(&error)))?;
-            let metadata = file.metadata().map_err(|error| failed(reason(&error)))?;
-            if is_device(&metadata) {
-                return Err(failed("a device, not a file".to_owned()));
+            // To open a device may do something already, or wait for somebody.
+            let metadata = fs::metadata(path).map_err(|error| failed(reason(&error)))?;
+            if let Some(noun) = unreadable(metadata.file_type()) {
+                return Err(failed(format!("{noun}, not a file")));
             }
             bytes.reserve(metadata.len().min(MAX_BYTES) as usize + 1);
+            let file = fs::File::open(path).map_err(|error| failed(reason(&error)))?;
             file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| failed(reason(&error)))?;
         }
     }
@@ -253,17 +278,24 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "a folder, not a file".to_owned(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error ").next().unwrap_or_default().to_owned()
+        }
     }
 }
 
+/// What can't be read as a file can, if it is of that kind.
 #[cfg(unix)]
-fn is_device(metadata: &fs::Metadata) -> bool {
+fn unreadable(kind: fs::FileType) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt;
-    metadata.file_type().is_char_device() || metadata.file_type().is_block_device()
+    if kind.is_socket() {
+        return Some("a socket");
+    }
+    (kind.is_char_device() || kind.is_block_device()).then_some("a device")
 }
 
 #[cfg(not(unix))]
-fn is_device(_: &fs::Metadata) -> bool {
-    false
+fn unreadable(_: fs::FileType) -> Option<&'static str> {
+    None
 }

@@ -44,10 +44,13 @@ fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String 
         (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
         _ => None,
     };
-    group = match snippet {
-        Some(snippet) => group.element(snippet),
-        None => group.element(annotate_snippets::Origin::path(located.place.path.to_string())),
-    };
+    let is_part = snippet.as_ref().is_none_or(|(_, is_part)| *is_part);
+    if is_part {
+        group = group.element(origin(located));
+    }
+    if let Some((snippet, _)) = snippet {
+        group = group.element(if is_part { snippet } else { snippet.path(located.place.path.as_ref()) });
+    }
     let note = |name: &'static str, text: String| Level::NOTE.with_name(name).message(text);
     if let Some(id) = &finding.object {
         let place = match finding.primary.path.to_string() {
@@ -72,21 +75,30 @@ fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String 
     block
 }
 
-/// The lines of all labels, and what lies between them.
+/// The place by itself, for where there is no text of whole lines that the renderer could count in.
+fn origin(located: &Located) -> annotate_snippets::Origin<'_> {
+    let origin = annotate_snippets::Origin::path(located.place.path.as_ref());
+    match located.place.primary {
+        Some(Span { start, .. }) => origin.line(start.line).char_column(start.column),
+        None => origin,
+    }
+}
+
+/// The lines of all labels, and what lies between them; and whether it is only a part of a long one.
 fn snippet<'a>(
     located: &'a Located,
     file: &'a File,
     primary: Span,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+) -> (Snippet<'a, annotate_snippets::Annotation<'a>>, bool) {
     let finding = &located.finding;
     let spans = std::iter::once(primary).chain(located.place.related.iter().copied());
     let lines = spans.clone().map(|span| span.start.line);
     let first = lines.clone().min().unwrap_or(primary.start.line);
     let last = lines.max().unwrap_or(primary.start.line);
     let mut range = file.line_range(first).start..file.line_range(last).end;
-    if range.len() > LONGEST_LINE * 4
-        && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE)
-    {
+    let is_part = range.len() > LONGEST_LINE * 4
+        && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE);
+    if is_part {
         range = window(file, primary);
     }
     let inside = |span: Span| {
@@ -101,10 +113,8 @@ fn snippet<'a>(
         Some(if text.is_empty() { annotation } else { annotation.label(text) })
     });
     let start = if range.start == file.line_range(first).start { first } else { primary.start.line };
-    Snippet::source(&file.text()[range.clone()])
-        .line_start(start)
-        .path(located.place.path.as_ref())
-        .annotations(annotations.collect::<Vec<_>>())
+    let snippet = Snippet::source(&file.text()[range.clone()]).line_start(start);
+    (snippet.annotations(annotations.collect::<Vec<_>>()), is_part)
 }
 
 /// The part of a long line around the primary place.

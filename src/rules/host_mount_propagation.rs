@@ -114,7 +114,10 @@ impl Rule for Check {
             };
             out.push(
                 Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
-                    .related(host.path_field(), format!("{} is {} of the node", volume(host), quoted(host.path)))
+                    .related(
+                        host.path_field(),
+                        format!("{} is {} of the node", volume(host), quoted(host.path)),
+                    )
                     .why(verdict.why)
                     .help(verdict.help)
                     .volume(host.name)
@@ -143,7 +146,9 @@ fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verd
     }
     Verdict {
         severity: Severity::Error,
-        message: format!("`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"),
+        message: format!(
+            "`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"
+        ),
         why: "the API server refuses the object; what such a container mounts would appear on the node",
         help: "drop `mountPropagation`",
     }

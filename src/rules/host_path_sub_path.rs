@@ -101,7 +101,8 @@ impl Rule for Check {
             let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
             let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
             let path = reached(host, used);
-            let message = format!("{} has sub path {path} of a host path that can be written", container(of.container));
+            let message =
+                format!("{} has sub path {path} of a host path that can be written", container(of.container));
             let finding = Finding::new(META.id, Severity::Info, of.path().key(key), message)
                 .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
                 .help("mount the volume without a sub path, or make all mounts of the path read-only")

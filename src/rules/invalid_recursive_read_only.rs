@@ -103,7 +103,8 @@ impl Rule for Check {
 fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
     let (mount, path) = (of.mount, of.path());
     let written = &*mount.recursive_read_only;
-    let value = ["Disabled", "IfPossible", "Enabled"].into_iter().find(|known| known.eq_ignore_ascii_case(written));
+    let value =
+        ["Disabled", "IfPossible", "Enabled"].into_iter().find(|known| known.eq_ignore_ascii_case(written));
     if written.is_empty() {
         return None;
     }
@@ -111,14 +112,18 @@ fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
     let lacks_read_only = is_on && !mount.is_read_only() && (says_all || mount.read_only.is_some());
     let propagates = is_on && mount.propagates();
     let (problem, help) = match (value, lacks_read_only, propagates) {
-        (None, ..) => ("is none of `Disabled`, `IfPossible`, `Enabled`", "write one of these, or drop the key"),
+        (None, ..) => {
+            ("is none of `Disabled`, `IfPossible`, `Enabled`", "write one of these, or drop the key")
+        }
         (_, true, true) => (
             "needs `readOnly: true` and no `mountPropagation`",
             "set `readOnly: true` and drop `mountPropagation`, or drop `recursiveReadOnly`",
         ),
         (_, true, false) => ("needs `readOnly: true`", "set `readOnly: true`, or drop `recursiveReadOnly`"),
         (_, false, true) => ("can't go with `mountPropagation`", "drop one of the two"),
-        (Some(known), ..) if known != written => ("is in the wrong case", "write it as Kubernetes does: its case counts"),
+        (Some(known), ..) if known != written => {
+            ("is in the wrong case", "write it as Kubernetes does: its case counts")
+        }
         _ => return None,
     };
     let name = quoted(&format!("recursiveReadOnly: {written}"));

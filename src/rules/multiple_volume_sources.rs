@@ -86,7 +86,8 @@ impl Rule for Check {
             let keys: Vec<_> = volume.known_sources().map(|(key, _)| key).collect();
             let [first, second, ..] = keys.as_slice() else { continue };
             let listed: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
-            let message = format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), listed.join(", "));
+            let message =
+                format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), listed.join(", "));
             out.push(
                 Finding::new(META.id, Severity::Error, volume.path.key((*second).to_owned()), message)
                     .at_key()

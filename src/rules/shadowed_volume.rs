@@ -103,20 +103,33 @@ impl Rule for Check {
         let Some(pod) = cx.pod() else { return };
         for volume in pod.shadowed.iter().filter(|volume| !volume.name.is_empty()) {
             let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
-            out.extend(finding(pod, &volume.name, &volume.path, message, "remove the volume, or rename one of the two"));
+            out.extend(finding(
+                pod,
+                &volume.name,
+                &volume.path,
+                message,
+                "remove the volume, or rename one of the two",
+            ));
         }
         let mut last = HashMap::new();
         for template in pod.claim_templates.iter().filter(|template| !template.metadata.name.is_empty()) {
             let name = &*template.metadata.name;
             let Some(replaced) = last.insert(name, template) else { continue };
             let message = format!("a later claim template {} replaces this one", quoted(name));
-            let help = "remove it, or rename one of the two; a StatefulSet that exists must be made anew for that";
+            let help =
+                "remove it, or rename one of the two; a StatefulSet that exists must be made anew for that";
             out.extend(finding(pod, name, &replaced.path, message, help));
         }
     }
 }
 
-fn finding(pod: &Pod<'_>, name: &str, path: &FieldPath, message: String, help: &'static str) -> Option<Finding> {
+fn finding(
+    pod: &Pod<'_>,
+    name: &str,
+    path: &FieldPath,
+    message: String,
+    help: &'static str,
+) -> Option<Finding> {
     let counts = pod.claim_template(name)?.path.key("metadata").key("name");
     Some(
         Finding::new(META.id, Severity::Warning, path.clone(), message)

@@ -128,5 +128,8 @@ impl Rule for Check {
 /// The mounts that are at the same path in the container as on the node.
 fn same_of_node(cx: &Context<'_>) -> HashSet<FieldPath> {
     let mounts = cx.host_uses().filter_map(|(_, used)| Some((used.mount?, &used.path)));
-    mounts.filter(|(of, path)| HostPath::new(&of.mount.mount_path) == **path).map(|(of, _)| of.path()).collect()
+    mounts
+        .filter(|(of, path)| HostPath::new(&of.mount.mount_path) == **path)
+        .map(|(of, _)| of.path())
+        .collect()
 }

@@ -90,12 +90,14 @@ impl Rule for Check {
         for of in pod.mounts() {
             let Some((key, sub_path)) = of.mount.written_sub_path() else { continue };
             let Some(volume) = pod.volume(&of.mount.name) else { continue };
-            let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key() else {
+            let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
+            else {
                 continue;
             };
             let path = quoted(sub_path);
             let name = container(of.container);
-            let message = format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
+            let message =
+                format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
             let why = if volume.is_token() {
                 "a sub path stays bound to the first file, and the token in it expires"
             } else {

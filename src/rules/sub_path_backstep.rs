@@ -105,7 +105,8 @@ impl Rule for Check {
                     },
                     (None, None) => continue,
                 };
-                let message = format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
+                let message =
+                    format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
                 out.push(
                     Finding::new(META.id, Severity::Error, of.mount_path(index).key(key), message)
                         .why(why)
@@ -119,7 +120,8 @@ impl Rule for Check {
     }
 }
 
-const OF_VALUE: &str = "the API server doesn't see the variable's value, and the kubelet doesn't start the container";
+const OF_VALUE: &str =
+    "the API server doesn't see the variable's value, and the kubelet doesn't start the container";
 
 #[derive(Clone, Copy)]
 struct Problem {
@@ -145,7 +147,11 @@ fn problem(path: &str) -> Option<Problem> {
         Some(Problem { what: "is absolute", help, of_windows })
     };
     let leaves = |of_windows| {
-        Some(Problem { what: "has a `..`", help: "name a path inside of the volume, without `..`", of_windows })
+        Some(Problem {
+            what: "has a `..`",
+            help: "name a path inside of the volume, without `..`",
+            of_windows,
+        })
     };
     let is_drive = |bytes: &[u8]| match bytes {
         [letter, b':'] | [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),

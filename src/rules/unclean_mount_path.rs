@@ -121,7 +121,9 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
         return Some(finding.help("name the folder that is meant: this is all of the container"));
     }
     if is_taken(&clean) {
-        return Some(finding.help("give the mount a path of its own: there is another one at the clean path"));
+        return Some(
+            finding.help("give the mount a path of its own: there is another one at the clean path"),
+        );
     }
     let safety = if path.has_backstep() { Safety::Unsafe } else { Safety::Safe };
     let help = format!("write {}", quoted(&clean));

@@ -98,7 +98,8 @@ impl Rule for Check {
         let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
         for container in &pod.containers {
             // Of several with one name the last counts.
-            let defined = LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
+            let defined =
+                LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
             for (index, mount) in container.volume_mounts.iter().enumerate() {
                 let of = MountOf { container, mount, index };
                 let mut seen = HashSet::new();

@@ -88,7 +88,8 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        let used: HashSet<_> = pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
+        let used: HashSet<_> =
+            pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
         let is_unused = |volume: &&Volume<'_>| {
             !used.contains(&*volume.name) && is_own(pod, volume) && !volume.is_api_access()
         };
@@ -108,8 +109,12 @@ fn finding(volume: &Volume<'_>) -> Finding {
     let safety = if is_empty_dir { Safety::Safe } else { Safety::Unsafe };
     let message = format!("no container uses volume {}", quoted(&volume.name));
     let why = match volume.source() {
-        _ if of_node => "whoever may add an ephemeral container to the Pod can mount this path of the node, writable",
-        Some(Source::Claim(_) | Source::Ephemeral(_)) => "the Pod waits for the claim, and runs where its volume is",
+        _ if of_node => {
+            "whoever may add an ephemeral container to the Pod can mount this path of the node, writable"
+        }
+        Some(Source::Claim(_) | Source::Ephemeral(_)) => {
+            "the Pod waits for the claim, and runs where its volume is"
+        }
         _ => "it does nothing but mislead who reads the manifest",
     };
     Finding::new(META.id, severity, volume.path.clone(), message)

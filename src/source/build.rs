@@ -36,12 +36,12 @@ pub(super) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(super) fn new(text: &'t str, chunk: Range<usize>) -> Self {
-        let expected = chunk.len() / 24;
+    /// A builder of what stands in the part `chunk` of `text`, with room for `nodes`.
+    pub(super) fn new(text: &'t str, chunk: Range<usize>, nodes: usize) -> Self {
         let tree = Tree {
-            nodes: Vec::with_capacity(expected),
+            nodes: Vec::with_capacity(nodes),
             items: Vec::new(),
-            pairs: Vec::with_capacity(expected / 2),
+            pairs: Vec::with_capacity(nodes / 2),
             tags: Vec::new(),
             irregular: Vec::new(),
             root: NodeId(0),

@@ -36,6 +36,8 @@ pub struct TextError {
     pub at: usize,
     /// The same, in lines from 1.
     pub line: usize,
+    /// The same, in characters of that line from 1.
+    pub column: usize,
 }
 
 /// A manifest: its name, as given by whoever asked, and its text.
@@ -45,6 +47,8 @@ pub struct File {
     pub path: String,
     text: String,
     lines: OnceLock<Vec<usize>>,
+    /// How many characters stand before each block of bytes.
+    blocks: OnceLock<Vec<usize>>,
 }
 
 impl File {
@@ -54,19 +58,22 @@ impl File {
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, TextError> {
         if bytes.len() > MAX_FILE_BYTES {
             let message = format!("larger than {} MiB", MAX_FILE_BYTES >> 20);
-            return Err(TextError { message, at: 0, line: 1 });
+            return Err(TextError { message, at: 0, line: 1, column: 1 });
         }
         let text = match bytes.as_slice() {
             [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
             [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
             _ => String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
-                let line = 1 + memchr::memchr_iter(b'\n', &error.as_bytes()[..at]).count();
+                let before = &error.as_bytes()[..at];
+                let line = 1 + memchr::memchr_iter(b'\n', before).count();
+                let column =
+                    1 + characters(&before[memchr::memrchr(b'\n', before).map_or(0, |end| end + 1)..]);
                 let message = format!("not UTF-8: byte 0x{:02X} at {at}", error.as_bytes()[at]);
-                TextError { message, at, line }
+                TextError { message, at, line, column }
             })?,
         };
-        Ok(Self { path: path.into(), text, lines: OnceLock::new() })
+        Ok(Self { path: path.into(), text, lines: OnceLock::new(), blocks: OnceLock::new() })
     }
 
     /// The text, a byte order mark included.
@@ -103,8 +110,26 @@ impl File {
         let line = self.line(offset);
         let start = self.lines()[line - 1];
         let mark = if start == 0 && self.text.starts_with('\u{FEFF}') { 1 } else { 0 };
-        let column = self.text[start..offset].chars().count() - mark.min(offset - start) + 1;
+        let column = self.characters(start..offset) - mark.min(offset - start) + 1;
         Position { line, column, offset }
+    }
+
+    /// How many characters the bytes `range` hold. A line may be megabytes long, with thousands of findings.
+    fn characters(&self, range: Range<usize>) -> usize {
+        const BLOCK: usize = 1024;
+        let bytes = self.text.as_bytes();
+        if range.len() <= 2 * BLOCK {
+            return characters(&bytes[range]);
+        }
+        let blocks = self.blocks.get_or_init(|| {
+            let before = bytes.chunks(BLOCK).scan(0, |sum, block| {
+                *sum += characters(block);
+                Some(*sum)
+            });
+            std::iter::once(0).chain(before).collect()
+        });
+        let before = |at: usize| blocks[at / BLOCK] + characters(&bytes[at / BLOCK * BLOCK..at]);
+        before(range.end) - before(range.start)
     }
 
     /// The span of the bytes `range`, cut at the end of its first line.
@@ -120,8 +145,13 @@ impl File {
     }
 }
 
+/// How many characters begin in a piece of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TextError> {
-    let error = |message: &str, at| Err(TextError { message: message.to_owned(), at, line: 1 });
+    let error = |message: &str, at| Err(TextError { message: message.to_owned(), at, line: 1, column: 1 });
     if !bytes.len().is_multiple_of(2) {
         return error("not UTF-16: half a unit at the end", bytes.len() + 1);
     }
@@ -147,6 +177,8 @@ mod tests {
         assert_eq!(span("ab\rcd", 3..5), (2, 1, 3));
         assert_eq!(span("é: ü", 4..6), (1, 4, 5));
         assert_eq!(span("\u{FEFF}ab", 3..5), (1, 1, 3));
+        let long = "é".repeat(5000) + "ab";
+        assert_eq!(span(&long, 10_000..10_002), (1, 5001, 5003));
     }
 
     #[test]
@@ -165,7 +197,7 @@ mod tests {
             [0xFE, 0xFF].into_iter().chain("aé".encode_utf16().flat_map(u16::to_be_bytes)).collect();
         assert_eq!(File::decode("f", big).expect("text").text(), "aé");
         let error = File::decode("f", b"a\nb\xE9".to_vec()).expect_err("Latin-1");
-        assert_eq!((error.at, error.line), (3, 2));
+        assert_eq!((error.at, error.line, error.column), (3, 2, 2));
         assert!(File::decode("f", vec![0xFF, 0xFE, 0x00]).is_err());
     }
 }

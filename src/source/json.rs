@@ -13,7 +13,8 @@ pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, Tr
     let mut trees = Vec::new();
     reader.blank();
     while reader.at < reader.end {
-        let mut builder = Builder::new(text, chunk.clone());
+        // A stream may hold a hundred thousand values: no room is made for each that it may not need.
+        let mut builder = Builder::new(text, reader.at..chunk.end, 0);
         reader.value(&mut builder)?;
         trees.push(builder.finish(reader.at)?);
         reader.blank();

@@ -195,7 +195,7 @@ unsafe fn problem(parser: &sys::yaml_parser_t) -> ParseError {
         Some(context) => format!("{problem} {context}"),
         None => problem.to_owned(),
     };
-    // The reader's errors have no mark.
+    // The reader's errors come before there is a mark.
     let at = if parser.error == sys::YAML_READER_ERROR {
         parser.problem_offset
     } else {

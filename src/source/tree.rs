@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::build::Builder;
@@ -103,7 +104,8 @@ impl<'t> Tree<'t> {
     ///
     /// All places are those of `text`, not of the part.
     pub fn parse(text: &'t str, chunk: Range<usize>) -> Result<Option<Self>, TreeError> {
-        Builder::new(text, chunk).run_yaml()
+        let nodes = chunk.len() / 24;
+        Builder::new(text, chunk, nodes).run_yaml()
     }
 
     /// The JSON values that the part `chunk` of `text` is a stream of; an error where it is anything else.
@@ -271,7 +273,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Adds the mapping's pairs to `merged`; `found` collects what a `<<` overrides.
-    fn merge(&self, id: NodeId, merged: &mut Merged, mut found: Option<&mut Vec<(Pair, Pair)>>) {
+    fn merge<'m>(&'m self, id: NodeId, merged: &mut Merged<'m>, mut found: Option<&mut Vec<(Pair, Pair)>>) {
         for &pair in self.written_pairs(id) {
             if !self.is_merge(pair.0) {
                 merged.put(self, pair);
@@ -288,10 +290,9 @@ impl<'t> Tree<'t> {
                 self.merge(source, &mut inner, None);
             }
             for added in inner.pairs {
-                if let (Some(old), Some(found)) = (merged.find(self, added.0), found.as_deref_mut()) {
+                if let (Some(old), Some(found)) = (merged.put(self, added), found.as_deref_mut()) {
                     found.push((old, added));
                 }
-                merged.put(self, added);
             }
         }
     }
@@ -322,6 +323,13 @@ impl<'t> Tree<'t> {
         found
     }
 
+    fn sorted(&self, mapping: NodeId) -> Vec<(Cow<'_, str>, NodeId)> {
+        let entries = self.entries(mapping);
+        let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (self.key(*key), *value)).collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
     /// Whether two values are the same to kubectl.
     pub fn same(&self, a: NodeId, b: NodeId) -> bool {
         let (a, b) = (self.target(a), self.target(b));
@@ -334,11 +342,11 @@ impl<'t> Tree<'t> {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same(*a, *b))
             }
             (View::Mapping, View::Mapping) => {
-                let (left, right) = (self.entries(a), self.entries(b));
-                left.len() == right.len()
-                    && left.iter().all(|(key, value)| {
-                        self.pair(b, &self.key(*key)).is_some_and(|(_, other)| self.same(*value, other))
-                    })
+                let (left, right) = (self.sorted(a), self.sorted(b));
+                let same = |((key, value), (other, its)): (&(_, _), &(_, _))| {
+                    key == other && self.same(*value, *its)
+                };
+                left.len() == right.len() && left.iter().zip(&right).all(same)
             }
             _ => false,
         }
@@ -347,21 +355,21 @@ impl<'t> Tree<'t> {
 
 /// Pairs in the order of their first appearance, each key once.
 #[derive(Default)]
-struct Merged {
+struct Merged<'m> {
     pairs: Vec<Pair>,
+    places: HashMap<Cow<'m, str>, usize>,
 }
 
-impl Merged {
-    fn find(&self, tree: &Tree<'_>, key: NodeId) -> Option<Pair> {
-        let key = tree.key(key);
-        self.pairs.iter().copied().find(|(name, _)| tree.key(*name) == key)
-    }
-
-    fn put(&mut self, tree: &Tree<'_>, pair: Pair) {
-        let key = tree.key(pair.0);
-        match self.pairs.iter_mut().find(|(name, _)| tree.key(*name) == key) {
-            Some(old) => *old = pair,
-            None => self.pairs.push(pair),
+impl<'m> Merged<'m> {
+    /// Adds a pair, and gives the one that it replaces.
+    fn put(&mut self, tree: &'m Tree<'_>, pair: Pair) -> Option<Pair> {
+        match self.places.entry(tree.key(pair.0)) {
+            Entry::Occupied(place) => Some(std::mem::replace(&mut self.pairs[*place.get()], pair)),
+            Entry::Vacant(place) => {
+                place.insert(self.pairs.len());
+                self.pairs.push(pair);
+                None
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 mod admission;
 mod allow_list;
 mod apiserver;
+mod bad_input;
 mod cli;
 mod evasions;
 mod house;

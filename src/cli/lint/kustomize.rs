@@ -47,6 +47,10 @@ pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
 }
 
 fn read(input: &Input) -> Option<Kustomization> {
+    // A pipe can be read once only, and not here.
+    if !input::is_file(input) {
+        return None;
+    }
     let file = File::decode(input.name.as_str(), input::read(input).ok()?).ok()?;
     let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()

@@ -58,7 +58,7 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
     let file = match File::decode(name, bytes) {
         Ok(file) => Arc::new(file),
         Err(error) => {
-            let at = Position { line: error.line, column: 1, offset: error.at };
+            let at = Position { line: error.line, column: error.column, offset: error.at };
             let finding =
                 Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
                     .help("save it as UTF-8");
@@ -120,7 +120,7 @@ impl Reader<'_> {
                 drop(error);
                 outcome.counts.other_documents += 1;
             }
-            Err(error) => outcome.errors.push(self.refused(&error, text)),
+            Err(error) => outcome.errors.push(self.refused(&error, chunk)),
         }
         outcome
     }
@@ -131,17 +131,18 @@ impl Reader<'_> {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
 
-    fn refused(&self, error: &TreeError, text: &str) -> Located {
-        let finding = if text.contains("{{") {
-            unanalyzed(RAW_TEMPLATE)
-                .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)")
-        } else {
-            let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
-                .why("this document isn't judged, and kubectl applies nothing of the file from here on");
-            match self.file.text().as_bytes().get(error.span.start) {
-                Some(b'\t') => finding.help("indent with spaces: YAML takes no tab there"),
-                _ => finding,
-            }
+    fn refused(&self, error: &TreeError, chunk: &Chunk) -> Located {
+        let text = &self.file.text()[chunk.range.clone()];
+        if let Some(template) = template(text, error.span.start - chunk.range.start) {
+            let finding = unanalyzed(RAW_TEMPLATE)
+                .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)");
+            return self.at(finding, chunk.range.start + template.start..chunk.range.start + template.end);
+        }
+        let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+            .why("this document isn't judged, and kubectl applies nothing of the file from here on");
+        let finding = match self.file.text().as_bytes().get(error.span.start) {
+            Some(b'\t') => finding.help("indent with spaces: YAML takes no tab there"),
+            _ => finding,
         };
         self.at(finding, error.span.clone())
     }
@@ -361,6 +362,15 @@ impl Reader<'_> {
         };
         Located { finding, place }
     }
+}
+
+/// The action of a template that a text was refused for at the byte `at`: the nearest before it, else the first.
+fn template(text: &str, at: usize) -> Option<Range<usize>> {
+    // The refusal is at one of the two braces, or behind them.
+    let before = text.get(..text.len().min(at + 1)).and_then(|head| head.rfind("{{"));
+    let start = before.or_else(|| text.find("{{"))?;
+    let length = text[start..].find("}}").map_or(2, |length| length + 2);
+    Some(start..start + length)
 }
 
 /// What to do about a value, by what is said of it.
