@@ -11,7 +11,7 @@ use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Overrides, Policy, Profile};
 use crate::report::{self, Format, Report, Style};
 use crate::rules;
-use crate::source::{self, File, Tree, holds_no_volume};
+use crate::source::{self, File, Tree, harmless_objects};
 
 /// The policy with every rule on.
 fn every_rule() -> Policy {
@@ -61,7 +61,7 @@ pub fn lint_holds(bytes: &[u8]) {
 pub fn sniff_holds(text: &str) {
     for chunk in source::split(text) {
         let part = &text[chunk.range.clone()];
-        if !holds_no_volume(part, policy::holds_no_volume) {
+        if harmless_objects(part, policy::holds_no_volume).is_none() {
             continue;
         }
         let parsed = Tree::parse(text, chunk.range).ok().flatten();

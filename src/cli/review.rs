@@ -10,8 +10,8 @@ use crate::input::{self, Input, Origin};
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     let policy = super::lint::policy(&arguments.policy)?;
     let input = match arguments.file.as_str() {
-        "-" => Input { name: "<stdin>".to_owned(), origin: Origin::Stdin, size: 0 },
-        path => Input { name: path.to_owned(), origin: Origin::Path(path.into()), size: 0 },
+        "-" => Input { name: "<stdin>".to_owned(), origin: Origin::Stdin },
+        path => Input { name: path.to_owned(), origin: Origin::Path(path.into()) },
     };
     let bytes = input::read(&input).map_err(|error| anyhow::anyhow!("{}: {}", error.name, error.message))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;

@@ -29,8 +29,6 @@ pub struct Input {
     pub name: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// How large it seems to be, in bytes; 0 where that isn't known. The largest are read first.
-    pub size: u64,
 }
 
 /// Something that can't be read, and why.
@@ -82,7 +80,7 @@ pub fn discover(arguments: &[String], settings: &Settings) -> Found {
         let path = Path::new(argument);
         if argument == "-" {
             let name = settings.stdin_name.clone().unwrap_or_else(|| "<stdin>".to_owned());
-            found.inputs.push(Input { name, origin: Origin::Stdin, size: 0 });
+            found.inputs.push(Input { name, origin: Origin::Stdin });
         } else if path.is_dir() {
             walk(path, None, settings, &mut found);
         } else if path.exists() || !argument.contains(['*', '?', '[', '{']) {
@@ -221,8 +219,7 @@ fn has_extension(path: &Path, extensions: &[String]) -> bool {
 fn add(path: &Path, settings: &Settings, found: &mut Found) {
     let name = shown(path);
     if !settings.exclude.is_match(&name) {
-        let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        found.inputs.push(Input { name, origin: Origin::Path(path.to_owned()), size });
+        found.inputs.push(Input { name, origin: Origin::Path(path.to_owned()) });
     }
 }
 

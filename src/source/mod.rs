@@ -20,6 +20,6 @@ pub use file::{File, Position, Span, TextError};
 pub use libyaml::{Style, count_events};
 pub use locate::{locate, locate_key, span_of};
 pub use scalar::{Scalar, resolve};
-pub use sniff::holds_no_volume;
+pub use sniff::harmless_objects;
 pub use split::{Chunk, split};
 pub use tree::{Duplicate, MAX_DEPTH, NodeId, Pair, Tree, TreeError, View};

@@ -13,7 +13,7 @@ use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Level, Policy};
 use crate::report::{Counts, Located, Place};
 use crate::source::{
-    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, holds_no_volume, locate,
+    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, harmless_objects, locate,
     locate_key,
 };
 
@@ -97,8 +97,9 @@ impl Reader<'_> {
             outcome.errors.push(self.at(finding, separator.clone()));
         }
         let text = &self.file.text()[chunk.range.clone()];
-        if !self.lint.parse_all && holds_no_volume(text, policy::holds_no_volume) {
-            outcome.counts.objects += 1;
+        let harmless = || harmless_objects(text, policy::holds_no_volume);
+        if let Some(count) = (!self.lint.parse_all).then(harmless).flatten() {
+            outcome.counts.objects += count;
             return outcome;
         }
         if text.trim_start().starts_with('{')

@@ -5,7 +5,6 @@ pub mod manifest;
 mod patch;
 mod progress;
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
@@ -70,21 +69,17 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
         });
         outcome.unwrap_or_else(|error| Outcome { errors: vec![unreadable(&error)], ..Outcome::default() })
     };
-    // The largest first, so that none of them is left for the end with the other threads idle.
-    let mut order: Vec<usize> = (0..found.inputs.len()).collect();
-    order.sort_by_key(|index| Reverse(found.inputs[*index].size));
-    let mut outcomes: Vec<(usize, Outcome)> = progress::shown(order.len(), |done| {
-        let judged = order.into_par_iter().with_max_len(1).map(|index| {
-            let outcome = judge(&found.inputs[index]);
+    let outcomes: Vec<Outcome> = progress::shown(found.inputs.len(), |done| {
+        let judged = found.inputs.par_iter().map(|input| {
+            let outcome = judge(input);
             done.fetch_add(1, Ordering::Relaxed);
-            (index, outcome)
+            outcome
         });
         judged.collect()
     });
-    outcomes.sort_by_key(|(index, _)| *index);
     let mut report = Report::default();
     report.errors.extend(found.errors.iter().map(unreadable));
-    for (_, outcome) in outcomes {
+    for outcome in outcomes {
         let (counts, sum) = (&outcome.counts, &mut report.counts);
         sum.files += counts.files;
         sum.objects += counts.objects;
