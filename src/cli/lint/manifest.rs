@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde::de::IgnoredAny;
 
 use super::kustomize::is_kustomization;
 use super::patch;
@@ -185,6 +186,13 @@ impl Reader<'_> {
             return;
         }
         outcome.counts.objects += 1;
+        if let Some(items) = tree.get(node, "items")
+            && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
+        {
+            error.path = FieldPath::of(&["items"]);
+            outcome.errors.push(self.invalid(tree, node, &error, Some(&meta)));
+            return;
+        }
         if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
         {
             return;
