@@ -112,7 +112,9 @@ impl Rule for Check {
                 None => {
                     let read_only = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
                     finding
-                        .help("set `readOnly: true` on the mount, or drop it (the container may need to write)")
+                        .help(
+                            "set `readOnly: true` on the mount, or drop it (the container may need to write)",
+                        )
                         .fix(Fix { safety: Safety::Unsafe, edits: vec![read_only] })
                 }
             });
