@@ -28,6 +28,9 @@ pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
         Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
     }
     keep_worst_of_families(&mut findings);
+    if object.pods().len() > 1 {
+        drop_repeats(&mut findings);
+    }
     if !findings.is_empty() {
         let id = Arc::new(object.id.clone());
         findings.iter_mut().for_each(|finding| finding.object = Some(Arc::clone(&id)));
@@ -48,6 +51,14 @@ fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &
             }
         }
     }
+}
+
+/// What several pods of an object share, each of them reports: once is enough.
+fn drop_repeats(findings: &mut Vec<Finding>) {
+    let mut seen = HashSet::new();
+    findings.retain(|finding| {
+        seen.insert((finding.rule, finding.primary.path.clone(), finding.fingerprint.clone()))
+    });
 }
 
 /// Of each volume and family, keeps the worst finding; at a tie the one whose rule comes first in its family,
@@ -94,6 +105,15 @@ mod tests {
         let mut findings: Vec<_> = findings.iter().map(finding).collect();
         keep_worst_of_families(&mut findings);
         findings.iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn what_pods_share_is_said_once() {
+        let at =
+            |index| Finding::new("untyped-host-path", Severity::Error, FieldPath::root().index(index), "");
+        let mut findings = vec![at(0), at(1), at(0)];
+        drop_repeats(&mut findings);
+        assert_eq!(findings.len(), 2);
     }
 
     #[test]
