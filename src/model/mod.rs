@@ -30,7 +30,9 @@ pub use host_path::{HostPath, PathPattern, Relation, container_path};
 pub use object::{Body, Metadata, Object, ObjectId, Origin, OwnerReference, Workload};
 pub use pod::{MountOf, Placement, Pod, PodSettings, PodSpec};
 pub use quantity::Quantity;
-pub use read::{Decode, FieldError, Node, TypeMeta, is_built_in, pod_spec_patches, read, read_built_in};
+pub use read::{
+    Decode, FieldError, Node, TypeMeta, holds_patch, is_built_in, pod_spec_patches, read, read_built_in,
+};
 pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
 pub use text::printable;
 pub use value::{List, Map, Str};

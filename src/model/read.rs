@@ -281,12 +281,7 @@ pub fn read<'a, N: Node<'a>>(
     custom: &CustomKinds,
 ) -> Result<Object<'a>, FieldError> {
     if let Some(object) = read_built_in(node, meta, namespace, Origin::Manifest) {
-        let mut object = object?;
-        if let Body::Pods(pods) = &mut object.body {
-            let patched = holds_patch(node, 0);
-            pods.iter_mut().for_each(|pod| pod.is_whole &= !patched);
-        }
-        return Ok(object);
+        return object;
     }
     let pods = match custom.get(meta.group(), &meta.kind) {
         Some(kind) => {
@@ -410,15 +405,11 @@ pub fn pod_spec_patches<'a, N: Node<'a>>(
 }
 
 /// Whether the node holds a `$patch` key, so that it is part of an object.
-fn holds_patch<'a, N: Node<'a>>(node: N, depth: usize) -> bool {
-    // No list that kustomize patches stands deeper.
-    if depth > 12 {
-        return false;
-    }
+pub fn holds_patch<'a, N: Node<'a>>(node: N) -> bool {
     if let Some(items) = node.items() {
-        return items.into_iter().any(|item| holds_patch(item, depth + 1));
+        return items.into_iter().any(holds_patch);
     }
-    node.entries().into_iter().any(|(key, value)| key == "$patch" || holds_patch(value, depth + 1))
+    node.entries().into_iter().any(|(key, value)| key == "$patch" || holds_patch(value))
 }
 
 /// Finds pod specs by their looks: a mapping with a list `containers` of mappings.

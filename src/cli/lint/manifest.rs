@@ -70,7 +70,8 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
         }
     };
     let chunks = source::split(file.text());
-    let reader = Reader { lint, file: &file, path: name.into(), is_patch };
+    let may_hold_patch = file.text().contains("$patch");
+    let reader = Reader { lint, file: &file, path: name.into(), is_patch, may_hold_patch };
     if let [chunk] = chunks.as_slice() {
         outcome.add(reader.chunk(chunk));
     } else {
@@ -85,7 +86,10 @@ struct Reader<'r> {
     lint: &'r Lint<'r>,
     file: &'r Arc<File>,
     path: Arc<str>,
+    /// A kustomization patches others with this file.
     is_patch: bool,
+    /// The word `$patch` stands somewhere in it.
+    may_hold_patch: bool,
 }
 
 impl Reader<'_> {
@@ -200,7 +204,9 @@ impl Reader<'_> {
         let policy = self.lint.policy;
         match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
             Ok(mut object) => {
-                if let (true, Body::Pods(pods)) = (self.is_patch, &mut object.body) {
+                let is_part =
+                    self.is_patch || (self.may_hold_patch && model::holds_patch(Value { tree, node }));
+                if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
                     pods.iter_mut().for_each(|pod| pod.is_whole = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
