@@ -55,12 +55,16 @@ pub struct Placement<'a> {
     security_context: PodSecurityContext,
 }
 
+/// Labels that tell what kind of machine a node is, not which: a selector of these alone binds to no node.
+const PLATFORM: [&str; 4] =
+    ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
+
 impl<'a> From<Placement<'a>> for PodSettings<'a> {
     fn from(placement: Placement<'a>) -> Self {
         Self {
             is_pinned: Some(
                 !placement.node_name.is_empty()
-                    || !placement.node_selector.is_empty()
+                    || placement.node_selector.iter().any(|(label, _)| !PLATFORM.contains(&&**label))
                     || placement.affinity.node_affinity.required.is_some(),
             ),
             fs_group: placement.security_context.fs_group,

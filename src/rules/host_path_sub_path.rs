@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr`, where a container of the pod has a
-//! writable mount of that path, of one above it, or of one inside.
+//! writable mount of that path, of one above it, or of one inside. `sub-path-backstep` speaks of a sub path that
+//! leaves its volume.
 //!
 //! ## Why is this bad?
 //!
@@ -56,7 +57,8 @@
 //!
 //! ## Fix
 //!
-//! In words: mount the volume without a sub path, or make all mounts of the path read-only. A `hostPath.path`
+//! In words: mount the volume without a sub path, or make all mounts of the path read-only, which is no remedy
+//! for a socket and a device: these can be written through a read-only mount. A `hostPath.path`
 //! that holds the sub path is no remedy, where a container can write the folder around it: the runtime
 //! follows symbolic links there without any of the kubelet's checks.
 //!
@@ -69,8 +71,11 @@
 //! - [CVE-2017-1002101](https://github.com/kubernetes/kubernetes/issues/60813)
 //! - [CVE-2021-25741](https://github.com/kubernetes/kubernetes/issues/104980)
 
+use std::cell::LazyCell;
+
+use super::sub_path_backstep;
 use super::words::{container, quoted, reached, volume};
-use super::{Context, FixClass, HostUse, Meta, Rule};
+use super::{Context, FixClass, HostPathType, HostUse, Meta, Rule};
 use crate::finding::{Finding, Severity};
 use crate::model::Relation;
 
@@ -95,17 +100,28 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let uses = || cx.host_uses().filter_map(|(host, used)| Some((host, used, used.mount?)));
+        let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
         let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
         for (host, used, of) in uses() {
             let Some((key, _)) = of.mount.written_sub_path() else { continue };
+            if reported.contains(&std::ptr::from_ref(of.mount)) {
+                continue;
+            }
             let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
             let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
             let path = reached(host, used);
             let message =
                 format!("{} has sub path {path} of a host path that can be written", container(of.container));
+            let ignores_read_only =
+                used.is_socket() || used.kind.is_some_and(HostPathType::ignores_read_only);
+            let help = if ignores_read_only {
+                "mount the volume without a sub path"
+            } else {
+                "mount the volume without a sub path, or make all mounts of the path read-only"
+            };
             let finding = Finding::new(META.id, Severity::Info, of.path().key(key), message)
                 .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
-                .help("mount the volume without a sub path, or make all mounts of the path read-only")
+                .help(help)
                 .volume(host.name)
                 .container(&of.container.name)
                 .path(&used.path);

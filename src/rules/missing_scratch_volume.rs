@@ -20,10 +20,10 @@
 //!   name: web
 //! spec:
 //!   containers:
-//!   - name: web # finding
+//!   - name: web
 //!     image: nginx
 //!     securityContext:
-//!       readOnlyRootFilesystem: true
+//!       readOnlyRootFilesystem: true # finding
 //! ```
 //!
 //! Use instead:
@@ -87,9 +87,8 @@ impl Rule for Check {
                 format!("{} has a read-only root file system and no writable mount", container(stuck));
             let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");
             out.push(
-                Finding::new(META.id, Severity::Info, stuck.path.clone(), message)
-                    .label("no writable mount")
-                    .related(root, "and nothing else can be written to")
+                Finding::new(META.id, Severity::Info, root, message)
+                    .label("no writable mount beside it")
                     .why("a program that writes a temporary file, a lock or a socket fails, maybe long after its start")
                     .help("mount an emptyDir where it writes, usually at `/tmp`")
                     .container(&stuck.name),

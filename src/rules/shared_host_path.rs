@@ -65,7 +65,9 @@
 //! ## Fix
 //!
 //! Makes the volume `emptyDir: {}`. Unsafe: what is in the path now is not there any more, nor what other
-//! Pods put there. There is none where another mount of the volume needs a path of the node.
+//! Pods put there. There is none where another mount of the volume needs a path of the node, nor where the files
+//! are to last: in a StatefulSet, and for a volume that is mounted at or inside a directory where a well-known
+//! image keeps its data. A claim keeps them.
 //!
 //! ## When to allow it
 //!
@@ -75,10 +77,11 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
+use super::empty_dirs::is_of_stateful_set;
 use super::words::{at_path, container, empty_dir, host_path};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
 use crate::finding::{Access, Family, Finding, Severity};
-use crate::model::{Container, Relation};
+use crate::model::{Container, HostPath, Relation};
 
 const META: Meta = Meta {
     id: "shared-host-path",
@@ -108,10 +111,24 @@ impl Rule for Check {
             let (writer, other) = (container(writer), container(other));
             let message = format!("{} is where {writer} and {other} exchange files", host_path(host, used));
             let finding = at_path(&META, Severity::Warning, host, used, message)
-                .why("each Pod on the node that has this path exchanges files with all others");
-            out.push(empty_dir(host, finding));
+                .why("every other Pod on the node that mounts this path reads and writes the same files");
+            out.push(if is_to_last(cx, host) {
+                finding.help("use a claim, which keeps the data; an `emptyDir` is for what may be lost")
+            } else {
+                empty_dir(host, finding)
+            });
         }
     }
+}
+
+/// Whether what is in the volume is to be there again after the Pod.
+fn is_to_last(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+    let mut mounts = host.uses.iter().filter_map(|used| used.mount);
+    is_of_stateful_set(cx)
+        || mounts.any(|of| {
+            let at = HostPath::of_container(&of.mount.mount_path);
+            NamedPath::around(&cx.options.data_directories, &at).is_some()
+        })
 }
 
 /// A writable use, its container, and another container that reaches the same or a part of it.

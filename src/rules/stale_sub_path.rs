@@ -78,6 +78,9 @@ const META: Meta = Meta {
     source: include_str!("stale_sub_path.rs"),
 };
 
+const HELP: &str = "mount the whole volume at a folder of its own and point the program at it (not over a folder \
+                    that holds other files), or restart the Pods after each change";
+
 pub(crate) struct Check;
 
 impl Rule for Check {
@@ -107,7 +110,7 @@ impl Rule for Check {
                 Finding::new(META.id, Severity::Info, of.path().key(key), message)
                     .related(volume.path.clone(), "this volume is updated")
                     .why(why)
-                    .help("mount the folder without a sub path, or make the Pods anew at each change")
+                    .help(HELP)
                     .volume(&volume.name)
                     .container(&of.container.name)
                     .path(sub_path),

@@ -63,11 +63,13 @@
 //! - [Kubernetes: Using subPath](https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath)
 
 use std::cell::LazyCell;
+use std::collections::HashSet;
+use std::ptr;
 
 use super::words::{container, quoted};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::expand;
+use crate::model::{Pod, VolumeMount, expand};
 
 const META: Meta = Meta {
     id: "sub-path-backstep",
@@ -118,6 +120,23 @@ impl Rule for Check {
             }
         }
     }
+}
+
+/// The mounts that the rule speaks of. Each container's variables are expanded once.
+pub(super) fn reported<'p>(pod: &'p Pod<'_>) -> HashSet<*const VolumeMount<'p>> {
+    let mut found = HashSet::new();
+    for of in &pod.containers {
+        let values = LazyCell::new(|| of.values());
+        for mount in of.volume_mounts.iter() {
+            let Some((key, written)) = mount.written_sub_path() else { continue };
+            let expanded = || expand(written, |name| values.get(name).map(String::as_str));
+            let is_problem_expanded = || expanded().is_some_and(|expanded| problem(&expanded).is_some());
+            if problem(written).is_some() || key == "subPathExpr" && is_problem_expanded() {
+                found.insert(ptr::from_ref(mount));
+            }
+        }
+    }
+    found
 }
 
 const OF_VALUE: &str =

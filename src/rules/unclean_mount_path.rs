@@ -62,6 +62,7 @@
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::HashSet;
 
@@ -134,17 +135,24 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
 const UNCLEAN: &str = "the API server compares paths as text, so two spellings of one path pass as two";
 
 /// What is wrong with a path, and what comes of it.
-fn problem(written: &str, path: &HostPath) -> Option<(&'static str, &'static str)> {
+fn problem(written: &str, path: &HostPath) -> Option<(&'static str, Cow<'static, str>)> {
     if path.has_backstep() {
-        return Some(("has a `..`", "where that leads is the runtime's affair"));
+        return Some(("has a `..`", "where that leads is the runtime's affair".into()));
     }
     if path.is_windows() {
-        return is_unclean_of_windows(written).then_some(("is unclean", UNCLEAN));
+        return is_unclean_of_windows(written).then_some(("is unclean", UNCLEAN.into()));
     }
     if !written.starts_with('/') {
-        return Some(("is relative", "the kubelet puts a `/` before it"));
+        return Some(("is relative", "the kubelet puts a `/` before it".into()));
     }
-    Some(("is unclean", UNCLEAN))
+    let clean = path.to_string();
+    if written.strip_suffix('/') == Some(&*clean) {
+        let (written, clean) = (quoted(written), quoted(&clean));
+        let why =
+            format!("the API server takes {written} and {clean} for two mount paths, the container for one");
+        return Some(("ends in a slash", why.into()));
+    }
+    Some(("is unclean", UNCLEAN.into()))
 }
 
 /// Whether a path of Windows has an empty name or a `.` behind its beginning: `C:`, `\\server`, `\\.\pipe`.

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports each mounted `hostPath` volume whose path is not the node's own (in the catalogue of host paths),
-//! in a workload that nothing binds to certain nodes: no `nodeName`, no `nodeSelector`, no required node
-//! affinity, no DaemonSet. Of objects that hold but a part of a Pod it says nothing.
+//! in a workload that nothing binds to certain nodes: no `nodeName`, no `nodeSelector` by more than operating
+//! system and architecture, no required node affinity, no DaemonSet. Of objects that hold but a part of a Pod it says nothing.
 //!
 //! ## Why is this bad?
 //!
@@ -70,7 +70,7 @@
 //! - [Kubernetes: assigning Pods to nodes](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/)
 
 use super::words::{at_path, host_path};
-use super::{Context, FixClass, Meta, Rule};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
 use crate::finding::{Family, Finding, Severity};
 use crate::model::Pod;
 
@@ -101,14 +101,33 @@ impl Rule for Check {
             if used.mount.is_none() || used.class.is_catalogued() {
                 continue;
             }
-            let message =
-                format!("{} need not be on every node that the Pod can come up on", host_path(host, used));
-            let finding = at_path(&META, Severity::Warning, host, used, message)
-                .why("on a node without it the Pod does not start, or starts with an empty folder")
-                .help("bind the Pod to nodes that have it (`nodeSelector`, node affinity), or use a claim");
-            out.push(finding);
+            // Every node has these, and in each is something else.
+            let is_everywhere = NamedPath::around(&cx.options.node_scratch_directories, &used.path).is_some();
+            out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
         }
     }
+}
+
+fn other_content(host: &HostVolume<'_>, used: &HostUse<'_>) -> Finding {
+    let message = format!("what is in {} differs from node to node", host_path(host, used));
+    at_path(&META, Severity::Warning, host, used, message)
+        .why("on another node the Pod finds what others left there, or nothing")
+        .help("bind the Pod to a node (`nodeSelector`, node affinity), or use a claim")
+}
+
+fn absent(host: &HostVolume<'_>, used: &HostUse<'_>) -> Finding {
+    let message = format!("{} need not be on every node that the Pod can come up on", host_path(host, used));
+    let why = if used.path.is_named_pipe() {
+        "on a node without it the Pod does not start"
+    } else {
+        "on a node without it the Pod does not start, or starts with an empty folder"
+    };
+    let help = if used.may_be_folder() {
+        "bind the Pod to nodes that have it (`nodeSelector`, node affinity), or use a claim"
+    } else {
+        "bind the Pod to nodes that have it (`nodeSelector`, node affinity)"
+    };
+    at_path(&META, Severity::Warning, host, used, message).why(why).help(help)
 }
 
 /// Whether it is sure that nothing binds the pod to certain nodes.

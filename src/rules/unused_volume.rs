@@ -91,7 +91,11 @@ impl Rule for Check {
         let used: HashSet<_> =
             pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
         let is_unused = |volume: &&Volume<'_>| {
-            !used.contains(&*volume.name) && is_own(pod, volume) && !volume.is_api_access()
+            // The API server refuses a volume without a name.
+            !volume.name.is_empty()
+                && !used.contains(&*volume.name)
+                && is_own(pod, volume)
+                && !volume.is_api_access()
         };
         out.extend(pod.volumes.iter().filter(is_unused).map(finding));
     }

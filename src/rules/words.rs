@@ -30,6 +30,9 @@ pub(crate) fn container(container: &Container<'_>) -> String {
         ContainerList::Main => "container",
         ContainerList::Ephemeral => "ephemeral container",
     };
+    if container.name.is_empty() {
+        return format!("the {what} at {}", quoted(&container.path.to_string()));
+    }
     format!("{what} {}", quoted(&container.name))
 }
 

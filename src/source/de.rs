@@ -44,13 +44,42 @@ impl de::Error for DecodeError {
             de::Unexpected::Map => "a mapping".to_owned(),
             de::Unexpected::Seq => "a list".to_owned(),
             de::Unexpected::Str(text) => format!("the string \"{}\"", crate::model::printable(text)),
+            de::Unexpected::Bool(value) => format!("the boolean `{value}`"),
+            de::Unexpected::Signed(value) => format!("the number `{value}`"),
+            de::Unexpected::Unsigned(value) => format!("the number `{value}`"),
+            de::Unexpected::Float(value) => format!("the number `{value}`"),
+            de::Unexpected::Unit | de::Unexpected::Option => "null".to_owned(),
             other => other.to_string(),
         };
-        Self::custom(format_args!("expected {expected}, found {found}"))
+        Self::custom(format_args!("expected {}, found {found}", plain(&expected.to_string())))
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::invalid_type(found, expected)
+    }
+
+    fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
+        Self::custom(format_args!("expected {}", plain(&expected.to_string())))
+    }
+}
+
+/// What serde expects by itself, in words of YAML; what the model says of itself stays.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "map" | "a map" => "a mapping",
+        "sequence" | "a sequence" => "a list",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize"
+        | "integer" | "an integer" => "a whole number",
+        "f32" | "f64" => "a number",
+        "bool" | "boolean" => "a boolean",
+        "str" | "string" | "a borrowed string" | "a character" | "identifier" => "a string",
+        "unit" | "option" => "null",
+        "anything at all" => "a value",
+        _ if ["struct ", "unit struct ", "enum "].iter().any(|kind| expected.starts_with(kind)) => {
+            "a mapping"
+        }
+        _ if ["tuple ", "a tuple ", "an array "].iter().any(|kind| expected.starts_with(kind)) => "a list",
+        _ => expected,
     }
 }
 
@@ -125,7 +154,7 @@ impl<'a> Decoder<'a> {
                 self.0.expecting(f)
             }
         }
-        de::Error::custom(format_args!("expected {}, found {found}", Expected(visitor)))
+        de::Error::custom(format_args!("expected {}, found {found}", plain(&Expected(visitor).to_string())))
     }
 }
 
@@ -304,5 +333,27 @@ impl<'a> MapAccess<'a> for Entries<'a> {
         let (key, node) = self.pairs[self.next - 1];
         seed.deserialize(Decoder { tree: self.tree, node })
             .map_err(|error| error.at(Segment::Key(Cow::Owned(self.tree.key(key).into_owned()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_of_rust_is_expected() {
+        let of = |words: &[&str], plain_word: &str| {
+            for word in words {
+                assert_eq!(plain(word), plain_word, "{word}");
+            }
+        };
+        of(&["struct HostPathSource", "struct X with 2 elements", "a map", "map", "a mapping"], "a mapping");
+        of(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
+        of(&["i64", "u8", "i32", "usize"], "a whole number");
+        of(&["f64", "f32"], "a number");
+        of(&["bool", "a boolean"], "a boolean");
+        of(&["a string", "a borrowed string", "str"], "a string");
+        of(&["unit"], "null");
+        of(&["a quantity such as `1Gi`"], "a quantity such as `1Gi`");
     }
 }
