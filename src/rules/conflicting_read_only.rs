@@ -117,8 +117,7 @@ impl Rule for Check {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         // Of a socket and a device, nothing is read-only.
         let mounted = || {
-            let uses =
-                cx.host_uses().filter(|(_, used)| used.kind.is_none_or(|kind| !kind.ignores_read_only()));
+            let uses = cx.host_uses().filter(|(_, used)| used.opens().is_none());
             uses.filter_map(|(host, used)| Some(Mounted { host, used, of: used.mount? }))
         };
         let mut read_only = ReadOnly::new();
@@ -166,7 +165,7 @@ fn finding(writable: Mounted<'_>, voided: Mounted<'_>) -> Finding {
         .label("writable here")
         .related(voided.of.path(), format!("read-only here, at {}", quoted(&voided.of.mount.mount_path)))
         .why("what the container may not change by one path, it changes by the other")
-        .help("set `readOnly: true` here, too, or drop the read-only mount")
+        .help("set `readOnly: true` here, too, or give the container a folder of its own for what it writes")
         .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
         .volume(writable.host.name)
         .container(&of.container.name)

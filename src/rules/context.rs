@@ -1,6 +1,6 @@
 //! What a rule sees of an object: one pod or PersistentVolume, with its host paths worked out once.
 
-use super::catalog::{Class, HostPathType};
+use super::catalog::{Class, EntryClass, HostPathType};
 use super::lists::Options;
 use crate::finding::Access;
 use crate::model::{
@@ -76,6 +76,13 @@ impl HostUse<'_> {
             None | Some(HostPathType::File) => self.path.is_socket(),
             Some(_) => false,
         }
+    }
+
+    /// What is there, where a read-only mount doesn't keep the container from using it; none for what is of no
+    /// use to anyone, such as `/dev/null`.
+    pub fn opens(&self) -> Option<HostPathType> {
+        let is_harmless = matches!(self.class, Class::Inside(entry) if entry.class == EntryClass::Harmless);
+        self.kind.filter(|kind| kind.ignores_read_only() && !is_harmless)
     }
 
     /// Whether a folder may be there, so that an `emptyDir` can take its place.
@@ -207,18 +214,27 @@ impl<'a> HostVolume<'a> {
         is_read_only: bool,
         options: &'a Options,
     ) -> HostUse<'a> {
-        let class = options.catalog.classify(&path);
+        // No path at all is refused; to the path algebra it would be the root.
+        let class = if self.path.is_empty() { Class::Unlisted } else { options.catalog.classify(&path) };
         let whole = path == self.clean;
         // The type speaks of the volume's path, not of what a `subPath` reaches in it.
         let word = self.kind.map(|word| word.strip_suffix("OrCreate").unwrap_or(word));
         let stated = HostPathType::ALL.into_iter().find(|kind| whole && word == Some(kind.word()));
         let kind = match (stated, options.catalog.kind(&path)) {
             (Some(stated), _) if stated.ignores_read_only() => Some(stated),
-            (stated, known) => known.or(stated),
+            (stated, known) => known.or(stated).or(path.is_socket().then_some(HostPathType::Socket)),
         };
-        let opens = kind.is_some_and(HostPathType::ignores_read_only);
-        let access = if is_read_only && (mount.is_none() || !opens) { Access::Read } else { Access::Write };
-        HostUse { mount, path, class, kind, is_read_only, access }
+        let mut used = HostUse { mount, path, class, kind, is_read_only, access: Access::Write };
+        if is_read_only && (mount.is_none() || used.opens().is_none()) {
+            used.access = Access::Read;
+        }
+        used
+    }
+
+    /// Whether a container mounts it: the kubelet leaves alone what none does. Whoever claims a
+    /// PersistentVolume mounts it.
+    pub fn is_mounted(&self) -> bool {
+        self.volume.is_none() || self.uses.iter().any(|used| used.mount.is_some())
     }
 
     /// Where its path stands in the object.

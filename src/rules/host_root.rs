@@ -93,7 +93,7 @@ impl Rule for Check {
             if !matches!(used.class, Class::Root) || host.path.is_empty() {
                 continue;
             }
-            let message = format!("{} is a whole file system of the node", host_path(host, used));
+            let message = format!("{} is the whole file system of the node", host_path(host, used));
             let finding = at_path(&META, Severity::Error, host, used, message)
                 .why("it holds every key, every Pod's Secrets, and sockets that no read-only mount protects")
                 .help("mount only the files and folders that are needed, each as a volume of its own");

@@ -119,7 +119,7 @@ pub(super) enum Void {
 /// Why a use is read-only in vain; none where it isn't read-only, or not in vain.
 pub(super) fn void(used: &HostUse<'_>) -> Option<Void> {
     let of = used.mount.filter(|_| used.is_read_only)?;
-    match used.kind.filter(|kind| kind.ignores_read_only()) {
+    match used.opens() {
         Some(kind) => Some(Void::Kind(kind)),
         None => of.mount.propagates().then_some(Void::Propagation),
     }

@@ -97,7 +97,7 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let typed = cx.host_volumes().iter().filter(|host| !host.path.is_empty());
+        let typed = cx.host_volumes().iter().filter(|host| !host.path.is_empty() && host.is_mounted());
         for (host, asked) in typed.filter_map(|host| Some((host, AskedType::of(host)?))) {
             out.extend(mismatch(&cx.options.catalog, host, asked));
         }

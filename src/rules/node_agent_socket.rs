@@ -67,7 +67,7 @@
 //! - [NRI: the Node Resource Interface](https://github.com/containerd/nri)
 
 use super::words::{at_path, host_path, reason};
-use super::{Context, EntryClass, FixClass, Meta, Rule};
+use super::{Context, EntryClass, FixClass, HostPathType, Meta, Rule};
 use crate::finding::{Family, Finding, Severity};
 
 const META: Meta = Meta {
@@ -91,15 +91,17 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses() {
-            let Some((entry, _)) = used.class.entry() else { continue };
+            let Some((entry, is_above)) = used.class.entry() else { continue };
             if entry.class != EntryClass::AgentSocket {
                 continue;
             }
             let severity = entry.severity.unwrap_or(Severity::Warning);
-            let message = format!("{} gives a socket of the node's services", host_path(host, used));
+            let is_folder = is_above || entry.kind == Some(HostPathType::Directory);
+            let what = if is_folder { "holds sockets" } else { "is a socket" };
+            let message = format!("{} {what} of the node's services", host_path(host, used));
             let finding = at_path(&META, severity, host, used, message).why(reason(used.class)).help(
-                "drop the volume: a read-only mount protects no socket \
-                 (an agent that lives by it is to be exempted by namespace, name and path)",
+                "drop the volume: a read-only mount protects no socket; if this agent needs it, exempt it in \
+                 the policy by namespace, name and path",
             );
             out.push(finding);
         }

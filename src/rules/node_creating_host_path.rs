@@ -112,7 +112,7 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for host in cx.host_volumes() {
+        for host in cx.host_volumes().iter().filter(|host| host.is_mounted()) {
             let Some(asked) = AskedType::of(host).filter(|asked| asked.creates) else { continue };
             if inside(&host.clean, OF_OTHERS).is_none() {
                 out.extend(finding(cx, host, asked));

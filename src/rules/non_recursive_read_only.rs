@@ -99,7 +99,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses().filter(|(_, used)| used.is_read_only && void(used).is_none()) {
-            let Some(of) = used.mount else { continue };
+            let Some(of) = used.mount.filter(|_| !host.path.is_empty()) else { continue };
             if matches!(&*of.mount.recursive_read_only, "IfPossible" | "Enabled") {
                 continue;
             }

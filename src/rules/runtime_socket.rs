@@ -94,8 +94,8 @@ impl Rule for Check {
             }
             let message = format!("{} is a container runtime's socket", host_path(host, used));
             let finding = at_path(&META, Severity::Error, host, used, message).why(reason(used.class)).help(
-                "drop the volume: a read-only mount protects no socket \
-                 (images can be built without a daemon, and the kubelet knows the containers, too)",
+                "drop the volume: a read-only mount protects no socket; images can be built without a daemon, and \
+                 the kubelet and the API server know the containers, too",
             );
             out.push(finding);
         }

@@ -114,7 +114,7 @@ impl Rule for Check {
 fn judge(class: EntryClass, used: &HostUse<'_>) -> Option<(Severity, &'static str)> {
     let writes = (Severity::Error, "can be written by");
     match class {
-        EntryClass::Never => Some((Severity::Error, "is open to")),
+        EntryClass::Never => Some((Severity::Error, "is reached by")),
         EntryClass::Read if used.access == Access::Write => Some(writes),
         EntryClass::Read => Some((Severity::Info, "can be read by")),
         // Writing to a device such as /dev/null harms nobody: only the mount's own flag counts here.
@@ -136,7 +136,7 @@ fn remedy(
     let words = match (class, used.class, used.access, device) {
         (EntryClass::Never, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
         (EntryClass::Never, ..) => {
-            "drop the volume (an agent that needs it is to be exempted by namespace, name and path)"
+            "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
         }
         (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount",
         (_, _, Access::Read, _) => "drop the volume, or mount only the part that is needed",

@@ -106,7 +106,7 @@ impl Rule for Check {
 
 fn finding(host: &HostVolume<'_>, tidy: &str) -> Finding {
     let path = quoted(host.path);
-    let is_slash_at_end = host.path.strip_suffix(['/', '\\']) == Some(tidy);
+    let is_slash_at_end = tidy != "/" && host.path.strip_suffix(['/', '\\']) == Some(tidy);
     let (severity, message) = match is_slash_at_end {
         true => (Severity::Info, format!("host path {path} ends in a slash")),
         false => (Severity::Warning, format!("host path {path} is not in its clean form")),
@@ -114,7 +114,10 @@ fn finding(host: &HostVolume<'_>, tidy: &str) -> Finding {
     let set = Edit::Set(host.path_field(), EditValue::Str(tidy.to_owned()));
     Finding::new(META.id, severity, host.path_field(), message)
         .label(format!("means {}", quoted(tidy)))
-        .why("to whoever compares paths as text, as allow lists and searches do, these are two")
+        .why(format!(
+            "tools that compare paths as text, such as allow lists and `grep`, don't see that this is {}",
+            quoted(tidy)
+        ))
         .help(format!("write {}", quoted(tidy)))
         .fix(Fix { safety: safety(host), edits: vec![set] })
         .volume(host.name)

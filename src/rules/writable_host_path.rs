@@ -56,7 +56,7 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is none for a socket or
-//! a device, which can be written through a read-only mount.
+//! a device, which can be written through a read-only mount, nor for a folder that holds some, such as `/dev`.
 //!
 //! ## When to allow it
 //!
@@ -69,8 +69,9 @@
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
 use super::words::{container, quoted, reached, volume};
-use super::{Context, FixClass, Meta, Rule};
+use super::{Context, FixClass, HostUse, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use crate::model::MountOf;
 
 const META: Meta = Meta {
     id: "writable-host-path",
@@ -104,20 +105,27 @@ impl Rule for Check {
                 .container(&of.container.name)
                 .path(&used.path)
                 .access(Access::Write);
-            out.push(match used.kind.filter(|kind| kind.ignores_read_only()) {
-                Some(kind) => finding.help(format!(
-                    "drop the mount: this is a {}, which can be written through a read-only mount, too",
-                    kind.noun()
-                )),
-                None => {
-                    let read_only = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
-                    finding
-                        .help(
-                            "set `readOnly: true` on the mount, or drop it (the container may need to write)",
-                        )
-                        .fix(Fix { safety: Safety::Unsafe, edits: vec![read_only] })
-                }
-            });
+            out.push(remedied(cx, used, of, finding));
         }
     }
+}
+
+/// The finding with what helps in its case.
+fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: Finding) -> Finding {
+    if let Some(kind) = used.opens() {
+        let kind = kind.noun();
+        return finding.help(format!(
+            "drop the mount: this is a {kind}, which can be written through a read-only mount, too"
+        ));
+    }
+    if cx.options.catalog.opens_below(&used.path) {
+        return finding.help(
+            "drop the mount, or mount only the part that is needed: read-only protects the files in it, not the \
+             devices and sockets",
+        );
+    }
+    let read_only = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
+    finding
+        .help("set `readOnly: true` on the mount, or drop it (the container may need to write)")
+        .fix(Fix { safety: Safety::Unsafe, edits: vec![read_only] })
 }
