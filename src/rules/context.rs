@@ -81,7 +81,9 @@ impl HostUse<'_> {
     /// What is there, where a read-only mount doesn't keep the container from using it; none for what is of no
     /// use to anyone, such as `/dev/null`.
     pub fn opens(&self) -> Option<HostPathType> {
-        let is_harmless = matches!(self.class, Class::Inside(entry) if entry.class == EntryClass::Harmless);
+        // What is put into a harmless folder, such as /dev/shm, is another matter.
+        let is_harmless = matches!(self.class, Class::Inside(entry)
+            if entry.class == EntryClass::Harmless && entry.kind == self.kind);
         self.kind.filter(|kind| kind.ignores_read_only() && !is_harmless)
     }
 
