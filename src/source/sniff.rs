@@ -6,6 +6,8 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 
+use super::scalar::{Scalar, resolve};
+
 /// How many objects a document surely holds, where all are of kinds that `skip(api_version, kind)` says hold no
 /// volume; none at any doubt.
 ///
@@ -77,8 +79,7 @@ fn is_harmless(text: &str, skip: &impl Fn(&str, &str) -> bool) -> bool {
             }
         };
         let value = value.split(" #").next().unwrap_or_default().trim_end_matches(' ');
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-');
-        if slot.is_some() || value.is_empty() || !value.bytes().all(plain) {
+        if slot.is_some() || !is_plain_word(value) {
             return false;
         }
         *slot = Some(value);
@@ -118,8 +119,7 @@ impl<'t> Type<'t> {
             "kind" => &mut self.kind,
             _ => return Some(false),
         };
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-');
-        if slot.is_some() || value.is_empty() || !value.bytes().all(plain) {
+        if slot.is_some() || !is_plain_word(value) {
             return None;
         }
         *slot = Some(value);
@@ -225,6 +225,12 @@ fn may_span_lines(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'{' | b'[' | b'&' | b'*' | b'!')
 }
 
+/// Whether a value is a string to kubectl without any doubt: not a number, nor one of YAML's many booleans.
+fn is_plain_word(value: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-');
+    !value.is_empty() && value.bytes().all(plain) && matches!(resolve(value), Scalar::Str(_))
+}
+
 fn plain_pair(line: &str) -> Option<(&str, &str)> {
     let (key, rest) = line.split_once(':')?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
@@ -244,7 +250,8 @@ mod tests {
     use super::*;
 
     fn skipped(text: &str) -> bool {
-        harmless_objects(text, |api_version, kind| api_version == "v1" && kind == "Service").is_some()
+        let is_core = |api_version: &str| !api_version.contains('/') || api_version == "v1";
+        harmless_objects(text, |api_version, kind| is_core(api_version) && kind == "Service").is_some()
     }
 
     const LIST: &str = "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    a: |-\n      {\"kind\": [\n      - x\n  kind: Service\n  spec:\n  - a: b\n- kind: Service\n  apiVersion: v1\nkind: List\n";
@@ -321,6 +328,7 @@ mod tests {
             "apiVersion: v1\nkind: Service\u{85}kind: Pod\n",
             "{apiVersion: v1, kind: Pod}",
             "apiVersion: v1\nkind: Service\n\tkind: Pod\n",
+            "apiVersion: 61\nkind: Service\n",
             "kind: Service\n",
             "",
         ] {

@@ -29,6 +29,7 @@ fn kept_inputs_hold() {
 fn line() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "apiVersion: v1",
+        "apiVersion: 61",
         "kind: ConfigMap",
         "kind: Pod",
         "kind: Service # x",
