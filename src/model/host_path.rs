@@ -129,7 +129,7 @@ impl HostPath {
     pub fn is_root(&self) -> bool {
         match self.form {
             Form::Posix => self.segments.is_empty(),
-            Form::Windows => matches!(self.segments.as_slice(), [drive] if drive.ends_with(':')),
+            Form::Windows => matches!(self.segments.as_slice(), [drive] if is_drive(drive)),
         }
     }
 
@@ -239,11 +239,15 @@ fn relation(fits: bool, own: usize, other: usize) -> Relation {
 impl fmt::Display for HostPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = self.segments.join("/");
+        let backslashed = |from: usize| self.segments[from..].join("\\");
         match (self.form, self.segments.first().map(|first| &**first)) {
             (Form::Posix, _) => write!(f, "/{joined}"),
-            (Form::Windows, Some(DEVICES)) => write!(f, "//.{}", &joined[DEVICES.len()..]),
-            (Form::Windows, Some(drive)) if drive.ends_with(':') => f.write_str(&joined),
-            (Form::Windows, _) => write!(f, "//{joined}"),
+            (Form::Windows, Some(DEVICES)) if self.is_named_pipe() => {
+                write!(f, "//.{}", &joined[DEVICES.len()..])
+            }
+            (Form::Windows, Some(DEVICES)) => write!(f, r"\\.\{}", backslashed(1)),
+            (Form::Windows, Some(drive)) if is_drive(drive) => f.write_str(&joined),
+            (Form::Windows, _) => write!(f, r"\\{}", backslashed(0)),
         }
     }
 }
@@ -288,6 +292,11 @@ fn slashes(text: &str) -> &'static [char] {
 
 /// Stands for the `\\.\` of a device's path: no server can have this name.
 const DEVICES: &str = "{devices}";
+
+/// Whether a segment is the drive that a path of Windows begins with.
+fn is_drive(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
+}
 
 /// How many leading segments are an alias, and what they stand for.
 fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {

@@ -130,7 +130,8 @@ fn forms_are_told_apart_before_anything_is_collapsed() {
     assert_ne!(HostPath::new("\\\\server\\share"), HostPath::new("/server/share"));
     assert_ne!(HostPath::new("\\\\pipe\\x"), HostPath::new("\\\\.\\pipe\\x"));
     assert_eq!(HostPath::new("\\\\.\\pipe\\X").to_string(), "//./pipe/x");
-    assert_eq!(HostPath::new("\\\\Server\\share").to_string(), "//server/share");
+    assert_eq!(HostPath::new("\\\\Server\\share").to_string(), "\\\\server\\share");
+    assert_eq!(HostPath::new("\\\\.\\PhysicalDrive0").to_string(), "\\\\.\\physicaldrive0");
 }
 
 #[test]
