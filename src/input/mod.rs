@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
-/// More than this isn't read.
-const MAX_BYTES: u64 = (256 << 20) + 1;
+use crate::source::MAX_FILE_BYTES;
+
+/// More than this isn't read: one byte over what is taken, so that the rest is seen to be too much.
+const MAX_BYTES: u64 = MAX_FILE_BYTES as u64 + 1;
 
 /// Where the text of a manifest comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

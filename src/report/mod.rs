@@ -42,10 +42,10 @@ pub struct Place {
 impl Located {
     /// By path, line, rule: the order of every report.
     pub fn order(&self, other: &Self) -> Ordering {
-        let key = |located: &Self| {
+        fn key(located: &Located) -> (&str, Option<usize>, Option<usize>) {
             let start = located.place.primary.map(|span| (span.start.line, span.start.column));
-            (located.place.path.clone(), start.map(|(line, _)| line), start.map(|(_, column)| column))
-        };
+            (&*located.place.path, start.map(|(line, _)| line), start.map(|(_, column)| column))
+        }
         let (own, its) = (key(self), key(other));
         (own.0, own.1)
             .cmp(&(its.0, its.1))

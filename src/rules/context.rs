@@ -59,7 +59,7 @@ pub struct HostUse<'a> {
     pub path: HostPath,
     /// What that is to the node.
     pub class: Class<'a>,
-    /// What is there, by the volume's type or the catalogue.
+    /// What is there, by the volume's type or the catalogue, else a socket by its name.
     pub kind: Option<HostPathType>,
     /// Whether the mount is read-only.
     pub is_read_only: bool,
@@ -68,13 +68,12 @@ pub struct HostUse<'a> {
 }
 
 impl HostUse<'_> {
-    /// Whether a socket is there: by its type or the catalogue, else by its name. `type: File` takes a
-    /// socket, too.
+    /// Whether a socket is there. `type: File` takes one, too, so there the name decides.
     pub fn is_socket(&self) -> bool {
         match self.kind {
             Some(HostPathType::Socket) => true,
-            None | Some(HostPathType::File) => self.path.is_socket(),
-            Some(_) => false,
+            Some(HostPathType::File) => self.path.is_socket(),
+            _ => false,
         }
     }
 
@@ -89,7 +88,7 @@ impl HostUse<'_> {
 
     /// Whether a folder may be there, so that an `emptyDir` can take its place.
     pub fn may_be_folder(&self) -> bool {
-        matches!(self.kind, None | Some(HostPathType::Directory)) && !self.is_socket()
+        matches!(self.kind, None | Some(HostPathType::Directory))
     }
 
     /// The name of the container; empty where there is none.

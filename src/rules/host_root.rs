@@ -89,8 +89,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses() {
-            // An empty path reaches nothing: the API server refuses it.
-            if !matches!(used.class, Class::Root) || host.path.is_empty() {
+            if !matches!(used.class, Class::Root) {
                 continue;
             }
             let message = format!("{} is the whole file system of the node", host_path(host, used));

@@ -68,7 +68,7 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
-use super::words::{container, quoted, reached, volume};
+use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, HostUse, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::MountOf;
@@ -99,7 +99,7 @@ impl Rule for Check {
             let message = format!("host path {path} is mounted writable in {}", container(of.container));
             let finding = Finding::new(META.id, Severity::Error, of.path(), message)
                 .label("mounted here without `readOnly: true`")
-                .related(host.path_field(), format!("{} is {} of the node", volume(host), quoted(host.path)))
+                .related(host.path_field(), is_of_node(host))
                 .why("what the container writes there, it writes to the node")
                 .volume(host.name)
                 .container(&of.container.name)

@@ -16,7 +16,7 @@ mod split;
 mod tree;
 
 pub use de::{Value, decode};
-pub use file::{File, Position, Span, TextError};
+pub use file::{File, MAX_FILE_BYTES, Position, Span, TextError};
 pub use libyaml::{Style, count_events};
 pub use locate::{locate, locate_key, span_of};
 pub use scalar::{Scalar, resolve};

@@ -42,7 +42,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn add(&mut self, other: Self) {
+    /// Adds what came of another part, or of another manifest.
+    pub(super) fn add(&mut self, other: Self) {
+        self.counts.files += other.counts.files;
+        self.counts.kustomizations += other.counts.kustomizations;
         self.counts.objects += other.counts.objects;
         self.counts.objects_with_volumes += other.counts.objects_with_volumes;
         self.counts.other_documents += other.counts.other_documents;
@@ -122,10 +125,7 @@ impl Reader<'_> {
                     self.dropped(&tree, chunk, &mut outcome);
                 }
             }
-            Err(error) if self.may_be_no_manifest(text) => {
-                drop(error);
-                outcome.counts.other_documents += 1;
-            }
+            Err(_) if self.may_be_no_manifest(text) => outcome.counts.other_documents += 1,
             Err(error) => outcome.errors.push(self.refused(&error, chunk)),
         }
         outcome

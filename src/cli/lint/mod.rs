@@ -77,18 +77,9 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
         });
         judged.collect()
     });
-    let mut report = Report::default();
-    report.errors.extend(found.errors.iter().map(unreadable));
-    for outcome in outcomes {
-        let (counts, sum) = (&outcome.counts, &mut report.counts);
-        sum.files += counts.files;
-        sum.objects += counts.objects;
-        sum.objects_with_volumes += counts.objects_with_volumes;
-        sum.other_documents += counts.other_documents;
-        sum.kustomizations += counts.kustomizations;
-        report.findings.extend(outcome.findings);
-        report.errors.extend(outcome.errors);
-    }
+    let mut whole = Outcome { errors: found.errors.iter().map(unreadable).collect(), ..Outcome::default() };
+    outcomes.into_iter().for_each(|outcome| whole.add(outcome));
+    let mut report = Report { counts: whole.counts, findings: whole.findings, errors: whole.errors };
     report.counts.charts = found.charts.len();
     join_templates(&mut report.errors);
     report.findings.par_sort_by(Located::order);
