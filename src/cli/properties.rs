@@ -11,7 +11,7 @@ use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Overrides, Policy, Profile};
 use crate::report::{self, Format, Report, Style};
 use crate::rules;
-use crate::source::{self, File, Tree, harmless_objects};
+use crate::source::{self, Tree, harmless_objects};
 
 /// The policy with every rule on.
 fn every_rule() -> Policy {
@@ -36,9 +36,7 @@ pub fn lint_holds(bytes: &[u8]) {
     for located in first.findings.iter().chain(&first.errors) {
         for span in located.place.primary.iter().chain(&located.place.related) {
             assert!(span.start.line == span.end.line, "a span leaves its line");
-            assert!(
-                span.start.offset <= span.end.offset && span.end.offset <= bytes.len().max(span.end.offset)
-            );
+            assert!(span.start.offset <= span.end.offset, "a span ends before it begins");
             if let Some(file) = &located.place.file {
                 assert!(
                     file.text().get(span.start.offset..span.end.offset).is_some(),
@@ -135,5 +133,4 @@ pub fn paths_hold(a: &str, b: &str) {
         assert!(matches!(a.relation(&pattern), Relation::Equal | Relation::Apart));
     }
     let _ = policy::options().catalog.classify(&a);
-    let _ = File::decode("f", a.to_string().into_bytes());
 }
