@@ -4,30 +4,28 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::finding::Severity;
 use crate::model::{CustomKind, CustomKinds, PathPattern};
 use crate::rules::{Catalog, Entry, EntryClass, HostPathType, MountParent, NamedPath, Options};
-use crate::source::{Tree, decode};
+
+/// A document of `policies/`, as the build script left it.
+macro_rules! document {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json"))
+    };
+}
+pub(super) use document;
 
 /// The document `text` of the program, as a `T`.
 ///
 /// # Panics
 ///
 /// Where it isn't what it should be: it is part of the program, and every test reads it.
-pub(super) fn built_in<T: DeserializeOwned>(name: &str, text: &str) -> T {
-    let tree = Tree::parse(text, 0..text.len());
-    let tree = match tree {
-        Ok(Some(tree)) => tree,
-        Ok(None) => panic!("the built-in document `{name}` is empty"),
-        Err(error) => {
-            panic!("the built-in document `{name}` at byte {}: {}", error.span.start, error.message)
-        }
-    };
-    match decode(&tree, tree.root()) {
+pub(super) fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
+    match serde_json::from_str(text) {
         Ok(document) => document,
-        Err(error) => panic!("the built-in document `{name}`: {error}"),
+        Err(error) => panic!("a built-in document isn't what it should be: {error}"),
     }
 }
 
@@ -78,25 +76,23 @@ struct WorkloadDocument {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SkippedDocument {
-    kinds: Vec<SkippedGroup>,
+    #[serde(borrow)]
+    kinds: Vec<SkippedGroup<'static>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SkippedGroup {
-    group: String,
-    kinds: Vec<String>,
+struct SkippedGroup<'a> {
+    group: &'a str,
+    kinds: Vec<&'a str>,
 }
 
 /// The options that hold where a policy says nothing else.
 pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
-        let scratch: ScratchDocument =
-            built_in("scratch-directories", include_str!("../../policies/scratch-directories.yaml"));
-        let data: PathDocument =
-            built_in("data-directories", include_str!("../../policies/data-directories.yaml"));
-        let parents: PathDocument =
-            built_in("mount-parents", include_str!("../../policies/mount-parents.yaml"));
+        let scratch: ScratchDocument = built_in(document!("scratch-directories"));
+        let data: PathDocument = built_in(document!("data-directories"));
+        let parents: PathDocument = built_in(document!("mount-parents"));
         let in_container = |entry| named(entry, PathPattern::of_container);
         let on_node = |entry| named(entry, PathPattern::new);
         Options {
@@ -120,7 +116,7 @@ pub fn options() -> &'static Options {
 }
 
 fn catalog() -> Catalog {
-    let document: HostPathDocument = built_in("host-paths", include_str!("../../policies/host-paths.yaml"));
+    let document: HostPathDocument = built_in(document!("host-paths"));
     Catalog::new(document.entries.into_iter().map(entry).collect())
 }
 
@@ -163,7 +159,7 @@ fn severity(path: &str, word: Option<&str>) -> Option<Severity> {
 /// Where the pods of well-known custom kinds are.
 pub fn workloads() -> &'static CustomKinds {
     static KINDS: LazyLock<CustomKinds> = LazyLock::new(|| {
-        let document: WorkloadDocument = built_in("workloads", include_str!("../../policies/workloads.yaml"));
+        let document: WorkloadDocument = built_in(document!("workloads"));
         CustomKinds::new(document.workloads)
     });
     &KINDS
@@ -171,16 +167,12 @@ pub fn workloads() -> &'static CustomKinds {
 
 /// Whether a kind surely holds nothing that volcheck judges.
 pub fn holds_no_volume(api_version: &str, kind: &str) -> bool {
-    static KINDS: LazyLock<HashSet<(String, String)>> = LazyLock::new(|| {
-        let document: SkippedDocument =
-            built_in("skipped-kinds", include_str!("../../policies/skipped-kinds.yaml"));
-        let pairs = |group: SkippedGroup| {
-            let name = group.group;
-            group.kinds.into_iter().map(move |kind| (kind, name.clone())).collect::<Vec<_>>()
-        };
+    static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
+        let document: SkippedDocument = built_in(document!("skipped-kinds"));
+        let pairs =
+            |group: SkippedGroup<'static>| group.kinds.into_iter().map(move |kind| (kind, group.group));
         document.kinds.into_iter().flat_map(pairs).collect()
     });
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    // A pair of borrowed strings can't be looked up in a set of owned ones.
-    KINDS.contains(&(kind.to_owned(), group.to_owned()))
+    KINDS.contains(&(kind, group))
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::Level;
-use super::builtin::built_in;
+use super::builtin::{built_in, document};
 use crate::finding::Severity;
 use crate::rules;
 
@@ -41,16 +41,16 @@ impl Profile {
 
     fn document(self) -> &'static str {
         match self {
-            Self::None => include_str!("../../policies/none.yaml"),
-            Self::Recommended => include_str!("../../policies/recommended.yaml"),
-            Self::Baseline => include_str!("../../policies/baseline.yaml"),
-            Self::Restricted => include_str!("../../policies/restricted.yaml"),
+            Self::None => document!("none"),
+            Self::Recommended => document!("recommended"),
+            Self::Baseline => document!("baseline"),
+            Self::Restricted => document!("restricted"),
         }
     }
 
     /// How much each rule counts in this profile.
     pub fn levels(self) -> HashMap<&'static str, Level> {
-        let document: Document = built_in(self.name(), self.document());
+        let document: Document = built_in(self.document());
         let mut levels = match document.extends {
             Some(outer) => outer.parse::<Self>().map(Self::levels).unwrap_or_default(),
             None => rules::ALL.iter().map(|rule| (rule.meta().id, Level::Default)).collect(),
