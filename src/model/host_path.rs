@@ -265,7 +265,8 @@ fn windows(text: &str) -> Option<String> {
     if drive(0) {
         return Some(lower(text));
     }
-    if !(slash(0) && slash(1)) {
+    // `/\?` is a POSIX name behind a slash: no program of Windows takes the two for a device's.
+    if !(slash(0) && bytes.get(1) == bytes.first()) {
         return None;
     }
     // `\\?\C:\x` is `C:\x`; `\\.\pipe\x` and `//./pipe/x` are a device.
