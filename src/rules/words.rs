@@ -67,7 +67,9 @@ pub(crate) fn meaning(used: &HostUse<'_>, written: &str) -> String {
     } else if plain(&clean) == plain(written) {
         String::new()
     } else {
-        format!(", which is {clean}")
+        // A link before the `..`, or another working directory, leads elsewhere.
+        let is = if used.path.is_relative() || used.path.has_backstep() { "may be" } else { "is" };
+        format!(", which {is} {clean}")
     }
 }
 
