@@ -72,7 +72,7 @@
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
-use super::words::{container, quoted, reached, volume};
+use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
 use crate::model::Container;
@@ -114,10 +114,7 @@ impl Rule for Check {
             };
             out.push(
                 Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
-                    .related(
-                        host.path_field(),
-                        format!("{} is {} of the node", volume(host), quoted(host.path)),
-                    )
+                    .related(host.path_field(), is_of_node(host))
                     .why(verdict.why)
                     .help(verdict.help)
                     .volume(host.name)
