@@ -73,5 +73,7 @@ mod tests {
         let value = |name: &str| (name == "A").then_some("..");
         assert_eq!(expand("$(A)/$(B)/$$(A)", value).as_deref(), Some("../$(B)/$(A)"));
         assert_eq!(expand(&"$(A)".repeat(3000), value), None);
+        assert!(expand(&"a".repeat(LONGEST), value).is_some());
+        assert_eq!(expand(&"a".repeat(LONGEST + 2), value), None);
     }
 }

@@ -183,3 +183,9 @@ fn a_pattern_that_nothing_would_match_is_none() {
     assert!(PathPattern::of_container("/var/opt/mssql").is_some());
     assert!(PathPattern::of_container("/bin/x").is_some());
 }
+
+#[test]
+fn a_server_is_no_device() {
+    assert_eq!(HostPath::new(r"\\a\b").to_string(), r"\\a\b");
+    assert_eq!(HostPath::tidied(r"\\.x\y"), r"\\.x\y");
+}
