@@ -60,7 +60,7 @@ pub(super) enum EventKind<'p> {
 pub(super) struct ParseError {
     /// What the parser says, in its own words.
     pub problem: String,
-    /// The byte where it noticed, counted from 0.
+    /// The byte where the trouble is, counted from 0.
     pub at: u64,
 }
 
@@ -195,11 +195,12 @@ unsafe fn problem(parser: &sys::yaml_parser_t) -> ParseError {
         Some(context) => format!("{problem} {context}"),
         None => problem.to_owned(),
     };
-    // The reader's errors come before there is a mark.
-    let at = if parser.error == sys::YAML_READER_ERROR {
-        parser.problem_offset
-    } else {
-        parser.problem_mark.index
+    let at = match context {
+        // The reader's errors come before there is a mark.
+        _ if parser.error == sys::YAML_READER_ERROR => parser.problem_offset,
+        // That the colon lacks is seen lines later, where something else begins.
+        Some("while scanning a simple key") => parser.context_mark.index,
+        _ => parser.problem_mark.index,
     };
     ParseError { problem, at }
 }

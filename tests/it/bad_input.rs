@@ -491,3 +491,11 @@ fn what_is_said_has_a_place_for_people_too() {
     ended(folder.start(&["lint", "."]))
         .says(2, &["error[unanalyzed-document]: not UTF-8", "--> latin.yaml:4:12"]);
 }
+
+#[test]
+fn a_key_without_a_colon_is_the_place_and_not_the_line_after_it() {
+    let folder = Folder::new(&[("a.yaml", "kind: Secret\ndata: |\n  x\n$CERTIFICATE\n\n")]);
+    let place =
+        "a.yaml:4:1: error[unanalyzed-document] not YAML that kubectl reads: could not find expected ':'";
+    folder.lint(&["a.yaml"]).says(2, &[place]);
+}
