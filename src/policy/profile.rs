@@ -90,34 +90,15 @@ struct Document {
     rules: BTreeMap<String, LevelWord>,
 }
 
-/// `off`, or a severity. YAML reads `off` as a boolean.
+/// `off`, or a severity.
+#[derive(Deserialize)]
+#[serde(try_from = "&str")]
 struct LevelWord(Level);
 
-impl<'de> Deserialize<'de> for LevelWord {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = LevelWord;
+impl TryFrom<&str> for LevelWord {
+    type Error = <Severity as FromStr>::Err;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("off, error, warning or info")
-            }
-
-            fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<LevelWord, E> {
-                if on {
-                    Err(E::invalid_value(serde::de::Unexpected::Bool(on), &self))
-                } else {
-                    Ok(LevelWord(Level::Off))
-                }
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LevelWord, E> {
-                if text == "off" {
-                    return Ok(LevelWord(Level::Off));
-                }
-                text.parse::<Severity>().map(|severity| LevelWord(Level::As(severity))).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+    fn try_from(word: &str) -> Result<Self, Self::Error> {
+        Ok(Self(if word == "off" { Level::Off } else { Level::As(word.parse()?) }))
     }
 }
