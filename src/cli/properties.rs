@@ -72,6 +72,16 @@ pub fn sniff_holds(text: &str) {
     }
 }
 
+/// What is read in plain style, the YAML engine reads into the same tree.
+pub fn plain_holds(text: &str) {
+    for chunk in source::split(text) {
+        if let Some(tree) = Tree::parse_plain(text, chunk.range.clone()) {
+            let by_engine = Tree::parse_by_engine(text, chunk.range);
+            assert_eq!(by_engine, Ok(Some(tree)), "{text:?}");
+        }
+    }
+}
+
 /// JSON is read as serde_json reads it, and nothing else passes for JSON.
 pub fn json_holds(text: &str) {
     let ours = Tree::parse_json(text, 0..text.len());

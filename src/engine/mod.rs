@@ -39,14 +39,14 @@ pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
 }
 
 fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &mut Vec<Finding>) {
-    for rule in policy.rules() {
+    for (rule, level) in policy.rules() {
         let from = findings.len();
         rule.check(cx, findings);
         let meta = rule.meta();
         for finding in &mut findings[from..] {
             finding.family = meta.family;
             finding.is_heuristic = is_heuristic;
-            if let Level::As(severity) = policy.level(meta.id) {
+            if let Level::As(severity) = level {
                 finding.severity = severity;
             }
         }

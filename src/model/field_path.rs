@@ -24,6 +24,11 @@ impl FieldPath {
         Self(Vec::new())
     }
 
+    /// Whether it is that of the object itself.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The path through `keys`, from the object.
     pub fn of(keys: &[&'static str]) -> Self {
         Self(keys.iter().map(|key| Segment::Key(Cow::Borrowed(key))).collect())

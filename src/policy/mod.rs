@@ -31,6 +31,8 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct Policy {
     levels: HashMap<&'static str, Level>,
+    /// The rules that count, as places in the list of rules.
+    active: Vec<(usize, Level)>,
     /// What the rules know beside the object.
     pub options: Options,
     /// Where the pods of custom kinds are.
@@ -85,8 +87,12 @@ impl Policy {
         for id in &overrides.ignore {
             levels.insert(known(id)?, Level::Off);
         }
+        let level = |rule: &&dyn Rule| levels.get(rule.meta().id).copied().unwrap_or(Level::Default);
+        let active =
+            rules::ALL.iter().map(level).enumerate().filter(|(_, level)| *level != Level::Off).collect();
         Ok(Self {
             levels,
+            active,
             options: options().clone(),
             custom_kinds: workloads().clone(),
             namespace: "default".to_owned(),
@@ -98,8 +104,8 @@ impl Policy {
         self.levels.get(id).copied().unwrap_or(Level::Default)
     }
 
-    /// The rules that count, in the order of the catalogue.
-    pub fn rules(&self) -> impl Iterator<Item = &'static dyn Rule> {
-        rules::ALL.iter().copied().filter(|rule| self.level(rule.meta().id) != Level::Off)
+    /// The rules that count, and how much, in the order of the catalogue.
+    pub fn rules(&self) -> impl Iterator<Item = (&'static dyn Rule, Level)> {
+        self.active.iter().map(|(at, level)| (rules::ALL[*at], *level))
     }
 }

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_STYLE};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
 use super::{DOCS, Located, Report, Style, counted, docs};
 use crate::finding::Severity;
+use crate::model::printable;
 use crate::source::{File, Span};
 
 /// Longer lines are shown in part: JSON of a megabyte stands in one.
@@ -21,14 +23,13 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         .filter(|located| located.finding.severity >= style.min_severity)
         .collect();
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
-    let links = DOCS.filter(|_| style.links);
-    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, links)).collect();
+    let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, style)).collect();
     let mut out = blocks.concat();
     out.push_str(&summary(report, style));
     out
 }
 
-fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String {
+fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
     let finding = &located.finding;
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -36,7 +37,7 @@ fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String 
         Severity::Info => Level::INFO,
     };
     let title = level.primary_title(finding.message.as_str()).id(finding.rule);
-    let mut group = Group::with_title(match links {
+    let mut group = Group::with_title(match DOCS.filter(|_| style.links) {
         Some(address) => title.id_url(format!("{address}/{}", finding.rule)),
         None => title,
     });
@@ -51,28 +52,47 @@ fn block(located: &Located, renderer: &Renderer, links: Option<&str>) -> String 
     if let Some((snippet, _)) = snippet {
         group = group.element(if is_part { snippet } else { snippet.path(located.place.path.as_ref()) });
     }
-    let note = |name: &'static str, text: String| Level::NOTE.with_name(name).message(text);
+    let mut block = renderer.render(&[group]);
+    block.push('\n');
+    notes(located, style, &mut block);
+    block.push('\n');
+    block
+}
+
+/// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost more than
+/// the judging.
+fn notes(located: &Located, style: Style, out: &mut String) {
+    let finding = &located.finding;
+    let (line, bold) = match style.color {
+        true => (DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_STYLE),
+        false => (renderer::Style::new(), renderer::Style::new()),
+    };
+    let last = located.place.primary.iter().chain(&located.place.related).map(|span| span.start.line).max();
+    let width = last.map_or(0, |last| last.to_string().len());
+    // Writing to a string can't fail.
+    if width > 0 {
+        let _ = writeln!(out, "{:width$} {line}|{line:#}", "");
+    }
+    let mut note = |name: &str, text: &str| {
+        let text = printable(text);
+        let _ = writeln!(out, "{:width$} {line}={line:#} {bold}{name}{bold:#}: {text}", "");
+    };
     if let Some(id) = &finding.object {
-        let place = match finding.primary.path.to_string() {
-            place if place.is_empty() => id.to_string(),
-            place => format!("{id}, {place}"),
-        };
-        let place = if finding.is_heuristic {
-            format!("{place} (read by its looks: the kind isn't known)")
-        } else {
-            place
-        };
-        group = group.element(note("object", place));
+        let mut place = id.to_string();
+        if !finding.primary.path.is_root() {
+            let _ = write!(place, ", {}", finding.primary.path);
+        }
+        if finding.is_heuristic {
+            place.push_str(" (read by its looks: the kind isn't known)");
+        }
+        note("object", &place);
     }
     for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
         if !text.is_empty() {
-            group = group.element(note(name, text.to_string()));
+            note(name, text);
         }
     }
-    group = group.element(note("docs", docs(finding.rule).into_owned()));
-    let mut block = renderer.render(&[group]);
-    block.push_str("\n\n");
-    block
+    note("docs", &docs(finding.rule));
 }
 
 /// The place by itself, for where there is no text of whole lines that the renderer could count in.

@@ -36,8 +36,13 @@ pub(super) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    /// A builder of what stands in the part `chunk` of `text`, with room for `nodes`.
-    pub(super) fn new(text: &'t str, chunk: Range<usize>, nodes: usize) -> Self {
+    /// A builder of what stands in the part `chunk` of `text`.
+    pub(super) fn new(text: &'t str, chunk: Range<usize>) -> Self {
+        Self::with_room(text, chunk.clone(), chunk.len() / 24)
+    }
+
+    /// The same, with room for `nodes`.
+    pub(super) fn with_room(text: &'t str, chunk: Range<usize>, nodes: usize) -> Self {
         let tree = Tree {
             nodes: Vec::with_capacity(nodes),
             items: Vec::new(),
@@ -78,6 +83,11 @@ impl<'t> Builder<'t> {
                 _ => self.add(event)?,
             }
         }
+    }
+
+    /// Whether anything was added.
+    pub(super) fn has_root(&self) -> bool {
+        !self.tree.nodes.is_empty()
     }
 
     /// The finished tree; the document ends at the byte `end`.
@@ -200,17 +210,21 @@ impl<'t> Builder<'t> {
     /// Closes the innermost list or mapping, whose text ends at the byte `end`.
     pub(super) fn close(&mut self, end: usize) -> Result<(), TreeError> {
         let Some(frame) = self.open.pop() else { return Ok(()) };
-        let children = self.stack.split_off(frame.children);
+        let children = &self.stack[frame.children..];
+        // A block collection's own end is the start of what follows it: the last child says where it ends.
+        let last = children.last().map(|child| self.tree.nodes[child.0 as usize].end);
         if frame.mapping {
-            self.close_mapping(frame.id, &children)?;
+            let start = self.tree.pairs.len() as u32;
+            self.tree.pairs.extend(children.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+            self.stack.truncate(frame.children);
+            self.close_mapping(frame.id, start..self.tree.pairs.len() as u32)?;
         } else {
             let start = self.tree.items.len() as u32;
-            self.tree.items.extend_from_slice(&children);
+            self.tree.items.extend_from_slice(children);
+            self.stack.truncate(frame.children);
             self.tree.nodes[frame.id.0 as usize].data =
                 Data::Sequence { items: start..self.tree.items.len() as u32 };
         }
-        // A block collection's own end is the start of what follows it: the last child says where it ends.
-        let last = children.last().map(|child| self.tree.nodes[child.0 as usize].end);
         let node = &mut self.tree.nodes[frame.id.0 as usize];
         let byte = |at: usize| self.text.as_bytes().get(at);
         let flow = matches!(byte(node.start as usize), Some(b'{' | b'['))
@@ -220,10 +234,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn close_mapping(&mut self, id: NodeId, children: &[NodeId]) -> Result<(), TreeError> {
-        let start = self.tree.pairs.len() as u32;
-        self.tree.pairs.extend(children.chunks_exact(2).map(|pair| (pair[0], pair[1])));
-        let pairs = start..self.tree.pairs.len() as u32;
+    fn close_mapping(&mut self, id: NodeId, pairs: Range<u32>) -> Result<(), TreeError> {
         self.tree.nodes[id.0 as usize].data = Data::Mapping { pairs: pairs.clone(), shape: Shape::Plain };
         let mut merges = false;
         for index in pairs.clone() {

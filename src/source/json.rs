@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, Tr
     reader.blank();
     while reader.at < reader.end {
         // A stream may hold a hundred thousand values: no room is made for each that it may not need.
-        let mut builder = Builder::new(text, reader.at..chunk.end, 0);
+        let mut builder = Builder::with_room(text, reader.at..chunk.end, 0);
         reader.value(&mut builder)?;
         trees.push(builder.finish(reader.at)?);
         reader.blank();

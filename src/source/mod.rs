@@ -10,6 +10,7 @@ mod file;
 mod json;
 mod libyaml;
 mod locate;
+mod plain;
 mod scalar;
 mod sniff;
 mod split;

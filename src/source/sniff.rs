@@ -6,6 +6,7 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 
+use super::plain::{before_comment, key_length};
 use super::scalar::{Scalar, resolve};
 
 /// How many objects a document surely holds, where all are of kinds that `skip(api_version, kind)` says hold no
@@ -46,11 +47,11 @@ fn is_harmless(text: &str, skip: &impl Fn(&str, &str) -> bool) -> bool {
         match line.as_bytes().first() {
             None | Some(b'#') => continue,
             Some(b' ') => {
-                if line.bytes().all(|byte| byte == b' ') {
+                let settled = api_version.is_some() && kind.is_some();
+                if (settled && !open) || line.bytes().all(|byte| byte == b' ') {
                     continue;
                 }
-                let settled = api_version.is_some() && kind.is_some();
-                if empty || open || (!settled && line.bytes().any(may_span_lines)) {
+                if empty || open || line.bytes().any(may_span_lines) {
                     return false;
                 }
                 continue;
@@ -78,7 +79,7 @@ fn is_harmless(text: &str, skip: &impl Fn(&str, &str) -> bool) -> bool {
                 continue;
             }
         };
-        let value = value.split(" #").next().unwrap_or_default().trim_end_matches(' ');
+        let value = before_comment(value);
         if slot.is_some() || !is_plain_word(value) {
             return false;
         }
@@ -169,7 +170,7 @@ impl<'t> List<'t> {
                 }
                 continue;
             };
-            let value = value.split(" #").next().unwrap_or_default().trim_end_matches(' ');
+            let value = before_comment(value);
             body = value.starts_with(['|', '>']).then_some(column);
             open = self.key(column, key, value, skip)?.then_some(column);
         }
@@ -232,17 +233,8 @@ fn is_plain_word(value: &str) -> bool {
 }
 
 fn plain_pair(line: &str) -> Option<(&str, &str)> {
-    let (key, rest) = line.split_once(':')?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let first = key.as_bytes().first()?;
-    if !first.is_ascii_alphabetic() || !key.bytes().all(plain) {
-        return None;
-    }
-    if rest.is_empty() {
-        Some((key, ""))
-    } else {
-        rest.strip_prefix(' ').map(|value| (key, value.trim_start_matches(' ')))
-    }
+    let length = key_length(line)?;
+    Some((&line[..length], line[length + 1..].trim_start_matches(' ')))
 }
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ pub const MAX_DEPTH: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Node<'t> {
     pub(super) start: u32,
     pub(super) end: u32,
     pub(super) data: Data<'t>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Data<'t> {
     /// `tag` is an index into the tree's tags, from 1; 0 is none.
     Scalar {
@@ -87,7 +87,7 @@ pub struct TreeError {
 }
 
 /// One document.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Tree<'t> {
     pub(super) nodes: Vec<Node<'t>>,
     pub(super) items: Vec<NodeId>,
@@ -104,8 +104,20 @@ impl<'t> Tree<'t> {
     ///
     /// All places are those of `text`, not of the part.
     pub fn parse(text: &'t str, chunk: Range<usize>) -> Result<Option<Self>, TreeError> {
-        let nodes = chunk.len() / 24;
-        Builder::new(text, chunk, nodes).run_yaml()
+        match Self::parse_plain(text, chunk.clone()) {
+            Some(tree) => Ok(Some(tree)),
+            None => Self::parse_by_engine(text, chunk),
+        }
+    }
+
+    /// The same, of a document in plain style alone; none at any doubt.
+    pub fn parse_plain(text: &'t str, chunk: Range<usize>) -> Option<Self> {
+        super::plain::read(text, chunk)
+    }
+
+    /// The same, by the YAML engine, which knows every style.
+    pub fn parse_by_engine(text: &'t str, chunk: Range<usize>) -> Result<Option<Self>, TreeError> {
+        Builder::new(text, chunk).run_yaml()
     }
 
     /// The JSON values that the part `chunk` of `text` is a stream of; an error where it is anything else.

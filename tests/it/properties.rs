@@ -3,7 +3,7 @@
 use std::fs;
 
 use proptest::prelude::*;
-use volcheck::cli::properties::{json_holds, lint_holds, paths_hold, sniff_holds};
+use volcheck::cli::properties::{json_holds, lint_holds, paths_hold, plain_holds, sniff_holds};
 
 use crate::support::root;
 
@@ -16,6 +16,7 @@ fn kept_inputs_hold() {
         lint_holds(&bytes);
         if let Ok(text) = std::str::from_utf8(&bytes) {
             sniff_holds(text);
+            plain_holds(text);
             json_holds(text);
             let (a, b) = text.split_once('\n').unwrap_or((text, ""));
             paths_hold(a, b);
@@ -80,6 +81,29 @@ proptest! {
     #[test]
     fn no_document_hides(lines in prop::collection::vec(line(), 1..12), end in prop::sample::select(vec!["\n", "\r\n", "\r"])) {
         sniff_holds(&lines.join(end));
+    }
+}
+
+/// Pieces of lines, from which texts are made that are plain, or nearly so.
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "a: ", "b:", "c: d", "- ", "-", "  ", "    ", " ", "x", "/y:z", "\"q\"", "'s'", "''", "\"", "[", "]",
+        "{", "}", ", ", ",", "[a, b]", "{a: b}", "{}", "|", "|-", ">", " # c", "#", "1", "~", "null", "<<: ",
+        "&x ", "*x", "!!str ", ": ", ":", "?", "%", "...", "é", "\t", "\\", "-x", "=", "on",
+    ])
+}
+
+fn indented_line() -> impl Strategy<Value = String> {
+    (0..5usize, prop::collection::vec(piece(), 0..4))
+        .prop_map(|(indent, pieces)| " ".repeat(indent) + &pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    #[test]
+    fn plain_style_is_read_as_the_engine_reads_it(lines in prop::collection::vec(indented_line(), 1..9), ends in any::<bool>()) {
+        plain_holds(&(lines.join("\n") + if ends { "\n" } else { "" }));
     }
 }
 

@@ -4,8 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use volcheck::cli::manifest::{self, Lint};
+use volcheck::cli::properties::plain_holds;
 use volcheck::finding::Severity;
+use volcheck::policy::holds_no_volume;
 use volcheck::report::{self, Format, Report, Style};
+use volcheck::source::{Tree, harmless_objects, split};
 
 use crate::admission::differences;
 use crate::support::all_rules;
@@ -93,6 +96,24 @@ fn the_sniff_changes_nothing() {
         assert_eq!(on, off, "{name}");
     }
     assert_eq!(broken, ["linkerd__linkerd2/test/integration/deep/dualstack/testdata/ipfamilies-policy.yml"]);
+}
+
+#[test]
+fn plain_style_is_read_as_the_engine_reads_it() {
+    let (mut plain, mut all) = (0, 0);
+    for (_, path) in manifests() {
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        plain_holds(&text);
+        for chunk in split(&text) {
+            if harmless_objects(&text[chunk.range.clone()], holds_no_volume).is_none() {
+                let is_plain = Tree::parse_plain(&text, chunk.range.clone()).is_some();
+                all += chunk.range.len();
+                plain += if is_plain { chunk.range.len() } else { 0 };
+            }
+        }
+    }
+    // Else it would be of no use.
+    assert!(plain * 10 > all * 8, "only {plain} of {all} bytes");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
         }
     };
     let chunks = source::split(file.text());
-    let may_hold_patch = file.text().contains("$patch");
+    let may_hold_patch = memchr::memmem::find(file.text().as_bytes(), b"$patch").is_some();
     let reader = Reader { lint, file: &file, path: name.into(), is_patch, may_hold_patch };
     if let [chunk] = chunks.as_slice() {
         outcome.add(reader.chunk(chunk));
