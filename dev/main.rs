@@ -53,6 +53,7 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", "")))?;
     put("docs/one-verdict.md", one_verdict())?;
     put("docs/reference/cli.md", cli()?)?;
+    put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
     put("README.md", readme(&table)?)?;
     if stale.is_empty() {
         Ok(())

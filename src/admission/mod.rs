@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::judge;
+use crate::engine::{Case, judge};
 use crate::finding::{Finding, Severity};
 use crate::model::{Decode, FieldError, FieldPath, Origin, Str, TypeMeta, read_built_in};
-use crate::policy::Policy;
+use crate::policy::{Date, Policy};
 
 /// At most so many findings in a message; the rest is counted.
 const SHOWN: usize = 10;
@@ -33,7 +33,28 @@ struct Request<'a> {
     #[serde(borrow, default)]
     namespace: Str<'a>,
     #[serde(borrow, default)]
+    user_info: UserInfo<'a>,
+    #[serde(borrow, default)]
     object: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct UserInfo<'a> {
+    #[serde(borrow, default)]
+    username: Str<'a>,
+}
+
+/// Whether a user makes the Pods of workloads, so that its word is taken for who controls one
+/// (`pkg/controller/serviceaccount` and `--use-service-account-credentials` of the controller manager).
+fn is_controller(user: &str, policy: &Policy) -> bool {
+    let built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
+        Some(name) => {
+            let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
+            name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
+        }
+        None => user == "system:kube-controller-manager",
+    };
+    built_in || policy.controllers.iter().any(|known| known == user)
 }
 
 /// Why a text is no review that could be answered.
@@ -100,20 +121,19 @@ struct Json<'a>(&'a str);
 
 impl<'a> Decode<'a> for Json<'a> {
     fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
-        serde_json::from_str(self.0)
-            .map_err(|error| FieldError { path: FieldPath::root(), message: error.to_string() })
+        serde_json::from_str(self.0).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
     }
 }
 
-/// The answer to the review `text` under `policy`, and the findings behind it.
-pub fn review(text: &str, policy: &Policy) -> Result<(Answer, Vec<Finding>), ReviewError> {
+/// The answer to the review `text` under `policy` on the day `today`, and the findings behind it.
+pub fn review(text: &str, policy: &Policy, today: Date) -> Result<(Answer, Vec<Finding>), ReviewError> {
     let review: Review<'_> = serde_json::from_str(text)?;
     if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
         let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
         return Err(ReviewError::Kind { api_version, kind });
     }
     let request = review.request.ok_or(ReviewError::NoRequest)?;
-    let (verdict, findings) = match judge_request(&request, policy) {
+    let (verdict, findings) = match judge_request(&request, policy, today) {
         Ok(findings) => (deny(&findings), findings),
         Err(error) => {
             let message = format!("volcheck: the object can't be read: {}", error.message);
@@ -129,14 +149,15 @@ pub fn review(text: &str, policy: &Policy) -> Result<(Answer, Vec<Finding>), Rev
     Ok((Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }, findings))
 }
 
-fn judge_request(request: &Request<'_>, policy: &Policy) -> Result<Vec<Finding>, FieldError> {
+fn judge_request(request: &Request<'_>, policy: &Policy, today: Date) -> Result<Vec<Finding>, FieldError> {
     // Of a deletion there is no object: nothing comes in.
     let Some(object) = request.object.filter(|object| object.get() != "null") else { return Ok(Vec::new()) };
     let json = Json(object.get());
     let meta: TypeMeta<'_> = json.decode()?;
+    let believes_owner = is_controller(&request.user_info.username, policy);
     let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
     match read_built_in(json, &meta, namespace, Origin::Admission) {
-        Some(object) => Ok(judge(&object?, policy)),
+        Some(object) => Ok(judge(&object?, policy, Case { today, believes_owner }).findings),
         // Other kinds end in Pods, which are judged when they come.
         None => Ok(Vec::new()),
     }

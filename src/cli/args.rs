@@ -1,5 +1,7 @@
 //! The command line's grammar.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::finding::Severity;
@@ -75,9 +77,13 @@ pub(super) struct LintArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PolicyArgs {
-    /// The rules that count: none, recommended, baseline or restricted
-    #[arg(long, default_value = "recommended")]
-    pub(super) profile: Profile,
+    /// The policy file; without it the nearest `volcheck.yaml` from here up to the repository's root
+    #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]
+    pub(super) policy: Option<PathBuf>,
+    /// The rules that count: none, recommended, baseline or restricted; by default as the policy says, or
+    /// recommended
+    #[arg(long)]
+    pub(super) profile: Option<Profile>,
     /// These rules alone, whatever the profile
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
@@ -87,9 +93,9 @@ pub(super) struct PolicyArgs {
     /// The profile alone, whatever policy file there is
     #[arg(long)]
     pub(super) no_policy: bool,
-    /// The namespace of objects that name none
-    #[arg(long, value_name = "NAMESPACE", default_value = "default")]
-    pub(super) namespace: String,
+    /// The namespace of objects that name none; by default as the policy says, or `default`
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(super) namespace: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -136,9 +142,8 @@ pub(super) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
-    /// The profile whose rules are marked
-    #[arg(long, default_value = "recommended")]
-    pub(super) profile: Profile,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
     /// The format of the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: RulesFormat,
@@ -161,4 +166,6 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaOf {
     /// The report of `lint --format json`
     Output,
+    /// The policy file
+    Policy,
 }

@@ -3,6 +3,7 @@
 mod args;
 mod explain;
 mod lint;
+pub mod policy;
 pub mod properties;
 mod review;
 mod rules;
@@ -42,7 +43,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match result {
         Ok(code) => code,
         Err(error) => {
-            complain(&format!("error: {error:#}\n"));
+            match error.downcast_ref::<policy::BadPolicy>() {
+                Some(bad) => complain(&bad.to_string()),
+                None => complain(&format!("error: {error:#}\n")),
+            }
             TROUBLE
         }
     }
@@ -51,6 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     match arguments.what {
         args::SchemaOf::Output => print(crate::report::SCHEMA),
+        args::SchemaOf::Policy => print(&crate::policy::schema()),
     }
     Ok(CLEAN)
 }

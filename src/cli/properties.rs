@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::lint::manifest::{self, Lint, Outcome};
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
-use crate::policy::{self, Overrides, Policy, Profile};
+use crate::policy::{self, Date, Overrides, Policy, Profile};
 use crate::report::{self, Format, Report, Style};
 use crate::rules;
 use crate::source::{self, Tree, harmless_objects};
@@ -16,12 +16,17 @@ use crate::source::{self, Tree, harmless_objects};
 /// The policy with every rule on.
 fn every_rule() -> Policy {
     let select = Some(rules::ALL.iter().map(|rule| rule.meta().id.to_owned()).collect());
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides { select, ignore: Vec::new() });
+    let policy = Policy::of_profile(Profile::Recommended, &Overrides { select, ..Overrides::default() });
     policy.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
-    manifest::lint(&Lint { policy: &every_rule(), parse_all }, "f.yaml", bytes.to_vec(), false)
+    manifest::lint(
+        &Lint { policy: &every_rule(), today: Date::MIN, parse_all },
+        "f.yaml",
+        bytes.to_vec(),
+        false,
+    )
 }
 
 fn rendered(outcome: Outcome, format: Format) -> String {

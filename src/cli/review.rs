@@ -8,14 +8,15 @@ use crate::admission;
 use crate::input::{self, Input, Origin};
 
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
-    let policy = super::lint::policy(&arguments.policy)?;
+    let policy = super::policy::load(&arguments.policy)?;
     let input = match arguments.file.as_str() {
         "-" => Input { name: "<stdin>".to_owned(), origin: Origin::Stdin },
         path => Input { name: path.to_owned(), origin: Origin::Path(path.into()) },
     };
     let bytes = input::read(&input).map_err(|error| anyhow::anyhow!("{}: {}", error.name, error.message))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;
-    let (answer, _) = admission::review(&text, &policy).with_context(|| input.name.clone())?;
+    let (answer, _) =
+        admission::review(&text, &policy, super::policy::today()).with_context(|| input.name.clone())?;
     let mut json = serde_json::to_string_pretty(&answer)?;
     json.push('\n');
     print(&json);

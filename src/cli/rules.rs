@@ -4,20 +4,24 @@ use serde_json::json;
 
 use super::args::{RulesArgs, RulesFormat};
 use super::{CLEAN, print};
-use crate::policy::{Level, Profile};
+use crate::policy::{Level, Overrides, Policy, Profile};
 use crate::rules::{self, Meta};
 
 pub(super) fn run(arguments: &RulesArgs) -> anyhow::Result<u8> {
-    let levels = arguments.profile.levels();
-    let level = |meta: &Meta| match levels.get(meta.id) {
-        Some(Level::Off) => "off",
-        Some(Level::As(severity)) => severity.word(),
-        Some(Level::Default) | None => meta.severity.word(),
+    let policy = match arguments.format {
+        // The table of the documentation, whatever policy there is.
+        RulesFormat::Markdown => Policy::of_profile(Profile::Recommended, &Overrides::default())?,
+        RulesFormat::Text | RulesFormat::Json => super::policy::load(&arguments.policy)?,
+    };
+    let level = |meta: &Meta| match policy.level(meta.id) {
+        Level::Off => "off",
+        Level::As(severity) => severity.word(),
+        Level::Default => meta.severity.word(),
     };
     print(&match arguments.format {
         RulesFormat::Text => text(&level),
         RulesFormat::Json => json(&level),
-        RulesFormat::Markdown => markdown(),
+        RulesFormat::Markdown => markdown(&level),
     });
     Ok(CLEAN)
 }
@@ -58,8 +62,7 @@ fn json(level: &dyn Fn(&Meta) -> &'static str) -> String {
 }
 
 /// The table of the README and of `docs/rules/README.md`.
-fn markdown() -> String {
-    let recommended = Profile::Recommended.levels();
+fn markdown(level: &dyn Fn(&Meta) -> &'static str) -> String {
     let mut out = String::new();
     for group in rules::Group::ALL {
         out.push_str(&format!(
@@ -68,12 +71,9 @@ fn markdown() -> String {
         ));
         for rule in rules::in_group(group) {
             let meta = rule.meta();
-            let severity = match recommended.get(meta.id) {
-                Some(Level::Off) => "off",
-                _ => meta.severity.word(),
-            };
             out.push_str(&format!(
-                "| [`{id}`](docs/rules/{id}.md) | {severity} | {} | {} |\n",
+                "| [`{id}`](docs/rules/{id}.md) | {} | {} | {} |\n",
+                level(meta),
                 meta.summary,
                 meta.fix.word(),
                 id = meta.id,

@@ -1,6 +1,6 @@
 //! The engine: rules × object × policy → findings. Its door is [`judge`]; lint and admission enter by it.
 //!
-//! It knows neither text nor requests.
+//! It knows neither text nor requests, and no clock.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -8,11 +8,29 @@ use std::sync::Arc;
 
 use crate::finding::Finding;
 use crate::model::{Body, Object};
-use crate::policy::{Level, Policy};
+use crate::policy::{Date, Level, Policy};
 use crate::rules::{Context, FAMILY_ORDER};
 
-/// The findings of `object` under `policy`, in the order of the rules.
-pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
+/// What an object is judged by, beside itself and the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The day, for what expires.
+    pub today: Date,
+    /// Whether the object's word is taken for who controls it: anybody may write an owner reference.
+    pub believes_owner: bool,
+}
+
+/// What was found in an object.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What counts, in the order of the rules.
+    pub findings: Vec<Finding>,
+    /// What the policy excuses, each with the place of its exemption in the policy's list.
+    pub exempted: Vec<(Finding, usize)>,
+}
+
+/// Judges `object` under `policy`.
+pub fn judge(object: &Object<'_>, policy: &Policy, case: Case) -> Judged {
     let mut findings = Vec::new();
     match &object.body {
         Body::Pods(pods) => {
@@ -27,15 +45,39 @@ pub fn judge(object: &Object<'_>, policy: &Policy) -> Vec<Finding> {
         }
         Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
     }
+    let mut exempted = excuse(&mut findings, object, policy, case);
     keep_worst_of_families(&mut findings);
     if object.pods().len() > 1 {
         drop_repeats(&mut findings);
     }
-    if !findings.is_empty() {
+    if !findings.is_empty() || !exempted.is_empty() {
         let id = Arc::new(object.id.clone());
-        findings.iter_mut().for_each(|finding| finding.object = Some(Arc::clone(&id)));
+        let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
+        all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
     }
-    findings
+    Judged { findings, exempted }
+}
+
+/// Takes out what the policy excuses. Before the families: what is excused hides no other finding.
+fn excuse(
+    findings: &mut Vec<Finding>,
+    object: &Object<'_>,
+    policy: &Policy,
+    case: Case,
+) -> Vec<(Finding, usize)> {
+    let workload = case.believes_owner.then_some(&object.workload);
+    let exemption = |finding: &Finding| policy.exemption(finding, &object.id, workload, case.today);
+    if !findings.iter().any(|finding| exemption(finding).is_some()) {
+        return Vec::new();
+    }
+    let mut exempted = Vec::new();
+    for finding in std::mem::take(findings) {
+        match exemption(&finding) {
+            Some(by) => exempted.push((finding, by)),
+            None => findings.push(finding),
+        }
+    }
+    exempted
 }
 
 fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &mut Vec<Finding>) {

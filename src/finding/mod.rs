@@ -10,7 +10,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{FieldPath, ObjectId};
 
@@ -19,7 +20,7 @@ pub use fix::{Edit, EditValue, Fix, Safety};
 
 /// How bad a finding is, which is all that decides what follows from it: an error denies and fails a lint
 /// run, a warning warns, an info is audited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.

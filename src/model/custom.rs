@@ -109,6 +109,11 @@ impl CustomKinds {
         Self(kinds)
     }
 
+    /// Adds these kinds.
+    pub fn extend(&mut self, kinds: Vec<CustomKind>) {
+        self.0.extend(kinds);
+    }
+
     /// The entry of a kind.
     pub fn get(&self, group: &str, kind: &str) -> Option<&CustomKind> {
         self.0.iter().rev().find(|entry| entry.group == group && entry.kind == kind)

@@ -329,7 +329,7 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     })
 }
 
-/// A path of a catalogue: a segment may be `*`, any one name, or end in `*`, any name that begins so.
+/// A path of a catalogue: a segment may hold one `*`, which is any text within a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     form: Form,
@@ -339,14 +339,18 @@ pub struct PathPattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Name(Box<str>),
-    Prefix(Box<str>),
+    /// What stands before the `*`, and behind it.
+    Around(Box<str>, Box<str>),
 }
 
 impl Part {
     fn matches(&self, name: &str) -> bool {
         match self {
             Self::Name(own) => **own == *name,
-            Self::Prefix(prefix) => name.starts_with(&**prefix),
+            Self::Around(before, behind) => {
+                let rest = name.strip_prefix(&**before);
+                rest.is_some_and(|rest| rest.ends_with(&**behind))
+            }
         }
     }
 }
@@ -375,8 +379,8 @@ impl PathPattern {
         if path.form == Form::Posix && path.to_string() != text {
             return None;
         }
-        let part = |name: Box<str>| match name.strip_suffix('*') {
-            Some(prefix) => Part::Prefix(prefix.into()),
+        let part = |name: Box<str>| match name.split_once('*') {
+            Some((before, behind)) => Part::Around(before.into(), behind.into()),
             None => Part::Name(name),
         };
         Some(Self { form: path.form, segments: path.segments.into_iter().map(part).collect() })
@@ -384,7 +388,7 @@ impl PathPattern {
 
     /// Whether it means more than one path.
     pub fn has_wildcard(&self) -> bool {
-        self.segments.iter().any(|part| matches!(part, Part::Prefix(_)))
+        self.segments.iter().any(|part| matches!(part, Part::Around(..)))
     }
 
     /// How many names it has: of two patterns that fit a path, the one with more is nearer.

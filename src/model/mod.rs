@@ -34,7 +34,7 @@ pub use read::{
     Decode, FieldError, Node, TypeMeta, holds_patch, is_built_in, pod_spec_patches, read, read_built_in,
 };
 pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
-pub use text::printable;
+pub use text::{meant, printable, similar};
 pub use value::{List, Map, Str};
 pub use volume::{
     ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,

@@ -164,6 +164,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Whether its pods were found by its structure: the kind isn't known.
+    pub fn is_heuristic(&self) -> bool {
+        self.pods().iter().any(|pod| pod.is_heuristic)
+    }
+
     /// Its PersistentVolume's spec.
     pub fn persistent_volume(&self) -> Option<&PersistentVolumeSpec<'a>> {
         match &self.body {

@@ -25,9 +25,16 @@ pub struct FieldError {
     pub path: FieldPath,
     /// What is wrong, in one clause.
     pub message: String,
+    /// Whether it is the key there that is wrong, not its value.
+    pub is_key: bool,
 }
 
 impl FieldError {
+    /// An error about the value at `path`.
+    pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
+        Self { path, message: message.into(), is_key: false }
+    }
+
     fn within(mut self, outer: &FieldPath) -> Self {
         self.path = outer.join(&self.path);
         self

@@ -1,13 +1,16 @@
 //! The built-in documents of `policies/`: the catalogues, read once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::document::{CatalogueEntry, Directory, ExemptionEntry};
+use super::exemption::Exemption;
+use super::layer::Layer;
 use crate::finding::Severity;
 use crate::model::{CustomKind, CustomKinds, PathPattern};
-use crate::rules::{Catalog, Entry, EntryClass, HostPathType, MountParent, NamedPath, Options};
+use crate::rules::{Catalog, Entry, MountParent, NamedPath, Options};
 
 /// A document of `policies/`, as the build script left it.
 macro_rules! document {
@@ -32,39 +35,34 @@ pub(super) fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostPathDocument {
-    entries: Vec<HostPathEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostPathEntry {
-    path: String,
-    class: String,
-    reason: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    severity: Option<String>,
+    entries: Vec<CatalogueEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PathDocument {
-    entries: Vec<PathEntry>,
+    entries: Vec<Directory>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParentDocument {
+    entries: Vec<ParentEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScratchDocument {
-    container: Vec<PathEntry>,
-    node: Vec<PathEntry>,
+    container: Vec<Directory>,
+    node: Vec<Directory>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PathEntry {
+struct ParentEntry {
     path: String,
     reason: String,
-    severity: Option<String>,
+    severity: Severity,
 }
 
 #[derive(Deserialize)]
@@ -92,9 +90,9 @@ pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
         let data: PathDocument = built_in(document!("data-directories"));
-        let parents: PathDocument = built_in(document!("mount-parents"));
-        let in_container = |entry| named(entry, PathPattern::of_container);
-        let on_node = |entry| named(entry, PathPattern::new);
+        let parents: ParentDocument = built_in(document!("mount-parents"));
+        let in_container = |entry| built_in_path(entry, PathPattern::of_container);
+        let on_node = |entry| built_in_path(entry, PathPattern::new);
         Options {
             catalog: catalog(),
             data_directories: data.entries.into_iter().map(in_container).collect(),
@@ -104,12 +102,12 @@ pub fn options() -> &'static Options {
                 .entries
                 .into_iter()
                 .map(|entry| MountParent {
-                    severity: severity(&entry.path, entry.severity.as_deref()).unwrap_or(Severity::Info),
-                    named: on_node(entry),
+                    severity: entry.severity,
+                    named: on_node(Directory { path: entry.path, reason: entry.reason }),
                 })
                 .collect(),
             allowed_host_paths: None,
-            default_size_limit: "1Gi".to_owned(),
+            default_sizes: HashMap::new(),
         }
     });
     &OPTIONS
@@ -120,40 +118,71 @@ fn catalog() -> Catalog {
     Catalog::new(document.entries.into_iter().map(entry).collect())
 }
 
-fn entry(entry: HostPathEntry) -> Entry {
-    let class = match entry.class.as_str() {
-        "socket" => EntryClass::Socket,
-        "never" => EntryClass::Never,
-        "credentials" => EntryClass::Credentials,
-        "agent-socket" => EntryClass::AgentSocket,
-        "read" => EntryClass::Read,
-        "harmless" => EntryClass::Harmless,
-        other => panic!("host-paths: `{}` has the unknown class `{other}`", entry.path),
-    };
-    let kind = entry.kind.map(|word| {
-        let kind = HostPathType::ALL.into_iter().find(|kind| kind.word() == word);
-        kind.unwrap_or_else(|| panic!("host-paths: `{}` has the unknown type `{word}`", entry.path))
-    });
-    Entry {
-        pattern: pattern(&entry.path, PathPattern::new),
-        class,
-        reason: entry.reason,
-        kind,
-        severity: severity(&entry.path, entry.severity.as_deref()),
-        path: entry.path,
+fn entry(entry: CatalogueEntry) -> Entry {
+    let path = entry.path.clone();
+    entry.checked().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
+}
+
+fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> NamedPath {
+    match parse(&entry.path) {
+        Some(pattern) => named(entry, pattern),
+        None => panic!("`{}` is not absolute, clean and free of aliases", entry.path),
     }
 }
 
-fn named(entry: PathEntry, parse: fn(&str) -> Option<PathPattern>) -> NamedPath {
-    NamedPath { pattern: pattern(&entry.path, parse), path: entry.path, reason: entry.reason }
+/// The directory of an entry whose path is `pattern`.
+pub(super) fn named(entry: Directory, pattern: PathPattern) -> NamedPath {
+    NamedPath { pattern, path: entry.path, reason: entry.reason }
 }
 
-fn pattern(path: &str, parse: fn(&str) -> Option<PathPattern>) -> PathPattern {
-    parse(path).unwrap_or_else(|| panic!("`{path}` is not absolute, clean and free of aliases"))
+/// The pack of exemptions for agents of the node; `node-agents/NAME` is that agent's part.
+pub(super) const NODE_AGENTS: &str = "node-agents";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackDocument {
+    agents: BTreeMap<String, Agent>,
 }
 
-fn severity(path: &str, word: Option<&str>) -> Option<Severity> {
-    word.map(|word| word.parse().unwrap_or_else(|error| panic!("`{path}`: {error}")))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Agent {
+    /// The manifests that show the need.
+    #[serde(rename = "sources")]
+    _sources: Vec<String>,
+    exemptions: Vec<ExemptionEntry>,
+}
+
+fn agents() -> &'static BTreeMap<String, Agent> {
+    static AGENTS: LazyLock<BTreeMap<String, Agent>> =
+        LazyLock::new(|| built_in::<PackDocument>(document!("node-agents")).agents);
+    &AGENTS
+}
+
+/// The names that `extends` knows.
+pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let part = |agent: &String| format!("{NODE_AGENTS}/{agent}");
+        std::iter::once(NODE_AGENTS.to_owned()).chain(agents().keys().map(part)).collect()
+    });
+    NAMES.iter().map(String::as_str)
+}
+
+/// The pack `name`, or the part of one.
+pub(super) fn pack(name: &str) -> Option<Layer> {
+    let part = name.strip_prefix(NODE_AGENTS)?;
+    let wanted = if part.is_empty() { None } else { Some(part.strip_prefix('/')?) };
+    let chosen: Vec<_> =
+        agents().iter().filter(|(agent, _)| wanted.is_none_or(|name| name == *agent)).collect();
+    if chosen.is_empty() {
+        return None;
+    }
+    let exemption = |entry: &ExemptionEntry| match Exemption::new(entry, None) {
+        Ok(exemption) => exemption,
+        Err(mistakes) => panic!("{NODE_AGENTS}: {mistakes:?}"),
+    };
+    let exemptions = chosen.into_iter().flat_map(|(_, agent)| &agent.exemptions).map(exemption).collect();
+    Some(Layer { name: name.into(), exemptions, ..Layer::default() })
 }
 
 /// Where the pods of well-known custom kinds are.

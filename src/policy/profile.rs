@@ -1,18 +1,20 @@
 //! The built-in profiles.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Level;
 use super::builtin::{built_in, document};
-use crate::finding::Severity;
+use super::document::Document;
 use crate::rules;
 
 /// A built-in choice of rules; each holds the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// No rule.
     None,
@@ -48,17 +50,15 @@ impl Profile {
         }
     }
 
-    /// How much each rule counts in this profile.
-    pub fn levels(self) -> HashMap<&'static str, Level> {
+    /// How much each rule counts in this profile, and which profile says so.
+    pub(super) fn settings(self) -> HashMap<&'static str, (Level, Self)> {
         let document: Document = built_in(self.document());
-        let mut levels = match document.extends {
-            Some(outer) => outer.parse::<Self>().map(Self::levels).unwrap_or_default(),
-            None => rules::ALL.iter().map(|rule| (rule.meta().id, Level::Default)).collect(),
-        };
+        let mut levels = document.profile.map(Self::settings).unwrap_or_default();
         for rule in rules::ALL {
             let id = rule.meta().id;
-            if let Some(level) = document.rules.get(id).or_else(|| document.rules.get("*")) {
-                levels.insert(id, level.0);
+            let setting = document.rules.get(id).or_else(|| document.rules.get("*"));
+            if let Some(level) = setting.and_then(|setting| setting.level) {
+                levels.insert(id, (level, self));
             }
         }
         levels
@@ -80,25 +80,5 @@ impl FromStr for Profile {
             .into_iter()
             .find(|profile| profile.name() == text)
             .ok_or_else(|| format!("`{text}` is none of {}", names()))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    extends: Option<String>,
-    rules: BTreeMap<String, LevelWord>,
-}
-
-/// `off`, or a severity.
-#[derive(Deserialize)]
-#[serde(try_from = "&str")]
-struct LevelWord(Level);
-
-impl TryFrom<&str> for LevelWord {
-    type Error = <Severity as FromStr>::Err;
-
-    fn try_from(word: &str) -> Result<Self, Self::Error> {
-        Ok(Self(if word == "off" { Level::Off } else { Level::As(word.parse()?) }))
     }
 }

@@ -16,6 +16,7 @@ use crate::finding::{Finding, Severity};
 use crate::source::{File, Span};
 
 pub use json::SCHEMA;
+pub use text::diagnostic;
 
 /// A finding with its places in a text.
 #[derive(Clone, Debug)]

@@ -59,6 +59,23 @@ fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
     block
 }
 
+/// A mistake in a file of volcheck's own, such as a policy, as a finding is shown.
+pub fn diagnostic(id: &str, message: &str, path: &str, place: Option<(&File, Span)>) -> String {
+    let group = Group::with_title(Level::ERROR.primary_title(message).id(id));
+    let group = match place {
+        Some((file, span)) => {
+            let line = file.line_range(span.start.line);
+            let range = span.start.offset - line.start..span.end.offset - line.start;
+            let snippet = Snippet::source(&file.text()[line]).line_start(span.start.line).path(path);
+            group.element(snippet.annotation(AnnotationKind::Primary.span(range)))
+        }
+        None => group.element(annotate_snippets::Origin::path(path)),
+    };
+    let mut text = Renderer::plain().render(&[group]);
+    text.push_str("\n\n");
+    text
+}
+
 /// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost more than
 /// the judging.
 fn notes(located: &Located, style: Style, out: &mut String) {

@@ -4,12 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use super::words::{container, quoted};
-use super::{Context, NamedPath};
+use super::{Context, NamedPath, OptionMeta};
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::{
     ContainerList, EmptyDirSource, FieldPath, HostPath, MountOf, Origin, Pod, Quantity, Source, Volume,
     VolumeMount,
 };
+
+/// What the fix of an unbounded emptyDir writes.
+pub(super) const DEFAULT_SIZE: OptionMeta =
+    OptionMeta { name: "defaultSize", summary: "the `sizeLimit` that the fix writes; `1Gi` by default" };
 
 /// A volume that is an emptyDir.
 #[derive(Clone, Debug)]
@@ -82,7 +86,7 @@ impl EmptyDir<'_> {
             Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
         // Where `emptyDir` isn't written out, there is nothing to set a key of.
         let Some(Source::EmptyDir(_)) = self.volume.source() else { return finding };
-        let size = EditValue::Str(cx.options.default_size_limit.clone());
+        let size = EditValue::Str(cx.options.default_size(rule).to_owned());
         finding.fix(Fix { safety: Safety::Unsafe, edits: vec![Edit::Set(self.size_limit_field(), size)] })
     }
 }

@@ -1,5 +1,7 @@
 //! Options: what rules know beside the object.
 
+use std::collections::HashMap;
+
 use super::catalog::Catalog;
 use super::context::HostUse;
 use crate::finding::Severity;
@@ -49,11 +51,16 @@ pub struct Options {
     pub mount_parents: Vec<MountParent>,
     /// The allowed host paths; none where there is no such list.
     pub allowed_host_paths: Option<Vec<AllowedHostPath>>,
-    /// What `sizeLimit` a fix writes.
-    pub default_size_limit: String,
+    /// What `sizeLimit` the fix of a rule writes, where the policy says so.
+    pub default_sizes: HashMap<&'static str, String>,
 }
 
 impl Options {
+    /// What `sizeLimit` the fix of the rule `id` writes.
+    pub fn default_size(&self, id: &str) -> &str {
+        self.default_sizes.get(id).map_or("1Gi", String::as_str)
+    }
+
     /// Whether the allow list holds a path of the node, with the access that its mount asks for.
     pub fn allows(&self, used: &HostUse<'_>) -> bool {
         let list = self.allowed_host_paths.iter().flatten();

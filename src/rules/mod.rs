@@ -106,6 +106,8 @@ rules! {
         duplicate_key,
         overriding_merge_key,
         dropped_text,
+        expired_exemption,
+        unused_exemption,
     ],
 }
 
@@ -138,12 +140,12 @@ pub fn find(id: &str) -> Option<&'static dyn Rule> {
     ALL.iter().copied().find(|rule| rule.meta().id == id)
 }
 
-/// The ids nearest to `id`, for a question like "did you mean".
+/// The id that `id` may stand for, for a question like "did you mean".
 pub fn similar(id: &str) -> Option<&'static str> {
-    ALL.iter()
-        .map(|rule| rule.meta().id)
-        .map(|known| (strsim::damerau_levenshtein(id, known), known))
-        .filter(|(distance, known)| *distance <= 3.max(known.len() / 4))
-        .min()
-        .map(|(_, known)| known)
+    crate::model::similar(id, ALL.iter().map(|rule| rule.meta().id))
+}
+
+/// Whether a rule is about what can't be judged at all: no policy excuses that.
+pub fn cannot_be_excused(id: &str) -> bool {
+    matches!(id, "unanalyzed-document" | "invalid-field-value")
 }

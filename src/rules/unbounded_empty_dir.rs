@@ -58,6 +58,10 @@
 //! Sets `sizeLimit` to the policy's default size. Unsafe: a Pod that needs more is evicted. There is none for an
 //! emptyDir that isn't written out; `implicit-empty-dir` writes it.
 //!
+//! ## Options
+//!
+//! `defaultSize` is what the fix writes; `1Gi` where the policy says nothing.
+//!
 //! ## When to allow it
 //!
 //! Where a LimitRange of the namespace gives every container a limit for `ephemeral-storage`: the webhook sees
@@ -67,7 +71,7 @@
 //!
 //! - [Kubernetes: local ephemeral storage](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage)
 
-use super::empty_dirs::{Medium, unbounded};
+use super::empty_dirs::{DEFAULT_SIZE, Medium, unbounded};
 use super::words::quoted;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
@@ -80,7 +84,7 @@ const META: Meta = Meta {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[DEFAULT_SIZE],
     lint_only: None,
     source: include_str!("unbounded_empty_dir.rs"),
 };

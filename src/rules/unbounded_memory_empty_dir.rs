@@ -59,6 +59,10 @@
 //!
 //! Sets `sizeLimit` to the policy's default size. Unsafe: a write beyond it fails.
 //!
+//! ## Options
+//!
+//! `defaultSize` is what the fix writes; `1Gi` where the policy says nothing.
+//!
 //! ## When to allow it
 //!
 //! Where a LimitRange of the namespace gives every container a memory limit: the webhook sees that limit, the
@@ -68,7 +72,7 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
-use super::empty_dirs::{Medium, unbounded};
+use super::empty_dirs::{DEFAULT_SIZE, Medium, unbounded};
 use super::words::quoted;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
@@ -81,7 +85,7 @@ const META: Meta = Meta {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[DEFAULT_SIZE],
     lint_only: None,
     source: include_str!("unbounded_memory_empty_dir.rs"),
 };

@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess,
 
 use super::scalar::Scalar;
 use super::tree::{NodeId, Pair, Tree, View};
-use crate::model::{Decode, FieldError, Node, Segment};
+use crate::model::{Decode, FieldError, Node, Segment, meant};
 
 /// Why a value isn't what its field holds.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ struct DecodeError {
     message: String,
     /// The way to the value, innermost step first while the error travels outwards.
     steps: Vec<Segment>,
+    /// Whether it is the key there that is wrong.
+    is_key: bool,
 }
 
 impl DecodeError {
@@ -36,7 +38,7 @@ impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), steps: Vec::new() }
+        Self { message: message.to_string(), steps: Vec::new(), is_key: false }
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -56,6 +58,24 @@ impl de::Error for DecodeError {
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::invalid_type(found, expected)
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let known = meant(field, expected.iter().copied());
+        let field = Cow::Owned(field.to_owned());
+        let mut error =
+            Self::custom(format_args!("unknown key `{}`{known}", crate::model::printable(&field)));
+        error.is_key = true;
+        error.at(Segment::Key(field))
+    }
+
+    fn unknown_variant(word: &str, expected: &'static [&'static str]) -> Self {
+        let known = meant(word, expected.iter().copied());
+        Self::custom(format_args!("unknown word `{}`{known}", crate::model::printable(word)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("lacks the key `{field}`"))
     }
 
     fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
@@ -85,8 +105,11 @@ fn plain(expected: &str) -> &str {
 
 /// The value `node` of `tree` as a `T`.
 pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Result<T, FieldError> {
-    T::deserialize(Decoder { tree, node })
-        .map_err(|error| FieldError { path: error.steps.into_iter().rev().collect(), message: error.message })
+    T::deserialize(Decoder { tree, node }).map_err(|error| FieldError {
+        path: error.steps.into_iter().rev().collect(),
+        message: error.message,
+        is_key: error.is_key,
+    })
 }
 
 /// A node, to be decoded or walked.
@@ -270,12 +293,25 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor.visit_unit()
     }
 
+    /// A variant is a word as it is written: `off`, which YAML takes for a boolean, too.
+    fn deserialize_enum<V: Visitor<'a>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.tree.view(self.node) {
+            View::Scalar(word) => visitor.visit_enum(word.into_deserializer()),
+            _ => Err(self.refuse(&visitor)),
+        }
+    }
+
     integers! { deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
     deserialize_u32 deserialize_u64 }
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
-        i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct enum identifier
+        i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 

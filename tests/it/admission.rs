@@ -10,7 +10,7 @@ use volcheck::policy::Policy;
 use volcheck::rules;
 use volcheck::source::{Tree, decode, split};
 
-use crate::support::{all_rules, lint, manifests, name, root};
+use crate::support::{TODAY, all_rules, lint, manifests, name, root};
 
 /// The objects of a text that admission judges, each with its text as JSON.
 pub fn objects(text: &str) -> Vec<Value> {
@@ -150,7 +150,7 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let linted = both_places(outcome.findings.iter().map(|located| &located.finding).filter(built_in));
     let mut reviewed = Vec::new();
     for object in objects(text) {
-        let answer = review(&creation(&as_handed_on(object)), policy);
+        let answer = review(&creation(&as_handed_on(object)), policy, TODAY);
         let (_, findings) = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
         reviewed.extend(findings);
     }
@@ -180,7 +180,7 @@ fn a_review_is_denied_exactly_when_there_is_an_error() {
         "volumes": [{"name": "v", "hostPath": {"path": "/srv/x", "type": "Directory"}}],
     }});
     let policy = all_rules();
-    let (answer, _) = review(&creation(&pod), &policy).expect("a review");
+    let (answer, _) = review(&creation(&pod), &policy, TODAY).expect("a review");
     assert!(!answer.is_allowed());
     assert!(
         answer.message().contains("[writable-host-path] spec.containers[0].volumeMounts[0]"),
@@ -188,6 +188,6 @@ fn a_review_is_denied_exactly_when_there_is_an_error() {
         answer.message()
     );
     let none = Policy::of_profile(volcheck::policy::Profile::None, &Default::default()).expect("a profile");
-    let (answer, _) = review(&creation(&pod), &none).expect("a review");
+    let (answer, _) = review(&creation(&pod), &none, TODAY).expect("a review");
     assert!(answer.is_allowed());
 }

@@ -9,6 +9,7 @@ mod cli;
 mod evasions;
 mod house;
 mod paths;
+mod policy;
 mod properties;
 mod reports;
 mod rules;

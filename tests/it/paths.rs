@@ -160,7 +160,7 @@ fn roots_names_and_flaws_are_seen() {
 }
 
 #[test]
-fn patterns_match_names_and_beginnings_of_names() {
+fn patterns_match_names_and_parts_of_names() {
     let relation = |path: &str, pattern: &str| {
         HostPath::new(path).relation(&PathPattern::new(pattern).unwrap_or_else(|| panic!("{pattern}")))
     };
@@ -169,6 +169,10 @@ fn patterns_match_names_and_beginnings_of_names() {
     assert_eq!(relation("/run/user/1000/other", "/run/user/*/docker.sock"), Relation::Apart);
     assert_eq!(relation("/dev/nvidia0", "/dev/nvidia*"), Relation::Equal);
     assert_eq!(relation("/dev/nvme0", "/dev/nvidia*"), Relation::Apart);
+    assert_eq!(relation("/a/x.csi", "/a/*.csi"), Relation::Equal);
+    assert_eq!(relation("/a/x.csi.d", "/a/*.csi"), Relation::Apart);
+    assert_eq!(relation("/a/aba", "/a/a*ba"), Relation::Equal);
+    assert_eq!(relation("/a/aa", "/a/aa*a"), Relation::Apart);
     assert_eq!(relation("/home/a/.aws/credentials", "/home/*/.aws"), Relation::Descendant);
     assert_eq!(relation("/var/lib/dockerx", "/var/lib/docker"), Relation::Apart);
 }

@@ -6,7 +6,7 @@ use std::fs;
 use volcheck::policy::Policy;
 use volcheck::rules::{self, Meta};
 
-use crate::support::{golden, lint, manifests, name, root, selecting, text_of};
+use crate::support::{golden, judged, manifests, name, root, selecting, text_of};
 
 /// The headings of a page, in order; those with `true` on every page.
 const HEADINGS: &[(&str, bool)] = &[
@@ -36,7 +36,7 @@ fn marked(text: &str, rule: &str) -> Vec<usize> {
 
 /// The lines where `policy` finds `rule`, the errors of the run included.
 fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
-    let outcome = lint(policy, name, text);
+    let outcome = judged(policy, name, text, rule);
     let all = outcome.errors.iter().chain(&outcome.findings);
     let own = all.filter(|located| located.finding.rule == rule);
     let mut lines: Vec<_> =
@@ -100,7 +100,7 @@ fn each_rule_shows_its_findings_as_on_record() {
         let mut out = String::new();
         for path in manifests(&folder.join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            out.push_str(&text_of(lint(&selecting(&[meta.id]), &name(&path), &text)));
+            out.push_str(&text_of(judged(&selecting(&[meta.id]), &name(&path), &text, meta.id)));
             out.push('\n');
         }
         problems.extend(golden(&folder.join("output.txt"), &out).err());
@@ -131,7 +131,7 @@ fn pages_have_their_headings_and_examples_that_hold() {
         for (mark, text) in page.examples() {
             let policy = selecting(&[meta.id]);
             let lines = found(&policy, "example.yaml", text, meta.id);
-            let errors = lint(&policy, "example.yaml", text).errors;
+            let errors = judged(&policy, "example.yaml", text, meta.id).errors;
             if !is_run_error(meta) && !errors.is_empty() {
                 problems.push(format!("{}: an example isn't judged: {}", meta.id, errors[0].finding.message));
             }
@@ -155,7 +155,7 @@ fn messages_read_alike() {
     for meta in metas() {
         for path in manifests(&root().join("tests/fixtures").join(meta.id).join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            let outcome = lint(&selecting(&[meta.id]), &name(&path), &text);
+            let outcome = judged(&selecting(&[meta.id]), &name(&path), &text, meta.id);
             for located in outcome.findings.iter().chain(&outcome.errors) {
                 let finding = &located.finding;
                 let texts = [&*finding.message, &finding.why, &finding.help, &finding.primary.text];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use volcheck::cli::manifest::{self, Lint, Outcome};
 use volcheck::finding::Severity;
 use volcheck::model::PathPattern;
-use volcheck::policy::{Overrides, Policy, Profile};
+use volcheck::policy::{Date, Level, Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Report, Style};
 use volcheck::rules::AllowedHostPath;
 
@@ -18,7 +18,7 @@ pub fn root() -> &'static Path {
 /// A policy with these rules alone, and what a policy must say so that they find anything.
 pub fn selecting(rules: &[&str]) -> Policy {
     let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
-    let overrides = Overrides { select, ignore: Vec::new() };
+    let overrides = Overrides { select, ..Overrides::default() };
     let mut policy = Policy::of_profile(Profile::Recommended, &overrides).expect("known rules");
     if rules.contains(&"unlisted-host-path") {
         policy.options.allowed_host_paths = Some(allow_list(&[("/var/log", true), ("/srv/volumes", false)]));
@@ -42,7 +42,34 @@ pub fn all_rules() -> Policy {
 
 /// What comes of a text.
 pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
-    manifest::lint(&Lint { policy, parse_all: false }, name, text.as_bytes().to_vec(), false)
+    let lint = Lint { policy, today: TODAY, parse_all: false };
+    manifest::lint(&lint, name, text.as_bytes().to_vec(), false)
+}
+
+/// The day of the tests.
+pub const TODAY: Date = Date::constant(2026, 6, 1);
+
+/// Whether a rule is about the policy itself, so that its fixtures and examples are policies.
+pub fn is_about_policy(rule: &str) -> bool {
+    ["expired-exemption", "unused-exemption"].contains(&rule)
+}
+
+/// What comes of the text `name`, a manifest; or, for a rule about the policy, a policy beside the example's
+/// manifest.
+pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
+    if !is_about_policy(rule) {
+        return lint(policy, name, text);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = folder.path().join("volcheck.yaml");
+    fs::write(&written, text).expect("written");
+    let ignore = if policy.level(rule) == Level::Off { vec![rule.to_owned()] } else { Vec::new() };
+    let own = Policy::load(&written, &Overrides { ignore, ..Overrides::default() }).expect("a policy");
+    let manifest = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
+    let used: Vec<_> = lint(&own, "agent.yaml", &manifest).exempted.into_iter().map(|(_, by)| by).collect();
+    let mut findings = volcheck::cli::policy::findings(&own, Some(&used), TODAY);
+    findings.iter_mut().for_each(|located| located.place.path = name.into());
+    Outcome { findings, ..Outcome::default() }
 }
 
 /// The text report of an outcome, all severities shown.

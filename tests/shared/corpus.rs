@@ -11,7 +11,7 @@ use volcheck::report::{self, Format, Report, Style};
 use volcheck::source::{Tree, harmless_objects, split};
 
 use crate::admission::differences;
-use crate::support::all_rules;
+use crate::support::{TODAY, all_rules};
 use crate::{manifests, shared};
 
 fn volcheck(arguments: &[&str]) -> (i32, String) {
@@ -77,7 +77,7 @@ fn the_sniff_changes_nothing() {
     for (name, path) in manifests() {
         let bytes = fs::read(path).expect("a file");
         let outcomes = [false, true].map(|parse_all| {
-            manifest::lint(&Lint { policy: &policy, parse_all }, &name, bytes.clone(), false)
+            manifest::lint(&Lint { policy: &policy, today: TODAY, parse_all }, &name, bytes.clone(), false)
         });
         // What is skipped isn't judged for syntax: the property is one of documents that parse.
         if outcomes[0].errors.len() != outcomes[1].errors.len() {

@@ -8,10 +8,10 @@ use serde::de::IgnoredAny;
 
 use super::kustomize::is_kustomization;
 use super::patch;
-use crate::engine::judge;
+use crate::engine::{Case, Judged, judge};
 use crate::finding::{Finding, Severity};
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
-use crate::policy::{self, Level, Policy};
+use crate::policy::{self, Date, Policy};
 use crate::report::{Counts, Located, Place};
 use crate::source::{
     self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, harmless_objects, locate,
@@ -26,6 +26,8 @@ pub const RAW_TEMPLATE: &str = "a raw template, which is no YAML before it is re
 pub struct Lint<'p> {
     /// The policy.
     pub policy: &'p Policy,
+    /// The day, for what expires.
+    pub today: Date,
     /// Whether documents that can't hold a volume are parsed, too.
     pub parse_all: bool,
 }
@@ -37,6 +39,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// What was found in objects.
     pub findings: Vec<Located>,
+    /// What the policy excuses, each with the place of its exemption in the policy's list.
+    pub exempted: Vec<(Located, usize)>,
     /// What couldn't be judged.
     pub errors: Vec<Located>,
 }
@@ -50,6 +54,7 @@ impl Outcome {
         self.counts.objects_with_volumes += other.counts.objects_with_volumes;
         self.counts.other_documents += other.counts.other_documents;
         self.findings.extend(other.findings);
+        self.exempted.extend(other.exempted);
         self.errors.extend(other.errors);
     }
 }
@@ -203,6 +208,7 @@ impl Reader<'_> {
         }
         let policy = self.lint.policy;
         match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+            Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
                 let is_part =
                     self.is_patch || (self.may_hold_patch && model::holds_patch(Value { tree, node }));
@@ -210,9 +216,7 @@ impl Reader<'_> {
                     pods.iter_mut().for_each(|pod| pod.is_whole = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-                for finding in judge(&object, policy) {
-                    outcome.findings.push(self.located(tree, node, finding));
-                }
+                self.put(tree, node, judge(&object, policy, self.case()), outcome);
                 self.patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     self.repeated_keys(tree, node, &object, outcome);
@@ -232,18 +236,25 @@ impl Reader<'_> {
     ) {
         let policy = self.lint.policy;
         for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
-            match patch::findings(policy, &object.id, &object.workload, &path, &text) {
-                Ok(findings) => {
-                    outcome
-                        .findings
-                        .extend(findings.into_iter().map(|finding| self.located(tree, node, finding)));
-                }
+            match patch::judged(policy, self.case(), object, &path, &text) {
+                Ok(judged) => self.put(tree, node, judged, outcome),
                 Err(message) => {
-                    let error = FieldError { path, message: format!("no patch of a pod spec: {message}") };
+                    let error = FieldError::new(path, format!("no patch of a pod spec: {message}"));
                     outcome.errors.push(self.invalid(tree, node, &error, Some(meta)));
                 }
             }
         }
+    }
+
+    /// A manifest's word is taken: who can write it can write the workload, too.
+    fn case(&self) -> Case {
+        Case { today: self.lint.today, believes_owner: true }
+    }
+
+    fn put(&self, tree: &Tree<'_>, node: NodeId, judged: Judged, outcome: &mut Outcome) {
+        let located = |finding| self.located(tree, node, finding);
+        outcome.findings.extend(judged.findings.into_iter().map(located));
+        outcome.exempted.extend(judged.exempted.into_iter().map(|(finding, by)| (located(finding), by)));
     }
 
     fn invalid(
@@ -311,12 +322,16 @@ impl Reader<'_> {
         other: Pair,
         outcome: &mut Outcome,
     ) {
-        let Some(mut finding) = self.leveled(finding) else { return };
+        let Some(mut finding) = self.lint.policy.leveled(finding) else { return };
         finding.object = Some(Arc::new(object.id.clone()));
         finding.fingerprint.path = tree.key(at.0).into_owned();
         let mut located = self.at(finding, tree.range(at.0));
         located.place.related = vec![self.file.span(tree.range(other.0))];
-        outcome.findings.push(located);
+        let policy = self.lint.policy;
+        match policy.exemption(&located.finding, &object.id, Some(&object.workload), self.lint.today) {
+            Some(by) => outcome.exempted.push((located, by)),
+            None => outcome.findings.push(located),
+        }
     }
 
     /// Text behind the document's end that kubectl never sees.
@@ -335,23 +350,13 @@ impl Reader<'_> {
                 )
                 .why("after a line `...`, nothing is applied up to the next line `---`, and nothing says so")
                 .help("begin the next document with a line `---`, or remove the text");
-                if let Some(finding) = self.leveled(finding) {
+                if let Some(finding) = self.lint.policy.leveled(finding) {
                     outcome.findings.push(self.at(finding, start..start + content.len()));
                 }
                 return;
             }
             at += line.len();
         }
-    }
-
-    /// The finding as the policy has it; none where it turns the rule off.
-    fn leveled(&self, mut finding: Finding) -> Option<Finding> {
-        match self.lint.policy.level(finding.rule) {
-            Level::Off => return None,
-            Level::Default => {}
-            Level::As(severity) => finding.severity = severity,
-        }
-        Some(finding)
     }
 
     fn located(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> Located {

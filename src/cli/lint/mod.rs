@@ -9,17 +9,18 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use globset::GlobSet;
 use rayon::prelude::*;
 
-use super::args::{FailOn, LintArgs, PolicyArgs, When};
-use super::{CLEAN, FINDINGS, TROUBLE, complain, print};
+use super::args::{FailOn, LintArgs, When};
+use super::{CLEAN, FINDINGS, TROUBLE, complain, policy, print};
 use crate::finding::{Finding, Severity};
-use crate::input::{self, Found, Input, InputError};
+use crate::input::{self, Found, Input, InputError, Origin};
 use crate::model::FieldPath;
-use crate::policy::{Overrides, Policy};
+use crate::policy::Policy;
 use crate::report::{self, Located, Place, Report, Style};
 use manifest::{Lint, Outcome};
 
@@ -31,10 +32,17 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
         stdin_name: arguments.stdin_filename.clone(),
     };
     let (policy, found) =
-        rayon::join(|| policy(&arguments.policy), || input::discover(&arguments.paths, &settings));
-    let policy = policy?;
-    let lint = Lint { policy: &policy, parse_all: arguments.strict_parse };
-    let report = lint_all(&lint, &found);
+        rayon::join(|| policy::load(&arguments.policy), || input::discover(&arguments.paths, &settings));
+    let (policy, mut found) = (policy?, found);
+    exclude(&policy, &mut found)?;
+    let lint = Lint { policy: &policy, today: policy::today(), parse_all: arguments.strict_parse };
+    let (mut report, used) = lint_all(&lint, &found);
+    let is_whole = arguments.exclude.is_empty()
+        && arguments.policy.select.is_none()
+        && arguments.policy.ignore.is_empty()
+        && policy::covers(&arguments.paths, &policy);
+    report.findings.extend(policy::findings(&policy, is_whole.then_some(&used), lint.today));
+    report.findings.par_sort_by(Located::order);
     let style = Style {
         color: wants(arguments.color, io::stdout().is_terminal()),
         links: wants(arguments.links, io::stdout().is_terminal()),
@@ -47,16 +55,31 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// The policy that the arguments ask for.
-pub(super) fn policy(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
-    let overrides = Overrides { select: arguments.select.clone(), ignore: arguments.ignore.clone() };
-    let mut policy = Policy::of_profile(arguments.profile, &overrides)?;
-    policy.namespace.clone_from(&arguments.namespace);
-    Ok(policy)
+/// Leaves out what the policy excludes, by globs that are relative to its folder.
+fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
+    if policy.exclude.is_empty() {
+        return Ok(());
+    }
+    let mut globs = Vec::new();
+    for (folder, glob) in &policy.exclude {
+        globs.extend(policy::real(folder).zip(Some(input::globs([glob.as_str()])?)));
+    }
+    let is_excluded = |name: &str| {
+        let path = policy::real(Path::new(name));
+        let inside = |(folder, glob): &(PathBuf, GlobSet)| {
+            path.as_deref()
+                .and_then(|path| path.strip_prefix(folder).ok())
+                .is_some_and(|path| glob.is_match(path))
+        };
+        globs.iter().any(inside)
+    };
+    found.inputs.retain(|input| input.origin == Origin::Stdin || !is_excluded(&input.name));
+    found.errors.retain(|error| !is_excluded(&error.name));
+    Ok(())
 }
 
-/// The report of all that was found; the same at any number of threads.
-fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
+/// The report of all that was found, and the exemptions that were used; the same at any number of threads.
+fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, Vec<usize>) {
     let patches = kustomize::patches(&found.inputs);
     let judge = |input: &Input| {
         let read = || {
@@ -82,12 +105,12 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> Report {
     });
     let mut whole = Outcome { errors: found.errors.iter().map(unreadable).collect(), ..Outcome::default() };
     outcomes.into_iter().for_each(|outcome| whole.add(outcome));
+    let used = whole.exempted.iter().map(|(_, by)| *by).collect();
     let mut report = Report { counts: whole.counts, findings: whole.findings, errors: whole.errors };
     report.counts.charts = found.charts.len();
     join_templates(&mut report.errors);
-    report.findings.par_sort_by(Located::order);
     report.errors.sort_by(Located::order);
-    report
+    (report, used)
 }
 
 /// What can't be read is said once, by name.

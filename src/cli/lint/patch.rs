@@ -2,39 +2,39 @@
 
 use std::borrow::Cow;
 
-use crate::engine::judge;
-use crate::finding::Finding;
-use crate::model::{Body, FieldPath, Object, ObjectId, Origin, Pod, PodSpec, Workload};
+use crate::engine::{Case, Judged, judge};
+use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::Policy;
 use crate::source::{Tree, decode};
 
-/// The findings of the patch `text`, which stands at `path` of the object `id`; or why it can't be judged.
-pub(super) fn findings(
+/// What is found in the patch `text`, which stands at `path` of the object `whole`; or why it can't be judged.
+pub(super) fn judged(
     policy: &Policy,
-    id: &ObjectId,
-    workload: &Workload,
+    case: Case,
+    whole: &Object<'_>,
     path: &FieldPath,
     text: &str,
-) -> Result<Vec<Finding>, String> {
+) -> Result<Judged, String> {
     let text = without_values(text);
     let tree = match Tree::parse(&text, 0..text.len()) {
         Ok(Some(tree)) => tree,
-        Ok(None) => return Ok(Vec::new()),
+        Ok(None) => return Ok(Judged::default()),
         Err(error) => return Err(error.message),
     };
     let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
     let mut pod = Pod::new(FieldPath::root(), spec);
     (pod.is_whole, pod.is_heuristic) = (false, true);
     let body = Body::Pods(vec![pod]);
-    let object = Object { id: id.clone(), workload: workload.clone(), origin: Origin::Manifest, body };
-    let mut findings = judge(&object, policy);
-    for finding in &mut findings {
+    let (id, workload) = (whole.id.clone(), whole.workload.clone());
+    let object = Object { id, workload, origin: Origin::Manifest, body };
+    let mut judged = judge(&object, policy, case);
+    for finding in judged.findings.iter_mut().chain(judged.exempted.iter_mut().map(|(finding, _)| finding)) {
         // The text has no places of its own.
         finding.primary.path.clone_from(path);
         finding.related.clear();
         finding.fix = None;
     }
-    Ok(findings)
+    Ok(judged)
 }
 
 /// The text with its `{{…}}` as 0: what stands there is known when the workflow runs.

@@ -1,0 +1,355 @@
+//! A policy document as it is written: `volcheck.yaml`, and the profiles and packs of `policies/`.
+//!
+//! What is merely spelled wrong is refused while it is decoded; what needs another value to be judged is
+//! checked when the policy is put together (`resolve.rs`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Deserialize as DeriveDeserialize, Serialize};
+
+use super::Level;
+use super::exemption::unreachable_path;
+use super::profile::Profile;
+use crate::finding::{Access, Severity};
+use crate::model::{CustomKind, PathPattern};
+use crate::rules::{Entry, EntryClass, HostPathType};
+
+/// A volcheck policy.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "volcheck policy", extend("required" = ["version"]))]
+pub(super) struct Document {
+    /// The version of this format: 1.
+    #[schemars(schema_with = "version_schema")]
+    pub(super) version: Option<i64>,
+    /// The built-in choice of rules that everything else builds on; `recommended` where no document says one.
+    pub(super) profile: Option<Profile>,
+    /// Packs (`node-agents`) and files, relative to this one; a later one wins, this document last.
+    pub(super) extends: Vec<String>,
+    /// By rule, a severity or `off`, or a mapping with `severity` and `options`; `"*"` is every rule.
+    pub(super) rules: BTreeMap<String, RuleSetting>,
+    /// What the policy says of paths of the node.
+    pub(super) host_paths: HostPaths,
+    /// Directories of a container where an application keeps its data, beside the built-in ones.
+    pub(super) data_directories: Vec<Directory>,
+    /// Directories of a container that hold nothing but scratch files, beside the built-in ones.
+    pub(super) scratch_directories: Vec<Directory>,
+    /// What admission does in a namespace: its exact name, else the longest glob that fits, decides.
+    pub(super) modes: BTreeMap<String, Mode>,
+    /// What admission does with workloads, whose Pods are judged anyway when they come.
+    pub(super) workload_mode: Option<WorkloadMode>,
+    /// What comments and annotations may silence.
+    pub(super) ignores: Option<Ignores>,
+    /// What is excused, where, and why.
+    pub(super) exemptions: Vec<ExemptionEntry>,
+    /// Where the Pods of custom kinds are.
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    pub(super) workloads: Vec<CustomKind>,
+    /// Whether kinds that nobody named are read by their structure.
+    pub(super) heuristic: Option<bool>,
+    /// Users whose owner references admission believes, beside the controllers of Kubernetes.
+    pub(super) controllers: Vec<String>,
+    /// What holds for `volcheck lint` alone.
+    pub(super) lint: LintSection,
+}
+
+fn version_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "description": "The version of this format: 1.", "const": 1 })
+}
+
+/// What the policy says of paths of the node.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct HostPaths {
+    /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others; an empty one
+    /// allows none.
+    pub(super) allow: Option<Vec<AllowedEntry>>,
+    /// Paths of your nodes that matter, beside the built-in ones.
+    pub(super) catalogue: Vec<CatalogueEntry>,
+}
+
+/// A path that workloads may use, and what is inside of it.
+#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AllowedEntry {
+    /// The path, absolute and clean.
+    pub(super) path: String,
+    /// Whether it may only be read.
+    #[serde(default)]
+    pub(super) read_only: bool,
+}
+
+/// A path of the node, and what it is.
+#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CatalogueEntry {
+    /// The path, absolute and clean; a segment may be `*`, or end in it.
+    pub(super) path: String,
+    /// `socket`, `agent-socket`, `credentials`, `never`, `read` or `harmless`.
+    pub(super) class: EntryClass,
+    /// Why, in one clause.
+    pub(super) reason: String,
+    /// The hostPath type of what is there.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<HostPathType>,
+    /// Of an `agent-socket`: error or warning.
+    pub(super) severity: Option<Severity>,
+}
+
+impl CatalogueEntry {
+    /// The entry, or what is wrong with it.
+    pub(super) fn checked(self) -> Result<Entry, String> {
+        let pattern = PathPattern::new(&self.path).ok_or_else(|| unreachable_path(&self.path))?;
+        if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
+            return Err("an `agent-socket`, and nothing else, has a `severity`".to_owned());
+        }
+        let Self { path, class, reason, kind, severity } = self;
+        Ok(Entry { path, pattern, class, reason, kind, severity })
+    }
+}
+
+/// A directory of a container.
+#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directory {
+    /// The path in the container, absolute and clean.
+    pub(super) path: String,
+    /// Why, in one clause.
+    pub(super) reason: String,
+}
+
+/// What is excused.
+#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ExemptionEntry {
+    /// The rules that it answers; `"*"` is every rule.
+    pub(super) rules: Words,
+    /// Where. All keys must fit, and each takes one text or a list.
+    #[serde(rename = "match")]
+    pub(super) scope: Match,
+    /// Why.
+    pub(super) reason: String,
+    /// The last day (UTC) on which it holds, as `2027-01-31`.
+    pub(super) expires: Option<String>,
+}
+
+/// Where an exemption holds: globs (`*` is any text, `?` one character), or regular expressions between slashes.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Match {
+    /// The object's namespace; `"*"` is all. Only a PersistentVolume has none.
+    pub(super) namespace: Option<Words>,
+    /// The kind of the object, or of the workload that controls it.
+    pub(super) kind: Option<Words>,
+    /// The name of the object, or of the workload that controls it.
+    pub(super) name: Option<Words>,
+    /// The volume's name.
+    pub(super) volume: Option<Words>,
+    /// The container's name.
+    pub(super) container: Option<Words>,
+    /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression is `/^…/`.
+    pub(super) path: Option<Words>,
+    /// What the container may do there; `write` covers reading, too.
+    pub(super) access: Option<Access>,
+}
+
+/// What holds for `volcheck lint` alone.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct LintSection {
+    /// What isn't read: globs, relative to the document's folder.
+    pub(super) exclude: Vec<String>,
+    /// The namespace of objects that name none.
+    pub(super) namespace: Option<String>,
+    /// The baseline's file, relative to the document's folder.
+    pub(super) baseline: Option<String>,
+}
+
+/// What admission does in a namespace. It can only weaken what the severities say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Errors deny.
+    #[default]
+    Deny,
+    /// Errors warn.
+    Warn,
+    /// Findings are audited.
+    Audit,
+    /// Nothing is judged.
+    Off,
+}
+
+/// What admission does with workloads that make Pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkloadMode {
+    /// Errors warn; the Pods are denied when they come.
+    #[default]
+    Warn,
+    /// Errors deny.
+    Deny,
+}
+
+/// What comments and annotations may silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ignores {
+    /// Everything.
+    #[default]
+    All,
+    /// Warnings and infos, not errors.
+    Warnings,
+    /// Nothing.
+    None,
+}
+
+/// One text, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Words;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
+                Ok(Words(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Words, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(list)).map(Words)
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for Words {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Words".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "One text, or a list of them.",
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
+        })
+    }
+}
+
+/// What a document says of one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RuleSetting {
+    /// How much it counts.
+    pub(super) level: Option<Level>,
+    /// Its options.
+    pub(super) options: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for RuleSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, DeriveDeserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Long {
+            severity: Option<LevelWord>,
+            options: BTreeMap<String, String>,
+        }
+        struct ShortOrLong;
+        impl<'de> Visitor<'de> for ShortOrLong {
+            type Value = RuleSetting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("error, warning, info, off, or a mapping with `severity` and `options`")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<RuleSetting, E> {
+                let level = Some(LevelVisitor.visit_str(word)?.0);
+                Ok(RuleSetting { level, ..RuleSetting::default() })
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<RuleSetting, E> {
+                let level = Some(LevelVisitor.visit_bool(value)?.0);
+                Ok(RuleSetting { level, ..RuleSetting::default() })
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RuleSetting, A::Error> {
+                let long = Long::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(RuleSetting { level: long.severity.map(|word| word.0), options: long.options })
+            }
+        }
+        deserializer.deserialize_any(ShortOrLong)
+    }
+}
+
+/// `off`, which YAML takes for a boolean, or a severity.
+struct LevelWord(Level);
+
+impl<'de> Deserialize<'de> for LevelWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LevelVisitor)
+    }
+}
+
+struct LevelVisitor;
+
+impl Visitor<'_> for LevelVisitor {
+    type Value = LevelWord;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("error, warning, info or off")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<LevelWord, E> {
+        match word {
+            "off" => Ok(LevelWord(Level::Off)),
+            word => word
+                .parse::<Severity>()
+                .map(|severity| LevelWord(Level::As(severity)))
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(word), &self)),
+        }
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<LevelWord, E> {
+        match value {
+            false => Ok(LevelWord(Level::Off)),
+            true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
+        }
+    }
+}
+
+impl JsonSchema for RuleSetting {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RuleSetting".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let level = serde_json::json!({ "enum": ["error", "warning", "info", "off", false] });
+        json_schema!({
+            "description": "A severity or `off`, or a mapping.",
+            "anyOf": [level.clone(), {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "severity": level,
+                    "options": { "type": "object", "additionalProperties": { "type": "string" } },
+                },
+            }],
+        })
+    }
+}
+
+/// The JSON schema of a policy document.
+pub fn schema() -> String {
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Document)).unwrap_or_default();
+    text.push('\n');
+    text
+}

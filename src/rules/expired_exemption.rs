@@ -1,0 +1,57 @@
+//! An exemption of the policy has expired.
+//!
+//! ## What it does
+//!
+//! Reports, in the policy's file, each exemption whose `expires` is past: that is its last day, in UTC. From the
+//! day after it has no effect, in lint and in the cluster alike.
+//!
+//! ## Why is this bad?
+//!
+//! What it was for is reported and denied again, and whoever meets that should learn why.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! version: 1
+//! exemptions:
+//! - rules: [writable-host-path] # finding
+//!   match: { namespace: logging, kind: DaemonSet, name: log-agent }
+//!   reason: the agent writes its positions there until version 3
+//!   expires: 2020-01-31
+//! ```
+//!
+//! ```yaml,good
+//! version: 1
+//! exemptions:
+//! - rules: [writable-host-path]
+//!   match: { namespace: logging, kind: DaemonSet, name: log-agent }
+//!   reason: the agent writes its positions there until version 3
+//!   expires: 2120-01-31
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Never: remove the exemption, or give it another day.
+
+use super::{FixClass, Meta, Rule};
+use crate::finding::Severity;
+
+const META: Meta = Meta {
+    id: "expired-exemption",
+    summary: "an exemption of the policy has expired, and has no effect",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: Some("it is about the policy, which the webhook reports in its metrics"),
+    source: include_str!("expired_exemption.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+}

@@ -1,0 +1,518 @@
+//! The policy file: what it says, and each way in which it can be wrong, with its place.
+
+use std::fs;
+use std::path::Path;
+
+use volcheck::finding::Severity;
+use volcheck::policy::{Level, Mode, Overrides, Policy, PolicyError, Profile};
+
+use crate::support::{lint, root};
+
+/// A folder with these files.
+pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+fn load(folder: &Path) -> Result<Policy, PolicyError> {
+    Policy::load(&folder.join("volcheck.yaml"), &Overrides::default())
+}
+
+/// The policy of one text.
+pub fn policy(text: &str) -> Policy {
+    load(folder(&[("volcheck.yaml", text)]).path()).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// What is wrong with a text: line, column and message of each problem.
+fn problems(files: &[(&str, &str)]) -> Vec<(usize, usize, String)> {
+    let folder = folder(files);
+    match load(folder.path()) {
+        Ok(_) => Vec::new(),
+        Err(PolicyError::Rule(unknown)) => panic!("{unknown}"),
+        Err(PolicyError::Files(problems)) => problems
+            .into_iter()
+            .map(|problem| {
+                let (line, column) =
+                    problem.place.map_or((0, 0), |(_, span)| (span.start.line, span.start.column));
+                (line, column, problem.message)
+            })
+            .collect(),
+    }
+}
+
+const EXEMPTION: &str =
+    "version: 1\nexemptions:\n- rules: [host-root]\n  match: {namespace: a}\n  reason: r\n";
+
+#[test]
+fn each_mistake_is_said_with_its_place() {
+    let exemption = |from: &str, to: &str| {
+        assert!(EXEMPTION.contains(from), "{from}");
+        EXEMPTION.replacen(from, to, 1)
+    };
+    let cases: &[(&str, usize, usize, &str)] = &[
+        ("", 1, 1, "empty: a policy has at least `version: 1`"),
+        ("# nothing\n", 1, 1, "empty: a policy has at least `version: 1`"),
+        ("- a\n", 1, 3, "expected a mapping, found a list"),
+        ("just text\n", 1, 1, "expected a mapping, found the string \"just text\""),
+        ("version: 1\nrules: [\n", 3, 1, "did not find expected node content"),
+        ("version: 1\n---\nversion: 1\n", 3, 1, "a policy is one document"),
+        ("rules: {}\n", 1, 1, "lacks the key `version`; this is version 1"),
+        ("version: 2\n", 1, 10, "version 2 is not known: this volcheck reads version 1"),
+        ("version: one\n", 1, 10, "expected a whole number, found the string \"one\""),
+        ("version: 1\nrulez: {}\n", 2, 1, "unknown key `rulez`; did you mean `rules`?"),
+        ("version: 1\nlint: {exclud: []}\n", 2, 8, "unknown key `exclud`; did you mean `exclude`?"),
+        (
+            "version: 1\nhostPaths: {allow: [{path: /a, x: 1}]}\n",
+            2,
+            32,
+            "unknown key `x`; known are `path`, `readOnly`",
+        ),
+        (
+            "version: 1\nprofile: strict\n",
+            2,
+            10,
+            "unknown word `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
+        ),
+        ("version: 1\nversion: 1\n", 2, 1, "key `version` stands twice in one mapping"),
+        ("version: 1\nrules: {host-rot: off}\n", 2, 9, "unknown rule `host-rot`; did you mean `host-root`?"),
+        (
+            "version: 1\nrules: {host-root: loud}\n",
+            2,
+            20,
+            "expected error, warning, info or off, found the string \"loud\"",
+        ),
+        (
+            "version: 1\nrules: {host-root: on}\n",
+            2,
+            20,
+            "expected error, warning, info or off, found the boolean `true`",
+        ),
+        (
+            "version: 1\nrules: {host-root: [a]}\n",
+            2,
+            21,
+            "expected error, warning, info, off, or a mapping with `severity` and `options`, found a list",
+        ),
+        (
+            "version: 1\nrules: {host-root: {severty: off}}\n",
+            2,
+            21,
+            "unknown key `severty`; did you mean `severity`?",
+        ),
+        (
+            "version: 1\nrules: {host-root: {options: {a: b}}}\n",
+            2,
+            31,
+            "unknown option `a`: `host-root` has none",
+        ),
+        (
+            "version: 1\nrules: {unbounded-empty-dir: {options: {defaultsize: 1Gi}}}\n",
+            2,
+            41,
+            "unknown option `defaultsize` of `unbounded-empty-dir`; did you mean `defaultSize`?",
+        ),
+        (
+            "version: 1\nrules: {unbounded-empty-dir: {options: {defaultSize: much}}}\n",
+            2,
+            54,
+            "`much` is no size such as `1Gi`",
+        ),
+        (
+            "version: 1\nrules: {unbounded-empty-dir: {options: {defaultSize: 3}}}\n",
+            2,
+            54,
+            "expected a string, found the number `3`",
+        ),
+        (
+            "version: 1\nrules: {unanalyzed-document: off}\n",
+            2,
+            30,
+            "`unanalyzed-document` is no finding, but what can't be judged: it has no severity",
+        ),
+        (
+            "version: 1\nhostPaths: {allow: [{path: var/log}]}\n",
+            2,
+            28,
+            "`var/log` fits nothing: a path of a node begins with a slash",
+        ),
+        (
+            "version: 1\nhostPaths: {allow: [{path: /var/run/x}]}\n",
+            2,
+            28,
+            "`/var/run/x` fits nothing: on a node, that is `/run/x`",
+        ),
+        (
+            "version: 1\nhostPaths: {allow: [{path: /a/../b}]}\n",
+            2,
+            28,
+            "`/a/../b` fits nothing: a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone",
+        ),
+        (
+            "version: 1\nhostPaths: {catalogue: [{path: /a, class: bad, reason: r}]}\n",
+            2,
+            43,
+            "unknown word `bad`; known are `socket`, `never`, `credentials`, `agent-socket`, `read`, `harmless`",
+        ),
+        (
+            "version: 1\nhostPaths: {catalogue: [{path: /a, class: agent-socket, reason: r}]}\n",
+            2,
+            26,
+            "an `agent-socket`, and nothing else, has a `severity`",
+        ),
+        ("version: 1\nhostPaths: {catalogue: [{path: /a, class: never}]}\n", 2, 26, "lacks the key `reason`"),
+        (
+            "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
+            2,
+            26,
+            "`data` fits nothing: a path of a node begins with a slash",
+        ),
+        ("version: 1\nmodes: {\"a[b]\": warn}\n", 2, 9, "`[` has no meaning in a glob here"),
+        (
+            "version: 1\nmodes: {a: loud}\n",
+            2,
+            12,
+            "unknown word `loud`; known are `deny`, `warn`, `audit`, `off`",
+        ),
+        ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "no glob: "),
+        (
+            "version: 1\nworkloads: [{group: a, kind: B, podSpecs: [\"a..b\"]}]\n",
+            2,
+            44,
+            "`a..b` has an empty key",
+        ),
+        (
+            "version: 1\nextends: [node-agent]\n",
+            2,
+            11,
+            "unknown pack `node-agent`; did you mean `node-agents`?",
+        ),
+        (
+            "version: 1\nextends: [node-agents/calicoo]\n",
+            2,
+            11,
+            "unknown pack `node-agents/calicoo`; did you mean `node-agents/calico`?",
+        ),
+        (
+            "version: 1\nextends: [restricted]\n",
+            2,
+            11,
+            "`restricted` is a profile: write `profile: restricted`",
+        ),
+        ("version: 1\nextends: [./nosuch.yaml]\n", 2, 11, "can't be read: no such file"),
+        ("version: 1\nextends: [./]\n", 2, 11, "can't be read: not a file"),
+        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "extends itself, by way of the files between"),
+        (&exemption("host-root", "host-rot"), 3, 11, "unknown rule `host-rot`; did you mean `host-root`?"),
+        (&exemption("[host-root]", "[]"), 3, 10, "names no rule"),
+        (
+            &exemption("host-root", "invalid-field-value"),
+            3,
+            11,
+            "`invalid-field-value` can't be exempted: `lint.exclude` leaves a file out",
+        ),
+        (&exemption("  reason: r\n", ""), 3, 3, "lacks the key `reason`"),
+        (&exemption("reason: r", "reason: \" \""), 5, 11, "a reason is words: say why this is excused"),
+        (&exemption("{namespace: a}", "{name: a}"), 4, 11, "says no `namespace`"),
+        (&exemption("namespace: a", "namespace: []"), 4, 22, "an empty list fits nothing"),
+        (&exemption("namespace: a", "namespace: \"\""), 4, 22, "an empty text fits nothing"),
+        (
+            &exemption("namespace: a", "namespace: 3"),
+            4,
+            22,
+            "expected a string or a list of strings, found the number `3`",
+        ),
+        (&exemption("namespace: a", "namespace: /(/"), 4, 22, "no regular expression: unclosed group"),
+        (&exemption("namespace: a", "namespace: \"{a,b}\""), 4, 22, "`{` has no meaning in a glob here"),
+        (
+            &exemption("namespace: a", "namespace: a, path: /var/"),
+            4,
+            31,
+            "write `/var` for that path, `/var/**` for all in it, `/^…/` for a regular expression",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, path: /**/x"),
+            4,
+            31,
+            "`/**/x` fits nothing: a path is absolute and clean",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, access: all"),
+            4,
+            33,
+            "unknown word `all`; known are `read`, `write`",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, nam: b"),
+            4,
+            25,
+            "unknown key `nam`; did you mean `name`?",
+        ),
+        (
+            &exemption("reason: r", "reason: r\n  expires: soon"),
+            6,
+            12,
+            "`soon` is no day such as `2027-01-31`",
+        ),
+        (
+            &exemption("reason: r", "reason: r\n  expires: 2027-02-30"),
+            6,
+            12,
+            "`2027-02-30` is no day such as `2027-01-31`",
+        ),
+    ];
+    for (text, line, column, message) in cases {
+        let found = problems(&[("volcheck.yaml", text)]);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        let (at, on, said) = &found[0];
+        assert!(said.starts_with(message), "{text}\nsays: {said}\nnot:  {message}");
+        assert_eq!((at, on), (line, column), "{text}: {said}");
+    }
+}
+
+#[test]
+fn several_mistakes_are_said_at_once_and_those_of_an_extended_file_at_theirs() {
+    let found = problems(&[
+        ("volcheck.yaml", "version: 1\nextends: [base/a.yaml]\nrules: {nosuch: off, other: off}\n"),
+        ("base/a.yaml", "version: 1\n\nrules: {third: off}\n"),
+    ]);
+    let lines: Vec<_> = found.iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, [3, 3, 3], "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_no_text_or_too_large_is_refused() {
+    let large = format!("version: 1\n{}", "# comment\n".repeat(200_000));
+    assert_eq!(problems(&[("volcheck.yaml", &large)])[0].2, "can't be read: larger than 1 MiB");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("volcheck.yaml"), b"version: 1 # \xE9\n").expect("written");
+    assert!(
+        matches!(load(folder.path()), Err(PolicyError::Files(problems)) if problems[0].message.contains("UTF-8"))
+    );
+    assert_eq!(problems(&[])[0].2, "can't be read: no such file");
+}
+
+#[test]
+fn cycles_are_refused_and_what_two_files_share_is_read_once() {
+    let found = problems(&[
+        ("volcheck.yaml", "version: 1\nextends: [./a.yaml]\n"),
+        ("a.yaml", "version: 1\nextends: [./b.yaml]\n"),
+        ("b.yaml", "version: 1\nextends: [./a.yaml]\n"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].2.starts_with("extends itself"));
+    let diamond = folder(&[
+        ("volcheck.yaml", "version: 1\nextends: [./a.yaml, ./b.yaml]\n"),
+        ("a.yaml", "version: 1\nextends: [./c.yaml]\n"),
+        ("b.yaml", "version: 1\nextends: [./c.yaml]\n"),
+        ("c.yaml", EXEMPTION),
+    ]);
+    assert_eq!(load(diamond.path()).expect("a policy").exemptions.len(), 1);
+}
+
+#[test]
+fn a_later_document_wins_and_the_file_itself_is_the_last() {
+    let folder = folder(&[
+        (
+            "volcheck.yaml",
+            "version: 1\nextends: [a.yaml, b.yaml]\nrules: {host-root: info}\nlint: {namespace: shop}\n",
+        ),
+        (
+            "a.yaml",
+            "version: 1\nprofile: baseline\nrules: {host-root: off, \"*\": warning, runtime-socket: info}\nhostPaths: {allow: [{path: /a}]}\n",
+        ),
+        ("b.yaml", "version: 1\nrules: {runtime-socket: off}\nhostPaths: {allow: []}\n"),
+    ]);
+    let policy = load(folder.path()).expect("a policy");
+    assert_eq!(policy.profile, Profile::Baseline);
+    assert_eq!(policy.level("host-root"), Level::As(Severity::Info));
+    assert_eq!(policy.level("runtime-socket"), Level::Off);
+    assert_eq!(policy.level("untyped-host-path"), Level::As(Severity::Warning));
+    assert!(policy.origin("host-root").ends_with("volcheck.yaml:3"), "{}", policy.origin("host-root"));
+    assert!(policy.origin("untyped-host-path").ends_with("a.yaml:3"));
+    assert_eq!(policy.options.allowed_host_paths.as_ref().map(Vec::len), Some(0));
+    assert_eq!(policy.namespace, "shop");
+    let flags = Overrides {
+        profile: Some(Profile::None),
+        select: Some(vec!["host-root".to_owned(), "host-path".to_owned()]),
+        ignore: vec!["host-path".to_owned()],
+        namespace: Some("other".to_owned()),
+    };
+    let policy = Policy::load(&folder.path().join("volcheck.yaml"), &flags).expect("a policy");
+    assert_eq!(policy.level("host-root"), Level::As(Severity::Info));
+    assert_eq!(policy.level("host-path"), Level::Off);
+    assert_eq!(policy.origin("host-path"), "--ignore");
+    assert_eq!(policy.namespace, "other");
+}
+
+#[test]
+fn a_namespace_s_mode_is_that_of_its_name_else_of_the_longest_glob() {
+    let policy = policy(
+        "version: 1\nmodes: {kube-system: warn, \"team-*\": audit, \"team-a*\": off, \"*\": deny, /x+/: warn}\n",
+    );
+    assert_eq!(policy.mode("kube-system"), Mode::Warn);
+    assert_eq!(policy.mode("team-b"), Mode::Audit);
+    assert_eq!(policy.mode("team-ab"), Mode::Off);
+    assert_eq!(policy.mode("xx"), Mode::Warn);
+    assert_eq!(policy.mode("other"), Mode::Deny);
+    assert_eq!(super::policy::policy("version: 1\n").mode("any"), Mode::Deny);
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {name: v, mountPath: /v, readOnly: true}\n  volumes:\n  - name: v\n    hostPath: {path: /, type: Directory}\n";
+
+/// What `volcheck` says in a folder, and its exit code.
+fn said(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let program = env!("CARGO_BIN_EXE_volcheck");
+    let output =
+        std::process::Command::new(program).args(arguments).current_dir(folder).output().expect("volcheck");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("an exit code"), String::from_utf8(text).expect("UTF-8"))
+}
+
+#[test]
+fn the_nearest_policy_counts_up_to_the_repository_s_root() {
+    let folder = folder(&[
+        ("volcheck.yaml", "version: 1\nrules: {\"*\": off}\n"),
+        ("deploy/pod.yaml", POD),
+        ("repo/.git/HEAD", ""),
+        ("repo/deploy/pod.yaml", POD),
+    ]);
+    let at = |name: &str| folder.path().join(name);
+    assert_eq!(said(&at("deploy"), &["lint"]).0, 0);
+    assert_eq!(said(&at("deploy"), &["lint", "--no-policy"]).0, 1);
+    assert_eq!(said(&at("repo/deploy"), &["lint"]).0, 1);
+    assert_eq!(said(&at("repo/deploy"), &["lint", "--policy", "../../volcheck.yaml"]).0, 0);
+    assert_eq!(said(&at("deploy"), &["lint", "--select", "host-root"]).0, 1);
+    let (code, rules) = said(&at("deploy"), &["rules"]);
+    assert_eq!(code, 0);
+    assert!(rules.lines().skip(1).all(|line| line.contains(" off ")), "{rules}");
+    assert_eq!(said(&at("deploy"), &["lint", "--no-policy", "--policy", "x"]).0, 2);
+}
+
+#[test]
+fn a_bad_policy_stops_the_run_and_is_shown_with_its_place() {
+    let folder = folder(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
+    let (code, text) = said(folder.path(), &["lint", "--format", "json"]);
+    assert_eq!(code, 2);
+    let expected = "error[policy]: unknown key `rulez`; did you mean `rules`?\n --> volcheck.yaml:2:1\n  |\n2 | rulez: {}\n  | ^^^^^\n\nThe policy has 1 problem; nothing was judged.\n";
+    assert_eq!(text, expected);
+    assert_eq!(said(folder.path(), &["lint", "--policy", "nosuch.yaml"]).0, 2);
+}
+
+#[test]
+fn what_is_excluded_is_relative_to_the_policy() {
+    let folder = folder(&[
+        ("volcheck.yaml", "version: 1\nlint: {exclude: [\"charts/*/templates/**\"], namespace: shop}\n"),
+        ("charts/a/templates/b.yaml", "{{ raw }}\n"),
+        ("charts/a/ok.yaml", &POD.replace(", namespace: a", "")),
+    ]);
+    let (code, text) = said(folder.path(), &["lint"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("Pod shop/p"), "{text}");
+    assert_eq!(said(&folder.path().join("charts"), &["lint", "a"]).0, 1);
+    assert_eq!(said(folder.path(), &["lint", "--no-policy"]).0, 2);
+    assert_eq!(said(folder.path(), &["lint", "charts/a/templates/b.yaml"]).0, 2);
+    assert!(said(folder.path(), &["lint", "charts/a/templates/b.yaml"]).1.contains("no Kubernetes object"));
+}
+
+#[test]
+fn exemptions_excuse_and_those_that_match_nothing_are_said_where_the_run_covers_the_policy() {
+    let exempt = |rest: &str| {
+        format!(
+            "version: 1\nexemptions:\n- rules: [host-root, non-recursive-read-only]\n  match: {{namespace: a, {rest}}}\n  reason: the test\n"
+        )
+    };
+    let run = |rest: &str, arguments: &[&str]| {
+        let folder = folder(&[("volcheck.yaml", exempt(rest).as_str()), ("deploy/pod.yaml", POD)]);
+        said(folder.path(), &[&["lint", "--min-severity", "info", "--format", "concise"], arguments].concat())
+    };
+    let (code, text) = run("kind: Pod, path: /", &[]);
+    assert_eq!((code, text.contains("host-root"), text.contains("unused")), (0, false, false), "{text}");
+    let (code, text) = run("kind: Deployment", &[]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("volcheck.yaml:3:3: info[unused-exemption] this exemption matches nothing: the test"),
+        "{text}"
+    );
+    assert!(!run("kind: Deployment", &["deploy"]).1.contains("unused-exemption"));
+    assert!(!run("kind: Deployment", &["--select", "host-root"]).1.contains("unused-exemption"));
+}
+
+#[test]
+fn every_pack_can_be_taken() {
+    assert!(policy("version: 1\nextends: [node-agents]\n").exemptions.len() > 200);
+    let one = policy("version: 1\nextends: [node-agents/fluentd]\n").exemptions.len();
+    assert!((1..10).contains(&one), "{one}");
+}
+
+#[test]
+fn own_entries_join_the_built_in_ones_and_go_before_them() {
+    let pod = |path: &str, mount: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {{name: v, mountPath: {mount}, readOnly: true}}\n  volumes:\n  - name: v\n    hostPath: {{path: {path}, type: Directory}}\n"
+        )
+    };
+    let found = |policy: &Policy, path: &str, mount: &str| -> Vec<&'static str> {
+        let outcome = lint(policy, "pod.yaml", &pod(path, mount));
+        outcome.findings.iter().map(|located| located.finding.rule).collect()
+    };
+    let own = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n\
+         hostPaths: {catalogue: [{path: /opt/vault, class: never, reason: unseal keys}, {path: /etc, class: harmless, reason: ours}]}\n\
+         dataDirectories: [{path: /ledger, reason: ours}]\n",
+    );
+    let built_in =
+        policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n");
+    assert_eq!(found(&own, "/opt/vault", "/x"), ["sensitive-host-path"]);
+    assert_eq!(found(&built_in, "/opt/vault", "/x"), [""; 0]);
+    assert_eq!(found(&own, "/etc", "/x"), [""; 0]);
+    assert_eq!(found(&built_in, "/etc", "/x"), ["sensitive-host-path"]);
+    assert_eq!(found(&own, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
+    assert_eq!(found(&built_in, "/srv/l", "/ledger/a"), [""; 0]);
+}
+
+#[test]
+fn custom_kinds_are_read_where_the_policy_says_and_guessed_only_where_it_lets() {
+    let text = "apiVersion: example.io/v1\nkind: Runner\nmetadata: {name: r}\nspec:\n  deep:\n    containers:\n    - {name: c, image: i}\n    volumes:\n    - {name: v, hostPath: {path: /}}\n";
+    let heuristic = |policy: &Policy| -> Vec<bool> {
+        let outcome = lint(policy, "r.yaml", text);
+        let root = outcome.findings.into_iter().filter(|located| located.finding.rule == "host-root");
+        root.map(|located| located.finding.is_heuristic).collect()
+    };
+    assert_eq!(heuristic(&policy("version: 1\n")), [true]);
+    assert_eq!(heuristic(&policy("version: 1\nheuristic: false\n")), [false; 0]);
+    let mapped = "version: 1\nheuristic: false\nworkloads: [{group: example.io, kind: Runner, podSpecs: [spec.deep]}]\n";
+    assert_eq!(heuristic(&policy(mapped)), [false]);
+}
+
+#[test]
+fn the_schema_knows_the_policies_of_the_project() {
+    let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let read = |path: &Path| -> serde_json::Value {
+        let text = fs::read_to_string(path).expect("a policy");
+        let tree = volcheck::source::Tree::parse(&text, 0..text.len()).expect("YAML").expect("a document");
+        volcheck::source::decode(&tree, tree.root()).expect("JSON")
+    };
+    for name in ["none", "recommended", "baseline", "restricted"] {
+        let value = read(&root().join("policies").join(format!("{name}.yaml")));
+        assert!(
+            validator.is_valid(&value),
+            "{name}: {:?}",
+            validator.iter_errors(&value).collect::<Vec<_>>()
+        );
+    }
+    let agents = &read(&root().join("policies/node-agents.yaml"))["agents"];
+    for (name, agent) in agents.as_object().expect("agents") {
+        let value = serde_json::json!({"version": 1, "exemptions": agent["exemptions"]});
+        assert!(validator.is_valid(&value), "{name}");
+    }
+    for wrong in ["version: 2", "version: 1\nrulez: {}", "version: 1\nexemptions: [{rules: a}]", "rules: {}"]
+    {
+        let folder = folder(&[("volcheck.yaml", wrong)]);
+        assert!(!validator.is_valid(&read(&folder.path().join("volcheck.yaml"))), "{wrong}");
+    }
+}
