@@ -105,6 +105,7 @@ impl Rule for Check {
             let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
                 Verdict {
                     severity: Severity::Info,
+                    label: "brings in the mounts of the node",
                     message: format!("what the node mounts later in {path} appears in {name}"),
                     why: "it appears writable, even where this mount is read-only",
                     help: "drop `mountPropagation`, unless the container must see later mounts",
@@ -114,12 +115,14 @@ impl Rule for Check {
             };
             out.push(
                 Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
+                    .label(verdict.label)
                     .related(host.path_field(), is_of_node(host))
                     .why(verdict.why)
                     .help(verdict.help)
                     .volume(host.name)
                     .container(&of.container.name)
-                    .path(&used.path),
+                    .path(&used.path)
+                    .access(used.access),
             );
         }
     }
@@ -127,6 +130,7 @@ impl Rule for Check {
 
 struct Verdict {
     severity: Severity,
+    label: &'static str,
     message: String,
     why: &'static str,
     help: &'static str,
@@ -136,6 +140,7 @@ fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verd
     if of.security_context.privileged || !says_all {
         return Verdict {
             severity: Severity::Warning,
+            label: "passes mounts both ways",
             message: format!("what {name} mounts in {path} appears on the node"),
             why: "it appears in other Pods too, and stays there when the container ends",
             help: "drop `mountPropagation`, unless mounting for the node is what the container is for",
@@ -143,6 +148,7 @@ fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verd
     }
     Verdict {
         severity: Severity::Error,
+        label: "refused without `privileged: true`",
         message: format!(
             "`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"
         ),

@@ -77,7 +77,7 @@
 use super::types::{self, AskedType, described};
 use super::words::quoted;
 use super::{Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::{HostPath, Relation};
 
 const META: Meta = Meta {
@@ -144,7 +144,8 @@ fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<
         .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
         .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
         .volume(host.name)
-        .path(&host.clean);
+        .path(&host.clean)
+        .access(host.uses.iter().map(|used| used.access).max().unwrap_or(Access::Read));
     Some(finding)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use volcheck::finding::Access;
 use volcheck::policy::Policy;
 use volcheck::rules::{self, Meta};
 
@@ -179,6 +180,28 @@ fn messages_read_alike() {
         }
     }
     report(problems);
+}
+
+/// The access that each finding of a rule's bad fixtures has in its fingerprint.
+fn accesses(rule: &str) -> Vec<Option<Access>> {
+    let paths = manifests(&root().join("tests/fixtures").join(rule).join("bad"));
+    let findings = paths.iter().flat_map(|path| {
+        let text = fs::read_to_string(path).expect("fixture");
+        lint(&selecting(&[rule]), &name(path), &text).findings
+    });
+    findings.map(|located| located.finding.fingerprint.access).collect()
+}
+
+#[test]
+fn what_is_about_a_way_to_the_node_says_its_access() {
+    let rules =
+        ["host-mount-propagation", "ineffective-read-only", "node-creating-host-path", "sensitive-host-path"];
+    for rule in rules {
+        assert!(accesses(rule).iter().all(Option::is_some), "{rule}");
+    }
+    // Of several mounts, the worst counts.
+    let creating = accesses("node-creating-host-path");
+    assert!(creating.contains(&Some(Access::Read)) && creating.contains(&Some(Access::Write)));
 }
 
 #[test]
