@@ -12,7 +12,7 @@
 //! mounts that it can't remove. The API server refuses it in a container that isn't privileged.
 //!
 //! With `HostToContainer`, what the node mounts later appears in the container: volumes of other Pods too, and
-//! writable, even where the mount itself is read-only.
+//! writable, even where the mount itself is read-only. Only network namespaces, in `/run/netns`, can't be written.
 //!
 //! ## Example
 //!
@@ -72,6 +72,7 @@
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
+use super::ineffective_read_only::holds_namespaces;
 use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
@@ -107,7 +108,10 @@ impl Rule for Check {
                     severity: Severity::Info,
                     label: "brings in the mounts of the node",
                     message: format!("what the node mounts later in {path} appears in {name}"),
-                    why: "it appears writable, even where this mount is read-only",
+                    why: match holds_namespaces(&used.path) {
+                        true => "nobody can write to a network namespace, but a privileged container can enter it",
+                        false => "it appears writable, even where this mount is read-only",
+                    },
                     help: "drop `mountPropagation`, unless the container must see later mounts",
                 }
             } else {
