@@ -8,8 +8,9 @@
 //!   `C:\Windows`;
 //! - where every container mounts the volume read-only, so that none of them can fill what was made.
 //!
-//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so is
-//! `/run`, which is empty after each reboot: whoever comes first makes its folder there.
+//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so are
+//! those of the CNI plugins (`/etc/cni`) and of the secrets store's providers: it is for a plugin to make them. In
+//! `/run`, which is empty after each reboot, whoever comes first makes its folder.
 //!
 //! ## Why is this bad?
 //!
@@ -68,7 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! An agent that installs itself on the node, such as a CNI plugin that writes to `/etc/cni/net.d`.
+//! An agent that installs itself on the node, such as a CSI driver that keeps its settings in `/etc/amazon/efs`.
 //!
 //! ## References
 //!
@@ -100,6 +101,8 @@ const OF_OTHERS: &[&str] = &[
     "/run",
     "/var/lib/kubelet",
     "/usr/libexec/kubernetes/kubelet-plugins",
+    "/etc/cni",
+    "/etc/kubernetes/secrets-store-csi-providers",
     "/etc/kubernetes/volumeplugins",
     r"C:\var\lib\kubelet",
 ];
