@@ -77,7 +77,7 @@
 
 use super::types::{self, AskedType, described};
 use super::words::quoted;
-use super::{Context, FixClass, HostVolume, Meta, Rule};
+use super::{Class, Context, FixClass, HostVolume, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::{HostPath, Relation};
 
@@ -150,6 +150,20 @@ fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<
         .path(&host.clean)
         .access(host.uses.iter().map(|used| used.access).max().unwrap_or(Access::Read));
     Some(finding)
+}
+
+/// Whether a volume may have to make its path: a container writes there, and on a new node nobody else makes it.
+pub(super) fn may_create(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+    let catalog = &cx.options.catalog;
+    let is_written = host.uses.iter().any(|used| used.mount.is_some() && !used.is_read_only);
+    is_written
+        && match (inside(&host.clean, OF_OTHERS), catalog.classify(&host.clean)) {
+            (_, Class::SocketParent(_)) => false,
+            // What the kubelet makes itself, the catalogue knows.
+            (Some(folder), _) if folder.ends_with("kubelet") => catalog.kind(&host.clean).is_none(),
+            (Some(_), _) => true,
+            (None, class) => !class.is_catalogued() && inside(&host.clean, OF_NODE).is_none(),
+        }
 }
 
 /// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
