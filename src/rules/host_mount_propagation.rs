@@ -109,7 +109,9 @@ impl Rule for Check {
                     label: "brings in the mounts of the node",
                     message: format!("what the node mounts later in {path} appears in {name}"),
                     why: match holds_namespaces(&used.path) {
-                        true => "nobody can write to a network namespace, but a privileged container can enter it",
+                        true => {
+                            "nobody can write to a network namespace, but a privileged container can enter it"
+                        }
                         false => "it appears writable, even where this mount is read-only",
                     },
                     help: "drop `mountPropagation`, unless the container must see later mounts",

@@ -150,7 +150,8 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
     if host.volume.is_none() {
         let is_inside = used.path.relation(&entry.pattern) == Relation::Descendant;
         if is_inside && OF_PROVISIONERS.contains(&&*entry.path) {
-            return format!("if its provisioner made this PersistentVolume, exempt {folder} in the policy").into();
+            return format!("if its provisioner made this PersistentVolume, exempt {folder} in the policy")
+                .into();
         }
         return "point the PersistentVolume at a folder that is for volumes alone".into();
     }

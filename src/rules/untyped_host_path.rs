@@ -131,7 +131,9 @@ fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
     };
     let (word, kind) = (asked.word(), asked.kind.word());
     let help = match asked.creates {
-        true => format!("say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"),
+        true => format!(
+            "say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"
+        ),
         false => {
             format!("say what must be there: `type: {word}` (the Pod doesn't start where it is missing)")
         }
@@ -144,7 +146,8 @@ fn why(likely: Option<AskedType>) -> String {
     let nothing = "nothing checks what is there, and a missing path becomes an empty directory owned by root";
     match likely {
         Some(AskedType { kind: HostPathType::Directory, creates: true }) => {
-            "nothing checks what is there, and what becomes of a missing path is left to the runtime".to_owned()
+            "nothing checks what is there, and what becomes of a missing path is left to the runtime"
+                .to_owned()
         }
         None | Some(AskedType { kind: HostPathType::Directory, .. }) => nothing.to_owned(),
         Some(asked) => format!("{nothing}, where {} should be", types::described(asked.kind)),
