@@ -174,8 +174,8 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
         }
         _ => {
             let words = format!(
-                "set `readOnly: true` on the mount, and let the container write outside of {folder}; if this \
-                 agent must write there, exempt it in the policy by namespace, name and path"
+                "set `readOnly: true` on the mount, and let the container write outside of {folder}; if it must \
+                 write there, exempt it in the policy"
             );
             return words.into();
         }
