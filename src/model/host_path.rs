@@ -64,10 +64,12 @@ impl HostPath {
     /// The path that `text` means on a node.
     ///
     /// A relative one is taken from `/`, the working directory of the usual container runtimes; `..` is
-    /// resolved as text, since neither the API server nor a rule lets it pass.
+    /// resolved as text, since neither the API server nor a rule lets it pass. `\var` is as good as relative: it
+    /// is on whatever drive comes to it, and that is `C:`, which the kubelet puts before it.
     pub fn new(text: &str) -> Self {
         let (form, relative, body) = match windows(text) {
             Some(body) => (Form::Windows, false, body),
+            None if text.starts_with('\\') => (Form::Windows, true, format!("c:{}", lower(text))),
             None => (Form::Posix, !text.starts_with('/'), text.to_owned()),
         };
         let mut path = Self { form, segments: Vec::new(), relative, backstep: false };
@@ -94,7 +96,7 @@ impl HostPath {
     pub fn join(&self, sub_path: &str) -> Self {
         let mut path = self.clone();
         let body = match self.form {
-            Form::Windows => sub_path.replace('\\', "/").to_lowercase(),
+            Form::Windows => lower(sub_path),
             Form::Posix => sub_path.to_owned(),
         };
         path.push(&body);
@@ -155,10 +157,9 @@ impl HostPath {
         let slashes = slashes(text);
         let is_slash = |at: usize| bytes.get(at).is_some_and(|byte| slashes.contains(&char::from(*byte)));
         let prefix = match (slashes.len(), is_slash(0) && is_slash(1)) {
-            (1, _) => usize::from(is_slash(0)),
+            (1, _) | (_, false) => usize::from(is_slash(0)),
             (_, true) if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) => 4,
             (_, true) => 2,
-            (_, false) => 0,
         };
         let mut tidy = text[..prefix].to_owned();
         for piece in text[prefix..].split_inclusive(slashes) {
@@ -261,7 +262,6 @@ fn windows(text: &str) -> Option<String> {
             && bytes.get(at + 1) == Some(&b':')
             && (slash(at + 2) || bytes.len() == at + 2)
     };
-    let lower = |text: &str| text.replace('\\', "/").to_lowercase();
     if drive(0) {
         return Some(lower(text));
     }
@@ -283,11 +283,16 @@ fn windows(text: &str) -> Option<String> {
     bytes.starts_with(b"\\\\").then(|| lower(text))
 }
 
+/// A text of Windows, to compare with.
+fn lower(text: &str) -> String {
+    text.replace('\\', "/").to_lowercase()
+}
+
 /// The characters that part the names of a path.
 fn slashes(text: &str) -> &'static [char] {
-    match windows(text) {
-        Some(_) => &['/', '\\'],
-        None => &['/'],
+    match text.starts_with('\\') || windows(text).is_some() {
+        true => &['/', '\\'],
+        false => &['/'],
     }
 }
 
@@ -423,6 +428,8 @@ mod tests {
             ("\\\\.\\pipe\\x", "\\\\.\\pipe\\x"),
             ("//./pipe/x", "//./pipe/x"),
             ("\\\\server\\share\\", "\\\\server\\share"),
+            ("\\", "\\"),
+            ("\\a\\\\b/", "\\a\\b"),
         ];
         for (text, expected) in tidy {
             assert_eq!(HostPath::tidied(text), expected, "{text}");

@@ -199,6 +199,15 @@ impl Catalog {
         })
     }
 
+    /// Whether an entry is a folder of devices: what is in it may be one, known or not.
+    pub fn holds_devices(&self, entry: &Entry) -> bool {
+        let folder = HostPath::new(&entry.path);
+        self.entries.iter().any(|inner| {
+            matches!(inner.kind, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+                && folder.relation(&inner.pattern) == Relation::Ancestor
+        })
+    }
+
     /// What surely is at `path`; none where the catalogue doesn't say.
     pub fn kind(&self, path: &HostPath) -> Option<HostPathType> {
         let here = |entry: &&Entry| path.relation(&entry.pattern) == Relation::Equal;

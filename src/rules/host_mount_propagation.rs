@@ -12,7 +12,7 @@
 //! mounts that it can't remove. The API server refuses it in a container that isn't privileged.
 //!
 //! With `HostToContainer`, what the node mounts later appears in the container: volumes of other Pods too, and
-//! writable, even where the mount itself is read-only.
+//! writable, even where the mount itself is read-only. Only network namespaces, in `/run/netns`, can't be written.
 //!
 //! ## Example
 //!
@@ -72,6 +72,7 @@
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
+use super::ineffective_read_only::holds_namespaces;
 use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
@@ -105,8 +106,14 @@ impl Rule for Check {
             let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
                 Verdict {
                     severity: Severity::Info,
+                    label: "brings in the mounts of the node",
                     message: format!("what the node mounts later in {path} appears in {name}"),
-                    why: "it appears writable, even where this mount is read-only",
+                    why: match holds_namespaces(&used.path) {
+                        true => {
+                            "nobody can write to a network namespace, but a privileged container can enter it"
+                        }
+                        false => "it appears writable, even where this mount is read-only",
+                    },
                     help: "drop `mountPropagation`, unless the container must see later mounts",
                 }
             } else {
@@ -114,12 +121,14 @@ impl Rule for Check {
             };
             out.push(
                 Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
+                    .label(verdict.label)
                     .related(host.path_field(), is_of_node(host))
                     .why(verdict.why)
                     .help(verdict.help)
                     .volume(host.name)
                     .container(&of.container.name)
-                    .path(&used.path),
+                    .path(&used.path)
+                    .access(used.access),
             );
         }
     }
@@ -127,6 +136,7 @@ impl Rule for Check {
 
 struct Verdict {
     severity: Severity,
+    label: &'static str,
     message: String,
     why: &'static str,
     help: &'static str,
@@ -136,6 +146,7 @@ fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verd
     if of.security_context.privileged || !says_all {
         return Verdict {
             severity: Severity::Warning,
+            label: "passes mounts both ways",
             message: format!("what {name} mounts in {path} appears on the node"),
             why: "it appears in other Pods too, and stays there when the container ends",
             help: "drop `mountPropagation`, unless mounting for the node is what the container is for",
@@ -143,6 +154,7 @@ fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verd
     }
     Verdict {
         severity: Severity::Error,
+        label: "refused without `privileged: true`",
         message: format!(
             "`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"
         ),

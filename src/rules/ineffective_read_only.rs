@@ -5,7 +5,8 @@
 //! Reports `readOnly: true` on the mount of a host path
 //!
 //! - that is a socket or a device, by its `type` or by the catalogue of host paths;
-//! - with `mountPropagation: HostToContainer` or `Bidirectional`.
+//! - with `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` is left out: network namespaces are
+//!   all that is mounted there, and nobody can write to one.
 //!
 //! One finding per mount, in every kind of container.
 //!
@@ -75,7 +76,7 @@ use super::types::described;
 use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{FieldPath, MountOf};
+use crate::model::{FieldPath, HostPath, MountOf, Relation};
 
 const META: Meta = Meta {
     id: "ineffective-read-only",
@@ -121,8 +122,15 @@ pub(super) fn void(used: &HostUse<'_>) -> Option<Void> {
     let of = used.mount.filter(|_| used.is_read_only)?;
     match used.opens() {
         Some(kind) => Some(Void::Kind(kind)),
-        None => of.mount.propagates().then_some(Void::Propagation),
+        None => (of.mount.propagates() && !holds_namespaces(&used.path)).then_some(Void::Propagation),
     }
+}
+
+/// Whether network namespaces are all that is mounted there: the kernel lets nobody write to these.
+pub(super) fn holds_namespaces(path: &HostPath) -> bool {
+    ["/run/netns", "/run/docker/netns"].iter().any(|folder| {
+        matches!(path.relation_to(&HostPath::new(folder)), Relation::Equal | Relation::Descendant)
+    })
 }
 
 fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind: HostPathType) -> Finding {

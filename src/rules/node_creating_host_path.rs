@@ -8,8 +8,9 @@
 //!   `C:\Windows`;
 //! - where every container mounts the volume read-only, so that none of them can fill what was made.
 //!
-//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so is
-//! `/run`, which is empty after each reboot: whoever comes first makes its folder there.
+//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so are
+//! those of the CNI plugins (`/etc/cni`) and of the secrets store's providers: it is for a plugin to make them. In
+//! `/run`, which is empty after each reboot, whoever comes first makes its folder.
 //!
 //! ## Why is this bad?
 //!
@@ -68,7 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! An agent that installs itself on the node, such as a CNI plugin that writes to `/etc/cni/net.d`.
+//! An agent that installs itself on the node, such as a CSI driver that keeps its settings in `/etc/amazon/efs`.
 //!
 //! ## References
 //!
@@ -76,8 +77,8 @@
 
 use super::types::{self, AskedType, described};
 use super::words::quoted;
-use super::{Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::{Class, Context, FixClass, HostVolume, Meta, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::{HostPath, Relation};
 
 const META: Meta = Meta {
@@ -100,6 +101,8 @@ const OF_OTHERS: &[&str] = &[
     "/run",
     "/var/lib/kubelet",
     "/usr/libexec/kubernetes/kubelet-plugins",
+    "/etc/cni",
+    "/etc/kubernetes/secrets-store-csi-providers",
     "/etc/kubernetes/volumeplugins",
     r"C:\var\lib\kubelet",
 ];
@@ -144,8 +147,23 @@ fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<
         .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
         .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
         .volume(host.name)
-        .path(&host.clean);
+        .path(&host.clean)
+        .access(host.uses.iter().map(|used| used.access).max().unwrap_or(Access::Read));
     Some(finding)
+}
+
+/// Whether a volume may have to make its path: a container writes there, and on a new node nobody else makes it.
+pub(super) fn may_create(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+    let catalog = &cx.options.catalog;
+    let is_written = host.uses.iter().any(|used| used.mount.is_some() && !used.is_read_only);
+    is_written
+        && match (inside(&host.clean, OF_OTHERS), catalog.classify(&host.clean)) {
+            (_, Class::SocketParent(_)) => false,
+            // What the kubelet makes itself, the catalogue knows.
+            (Some(folder), _) if folder.ends_with("kubelet") => catalog.kind(&host.clean).is_none(),
+            (Some(_), _) => true,
+            (None, class) => !class.is_catalogued() && inside(&host.clean, OF_NODE).is_none(),
+        }
 }
 
 /// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.

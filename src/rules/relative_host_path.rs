@@ -4,7 +4,8 @@
 //!
 //! Reports the path of a `hostPath` or `local` volume that doesn't begin at the root of the node (`/`, or a
 //! drive, a share or a device of Windows), or that is missing. A blank before the first slash makes a path
-//! relative, too, and neither `~` nor a variable is expanded in one.
+//! relative, too, a path of Windows without a drive (`\var\log`) is as good as that, and neither `~` nor a variable
+//! is expanded in one.
 //!
 //! ## Why is this bad?
 //!
@@ -110,12 +111,27 @@ fn empty(host: &HostVolume<'_>) -> Finding {
 }
 
 fn relative(host: &HostVolume<'_>) -> Finding {
+    if host.clean.is_windows() {
+        return driveless(host);
+    }
     finding(host, format!("host path {} is not absolute", quoted(host.path)))
         .label("doesn't begin with a slash")
         .why(
             "the node resolves it from the working directory of a daemon, which isn't the same on every node",
         )
         .help(help(host))
+}
+
+/// What Windows alone takes for a path: to Linux it is one name.
+fn driveless(host: &HostVolume<'_>) -> Finding {
+    let such_as = match host.clean.has_backstep() {
+        true => String::new(),
+        false => format!(", such as {}", quoted(&format!("C:{}", host.path))),
+    };
+    finding(host, format!("host path {} has no drive", quoted(host.path)))
+        .label("lacks a drive, such as `C:`")
+        .why("the kubelet of Windows puts `c:` before it; other programs take the drive that they are on")
+        .help(format!("write the whole path on the node{such_as}"))
 }
 
 fn help(host: &HostVolume<'_>) -> String {

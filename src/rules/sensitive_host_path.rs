@@ -67,7 +67,8 @@
 //! ## When to allow it
 //!
 //! Agents of the node read `/var/log`, `/proc` and `/sys`: read-only, that is only an info. What needs more,
-//! such as a CNI plugin that installs itself, is to be exempted by namespace, name, path and access.
+//! such as a CNI plugin that installs itself, is to be exempted by namespace, name, path and access; the
+//! PersistentVolumes of k3s and MicroK8s by the folder where their provisioner makes them.
 //!
 //! ## References
 //!
@@ -76,9 +77,10 @@
 
 use std::borrow::Cow;
 
-use super::words::{at_path, host_path, reason, who};
-use super::{Class, Context, EntryClass, FixClass, HostUse, HostVolume, Meta, Rule};
+use super::words::{at_path, host_path, quoted, reason, who};
+use super::{Class, Context, Entry, EntryClass, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Access, Family, Finding, Severity};
+use crate::model::Relation;
 
 const META: Meta = Meta {
     id: "sensitive-host-path",
@@ -92,6 +94,10 @@ const META: Meta = Meta {
     source: include_str!("sensitive_host_path.rs"),
 };
 
+/// Folders where a provisioner makes PersistentVolumes.
+const OF_PROVISIONERS: &[&str] =
+    &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
+
 pub(crate) struct Check;
 
 impl Rule for Check {
@@ -102,38 +108,55 @@ impl Rule for Check {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses() {
             let Some((entry, _)) = used.class.entry() else { continue };
-            let Some((severity, what)) = judge(entry.class, used) else { continue };
+            let Some((severity, what)) = judge(cx, entry, host, used) else { continue };
             let message = format!("sensitive {} {what} {}", host_path(host, used), who(host, used));
             let finding = at_path(&META, severity, host, used, message).why(reason(used.class));
-            out.push(finding.help(remedy(cx, entry.class, host, used)));
+            out.push(finding.help(remedy(cx, entry, host, used)));
         }
     }
 }
 
 /// How bad it is to reach what is there, and in which words.
-fn judge(class: EntryClass, used: &HostUse<'_>) -> Option<(Severity, &'static str)> {
+fn judge(
+    cx: &Context<'_>,
+    entry: &Entry,
+    host: &HostVolume<'_>,
+    used: &HostUse<'_>,
+) -> Option<(Severity, &'static str)> {
     let writes = (Severity::Error, "can be written by");
-    match class {
+    match entry.class {
         EntryClass::Never => Some((Severity::Error, "is reached by")),
         EntryClass::Read if used.access == Access::Write => Some(writes),
-        EntryClass::Read => Some((Severity::Info, "can be read by")),
+        EntryClass::Read => Some((Severity::Info, reads(cx, entry, host, used))),
         // Writing to a device such as /dev/null harms nobody: only the mount's own flag counts here.
         EntryClass::Harmless if !used.is_read_only => Some(writes),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
     }
 }
 
-fn remedy(
-    cx: &Context<'_>,
-    class: EntryClass,
-    host: &HostVolume<'_>,
-    used: &HostUse<'_>,
-) -> Cow<'static, str> {
+/// What a read-only use can do.
+fn reads(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse<'_>) -> &'static str {
+    match used.kind {
+        // Who adds a container to the Pod says how that mounts it.
+        _ if host.volume.is_some() && used.mount.is_none() => "can be reached by",
+        _ if !cx.options.catalog.holds_devices(entry) => "can be read by",
+        Some(HostPathType::Directory) => "lets its devices be used by",
+        _ => "can be used by",
+    }
+}
+
+fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse<'_>) -> Cow<'static, str> {
+    let folder = quoted(&entry.path);
     if host.volume.is_none() {
+        let is_inside = used.path.relation(&entry.pattern) == Relation::Descendant;
+        if is_inside && OF_PROVISIONERS.contains(&&*entry.path) {
+            return format!("if its provisioner made this PersistentVolume, exempt {folder} in the policy")
+                .into();
+        }
         return "point the PersistentVolume at a folder that is for volumes alone".into();
     }
     let device = used.kind.filter(|kind| kind.ignores_read_only());
-    let words = match (class, used.class, used.access, device) {
+    let words = match (entry.class, used.class, used.access, device) {
         (EntryClass::Never, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
         (EntryClass::Never, ..) => {
             "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
@@ -149,7 +172,13 @@ fn remedy(
         _ if cx.options.catalog.opens_below(&used.path) => {
             "mount only what is needed below it: a read-only mount protects no device or socket in it"
         }
-        _ => "set `readOnly: true` on the mount; what the container must write, mount by itself",
+        _ => {
+            let words = format!(
+                "set `readOnly: true` on the mount, and let the container write outside of {folder}; if it must \
+                 write there, exempt it in the policy"
+            );
+            return words.into();
+        }
     };
     words.into()
 }

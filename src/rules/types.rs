@@ -75,10 +75,29 @@ pub(crate) fn likely(catalog: &Catalog, host: &HostVolume<'_>) -> Option<HostPat
 
 /// What a path that the catalogue doesn't know has the name of.
 pub(crate) fn by_name(path: &HostPath) -> Option<HostPathType> {
-    match path.to_string().strip_prefix("/dev/") {
+    let text = path.to_string();
+    let is_program = || text.rsplit_once('/').is_some_and(|(folder, _)| OF_PROGRAMS.contains(&folder));
+    match text.strip_prefix("/dev/") {
         Some(name) => device(name),
-        None if path.name().is_some_and(is_file_name) => Some(HostPathType::File),
+        None if path.name().is_some_and(is_file_name) || is_program() => Some(HostPathType::File),
         None => Some(HostPathType::Directory),
+    }
+}
+
+/// Folders that hold programs, and no folders.
+const OF_PROGRAMS: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+
+/// Whether what the kubelet makes where nothing is can serve: an empty folder, or an empty lock, but no empty
+/// certificate.
+pub(crate) fn may_begin_empty(kind: HostPathType, path: &HostPath) -> bool {
+    match kind {
+        HostPathType::Directory => true,
+        HostPathType::File => {
+            let extension = path.name().and_then(|name| name.rsplit_once('.'));
+            extension
+                .is_some_and(|(_, extension)| matches!(extension, "db" | "lock" | "log" | "pid" | "sqlite"))
+        }
+        HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => false,
     }
 }
 
@@ -236,6 +255,20 @@ mod tests {
         ];
         for (name, kind) in kinds {
             assert_eq!(device(name), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn programs_are_files() {
+        let kinds = [
+            ("/sbin/depmod", Some(HostPathType::File)),
+            ("/usr/local/bin/crictl", Some(HostPathType::File)),
+            ("/usr/local/bin", Some(HostPathType::Directory)),
+            ("/usr/lib/agent/bin", Some(HostPathType::Directory)),
+            ("/opt/bin/agent", Some(HostPathType::Directory)),
+        ];
+        for (path, kind) in kinds {
+            assert_eq!(by_name(&HostPath::new(path)), kind, "{path}");
         }
     }
 

@@ -110,6 +110,7 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
     let (problem, why) = problem(written, &path)?;
     let message = format!("mount path {} of {} {problem}", quoted(written), container(of.container));
     let finding = Finding::new(META.id, Severity::Info, of.path().key("mountPath"), message)
+        .label(label(&path))
         .why(why)
         .volume(&of.mount.name)
         .container(&of.container.name)
@@ -130,6 +131,14 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
     let help = format!("write {}", quoted(&clean));
     let edits = vec![Edit::Set(of.path().key("mountPath"), EditValue::Str(clean))];
     Some(finding.help(help).fix(Fix { safety, edits }))
+}
+
+fn label(path: &HostPath) -> String {
+    let clean = quoted(&path.to_string());
+    match path.has_backstep() {
+        true => format!("reaches {clean}, unless a link leads elsewhere"),
+        false => format!("means {clean}"),
+    }
 }
 
 const UNCLEAN: &str = "the API server compares paths as text, so two spellings of one path pass as two";

@@ -58,10 +58,10 @@
 //! ## Fix
 //!
 //! Sets the type that the path suggests: what the catalogue of host paths knows there, `Socket` for `*.sock`,
-//! `File` for what has the extension of a file, else `Directory`. Unsafe: where the path is missing or is
-//! something else, the Pod no longer starts. There is none for a device that volcheck doesn't know.
-//!
-//! If the Pod is to make the path itself, write `DirectoryOrCreate` or `FileOrCreate` instead.
+//! `File` for what has the extension of a file or is in a folder of programs, else `Directory`. Where a container
+//! writes to a folder, a lock, a log or a database that isn't the node's own, is in `/run`, or is a plugin's, it is
+//! `DirectoryOrCreate` or `FileOrCreate`: on a new node nobody else makes it. Unsafe: where the path is missing or
+//! is something else, the Pod no longer starts. There is none for a device that volcheck doesn't know.
 //!
 //! ## When to allow it
 //!
@@ -73,8 +73,10 @@
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 //! - [kubernetes/kubernetes#34058](https://github.com/kubernetes/kubernetes/pull/34058), which made the type
 
+use super::node_creating_host_path::may_create;
+use super::types::{self, AskedType};
 use super::words::quoted;
-use super::{Context, FixClass, HostPathType, HostVolume, Meta, Rule, types};
+use super::{Context, FixClass, HostPathType, HostVolume, Meta, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
 
 const META: Meta = Meta {
@@ -101,12 +103,19 @@ impl Rule for Check {
             cx.host_volumes().iter().filter(|host| host.has_type && host.kind.is_none_or(str::is_empty));
         // An empty path is refused for itself.
         for host in untyped.filter(|host| !host.path.is_empty() && !host.clean.is_named_pipe()) {
-            out.push(finding(host, types::likely(&cx.options.catalog, host)));
+            out.push(finding(host, likely(cx, host)));
         }
     }
 }
 
-fn finding(host: &HostVolume<'_>, likely: Option<HostPathType>) -> Finding {
+/// What the volume should ask for; none where nothing is probable.
+fn likely(cx: &Context<'_>, host: &HostVolume<'_>) -> Option<AskedType> {
+    let kind = types::likely(&cx.options.catalog, host)?;
+    let creates = types::may_begin_empty(kind, &host.clean) && may_create(cx, host);
+    Some(AskedType { kind, creates })
+}
+
+fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
     let label = match host.kind {
         None => "lacks a `type`",
         Some(_) => "empty, which is the same as none",
@@ -117,20 +126,30 @@ fn finding(host: &HostVolume<'_>, likely: Option<HostPathType>) -> Finding {
         .why(why(likely))
         .volume(host.name)
         .path(&host.clean);
-    let Some(kind) = likely else {
+    let Some(asked) = likely else {
         return finding.help("say what must be there: `type: CharDevice`, `BlockDevice` or `Directory`");
     };
-    let word = kind.word();
+    let (word, kind) = (asked.word(), asked.kind.word());
+    let help = match asked.creates {
+        true => format!(
+            "say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"
+        ),
+        false => {
+            format!("say what must be there: `type: {word}` (the Pod doesn't start where it is missing)")
+        }
+    };
     let set = Edit::Set(host.source.key("type"), EditValue::Str(word.to_owned()));
-    finding
-        .help(format!("say what must be there: `type: {word}` (the Pod doesn't start where it is missing)"))
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+    finding.help(help).fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
 }
 
-fn why(likely: Option<HostPathType>) -> String {
+fn why(likely: Option<AskedType>) -> String {
     let nothing = "nothing checks what is there, and a missing path becomes an empty directory owned by root";
     match likely {
-        None | Some(HostPathType::Directory) => nothing.to_owned(),
-        Some(kind) => format!("{nothing}, where {} should be", types::described(kind)),
+        Some(AskedType { kind: HostPathType::Directory, creates: true }) => {
+            "nothing checks what is there, and what becomes of a missing path is left to the runtime"
+                .to_owned()
+        }
+        None | Some(AskedType { kind: HostPathType::Directory, .. }) => nothing.to_owned(),
+        Some(asked) => format!("{nothing}, where {} should be", types::described(asked.kind)),
     }
 }

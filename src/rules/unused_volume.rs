@@ -122,6 +122,7 @@ fn finding(volume: &Volume<'_>) -> Finding {
         _ => "it does nothing but mislead who reads the manifest",
     };
     Finding::new(META.id, severity, volume.path.clone(), message)
+        .label("named by no mount, device or variable")
         .why(why)
         .help("remove it, or mount it where it is needed")
         .fix(Fix { safety, edits: vec![Edit::Remove(volume.path.clone())] })

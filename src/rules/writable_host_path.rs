@@ -57,6 +57,7 @@
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is none for a socket or
 //! a device, which can be written through a read-only mount, nor for a folder that holds some, such as `/dev`.
+//! In the folder of a CSI driver's socket, those that only connect, such as its sidecars, do well to set it.
 //!
 //! ## When to allow it
 //!
@@ -69,7 +70,7 @@
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
 use super::words::{container, is_of_node, reached};
-use super::{Context, FixClass, HostUse, Meta, Rule};
+use super::{Class, Context, EntryClass, FixClass, HostUse, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::MountOf;
 
@@ -118,6 +119,11 @@ fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: 
             "drop the mount: this is a {kind}, which can be written through a read-only mount, too"
         ));
     }
+    if cx.options.catalog.opens_below(&used.path) && is_of_agent(used.class) {
+        return finding.help(
+            "set `readOnly: true` if the container only connects to the sockets in it: it then can't replace them",
+        );
+    }
     if cx.options.catalog.opens_below(&used.path) {
         return finding.help(
             "drop the mount, or mount only the part that is needed: read-only protects the files in it, not the \
@@ -128,4 +134,9 @@ fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: 
     finding
         .help("set `readOnly: true` on the mount, or drop it (the container may need to write)")
         .fix(Fix { safety: Safety::Unsafe, edits: vec![read_only] })
+}
+
+/// Whether it is a folder where an agent keeps its sockets, such as a CSI driver's own.
+fn is_of_agent(class: Class<'_>) -> bool {
+    matches!(class, Class::Inside(entry) if entry.class == EntryClass::AgentSocket)
 }

@@ -106,6 +106,8 @@ fn every_spelling_is_seen_through() {
         ("D:", "host-root"),
         (r"\\?\C:\", "host-root"),
         (r"C:\var\lib\kubelet", "sensitive-host-path"),
+        (r"\var\lib\kubelet", "sensitive-host-path"),
+        (r"\", "host-root"),
         ("c:/VAR/Lib/kubelet/pods", "sensitive-host-path"),
         (r"C:\Users\me\.aws", "cloud-credentials"),
         (r"\\.\pipe\docker_engine", "runtime-socket"),

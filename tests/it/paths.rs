@@ -127,6 +127,8 @@ fn forms_are_told_apart_before_anything_is_collapsed() {
     same("/var/run/../run/docker.sock", "/run/docker.sock");
     same("/var/home/a", "/home/a");
     same("/var/roothome/.ssh", "/root/.ssh");
+    same("\\Var\\lib/x", "C:\\var\\lib\\x");
+    same("\\", "C:\\");
     assert_ne!(HostPath::new("\\\\server\\share"), HostPath::new("/server/share"));
     assert_ne!(HostPath::new("\\\\pipe\\x"), HostPath::new("\\\\.\\pipe\\x"));
     assert_eq!(HostPath::new("\\\\.\\pipe\\X").to_string(), "//./pipe/x");
@@ -143,7 +145,7 @@ fn roots_names_and_flaws_are_seen() {
     for other in ["/etc", "C:\\Windows", "\\\\server\\share", "/proc/1", "/proc/x/root"] {
         assert!(!HostPath::new(other).is_root(), "{other}");
     }
-    for relative in ["var/log", ".", "./x", "~", "~/x", "$(HOME)/x", " /etc", "file:///etc", ""] {
+    for relative in ["var/log", ".", "./x", "~", "~/x", "$(HOME)/x", " /etc", "file:///etc", r"\x", ""] {
         assert!(HostPath::new(relative).is_relative(), "{relative:?}");
     }
     for absolute in ["/", "C:\\x", "c:/x", "\\\\server\\share", "//./pipe/x"] {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::json;
+use volcheck::finding::{Access, Edit, EditValue};
 use volcheck::policy::Policy;
 use volcheck::rules::{self, Meta};
 
@@ -179,6 +181,76 @@ fn messages_read_alike() {
         }
     }
     report(problems);
+}
+
+/// The access that each finding of a rule's bad fixtures has in its fingerprint.
+fn accesses(rule: &str) -> Vec<Option<Access>> {
+    let paths = manifests(&root().join("tests/fixtures").join(rule).join("bad"));
+    let findings = paths.iter().flat_map(|path| {
+        let text = fs::read_to_string(path).expect("fixture");
+        lint(&selecting(&[rule]), &name(path), &text).findings
+    });
+    findings.map(|located| located.finding.fingerprint.access).collect()
+}
+
+#[test]
+fn what_is_about_a_way_to_the_node_says_its_access() {
+    let rules =
+        ["host-mount-propagation", "ineffective-read-only", "node-creating-host-path", "sensitive-host-path"];
+    for rule in rules {
+        assert!(accesses(rule).iter().all(Option::is_some), "{rule}");
+    }
+    // Of several mounts, the worst counts.
+    let creating = accesses("node-creating-host-path");
+    assert!(creating.contains(&Some(Access::Read)) && creating.contains(&Some(Access::Write)));
+}
+
+/// A Pod with one mount of a path, of a type where one is given.
+fn pod_with(path: &str, kind: Option<&str>, is_read_only: bool) -> String {
+    let mut source = json!({"path": path});
+    if let Some(kind) = kind {
+        source["type"] = kind.into();
+    }
+    let mount = json!({"name": "v", "mountPath": "/m", "readOnly": is_read_only});
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [mount]}],
+        "volumes": [{"name": "v", "hostPath": source}],
+    }})
+    .to_string()
+}
+
+#[test]
+fn an_inferred_type_brings_no_other_finding() {
+    let rows = [
+        ("/run/agent", "DirectoryOrCreate"),
+        ("/run", "Directory"),
+        ("/run/agent.lock", "FileOrCreate"),
+        ("/run/agent.conf", "File"),
+        ("/run/agent.sock", "Socket"),
+        ("/run/containerd", "Directory"),
+        ("/var/lib/agent/", "DirectoryOrCreate"),
+        ("/var/lib/kubelet/plugins/csi.example.com", "DirectoryOrCreate"),
+        ("/var/lib/kubelet/plugins_registry", "Directory"),
+        ("/etc/cni/net.d", "DirectoryOrCreate"),
+        ("/etc/agent", "Directory"),
+        ("/usr/bin/agent", "File"),
+        ("/opt", "Directory"),
+        ("/dev/kvm", "CharDevice"),
+        (r"C:\data\agent.log", "FileOrCreate"),
+    ];
+    let others = ["mismatched-host-path-type", "node-creating-host-path", "untyped-host-path"];
+    for (path, expected) in rows {
+        for is_read_only in [false, true] {
+            let outcome =
+                lint(&selecting(&["untyped-host-path"]), "p.json", &pod_with(path, None, is_read_only));
+            let fix = outcome.findings[0].finding.fix.as_ref().expect("a fix");
+            let [Edit::Set(_, EditValue::Str(kind))] = &*fix.edits else { panic!("{path}: {fix:?}") };
+            let expected = if is_read_only { expected.trim_end_matches("OrCreate") } else { expected };
+            assert_eq!(kind, expected, "{path}");
+            let fixed = lint(&selecting(&others), "p.json", &pod_with(path, Some(kind), is_read_only));
+            assert!(fixed.findings.is_empty(), "{path}: {}", fixed.findings[0].finding.message);
+        }
+    }
 }
 
 #[test]
