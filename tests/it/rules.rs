@@ -8,7 +8,7 @@ use volcheck::finding::{Access, Edit, EditValue};
 use volcheck::policy::Policy;
 use volcheck::rules::{self, Meta};
 
-use crate::support::{golden, judged, manifests, name, root, selecting, text_of};
+use crate::support::{golden, judged, lint, manifests, name, root, selecting, text_of};
 
 /// The headings of a page, in order; those with `true` on every page.
 const HEADINGS: &[(&str, bool)] = &[
