@@ -119,3 +119,17 @@ impl CustomKinds {
         self.0.iter().rev().find(|entry| entry.group == group && entry.kind == kind)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_keys_and_each() {
+        let parsed = |text: &str| PathExpression::try_from(text.to_owned());
+        assert!(parsed("spec.tasks[].template").is_ok() && parsed("spec.*.a").is_ok() && parsed("").is_ok());
+        for wrong in ["a..b", ".a", "a[0]", "a[]b", "a]", "a.[]", "[]"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -109,6 +109,7 @@ mod tests {
         let key = FieldPath::of(&["metadata", "annotations"]).key("example.io/a");
         assert_eq!(key.to_string(), "metadata.annotations[example.io/a]");
         assert_eq!(FieldPath::root().to_string(), "");
+        assert_eq!(FieldPath::of(&["a_b", "c-d", "e f"]).to_string(), "a_b.c-d[e f]");
         assert_eq!(path.parent().map(|p| p.to_string()).as_deref(), Some("spec.volumes[2].hostPath"));
     }
 }

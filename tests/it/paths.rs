@@ -1,7 +1,7 @@
 //! The path algebra: what no spelling may change.
 
 use proptest::prelude::*;
-use volcheck::model::{HostPath, PathPattern, Relation};
+use volcheck::model::{HostPath, PathPattern, Relation, container_path};
 
 /// A clean, absolute path that begins with no alias.
 fn clean() -> impl Strategy<Value = String> {
@@ -188,6 +188,36 @@ fn a_pattern_that_nothing_would_match_is_none() {
     }
     assert!(PathPattern::of_container("/var/opt/mssql").is_some());
     assert!(PathPattern::of_container("/bin/x").is_some());
+}
+
+#[test]
+fn a_pipe_of_windows_begins_with_two_slashes() {
+    for text in ["/x./pipe/y", "aa./pipe/y", "/\\./pipe/y"] {
+        assert!(!HostPath::new(text).is_windows(), "{text}");
+    }
+    assert!(HostPath::new("//./pipe/y").is_windows());
+}
+
+#[test]
+fn paths_of_a_container_are_cleaned() {
+    for (text, clean) in
+        [("/a/b", "/a/b"), ("/", "/"), ("/./.", "/"), ("//", "/"), ("/a/../b", "/b"), ("a/", "/a")]
+    {
+        assert_eq!(container_path(text), clean, "{text}");
+    }
+}
+
+#[test]
+fn what_is_inside_a_path_comes_right_after_it() {
+    let mut paths = ["/a-b", "/a/b", "/a", "/"].map(HostPath::new);
+    paths.sort();
+    assert_eq!(paths.each_ref().map(ToString::to_string), ["/", "/a", "/a/b", "/a-b"]);
+    assert!(paths[0] < paths[1]);
+}
+
+#[test]
+fn a_colon_makes_no_drive_of_a_posix_name() {
+    assert_eq!(HostPath::tidied("/x:/"), "/x:");
 }
 
 #[test]
