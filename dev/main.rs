@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use volcheck::report::Format;
 use volcheck::rules::{self, Group};
 
 fn main() -> ExitCode {
@@ -54,6 +55,7 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/one-verdict.md", one_verdict())?;
     put("docs/reference/cli.md", cli()?)?;
     put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
+    put("docs/formats.md", formats()?)?;
     put("README.md", readme(&table)?)?;
     if stale.is_empty() {
         Ok(())
@@ -104,20 +106,41 @@ fn cli() -> Result<String, String> {
     Ok(out)
 }
 
+/// The page of the formats, with what each of them makes of the first example.
+fn formats() -> Result<String, String> {
+    let mut text = page("docs/formats.md")?;
+    for format in Format::ALL {
+        let language = match format {
+            Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab => "json",
+            Format::Junit | Format::Checkstyle => "xml",
+            Format::Markdown => "markdown",
+            Format::Text | Format::Concise | Format::Github => "",
+        };
+        let output = volcheck(&["lint", "--format", format.name(), "examples/first"])?;
+        text = between(&text, format.name(), &format!("```{language}\n{output}```\n"))?;
+    }
+    Ok(text)
+}
+
 /// The README with its generated parts: the table of rules, and the output of its first command.
 fn readme(table: &str) -> Result<String, String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(path).map_err(|error| format!("README.md: {error}"))?;
+    let text = page("README.md")?;
     let output = volcheck(&["lint", "examples/first"])?;
     let text = between(&text, "rules", table)?;
     between(&text, "first", &format!("```\n{output}```\n"))
 }
 
+/// A page that is generated in part.
+fn page(path: &str) -> Result<String, String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .map_err(|error| format!("{path}: {error}"))
+}
+
 fn between(text: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
     let (before, rest) =
-        text.split_once(&start).ok_or_else(|| format!("README.md has no `{}`", start.trim()))?;
-    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("README.md has no `{end}`"))?;
+        text.split_once(&start).ok_or_else(|| format!("a page has no `{}`", start.trim()))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("a page has no `{end}`"))?;
     Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::lint::output::Output;
 use crate::finding::Severity;
 use crate::policy::Profile;
 use crate::report::Format;
@@ -40,12 +41,23 @@ pub(super) struct LintArgs {
     /// What makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub(super) fail_on: FailOn,
-    /// What is shown: `warning` by default in text, all in json and sarif
+    /// What is shown: by default all in json, jsonl and sarif, and `warning` in the others
     #[arg(long, value_name = "SEVERITY")]
     pub(super) min_severity: Option<Severity>,
-    /// The format of the report: text, concise, json or sarif
+    /// The format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle or
+    /// markdown
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    /// Another report, to a file: `sarif=volcheck.sarif` (may be given several times)
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub(super) output: Vec<Output>,
+    /// How often each rule was found: behind the findings of text and concise, beside other formats on
+    /// standard error
+    #[arg(long)]
+    pub(super) statistics: bool,
+    /// The findings alone: no summary in text and markdown
+    #[arg(long)]
+    pub(super) quiet: bool,
     /// Don't read these, even when they are named (may be given several times)
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,

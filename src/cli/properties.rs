@@ -32,7 +32,7 @@ fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
 fn rendered(outcome: Outcome, format: Format) -> String {
     let mut report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
     report.findings.sort_by(report::Located::order);
-    report::render(&report, format, Style { color: false, links: false, min_severity: Severity::Info })
+    report::render(&report, format, Style::plain(Severity::Info))
 }
 
 /// Any bytes are linted and reported in every format; places are in the text, and two runs are alike.
@@ -54,7 +54,7 @@ pub fn lint_holds(bytes: &[u8]) {
     assert_eq!(json, rendered(outcome(bytes, false), Format::Json), "two runs differ");
     let parsed: Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("not JSON: {error}"));
     assert_eq!(parsed["version"], 1);
-    for format in [Format::Text, Format::Concise, Format::Sarif] {
+    for format in Format::ALL {
         let text = rendered(outcome(bytes, false), format);
         assert!(!text.contains('\u{1b}'), "an escape sequence of the input reaches the terminal");
     }

@@ -41,13 +41,17 @@ impl fmt::Display for Fingerprint {
             Some(Access::Write) => "write",
         };
         let parts = [self.rule, &self.volume, &self.container, &self.path, access];
-        // FNV-1a, with a byte between the parts that no UTF-8 text holds.
-        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
-        let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
-        write!(f, "{hash:016x}")
+        write!(f, "{:016x}", digest(&parts))
     }
+}
+
+/// A number for texts; the same in every version of volcheck.
+pub fn digest(parts: &[&str]) -> u64 {
+    // FNV-1a, with a byte between the parts that no UTF-8 text holds.
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
+    bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
 }
 
 #[cfg(test)]

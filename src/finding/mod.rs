@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{FieldPath, ObjectId};
 
-pub use fingerprint::{Access, Fingerprint};
+pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
 
 /// How bad a finding is, which is all that decides what follows from it: an error denies and fails a lint

@@ -27,10 +27,10 @@ impl fmt::Display for ObjectId {
     /// `DaemonSet monitoring/agent`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
-        let name = super::text::printable(name);
+        let (kind, name) = (super::text::printable(&self.kind), super::text::printable(name));
         match self.namespace.as_str() {
-            "" => write!(f, "{} {name}", self.kind),
-            namespace => write!(f, "{} {}/{name}", self.kind, super::text::printable(namespace)),
+            "" => write!(f, "{kind} {name}"),
+            namespace => write!(f, "{kind} {}/{name}", super::text::printable(namespace)),
         }
     }
 }

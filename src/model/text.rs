@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` with control and bidirectional characters escaped.
+/// `text` with control and bidirectional characters escaped, and with what is no character.
 ///
 /// The API server accepts them in paths; kubectl prints a denial raw, and drops a warning that holds one.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -28,7 +28,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn hides(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}')
+        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}' | '\u{FFFE}'..='\u{FFFF}')
 }
 
 /// The word of `known` that `word` may stand for: the nearest one, where that is near.

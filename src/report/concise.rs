@@ -2,23 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Style};
+use super::{Report, Style, statistics};
+use crate::model::printable;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for located in report.errors.iter().chain(&report.findings) {
+    for located in report.shown(style.min_severity) {
         let finding = &located.finding;
-        if finding.severity < style.min_severity {
-            continue;
-        }
         let (line, column) = located.line_and_column();
         let object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
         // Writing to a string can't fail.
         let _ = writeln!(
             out,
             "{}:{line}:{column}: {}[{}] {}{object}",
-            located.place.path, finding.severity, finding.rule, finding.message
+            printable(&located.place.path),
+            finding.severity,
+            finding.rule,
+            printable(&finding.message)
         );
+    }
+    if style.statistics {
+        out.push_str(&statistics(report, style.min_severity));
     }
     out
 }

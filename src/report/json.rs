@@ -10,6 +10,11 @@ use crate::source::{Position, Span};
 /// The JSON schema of the format.
 pub const SCHEMA: &str = include_str!("../../docs/reference/output.schema.json");
 
+/// The version of the format.
+pub(super) const VERSION: u32 = 1;
+/// What has written it.
+pub(super) const TOOL: Tool = Tool { name: "volcheck", version: env!("CARGO_PKG_VERSION") };
+
 #[derive(Serialize)]
 struct Document<'r> {
     version: u32,
@@ -20,13 +25,13 @@ struct Document<'r> {
 }
 
 #[derive(Serialize)]
-struct Tool {
+pub(super) struct Tool {
     name: &'static str,
     version: &'static str,
 }
 
 #[derive(Serialize)]
-struct Summary<'r> {
+pub(super) struct Summary<'r> {
     errors: usize,
     warnings: usize,
     infos: usize,
@@ -35,7 +40,7 @@ struct Summary<'r> {
 }
 
 #[derive(Serialize)]
-struct Entry<'r> {
+pub(super) struct Entry<'r> {
     rule: &'static str,
     severity: Severity,
     message: &'r str,
@@ -99,14 +104,9 @@ enum EditEntry {
 pub(super) fn render(report: &Report, style: Style) -> String {
     let shown = |located: &&Located| located.finding.severity >= style.min_severity;
     let document = Document {
-        version: 1,
-        tool: Tool { name: "volcheck", version: env!("CARGO_PKG_VERSION") },
-        summary: Summary {
-            errors: report.count(Severity::Error),
-            warnings: report.count(Severity::Warning),
-            infos: report.count(Severity::Info),
-            counts: &report.counts,
-        },
+        version: VERSION,
+        tool: TOOL,
+        summary: summary(report),
         findings: report.findings.iter().filter(shown).map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
@@ -116,7 +116,16 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn entry(located: &Located) -> Entry<'_> {
+pub(super) fn summary(report: &Report) -> Summary<'_> {
+    Summary {
+        errors: report.count(Severity::Error),
+        warnings: report.count(Severity::Warning),
+        infos: report.count(Severity::Info),
+        counts: &report.counts,
+    }
+}
+
+pub(super) fn entry(located: &Located) -> Entry<'_> {
     let Finding { fingerprint, primary, related, .. } = &located.finding;
     let finding = &located.finding;
     let spans = located.place.related.iter().copied().map(Some).chain(std::iter::repeat(None));

@@ -2,13 +2,20 @@
 //!
 //! A format writes to a string, so that a report is whole or not there at all.
 
+mod checkstyle;
 mod concise;
+mod github;
+mod gitlab;
 mod json;
+mod jsonl;
+mod junit;
+mod markdown;
 mod sarif;
+mod statistics;
 mod text;
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,6 +23,7 @@ use crate::finding::{Finding, Severity};
 use crate::source::{File, Span};
 
 pub use json::SCHEMA;
+pub use statistics::render as statistics;
 pub use text::diagnostic;
 
 /// A finding with its places in a text.
@@ -58,6 +66,19 @@ impl Located {
     fn line_and_column(&self) -> (usize, usize) {
         self.place.primary.map_or((1, 1), |span| (span.start.line, span.start.column))
     }
+
+    /// Its file, as code hosts name it.
+    fn file(&self) -> &str {
+        self.place.path.strip_prefix("./").unwrap_or(&self.place.path)
+    }
+
+    /// What is wrong and what to do, where a format has one text for both.
+    fn sentence(&self) -> String {
+        match self.finding.help.as_ref() {
+            "" => self.finding.message.clone(),
+            help => format!("{}. {help}", self.finding.message),
+        }
+    }
 }
 
 /// What a run has seen.
@@ -93,6 +114,17 @@ impl Report {
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
+
+    /// What a report shows: all that couldn't be judged, then the findings of at least this severity.
+    fn shown(&self, min_severity: Severity) -> Vec<&Located> {
+        let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
+        self.errors.iter().chain(findings).collect()
+    }
+}
+
+/// Orders by severity, the worst first, for where a platform takes only so many.
+fn worst_first(shown: &mut [&Located]) {
+    shown.sort_by_key(|located| Reverse(located.finding.severity));
 }
 
 /// The formats.
@@ -105,13 +137,36 @@ pub enum Format {
     Concise,
     /// One JSON document.
     Json,
+    /// A line of JSON each.
+    Jsonl,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+    /// Workflow commands, which GitHub shows as annotations.
+    Github,
+    /// A Code Quality report of GitLab.
+    Gitlab,
+    /// JUnit's XML, which CI systems show as tests.
+    Junit,
+    /// Checkstyle's XML.
+    Checkstyle,
+    /// Tables for a step summary or a comment.
+    Markdown,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Concise, Self::Json, Self::Sarif];
+    pub const ALL: [Self; 10] = [
+        Self::Text,
+        Self::Concise,
+        Self::Json,
+        Self::Jsonl,
+        Self::Sarif,
+        Self::Github,
+        Self::Gitlab,
+        Self::Junit,
+        Self::Checkstyle,
+        Self::Markdown,
+    ];
 
     /// Its name, as on the command line.
     pub fn name(self) -> &'static str {
@@ -119,16 +174,33 @@ impl Format {
             Self::Text => "text",
             Self::Concise => "concise",
             Self::Json => "json",
+            Self::Jsonl => "jsonl",
             Self::Sarif => "sarif",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Junit => "junit",
+            Self::Checkstyle => "checkstyle",
+            Self::Markdown => "markdown",
         }
     }
 
-    /// What it shows where nothing else is asked for: programs get all, people what calls for action.
+    /// What it shows where nothing else is asked for: stores of findings get all, people what calls for action.
     pub fn default_min_severity(self) -> Severity {
         match self {
-            Self::Text | Self::Concise => Severity::Warning,
-            Self::Json | Self::Sarif => Severity::Info,
+            Self::Json | Self::Jsonl | Self::Sarif => Severity::Info,
+            Self::Text
+            | Self::Concise
+            | Self::Github
+            | Self::Gitlab
+            | Self::Junit
+            | Self::Checkstyle
+            | Self::Markdown => Severity::Warning,
         }
+    }
+
+    /// Whether statistics stand in it; the others have a shape of their own that has no place for them.
+    pub fn holds_statistics(self) -> bool {
+        matches!(self, Self::Text | Self::Concise)
     }
 }
 
@@ -152,6 +224,17 @@ pub struct Style {
     pub links: bool,
     /// What is below isn't shown, but counted.
     pub min_severity: Severity,
+    /// Text without its summary.
+    pub quiet: bool,
+    /// With the counts per rule, in the formats that hold them.
+    pub statistics: bool,
+}
+
+impl Style {
+    /// Plain, with all from this severity on.
+    pub fn plain(min_severity: Severity) -> Self {
+        Self { color: false, links: false, min_severity, quiet: false, statistics: false }
+    }
 }
 
 /// The report in a format.
@@ -160,7 +243,23 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
         Format::Text => text::render(report, style),
         Format::Concise => concise::render(report, style),
         Format::Json => json::render(report, style),
+        Format::Jsonl => jsonl::render(report, style),
         Format::Sarif => sarif::render(report, style),
+        Format::Github => github::render(report, style),
+        Format::Gitlab => gitlab::render(report, style),
+        Format::Junit => junit::render(report, style),
+        Format::Checkstyle => checkstyle::render(report, style),
+        Format::Markdown => markdown::render(report, style),
+    }
+}
+
+/// The level that a format has for a severity. They agree on errors and warnings, and have their own word for
+/// an info.
+fn level(severity: Severity, info: &'static str) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => info,
     }
 }
 

@@ -1,26 +1,62 @@
 //! `sarif`: SARIF 2.1.0, for code scanning.
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS, Located, Report, Style};
+use super::{DOCS, Located, Report, Style, level, worst_first};
 use crate::finding::Severity;
 use crate::rules;
 use crate::source::Span;
 
+/// The level of an info.
+const NOTE: &str = "note";
+/// The results of a run that code scanning takes, and those that it shows.
+const MOST_RESULTS: usize = 25_000;
+const MOST_SHOWN: usize = 5_000;
+/// What it takes of a file, in gzip.
+const MOST_BYTES: usize = 10_000_000;
+
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown: Vec<&Located> =
-        report.findings.iter().filter(|located| located.finding.severity >= style.min_severity).collect();
-    let mut used: Vec<&'static str> =
-        report.errors.iter().chain(shown.iter().copied()).map(|located| located.finding.rule).collect();
+    let mut shown = report.shown(style.min_severity);
+    let total = shown.len();
+    if total > MOST_SHOWN {
+        worst_first(&mut shown);
+        shown.truncate(MOST_RESULTS);
+    }
+    loop {
+        let document = document(report, &shown, total);
+        if shown.is_empty() || is_taken(&document) {
+            return document;
+        }
+        worst_first(&mut shown);
+        shown.truncate(shown.len() * 3 / 4);
+    }
+}
+
+/// Whether a document isn't too large; the fastest compression is the one that leaves most.
+fn is_taken(document: &str) -> bool {
+    if document.len() <= MOST_BYTES {
+        return true;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let compressed = encoder.write_all(document.as_bytes()).and_then(|()| encoder.finish());
+    compressed.is_ok_and(|compressed| compressed.len() <= MOST_BYTES)
+}
+
+fn document(report: &Report, shown: &[&Located], total: usize) -> String {
+    let mut used: Vec<&'static str> = shown.iter().map(|located| located.finding.rule).collect();
     used.sort_unstable();
     used.dedup();
     let index = |rule: &str| used.binary_search(&rule).ok();
-    let results: Vec<Value> = report
-        .errors
-        .iter()
-        .chain(shown.iter().copied())
-        .map(|located| result(located, index(located.finding.rule)))
-        .collect();
+    let results: Vec<Value> =
+        shown.iter().map(|located| result(located, index(located.finding.rule))).collect();
+    let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() });
+    if let Some(notification) = notification(shown.len(), total) {
+        invocation["toolExecutionNotifications"] = json!([notification]);
+    }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -31,7 +67,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
                 "rules": used.iter().filter_map(|id| rule(id)).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "invocations": [{ "executionSuccessful": report.errors.is_empty() }],
+            "invocations": [invocation],
             "results": results,
         }],
     });
@@ -40,12 +76,18 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn level(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "note",
-    }
+/// What is to be said of results that are left out, or that nobody will see.
+fn notification(kept: usize, total: usize) -> Option<Value> {
+    let (severity, text) = if kept < total {
+        let left = total - kept;
+        let limits = "code scanning takes 25,000 results and 10 MB in gzip";
+        (Severity::Warning, format!("{left} of {total} results are left out: {limits}; the worst are here"))
+    } else if kept > MOST_SHOWN {
+        (Severity::Info, format!("code scanning shows 5,000 of these {total} results, the worst first"))
+    } else {
+        return None;
+    };
+    Some(json!({ "level": level(severity, NOTE), "message": { "text": text } }))
 }
 
 fn rule(id: &str) -> Option<Value> {
@@ -54,7 +96,7 @@ fn rule(id: &str) -> Option<Value> {
         "id": meta.id,
         "shortDescription": { "text": meta.summary },
         "help": { "text": meta.page().markdown, "markdown": meta.page().markdown },
-        "defaultConfiguration": { "level": level(meta.severity) },
+        "defaultConfiguration": { "level": level(meta.severity, NOTE) },
     });
     if let Some(address) = DOCS {
         rule["helpUri"] = format!("{address}/{id}").into();
@@ -64,10 +106,6 @@ fn rule(id: &str) -> Option<Value> {
 
 fn result(located: &Located, index: Option<usize>) -> Value {
     let finding = &located.finding;
-    let text = match finding.help.as_ref() {
-        "" => finding.message.clone(),
-        help => format!("{}. {help}", finding.message),
-    };
     let mut location = physical(located, located.place.primary);
     if let Some(id) = &finding.object {
         let name = format!("{id}, {}", finding.primary.path);
@@ -85,8 +123,8 @@ fn result(located: &Located, index: Option<usize>) -> Value {
         .collect();
     let mut result = json!({
         "ruleId": finding.rule,
-        "level": level(finding.severity),
-        "message": { "text": text },
+        "level": level(finding.severity, NOTE),
+        "message": { "text": located.sentence() },
         "locations": [location],
     });
     if let Some(index) = index {
@@ -104,7 +142,7 @@ fn result(located: &Located, index: Option<usize>) -> Value {
 }
 
 fn physical(located: &Located, span: Option<Span>) -> Value {
-    let mut physical = json!({ "artifactLocation": { "uri": uri(&located.place.path) } });
+    let mut physical = json!({ "artifactLocation": { "uri": uri(located.file()) } });
     if let Some(span) = span {
         physical["region"] = json!({
             "startLine": span.start.line,
@@ -118,7 +156,6 @@ fn physical(located: &Located, span: Option<Span>) -> Value {
 
 /// A path as a relative URI: what a URI doesn't hold is escaped.
 fn uri(path: &str) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b'+' | b',' | b'@' | b'=')

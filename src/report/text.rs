@@ -7,7 +7,7 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{DOCS, Located, Report, Style, counted, docs};
+use super::{DOCS, Located, Report, Style, counted, docs, statistics};
 use crate::finding::Severity;
 use crate::model::printable;
 use crate::source::{File, Span};
@@ -16,16 +16,17 @@ use crate::source::{File, Span};
 const LONGEST_LINE: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown: Vec<_> = report
-        .errors
-        .iter()
-        .chain(&report.findings)
-        .filter(|located| located.finding.severity >= style.min_severity)
-        .collect();
+    let shown = report.shown(style.min_severity);
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, style)).collect();
     let mut out = blocks.concat();
-    out.push_str(&summary(report, style));
+    if style.statistics && !shown.is_empty() {
+        out.push_str(&statistics(report, style.min_severity));
+        out.push('\n');
+    }
+    if !style.quiet {
+        out.push_str(&summary(report, style));
+    }
     out
 }
 
@@ -36,7 +37,7 @@ fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let title = level.primary_title(finding.message.as_str()).id(finding.rule);
+    let title = level.primary_title(printable(&finding.message)).id(finding.rule);
     let mut group = Group::with_title(match DOCS.filter(|_| style.links) {
         Some(address) => title.id_url(format!("{address}/{}", finding.rule)),
         None => title,
@@ -50,7 +51,7 @@ fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
         group = group.element(origin(located));
     }
     if let Some((snippet, _)) = snippet {
-        group = group.element(if is_part { snippet } else { snippet.path(located.place.path.as_ref()) });
+        group = group.element(if is_part { snippet } else { snippet.path(printable(&located.place.path)) });
     }
     let mut block = renderer.render(&[group]);
     block.push('\n');
@@ -114,7 +115,7 @@ fn notes(located: &Located, style: Style, out: &mut String) {
 
 /// The place by itself, for where there is no text of whole lines that the renderer could count in.
 fn origin(located: &Located) -> annotate_snippets::Origin<'_> {
-    let origin = annotate_snippets::Origin::path(located.place.path.as_ref());
+    let origin = annotate_snippets::Origin::path(printable(&located.place.path));
     match located.place.primary {
         Some(Span { start, .. }) => origin.line(start.line).char_column(start.column),
         None => origin,
@@ -147,7 +148,7 @@ fn snippet<'a>(
     let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
     let annotations = spans.zip(texts).zip(kinds).filter_map(|((span, text), kind)| {
         let annotation = kind.span(inside(span)?);
-        Some(if text.is_empty() { annotation } else { annotation.label(text) })
+        Some(if text.is_empty() { annotation } else { annotation.label(printable(text)) })
     });
     let start = if range.start == file.line_range(first).start { first } else { primary.start.line };
     let snippet = Snippet::source(&file.text()[range.clone()]).line_start(start);
@@ -166,7 +167,8 @@ fn window(file: &File, primary: Span) -> Range<usize> {
     start..end.max(primary.end.offset.min(line.end))
 }
 
-fn summary(report: &Report, style: Style) -> String {
+/// What the run has seen and found, in sentences.
+pub(super) fn summary(report: &Report, style: Style) -> String {
     let count = |severity| report.count(severity);
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
     let shown: Vec<_> = [

@@ -229,7 +229,7 @@ fn flags_rules_and_globs_that_are_not_known() {
     ran.says(2, &[]).in_lines(0).complains("unknown rule `nothing-like-it`; `volcheck rules` lists them all");
     folder.lint(&["--exclude", "a[", "."]).says(2, &[]).in_lines(0).complains("a[");
     let ran = ended(folder.start(&["lint", "--format", "xml", "."]));
-    ran.says(2, &[]).in_lines(0).complains("text, concise, json, sarif");
+    ran.says(2, &[]).in_lines(0).complains("text, concise, json, jsonl, sarif");
 }
 
 #[test]

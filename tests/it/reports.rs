@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use volcheck::report::Format;
 
 use crate::support::root;
 
@@ -22,7 +23,7 @@ pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn valid(schema: &str, document: &str) {
+pub(crate) fn valid(schema: &str, document: &str) {
     let schema: Value = serde_json::from_str(schema).expect("a schema");
     let document: Value = serde_json::from_str(document).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -32,7 +33,7 @@ fn valid(schema: &str, document: &str) {
 }
 
 /// A run with findings, a clean one, and one with what can't be judged.
-const RUNS: &[&[&str]] = &[
+pub(crate) const RUNS: &[&[&str]] = &[
     &["examples", "tests/fixtures"],
     &["tests/fixtures/writable-host-path/good"],
     &["tests/data/fuzz/types", "tests/data/fuzz/latin1", "tests/data/fuzz/bidi", "no/such/file"],
@@ -68,12 +69,22 @@ fn concise_is_a_line_each() {
 
 #[test]
 fn reports_are_the_same_to_the_byte_at_any_number_of_threads() {
-    for format in ["text", "concise", "json", "sarif"] {
-        let arguments = ["lint", "--format", format, "--min-severity", "info", "examples", "tests/fixtures"];
+    for format in Format::ALL.map(Format::name) {
+        let arguments = [
+            "lint",
+            "--format",
+            format,
+            "--statistics",
+            "--min-severity",
+            "info",
+            "examples",
+            "tests/fixtures",
+        ];
         let first = run(&arguments, &[("RAYON_NUM_THREADS", "1")]);
         for threads in ["2", "7"] {
             let other = run(&arguments, &[("RAYON_NUM_THREADS", threads)]);
             assert!(first.stdout == other.stdout, "{format} differs with {threads} threads");
+            assert_eq!(first.stderr, other.stderr);
             assert_eq!(first.status, other.status);
         }
     }

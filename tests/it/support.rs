@@ -76,7 +76,7 @@ pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
 pub fn text_of(outcome: Outcome) -> String {
     let mut report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
     report.findings.sort_by(report::Located::order);
-    let style = Style { color: false, links: false, min_severity: Severity::Info };
+    let style = Style::plain(Severity::Info);
     report::render(&report, Format::Text, style)
 }
 

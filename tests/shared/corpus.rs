@@ -87,11 +87,7 @@ fn the_sniff_changes_nothing() {
         let [on, off] = outcomes.map(|outcome| {
             let report =
                 Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
-            report::render(
-                &report,
-                Format::Json,
-                Style { color: false, links: false, min_severity: Severity::Info },
-            )
+            report::render(&report, Format::Json, Style::plain(Severity::Info))
         });
         assert_eq!(on, off, "{name}");
     }

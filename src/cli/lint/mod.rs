@@ -2,6 +2,7 @@
 
 mod kustomize;
 pub mod manifest;
+pub(super) mod output;
 mod patch;
 mod progress;
 
@@ -25,6 +26,7 @@ use crate::report::{self, Located, Place, Report, Style};
 use manifest::{Lint, Outcome};
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
+    output::check(&arguments.output)?;
     let settings = input::Settings {
         exclude: input::globs(arguments.exclude.iter().map(String::as_str))?,
         no_gitignore: arguments.no_gitignore,
@@ -47,12 +49,18 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
         color: wants(arguments.color, io::stdout().is_terminal()),
         links: wants(arguments.links, io::stdout().is_terminal()),
         min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
+        quiet: arguments.quiet,
+        statistics: arguments.statistics,
     };
     print(&report::render(&report, arguments.format, style));
+    if arguments.statistics && !arguments.format.holds_statistics() {
+        complain(&report::statistics(&report, style.min_severity));
+    }
     let code = exit_code(&report, arguments);
+    let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
     // The program ends here: the system takes back a tree of texts at once.
     std::mem::forget((report, found));
-    Ok(code)
+    Ok(if is_written { code } else { TROUBLE })
 }
 
 /// Leaves out what the policy excludes, by globs that are relative to its folder.

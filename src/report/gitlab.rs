@@ -1,0 +1,79 @@
+//! `gitlab`: a Code Quality report, for the widget of a merge request.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Located, Report, Style};
+use crate::finding::{Severity, digest};
+
+#[derive(Serialize)]
+struct Issue<'r> {
+    description: String,
+    check_name: &'static str,
+    fingerprint: String,
+    severity: &'static str,
+    location: Location<'r>,
+}
+
+#[derive(Serialize)]
+struct Location<'r> {
+    path: &'r str,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: usize,
+}
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+    let issues: Vec<Issue<'_>> =
+        report.shown(style.min_severity).into_iter().map(|located| issue(located, &mut seen)).collect();
+    // The types above hold nothing that JSON can't.
+    let mut out = serde_json::to_string_pretty(&issues).unwrap_or_default();
+    out.push('\n');
+    out
+}
+
+fn issue<'r>(located: &'r Located, seen: &mut BTreeMap<u64, usize>) -> Issue<'r> {
+    let rule = located.finding.rule;
+    let identity = identity(located);
+    let count = seen.entry(identity).or_default();
+    *count += 1;
+    Issue {
+        // The widget doesn't show the name of the check.
+        description: format!("{rule}: {}", located.sentence()),
+        check_name: rule,
+        // GitLab drops what has the fingerprint of another.
+        fingerprint: match *count {
+            1 => format!("{identity:016x}"),
+            count => format!("{identity:016x}-{count}"),
+        },
+        severity: severity(located.finding.severity),
+        location: Location { path: located.file(), lines: Lines { begin: located.line_and_column().0 } },
+    }
+}
+
+/// What stays the same when lines move: the object and the fingerprint; without an object, the file and what
+/// is said of it.
+fn identity(located: &Located) -> u64 {
+    let finding = &located.finding;
+    match &finding.object {
+        Some(id) => {
+            let fingerprint = finding.fingerprint.to_string();
+            digest(&[&id.group, &id.kind, &id.namespace, &id.name, &fingerprint])
+        }
+        None => digest(&[located.file(), finding.rule, &finding.message]),
+    }
+}
+
+/// GitLab's own scale: info, minor, major, critical, blocker.
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "critical",
+        Severity::Warning => "major",
+        Severity::Info => "info",
+    }
+}

@@ -1,0 +1,28 @@
+//! `jsonl`: the entries of `json`, a line each, for what reads as it comes. The last line is the summary.
+
+use serde::Serialize;
+
+use super::json::{self, Entry, Summary, Tool};
+use super::{Report, Style};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'r> {
+    Finding(Entry<'r>),
+    Error(Entry<'r>),
+    Summary { version: u32, tool: Tool, summary: Summary<'r> },
+}
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let shown = report.findings.iter().filter(|located| located.finding.severity >= style.min_severity);
+    let errors = report.errors.iter().map(|located| Line::Error(json::entry(located)));
+    let findings = shown.map(|located| Line::Finding(json::entry(located)));
+    let last = Line::Summary { version: json::VERSION, tool: json::TOOL, summary: json::summary(report) };
+    let mut out = String::new();
+    for line in errors.chain(findings).chain([last]) {
+        // The types hold nothing that JSON can't.
+        out.push_str(&serde_json::to_string(&line).unwrap_or_default());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,67 @@
+//! `junit`: JUnit's XML, in which CI systems show each finding as a test that has failed.
+
+use std::collections::BTreeMap;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
+
+use super::{Located, Report, Style, counted, docs};
+use crate::model::printable;
+
+pub(super) fn render(report: &Report, style: Style) -> String {
+    let mut files: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    let errors = report.errors.iter().map(|located| (located, NonSuccessKind::Error));
+    let shown = report.findings.iter().filter(|located| located.finding.severity >= style.min_severity);
+    for (located, kind) in errors.chain(shown.map(|located| (located, NonSuccessKind::Failure))) {
+        let suite = files.entry(located.file()).or_insert_with(|| TestSuite::new(xml(located.file())));
+        suite.add_test_case(case(located, kind));
+    }
+    let mut document = quick_junit::Report::new("volcheck");
+    if files.is_empty() {
+        // To several CI systems a report without a test is a mistake.
+        let name = format!("no problems in {}", counted(report.counts.files, "file"));
+        let mut case = TestCase::new(name, TestCaseStatus::success());
+        case.set_classname("volcheck");
+        let mut suite = TestSuite::new("volcheck");
+        suite.add_test_case(case);
+        document.add_test_suite(suite);
+    }
+    document.add_test_suites(files.into_values());
+    // Writing to a string can't fail.
+    document.to_string().unwrap_or_default()
+}
+
+fn case(located: &Located, kind: NonSuccessKind) -> TestCase {
+    let finding = &located.finding;
+    let (line, column) = located.line_and_column();
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(xml(&finding.message)).set_type(finding.rule).set_description(description(located));
+    // GitLab drops what has the name of another.
+    let name = format!("{} at {line}:{column}: {}", finding.rule, finding.message);
+    let mut case = TestCase::new(xml(&name), status);
+    case.set_classname(xml(located.file()));
+    case.extra.insert("file".into(), xml(located.file()));
+    case.extra.insert("line".into(), line.to_string().into());
+    case
+}
+
+fn description(located: &Located) -> XmlString {
+    let finding = &located.finding;
+    let (line, column) = located.line_and_column();
+    let mut lines = vec![format!("{}: {}:{line}:{column}", finding.severity, located.file())];
+    if let Some(id) = &finding.object {
+        lines.push(format!("object: {id}, {}", finding.primary.path));
+    }
+    for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
+        if !text.is_empty() {
+            lines.push(format!("{name}: {text}"));
+        }
+    }
+    lines.push(format!("docs: {}", docs(finding.rule)));
+    let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+    XmlString::new(lines.join("\n"))
+}
+
+/// A text in which XML allows every character.
+pub(super) fn xml(text: &str) -> XmlString {
+    XmlString::new(printable(text))
+}

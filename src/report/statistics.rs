@@ -1,0 +1,25 @@
+//! How often each rule was found, with which severity. It stands in `text` and `concise`; beside the other
+//! formats it goes to standard error.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::Report;
+use crate::finding::Severity;
+
+/// A line per rule and severity, the worst and most frequent first.
+pub fn render(report: &Report, min_severity: Severity) -> String {
+    let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
+    for located in report.shown(min_severity) {
+        *counts.entry((located.finding.rule, located.finding.severity)).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|((_, severity), count)| (Reverse(*severity), Reverse(*count)));
+    let mut out = String::new();
+    for ((rule, severity), count) in counts {
+        // Writing to a string can't fail.
+        let _ = writeln!(out, "{count:>6} {:7} {rule}", severity.word());
+    }
+    out
+}

@@ -1,0 +1,483 @@
+//! The formats of platforms: what a report says is valid there whatever users write, and within the limits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::Arc;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+use serde_json::Value;
+use volcheck::finding::{Finding, Severity};
+use volcheck::model::{FieldPath, ObjectId};
+use volcheck::report::{self, Format, Located, Place, Report, Style};
+use volcheck::source::{Position, Span};
+
+use crate::reports::{RUNS, out, valid, volcheck};
+use crate::support::root;
+
+/// What a format might trip over.
+const HOSTILE: &[&str] = &[
+    "a`b`c` | <script>alert(1)</script> &amp; &#0; \"q\" 'a'",
+    "]]> --> <![CDATA[ %0A::error::x %25 ::set-env name=A::b",
+    "line\nline\r\n::error file=x::y\t\u{0}\u{1}\u{8}\u{1b}[31m\u{7f}\u{85}",
+    "\u{1F600} \u{202E}\u{2066}\u{200B}\u{FEFF}\u{FFFE}\u{FFFF}\u{2028}",
+    "a,b=c:d;e,line=1::f @everyone #1 [x](http://y) ![z](w) **b** __c__ \\| \\",
+    "##[error]x",
+    "",
+];
+
+fn rendered(report: &Report, format: Format) -> String {
+    report::render(report, format, Style::plain(Severity::Info))
+}
+
+fn located(severity: Severity, line: usize, path: &str, message: &str) -> Located {
+    let mut finding = Finding::new("writable-host-path", severity, FieldPath::root(), message)
+        .label(message.to_owned())
+        .why(message.to_owned())
+        .help(message.to_owned())
+        .volume(message);
+    finding.object = Some(Arc::new(ObjectId {
+        group: message.to_owned(),
+        version: message.to_owned(),
+        kind: message.to_owned(),
+        namespace: message.to_owned(),
+        name: message.to_owned(),
+    }));
+    let start = Position { line, column: 3, offset: 0 };
+    let span = Span { start, end: Position { column: 5, ..start } };
+    Located {
+        finding,
+        place: Place { path: path.into(), file: None, primary: Some(span), related: Vec::new() },
+    }
+}
+
+/// Findings at every severity, and errors, each of them hostile.
+fn hostile() -> Report {
+    let mut report = Report::default();
+    for (index, text) in HOSTILE.iter().enumerate() {
+        let path = format!("./f{text}");
+        for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+            report.findings.push(located(severity, index + 1, &path, text));
+        }
+        let mut error = located(Severity::Error, index + 1, &path, text);
+        error.finding.object = None;
+        error.place.primary = None;
+        report.errors.push(error);
+    }
+    report
+}
+
+/// As many findings as asked for, the worst of them last.
+fn many(infos: usize, warnings: usize, errors: usize) -> Report {
+    let kinds = [(Severity::Info, infos), (Severity::Warning, warnings), (Severity::Error, errors)];
+    let kinds = kinds.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count)).enumerate();
+    let findings = kinds.map(|(index, severity)| located(severity, index + 1, "f.yaml", "text")).collect();
+    Report { findings, ..Report::default() }
+}
+
+/// A report of every run, and the hostile one, in a format.
+fn all(format: Format) -> Vec<String> {
+    let runs = RUNS.iter().map(|paths| {
+        let arguments = ["lint", "--format", format.name(), "--min-severity", "info"];
+        out(&volcheck(&[&arguments, *paths].concat()))
+    });
+    runs.chain([rendered(&hostile(), format), rendered(&Report::default(), format)]).collect()
+}
+
+fn file(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("a file")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn json_of_hostile_texts_holds_to_its_schemas() {
+    valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
+    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
+}
+
+#[test]
+fn jsonl_is_json_line_by_line() {
+    let mut schema = json(&file("docs/reference/output.schema.json"));
+    for key in ["type", "additionalProperties", "required"] {
+        schema.as_object_mut().expect("a schema").remove(key);
+    }
+    schema["$ref"] = "#/$defs/line".into();
+    let schema = schema.to_string();
+    for text in all(Format::Jsonl) {
+        text.lines().for_each(|line| valid(&schema, line));
+        let last = json(text.lines().next_back().expect("a line"));
+        assert_eq!(last["type"], "summary");
+    }
+    let report = hostile();
+    let whole = json(&rendered(&report, Format::Json));
+    let mut entries = [Vec::new(), Vec::new()];
+    for line in rendered(&report, Format::Jsonl).lines() {
+        let mut entry = json(line);
+        let kind = entry.as_object_mut().expect("an object").remove("type").expect("a type");
+        match kind.as_str() {
+            Some("finding") => entries[0].push(entry),
+            Some("error") => entries[1].push(entry),
+            _ => assert_eq!(entry["summary"], whole["summary"]),
+        }
+    }
+    assert_eq!(Value::from(entries[0].clone()), whole["findings"]);
+    assert_eq!(Value::from(entries[1].clone()), whole["errors"]);
+}
+
+#[test]
+fn gitlab_holds_to_what_it_publishes() {
+    let schema = file("tests/data/gitlab-code-quality.schema.json");
+    for text in all(Format::Gitlab) {
+        valid(&schema, &text);
+        let issues = json(&text);
+        let issues = issues.as_array().expect("a list");
+        let fingerprints: BTreeSet<_> =
+            issues.iter().map(|issue| issue["fingerprint"].as_str().expect("a string")).collect();
+        assert_eq!(fingerprints.len(), issues.len(), "a fingerprint stands twice");
+    }
+    assert_eq!(rendered(&Report::default(), Format::Gitlab), "[]\n");
+}
+
+#[test]
+fn gitlab_knows_a_finding_that_has_moved() {
+    let fingerprint = |line, path: &str, text: &str| {
+        let findings = vec![located(Severity::Error, line, path, text)];
+        let report = Report { findings, ..Report::default() };
+        json(&rendered(&report, Format::Gitlab))[0]["fingerprint"].clone()
+    };
+    assert_eq!(fingerprint(1, "a.yaml", "x"), fingerprint(9, "b.yaml", "x"));
+    assert_ne!(fingerprint(1, "a.yaml", "x"), fingerprint(1, "a.yaml", "y"));
+}
+
+/// A workflow command, as the runner reads it.
+struct Command {
+    name: String,
+    properties: BTreeMap<String, String>,
+    message: String,
+}
+
+/// The inverse of the escaping of `actions/toolkit` (packages/core/src/command.ts).
+fn command(line: &str) -> Command {
+    let data = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+    let property = |text: &str| data(&text.replace("%3A", ":").replace("%2C", ","));
+    let (head, message) = line.strip_prefix("::").and_then(|rest| rest.split_once("::")).expect("a command");
+    let (name, properties) = head.split_once(' ').expect("properties");
+    let pairs = properties.split(',').map(|pair| pair.split_once('=').expect("a pair"));
+    let properties = pairs.map(|(key, value)| (key.to_owned(), property(value))).collect();
+    Command { name: name.to_owned(), properties, message: data(message) }
+}
+
+#[test]
+fn github_reads_back_what_is_meant() {
+    for text in all(Format::Github) {
+        for command in text.lines().map(command) {
+            assert!(["error", "warning", "notice"].contains(&command.name.as_str()));
+            assert!(!command.message.chars().any(char::is_control), "{}", command.message);
+            let known = ["file", "line", "endLine", "col", "endColumn", "title"];
+            assert!(command.properties.keys().all(|key| known.contains(&key.as_str())));
+        }
+    }
+    let mut report = Report::default();
+    report.findings.push(located(Severity::Info, 7, "./a,b:c%d%0A.yaml", "50% of a::b, 100%25"));
+    let text = rendered(&report, Format::Github);
+    let command = command(text.trim_end());
+    assert_eq!(command.name, "notice");
+    assert_eq!(command.properties["file"], "a,b:c%d%0A.yaml");
+    assert_eq!(command.properties["title"], "volcheck (writable-host-path)");
+    let place = ["line", "endLine", "col", "endColumn"].map(|key| command.properties[key].as_str());
+    assert_eq!(place, ["7", "7", "3", "5"]);
+    assert_eq!(command.message, "50% of a::b, 100%25. 50% of a::b, 100%25");
+}
+
+#[test]
+fn github_gets_no_more_than_it_shows_and_the_worst_first() {
+    let kinds = |infos, warnings, errors| {
+        let text = rendered(&many(infos, warnings, errors), Format::Github);
+        let names: Vec<_> = text.lines().map(|line| command(line).name).collect();
+        assert!(
+            names.is_sorted_by_key(|name| ["error", "warning", "notice"].iter().position(|of| of == name))
+        );
+        let counts = ["error", "warning", "notice"].map(|of| names.iter().filter(|name| *name == of).count());
+        let last = text.lines().next_back().map(|line| command(line).message).unwrap_or_default();
+        (counts, last.split(" not annotated").next().unwrap_or_default().to_owned(), names.len())
+    };
+    assert_eq!(kinds(0, 0, 0), ([0, 0, 0], String::new(), 0));
+    assert_eq!(kinds(10, 10, 10).0, [10, 10, 10]);
+    assert_eq!(kinds(0, 0, 11), ([10, 0, 1], "1 error".to_owned(), 11));
+    assert_eq!(kinds(10, 12, 3), ([3, 10, 10], "2 warnings, 1 info".to_owned(), 23));
+    assert_eq!(kinds(11, 0, 0), ([0, 0, 10], "2 infos".to_owned(), 10));
+}
+
+#[test]
+fn what_github_does_not_show_counts_for_the_exit_code() {
+    let run = |format| volcheck(&["lint", "--format", format, "tests/fixtures/writable-host-path/bad"]);
+    assert!(out(&run("github")).lines().next_back().expect("a line").contains(" not annotated, because"));
+    assert_eq!(run("github").status, run("json").status);
+}
+
+/// An element of XML: its path from the root, its attributes and its text.
+#[derive(Debug, Default)]
+struct Element {
+    path: String,
+    attributes: BTreeMap<String, String>,
+    text: String,
+}
+
+/// All elements of a document, in order; fails unless it is well-formed and holds what XML allows.
+fn elements(text: &str) -> Vec<Element> {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
+    assert!(text.chars().all(allowed), "a character that XML doesn't allow");
+    assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"));
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
+    let (mut found, mut open): (Vec<Element>, Vec<usize>) = (Vec::new(), Vec::new());
+    let enter = |found: &mut Vec<Element>, open: &[usize], start: &BytesStart<'_>| {
+        let name = String::from_utf8(start.name().as_ref().to_vec()).expect("UTF-8");
+        let path = open.last().map_or(name.clone(), |parent| format!("{}/{name}", found[*parent].path));
+        let attributes = start.attributes().map(|attribute| {
+            let attribute = attribute.expect("an attribute");
+            let value = attribute.normalized_value(XmlVersion::Explicit1_0).expect("a value").into_owned();
+            assert!(value.chars().all(allowed), "a reference that XML doesn't allow");
+            (String::from_utf8(attribute.key.as_ref().to_vec()).expect("UTF-8"), value)
+        });
+        found.push(Element { path, attributes: attributes.collect(), text: String::new() });
+    };
+    loop {
+        match reader.read_event().expect("XML") {
+            Event::Start(start) => {
+                enter(&mut found, &open, &start);
+                open.push(found.len() - 1);
+            }
+            Event::Empty(start) => enter(&mut found, &open, &start),
+            Event::Text(text) => {
+                let text = text.decode().expect("UTF-8");
+                match open.last() {
+                    Some(element) => found[*element].text.push_str(&text),
+                    None => assert!(text.trim().is_empty(), "text outside of the root"),
+                }
+            }
+            Event::End(_) => drop(open.pop()),
+            Event::GeneralRef(reference) => {
+                let name = reference.decode().expect("UTF-8").into_owned();
+                assert!(["lt", "gt", "amp", "apos", "quot"].contains(&name.as_str()), "&{name};");
+                found[*open.last().expect("an element")].text.push_str(&format!("&{name};"));
+            }
+            Event::Decl(_) => {}
+            Event::Eof => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(open.is_empty());
+    found
+}
+
+/// Fails unless each element stands where it may and has the attributes that it must have.
+fn structured(elements: &[Element], allowed: &[(&str, &[&str])]) {
+    for element in elements {
+        let (_, attributes) =
+            allowed.iter().find(|(path, _)| *path == element.path).unwrap_or_else(|| panic!("{element:?}"));
+        let own: BTreeSet<_> = element.attributes.keys().map(String::as_str).collect();
+        assert_eq!(own, attributes.iter().copied().collect(), "{}", element.path);
+    }
+}
+
+#[test]
+fn junit_is_what_ci_systems_read() {
+    const FAILURE: &[&str] = &["message", "type"];
+    const CASE: &[&str] = &["name", "classname", "file", "line"];
+    const COUNTS: &[&str] = &["name", "tests", "skipped", "failures", "errors"];
+    for text in all(Format::Junit) {
+        let found = elements(&text);
+        let is_clean = !text.contains("<failure") && !text.contains("<error");
+        let case = if is_clean { &CASE[..2] } else { CASE };
+        structured(
+            &found,
+            &[
+                ("testsuites", COUNTS),
+                ("testsuites/testsuite", COUNTS),
+                ("testsuites/testsuite/testcase", case),
+                ("testsuites/testsuite/testcase/failure", FAILURE),
+                ("testsuites/testsuite/testcase/error", FAILURE),
+            ],
+        );
+        let count = |name: &str| found.iter().filter(|element| element.path.ends_with(name)).count();
+        let root = &found[0].attributes;
+        let counts = ["tests", "failures", "errors"].map(|key| root[key].parse::<usize>().expect("a number"));
+        assert_eq!(counts, [count("/testcase"), count("/failure"), count("/error")]);
+        assert!(counts[0] > 0, "a report without a test");
+        assert!(quick_junit::Report::deserialize_from_str(&text).is_ok());
+    }
+}
+
+#[test]
+fn junit_has_a_suite_per_file_and_a_failure_per_finding() {
+    let report = hostile();
+    let found = elements(&rendered(&report, Format::Junit));
+    let count = |name: &str| found.iter().filter(|element| element.path.ends_with(name)).count();
+    assert_eq!(count("/testsuite"), HOSTILE.len());
+    assert_eq!(count("/failure"), report.findings.len());
+    assert_eq!(count("/error"), report.errors.len());
+    let clean = elements(&rendered(&Report::default(), Format::Junit));
+    assert_eq!(clean[2].attributes["name"], "no problems in 0 files");
+    let errors_alone = report::render(&report, Format::Junit, Style::plain(Severity::Error));
+    assert_eq!(errors_alone.matches("<failure").count(), HOSTILE.len());
+}
+
+#[test]
+fn checkstyle_is_what_its_readers_read() {
+    for text in all(Format::Checkstyle) {
+        let found = elements(&text);
+        structured(
+            &found,
+            &[
+                ("checkstyle", &["version"]),
+                ("checkstyle/file", &["name"]),
+                ("checkstyle/file/error", &["line", "column", "severity", "message", "source"]),
+            ],
+        );
+        for error in found.iter().filter(|element| element.path.ends_with("/error")) {
+            assert!(["error", "warning", "info"].contains(&error.attributes["severity"].as_str()));
+            assert!(error.attributes["line"].parse::<usize>().is_ok_and(|line| line > 0));
+        }
+    }
+    let found = elements(&rendered(&hostile(), Format::Checkstyle));
+    assert_eq!(found.len(), 1 + HOSTILE.len() + HOSTILE.len() * 4);
+    let report =
+        Report { findings: vec![located(Severity::Error, 1, "f", "]]> \"a\" & <b>")], ..Report::default() };
+    let found = elements(&rendered(&report, Format::Checkstyle));
+    assert_eq!(found[2].attributes["message"], "]]> \"a\" & <b>. ]]> \"a\" & <b>");
+}
+
+#[test]
+fn markdown_is_tables_whatever_users_write() {
+    for text in all(Format::Markdown) {
+        for line in text.lines().filter(|line| line.starts_with("| ")) {
+            assert_eq!(line.matches('|').count(), 5, "{line}");
+        }
+        for line in text.lines() {
+            // What stands in back-ticks or tags is code; elsewhere nothing is a tag or a mention.
+            assert_eq!(line.matches('`').count() % 2, 0, "{line}");
+            let bare: String = line.split('`').step_by(2).collect();
+            let parts = bare.split("<code>").enumerate().map(|(index, part)| match index {
+                0 => part,
+                _ => part.split_once("</code>").expect("an end").1,
+            });
+            assert!(!parts.collect::<String>().contains(['<', '@']), "{line}");
+        }
+        let known = ["## volcheck", "### ", "| ", "|---|", "Found ", "No problems"];
+        for line in text.lines() {
+            let is_count = line.contains("could not be checked") || line.contains("not rendered");
+            assert!(is_count || known.iter().any(|head| line.starts_with(head)) || line.is_empty(), "{line}");
+        }
+    }
+    let report =
+        Report { findings: vec![located(Severity::Error, 1, "f", "`a` *b* | @c `d")], ..Report::default() };
+    let text = rendered(&report, Format::Markdown);
+    assert!(text.contains("| `a` \\*b\\* &#124; <code>@</code>c &#96;d |"), "{text}");
+}
+
+#[test]
+fn markdown_is_bounded_and_says_what_is_cut() {
+    let report = many(20_000, 0, 5);
+    let text = rendered(&report, Format::Markdown);
+    assert!(text.len() <= 1_000_000 && text.len() > 900_000, "{} bytes", text.len());
+    let rows =
+        |severity: &str| text.lines().filter(|line| line.starts_with(&format!("| {severity} |"))).count();
+    assert_eq!(rows("error"), 5);
+    let left = 20_000 - rows("info");
+    assert!(text.contains(&format!("**{left} of 20005 findings not shown here**")), "{}", &text[999_000..]);
+    assert!(!rendered(&many(10, 0, 0), Format::Markdown).contains("not shown here"));
+}
+
+/// The first run of a SARIF report.
+fn sarif(report: &Report) -> Value {
+    let text = rendered(report, Format::Sarif);
+    json(&text)["runs"][0].take()
+}
+
+#[test]
+fn sarif_keeps_to_the_limits_of_code_scanning_and_says_so() {
+    let notes = |run: &Value| run["invocations"][0]["toolExecutionNotifications"].clone();
+    let count = |run: &Value| run["results"].as_array().map(Vec::len);
+    let run = sarif(&many(4_999, 0, 1));
+    assert_eq!((count(&run), notes(&run)), (Some(5_000), Value::Null));
+    assert_eq!(run["results"][0]["level"], "note");
+    let run = sarif(&many(5_000, 0, 1));
+    assert_eq!((count(&run), &notes(&run)[0]["level"]), (Some(5_001), &Value::from("note")));
+    assert_eq!(run["results"][0]["level"], "error");
+    let report = many(25_000, 0, 1);
+    let run = sarif(&report);
+    assert_eq!((count(&run), &notes(&run)[0]["level"]), (Some(25_000), &Value::from("warning")));
+    let text = notes(&run)[0]["message"]["text"].as_str().map(str::to_owned).unwrap_or_default();
+    assert!(text.starts_with("1 of 25001 results are left out"), "{text}");
+    assert_eq!(run["results"][0]["level"], "error");
+}
+
+#[test]
+fn sarif_keeps_to_ten_megabytes_in_gzip() {
+    // Characters that no compression makes much smaller.
+    let mut state = 1_u64;
+    let mut noise = || {
+        let characters = (0..1_000).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from_u32(0x4E00 + u32::try_from(state >> 51).expect("13 bits")).expect("a character")
+        });
+        characters.collect::<String>()
+    };
+    let mut report = many(8_000, 0, 1);
+    report.findings.iter_mut().take(8_000).for_each(|located| located.finding.message = noise());
+    let text = rendered(&report, Format::Sarif);
+    let run = json(&text)["runs"][0].take();
+    let kept = run["results"].as_array().map_or(0, Vec::len);
+    assert!(kept < 8_001 && kept > 1_000, "{kept}");
+    assert_eq!(run["results"][0]["level"], "error");
+    let note = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+    assert!(note.as_str().is_some_and(|text| text.contains("are left out")));
+    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
+    assert!(encoder.finish().expect("an end").len() <= 10_000_000);
+}
+
+#[test]
+fn one_severity_has_one_word_in_every_format() {
+    for (severity, sarif_level, command_name, gitlab) in [
+        (Severity::Error, "error", "error", "critical"),
+        (Severity::Warning, "warning", "warning", "major"),
+        (Severity::Info, "note", "notice", "info"),
+    ] {
+        let report = Report { findings: vec![located(severity, 1, "f", "x")], ..Report::default() };
+        assert_eq!(sarif(&report)["results"][0]["level"], sarif_level);
+        assert_eq!(command(rendered(&report, Format::Github).trim_end()).name, command_name);
+        assert_eq!(json(&rendered(&report, Format::Gitlab))[0]["severity"], gitlab);
+        assert_eq!(json(&rendered(&report, Format::Json))["findings"][0]["severity"], severity.word());
+        let checkstyle = elements(&rendered(&report, Format::Checkstyle));
+        assert_eq!(checkstyle[2].attributes["severity"], severity.word());
+    }
+}
+
+#[test]
+fn concise_stays_a_line_each() {
+    let report = hostile();
+    let count = rendered(&report, Format::Concise).lines().count();
+    assert_eq!(count, report.findings.len() + report.errors.len());
+}
+
+#[test]
+fn no_format_sends_what_a_terminal_obeys() {
+    for format in Format::ALL {
+        let text = rendered(&hostile(), format);
+        let obeyed = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
+        // JSON holds texts as they are, but for the characters that it escapes itself.
+        let is_json = matches!(format, Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab);
+        assert!(
+            is_json || !text.contains(obeyed),
+            "{}: {:?}",
+            format.name(),
+            text.find(obeyed).map(|at| &text[at..])
+        );
+    }
+}
