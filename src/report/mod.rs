@@ -224,7 +224,7 @@ pub struct Style {
     pub links: bool,
     /// What is below isn't shown, but counted.
     pub min_severity: Severity,
-    /// Text without its summary.
+    /// Without the summary, in the formats that have one for people.
     pub quiet: bool,
     /// With the counts per rule, in the formats that hold them.
     pub statistics: bool,
