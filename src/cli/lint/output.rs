@@ -81,9 +81,10 @@ fn put(file: &Path, text: &str) -> io::Result<()> {
     let name = place.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let beside = place.with_file_name(format!(".{name}.{}", process::id()));
     let mut written = File::create_new(&beside)?;
-    let moved = written
-        .write_all(text.as_bytes())
-        .and_then(|()| old.map_or(Ok(()), |old| written.set_permissions(old.permissions())))
+    // Its rights first: what only some may read, nobody else reads in between.
+    let moved = old
+        .map_or(Ok(()), |old| written.set_permissions(old.permissions()))
+        .and_then(|()| written.write_all(text.as_bytes()))
         .and_then(|()| fs::rename(&beside, &place));
     if moved.is_err() {
         let _ = fs::remove_file(&beside);
