@@ -20,6 +20,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Check manifests: files, folders, globs, or `-` for standard input
     Lint(LintArgs),
+    /// Write a baseline of what there is, so that only what is new is reported
+    Baseline(BaselineArgs),
     /// Answer an AdmissionReview as the webhook would, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
@@ -30,22 +32,12 @@ pub(super) enum Command {
     Schema(SchemaArgs),
 }
 
+/// What is read.
 #[derive(Debug, Args)]
-pub(super) struct LintArgs {
+pub(super) struct InputArgs {
     /// Files, folders or globs; `-` is standard input
     #[arg(default_value = ".")]
     pub(super) paths: Vec<String>,
-    #[command(flatten)]
-    pub(super) policy: PolicyArgs,
-    /// What makes the exit code 1
-    #[arg(long, value_name = "SEVERITY", default_value = "error")]
-    pub(super) fail_on: FailOn,
-    /// What is shown: `warning` by default in text, all in json and sarif
-    #[arg(long, value_name = "SEVERITY")]
-    pub(super) min_severity: Option<Severity>,
-    /// The format of the report: text, concise, json or sarif
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
     /// Don't read these, even when they are named (may be given several times)
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
@@ -58,21 +50,58 @@ pub(super) struct LintArgs {
     /// The name of standard input in the report
     #[arg(long, value_name = "PATH")]
     pub(super) stdin_filename: Option<String>,
+    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    #[arg(long)]
+    pub(super) strict_parse: bool,
+    /// The baseline; by default as the policy says
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+    /// What makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub(super) fail_on: FailOn,
+    /// What is shown: `warning` by default in text, all in json and sarif
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) min_severity: Option<Severity>,
+    /// The format of the report: text, concise, json or sarif
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     /// No manifest is no trouble: exit 0
     #[arg(long)]
     pub(super) allow_empty: bool,
     /// Comments, annotations and baseline count for nothing
     #[arg(long)]
     pub(super) no_ignores: bool,
-    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    /// Show what is silenced, too, and by what
     #[arg(long)]
-    pub(super) strict_parse: bool,
+    pub(super) show_suppressed: bool,
     /// Colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,
     /// Links from findings to the rules' pages, in terminals that know them
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) links: When,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BaselineArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+    /// Only take out what is not found any more
+    #[arg(long, conflicts_with = "force")]
+    pub(super) prune: bool,
+    /// Let a baseline that is there grow
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]

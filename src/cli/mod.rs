@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what ties the modules together.
 
 mod args;
+pub mod baseline;
 mod explain;
 mod lint;
 pub mod policy;
@@ -35,6 +36,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let result = match arguments.command {
         args::Command::Lint(arguments) => lint::run(&arguments),
+        args::Command::Baseline(arguments) => baseline::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),

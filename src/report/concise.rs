@@ -6,13 +6,13 @@ use super::{Report, Style};
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for located in report.errors.iter().chain(&report.findings) {
+    for located in report.errors.iter().chain(report.shown(style)) {
         let finding = &located.finding;
-        if finding.severity < style.min_severity {
-            continue;
-        }
         let (line, column) = located.line_and_column();
-        let object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        let mut object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        if let Some(suppression) = &located.suppressed {
+            object.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
+        }
         // Writing to a string can't fail.
         let _ = writeln!(
             out,

@@ -364,7 +364,7 @@ fn a_namespace_s_mode_is_that_of_its_name_else_of_the_longest_glob() {
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {name: v, mountPath: /v, readOnly: true}\n  volumes:\n  - name: v\n    hostPath: {path: /, type: Directory}\n";
 
 /// What `volcheck` says in a folder, and its exit code.
-fn said(folder: &Path, arguments: &[&str]) -> (i32, String) {
+pub fn said(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_volcheck");
     let output =
         std::process::Command::new(program).args(arguments).current_dir(folder).output().expect("volcheck");

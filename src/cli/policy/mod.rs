@@ -75,7 +75,7 @@ pub fn findings(policy: &Policy, used: Option<&[usize]>, today: Date) -> Vec<Loc
             primary: Some(place.span),
             related: Vec::new(),
         };
-        found.push(Located { finding, place });
+        found.push(Located::new(finding, place));
     }
     found
 }
