@@ -218,3 +218,25 @@ impl Catalog {
             .and_then(|entry| entry.kind)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_lies_below_a_path_the_one_with_a_name_is_said() {
+        let entry = |path: &str| Entry {
+            path: path.to_owned(),
+            pattern: PathPattern::new(path).expect("a pattern"),
+            class: EntryClass::Never,
+            reason: String::new(),
+            kind: None,
+            severity: None,
+        };
+        for paths in [["/a/*", "/a/b/c"], ["/a/b/c", "/a/*"], ["/a/b/c", "/a/b/c/d"], ["/a/x/*", "/a/b/c"]] {
+            let catalog = Catalog::new(paths.map(entry).into());
+            let said = catalog.classify(&HostPath::new("/a")).entry().map(|(entry, _)| entry.path.as_str());
+            assert_eq!(said, Some("/a/b/c"), "{paths:?}");
+        }
+    }
+}
