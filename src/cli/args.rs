@@ -28,6 +28,11 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// List the rules
     Rules(RulesArgs),
+    /// Write a commented policy for the manifests that are there
+    Init(InitArgs),
+    /// Show or check a policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a schema
     Schema(SchemaArgs),
 }
@@ -91,6 +96,31 @@ pub(super) struct LintArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Show what comes of a policy, and who says so
+    Show {
+        /// The policy file; without it the one that holds here
+        file: Option<PathBuf>,
+        /// As one file that extends nothing, for the webhook
+        #[arg(long)]
+        flat: bool,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// Say whether a policy is right
+    Check {
+        /// The policy file; without it the one that holds here
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(super) struct BaselineArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
@@ -104,7 +134,7 @@ pub(super) struct BaselineArgs {
     pub(super) force: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct PolicyArgs {
     /// The policy file; without it the nearest `volcheck.yaml` from here up to the repository's root
     #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]

@@ -3,6 +3,7 @@
 mod args;
 pub mod baseline;
 mod explain;
+mod init;
 mod lint;
 pub mod policy;
 pub mod properties;
@@ -40,6 +41,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Review(arguments) => review::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
+        args::Command::Init(arguments) => init::run(&arguments),
+        args::Command::Policy(command) => policy::run(&command),
         args::Command::Schema(arguments) => schema(&arguments),
     };
     match result {

@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 
 /// What reaching an entry of the catalogue means; the worse first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryClass {
     /// A container runtime's socket: root on the node.
@@ -27,7 +27,7 @@ pub enum EntryClass {
 }
 
 /// What is at a path of the node, as `hostPath.type` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum HostPathType {
     /// A folder.
     Directory,

@@ -56,16 +56,25 @@ pub(super) struct Run {
 impl Run {
     /// Judges what the arguments name.
     pub(super) fn of(input: &InputArgs, policy: &PolicyArgs, with_ignores: bool) -> anyhow::Result<Self> {
-        let settings = input::Settings {
-            exclude: input::globs(input.exclude.iter().map(String::as_str))?,
-            no_gitignore: input.no_gitignore,
-            extensions: input.ext.clone(),
-            stdin_name: input.stdin_filename.clone(),
-        };
-        let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
-        let (policy, mut found) =
+        let settings = settings(input)?;
+        let (loaded, found) =
             rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
-        let policy = policy?;
+        Self::judge(input, loaded?, found, is_narrowed(input, policy), with_ignores)
+    }
+
+    /// Judges what the arguments name under a policy that is there.
+    pub(super) fn under(input: &InputArgs, policy: Policy) -> anyhow::Result<Self> {
+        let found = input::discover(&input.paths, &settings(input)?);
+        Self::judge(input, policy, found, true, true)
+    }
+
+    fn judge(
+        input: &InputArgs,
+        policy: Policy,
+        mut found: Found,
+        is_narrowed: bool,
+        with_ignores: bool,
+    ) -> anyhow::Result<Self> {
         exclude(&policy, &mut found)?;
         let lint =
             Lint { policy: &policy, today: policy::today(), with_ignores, parse_all: input.strict_parse };
@@ -76,6 +85,20 @@ impl Run {
         std::mem::forget(found);
         Ok(Self { policy, report, is_whole })
     }
+}
+
+fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
+    Ok(input::Settings {
+        exclude: input::globs(input.exclude.iter().map(String::as_str))?,
+        no_gitignore: input.no_gitignore,
+        extensions: input.ext.clone(),
+        stdin_name: input.stdin_filename.clone(),
+    })
+}
+
+/// Whether a run doesn't see all that is there, by all rules.
+fn is_narrowed(input: &InputArgs, policy: &PolicyArgs) -> bool {
+    policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty()
 }
 
 /// Leaves out what the policy excludes, by globs that are relative to its folder.
