@@ -144,6 +144,8 @@ mod tests {
         assert_eq!(of("1Ki").plus(of("1Ki")), of("2Ki"));
         assert_eq!(serde_json::from_str::<Quantity>("1024").ok(), Some(of("1Ki")));
         assert_eq!(serde_json::from_str::<Quantity>("\"1Ki\"").ok(), Some(of("1Ki")));
+        assert_eq!(serde_json::from_str::<Quantity>("-3").ok(), Some(of("-3")));
+        assert_eq!(serde_json::from_str::<Quantity>("0.5").ok(), Some(of("500m")));
         let error = serde_json::from_str::<Quantity>("[]").expect_err("a list");
         assert!(error.to_string().contains("a quantity such as"), "{error}");
     }
