@@ -99,6 +99,6 @@ fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
 }
 
 fn lint_all(texts: Vec<Vec<u8>>, policy: &Policy) -> usize {
-    let lint = Lint { policy, today: Date::MIN, parse_all: false };
+    let lint = Lint { policy, today: Date::MIN, with_ignores: true, parse_all: false };
     texts.into_par_iter().map(|bytes| manifest::lint(&lint, "f.yaml", bytes, false).findings.len()).sum()
 }

@@ -98,8 +98,20 @@ fn one_verdict() -> String {
 
 fn cli() -> Result<String, String> {
     let mut out = String::from("# The command line\n");
-    for command in ["", "lint", "review", "explain", "rules", "schema"] {
-        let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+    for command in [
+        "",
+        "lint",
+        "baseline",
+        "init",
+        "policy show",
+        "policy check",
+        "review",
+        "explain",
+        "rules",
+        "schema",
+    ] {
+        let arguments: Vec<&str> =
+            command.split(' ').chain(["--help"]).filter(|word| !word.is_empty()).collect();
         let title = format!("volcheck {command}");
         out.push_str(&format!("\n## {}\n\n```\n{}```\n", title.trim(), volcheck(&arguments)?));
     }

@@ -21,21 +21,53 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Check manifests: files, folders, globs, or `-` for standard input
     Lint(LintArgs),
+    /// Write a baseline of what there is, so that only what is new is reported
+    Baseline(BaselineArgs),
     /// Answer an AdmissionReview as the webhook would, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
     Explain(ExplainArgs),
     /// List the rules
     Rules(RulesArgs),
+    /// Write a commented policy for the manifests that are there
+    Init(InitArgs),
+    /// Show or check a policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a schema
     Schema(SchemaArgs),
 }
 
+/// What is read.
 #[derive(Debug, Args)]
-pub(super) struct LintArgs {
+pub(super) struct InputArgs {
     /// Files, folders or globs; `-` is standard input
     #[arg(default_value = ".")]
     pub(super) paths: Vec<String>,
+    /// Don't read these, even when they are named (may be given several times)
+    #[arg(long, value_name = "GLOB")]
+    pub(super) exclude: Vec<String>,
+    /// Read what `.gitignore` and its like say not to
+    #[arg(long)]
+    pub(super) no_gitignore: bool,
+    /// The endings of manifests in a folder
+    #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
+    pub(super) ext: Vec<String>,
+    /// The name of standard input in the report
+    #[arg(long, value_name = "PATH")]
+    pub(super) stdin_filename: Option<String>,
+    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    #[arg(long)]
+    pub(super) strict_parse: bool,
+    /// The baseline; by default as the policy says
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LintArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
     /// What makes the exit code 1
@@ -58,27 +90,15 @@ pub(super) struct LintArgs {
     /// The findings alone: no summary in text and markdown
     #[arg(long)]
     pub(super) quiet: bool,
-    /// Don't read these, even when they are named (may be given several times)
-    #[arg(long, value_name = "GLOB")]
-    pub(super) exclude: Vec<String>,
-    /// Read what `.gitignore` and its like say not to
-    #[arg(long)]
-    pub(super) no_gitignore: bool,
-    /// The endings of manifests in a folder
-    #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
-    pub(super) ext: Vec<String>,
-    /// The name of standard input in the report
-    #[arg(long, value_name = "PATH")]
-    pub(super) stdin_filename: Option<String>,
     /// No manifest is no trouble: exit 0
     #[arg(long)]
     pub(super) allow_empty: bool,
     /// Comments, annotations and baseline count for nothing
     #[arg(long)]
     pub(super) no_ignores: bool,
-    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    /// Show what is silenced, too, and by what, in text, concise, json and jsonl
     #[arg(long)]
-    pub(super) strict_parse: bool,
+    pub(super) show_suppressed: bool,
     /// Colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,
@@ -88,6 +108,45 @@ pub(super) struct LintArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Show what comes of a policy, and who says so
+    Show {
+        /// The policy file; without it the one that holds here
+        file: Option<PathBuf>,
+        /// As one file that extends nothing, for the webhook
+        #[arg(long)]
+        flat: bool,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
+    /// Say whether a policy is right
+    Check {
+        /// The policy file; without it the one that holds here
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BaselineArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+    /// Only take out what is not found any more
+    #[arg(long, conflicts_with = "force")]
+    pub(super) prune: bool,
+    /// Let a baseline that is there grow
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct PolicyArgs {
     /// The policy file; without it the nearest `volcheck.yaml` from here up to the repository's root
     #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]

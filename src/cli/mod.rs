@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, and what ties the modules together.
 
 mod args;
+pub mod baseline;
 mod explain;
+mod init;
 mod lint;
 pub mod policy;
 pub mod properties;
@@ -35,9 +37,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let result = match arguments.command {
         args::Command::Lint(arguments) => lint::run(&arguments),
+        args::Command::Baseline(arguments) => baseline::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
+        args::Command::Init(arguments) => init::run(&arguments),
+        args::Command::Policy(command) => policy::run(&command),
         args::Command::Schema(arguments) => schema(&arguments),
     };
     match result {

@@ -22,7 +22,7 @@ fn every_rule() -> Policy {
 
 fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
     manifest::lint(
-        &Lint { policy: &every_rule(), today: Date::MIN, parse_all },
+        &Lint { policy: &every_rule(), today: Date::MIN, with_ignores: true, parse_all },
         "f.yaml",
         bytes.to_vec(),
         false,
@@ -30,9 +30,15 @@ fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
 }
 
 fn rendered(outcome: Outcome, format: Format) -> String {
-    let mut report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
+    let mut report = Report {
+        counts: outcome.counts,
+        findings: outcome.findings,
+        errors: outcome.errors,
+        suppressed: outcome.suppressed,
+    };
     report.findings.sort_by(report::Located::order);
-    report::render(&report, format, Style::plain(Severity::Info))
+    let style = Style { show_suppressed: true, ..Style::plain(Severity::Info) };
+    report::render(&report, format, style)
 }
 
 /// Any bytes are linted and reported in every format; places are in the text, and two runs are alike.

@@ -4,6 +4,7 @@
 
 mod fingerprint;
 mod fix;
+mod suppression;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::model::{FieldPath, ObjectId};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
+pub use suppression::{SuppressedBy, Suppression};
 
 /// How bad a finding is, which is all that decides what follows from it: an error denies and fails a lint
 /// run, a warning warns, an info is audited.

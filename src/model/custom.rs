@@ -1,6 +1,6 @@
 //! Where the pods of custom kinds are: a table that a policy can extend.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::field_path::FieldPath;
 use super::read::Node;
@@ -10,7 +10,7 @@ use super::read::Node;
 pub struct CustomKinds(Vec<CustomKind>);
 
 /// One custom kind.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CustomKind {
     /// Its API group.
@@ -32,7 +32,7 @@ pub struct CustomKind {
 }
 
 /// The places of one pod's volumes and containers.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Parts {
     /// One pod for each of these; the object itself where it is empty.
@@ -52,8 +52,8 @@ pub struct Parts {
 }
 
 /// A path such as `spec.tasks[].template`: `[]` is each item of a list, `*` each value of a mapping.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PathExpression(Vec<Step>);
 
 /// One step of a [`PathExpression`].
@@ -84,6 +84,25 @@ impl TryFrom<String> for PathExpression {
             }
         }
         Ok(Self(steps))
+    }
+}
+
+impl From<PathExpression> for String {
+    fn from(path: PathExpression) -> Self {
+        let mut text = Self::new();
+        for step in &path.0 {
+            match step {
+                Step::EachItem => text.push_str("[]"),
+                Step::Key(_) | Step::EachValue if text.is_empty() => {}
+                Step::Key(_) | Step::EachValue => text.push('.'),
+            }
+            match step {
+                Step::EachItem => {}
+                Step::Key(key) => text.push_str(key),
+                Step::EachValue => text.push('*'),
+            }
+        }
+        text
     }
 }
 
@@ -128,6 +147,9 @@ mod tests {
     fn a_path_is_keys_and_each() {
         let parsed = |text: &str| PathExpression::try_from(text.to_owned());
         assert!(parsed("spec.tasks[].template").is_ok() && parsed("spec.*.a").is_ok() && parsed("").is_ok());
+        for text in ["spec.tasks[].template", "a.*.b[]", "", "*[].a"] {
+            assert_eq!(parsed(text).map(String::from).as_deref(), Ok(text));
+        }
         for wrong in ["a..b", ".a", "a[0]", "a[]b", "a]", "a.[]", "[]"] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }

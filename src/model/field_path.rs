@@ -55,6 +55,11 @@ impl FieldPath {
         Self(segments)
     }
 
+    /// Whether it is the place `outer`, or inside of it.
+    pub fn starts_with(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
     /// This path, and `rest` from there.
     #[must_use]
     pub fn join(&self, rest: &Self) -> Self {

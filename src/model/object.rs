@@ -177,3 +177,33 @@ impl<'a> Object<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workload(kind: &str, name: &str, hash: Option<&str>, controller: bool) -> String {
+        let text = serde_json::json!({
+            "labels": { "pod-template-hash": hash },
+            "ownerReferences": [{ "kind": kind, "name": name, "controller": controller }],
+        })
+        .to_string();
+        let metadata: Metadata<'_> = serde_json::from_str(&text).expect("metadata");
+        let id = ObjectId { kind: "Pod".to_owned(), name: "p".to_owned(), ..ObjectId::default() };
+        let workload = Workload::of(&id, &metadata);
+        format!("{} {}", workload.kind, workload.name)
+    }
+
+    #[test]
+    fn a_pod_counts_as_of_what_controls_it() {
+        assert_eq!(workload("ReplicaSet", "web-5d4f", Some("5d4f"), true), "Deployment web");
+        assert_eq!(workload("ReplicaSet", "web-5d4f", Some("other"), true), "ReplicaSet web-5d4f");
+        assert_eq!(workload("ReplicaSet", "web", None, true), "ReplicaSet web");
+        assert_eq!(workload("Job", "backup-28923000", None, true), "CronJob backup");
+        assert_eq!(workload("Job", "backup-2892300", None, true), "Job backup-2892300");
+        assert_eq!(workload("Job", "backup-2892300x", None, true), "Job backup-2892300x");
+        assert_eq!(workload("Job", "once", None, true), "Job once");
+        assert_eq!(workload("DaemonSet", "agent", None, true), "DaemonSet agent");
+        assert_eq!(workload("DaemonSet", "agent", None, false), "Pod p");
+    }
+}

@@ -301,3 +301,33 @@ impl<'a> Pod<'a> {
         mount.is_read_only() || self.volume(&mount.name).is_some_and(Volume::is_always_read_only)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_add_up_as_containers_run() {
+        let container = |name: &str, memory: &str, restarts: &str| {
+            format!(
+                r#"{{"name": "{name}", "restartPolicy": "{restarts}", "resources": {{"limits": {{"memory": "{memory}"}}}}}}"#
+            )
+        };
+        let limit = |inits: &[String], mains: &[String]| {
+            let text = format!(
+                r#"{{"initContainers": [{}], "containers": [{}]}}"#,
+                inits.join(","),
+                mains.join(",")
+            );
+            let spec: PodSpec<'_> = serde_json::from_str(&text).expect("a pod spec");
+            Pod::new(FieldPath::root(), spec).memory_limit()
+        };
+        let (sidecar, init) = (container("s", "1Gi", "Always"), container("i", "4Gi", ""));
+        let mains = [container("a", "1Gi", ""), container("b", "1Gi", "")];
+        // The sidecar runs beside the init container behind it, and beside the others.
+        assert_eq!(limit(&[sidecar.clone(), init.clone()], &mains), Quantity::parse("5Gi"));
+        assert_eq!(limit(&[init.clone(), sidecar.clone()], &mains), Quantity::parse("4Gi"));
+        assert_eq!(limit(&[sidecar], &mains), Quantity::parse("3Gi"));
+        assert_eq!(limit(&[init], &[r#"{"name": "x"}"#.to_owned()]), None);
+    }
+}

@@ -28,7 +28,9 @@ impl Quantity {
         let (base, exponent) = scale(suffix)?;
         // More digits than these are beyond any disk, and f64 is exact enough for comparing limits.
         let value: f64 = format!("0{whole}.{fraction}0").parse().ok()?;
-        let milli = value * 1000.0 * f64::from(base).powi(exponent);
+        // Powers below 1 have no exact form.
+        let power = f64::from(base).powi(exponent.abs());
+        let milli = if exponent < 0 { value * 1000.0 / power } else { value * 1000.0 * power };
         let milli = milli.ceil() as i128;
         Some(Self { milli: if negative { -milli } else { milli } })
     }
@@ -117,6 +119,35 @@ mod tests {
         assert_eq!(Quantity::parse("100m").map(|q| q.milli), Some(100));
         assert!(Quantity::parse("0").is_some_and(Quantity::is_nothing));
         assert!(Quantity::parse("-1Gi").is_some_and(Quantity::is_nothing));
+    }
+
+    #[test]
+    fn knows_every_suffix() {
+        let milli = |text: &str| Quantity::parse(text).map(|quantity| quantity.milli);
+        for (suffix, of_thousand) in [("n", 1), ("u", 1), ("m", 1000), ("", 1_000_000), ("k", 1_000_000_000)]
+        {
+            assert_eq!(milli(&format!("1000{suffix}")), Some(of_thousand), "{suffix}");
+        }
+        assert_eq!((milli("1000000u"), milli("1000000000n")), (Some(1000), Some(1000)));
+        let exact = |text: &str, unit: i128| assert_eq!(bytes(text), Some(unit), "{text}");
+        for (power, suffix) in ["k", "M", "G", "T", "P", "E"].into_iter().enumerate() {
+            exact(&format!("1{suffix}"), 1000_i128.pow(power as u32 + 1));
+        }
+        for (power, suffix) in ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].into_iter().enumerate() {
+            exact(&format!("1{suffix}"), 1024_i128.pow(power as u32 + 1));
+        }
+    }
+
+    #[test]
+    fn adds_and_reads_numbers_and_says_what_it_wants() {
+        let of = |text: &str| Quantity::parse(text).expect("a quantity");
+        assert_eq!(of("1Ki").plus(of("1Ki")), of("2Ki"));
+        assert_eq!(serde_json::from_str::<Quantity>("1024").ok(), Some(of("1Ki")));
+        assert_eq!(serde_json::from_str::<Quantity>("\"1Ki\"").ok(), Some(of("1Ki")));
+        assert_eq!(serde_json::from_str::<Quantity>("-3").ok(), Some(of("-3")));
+        assert_eq!(serde_json::from_str::<Quantity>("0.5").ok(), Some(of("500m")));
+        let error = serde_json::from_str::<Quantity>("[]").expect_err("a list");
+        assert!(error.to_string().contains("a quantity such as"), "{error}");
     }
 
     #[test]

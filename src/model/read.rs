@@ -468,3 +468,15 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_version_is_a_group_and_a_version() {
+        let of = |text: &str| TypeMeta { api_version: Str::owned(text), kind: Str::owned("K") };
+        assert_eq!((of("apps/v1").group(), of("apps/v1").version()), ("apps", "v1"));
+        assert_eq!((of("v1").group(), of("v1").version()), ("", "v1"));
+    }
+}

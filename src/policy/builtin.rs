@@ -177,12 +177,17 @@ pub(super) fn pack(name: &str) -> Option<Layer> {
     if chosen.is_empty() {
         return None;
     }
-    let exemption = |entry: &ExemptionEntry| match Exemption::new(entry, None) {
-        Ok(exemption) => exemption,
-        Err(mistakes) => panic!("{NODE_AGENTS}: {mistakes:?}"),
-    };
-    let exemptions = chosen.into_iter().flat_map(|(_, agent)| &agent.exemptions).map(exemption).collect();
-    Some(Layer { name: name.into(), exemptions, ..Layer::default() })
+    let mut layer = Layer { name: name.into(), ..Layer::default() };
+    for (agent, entries) in chosen.into_iter().map(|(name, agent)| (name, &agent.exemptions)) {
+        for entry in entries {
+            match Exemption::new(entry, None, format!("{NODE_AGENTS}/{agent}")) {
+                Ok(exemption) => layer.exemptions.push(exemption),
+                Err(mistakes) => panic!("{NODE_AGENTS}/{agent}: {mistakes:?}"),
+            }
+            layer.document.exemptions.push(entry.clone());
+        }
+    }
+    Some(layer)
 }
 
 /// Where the pods of well-known custom kinds are.

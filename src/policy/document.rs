@@ -61,7 +61,7 @@ fn version_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// What the policy says of paths of the node.
-#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPaths {
     /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others; an empty one
@@ -72,7 +72,7 @@ pub(super) struct HostPaths {
 }
 
 /// A path that workloads may use, and what is inside of it.
-#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct AllowedEntry {
     /// The path, absolute and clean.
@@ -83,7 +83,7 @@ pub(super) struct AllowedEntry {
 }
 
 /// A path of the node, and what it is.
-#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CatalogueEntry {
     /// The path, absolute and clean; a segment may be `*`, or end in it.
@@ -93,9 +93,10 @@ pub(super) struct CatalogueEntry {
     /// Why, in one clause.
     pub(super) reason: String,
     /// The hostPath type of what is there.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<HostPathType>,
     /// Of an `agent-socket`: error or warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
 }
 
@@ -112,7 +113,7 @@ impl CatalogueEntry {
 }
 
 /// A directory of a container.
-#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Directory {
     /// The path in the container, absolute and clean.
@@ -122,7 +123,7 @@ pub(super) struct Directory {
 }
 
 /// What is excused.
-#[derive(Clone, Debug, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ExemptionEntry {
     /// The rules that it answers; `"*"` is every rule.
@@ -133,31 +134,39 @@ pub(super) struct ExemptionEntry {
     /// Why.
     pub(super) reason: String,
     /// The last day (UTC) on which it holds, as `2027-01-31`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
 }
 
 /// Where an exemption holds: globs (`*` is any text, `?` one character), or regular expressions between slashes.
-#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
     /// The object's namespace; `"*"` is all. Only a PersistentVolume has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) namespace: Option<Words>,
     /// The kind of the object, or of the workload that controls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<Words>,
     /// The name of the object, or of the workload that controls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<Words>,
     /// The volume's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) volume: Option<Words>,
     /// The container's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<Words>,
     /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression is `/^…/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<Words>,
     /// What the container may do there; `write` covers reading, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
 
 /// What holds for `volcheck lint` alone.
-#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
     /// What isn't read: globs, relative to the document's folder.
@@ -208,7 +217,7 @@ pub enum Ignores {
 }
 
 /// One text, or a list of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Words(pub(super) Vec<String>);
 
 impl<'de> Deserialize<'de> for Words {

@@ -31,6 +31,8 @@ pub struct Exemption {
     pub expires: Option<Date>,
     /// Where it stands; none for one of a built-in pack.
     pub place: Option<ExemptionPlace>,
+    /// Who says so: a file and its line, or a pack.
+    pub origin: String,
 }
 
 /// Where an exemption stands.
@@ -49,7 +51,11 @@ pub(super) type Mistake = (FieldPath, String);
 
 impl Exemption {
     /// The exemption that `entry` writes, or each of its mistakes.
-    pub(super) fn new(entry: &ExemptionEntry, place: Option<ExemptionPlace>) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn new(
+        entry: &ExemptionEntry,
+        place: Option<ExemptionPlace>,
+        origin: String,
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let rules = excused(&entry.rules, &mut mistakes);
         if entry.reason.trim().is_empty() {
@@ -82,7 +88,20 @@ impl Exemption {
         }
         let reason = entry.reason.trim().to_owned();
         let access = scope.access;
-        Ok(Self { rules, namespace, kind, name, volume, container, path, access, reason, expires, place })
+        Ok(Self {
+            rules,
+            namespace,
+            kind,
+            name,
+            volume,
+            container,
+            path,
+            access,
+            reason,
+            expires,
+            place,
+            origin,
+        })
     }
 
     /// Whether it holds on a day.

@@ -27,6 +27,8 @@ pub struct Problem {
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     pub(super) name: Arc<str>,
+    /// The document as it is written.
+    pub(super) document: Document,
     pub(super) profile: Option<Profile>,
     /// The rule's id, `"*"` for all, and the line that says so.
     pub(super) levels: Vec<(String, Level, usize)>,
@@ -93,6 +95,7 @@ impl Layer {
         let mut reader = Reader { text, problems };
         let mut layer = Self {
             name: Arc::clone(&text.name),
+            document: document.clone(),
             profile: document.profile,
             workload_mode: document.workload_mode,
             ignores: document.ignores,
@@ -143,7 +146,8 @@ impl Layer {
             let at = at.index(index);
             let span = locate(text.file, text.tree, text.tree.root(), &at);
             let place = ExemptionPlace { path: Arc::clone(&text.name), file: Arc::clone(text.file), span };
-            match Exemption::new(entry, Some(place)) {
+            let origin = format!("{}:{}", text.name, span.start.line);
+            match Exemption::new(entry, Some(place), origin) {
                 Ok(exemption) => layer.exemptions.push(exemption),
                 Err(mistakes) => {
                     mistakes.iter().for_each(|(path, message)| reader.report(&at.join(path), message));

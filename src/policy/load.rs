@@ -133,7 +133,13 @@ impl Loader {
                 self.problems.push(text.problem_of_key(&error.path, error.message));
                 return;
             }
-            Err(error) => return self.problems.push(text.problem(&error.path, error.message)),
+            Err(mut error) => {
+                // `n` is a namespace to people, and false to YAML.
+                if error.message.starts_with("expected a string") && error.message.contains("found the ") {
+                    error.message.push_str(": put it in quotes");
+                }
+                return self.problems.push(text.problem(&error.path, error.message));
+            }
         };
         match document.version {
             Some(1) => {}

@@ -6,6 +6,7 @@
 mod builtin;
 mod document;
 mod exemption;
+mod flat;
 mod layer;
 mod load;
 mod profile;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::finding::{Finding, Severity};
 use crate::model::{CustomKinds, ObjectId, Workload};
 use crate::rules::{self, Catalog, Options, Rule};
+use document::Document;
 use layer::{Layer, NamespaceMode};
 
 pub use builtin::{holds_no_volume, options, workloads};
@@ -43,6 +45,8 @@ pub enum Level {
 pub struct Policy {
     /// The profile that everything else builds on.
     pub profile: Profile,
+    /// Who says so.
+    profile_origin: String,
     levels: HashMap<&'static str, Level>,
     /// Who says how much a rule counts: a file and its line, a profile, or a flag.
     origins: HashMap<&'static str, String>,
@@ -73,6 +77,8 @@ pub struct Policy {
     pub baseline: Option<PathBuf>,
     /// The folder that the policy is for; none without a file.
     pub folder: Option<PathBuf>,
+    /// What the documents say, as it is written, but for rules and what lint alone knows.
+    written: Document,
 }
 
 /// What the command line changes of a policy.
@@ -120,6 +126,11 @@ impl Policy {
         Self::resolve(vec![layer], overrides)
     }
 
+    /// The default profile with the pack `name`, changed by `overrides`.
+    pub fn of_pack(name: &str, overrides: &Overrides) -> Result<Self, UnknownRule> {
+        Self::resolve(builtin::pack(name).into_iter().collect(), overrides)
+    }
+
     /// The policy in the file `path`, changed by `overrides`.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
         let layers = load::load(path).map_err(PolicyError::Files)?;
@@ -130,13 +141,18 @@ impl Policy {
 
     /// Puts the layers over one another, the last on top.
     fn resolve(layers: Vec<Layer>, overrides: &Overrides) -> Result<Self, UnknownRule> {
-        let written = layers.iter().filter_map(|layer| layer.profile).next_back();
-        let profile = overrides.profile.or(written).unwrap_or_default();
+        let written = layers.iter().rev().find_map(|layer| Some((layer.profile?, &layer.name)));
+        let (profile, profile_origin) = match (overrides.profile, written) {
+            (Some(profile), _) => (profile, "--profile".to_owned()),
+            (None, Some((profile, name))) => (profile, name.to_string()),
+            (None, None) => (Profile::default(), "default".to_owned()),
+        };
         let settings = profile.settings();
         let levels = settings.iter().map(|(id, (level, _))| (*id, *level)).collect();
         let origins = settings.iter().map(|(id, (_, by))| (*id, format!("profile {by}"))).collect();
         let mut policy = Self {
             profile,
+            profile_origin,
             levels,
             origins,
             active: Vec::new(),
@@ -153,6 +169,7 @@ impl Policy {
             exclude: Vec::new(),
             baseline: None,
             folder: None,
+            written: Document::default(),
         };
         layers.into_iter().for_each(|layer| policy.put(layer));
         if let Some(namespace) = &overrides.namespace {
@@ -175,11 +192,22 @@ impl Policy {
         // All rules first: what is said of one of them counts, wherever it stands.
         let (all, single): (Vec<_>, Vec<_>) = layer.levels.into_iter().partition(|(id, ..)| id == "*");
         for (name, level, line) in all.into_iter().chain(single) {
-            for rule in rules::ALL.iter().map(|rule| rule.meta().id).filter(|id| name == "*" || name == *id) {
+            let fits = |id: &&str| name == **id || (name == "*" && !rules::cannot_be_excused(id));
+            for rule in rules::ALL.iter().map(|rule| rule.meta().id).filter(fits) {
                 self.levels.insert(rule, level);
                 self.origins.insert(rule, format!("{}:{line}", layer.name));
             }
         }
+        let Document { host_paths, data_directories, scratch_directories, modes, exemptions, .. } =
+            layer.document;
+        let written = &mut self.written;
+        written.host_paths.allow = host_paths.allow.or(written.host_paths.allow.take());
+        written.host_paths.catalogue.splice(0..0, host_paths.catalogue);
+        written.data_directories.extend(data_directories);
+        written.scratch_directories.extend(scratch_directories);
+        written.modes.extend(modes);
+        written.exemptions.extend(exemptions);
+        written.workloads.extend(layer.workloads.iter().cloned());
         self.options.default_sizes.extend(layer.default_sizes);
         if let Some(allow) = layer.allow {
             self.options.allowed_host_paths = Some(allow);

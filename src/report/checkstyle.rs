@@ -11,7 +11,7 @@ use super::{Located, Report, Style, level};
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut files: BTreeMap<&str, Vec<&Located>> = BTreeMap::new();
-    for located in report.shown(style.min_severity) {
+    for located in report.open(style.min_severity) {
         files.entry(located.file()).or_default().push(located);
     }
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);

@@ -7,10 +7,13 @@ use crate::model::printable;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for located in report.shown(style.min_severity) {
+    for located in report.errors.iter().chain(report.shown(style)) {
         let finding = &located.finding;
         let (line, column) = located.line_and_column();
-        let object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        let mut object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        if let Some(suppression) = &located.suppressed {
+            object.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
+        }
         // Writing to a string can't fail.
         let _ = writeln!(
             out,

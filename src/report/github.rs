@@ -13,7 +13,7 @@ use crate::model::printable;
 const MOST: usize = 10;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let mut shown = report.shown(style.min_severity);
+    let mut shown = report.open(style.min_severity);
     worst_first(&mut shown);
     let kinds = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")];
     let kinds = kinds.map(|(severity, noun)| {

@@ -30,7 +30,7 @@ struct Lines {
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let issues: Vec<Issue<'_>> =
-        report.shown(style.min_severity).into_iter().map(|located| issue(located, &mut seen)).collect();
+        report.open(style.min_severity).into_iter().map(|located| issue(located, &mut seen)).collect();
     // The types above hold nothing that JSON can't.
     let mut out = serde_json::to_string_pretty(&issues).unwrap_or_default();
     out.push('\n');

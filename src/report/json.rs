@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Counts, Located, Report, Style, docs};
-use crate::finding::{Edit, EditValue, Finding, Severity};
+use crate::finding::{Edit, EditValue, Finding, Severity, Suppression};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
 
@@ -35,6 +35,8 @@ pub(super) struct Summary<'r> {
     errors: usize,
     warnings: usize,
     infos: usize,
+    suppressed: usize,
+    denied_in_cluster: usize,
     #[serde(flatten)]
     counts: &'r Counts,
 }
@@ -56,6 +58,7 @@ pub(super) struct Entry<'r> {
     fix: Option<FixEntry>,
     fingerprint: Option<String>,
     heuristic: bool,
+    suppressed: Option<&'r Suppression>,
 }
 
 #[derive(Serialize)]
@@ -102,12 +105,11 @@ enum EditEntry {
 }
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown = |located: &&Located| located.finding.severity >= style.min_severity;
     let document = Document {
         version: VERSION,
         tool: TOOL,
         summary: summary(report),
-        findings: report.findings.iter().filter(shown).map(entry).collect(),
+        findings: report.shown(style).into_iter().map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
     // The types above hold nothing that JSON can't.
@@ -121,6 +123,8 @@ pub(super) fn summary(report: &Report) -> Summary<'_> {
         errors: report.count(Severity::Error),
         warnings: report.count(Severity::Warning),
         infos: report.count(Severity::Info),
+        suppressed: report.suppressed.len(),
+        denied_in_cluster: report.denied_elsewhere(),
         counts: &report.counts,
     }
 }
@@ -156,6 +160,7 @@ pub(super) fn entry(located: &Located) -> Entry<'_> {
             .map(|fix| FixEntry { safety: fix.safety, edits: fix.edits.iter().map(edit).collect() }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
+        suppressed: located.suppressed.as_ref(),
     }
 }
 

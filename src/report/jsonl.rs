@@ -14,9 +14,8 @@ enum Line<'r> {
 }
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown = report.findings.iter().filter(|located| located.finding.severity >= style.min_severity);
     let errors = report.errors.iter().map(|located| Line::Error(json::entry(located)));
-    let findings = shown.map(|located| Line::Finding(json::entry(located)));
+    let findings = report.shown(style).into_iter().map(|located| Line::Finding(json::entry(located)));
     let last = Line::Summary { version: json::VERSION, tool: json::TOOL, summary: json::summary(report) };
     let mut out = String::new();
     for line in errors.chain(findings).chain([last]) {

@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         out.push_str("## volcheck\n\n");
         out.push_str(&text::summary(report, style).replace('\n', "  \n"));
     }
-    let mut shown = report.shown(style.min_severity);
+    let mut shown = report.open(style.min_severity);
     worst_first(&mut shown);
     // Room for the headline, and for saying what is cut.
     let mut room = MOST_BYTES.saturating_sub(out.len() + 300);

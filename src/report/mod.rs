@@ -19,7 +19,8 @@ use std::cmp::{Ordering, Reverse};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
+use crate::rules;
 use crate::source::{File, Span};
 
 pub use json::SCHEMA;
@@ -33,6 +34,8 @@ pub struct Located {
     pub finding: Finding,
     /// Its file.
     pub place: Place,
+    /// What silences it.
+    pub suppressed: Option<Suppression>,
 }
 
 /// Where a finding is.
@@ -49,6 +52,11 @@ pub struct Place {
 }
 
 impl Located {
+    /// A finding at a place, which nothing silences.
+    pub fn new(finding: Finding, place: Place) -> Self {
+        Self { finding, place, suppressed: None }
+    }
+
     /// By path, line, rule: the order of every report.
     pub fn order(&self, other: &Self) -> Ordering {
         fn key(located: &Located) -> (&str, Option<usize>, Option<usize>) {
@@ -107,16 +115,43 @@ pub struct Report {
     pub findings: Vec<Located>,
     /// What it couldn't judge, in order.
     pub errors: Vec<Located>,
+    /// What it found and something silences, in order.
+    pub suppressed: Vec<Located>,
 }
 
 impl Report {
+    /// What is shown, in order.
+    fn shown(&self, style: Style) -> Vec<&Located> {
+        let suppressed = self.suppressed.iter().filter(|_| style.show_suppressed);
+        let mut shown: Vec<_> = self
+            .findings
+            .iter()
+            .chain(suppressed)
+            .filter(|located| located.finding.severity >= style.min_severity)
+            .collect();
+        if style.show_suppressed {
+            shown.sort_by(|a, b| a.order(b));
+        }
+        shown
+    }
+
+    /// How many errors are silenced here that the webhook denies: it knows the policy's exemptions alone.
+    fn denied_elsewhere(&self) -> usize {
+        let is_denied = |located: &&Located| {
+            located.finding.severity == Severity::Error
+                && located.suppressed.as_ref().is_some_and(|own| own.by != SuppressedBy::Exemption)
+                && rules::find(located.finding.rule).is_some_and(|rule| rule.meta().lint_only.is_none())
+        };
+        self.suppressed.iter().filter(is_denied).count()
+    }
+
     /// How many findings have the severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
 
-    /// What a report shows: all that couldn't be judged, then the findings of at least this severity.
-    fn shown(&self, min_severity: Severity) -> Vec<&Located> {
+    /// What calls for action: all that couldn't be judged, then the findings of at least this severity.
+    fn open(&self, min_severity: Severity) -> Vec<&Located> {
         let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
         self.errors.iter().chain(findings).collect()
     }
@@ -224,6 +259,8 @@ pub struct Style {
     pub links: bool,
     /// What is below isn't shown, but counted.
     pub min_severity: Severity,
+    /// Shows what is silenced, too.
+    pub show_suppressed: bool,
     /// Without the summary, in the formats that have one for people.
     pub quiet: bool,
     /// With the counts per rule, in the formats that hold them.
@@ -233,7 +270,14 @@ pub struct Style {
 impl Style {
     /// Plain, with all from this severity on.
     pub fn plain(min_severity: Severity) -> Self {
-        Self { color: false, links: false, min_severity, quiet: false, statistics: false }
+        Self {
+            color: false,
+            links: false,
+            min_severity,
+            show_suppressed: false,
+            quiet: false,
+            statistics: false,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const MOST_SHOWN: usize = 5_000;
 const MOST_BYTES: usize = 10_000_000;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let mut shown = report.shown(style.min_severity);
+    let mut shown = report.open(style.min_severity);
     let total = shown.len();
     if total > MOST_SHOWN {
         worst_first(&mut shown);

@@ -11,7 +11,7 @@ use crate::finding::Severity;
 /// A line per rule and severity, the worst and most frequent first.
 pub fn render(report: &Report, min_severity: Severity) -> String {
     let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
-    for located in report.shown(min_severity) {
+    for located in report.open(min_severity) {
         *counts.entry((located.finding.rule, located.finding.severity)).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
 use super::{DOCS, Located, Report, Style, counted, docs, statistics};
-use crate::finding::Severity;
+use crate::finding::{Severity, SuppressedBy};
 use crate::model::printable;
 use crate::source::{File, Span};
 
@@ -16,7 +16,7 @@ use crate::source::{File, Span};
 const LONGEST_LINE: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown = report.shown(style.min_severity);
+    let shown: Vec<_> = report.errors.iter().chain(report.shown(style)).collect();
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, style)).collect();
     let mut out = blocks.concat();
@@ -110,7 +110,23 @@ fn notes(located: &Located, style: Style, out: &mut String) {
             note(name, text);
         }
     }
+    if let Some(suppression) = &located.suppressed {
+        let reason = match suppression.reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        note("suppressed", &format!("by {} {}{reason}", article(suppression.by), suppression.by.noun()));
+    }
     note("docs", &docs(finding.rule));
+}
+
+fn article(by: SuppressedBy) -> &'static str {
+    match by {
+        SuppressedBy::Exemption => "an",
+        SuppressedBy::Annotation => "an",
+        SuppressedBy::Comment => "a",
+        SuppressedBy::Baseline => "the",
+    }
 }
 
 /// The place by itself, for where there is no text of whole lines that the renderer could count in.
@@ -216,6 +232,16 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     };
     if !hidden.is_empty() {
         let _ = write!(out, "; {} not shown", hidden.join(" and "));
+    }
+    if !report.suppressed.is_empty() {
+        let _ = write!(out, "; {} suppressed", report.suppressed.len());
+        match report.denied_elsewhere() {
+            0 => {}
+            1 => out.push_str(", of them 1 error that the webhook denies"),
+            count => {
+                let _ = write!(out, ", of them {count} errors that the webhook denies");
+            }
+        }
     }
     out.push_str(".\n");
     if !report.errors.is_empty() {

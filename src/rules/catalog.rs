@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 
 /// What reaching an entry of the catalogue means; the worse first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryClass {
     /// A container runtime's socket: root on the node.
@@ -27,7 +27,7 @@ pub enum EntryClass {
 }
 
 /// What is at a path of the node, as `hostPath.type` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum HostPathType {
     /// A folder.
     Directory,
@@ -216,5 +216,27 @@ impl Catalog {
             .filter(here)
             .max_by_key(|entry| entry.pattern.depth())
             .and_then(|entry| entry.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_lies_below_a_path_the_one_with_a_name_is_said() {
+        let entry = |path: &str| Entry {
+            path: path.to_owned(),
+            pattern: PathPattern::new(path).expect("a pattern"),
+            class: EntryClass::Never,
+            reason: String::new(),
+            kind: None,
+            severity: None,
+        };
+        for paths in [["/a/*", "/a/b/c"], ["/a/b/c", "/a/*"], ["/a/b/c", "/a/b/c/d"], ["/a/x/*", "/a/b/c"]] {
+            let catalog = Catalog::new(paths.map(entry).into());
+            let said = catalog.classify(&HostPath::new("/a")).entry().map(|(entry, _)| entry.path.as_str());
+            assert_eq!(said, Some("/a/b/c"), "{paths:?}");
+        }
     }
 }

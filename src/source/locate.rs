@@ -26,6 +26,14 @@ pub fn locate_key(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) 
     }
 }
 
+/// The node at `path` in the object `root`.
+pub fn find(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Option<NodeId> {
+    path.segments().iter().try_fold(root, |at, segment| match segment {
+        Segment::Key(key) => tree.get(at, key),
+        Segment::Index(index) => tree.items(at).get(*index).copied(),
+    })
+}
+
 /// The span of a node.
 pub fn span_of(file: &File, tree: &Tree<'_>, node: NodeId) -> Span {
     file.span(first_entry(tree, node))

@@ -19,7 +19,7 @@ mod tree;
 pub use de::{Value, decode};
 pub use file::{File, MAX_FILE_BYTES, Position, Span, TextError};
 pub use libyaml::{Style, count_events};
-pub use locate::{locate, locate_key, span_of};
+pub use locate::{find, locate, locate_key, span_of};
 pub use scalar::{Scalar, resolve};
 pub use sniff::harmless_objects;
 pub use split::{Chunk, split};

@@ -139,6 +139,24 @@ impl<'t> Tree<'t> {
         &self.nodes[id.0 as usize]
     }
 
+    /// Whether the byte `at` stands in a scalar.
+    pub fn is_in_scalar(&self, at: usize) -> bool {
+        let around = |node: &Node<'_>| (node.start as usize..node.end as usize).contains(&at);
+        self.nodes.iter().any(|node| matches!(node.data, Data::Scalar { .. }) && around(node))
+    }
+
+    /// The bytes of the pair whose key begins at the byte `at`; of an item, or where no key does, those of the
+    /// widest value that begins there.
+    pub fn beginning_at(&self, at: usize, is_item: bool) -> Option<Range<usize>> {
+        let begins = |id: &NodeId| self.node(*id).start as usize == at;
+        let pair = self.pairs.iter().filter(|_| !is_item).find(|(key, _)| begins(key));
+        if let Some((key, value)) = pair {
+            return Some(at..self.range(*key).end.max(self.range(*value).end));
+        }
+        let ends = self.nodes.iter().filter(|node| node.start as usize == at).map(|node| node.end as usize);
+        Some(at..ends.max()?)
+    }
+
     /// The node itself, or what an alias stands for.
     pub fn target(&self, id: NodeId) -> NodeId {
         match self.node(id).data {

@@ -140,7 +140,7 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Lints a case: the rules that found something, and those that name what couldn't be judged.
 fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
-    let lint = volcheck::cli::manifest::Lint { policy, today: TODAY, parse_all: true };
+    let lint = volcheck::cli::manifest::Lint { policy, today: TODAY, with_ignores: true, parse_all: true };
     let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, false);
     let found = outcome.findings.iter().map(|located| located.finding.rule).collect();
     let errors =

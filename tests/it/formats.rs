@@ -7,7 +7,7 @@ use std::sync::Arc;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use serde_json::Value;
-use volcheck::finding::{Finding, Severity};
+use volcheck::finding::{Finding, Severity, SuppressedBy, Suppression};
 use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Located, Place, Report, Style};
 use volcheck::source::{Position, Span};
@@ -45,10 +45,8 @@ fn located(severity: Severity, line: usize, path: &str, message: &str) -> Locate
     }));
     let start = Position { line, column: 3, offset: 0 };
     let span = Span { start, end: Position { column: 5, ..start } };
-    Located {
-        finding,
-        place: Place { path: path.into(), file: None, primary: Some(span), related: Vec::new() },
-    }
+    let place = Place { path: path.into(), file: None, primary: Some(span), related: Vec::new() };
+    Located::new(finding, place)
 }
 
 /// Findings at every severity, and errors, each of them hostile.
@@ -125,6 +123,20 @@ fn jsonl_is_json_line_by_line() {
     }
     assert_eq!(Value::from(entries[0].clone()), whole["findings"]);
     assert_eq!(Value::from(entries[1].clone()), whole["errors"]);
+}
+
+#[test]
+fn what_is_silenced_is_shown_where_it_can_be_marked() {
+    let mut silenced = located(Severity::Error, 1, "f", "quiet");
+    silenced.suppressed = Some(Suppression { by: SuppressedBy::Comment, reason: "because".to_owned() });
+    let report = Report { suppressed: vec![silenced], ..Report::default() };
+    let plain = Style::plain(Severity::Info);
+    for format in Format::ALL {
+        let text = report::render(&report, format, Style { show_suppressed: true, ..plain });
+        let is_marked = matches!(format, Format::Text | Format::Concise | Format::Json | Format::Jsonl);
+        assert_eq!(text.contains("quiet"), is_marked, "{}", format.name());
+        assert!(!rendered(&report, format).contains("quiet"), "{}", format.name());
+    }
 }
 
 #[test]

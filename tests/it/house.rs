@@ -17,6 +17,7 @@ const USES: &[(&str, &[&str])] = &[
     ("policy", &["finding", "rules", "model", "source"]),
     ("engine", &["model", "finding", "rules", "policy"]),
     ("input", &["source", "model"]),
+    ("suppress", &["finding", "source", "model", "policy", "rules"]),
     ("report", &["finding", "source", "rules", "model"]),
     ("admission", &["model", "engine", "finding", "policy"]),
     ("cli", &["*"]),

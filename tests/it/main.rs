@@ -17,4 +17,5 @@ mod reports;
 mod rules;
 mod spans;
 mod support;
+mod suppression;
 mod yaml;

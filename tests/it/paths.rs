@@ -186,6 +186,7 @@ fn a_pattern_that_nothing_would_match_is_none() {
     {
         assert_eq!(PathPattern::new(text), None, "{text}");
     }
+    assert_eq!(PathPattern::new(r"\var\x"), None);
     assert!(PathPattern::of_container("/var/opt/mssql").is_some());
     assert!(PathPattern::of_container("/bin/x").is_some());
 }
@@ -213,6 +214,20 @@ fn what_is_inside_a_path_comes_right_after_it() {
     paths.sort();
     assert_eq!(paths.each_ref().map(ToString::to_string), ["/", "/a", "/a/b", "/a-b"]);
     assert!(paths[0] < paths[1]);
+}
+
+#[test]
+fn ostree_keeps_folders_under_var() {
+    for (text, reached) in [
+        ("/var/home/a", "/home/a"),
+        ("/var/roothome", "/root"),
+        ("/var/opt/a", "/opt/a"),
+        ("/var/mnt/a", "/mnt/a"),
+        ("/var/srv", "/srv"),
+        ("/var/usrlocal/bin", "/usr/local/bin"),
+    ] {
+        assert_eq!(HostPath::new(text).to_string(), reached, "{text}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use volcheck::model::PathPattern;
 use volcheck::policy::{Date, Level, Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Report, Style};
 use volcheck::rules::AllowedHostPath;
+use volcheck::suppress::Baseline;
 
 /// The folder of the project.
 pub fn root() -> &'static Path {
@@ -42,7 +43,7 @@ pub fn all_rules() -> Policy {
 
 /// What comes of a text.
 pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
-    let lint = Lint { policy, today: TODAY, parse_all: false };
+    let lint = Lint { policy, today: TODAY, with_ignores: true, parse_all: false };
     manifest::lint(&lint, name, text.as_bytes().to_vec(), false)
 }
 
@@ -57,6 +58,23 @@ pub fn is_about_policy(rule: &str) -> bool {
 /// What comes of the text `name`, a manifest; or, for a rule about the policy, a policy beside the example's
 /// manifest.
 pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
+    let manifest = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
+    if rule == "stale-baseline" {
+        let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &manifest).findings;
+        let mut baseline = Baseline::of(known.iter().map(|located| (&located.finding, "agent.yaml")));
+        for located in lint(&all_rules(), name, text).findings {
+            baseline.take(&located.finding, name);
+        }
+        let findings = volcheck::cli::baseline::stale(&baseline, name, policy).into_iter().collect();
+        return Outcome { findings, ..Outcome::default() };
+    }
+    if rule == "unused-ignore" && policy.level(rule) != Level::Off {
+        // Only a rule that is on can have no finding.
+        let recommended = Policy::of_profile(Profile::Recommended, &Overrides::default());
+        let mut outcome = lint(&recommended.expect("a profile"), name, text);
+        outcome.findings.retain(|located| located.finding.rule == rule);
+        return outcome;
+    }
     if !is_about_policy(rule) {
         return lint(policy, name, text);
     }
@@ -65,16 +83,21 @@ pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     fs::write(&written, text).expect("written");
     let ignore = if policy.level(rule) == Level::Off { vec![rule.to_owned()] } else { Vec::new() };
     let own = Policy::load(&written, &Overrides { ignore, ..Overrides::default() }).expect("a policy");
-    let manifest = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
-    let used: Vec<_> = lint(&own, "agent.yaml", &manifest).exempted.into_iter().map(|(_, by)| by).collect();
+    let used = lint(&own, "agent.yaml", &manifest).used;
     let mut findings = volcheck::cli::policy::findings(&own, Some(&used), TODAY);
     findings.iter_mut().for_each(|located| located.place.path = name.into());
     Outcome { findings, ..Outcome::default() }
 }
 
+/// An outcome as a report.
+pub fn report_of(outcome: Outcome) -> Report {
+    let Outcome { counts, findings, errors, suppressed, .. } = outcome;
+    Report { counts, findings, errors, suppressed }
+}
+
 /// The text report of an outcome, all severities shown.
 pub fn text_of(outcome: Outcome) -> String {
-    let mut report = Report { counts: outcome.counts, findings: outcome.findings, errors: outcome.errors };
+    let mut report = report_of(outcome);
     report.findings.sort_by(report::Located::order);
     let style = Style::plain(Severity::Info);
     report::render(&report, Format::Text, style)

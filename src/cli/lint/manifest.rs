@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::kustomize::is_kustomization;
 use super::patch;
 use crate::engine::{Case, Judged, judge};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Date, Policy};
 use crate::report::{Counts, Located, Place};
@@ -17,6 +17,7 @@ use crate::source::{
     self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, harmless_objects, locate,
     locate_key,
 };
+use crate::suppress::{self, Ignore, Mistake};
 
 /// What a template is called that isn't rendered.
 pub const RAW_TEMPLATE: &str = "a raw template, which is no YAML before it is rendered";
@@ -28,6 +29,8 @@ pub struct Lint<'p> {
     pub policy: &'p Policy,
     /// The day, for what expires.
     pub today: Date,
+    /// Whether comments and annotations count.
+    pub with_ignores: bool,
     /// Whether documents that can't hold a volume are parsed, too.
     pub parse_all: bool,
 }
@@ -39,8 +42,10 @@ pub struct Outcome {
     pub counts: Counts,
     /// What was found in objects.
     pub findings: Vec<Located>,
-    /// What the policy excuses, each with the place of its exemption in the policy's list.
-    pub exempted: Vec<(Located, usize)>,
+    /// What is silenced by an exemption, a comment or an annotation.
+    pub suppressed: Vec<Located>,
+    /// The exemptions that were used, by their places in the policy's list.
+    pub used: Vec<usize>,
     /// What couldn't be judged.
     pub errors: Vec<Located>,
 }
@@ -54,7 +59,8 @@ impl Outcome {
         self.counts.objects_with_volumes += other.counts.objects_with_volumes;
         self.counts.other_documents += other.counts.other_documents;
         self.findings.extend(other.findings);
-        self.exempted.extend(other.exempted);
+        self.suppressed.extend(other.suppressed);
+        self.used.extend(other.used);
         self.errors.extend(other.errors);
     }
 }
@@ -73,19 +79,30 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
                     .help("save it as UTF-8");
             let primary = Some(Span { start: at, end: at });
             let place = Place { path: name.into(), file: None, primary, related: Vec::new() };
-            outcome.errors.push(Located { finding, place });
+            outcome.errors.push(Located::new(finding, place));
             return outcome;
         }
     };
     let chunks = source::split(file.text());
-    let may_hold_patch = memchr::memmem::find(file.text().as_bytes(), b"$patch").is_some();
-    let reader = Reader { lint, file: &file, path: name.into(), is_patch, may_hold_patch };
+    let holds = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
+    let reader = Reader {
+        lint,
+        file: &file,
+        path: name.into(),
+        is_patch,
+        may_hold_patch: holds(b"$patch"),
+        may_ignore: lint.with_ignores && holds(b"volcheck"),
+    };
     if let [chunk] = chunks.as_slice() {
         outcome.add(reader.chunk(chunk));
     } else {
         // The unit of work is the document: one file may hold most of a tree.
         let parts: Vec<_> = chunks.par_iter().map(|chunk| reader.chunk(chunk)).collect();
         parts.into_iter().for_each(|part| outcome.add(part));
+    }
+    if reader.may_ignore {
+        let (ignores, mistakes) = suppress::file_comments(file.text());
+        reader.silence(&ignores, mistakes, (0, 0), &mut outcome);
     }
     outcome
 }
@@ -98,6 +115,8 @@ struct Reader<'r> {
     is_patch: bool,
     /// The word `$patch` stands somewhere in it.
     may_hold_patch: bool,
+    /// The word `volcheck` does, so that there may be comments or annotations that silence something.
+    may_ignore: bool,
 }
 
 impl Reader<'_> {
@@ -111,7 +130,8 @@ impl Reader<'_> {
         }
         let text = &self.file.text()[chunk.range.clone()];
         let harmless = || harmless_objects(text, policy::holds_no_volume);
-        if let Some(count) = (!self.lint.parse_all).then(harmless).flatten() {
+        // An ignore that has nothing to silence is said, too.
+        if let Some(count) = (!self.lint.parse_all && !self.may_ignore).then(harmless).flatten() {
             outcome.counts.objects += count;
             return outcome;
         }
@@ -128,6 +148,11 @@ impl Reader<'_> {
             Ok(Some(tree)) => {
                 if self.document(&tree, &mut outcome) {
                     self.dropped(&tree, chunk, &mut outcome);
+                }
+                if self.may_ignore {
+                    let (ignores, mistakes) =
+                        suppress::comments(self.file.text(), chunk.range.clone(), &tree);
+                    self.silence(&ignores, mistakes, (0, 0), &mut outcome);
                 }
             }
             Err(_) if self.may_be_no_manifest(text) => outcome.counts.other_documents += 1,
@@ -207,6 +232,7 @@ impl Reader<'_> {
             return;
         }
         let policy = self.lint.policy;
+        let before = (outcome.findings.len(), outcome.suppressed.len());
         match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
@@ -220,6 +246,10 @@ impl Reader<'_> {
                 self.patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     self.repeated_keys(tree, node, &object, outcome);
+                }
+                if self.may_ignore {
+                    let (ignores, mistakes) = suppress::annotations(tree, node, &object);
+                    self.silence(&ignores, mistakes, before, outcome);
                 }
             }
             Err(error) => outcome.errors.push(self.invalid(tree, node, &error, Some(&meta))),
@@ -254,7 +284,46 @@ impl Reader<'_> {
     fn put(&self, tree: &Tree<'_>, node: NodeId, judged: Judged, outcome: &mut Outcome) {
         let located = |finding| self.located(tree, node, finding);
         outcome.findings.extend(judged.findings.into_iter().map(located));
-        outcome.exempted.extend(judged.exempted.into_iter().map(|(finding, by)| (located(finding), by)));
+        for (finding, by) in judged.exempted {
+            self.exempt(located(finding), by, outcome);
+        }
+    }
+
+    fn exempt(&self, mut located: Located, by: usize, outcome: &mut Outcome) {
+        let reason = self.lint.policy.exemptions[by].reason.clone();
+        located.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason });
+        outcome.suppressed.push(located);
+        outcome.used.push(by);
+    }
+
+    /// Takes out of the findings from the place `from` on what `ignores` silence, and says what is wrong with them.
+    /// The other place is that of what is silenced already.
+    fn silence(
+        &self,
+        ignores: &[Ignore],
+        mistakes: Vec<Mistake>,
+        from: (usize, usize),
+        outcome: &mut Outcome,
+    ) {
+        let policy = self.lint.policy;
+        let mut used = Vec::new();
+        let known = outcome.suppressed.len();
+        for mut located in outcome.findings.split_off(from.0) {
+            let at = located.place.primary.map(|span| span.start.offset);
+            located.suppressed = suppress::silence(&located.finding, at, ignores, policy, &mut used);
+            match located.suppressed {
+                Some(_) => outcome.suppressed.push(located),
+                None => outcome.findings.push(located),
+            }
+        }
+        // What another ignore silences already, this one would, too.
+        for located in &outcome.suppressed[from.1..known] {
+            let at = located.place.primary.map(|span| span.start.offset);
+            suppress::silence(&located.finding, at, ignores, policy, &mut used);
+        }
+        for (finding, place) in mistakes.into_iter().chain(suppress::unused(ignores, policy, &used)) {
+            outcome.findings.extend(policy.leveled(finding).map(|finding| self.at(finding, place)));
+        }
     }
 
     fn invalid(
@@ -329,7 +398,7 @@ impl Reader<'_> {
         located.place.related = vec![self.file.span(tree.range(other.0))];
         let policy = self.lint.policy;
         match policy.exemption(&located.finding, &object.id, Some(&object.workload), self.lint.today) {
-            Some(by) => outcome.exempted.push((located, by)),
+            Some(by) => self.exempt(located, by, outcome),
             None => outcome.findings.push(located),
         }
     }
@@ -370,7 +439,7 @@ impl Reader<'_> {
             primary: Some(span(&finding.primary)),
             related: finding.related.iter().map(span).collect(),
         };
-        Located { finding, place }
+        Located::new(finding, place)
     }
 
     fn at(&self, finding: Finding, range: Range<usize>) -> Located {
@@ -380,7 +449,7 @@ impl Reader<'_> {
             primary: Some(self.file.span(range)),
             related: Vec::new(),
         };
-        Located { finding, place }
+        Located::new(finding, place)
     }
 }
 

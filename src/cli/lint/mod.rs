@@ -16,8 +16,8 @@ use std::sync::atomic::Ordering;
 use globset::GlobSet;
 use rayon::prelude::*;
 
-use super::args::{FailOn, LintArgs, When};
-use super::{CLEAN, FINDINGS, TROUBLE, complain, policy, print};
+use super::args::{FailOn, InputArgs, LintArgs, PolicyArgs, When};
+use super::{CLEAN, FINDINGS, TROUBLE, baseline, complain, policy, print};
 use crate::finding::{Finding, Severity};
 use crate::input::{self, Found, Input, InputError, Origin};
 use crate::model::FieldPath;
@@ -27,28 +27,16 @@ use manifest::{Lint, Outcome};
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
-    let settings = input::Settings {
-        exclude: input::globs(arguments.exclude.iter().map(String::as_str))?,
-        no_gitignore: arguments.no_gitignore,
-        extensions: arguments.ext.clone(),
-        stdin_name: arguments.stdin_filename.clone(),
-    };
-    let (policy, found) =
-        rayon::join(|| policy::load(&arguments.policy), || input::discover(&arguments.paths, &settings));
-    let (policy, mut found) = (policy?, found);
-    exclude(&policy, &mut found)?;
-    let lint = Lint { policy: &policy, today: policy::today(), parse_all: arguments.strict_parse };
-    let (mut report, used) = lint_all(&lint, &found);
-    let is_whole = arguments.exclude.is_empty()
-        && arguments.policy.select.is_none()
-        && arguments.policy.ignore.is_empty()
-        && policy::covers(&arguments.paths, &policy);
-    report.findings.extend(policy::findings(&policy, is_whole.then_some(&used), lint.today));
-    report.findings.par_sort_by(Located::order);
+    let mut run = Run::of(&arguments.input, &arguments.policy, !arguments.no_ignores)?;
+    if !arguments.no_ignores {
+        baseline::apply(&mut run, &arguments.input)?;
+    }
+    let report = run.report;
     let style = Style {
         color: wants(arguments.color, io::stdout().is_terminal()),
         links: wants(arguments.links, io::stdout().is_terminal()),
         min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
+        show_suppressed: arguments.show_suppressed,
         quiet: arguments.quiet,
         statistics: arguments.statistics,
     };
@@ -59,8 +47,66 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     let code = exit_code(&report, arguments);
     let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
     // The program ends here: the system takes back a tree of texts at once.
-    std::mem::forget((report, found));
+    std::mem::forget(report);
     Ok(if is_written { code } else { TROUBLE })
+}
+
+/// What came of judging all that the arguments name.
+pub(super) struct Run {
+    /// The policy.
+    pub(super) policy: Policy,
+    /// What was found; what the baseline holds isn't taken out.
+    pub(super) report: Report,
+    /// Whether it saw all that the policy is for, by all of its rules.
+    pub(super) is_whole: bool,
+}
+
+impl Run {
+    /// Judges what the arguments name.
+    pub(super) fn of(input: &InputArgs, policy: &PolicyArgs, with_ignores: bool) -> anyhow::Result<Self> {
+        let settings = settings(input)?;
+        let (loaded, found) =
+            rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
+        Self::judge(input, loaded?, found, is_narrowed(input, policy), with_ignores)
+    }
+
+    /// Judges what the arguments name under a policy that is there.
+    pub(super) fn under(input: &InputArgs, policy: Policy) -> anyhow::Result<Self> {
+        let found = input::discover(&input.paths, &settings(input)?);
+        Self::judge(input, policy, found, true, true)
+    }
+
+    fn judge(
+        input: &InputArgs,
+        policy: Policy,
+        mut found: Found,
+        is_narrowed: bool,
+        with_ignores: bool,
+    ) -> anyhow::Result<Self> {
+        exclude(&policy, &mut found)?;
+        let lint =
+            Lint { policy: &policy, today: policy::today(), with_ignores, parse_all: input.strict_parse };
+        let (mut report, used) = lint_all(&lint, &found);
+        let is_whole = !is_narrowed && policy::covers(&input.paths, &policy);
+        report.findings.extend(policy::findings(&policy, is_whole.then_some(&used), lint.today));
+        report.findings.par_sort_by(Located::order);
+        std::mem::forget(found);
+        Ok(Self { policy, report, is_whole })
+    }
+}
+
+fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
+    Ok(input::Settings {
+        exclude: input::globs(input.exclude.iter().map(String::as_str))?,
+        no_gitignore: input.no_gitignore,
+        extensions: input.ext.clone(),
+        stdin_name: input.stdin_filename.clone(),
+    })
+}
+
+/// Whether a run doesn't see all that is there, by all rules.
+fn is_narrowed(input: &InputArgs, policy: &PolicyArgs) -> bool {
+    policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty()
 }
 
 /// Leaves out what the policy excludes, by globs that are relative to its folder.
@@ -113,11 +159,13 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, Vec<usize>) {
     });
     let mut whole = Outcome { errors: found.errors.iter().map(unreadable).collect(), ..Outcome::default() };
     outcomes.into_iter().for_each(|outcome| whole.add(outcome));
-    let used = whole.exempted.iter().map(|(_, by)| *by).collect();
-    let mut report = Report { counts: whole.counts, findings: whole.findings, errors: whole.errors };
+    let used = whole.used;
+    let Outcome { counts, findings, errors, suppressed, .. } = whole;
+    let mut report = Report { counts, findings, errors, suppressed };
     report.counts.charts = found.charts.len();
     join_templates(&mut report.errors);
     report.errors.sort_by(Located::order);
+    report.suppressed.sort_by(Located::order);
     (report, used)
 }
 
@@ -129,10 +177,8 @@ fn unreadable(error: &InputError) -> Located {
         FieldPath::root(),
         format!("can't be read: {}", error.message),
     );
-    Located {
-        finding,
-        place: Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() },
-    }
+    let place = Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() };
+    Located::new(finding, place)
 }
 
 /// Of a chart's raw templates, the first stands for all.

@@ -1,5 +1,7 @@
 //! The policy that the command line asks for, and what is to be said of the policy itself.
 
+mod command;
+
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use crate::finding::{Finding, Severity};
 use crate::model::FieldPath;
 use crate::policy::{self, Date, Exemption, Overrides, Policy, PolicyError, Problem};
 use crate::report::{self, Located, Place};
+
+pub(super) use command::run;
 
 /// A policy that can't be used, as it is shown.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ pub fn findings(policy: &Policy, used: Option<&[usize]>, today: Date) -> Vec<Loc
             primary: Some(place.span),
             related: Vec::new(),
         };
-        found.push(Located { finding, place });
+        found.push(Located::new(finding, place));
     }
     found
 }

@@ -1,0 +1,127 @@
+//! `volcheck baseline`, and what a baseline does in `volcheck lint`.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use super::args::{BaselineArgs, InputArgs};
+use super::lint::Run;
+use super::policy::BadPolicy;
+use super::{CLEAN, TROUBLE, complain};
+use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
+use crate::model::FieldPath;
+use crate::policy::{Policy, Problem};
+use crate::report::{Located, Place};
+use crate::source::{File, Position, Span};
+use crate::suppress::Baseline;
+
+/// The name of a baseline where nobody gives another one.
+const FILE_NAME: &str = ".volcheck-baseline.json";
+
+pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
+    let run = Run::of(&arguments.input, &arguments.policy, true)?;
+    let path = path(&arguments.input, &run.policy).unwrap_or_else(|| match &run.policy.folder {
+        Some(folder) => folder.join(FILE_NAME),
+        None => PathBuf::from(FILE_NAME),
+    });
+    let findings = run.report.findings.iter().map(|located| (&located.finding, &*located.place.path));
+    let found = Baseline::of(findings);
+    let known = match path.exists() {
+        true => Some(read(&path)?),
+        false if arguments.prune => bail!("{}: there is no baseline to prune", path.display()),
+        false => None,
+    };
+    let written = match &known {
+        Some(known) if arguments.prune => found.common(known),
+        Some(known) if !arguments.force && found.beyond(known) > 0 => bail!(
+            "{} would grow by {}: `--prune` only takes out what is gone, `--force` lets it grow",
+            path.display(),
+            found.beyond(known)
+        ),
+        _ => found,
+    };
+    write_whole(&path, &written.text()).with_context(|| path.display().to_string())?;
+    let before = known.map_or_else(String::new, |known| format!(", {} before", known.len()));
+    complain(&format!("{} holds {} findings{before}.\n", path.display(), written.len()));
+    if run.policy.baseline.as_ref().is_none_or(|used| *used != path) {
+        complain(&format!(
+            "It counts where a policy names it, `lint: {{ baseline: {FILE_NAME} }}`, or with `--baseline FILE`.\n"
+        ));
+    }
+    if run.report.errors.is_empty() {
+        return Ok(CLEAN);
+    }
+    complain("Some of the input could not be checked: `volcheck lint` says what.\n");
+    Ok(TROUBLE)
+}
+
+/// The baseline's file, as the arguments or the policy have it.
+fn path(input: &InputArgs, policy: &Policy) -> Option<PathBuf> {
+    input.baseline.clone().or_else(|| policy.baseline.clone())
+}
+
+fn read(path: &Path) -> anyhow::Result<Baseline> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).with_context(|| name.clone())?;
+    Baseline::parse(&text).map_err(|error| {
+        let file = File::decode(name.as_str(), text.into_bytes()).ok().filter(|_| error.line > 0);
+        let place = file.map(|file| {
+            let line = file.line_range(error.line);
+            let at = (line.start + error.column - 1).min(line.end);
+            let position = Position { line: error.line, column: error.column, offset: at };
+            (std::sync::Arc::new(file), Span { start: position, end: position })
+        });
+        BadPolicy(vec![Problem { path: name.as_str().into(), place, message: error.message }]).into()
+    })
+}
+
+/// Writes a file that is whole or isn't there.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Takes out of the findings what the baseline holds, and says what of it is gone.
+pub(super) fn apply(run: &mut Run, input: &InputArgs) -> anyhow::Result<()> {
+    let Some(path) = path(input, &run.policy) else { return Ok(()) };
+    let mut baseline = read(&path)?;
+    for mut located in std::mem::take(&mut run.report.findings) {
+        if baseline.take(&located.finding, &located.place.path) {
+            located.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
+            run.report.suppressed.push(located);
+        } else {
+            run.report.findings.push(located);
+        }
+    }
+    if run.is_whole {
+        run.report.findings.extend(stale(&baseline, &path.to_string_lossy(), &run.policy));
+    }
+    run.report.findings.sort_by(Located::order);
+    run.report.suppressed.sort_by(Located::order);
+    Ok(())
+}
+
+/// What is to be said of a baseline, in the file `path`, from which everything that was found has been taken.
+pub fn stale(baseline: &Baseline, path: &str, policy: &Policy) -> Option<Located> {
+    let entries = baseline.stale();
+    let message = match entries.len() {
+        1 => "an entry of the baseline matches nothing any more".to_owned(),
+        count => format!("{count} entries of the baseline match nothing any more"),
+    };
+    let more = match entries.len().saturating_sub(3) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let first: Vec<_> = entries.iter().take(3).map(String::as_str).collect();
+    let finding = Finding::new("stale-baseline", Severity::Warning, FieldPath::root(), message)
+        .why(format!("they would hide what comes back: {}{more}", first.join("; ")))
+        .help("`volcheck baseline --prune` takes out what is gone");
+    let finding = policy.leveled(finding).filter(|_| !entries.is_empty())?;
+    let place = Place { path: path.into(), file: None, primary: None, related: Vec::new() };
+    Some(Located::new(finding, place))
+}

@@ -1,0 +1,117 @@
+//! `volcheck init`: a commented policy for the manifests that are there.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::args::InitArgs;
+use super::lint::{Run, manifest};
+use super::{CLEAN, complain};
+use crate::finding::{Severity, SuppressedBy};
+use crate::policy::{FILE_NAME, Overrides, Policy};
+
+pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
+    let path = Path::new(FILE_NAME);
+    if path.exists() {
+        bail!("{FILE_NAME} is there already");
+    }
+    let agents = Policy::of_pack("node-agents", &Overrides::default())?;
+    let run = Run::under(&arguments.input, agents)?;
+    let text = text(&run);
+    let mut file = tempfile::NamedTempFile::new_in(".").context(FILE_NAME)?;
+    file.write_all(text.as_bytes()).context(FILE_NAME)?;
+    file.persist_noclobber(path).map_err(|error| error.error).context(FILE_NAME)?;
+    let errors =
+        run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
+    complain(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));
+    if errors > 0 {
+        complain(&format!(
+            "{errors} errors stand in them: `volcheck lint` shows them, `volcheck baseline` lets only new ones fail.\n"
+        ));
+    }
+    Ok(CLEAN)
+}
+
+fn text(run: &Run) -> String {
+    let mut text = "\
+# The policy of volcheck for the manifests here. `volcheck policy check` says whether it is right, and
+# `volcheck policy show` what comes of it.
+version: 1
+
+# none, recommended, baseline (no hostPath at all) or restricted (a bound on every emptyDir, too).
+profile: recommended
+"
+    .to_owned();
+    let agents = agents(run);
+    if agents.is_empty() {
+        text.push_str("\n# What agents of the node really need, by their names: `extends: [node-agents/fluent-bit]`.\n# extends: []\n");
+    } else {
+        text.push_str(
+            "\n# Agents of the node that stand in the manifests here, and what they really need.\nextends:\n",
+        );
+        agents.iter().for_each(|agent| text.push_str(&format!("  - {agent}\n")));
+    }
+    text.push_str(
+        "
+# How much a rule counts: error fails and denies, warning warns, info is audited, off is off.
+# rules:
+#   unclean-host-path: off
+
+# What is excused, where, why, and until when.
+# exemptions:
+#   - rules: [writable-host-path]
+#     match: { namespace: logging, kind: DaemonSet, name: log-agent, path: /var/log/** }
+#     reason: it writes its positions there until version 3
+#     expires: 2027-01-31
+",
+    );
+    let charts = raw_charts(run);
+    if charts.is_empty() {
+        text.push_str("\n# lint:\n");
+    } else {
+        text.push_str(
+            "\nlint:\n  # Raw templates, which are no YAML: render them, `helm template CHART | volcheck lint -`.\n  exclude:\n",
+        );
+        charts
+            .iter()
+            .for_each(|chart| text.push_str(&format!("    - {}\n", quoted(&format!("{chart}templates/**")))));
+    }
+    text.push_str(
+        "#   # What stood there when `volcheck baseline` wrote it.\n#   baseline: .volcheck-baseline.json\n",
+    );
+    text
+}
+
+/// The parts of the pack that excuse something here.
+fn agents(run: &Run) -> BTreeSet<String> {
+    let used =
+        run.report.suppressed.iter().filter(|located| {
+            located.suppressed.as_ref().is_some_and(|own| own.by == SuppressedBy::Exemption)
+        });
+    let reasons: BTreeSet<&str> =
+        used.filter_map(|located| Some(located.suppressed.as_ref()?.reason.as_str())).collect();
+    let exemptions =
+        run.policy.exemptions.iter().filter(|exemption| reasons.contains(exemption.reason.as_str()));
+    exemptions.map(|exemption| exemption.origin.clone()).collect()
+}
+
+/// The folders of charts whose templates are not rendered, each with a slash behind it.
+fn raw_charts(run: &Run) -> BTreeSet<String> {
+    let raw = run
+        .report
+        .errors
+        .iter()
+        .filter(|located| located.finding.message.starts_with(manifest::RAW_TEMPLATE));
+    raw.filter_map(|located| {
+        let (chart, _) = located.place.path.rsplit_once("templates/")?;
+        (chart.is_empty() || chart.ends_with('/')).then(|| chart.to_owned())
+    })
+    .collect()
+}
+
+/// A text as YAML takes it for one.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,112 @@
+//! A policy as one document again: what `volcheck policy show` prints, and the webhook's ConfigMap holds.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{Level, Policy};
+use crate::rules;
+
+impl Policy {
+    /// The policy as one document that extends nothing, and means the same; with the origin of each value, where
+    /// that is asked for.
+    pub fn text(&self, with_origins: bool) -> String {
+        let mut out = Out { text: "version: 1\n".to_owned(), with_origins };
+        out.line(&format!("profile: {}", self.profile), &self.profile_origin);
+        out.text.push_str("rules:\n");
+        for meta in
+            rules::ALL.iter().map(|rule| rule.meta()).filter(|meta| !rules::cannot_be_excused(meta.id))
+        {
+            let word = match self.level(meta.id) {
+                Level::Off => "off",
+                Level::As(severity) => severity.word(),
+                // To write the severity would give it to each of the rule's findings.
+                Level::Default => "",
+            };
+            let origin = self.origin(meta.id);
+            match (self.options.default_sizes.get(meta.id), word) {
+                (Some(size), "") => {
+                    out.line(&format!("  {}: {{ options: {{ defaultSize: {size} }} }}", meta.id), origin);
+                }
+                (Some(size), word) => out.line(
+                    &format!("  {}: {{ severity: {word}, options: {{ defaultSize: {size} }} }}", meta.id),
+                    origin,
+                ),
+                (None, "") if with_origins => {
+                    let _ = writeln!(out.text, "  # {}: {}, as the rule says", meta.id, meta.severity);
+                }
+                (None, "") => {}
+                (None, word) => out.line(&format!("  {}: {word}", meta.id), origin),
+            }
+        }
+        let written = &self.written;
+        if written.host_paths.allow.is_some() || !written.host_paths.catalogue.is_empty() {
+            out.text.push_str("hostPaths:\n");
+            if let Some(allow) = &written.host_paths.allow {
+                out.list("  allow", allow, |_| "");
+            }
+            if !written.host_paths.catalogue.is_empty() {
+                out.list("  catalogue", &written.host_paths.catalogue, |_| "");
+            }
+        }
+        out.filled("dataDirectories", &written.data_directories, |_| "");
+        out.filled("scratchDirectories", &written.scratch_directories, |_| "");
+        if !written.modes.is_empty() {
+            out.value("modes", &written.modes);
+        }
+        out.value("workloadMode", &self.workload_mode);
+        out.value("ignores", &self.ignores);
+        out.value("heuristic", &self.heuristic);
+        out.filled("controllers", &self.controllers, |_| "");
+        out.filled("workloads", &written.workloads, |_| "");
+        out.filled("exemptions", &written.exemptions, |index| &self.exemptions[index].origin);
+        out.text
+    }
+}
+
+struct Out {
+    text: String,
+    with_origins: bool,
+}
+
+impl Out {
+    fn line(&mut self, line: &str, origin: &str) {
+        // Writing to a string can't fail.
+        let _ = match self.with_origins {
+            true => writeln!(self.text, "{line:<40} # {origin}"),
+            false => writeln!(self.text, "{line}"),
+        };
+    }
+
+    fn value(&mut self, key: &str, value: &impl Serialize) {
+        let mut map = serde_json::Map::new();
+        map.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
+        self.text.push_str(&serde_yaml::to_string(&map).unwrap_or_default());
+    }
+
+    fn filled<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
+        if !items.is_empty() {
+            self.list(key, items, origin);
+        }
+    }
+
+    /// A list, each item in one line: what is JSON is YAML, too.
+    fn list<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
+        let indent = key.len() - key.trim_start().len();
+        let _ = match items.is_empty() {
+            true => writeln!(self.text, "{key}: []"),
+            false => writeln!(self.text, "{key}:"),
+        };
+        for (index, item) in items.iter().enumerate() {
+            let origin = origin(index);
+            if self.with_origins && !origin.is_empty() {
+                let _ = writeln!(self.text, "{:indent$}# {origin}", "");
+            }
+            let item = serde_json::to_value(item).unwrap_or_default();
+            let yaml = serde_yaml::to_string(&[item]).unwrap_or_default();
+            for line in yaml.lines() {
+                let _ = writeln!(self.text, "{:indent$}{line}", "");
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A comment or an annotation that silences gives no reason.
+//!
+//! ## What it does
+//!
+//! Reports each `# volcheck: ignore[RULE]` without `-- reason`, and each annotation `ignore.volcheck.io/RULE` whose value
+//! gives none. Off unless the policy turns it on.
+//!
+//! ## Why is this bad?
+//!
+//! Nobody will know when it can go.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /logs
+//!       readOnly: true
+//!   volumes:
+//!   # volcheck: ignore[sensitive-host-path]
+//!   - name: logs
+//!     hostPath:
+//!       path: /var/log
+//!       type: Directory
+//! ```
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /logs
+//!       readOnly: true
+//!   volumes:
+//!   # volcheck: ignore[sensitive-host-path] -- it shows the logs of the node
+//!   - name: logs
+//!     hostPath:
+//!       path: /var/log
+//!       type: Directory
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Where the reasons stand elsewhere: it is off by default.
+
+use super::{FixClass, Meta, Rule};
+use crate::finding::Severity;
+
+const META: Meta = Meta {
+    id: "ignore-without-reason",
+    summary: "a comment or an annotation that silences gives no reason",
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: Some("comments and annotations count in lint alone"),
+    source: include_str!("ignore_without_reason.rs"),
+};
+
+pub(crate) struct Check;
+
+impl Rule for Check {
+    fn meta(&self) -> &'static Meta {
+        &META
+    }
+}

@@ -1,0 +1,320 @@
+//! What silences findings: comments, annotations, the baseline and exemptions, each just what it means.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use proptest::prelude::*;
+use volcheck::policy::Policy;
+
+use crate::policy::{folder, policy, said};
+use crate::support::lint;
+
+/// The rules found under a policy, each with its line.
+fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
+    let outcome = lint(policy, "m.yaml", text);
+    assert!(outcome.errors.is_empty(), "{text}");
+    let line = |located: &volcheck::report::Located| located.place.primary.map_or(0, |span| span.start.line);
+    let mut found: Vec<_> =
+        outcome.findings.iter().map(|located| (located.finding.rule, line(located))).collect();
+    found.sort_by_key(|(rule, line)| (*line, *rule));
+    found
+}
+
+/// A Pod with two volumes, each of them sensitive, whose lines `edit` may change.
+fn pod(edit: impl Fn(&str) -> String) -> String {
+    let lines = [
+        "apiVersion: v1",
+        "kind: Pod",
+        "metadata: {name: p}",
+        "spec:",
+        "  containers:",
+        "  - name: c",
+        "    image: i",
+        "    volumeMounts:",
+        "    - {name: a, mountPath: /a, readOnly: true}",
+        "    - {name: b, mountPath: /b, readOnly: true}",
+        "  volumes:",
+        "  - name: a",
+        "    hostPath:",
+        "      path: /etc/kubernetes",
+        "      type: Directory",
+        "  - name: b",
+        "    hostPath: {path: /root, type: Directory}",
+    ];
+    lines.map(edit).join("\n") + "\n"
+}
+
+const IGNORE: &str = "# volcheck: ignore[sensitive-host-path] -- why";
+
+fn sensitive() -> Policy {
+    policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error, unused-ignore: warning, malformed-ignore: warning, unknown-rule-in-ignore: warning}\n",
+    )
+}
+
+#[test]
+fn a_comment_covers_what_begins_on_its_line_or_on_the_next_one() {
+    let policy = sensitive();
+    let (a, b) = (("sensitive-host-path", 14), ("sensitive-host-path", 17));
+    let same_line = |wanted: &str| {
+        found(
+            &policy,
+            &pod(|line| match line {
+                line if line == wanted => format!("{line} {IGNORE}"),
+                line => line.to_owned(),
+            }),
+        )
+    };
+    assert_eq!(found(&policy, &pod(str::to_owned)), [a, b]);
+    // The item, the key above the path, the path itself.
+    assert_eq!(same_line("  - name: a"), [b]);
+    assert_eq!(same_line("    hostPath:"), [b]);
+    assert_eq!(same_line("      path: /etc/kubernetes"), [b]);
+    // A block in one line.
+    assert_eq!(same_line("    hostPath: {path: /root, type: Directory}"), [a]);
+    // All volumes; the whole object.
+    assert_eq!(same_line("  volumes:"), []);
+    assert_eq!(same_line("spec:"), []);
+    // Beside the path, not around it.
+    assert_eq!(same_line("      type: Directory"), [("sensitive-host-path", 14), ("unused-ignore", 15), b]);
+    assert_eq!(same_line("    image: i"), [("unused-ignore", 7), a, b]);
+    let above = |wanted: &str| -> Vec<&'static str> {
+        let text = pod(|line| match line {
+            line if line == wanted => format!("# another comment\n  {IGNORE}\n# and one more\n\n{line}"),
+            line => line.to_owned(),
+        });
+        found(&policy, &text).into_iter().map(|(rule, _)| rule).collect()
+    };
+    assert_eq!(above("  - name: a"), ["sensitive-host-path"]);
+    assert_eq!(above("      path: /etc/kubernetes"), ["sensitive-host-path"]);
+    assert_eq!(above("spec:"), [""; 0]);
+    assert_eq!(above("kind: Pod"), ["unused-ignore", "sensitive-host-path", "sensitive-host-path"]);
+}
+
+#[test]
+fn a_comment_in_a_text_or_behind_a_value_of_its_own_is_none() {
+    let policy = sensitive();
+    for line in ["  - name: \"a # volcheck: ignore[sensitive-host-path] -- x\"", "  - name: a#volcheck:x"] {
+        let text = pod(|own| if own == "  - name: a" { line.to_owned() } else { own.to_owned() });
+        assert!(!found(&policy, &text).iter().any(|(rule, _)| rule.ends_with("-ignore")), "{line}");
+    }
+    let block = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    args:\n    - |\n      # volcheck: ignore[host-root] -- a script's\n    image: i\n";
+    assert_eq!(found(&policy, block), []);
+}
+
+#[test]
+fn a_file_is_covered_from_its_head_alone() {
+    let policy = sensitive();
+    let two = format!("{}---\n{}", pod(str::to_owned), pod(str::to_owned));
+    let head = "# volcheck: ignore-file[sensitive-host-path] -- why\n";
+    assert_eq!(found(&policy, &format!("{head}{two}")), []);
+    assert_eq!(found(&policy, &format!("\u{FEFF}# first\n{head}---\n{two}")), []);
+    assert_eq!(found(&policy, &format!("{}---\n{head}{}", pod(str::to_owned), pod(str::to_owned))).len(), 5);
+    let unused = found(&policy, &format!("{head}apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n"));
+    assert_eq!(unused, [("unused-ignore", 1)]);
+}
+
+#[test]
+fn annotations_cover_their_object_or_what_a_template_makes() {
+    let policy = sensitive();
+    let deployment = |object: &str, template: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d, annotations: {{{object}}}}}\nspec:\n  template:\n    metadata: {{annotations: {{{template}}}}}\n    spec:\n      containers:\n      - name: c\n        volumeMounts:\n        - {{name: a, mountPath: /a}}\n      - name: e\n        volumeMounts:\n        - {{name: b, mountPath: /b}}\n      volumes:\n      - {{name: a, hostPath: {{path: /etc/kubernetes}}}}\n      - {{name: b, hostPath: {{path: /root}}}}\n"
+        )
+    };
+    let lines = |object: &str, template: &str| -> Vec<usize> {
+        found(&policy, &deployment(object, template)).into_iter().map(|(_, line)| line).collect()
+    };
+    assert_eq!(lines("", ""), [16, 17]);
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: why", ""), [0; 0]);
+    assert_eq!(lines("", "ignore.volcheck.io/sensitive-host-path: why"), [0; 0]);
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volume=a -- why\"", ""), [17]);
+    // A finding about the volume as such is about no container.
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"container=e -- why\"", ""), [3, 16, 17]);
+    let writable = super::policy::policy("version: 1\nrules: {\"*\": off, writable-host-path: error}\n");
+    let text = deployment("ignore.volcheck.io/writable-host-path: \"container=e -- why\"", "");
+    assert_eq!(found(&writable, &text), [("writable-host-path", 11)]);
+    assert_eq!(
+        lines("ignore.volcheck.io/sensitive-host-path: \"volume=a container=e -- why\"", ""),
+        [3, 16, 17]
+    );
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volum=a -- why\"", ""), [3, 16, 17]);
+}
+
+#[test]
+fn the_policy_bounds_what_a_manifest_may_silence() {
+    let text = pod(|line| if line == "spec:" { format!("{line} {IGNORE}") } else { line.to_owned() });
+    let with = |ignores: &str, severity: &str| -> usize {
+        let rules = format!("rules: {{\"*\": off, sensitive-host-path: {severity}}}");
+        found(&policy(&format!("version: 1\nignores: {ignores}\n{rules}\n")), &text).len()
+    };
+    assert_eq!((with("all", "error"), with("all", "warning")), (0, 0));
+    assert_eq!((with("warnings", "error"), with("warnings", "warning")), (2, 0));
+    assert_eq!((with("none", "error"), with("none", "warning")), (2, 2));
+}
+
+#[test]
+fn what_is_silenced_is_counted_and_shown_when_asked_for() {
+    let text = pod(|line| if line == "  - name: a" { format!("{line} {IGNORE}") } else { line.to_owned() });
+    let folder = folder(&[("pod.yaml", &text)]);
+    let run = |arguments: &[&str]| {
+        said(folder.path(), &[&["lint", "--select", "sensitive-host-path"], arguments].concat())
+    };
+    let (code, out) = run(&[]);
+    assert_eq!(code, 1);
+    assert!(out.ends_with("Found 1 problem (1 error) in 1 of 1 file; 1 suppressed, of them 1 error that the webhook denies.\n"), "{out}");
+    let (_, out) = run(&["--show-suppressed"]);
+    assert!(out.contains("   = suppressed: by a comment: why\n"), "{out}");
+    let (_, out) = run(&["--no-ignores"]);
+    assert!(out.contains("Found 2 problems (2 errors)"), "{out}");
+    let (_, out) = run(&["--format", "json", "--show-suppressed"]);
+    let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(report["findings"][0]["suppressed"], serde_json::json!({"by": "comment", "reason": "why"}));
+    assert_eq!(report["summary"]["suppressed"], 1);
+    assert_eq!(report["summary"]["denied_in_cluster"], 1);
+}
+
+#[test]
+fn a_baseline_holds_what_was_there_and_nothing_else() {
+    let folder = folder(&[("a/pod.yaml", &pod(str::to_owned)), ("volcheck.yaml", "version: 1\n")]);
+    let run = |arguments: &[&str]| said(folder.path(), arguments);
+    assert_eq!(run(&["lint"]).0, 1);
+    let (code, out) = run(&["baseline"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains(".volcheck-baseline.json holds ") && out.contains("It counts where"), "{out}");
+    let with = ["lint", "--baseline", ".volcheck-baseline.json", "--min-severity", "info"];
+    let (code, out) = run(&with);
+    assert_eq!((code, out.starts_with("No problems")), (0, true), "{out}");
+    // Moved lines, another file, and the same object.
+    fs::create_dir(folder.path().join("b")).expect("a folder");
+    fs::rename(folder.path().join("a/pod.yaml"), folder.path().join("b/p.yaml")).expect("moved");
+    let moved = format!("# a line more\n{}", pod(str::to_owned));
+    fs::write(folder.path().join("b/p.yaml"), moved).expect("written");
+    assert_eq!(run(&with).0, 0);
+    // A copy is one more of each; another path is another finding.
+    fs::write(folder.path().join("b/q.yaml"), pod(str::to_owned)).expect("written");
+    assert_eq!(run(&with).0, 1);
+    fs::remove_file(folder.path().join("b/q.yaml")).expect("removed");
+    let worse = pod(|line| line.replace("/root", "/var/run/docker.sock"));
+    fs::write(folder.path().join("b/p.yaml"), worse).expect("written");
+    let (code, out) = run(&[&with[..], &["--format", "concise"]].concat());
+    assert_eq!(code, 1);
+    let rules: BTreeSet<_> = out.lines().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
+    assert!(rules.contains("runtime-socket") && rules.contains("stale-baseline"), "{out}");
+    assert!(!rules.contains("sensitive-host-path"), "{out}");
+    // It grows only when it is let.
+    let (code, out) = run(&["baseline"]);
+    assert_eq!((code, out.contains("would grow by")), (2, true), "{out}");
+    assert_eq!(run(&["baseline", "--prune"]).0, 0);
+    assert_eq!(run(&with).0, 1);
+    assert_eq!(run(&["baseline", "--force"]).0, 0);
+    assert_eq!(run(&with).0, 0);
+}
+
+#[test]
+fn a_baseline_that_is_none_is_refused() {
+    let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"count\": 1, \"message\": \"m\"}";
+    for (text, message) in [
+        ("", "no baseline: EOF while parsing a value"),
+        ("{\"version\": 1, \"entries\": [", "no baseline: EOF while parsing a list"),
+        ("{\"version\": 2, \"entries\": []}", "version 2 is not known: this volcheck reads version 1"),
+        ("{\"version\": 1, \"entries\": [{}]}", "no baseline: missing field `rule`"),
+        ("{\"version\": 1, \"entrys\": []}", "no baseline: unknown field `entrys`"),
+        (
+            &format!("{{\"version\": 1, \"entries\": [{entry}, {entry}]}}"),
+            "an entry that no run writes, empty or twice: r in Pod p: m",
+        ),
+        (
+            &format!("{{\"version\": 1, \"entries\": [{}]}}", entry.replace("1,", "0,")),
+            "an entry that no run writes",
+        ),
+        ("version: 1", "no baseline: expected value"),
+    ] {
+        let folder = folder(&[("b.json", text), ("pod.yaml", &pod(str::to_owned))]);
+        let (code, out) = said(folder.path(), &["lint", "--baseline", "b.json"]);
+        assert_eq!(code, 2, "{text}");
+        assert!(out.starts_with(&format!("error[policy]: {message}")), "{out}");
+        assert!(!out.contains("sensitive-host-path"), "{out}");
+    }
+    let folder = folder(&[("pod.yaml", &pod(str::to_owned))]);
+    assert_eq!(said(folder.path(), &["lint", "--baseline", "nosuch.json"]).0, 2);
+    assert_eq!(said(folder.path(), &["baseline", "--prune"]).0, 2);
+    let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+        .args(["baseline", "--baseline", "nosuch/b.json"])
+        .current_dir(folder.path())
+        .output()
+        .expect("volcheck");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Pods of generated volumes, each its own sensitive path, mounted or not.
+fn volumes() -> impl Strategy<Value = Vec<(usize, bool, bool)>> {
+    prop::collection::vec((0..6usize, any::<bool>(), any::<bool>()), 1..6)
+}
+
+const PATHS: [&str; 6] = ["/etc", "/root", "/var/run/docker.sock", "/", "/srv/data", "/var/lib/kubelet"];
+
+fn generated(volumes: &[(usize, bool, bool)]) -> String {
+    let mut text =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ns}\nspec:\n  volumes:\n".to_owned();
+    for (index, (path, ..)) in volumes.iter().enumerate() {
+        text += &format!("  - {{name: v{index}, hostPath: {{path: {}}}}}\n", PATHS[*path]);
+    }
+    text += "  containers:\n";
+    for container in ["c", "d"] {
+        text += &format!("  - name: {container}\n    image: i\n    volumeMounts:\n");
+        for (index, (_, in_d, read_only)) in volumes.iter().enumerate() {
+            if container == "c" || *in_d {
+                text += &format!("    - {{name: v{index}, mountPath: /m{index}, readOnly: {read_only}}}\n");
+            }
+        }
+    }
+    text
+}
+
+/// What is found, each finding by all that it says.
+fn marks(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
+    let outcome = lint(policy, "p.yaml", text);
+    let mark = |located: volcheck::report::Located| {
+        (
+            located.finding.fingerprint.volume.clone(),
+            format!("{:?} {}", located.finding.fingerprint, located.finding.message),
+        )
+    };
+    outcome.findings.into_iter().map(mark).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn an_exemption_for_one_volume_changes_nothing_of_another(volumes in volumes(), chosen in 0..6usize) {
+        let text = generated(&volumes);
+        let chosen = format!("v{}", chosen % volumes.len());
+        let plain = marks(&policy("version: 1\nprofile: baseline\n"), &text);
+        let exempt = policy(&format!(
+            "version: 1\nprofile: baseline\nexemptions: [{{rules: \"*\", match: {{namespace: ns, volume: {chosen}}}, reason: r}}]\n"
+        ));
+        let left = marks(&exempt, &text);
+        prop_assert!(left.iter().all(|(volume, _)| *volume != chosen));
+        let of_others: BTreeSet<_> = plain.into_iter().filter(|(volume, _)| *volume != chosen).collect();
+        prop_assert_eq!(left, of_others);
+    }
+
+    #[test]
+    fn an_exemption_for_one_rule_takes_out_no_finding_of_another(volumes in volumes(), rule in 0..4usize) {
+        let rule = ["writable-host-path", "sensitive-host-path", "untyped-host-path", "runtime-socket"][rule];
+        let text = generated(&volumes);
+        let all = policy("version: 1\n");
+        let exempt = policy(&format!(
+            "version: 1\nexemptions: [{{rules: [{rule}], match: {{namespace: \"*\"}}, reason: r}}]\n"
+        ));
+        let (plain, left) = (marks(&all, &text), marks(&exempt, &text));
+        let is_of_rule = |mark: &str| mark.contains(&format!("rule: \"{rule}\""));
+        prop_assert!(left.iter().all(|(_, mark)| !is_of_rule(mark)));
+        for (volume, mark) in plain.iter().filter(|(_, mark)| !is_of_rule(mark)) {
+            prop_assert!(left.contains(&(volume.clone(), mark.clone())), "{} went, too", mark);
+        }
+    }
+}
