@@ -337,3 +337,10 @@ fn a_volume_that_several_pods_share_is_found_once_at_its_worst() {
     let rules: Vec<_> = findings.iter().map(|located| located.finding.rule).collect();
     assert_eq!(rules, ["runtime-socket"]);
 }
+
+#[test]
+fn claims_and_classes_count_as_objects_with_volumes() {
+    let text = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
+    let counts = lint(&all_rules(), "m.yaml", text).counts;
+    assert_eq!((counts.objects, counts.objects_with_volumes), (4, 3));
+}
