@@ -7,7 +7,7 @@ use volcheck::finding::Family;
 use volcheck::model::HostPath;
 use volcheck::policy::{self, Overrides, Policy, Profile};
 
-use crate::support::{lint, selecting};
+use crate::support::{all_rules, lint, selecting};
 
 /// The rules that find something in an object, under the default policy.
 fn found(object: &Value) -> BTreeSet<&'static str> {
