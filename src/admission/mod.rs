@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::engine::{Case, judge};
 use crate::finding::{Finding, Severity};
-use crate::model::{Decode, FieldError, FieldPath, Origin, Str, TypeMeta, read_built_in};
-use crate::policy::{Date, Policy};
+use crate::model::{Body, Decode, FieldError, FieldPath, Origin, Str, TypeMeta, read_built_in};
+use crate::policy::{Date, Mode, Policy, WorkloadMode};
 
 /// At most so many findings in a message; the rest is counted.
 const SHOWN: usize = 10;
@@ -133,33 +133,48 @@ pub fn review(text: &str, policy: &Policy, today: Date) -> Result<(Answer, Vec<F
         return Err(ReviewError::Kind { api_version, kind });
     }
     let request = review.request.ok_or(ReviewError::NoRequest)?;
-    let (verdict, findings) = match judge_request(&request, policy, today) {
-        Ok(findings) => (deny(&findings), findings),
+    let (verdict, warnings, findings) = match judge_request(&request, policy, today) {
+        Ok((mode, findings)) => match mode {
+            Mode::Deny => (deny(&findings), warnings(&findings, &[Severity::Warning]), findings),
+            Mode::Warn => (None, warnings(&findings, &[Severity::Error, Severity::Warning]), findings),
+            Mode::Audit | Mode::Off => (None, Vec::new(), findings),
+        },
         Err(error) => {
             let message = format!("volcheck: the object can't be read: {}", error.message);
-            (Some(Status { code: 400, reason: "BadRequest", message }), Vec::new())
+            (Some(Status { code: 400, reason: "BadRequest", message }), Vec::new(), Vec::new())
         }
     };
-    let response = Response {
-        uid: request.uid.to_string(),
-        allowed: verdict.is_none(),
-        status: verdict,
-        warnings: warnings(&findings),
-    };
+    let allowed = verdict.is_none();
+    let response = Response { uid: request.uid.to_string(), allowed, status: verdict, warnings };
     Ok((Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }, findings))
 }
 
-fn judge_request(request: &Request<'_>, policy: &Policy, today: Date) -> Result<Vec<Finding>, FieldError> {
+/// What is found in the object of a request, and what follows from it.
+fn judge_request(
+    request: &Request<'_>,
+    policy: &Policy,
+    today: Date,
+) -> Result<(Mode, Vec<Finding>), FieldError> {
+    let mode = policy.mode(&request.namespace);
     // Of a deletion there is no object: nothing comes in.
-    let Some(object) = request.object.filter(|object| object.get() != "null") else { return Ok(Vec::new()) };
+    let object = request.object.filter(|object| object.get() != "null" && mode != Mode::Off);
+    let Some(object) = object else { return Ok((mode, Vec::new())) };
     let json = Json(object.get());
     let meta: TypeMeta<'_> = json.decode()?;
     let believes_owner = is_controller(&request.user_info.username, policy);
     let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
     match read_built_in(json, &meta, namespace, Origin::Admission) {
-        Some(object) => Ok(judge(&object?, policy, Case { today, believes_owner }).findings),
+        Some(object) => {
+            let object = object?;
+            // The Pods of a workload are denied when they come.
+            let warns = object.id.kind != "Pod"
+                && matches!(object.body, Body::Pods(_))
+                && policy.workload_mode == WorkloadMode::Warn;
+            let mode = if warns && mode == Mode::Deny { Mode::Warn } else { mode };
+            Ok((mode, judge(&object, policy, Case { today, believes_owner }).findings))
+        }
         // Other kinds end in Pods, which are judged when they come.
-        None => Ok(Vec::new()),
+        None => Ok((mode, Vec::new())),
     }
 }
 
@@ -184,11 +199,13 @@ fn deny(findings: &[Finding]) -> Option<Status> {
     Some(Status { code: 403, reason: "Forbidden", message })
 }
 
-/// Warnings as kubectl can show them: one line each, short, and not too many
+/// Findings of these severities as kubectl can show them: one line each, short, and not too many
 /// (the API server cuts what is longer than 256 characters once all are longer than 4096).
-fn warnings(findings: &[Finding]) -> Vec<String> {
+fn warnings(findings: &[Finding], severities: &[Severity]) -> Vec<String> {
     const LONGEST: usize = 120;
-    let warned: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Warning).collect();
+    let mut warned: Vec<_> =
+        findings.iter().filter(|finding| severities.contains(&finding.severity)).collect();
+    warned.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut lines: Vec<_> = warned
         .iter()
         .take(SHOWN)

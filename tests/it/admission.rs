@@ -191,3 +191,80 @@ fn a_review_is_denied_exactly_when_there_is_an_error() {
     let (answer, _) = review(&creation(&pod), &none, TODAY).expect("a review");
     assert!(answer.is_allowed());
 }
+
+#[test]
+fn a_namespace_s_mode_and_that_of_workloads_weaken_what_follows() {
+    let spec = json!({
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/m", "readOnly": true}]}],
+        "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
+    });
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {
+        "selector": {}, "template": {"metadata": {}, "spec": spec},
+    }});
+    // Whether it comes in, with how many warnings, and how many findings.
+    let answer = |policy: &str, object: &Value| {
+        let policy = super::policy::policy(&format!(
+            "version: 1\nrules: {{\"*\": off, runtime-socket: error}}\n{policy}"
+        ));
+        let (answer, findings) = review(&creation(object), &policy, TODAY).expect("a review");
+        let answer = serde_json::to_value(answer).expect("JSON");
+        let warnings = answer["response"]["warnings"].as_array().map_or(0, Vec::len);
+        (answer["response"]["allowed"] == true, warnings, findings.len())
+    };
+    assert_eq!(answer("", &pod), (false, 0, 1));
+    assert_eq!(answer("", &deployment), (true, 1, 1));
+    assert_eq!(answer("workloadMode: deny\n", &deployment), (false, 0, 1));
+    for (mode, expected) in
+        [("deny", (false, 0, 1)), ("warn", (true, 1, 1)), ("audit", (true, 0, 1)), ("off", (true, 0, 0))]
+    {
+        assert_eq!(
+            answer(&format!("modes: {{\"*\": \"{mode}\"}}\nworkloadMode: deny\n"), &pod),
+            expected,
+            "{mode}"
+        );
+        assert_eq!(
+            answer(&format!("modes: {{\"*\": {mode}}}\nworkloadMode: deny\n"), &deployment),
+            expected,
+            "{mode}"
+        );
+        assert_eq!(answer(&format!("modes: {{other: {mode}}}\n"), &pod), (false, 0, 1), "{mode}");
+    }
+}
+
+#[test]
+fn an_owner_is_believed_from_a_controller_alone() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+        "name": "agent-x1", "namespace": "ns",
+        "ownerReferences": [{"kind": "DaemonSet", "name": "agent", "controller": true}],
+    }, "spec": {
+        "containers": [{"name": "c", "image": "x"}],
+        "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
+    }});
+    let policy = super::policy::policy(
+        "version: 1\nrules: {\"*\": off, runtime-socket: error}\ncontrollers: [\"system:serviceaccount:argo:rollouts\"]\nexemptions: [{rules: [runtime-socket], match: {namespace: \"*\", kind: DaemonSet, name: agent}, reason: r}]\n",
+    );
+    let allowed = |user: &str| {
+        let mut value: Value = serde_json::from_str(&creation(&pod)).expect("JSON");
+        value["request"]["userInfo"] = json!({"username": user});
+        review(&value.to_string(), &policy, TODAY).expect("a review").0.is_allowed()
+    };
+    for user in [
+        "system:serviceaccount:kube-system:daemon-set-controller",
+        "system:kube-controller-manager",
+        "system:serviceaccount:argo:rollouts",
+    ] {
+        assert!(allowed(user), "{user}");
+    }
+    for user in [
+        "",
+        "tenant",
+        "system:serviceaccount:kube-system:default",
+        "system:serviceaccount:tenant:daemon-set-controller",
+        "system:serviceaccount:kube-system:x-daemon-set-controller",
+    ] {
+        assert!(!allowed(user), "{user}");
+    }
+    // A manifest's word is taken.
+    assert_eq!(lint(&policy, "pod.json", &pod.to_string()).findings.len(), 0);
+}

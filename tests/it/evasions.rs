@@ -7,7 +7,7 @@ use volcheck::finding::Family;
 use volcheck::model::HostPath;
 use volcheck::policy::{self, Overrides, Policy, Profile};
 
-use crate::support::{lint, selecting};
+use crate::support::{all_rules, lint, selecting};
 
 /// The rules that find something in an object, under the default policy.
 fn found(object: &Value) -> BTreeSet<&'static str> {
@@ -336,4 +336,11 @@ fn a_volume_that_several_pods_share_is_found_once_at_its_worst() {
     let findings = lint(&policy, "object.json", &workflow.to_string()).findings;
     let rules: Vec<_> = findings.iter().map(|located| located.finding.rule).collect();
     assert_eq!(rules, ["runtime-socket"]);
+}
+
+#[test]
+fn claims_and_classes_count_as_objects_with_volumes() {
+    let text = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
+    let counts = lint(&all_rules(), "m.yaml", text).counts;
+    assert_eq!((counts.objects, counts.objects_with_volumes), (4, 3));
 }

@@ -6,6 +6,7 @@ mod allow_list;
 mod apiserver;
 mod bad_input;
 mod cli;
+mod docs;
 mod evasions;
 mod formats;
 mod house;

@@ -614,3 +614,30 @@ fn init_writes_a_policy_that_fits_the_manifests_and_passes_its_own_check() {
     assert_eq!(said(empty.path(), &["init"]).0, 0);
     assert_eq!(said(empty.path(), &["policy", "check"]).0, 0);
 }
+
+#[test]
+fn pods_put_together_of_parts_are_whole_unless_they_are_said_to_be_fragments() {
+    let kind = |fragment: bool| {
+        policy(&format!(
+            "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  fragment: {fragment}\n  parts:\n  - each: \"spec.groups[]\"\n    volumes: [volumes]\n    containers: [main]\n"
+        ))
+    };
+    let text = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  groups:\n  - securityContext: {fsGroup: 1}\n    volumes:\n    - {name: v, hostPath: {path: /srv/x, type: Directory}}\n    main:\n      name: c\n      volumeMounts:\n      - {name: v, mountPath: /v, readOnly: true}\n      - {name: gone, mountPath: /w}\n";
+    let found = |policy: &Policy| -> Vec<String> {
+        let outcome = lint(policy, "f.yaml", text);
+        assert!(outcome.errors.is_empty());
+        let place =
+            |finding: &volcheck::finding::Finding| format!("{} {}", finding.rule, finding.primary.path);
+        outcome.findings.iter().map(|located| place(&located.finding)).collect()
+    };
+    let whole = found(&kind(false));
+    assert!(
+        whole.contains(&"undefined-volume spec.groups[0].main.volumeMounts[1].name".to_owned()),
+        "{whole:?}"
+    );
+    assert!(
+        whole.contains(&"ignored-fs-group spec.groups[0].securityContext.fsGroup".to_owned()),
+        "{whole:?}"
+    );
+    assert!(!found(&kind(true)).iter().any(|found| found.starts_with("undefined-volume")));
+}

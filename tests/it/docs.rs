@@ -1,0 +1,47 @@
+//! The documentation's own examples hold.
+
+use std::fs;
+
+use crate::policy::{folder, said};
+use crate::support::root;
+
+/// The fenced blocks of a page that are marked `language`.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("docs").join(page)).expect("a page");
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_policy_of_the_page_is_one() {
+    let [policy] = blocks("policy.md", "yaml").try_into().expect("one block");
+    let folder = folder(&[
+        ("repo/volcheck.yaml", &policy),
+        ("platform/volcheck.yaml", "version: 1\n"),
+        ("repo/.git/HEAD", ""),
+    ]);
+    let (code, text) = said(&folder.path().join("repo"), &["policy", "check"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn the_ignores_of_the_page_silence_what_they_name() {
+    let [comments, annotations] = blocks("suppression.md", "yaml").try_into().expect("two blocks");
+    let pod = |name: &str, metadata: &str, volumes: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\n{metadata}\n  name: {name}\nspec:\n  containers:\n  - name: app\n    image: i\n    volumeMounts:\n    - {{name: logs, mountPath: /logs, readOnly: true}}\n    - {{name: data, mountPath: /data}}\n{}",
+            volumes.lines().map(|line| format!("  {line}\n")).collect::<String>()
+        )
+    };
+    let plain = "volumes:\n- {name: logs, hostPath: {path: /var/log, type: Directory}}\n- {name: data, hostPath: {path: /srv/data, type: Directory}}";
+    let folder = folder(&[
+        ("comments.yaml", &pod("a", "metadata:", &comments)),
+        ("annotations.yaml", &pod("b", annotations.trim_end(), plain)),
+    ]);
+    let select = "sensitive-host-path,writable-host-path,untyped-host-path,unpinned-host-path,unused-ignore,malformed-ignore,unknown-rule-in-ignore";
+    let (code, text) =
+        said(folder.path(), &["lint", "--no-policy", "--min-severity", "info", "--select", select]);
+    // One file says nothing of the mount that can write, the other nothing of the volume that isn't pinned.
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("Found 2 problems (1 error, 1 warning) in 2 of 2 files; 5 suppressed"), "{text}");
+}
