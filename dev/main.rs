@@ -109,6 +109,8 @@ fn cli() -> Result<String, String> {
         "explain",
         "rules",
         "schema",
+        "completions",
+        "man",
     ] {
         let arguments: Vec<&str> =
             command.split(' ').chain(["--help"]).filter(|word| !word.is_empty()).collect();

@@ -36,6 +36,16 @@ pub(super) enum Command {
     Policy(PolicyCommand),
     /// Print a schema
     Schema(SchemaArgs),
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages
+    Man {
+        /// The folder to write them to
+        folder: PathBuf,
+    },
 }
 
 /// What is read.
@@ -70,6 +80,9 @@ pub(super) struct LintArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
+    /// Report only what has its place or its object in lines that git says are new since this commit
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) changed_since: Option<String>,
     /// What makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub(super) fail_on: FailOn,

@@ -3,6 +3,7 @@
 mod args;
 pub mod baseline;
 mod explain;
+mod generated;
 mod init;
 mod lint;
 pub mod policy;
@@ -41,6 +42,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Review(arguments) => review::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
+        args::Command::Completions { shell } => {
+            print(&generated::completions(shell));
+            Ok(CLEAN)
+        }
+        args::Command::Man { folder } => generated::manual(&folder).map(|()| CLEAN),
         args::Command::Init(arguments) => init::run(&arguments),
         args::Command::Policy(command) => policy::run(&command),
         args::Command::Schema(arguments) => schema(&arguments),

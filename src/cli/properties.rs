@@ -35,6 +35,7 @@ fn rendered(outcome: Outcome, format: Format) -> String {
         findings: outcome.findings,
         errors: outcome.errors,
         suppressed: outcome.suppressed,
+        outside: None,
     };
     report.findings.sort_by(report::Located::order);
     let style = Style { show_suppressed: true, ..Style::plain(Severity::Info) };

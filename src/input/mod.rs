@@ -2,6 +2,8 @@
 //!
 //! It finds and reads; what the bytes mean is for `source`.
 
+mod git;
+
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use crate::source::MAX_FILE_BYTES;
+
+pub use git::Changes;
 
 /// More than this isn't read: one byte over what is taken, so that the rest is seen to be too much.
 const MAX_BYTES: u64 = MAX_FILE_BYTES as u64 + 1;

@@ -37,6 +37,8 @@ pub(super) struct Summary<'r> {
     infos: usize,
     suppressed: usize,
     denied_in_cluster: usize,
+    changed_since: Option<&'r str>,
+    outside_changes: usize,
     #[serde(flatten)]
     counts: &'r Counts,
 }
@@ -125,6 +127,8 @@ pub(super) fn summary(report: &Report) -> Summary<'_> {
         infos: report.count(Severity::Info),
         suppressed: report.suppressed.len(),
         denied_in_cluster: report.denied_elsewhere(),
+        changed_since: report.outside.as_ref().map(|(reference, _)| reference.as_str()),
+        outside_changes: report.outside.as_ref().map_or(0, |(_, outside)| *outside),
         counts: &report.counts,
     }
 }

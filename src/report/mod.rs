@@ -16,6 +16,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct Located {
     pub place: Place,
     /// What silences it.
     pub suppressed: Option<Suppression>,
+    /// The bytes of the text that its object stands in.
+    pub object: Option<Range<usize>>,
 }
 
 /// Where a finding is.
@@ -54,7 +57,7 @@ pub struct Place {
 impl Located {
     /// A finding at a place, which nothing silences.
     pub fn new(finding: Finding, place: Place) -> Self {
-        Self { finding, place, suppressed: None }
+        Self { finding, place, suppressed: None, object: None }
     }
 
     /// By path, line, rule: the order of every report.
@@ -117,6 +120,8 @@ pub struct Report {
     pub errors: Vec<Located>,
     /// What it found and something silences, in order.
     pub suppressed: Vec<Located>,
+    /// The commit since which only changes are reported, and how many findings are outside of these.
+    pub outside: Option<(String, usize)>,
 }
 
 impl Report {

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::{DOCS, Located, Report, Style, level, worst_first};
-use crate::finding::Severity;
+use crate::finding::{Severity, SuppressedBy};
 use crate::rules;
 use crate::source::Span;
 
@@ -21,6 +21,8 @@ const MOST_BYTES: usize = 10_000_000;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut shown = report.open(style.min_severity);
+    // Code scanning closes what it knows to be suppressed.
+    shown.extend(report.suppressed.iter().filter(|located| located.finding.severity >= style.min_severity));
     let total = shown.len();
     if total > MOST_SHOWN {
         worst_first(&mut shown);
@@ -132,6 +134,13 @@ fn result(located: &Located, index: Option<usize>) -> Value {
     }
     if !related.is_empty() {
         result["relatedLocations"] = related.into();
+    }
+    if let Some(suppression) = &located.suppressed {
+        let kind = match suppression.by {
+            SuppressedBy::Comment | SuppressedBy::Annotation => "inSource",
+            SuppressedBy::Exemption | SuppressedBy::Baseline => "external",
+        };
+        result["suppressions"] = json!([{ "kind": kind, "justification": suppression.reason }]);
     }
     if let Some(id) = &finding.object {
         let identity =

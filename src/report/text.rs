@@ -233,6 +233,9 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     if !hidden.is_empty() {
         let _ = write!(out, "; {} not shown", hidden.join(" and "));
     }
+    if let Some((reference, outside)) = report.outside.as_ref().filter(|(_, outside)| *outside > 0) {
+        let _ = write!(out, "; {outside} outside of what changed since {reference}");
+    }
     if !report.suppressed.is_empty() {
         let _ = write!(out, "; {} suppressed", report.suppressed.len());
         match report.denied_elsewhere() {

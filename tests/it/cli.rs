@@ -193,3 +193,53 @@ fn each_statement_of_the_guidance_has_an_example_that_breaks_it() {
         assert!(rules_found(&[file]).contains(rule), "{}: {file} has no {rule}", row[1]);
     }
 }
+
+#[test]
+fn completions_and_the_manual_know_every_command() {
+    let commands =
+        ["lint", "baseline", "review", "explain", "rules", "init", "policy", "schema", "completions", "man"];
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = out(&volcheck(&["completions", shell]));
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man");
+    assert_eq!(code(&["man", pages.to_str().expect("a path")]), 0);
+    for command in commands {
+        let page = fs::read_to_string(pages.join(format!("volcheck-{command}.1"))).expect("a page");
+        assert!(page.contains(".TH"), "{command}");
+    }
+    assert_eq!(code(&["man", "Cargo.toml"]), 2);
+    assert_eq!(code(&["completions", "nosuch"]), 2);
+}
+
+#[test]
+fn the_version_is_said_and_links_wait_for_an_address() {
+    assert_eq!(out(&volcheck(&["--version"])), format!("volcheck {}\n", env!("CARGO_PKG_VERSION")));
+    for when in ["auto", "always", "never"] {
+        let text = out(&volcheck(&["lint", "--links", when, FIRST]));
+        assert!(text.contains("= docs: volcheck explain writable-host-path\n"), "{text}");
+    }
+}
+
+#[test]
+fn every_flag_of_the_command_line_is_exercised() {
+    let mut tests = String::new();
+    for folder in ["tests/it", "tests/delivery", ".ci"] {
+        for entry in fs::read_dir(root().join(folder)).into_iter().flatten() {
+            tests.push_str(&fs::read_to_string(entry.expect("an entry").path()).unwrap_or_default());
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/reference/cli.md")).expect("the page");
+    let flags: BTreeSet<&str> = page
+        .split_whitespace()
+        .filter(|word| word.starts_with("--"))
+        .map(|word| {
+            word.trim_end_matches([',', '.', ')', ':', ';', '`']).split('=').next().unwrap_or_default()
+        })
+        .filter(|flag| flag.len() > 3)
+        .collect();
+    assert!(flags.len() > 25, "{flags:?}");
+    let missing: Vec<_> = flags.iter().filter(|flag| !tests.contains(**flag)).collect();
+    assert!(missing.is_empty(), "no test uses {missing:?}");
+}

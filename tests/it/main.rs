@@ -5,6 +5,7 @@ mod admission;
 mod allow_list;
 mod apiserver;
 mod bad_input;
+mod changed;
 mod cli;
 mod docs;
 mod evasions;

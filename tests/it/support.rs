@@ -92,7 +92,7 @@ pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
 /// An outcome as a report.
 pub fn report_of(outcome: Outcome) -> Report {
     let Outcome { counts, findings, errors, suppressed, .. } = outcome;
-    Report { counts, findings, errors, suppressed }
+    Report { counts, findings, errors, suppressed, outside: None }
 }
 
 /// The text report of an outcome, all severities shown.

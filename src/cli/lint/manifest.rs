@@ -439,7 +439,7 @@ impl Reader<'_> {
             primary: Some(span(&finding.primary)),
             related: finding.related.iter().map(span).collect(),
         };
-        Located::new(finding, place)
+        Located { object: Some(tree.range(root)), ..Located::new(finding, place) }
     }
 
     fn at(&self, finding: Finding, range: Range<usize>) -> Located {

@@ -1,5 +1,6 @@
 //! `volcheck lint`
 
+mod changed;
 mod kustomize;
 pub mod manifest;
 pub(super) mod output;
@@ -31,7 +32,10 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     if !arguments.no_ignores {
         baseline::apply(&mut run, &arguments.input)?;
     }
-    let report = run.report;
+    let mut report = run.report;
+    if let Some(reference) = &arguments.changed_since {
+        changed::keep(&mut report, reference)?;
+    }
     let style = Style {
         color: wants(arguments.color, io::stdout().is_terminal()),
         links: wants(arguments.links, io::stdout().is_terminal()),
@@ -161,7 +165,7 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, Vec<usize>) {
     outcomes.into_iter().for_each(|outcome| whole.add(outcome));
     let used = whole.used;
     let Outcome { counts, findings, errors, suppressed, .. } = whole;
-    let mut report = Report { counts, findings, errors, suppressed };
+    let mut report = Report { counts, findings, errors, suppressed, outside: None };
     report.counts.charts = found.charts.len();
     join_templates(&mut report.errors);
     report.errors.sort_by(Located::order);
