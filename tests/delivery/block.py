@@ -22,4 +22,4 @@ if len(found) != 1:
 if os.environ.get("VOLCHECK_BLESS") == "1":
     page.write_text(block.sub(lambda _: wanted, text), encoding="utf-8")
 elif found[0] != wanted:
-    sys.exit(f"error: the block `{name}` of {page} is not up to date. VOLCHECK_BLESS=1 writes it anew. It should be:\n{wanted}")
+    sys.exit(f"error: the block `{name}` of {page}, which VOLCHECK_BLESS=1 writes anew, should be:\n{wanted}")

@@ -101,4 +101,11 @@ if (read(windows)["file"], read(windows)["line"]) != ("C:\\my manifests\\agent.y
 for other in ("Found 2 problems (2 errors) in 1 of 1 file.", "agent.yaml:18:11: note: see here", "error[x]: y"):
     if any(re.search(m["pattern"][0]["regexp"], other, re.ASCII) for m in matchers):
         sys.exit(f"error: a matcher reads: {other}")
+
+# The page shows what is matched.
+command = [program, "lint", "--format", "concise", "examples/first"]
+shown = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8").stdout
+blocks = [sys.executable, str(root / "tests/delivery/block.py"), "concise"]
+if subprocess.run(blocks, cwd=root, input=shown, encoding="utf-8").returncode != 0:
+    sys.exit(1)
 print(f"matcher: {len(got)} lines read as JSON has them")
