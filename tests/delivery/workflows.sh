@@ -35,7 +35,8 @@ job = yaml.safe_load(open("templates/volcheck.gitlab-ci.yml"))["volcheck"]
 lines = ["set -eo pipefail", *job["before_script"], *job["script"], ""]
 (folder / "gitlab.sh").write_text("\n".join(lines))
 END
-# Both runners start scripts so. What they set in the environment looks unassigned; the lists of the GitLab job are meant to be split.
+# Both runners start scripts so. What they set in the environment looks unassigned; the lists of the GitLab job are meant
+# to be split.
 shellcheck --shell bash --exclude SC2154 "$scratch"/action-*.sh
 shellcheck --shell bash --exclude SC2154,SC2086 "$scratch/gitlab.sh"
 
