@@ -43,7 +43,7 @@ def read(line):
 places = {
     "plain": "examples",
     "with spaces": "my manifests (old)/the agents",
-    "with a drive": "C:/work/my manifests",
+    "with a drive": "C:/deploy/my manifests",
     "with colons": "at 12:30:45/a: b",
 }
 manifests = sorted(root.glob("examples/**/*.yaml"))
