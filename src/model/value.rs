@@ -137,11 +137,6 @@ impl<'a, V> Map<'a, V> {
         self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }
 
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&Str<'a>, &V)> {
         self.0.iter().map(|(key, value)| (key, value))

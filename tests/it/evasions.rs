@@ -344,3 +344,22 @@ fn claims_and_classes_count_as_objects_with_volumes() {
     let counts = lint(&all_rules(), "m.yaml", text).counts;
     assert_eq!((counts.objects, counts.objects_with_volumes), (4, 3));
 }
+
+#[test]
+fn text_in_another_code_is_read() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: i}]\n  volumes:\n  - name: v\n    hostPath: {path: !!binary L3J1bi9kb2NrZXIuc29jaw==}\n";
+    let found = lint(&selecting(&["runtime-socket"]), "m.yaml", text).findings;
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_mapping_without_containers_is_no_pod() {
+    let text = |containers: &str| {
+        format!(
+            "apiVersion: example.io/v1\nkind: Other\nmetadata: {{name: o}}\nspec:\n  containers: {containers}\n  volumes: [{{name: v, hostPath: {{path: /}}}}]\n"
+        )
+    };
+    let found =
+        |containers: &str| lint(&selecting(&["host-root"]), "m.yaml", &text(containers)).findings.len();
+    assert_eq!((found("[{name: c}]"), found("[]"), found("[c]"), found("{}")), (1, 0, 0, 0));
+}

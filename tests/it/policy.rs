@@ -641,3 +641,26 @@ fn pods_put_together_of_parts_are_whole_unless_they_are_said_to_be_fragments() {
     );
     assert!(!found(&kind(true)).iter().any(|found| found.starts_with("undefined-volume")));
 }
+
+#[test]
+fn parts_without_volumes_count_and_shared_volumes_have_their_own_place() {
+    let policy = policy(
+        "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  parts:\n  - each: \"spec.groups[]\"\n    sharedVolumes: [spec.volumes]\n    containers: [main]\n",
+    );
+    let places = |text: &str| -> Vec<String> {
+        let outcome = lint(&policy, "f.yaml", text);
+        outcome
+            .findings
+            .iter()
+            .map(|located| format!("{} {}", located.finding.rule, located.finding.primary.path))
+            .collect()
+    };
+    let alone = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  groups:\n  - main: {name: c, volumeMounts: [{name: gone, mountPath: /w}]}\n  - {}\n";
+    assert_eq!(places(alone), ["undefined-volume spec.groups[0].main.volumeMounts[0].name"]);
+    let shared = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  volumes:\n  - {name: v, hostPath: {path: /, type: Directory}}\n  groups:\n  - main: {name: c, volumeMounts: [{name: v, mountPath: /w, readOnly: true}]}\n";
+    assert!(
+        places(shared).contains(&"host-root spec.volumes[0].hostPath.path".to_owned()),
+        "{:?}",
+        places(shared)
+    );
+}
