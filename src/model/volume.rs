@@ -261,3 +261,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
         deserializer.deserialize_struct("Volume", &[], VolumeVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_a_volume_is() {
+        let error = serde_json::from_str::<Volume<'_>>("3").expect_err("a number");
+        assert!(error.to_string().contains("expected a volume"), "{error}");
+    }
+}
