@@ -1,12 +1,12 @@
 //! `volcheck baseline`, and what a baseline does in `volcheck lint`.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use super::args::{BaselineArgs, InputArgs};
+use super::file::put;
 use super::lint::Run;
 use super::policy::BadPolicy;
 use super::{CLEAN, TROUBLE, complain};
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
         ),
         _ => found,
     };
-    write_whole(&path, &written.text()).with_context(|| path.display().to_string())?;
+    put(&path, &written.text()).with_context(|| path.display().to_string())?;
     let before = known.map_or_else(String::new, |known| format!(", {} before", known.len()));
     complain(&format!("{} holds {} findings{before}.\n", path.display(), written.len()));
     if run.policy.baseline.as_ref().is_none_or(|used| *used != path) {
@@ -75,15 +75,6 @@ fn read(path: &Path) -> anyhow::Result<Baseline> {
         });
         BadPolicy(vec![Problem { path: name.as_str().into(), place, message: error.message }]).into()
     })
-}
-
-/// Writes a file that is whole or isn't there.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Takes out of the findings what the baseline holds, and says what of it is gone.

@@ -1,12 +1,12 @@
 //! `volcheck init`: a commented policy for the manifests that are there.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
+use super::file::put;
 use super::lint::{Run, manifest};
 use super::{CLEAN, complain};
 use crate::finding::{Severity, SuppressedBy};
@@ -20,9 +20,7 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let agents = Policy::of_pack("node-agents", &Overrides::default())?;
     let run = Run::under(&arguments.input, agents)?;
     let text = text(&run);
-    let mut file = tempfile::NamedTempFile::new_in(".").context(FILE_NAME)?;
-    file.write_all(text.as_bytes()).context(FILE_NAME)?;
-    file.persist_noclobber(path).map_err(|error| error.error).context(FILE_NAME)?;
+    put(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
     complain(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));

@@ -3,6 +3,7 @@
 mod args;
 pub mod baseline;
 mod explain;
+mod file;
 mod generated;
 mod init;
 mod lint;
