@@ -238,7 +238,9 @@ fn fail(path: &Path, message: String, settings: &Settings, found: &mut Found) {
 
 fn shown(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
-    path.to_string_lossy().replace('\\', "/")
+    let name = path.to_string_lossy();
+    // Elsewhere a backslash is a letter of a name.
+    if cfg!(windows) { name.replace('\\', "/") } else { name.into_owned() }
 }
 
 /// Whether the input is a file, which can be read as often as one likes.

@@ -213,6 +213,15 @@ fn completions_and_the_manual_know_every_command() {
     assert_eq!(code(&["completions", "nosuch"]), 2);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_backslash_in_a_name_stays_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::copy(root().join(FIRST), folder.path().join("a\\b.yaml")).expect("a copy");
+    let text = out(&volcheck(&["lint", "--format", "concise", folder.path().to_str().expect("a path")]));
+    assert!(text.contains("/a\\b.yaml:"), "{text}");
+}
+
 #[test]
 fn the_version_is_said_and_links_wait_for_an_address() {
     assert_eq!(out(&volcheck(&["--version"])), format!("volcheck {}\n", env!("CARGO_PKG_VERSION")));
