@@ -204,7 +204,7 @@ fn a_namespace_s_mode_and_that_of_workloads_weaken_what_follows() {
     }});
     // Whether it comes in, with how many warnings, and how many findings.
     let answer = |policy: &str, object: &Value| {
-        let policy = super::policy::policy(&format!(
+        let policy = crate::support::policy(&format!(
             "version: 1\nrules: {{\"*\": off, runtime-socket: error}}\n{policy}"
         ));
         let (answer, findings) = review(&creation(object), &policy, TODAY).expect("a review");
@@ -241,7 +241,7 @@ fn an_owner_is_believed_from_a_controller_alone() {
         "containers": [{"name": "c", "image": "x"}],
         "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
     }});
-    let policy = super::policy::policy(
+    let policy = crate::support::policy(
         "version: 1\nrules: {\"*\": off, runtime-socket: error}\ncontrollers: [\"system:serviceaccount:argo:rollouts\"]\nexemptions: [{rules: [runtime-socket], match: {namespace: \"*\", kind: DaemonSet, name: agent}, reason: r}]\n",
     );
     let allowed = |user: &str| {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::policy::{folder, said};
+use crate::policy::said;
+use crate::support::folder;
 
 fn git(folder: &Path, arguments: &[&str]) {
     let output = Command::new("git")

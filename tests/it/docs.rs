@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::policy::{folder, said};
-use crate::support::root;
+use crate::policy::said;
+use crate::support::{folder, root};
 
 /// The fenced blocks of a page that are marked `language`.
 fn blocks(page: &str, language: &str) -> Vec<String> {

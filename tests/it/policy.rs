@@ -6,26 +6,10 @@ use std::path::Path;
 use volcheck::finding::Severity;
 use volcheck::policy::{Level, Mode, Overrides, Policy, PolicyError, Profile};
 
-use crate::support::{lint, root};
-
-/// A folder with these files.
-pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, text).expect("written");
-    }
-    folder
-}
+use crate::support::{folder, lint, policy, root};
 
 fn load(folder: &Path) -> Result<Policy, PolicyError> {
     Policy::load(&folder.join("volcheck.yaml"), &Overrides::default())
-}
-
-/// The policy of one text.
-pub fn policy(text: &str) -> Policy {
-    load(folder(&[("volcheck.yaml", text)]).path()).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// What is wrong with a text: line, column and message of each problem.
@@ -358,7 +342,7 @@ fn a_namespace_s_mode_is_that_of_its_name_else_of_the_longest_glob() {
     assert_eq!(policy.mode("team-ab"), Mode::Off);
     assert_eq!(policy.mode("xx"), Mode::Warn);
     assert_eq!(policy.mode("other"), Mode::Deny);
-    assert_eq!(super::policy::policy("version: 1\n").mode("any"), Mode::Deny);
+    assert_eq!(crate::support::policy("version: 1\n").mode("any"), Mode::Deny);
 }
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {name: v, mountPath: /v, readOnly: true}\n  volumes:\n  - name: v\n    hostPath: {path: /, type: Directory}\n";

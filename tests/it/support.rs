@@ -131,3 +131,21 @@ pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
         name(path)
     ))
 }
+
+/// A folder with these files.
+pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("written");
+    }
+    folder
+}
+
+/// The policy of one text.
+pub fn policy(text: &str) -> Policy {
+    let folder = folder(&[("volcheck.yaml", text)]);
+    let policy = Policy::load(&folder.path().join("volcheck.yaml"), &Overrides::default());
+    policy.unwrap_or_else(|error| panic!("{error:?}"))
+}

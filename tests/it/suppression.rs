@@ -7,8 +7,8 @@ use std::process::Command;
 use proptest::prelude::*;
 use volcheck::policy::Policy;
 
-use crate::policy::{folder, policy, said};
-use crate::support::lint;
+use crate::policy::said;
+use crate::support::{folder, lint, policy};
 
 /// The rules found under a policy, each with its line.
 fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
@@ -132,7 +132,7 @@ fn annotations_cover_their_object_or_what_a_template_makes() {
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volume=a -- why\"", ""), [17]);
     // A finding about the volume as such is about no container.
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"container=e -- why\"", ""), [3, 16, 17]);
-    let writable = super::policy::policy("version: 1\nrules: {\"*\": off, writable-host-path: error}\n");
+    let writable = crate::support::policy("version: 1\nrules: {\"*\": off, writable-host-path: error}\n");
     let text = deployment("ignore.volcheck.io/writable-host-path: \"container=e -- why\"", "");
     assert_eq!(found(&writable, &text), [("writable-host-path", 11)]);
     assert_eq!(
