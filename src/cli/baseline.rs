@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 
 use super::args::{BaselineArgs, InputArgs};
 use super::file::put;
-use super::lint::Run;
-use super::policy::BadPolicy;
+use super::lint::{Run, Task};
+use super::policy::Refused;
 use super::{CLEAN, TROUBLE, complain};
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
 use crate::model::FieldPath;
@@ -21,8 +21,9 @@ use crate::suppress::Baseline;
 const FILE_NAME: &str = ".volcheck-baseline.json";
 
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
-    let run = Run::of(&arguments.input, &arguments.policy, true)?;
-    let path = path(&arguments.input, &run.policy).unwrap_or_else(|| match &run.policy.folder {
+    let task = Task::new(&arguments.input, &arguments.policy)?;
+    let (run, policy) = (task.run(true), &task.policy);
+    let path = path(&arguments.input, policy).unwrap_or_else(|| match &policy.folder {
         Some(folder) => folder.join(FILE_NAME),
         None => PathBuf::from(FILE_NAME),
     });
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     put(&path, &written.text()).with_context(|| path.display().to_string())?;
     let before = known.map_or_else(String::new, |known| format!(", {} before", known.len()));
     complain(&format!("{} holds {} findings{before}.\n", path.display(), written.len()));
-    if run.policy.baseline.as_ref().is_none_or(|used| *used != path) {
+    if policy.baseline.as_ref().is_none_or(|used| *used != path) {
         complain(&format!(
             "It counts where a policy names it, `lint: {{ baseline: {FILE_NAME} }}`, or with `--baseline FILE`.\n"
         ));
@@ -62,25 +63,35 @@ fn path(input: &InputArgs, policy: &Policy) -> Option<PathBuf> {
     input.baseline.clone().or_else(|| policy.baseline.clone())
 }
 
-fn read(path: &Path) -> anyhow::Result<Baseline> {
+/// The baseline that counts under the arguments and the policy, and its file.
+pub(super) fn load(
+    input: &InputArgs,
+    policy: &Policy,
+) -> anyhow::Result<Option<(PathBuf, Baseline<'static>)>> {
+    let Some(path) = path(input, policy) else { return Ok(None) };
+    let baseline = read(&path)?;
+    Ok(Some((path, baseline)))
+}
+
+fn read(path: &Path) -> anyhow::Result<Baseline<'static>> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| name.clone())?;
-    Baseline::parse(&text).map_err(|error| {
-        let file = File::decode(name.as_str(), text.into_bytes()).ok().filter(|_| error.line > 0);
+    // A program reads one, and ends: its entries borrow from the text.
+    let text: &'static str = fs::read_to_string(path).with_context(|| name.clone())?.leak();
+    Baseline::parse(text).map_err(|error| {
+        let file = File::decode(name.as_str(), text.as_bytes().to_vec()).ok().filter(|_| error.line > 0);
         let place = file.map(|file| {
             let line = file.line_range(error.line);
             let at = (line.start + error.column - 1).min(line.end);
             let position = Position { line: error.line, column: error.column, offset: at };
             (std::sync::Arc::new(file), Span { start: position, end: position })
         });
-        BadPolicy(vec![Problem { path: name.as_str().into(), place, message: error.message }]).into()
+        let problems = vec![Problem { path: name.as_str().into(), place, message: error.message }];
+        Refused { what: "baseline", problems }.into()
     })
 }
 
-/// Takes out of the findings what the baseline holds, and says what of it is gone.
-pub(super) fn apply(run: &mut Run, input: &InputArgs) -> anyhow::Result<()> {
-    let Some(path) = path(input, &run.policy) else { return Ok(()) };
-    let mut baseline = read(&path)?;
+/// Takes out of the findings what the baseline in the file `path` holds, and says what of it is gone.
+pub(super) fn apply(run: &mut Run, path: &Path, mut baseline: Baseline<'_>, policy: &Policy) {
     for mut located in std::mem::take(&mut run.report.findings) {
         if baseline.take(&located.finding, &located.place.path) {
             located.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
@@ -90,29 +101,27 @@ pub(super) fn apply(run: &mut Run, input: &InputArgs) -> anyhow::Result<()> {
         }
     }
     if run.is_whole {
-        run.report.findings.extend(stale(&baseline, &path.to_string_lossy(), &run.policy));
+        run.report.findings.extend(stale(&baseline, &path.to_string_lossy(), policy));
     }
     run.report.findings.sort_by(Located::order);
     run.report.suppressed.sort_by(Located::order);
-    Ok(())
 }
 
 /// What is to be said of a baseline, in the file `path`, from which everything that was found has been taken.
-pub fn stale(baseline: &Baseline, path: &str, policy: &Policy) -> Option<Located> {
-    let entries = baseline.stale();
-    let message = match entries.len() {
+pub fn stale(baseline: &Baseline<'_>, path: &str, policy: &Policy) -> Option<Located> {
+    let (count, first) = baseline.stale(3);
+    let message = match count {
         1 => "an entry of the baseline matches nothing any more".to_owned(),
         count => format!("{count} entries of the baseline match nothing any more"),
     };
-    let more = match entries.len().saturating_sub(3) {
+    let more = match count - first.len() {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
-    let first: Vec<_> = entries.iter().take(3).map(String::as_str).collect();
     let finding = Finding::new("stale-baseline", Severity::Warning, FieldPath::root(), message)
         .why(format!("they would hide what comes back: {}{more}", first.join("; ")))
         .help("`volcheck baseline --prune` takes out what is gone");
-    let finding = policy.leveled(finding).filter(|_| !entries.is_empty())?;
+    let finding = policy.leveled(finding).filter(|_| count > 0)?;
     let place = Place { path: path.into(), file: None, primary: None, related: Vec::new() };
     Some(Located::new(finding, place))
 }

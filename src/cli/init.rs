@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
 use super::file::put;
-use super::lint::{Run, manifest};
+use super::lint::{Run, Task, manifest};
 use super::{CLEAN, complain};
-use crate::finding::{Severity, SuppressedBy};
+use crate::finding::Severity;
 use crate::policy::{FILE_NAME, Overrides, Policy};
 
 pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
@@ -18,8 +18,9 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
         bail!("{FILE_NAME} is there already");
     }
     let agents = Policy::of_pack("node-agents", &Overrides::default())?;
-    let run = Run::under(&arguments.input, agents)?;
-    let text = text(&run);
+    let task = Task::under(&arguments.input, agents)?;
+    let run = task.run(true);
+    let text = text(&run, &task.policy);
     put(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     Ok(CLEAN)
 }
 
-fn text(run: &Run) -> String {
+fn text(run: &Run, policy: &Policy) -> String {
     let mut text = "\
 # The policy of volcheck for the manifests here. `volcheck policy check` says whether it is right, and
 # `volcheck policy show` what comes of it.
@@ -42,7 +43,7 @@ version: 1
 profile: recommended
 "
     .to_owned();
-    let agents = agents(run);
+    let agents = agents(run, policy);
     if agents.is_empty() {
         text.push_str("\n# What agents of the node really need, by their names: `extends: [node-agents/fluent-bit]`.\n# extends: []\n");
     } else {
@@ -83,16 +84,8 @@ profile: recommended
 }
 
 /// The parts of the pack that excuse something here.
-fn agents(run: &Run) -> BTreeSet<String> {
-    let used =
-        run.report.suppressed.iter().filter(|located| {
-            located.suppressed.as_ref().is_some_and(|own| own.by == SuppressedBy::Exemption)
-        });
-    let reasons: BTreeSet<&str> =
-        used.filter_map(|located| Some(located.suppressed.as_ref()?.reason.as_str())).collect();
-    let exemptions =
-        run.policy.exemptions.iter().filter(|exemption| reasons.contains(exemption.reason.as_str()));
-    exemptions.map(|exemption| exemption.origin.clone()).collect()
+fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
+    run.used.iter().map(|index| policy.exemptions[*index].origin.clone()).collect()
 }
 
 /// The folders of charts whose templates are not rendered, each with a slash behind it.

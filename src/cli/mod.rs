@@ -55,7 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match result {
         Ok(code) => code,
         Err(error) => {
-            match error.downcast_ref::<policy::BadPolicy>() {
+            match error.downcast_ref::<policy::Refused>() {
                 Some(bad) => complain(&bad.to_string()),
                 None => complain(&format!("error: {error:#}\n")),
             }

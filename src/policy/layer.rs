@@ -95,50 +95,49 @@ impl Layer {
         let mut reader = Reader { text, problems };
         let mut layer = Self {
             name: Arc::clone(&text.name),
-            document: document.clone(),
             profile: document.profile,
             workload_mode: document.workload_mode,
             ignores: document.ignores,
-            workloads: document.workloads,
+            workloads: document.workloads.clone(),
             heuristic: document.heuristic,
-            controllers: document.controllers,
+            controllers: document.controllers.clone(),
             folder: folder.to_owned(),
-            namespace: document.lint.namespace,
-            baseline: document.lint.baseline.map(|path| folder.join(path)),
+            namespace: document.lint.namespace.clone(),
+            baseline: document.lint.baseline.as_ref().map(|path| folder.join(path)),
             ..Self::default()
         };
-        for (id, setting) in document.rules {
+        for (id, setting) in &document.rules {
             reader.rule(&mut layer, id, setting);
         }
-        layer.allow = document.host_paths.allow.map(|entries| {
+        layer.allow = document.host_paths.allow.as_ref().map(|entries| {
             let at = FieldPath::of(&["hostPaths", "allow"]);
-            let allowed = entries.into_iter().enumerate().filter_map(|(index, entry)| {
+            let allowed = entries.iter().enumerate().filter_map(|(index, entry)| {
                 let pattern = reader.path(&at.index(index), &entry.path, PathPattern::new)?;
                 Some(AllowedHostPath { pattern, is_read_only: entry.read_only })
             });
             allowed.collect()
         });
         let at = FieldPath::of(&["hostPaths", "catalogue"]);
-        for (index, entry) in document.host_paths.catalogue.into_iter().enumerate() {
-            match entry.checked() {
+        for (index, entry) in document.host_paths.catalogue.iter().enumerate() {
+            match entry.clone().checked() {
                 Ok(entry) => layer.catalogue.push(entry),
                 Err(message) => reader.report(&at.index(index), message),
             }
         }
-        let mut directories = |key, entries: Vec<super::document::Directory>| {
+        let mut directories = |key, entries: &[super::document::Directory]| {
             let at = FieldPath::of(&[key]);
-            let directory = |(index, entry): (usize, super::document::Directory)| {
+            let directory = |(index, entry): (usize, &super::document::Directory)| {
                 let pattern = reader.path(&at.index(index), &entry.path, PathPattern::of_container)?;
-                Some(named(entry, pattern))
+                Some(named(entry.clone(), pattern))
             };
-            entries.into_iter().enumerate().filter_map(directory).collect()
+            entries.iter().enumerate().filter_map(directory).collect()
         };
-        layer.data_directories = directories("dataDirectories", document.data_directories);
-        layer.scratch_directories = directories("scratchDirectories", document.scratch_directories);
-        for (text, mode) in document.modes {
-            match Pattern::new(&text) {
-                Ok(pattern) => layer.modes.push(NamespaceMode { text, pattern, mode }),
-                Err(message) => reader.report_key(&FieldPath::of(&["modes"]).key(text), message),
+        layer.data_directories = directories("dataDirectories", &document.data_directories);
+        layer.scratch_directories = directories("scratchDirectories", &document.scratch_directories);
+        for (text, mode) in &document.modes {
+            match Pattern::new(text) {
+                Ok(pattern) => layer.modes.push(NamespaceMode { text: text.clone(), pattern, mode: *mode }),
+                Err(message) => reader.report_key(&FieldPath::of(&["modes"]).key(text.clone()), message),
             }
         }
         let at = FieldPath::of(&["exemptions"]);
@@ -155,12 +154,13 @@ impl Layer {
             }
         }
         let at = FieldPath::of(&["lint", "exclude"]);
-        for (index, glob) in document.lint.exclude.into_iter().enumerate() {
-            match globset::Glob::new(&glob) {
-                Ok(_) => layer.exclude.push(glob),
+        for (index, glob) in document.lint.exclude.iter().enumerate() {
+            match globset::Glob::new(glob) {
+                Ok(_) => layer.exclude.push(glob.clone()),
                 Err(error) => reader.report(&at.index(index), format!("no glob: {}", error.kind())),
             }
         }
+        layer.document = document;
         layer
     }
 }
@@ -192,28 +192,28 @@ impl Reader<'_, '_> {
         pattern
     }
 
-    fn rule(&mut self, layer: &mut Layer, id: String, setting: super::document::RuleSetting) {
-        let at = FieldPath::of(&["rules"]).key(id.clone());
-        let known = rules::find(&id).map(rules::Rule::meta);
+    fn rule(&mut self, layer: &mut Layer, id: &str, setting: &super::document::RuleSetting) {
+        let at = FieldPath::of(&["rules"]).key(id.to_owned());
+        let known = rules::find(id).map(rules::Rule::meta);
         if known.is_none() && id != "*" {
-            return self.report_key(&at, super::UnknownRule(id).to_string());
+            return self.report_key(&at, super::UnknownRule(id.to_owned()).to_string());
         }
         // What has a key of its own in a policy is no option of one rule.
         let options =
             known.into_iter().flat_map(|meta| meta.options).filter(|option| !option.name.contains('.'));
         let options: Vec<&str> = options.map(|option| option.name).collect();
-        for (name, value) in setting.options {
+        for (name, value) in &setting.options {
             let at = at.key("options").key(name.clone());
             match known.filter(|_| options.contains(&name.as_str())) {
-                Some(meta) if Quantity::parse(&value).is_some_and(|size| !size.is_nothing()) => {
-                    layer.default_sizes.push((meta.id, value));
+                Some(meta) if Quantity::parse(value).is_some_and(|size| !size.is_nothing()) => {
+                    layer.default_sizes.push((meta.id, value.clone()));
                 }
                 Some(_) => self.report(&at, format!("`{value}` is no size such as `1Gi`")),
                 None if options.is_empty() => {
                     self.report_key(&at, format!("unknown option `{name}`: `{id}` has none"));
                 }
                 None => {
-                    let known = meant(&name, options.iter().copied());
+                    let known = meant(name, options.iter().copied());
                     self.report_key(&at, format!("unknown option `{name}` of `{id}`{known}"));
                 }
             }
@@ -226,7 +226,7 @@ impl Reader<'_, '_> {
                 );
             }
             let line = locate_key(self.text.file, self.text.tree, self.text.tree.root(), &at).start.line;
-            layer.levels.push((id, level, line));
+            layer.levels.push((id.to_owned(), level, line));
         }
     }
 }

@@ -198,7 +198,7 @@ impl<'t> Reader<'t> {
             }
             b'[' | b'{' if depth < 8 => self.collection(at, value, depth),
             _ => {
-                let length = word_length(value);
+                let length = glob_length(value);
                 let word = &value[..length];
                 let begins = match word.as_bytes() {
                     [b'-', second, ..] => second.is_ascii_alphanumeric(),
@@ -312,8 +312,16 @@ pub(super) fn key_length(line: &str) -> Option<usize> {
 }
 
 fn word_length(text: &str) -> usize {
-    let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
-    text.as_bytes().iter().position(|byte| !word(byte)).unwrap_or(text.len())
+    text.bytes().position(|byte| !is_of_word(byte)).unwrap_or(text.len())
+}
+
+/// The length of a word or of a glob: a `*` that doesn't begin it is a letter like any other.
+fn glob_length(text: &str) -> usize {
+    text.bytes().position(|byte| !is_of_word(byte) && byte != b'*').unwrap_or(text.len())
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/')
 }
 
 #[cfg(test)]
@@ -329,7 +337,7 @@ metadata:
   annotations:
     example.com/a: \"b: c # d\"  # e
     empty:
-  labels: {app: a, b: \"c\"}
+  labels: {app: a, b: \"c\", path: /var/log/**, name: a-*-b}
 spec:
   containers:
   - name: c
@@ -406,6 +414,9 @@ spec:
             "a: [b,]",
             "a: [b,c]",
             "a: [b c]",
+            "a: [*b]",
+            "a: {*b: c}",
+            "a: {b*: c}",
             "a: {b}",
             "a: {\"b\": c}",
             "a: [-]",

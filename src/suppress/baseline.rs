@@ -3,7 +3,8 @@
 //! Neither a line nor a file is part of an entry: moved lines and renamed files don't break it, and a copy of an
 //! object raises the count.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,57 +13,62 @@ use crate::finding::Finding;
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// What makes two findings one entry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Findings that one identity stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    rule: String,
-    group: String,
-    kind: String,
-    namespace: String,
-    name: String,
-    fingerprint: String,
+struct Entry<'t> {
+    #[serde(borrow)]
+    rule: Cow<'t, str>,
+    #[serde(borrow)]
+    group: Cow<'t, str>,
+    #[serde(borrow)]
+    kind: Cow<'t, str>,
+    #[serde(borrow)]
+    namespace: Cow<'t, str>,
+    #[serde(borrow)]
+    name: Cow<'t, str>,
+    #[serde(borrow)]
+    fingerprint: Cow<'t, str>,
     count: usize,
-    message: String,
+    #[serde(borrow)]
+    message: Cow<'t, str>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document<E> {
-    version: u32,
-    entries: Vec<E>,
-}
+/// What makes two findings one entry: all texts of an [`Entry`] but its message, in order.
+type Identity<'e> = [&'e str; 6];
 
-/// The identity of a finding across runs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    rule: String,
-    group: String,
-    kind: String,
-    namespace: String,
-    name: String,
-    fingerprint: String,
-}
-
-impl Key {
-    /// That of a finding in the file `path`, which only counts where there is no object.
-    pub fn of(finding: &Finding, path: &str) -> Self {
-        let (rule, fingerprint) = (finding.rule.to_owned(), finding.fingerprint.to_string());
-        match &finding.object {
-            Some(id) => Self {
-                rule,
-                group: id.group.clone(),
-                kind: id.kind.clone(),
-                namespace: id.namespace.clone(),
-                name: id.name.clone(),
-                fingerprint,
-            },
-            None => {
-                let (group, kind, namespace) = Default::default();
-                Self { rule, group, kind, namespace, name: path.to_owned(), fingerprint }
-            }
-        }
+impl Entry<'_> {
+    /// Of a finding in the file `path`, which only counts where there is no object.
+    fn of(finding: &Finding, path: &str) -> Self {
+        let fingerprint = finding.fingerprint.to_string();
+        let [rule, group, kind, namespace, name, fingerprint] =
+            identity(finding, path, &fingerprint).map(|text| Cow::Owned(text.to_owned()));
+        let message = Cow::Owned(finding.message.clone());
+        Self { rule, group, kind, namespace, name, fingerprint, count: 1, message }
     }
+
+    fn identity(&self) -> Identity<'_> {
+        [&self.rule, &self.group, &self.kind, &self.namespace, &self.name, &self.fingerprint]
+    }
+
+    fn order(&self, other: &Entry<'_>) -> Ordering {
+        self.identity().cmp(&other.identity())
+    }
+}
+
+fn identity<'f>(finding: &'f Finding, path: &'f str, fingerprint: &'f str) -> Identity<'f> {
+    match &finding.object {
+        Some(id) => [finding.rule, &id.group, &id.kind, &id.namespace, &id.name, fingerprint],
+        None => [finding.rule, "", "", "", path, fingerprint],
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'t> {
+    version: u32,
+    #[serde(borrow)]
+    entries: Vec<Entry<'t>>,
 }
 
 /// Why a text is no baseline.
@@ -77,17 +83,17 @@ pub struct BaselineError {
     pub column: usize,
 }
 
-/// A baseline: what it holds, and how often each has been met.
+/// A baseline: what it holds, and how often each is still to be met.
 #[derive(Clone, Debug, Default)]
-pub struct Baseline {
-    /// How many are left of each, and its message.
-    left: HashMap<Key, (usize, String)>,
+pub struct Baseline<'t> {
+    /// In order, each identity once.
+    entries: Vec<Entry<'t>>,
 }
 
-impl Baseline {
+impl<'t> Baseline<'t> {
     /// The baseline that `text` writes.
-    pub fn parse(text: &str) -> Result<Self, BaselineError> {
-        let document: Document<Entry> = serde_json::from_str(text).map_err(|error| BaselineError {
+    pub fn parse(text: &'t str) -> Result<Self, BaselineError> {
+        let document: Document<'t> = serde_json::from_str(text).map_err(|error| BaselineError {
             message: format!(
                 "no baseline: {}",
                 error.to_string().split(" at line ").next().unwrap_or_default()
@@ -100,74 +106,82 @@ impl Baseline {
                 format!("version {} is not known: this volcheck reads version {VERSION}", document.version);
             return Err(BaselineError { message, line: 0, column: 0 });
         }
-        let mut left = HashMap::with_capacity(document.entries.len());
-        for entry in document.entries {
-            let Entry { rule, group, kind, namespace, name, fingerprint, count, message } = entry;
-            let key = Key { rule, group, kind, namespace, name, fingerprint };
-            let label = format!("{} in {} {}: {message}", key.rule, key.kind, key.name);
-            if count == 0 || left.insert(key, (count, message)).is_some() {
-                let message = format!("an entry that no run writes, empty or twice: {label}");
-                return Err(BaselineError { message, line: 0, column: 0 });
-            }
+        let mut entries = document.entries;
+        entries.sort_by(Entry::order);
+        let twice = entries.windows(2).find(|pair| pair[0].order(&pair[1]).is_eq()).map(|pair| &pair[1]);
+        if let Some(odd) = twice.or_else(|| entries.iter().find(|entry| entry.count == 0)) {
+            let Entry { rule, kind, name, message, .. } = odd;
+            let message =
+                format!("an entry that no run writes, empty or twice: {rule} in {kind} {name}: {message}");
+            return Err(BaselineError { message, line: 0, column: 0 });
         }
-        Ok(Self { left })
+        Ok(Self { entries })
     }
 
     /// A baseline of these findings, each with the name of its file.
     pub fn of<'f>(findings: impl Iterator<Item = (&'f Finding, &'f str)>) -> Self {
-        let mut left: HashMap<Key, (usize, String)> = HashMap::new();
-        for (finding, path) in findings {
-            let entry = left.entry(Key::of(finding, path)).or_insert_with(|| (0, finding.message.clone()));
-            entry.0 += 1;
-        }
-        Self { left }
+        let mut entries: Vec<_> = findings.map(|(finding, path)| Entry::of(finding, path)).collect();
+        entries.sort_by(Entry::order);
+        entries.dedup_by(|again, first| {
+            let is_same = again.order(first).is_eq();
+            first.count += usize::from(is_same);
+            is_same
+        });
+        Self { entries }
+    }
+
+    fn find(&self, identity: Identity<'_>) -> Option<usize> {
+        self.entries.binary_search_by(|entry| entry.identity().cmp(&identity)).ok()
+    }
+
+    /// How often it holds what `entry` stands for.
+    fn count(&self, entry: &Entry<'_>) -> usize {
+        self.find(entry.identity()).map_or(0, |at| self.entries[at].count)
     }
 
     /// Whether the baseline still holds a finding; it does so as often as its count says.
     pub fn take(&mut self, finding: &Finding, path: &str) -> bool {
-        match self.left.get_mut(&Key::of(finding, path)) {
-            Some((count, _)) if *count > 0 => {
-                *count -= 1;
+        let fingerprint = finding.fingerprint.to_string();
+        match self.find(identity(finding, path, &fingerprint)) {
+            Some(at) if self.entries[at].count > 0 => {
+                self.entries[at].count -= 1;
                 true
             }
             _ => false,
         }
     }
 
-    /// What was never met, in order: how often, the rule, the object and the message.
-    pub fn stale(&self) -> Vec<String> {
-        let mut stale: Vec<_> = self.left.iter().filter(|(_, (count, _))| *count > 0).collect();
-        stale.sort();
-        let text = |(key, (count, message)): (&Key, &(usize, String))| {
-            let object = [&*key.kind, &*key.namespace, &*key.name].map(str::to_owned);
+    /// How many of its entries were never met, or not often enough, and what the first `shown` of them say: the
+    /// rule, the object, the message and how often.
+    pub fn stale(&self, shown: usize) -> (usize, Vec<String>) {
+        let stale = || self.entries.iter().filter(|entry| entry.count > 0);
+        let text = |entry: &Entry<'_>| {
+            let object = [&*entry.kind, &*entry.namespace, &*entry.name];
             let object: Vec<_> = object.into_iter().filter(|part| !part.is_empty()).collect();
-            let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
-            format!("{} in {}: {message}{times}", key.rule, object.join(" "))
+            let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
+            format!("{} in {}: {}{times}", entry.rule, object.join(" "), entry.message)
         };
-        stale.into_iter().map(text).collect()
+        (stale().count(), stale().take(shown).map(text).collect())
     }
 
     /// How many findings it holds that `other` doesn't.
-    pub fn beyond(&self, other: &Self) -> usize {
-        let more = |(key, (count, _)): (&Key, &(usize, String))| {
-            count.saturating_sub(other.left.get(key).map_or(0, |(known, _)| *known))
-        };
-        self.left.iter().map(more).sum()
+    pub fn beyond(&self, other: &Baseline<'_>) -> usize {
+        self.entries.iter().map(|entry| entry.count.saturating_sub(other.count(entry))).sum()
     }
 
     /// What both hold.
     #[must_use]
-    pub fn common(mut self, other: &Self) -> Self {
-        self.left.retain(|key, (count, _)| {
-            *count = (*count).min(other.left.get(key).map_or(0, |(known, _)| *known));
-            *count > 0
+    pub fn common(mut self, other: &Baseline<'_>) -> Self {
+        self.entries.retain_mut(|entry| {
+            entry.count = entry.count.min(other.count(entry));
+            entry.count > 0
         });
         self
     }
 
     /// How many findings it holds.
     pub fn len(&self) -> usize {
-        self.left.values().map(|(count, _)| count).sum()
+        self.entries.iter().map(|entry| entry.count).sum()
     }
 
     /// Whether it holds none.
@@ -177,22 +191,8 @@ impl Baseline {
 
     /// Its text: an entry a line, in order, so that a change of it can be read.
     pub fn text(&self) -> String {
-        let mut entries: Vec<_> = self.left.iter().collect();
-        entries.sort();
-        let entry = |(key, (count, message)): (&Key, &(usize, String))| Entry {
-            rule: key.rule.clone(),
-            group: key.group.clone(),
-            kind: key.kind.clone(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-            fingerprint: key.fingerprint.clone(),
-            count: *count,
-            message: message.clone(),
-        };
-        let lines: Vec<_> = entries
-            .into_iter()
-            .map(|pair| format!("    {}", serde_json::to_string(&entry(pair)).unwrap_or_default()))
-            .collect();
+        let line = |entry| format!("    {}", serde_json::to_string(entry).unwrap_or_default());
+        let lines: Vec<_> = self.entries.iter().map(line).collect();
         let list = if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n  ]", lines.join(",\n")) };
         format!("{{\n  \"version\": {VERSION},\n  \"entries\": {list}\n}}\n")
     }

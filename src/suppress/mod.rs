@@ -15,7 +15,7 @@ use crate::policy::{Ignores, Policy};
 use crate::rules;
 
 pub use annotation::annotations;
-pub use baseline::{Baseline, BaselineError, Key};
+pub use baseline::{Baseline, BaselineError};
 pub use comment::{comments, file_comments};
 
 /// A comment or an annotation that silences findings.

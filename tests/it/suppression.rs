@@ -234,7 +234,8 @@ fn a_baseline_that_is_none_is_refused() {
         let folder = folder(&[("b.json", text), ("pod.yaml", &pod(str::to_owned))]);
         let (code, out) = said(folder.path(), &["lint", "--baseline", "b.json"]);
         assert_eq!(code, 2, "{text}");
-        assert!(out.starts_with(&format!("error[policy]: {message}")), "{out}");
+        assert!(out.starts_with(&format!("error[baseline]: {message}")), "{out}");
+        assert!(out.ends_with("The baseline has 1 problem; nothing was judged.\n"), "{out}");
         assert!(!out.contains("sensitive-host-path"), "{out}");
     }
     let folder = folder(&[("pod.yaml", &pod(str::to_owned))]);

@@ -1,5 +1,6 @@
 //! One manifest: from its bytes to located findings.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub struct Outcome {
     /// What is silenced by an exemption, a comment or an annotation.
     pub suppressed: Vec<Located>,
     /// The exemptions that were used, by their places in the policy's list.
-    pub used: Vec<usize>,
+    pub used: BTreeSet<usize>,
     /// What couldn't be judged.
     pub errors: Vec<Located>,
 }
@@ -293,7 +294,7 @@ impl Reader<'_> {
         let reason = self.lint.policy.exemptions[by].reason.clone();
         located.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason });
         outcome.suppressed.push(located);
-        outcome.used.push(by);
+        outcome.used.insert(by);
     }
 
     /// Takes out of the findings from the place `from` on what `ignores` silence, and says what is wrong with them.

@@ -7,7 +7,7 @@ pub(super) mod output;
 mod patch;
 mod progress;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
 use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe};
@@ -28,9 +28,14 @@ use manifest::{Lint, Outcome};
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
-    let mut run = Run::of(&arguments.input, &arguments.policy, !arguments.no_ignores)?;
-    if !arguments.no_ignores {
-        baseline::apply(&mut run, &arguments.input)?;
+    let task = Task::new(&arguments.input, &arguments.policy)?;
+    let with_ignores = !arguments.no_ignores;
+    let (mut run, baseline) = rayon::join(
+        || task.run(with_ignores),
+        || with_ignores.then(|| baseline::load(&arguments.input, &task.policy)).transpose(),
+    );
+    if let Some((path, baseline)) = baseline?.flatten() {
+        baseline::apply(&mut run, &path, baseline, &task.policy);
     }
     let mut report = run.report;
     if let Some(reference) = &arguments.changed_since {
@@ -51,51 +56,57 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     let code = exit_code(&report, arguments);
     let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
     // The program ends here: the system takes back a tree of texts at once.
-    std::mem::forget(report);
+    std::mem::forget((task, report));
     Ok(if is_written { code } else { TROUBLE })
 }
 
-/// What came of judging all that the arguments name.
-pub(super) struct Run {
+/// What is to be judged, and by what.
+pub(super) struct Task<'a> {
+    input: &'a InputArgs,
+    found: Found,
+    /// Whether it leaves out something that is there, or some of the rules.
+    is_narrowed: bool,
     /// The policy.
     pub(super) policy: Policy,
-    /// What was found; what the baseline holds isn't taken out.
+}
+
+/// What came of judging it.
+pub(super) struct Run {
+    /// What was found; what a baseline holds isn't taken out.
     pub(super) report: Report,
+    /// The exemptions that were used, by their places in the policy's list.
+    pub(super) used: BTreeSet<usize>,
     /// Whether it saw all that the policy is for, by all of its rules.
     pub(super) is_whole: bool,
 }
 
-impl Run {
-    /// Judges what the arguments name.
-    pub(super) fn of(input: &InputArgs, policy: &PolicyArgs, with_ignores: bool) -> anyhow::Result<Self> {
+impl<'a> Task<'a> {
+    /// That of judging what the arguments name by the policy that they ask for.
+    pub(super) fn new(input: &'a InputArgs, policy: &PolicyArgs) -> anyhow::Result<Self> {
         let settings = settings(input)?;
-        let (loaded, found) =
+        let (policy_there, found) =
             rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
-        Self::judge(input, loaded?, found, is_narrowed(input, policy), with_ignores)
+        let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
+        let mut task = Self { input, found, is_narrowed, policy: policy_there? };
+        exclude(&task.policy, &mut task.found)?;
+        Ok(task)
     }
 
-    /// Judges what the arguments name under a policy that is there.
-    pub(super) fn under(input: &InputArgs, policy: Policy) -> anyhow::Result<Self> {
+    /// That of judging what the arguments name by a policy that is there.
+    pub(super) fn under(input: &'a InputArgs, policy: Policy) -> anyhow::Result<Self> {
         let found = input::discover(&input.paths, &settings(input)?);
-        Self::judge(input, policy, found, true, true)
+        Ok(Self { input, found, is_narrowed: true, policy })
     }
 
-    fn judge(
-        input: &InputArgs,
-        policy: Policy,
-        mut found: Found,
-        is_narrowed: bool,
-        with_ignores: bool,
-    ) -> anyhow::Result<Self> {
-        exclude(&policy, &mut found)?;
-        let lint =
-            Lint { policy: &policy, today: policy::today(), with_ignores, parse_all: input.strict_parse };
-        let (mut report, used) = lint_all(&lint, &found);
-        let is_whole = !is_narrowed && policy::covers(&input.paths, &policy);
-        report.findings.extend(policy::findings(&policy, is_whole.then_some(&used), lint.today));
+    /// Judges; `with_ignores` lets comments and annotations silence.
+    pub(super) fn run(&self, with_ignores: bool) -> Run {
+        let policy = &self.policy;
+        let lint = Lint { policy, today: policy::today(), with_ignores, parse_all: self.input.strict_parse };
+        let (mut report, used) = lint_all(&lint, &self.found);
+        let is_whole = !self.is_narrowed && policy::covers(&self.input.paths, policy);
+        report.findings.extend(policy::findings(policy, is_whole.then_some(&used), lint.today));
         report.findings.par_sort_by(Located::order);
-        std::mem::forget(found);
-        Ok(Self { policy, report, is_whole })
+        Run { report, used, is_whole }
     }
 }
 
@@ -108,28 +119,23 @@ fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
     })
 }
 
-/// Whether a run doesn't see all that is there, by all rules.
-fn is_narrowed(input: &InputArgs, policy: &PolicyArgs) -> bool {
-    policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty()
-}
-
 /// Leaves out what the policy excludes, by globs that are relative to its folder.
 fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
     }
-    let mut globs = Vec::new();
+    let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
     for (folder, glob) in &policy.exclude {
         globs.extend(policy::real(folder).zip(Some(input::globs([glob.as_str()])?)));
     }
-    let is_excluded = |name: &str| {
-        let path = policy::real(Path::new(name));
-        let inside = |(folder, glob): &(PathBuf, GlobSet)| {
-            path.as_deref()
-                .and_then(|path| path.strip_prefix(folder).ok())
-                .is_some_and(|path| glob.is_match(path))
-        };
-        globs.iter().any(inside)
+    // A tree has few folders beside its files; a link is named by where it stands.
+    let mut folders: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
+    let mut is_excluded = |name: &str| {
+        let path = Path::new(name);
+        let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else { return false };
+        let real = folders.entry(parent.to_owned()).or_insert_with(|| policy::real(parent));
+        let Some(path) = real.as_ref().map(|folder| folder.join(file)) else { return false };
+        globs.iter().any(|(folder, glob)| path.strip_prefix(folder).is_ok_and(|path| glob.is_match(path)))
     };
     found.inputs.retain(|input| input.origin == Origin::Stdin || !is_excluded(&input.name));
     found.errors.retain(|error| !is_excluded(&error.name));
@@ -137,7 +143,7 @@ fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
 }
 
 /// The report of all that was found, and the exemptions that were used; the same at any number of threads.
-fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, Vec<usize>) {
+fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>) {
     let patches = kustomize::patches(&found.inputs);
     let judge = |input: &Input| {
         let read = || {
@@ -163,8 +169,7 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, Vec<usize>) {
     });
     let mut whole = Outcome { errors: found.errors.iter().map(unreadable).collect(), ..Outcome::default() };
     outcomes.into_iter().for_each(|outcome| whole.add(outcome));
-    let used = whole.used;
-    let Outcome { counts, findings, errors, suppressed, .. } = whole;
+    let Outcome { counts, findings, errors, suppressed, used } = whole;
     let mut report = Report { counts, findings, errors, suppressed, outside: None };
     report.counts.charts = found.charts.len();
     join_templates(&mut report.errors);

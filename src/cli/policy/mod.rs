@@ -2,6 +2,7 @@
 
 mod command;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,24 +15,30 @@ use crate::report::{self, Located, Place};
 
 pub(super) use command::run;
 
-/// A policy that can't be used, as it is shown.
+/// A file that nothing can be judged with, as it is shown.
 #[derive(Debug)]
-pub(super) struct BadPolicy(pub(super) Vec<Problem>);
+pub(super) struct Refused {
+    /// What the file would be: a policy or a baseline.
+    pub(super) what: &'static str,
+    /// What is wrong with it.
+    pub(super) problems: Vec<Problem>,
+}
 
-impl fmt::Display for BadPolicy {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.0 {
+        let Self { what, problems } = self;
+        for problem in problems {
             let place = problem.place.as_ref().map(|(file, span)| (&**file, *span));
-            f.write_str(&report::diagnostic("policy", &problem.message, &problem.path, place))?;
+            f.write_str(&report::diagnostic(what, &problem.message, &problem.path, place))?;
         }
-        match self.0.len() {
-            1 => f.write_str("The policy has 1 problem; nothing was judged.\n"),
-            count => writeln!(f, "The policy has {count} problems; nothing was judged."),
+        match problems.len() {
+            1 => writeln!(f, "The {what} has 1 problem; nothing was judged."),
+            count => writeln!(f, "The {what} has {count} problems; nothing was judged."),
         }
     }
 }
 
-impl std::error::Error for BadPolicy {}
+impl std::error::Error for Refused {}
 
 /// The policy that the arguments ask for: the file that they name, else the one that holds here.
 pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
@@ -50,7 +57,7 @@ pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     match file {
         Some(file) => Policy::load(&file, &overrides).map_err(|error| match error {
             PolicyError::Rule(unknown) => unknown.into(),
-            PolicyError::Files(problems) => BadPolicy(problems).into(),
+            PolicyError::Files(problems) => Refused { what: "policy", problems }.into(),
         }),
         None => Ok(Policy::of_profile(arguments.profile.unwrap_or_default(), &overrides)?),
     }
@@ -63,7 +70,7 @@ pub(super) fn today() -> Date {
 
 /// What is to be said of the exemptions of a policy: those that have expired, and those that matched nothing,
 /// where `used` holds all that anything could match; none where it doesn't.
-pub fn findings(policy: &Policy, used: Option<&[usize]>, today: Date) -> Vec<Located> {
+pub fn findings(policy: &Policy, used: Option<&BTreeSet<usize>>, today: Date) -> Vec<Located> {
     let mut found = Vec::new();
     for (index, exemption) in policy.exemptions.iter().enumerate() {
         let Some(place) = &exemption.place else { continue };
