@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use rayon::prelude::*;
-use volcheck::cli::manifest::{self, Lint};
+use volcheck::cli::manifest::{self, Lint, Role};
 use volcheck::input::{Settings, discover};
 use volcheck::policy::{Date, Overrides, Policy, Profile};
 use volcheck::source::{File, count_events, harmless_objects, split};
@@ -100,5 +100,8 @@ fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
 
 fn lint_all(texts: Vec<Vec<u8>>, policy: &Policy) -> usize {
     let lint = Lint { policy, today: Date::MIN, with_ignores: true, parse_all: false };
-    texts.into_par_iter().map(|bytes| manifest::lint(&lint, "f.yaml", bytes, false).findings.len()).sum()
+    texts
+        .into_par_iter()
+        .map(|bytes| manifest::lint(&lint, "f.yaml", bytes, &Role::File).findings.len())
+        .sum()
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::ArgPredicate;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::lint::output::Output;
 use crate::finding::Severity;
@@ -51,9 +52,22 @@ pub(super) enum Command {
 /// What is read.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// Files, folders or globs; `-` is standard input
-    #[arg(default_value = ".")]
+    /// Files, folders or globs; `-` is standard input. The folder here, where nothing is to be rendered either
+    #[arg(default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(super) paths: Vec<String>,
+    /// What this chart renders to, by your own helm (may be given several times)
+    #[arg(long, value_name = "CHART")]
+    pub(super) helm: Vec<String>,
+    /// The values for the charts (may be given several times)
+    #[arg(long, short = 'f', value_name = "FILE", requires = "helm")]
+    pub(super) values: Vec<PathBuf>,
+    /// The version of Kubernetes that the charts are rendered for; by default helm's own
+    #[arg(long, value_name = "VERSION", requires = "helm")]
+    pub(super) kube_version: Option<String>,
+    /// What the kustomization in this folder renders to, by your own kustomize or kubectl (may be given several
+    /// times)
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) kustomize: Vec<String>,
     /// Don't read these, even when they are named (may be given several times)
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
@@ -112,6 +126,15 @@ pub(super) struct LintArgs {
     /// Show what is silenced, too, and by what, in text, concise, json and jsonl
     #[arg(long)]
     pub(super) show_suppressed: bool,
+    /// Say which policy holds and what was read, on standard error; twice, for each file
+    #[arg(long, short = 'v', action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Print the names of what would be read, and judge nothing
+    #[arg(long)]
+    pub(super) show_files: bool,
+    /// Say how long each part of the run took, on standard error
+    #[arg(long)]
+    pub(super) timings: bool,
     /// Colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,

@@ -23,7 +23,7 @@ const FILE_NAME: &str = ".volcheck-baseline.json";
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let task = Task::new(&arguments.input, &arguments.policy)?;
     let (run, policy) = (task.run(true), &task.policy);
-    let path = path(&arguments.input, policy).unwrap_or_else(|| match &policy.folder {
+    let path = path(&arguments.input, policy).unwrap_or_else(|| match policy.folder() {
         Some(folder) => folder.join(FILE_NAME),
         None => PathBuf::from(FILE_NAME),
     });
@@ -122,6 +122,6 @@ pub fn stale(baseline: &Baseline<'_>, path: &str, policy: &Policy) -> Option<Loc
         .why(format!("they would hide what comes back: {}{more}", first.join("; ")))
         .help("`volcheck baseline --prune` takes out what is gone");
     let finding = policy.leveled(finding).filter(|_| count > 0)?;
-    let place = Place { path: path.into(), file: None, primary: None, related: Vec::new() };
+    let place = Place::of_file(path);
     Some(Located::new(finding, place))
 }

@@ -71,7 +71,7 @@ profile: recommended
         text.push_str("\n# lint:\n");
     } else {
         text.push_str(
-            "\nlint:\n  # Raw templates, which are no YAML: render them, `helm template CHART | volcheck lint -`.\n  exclude:\n",
+            "\nlint:\n  # Raw templates, which are no YAML: render them, `volcheck lint --helm CHART`.\n  exclude:\n",
         );
         charts
             .iter()

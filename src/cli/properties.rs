@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::lint::manifest::{self, Lint, Outcome};
+use super::lint::manifest::{self, Lint, Outcome, Role};
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Date, Overrides, Policy, Profile};
@@ -25,7 +25,7 @@ fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
         &Lint { policy: &every_rule(), today: Date::MIN, with_ignores: true, parse_all },
         "f.yaml",
         bytes.to_vec(),
-        false,
+        &Role::File,
     )
 }
 

@@ -3,6 +3,7 @@
 //! It finds and reads; what the bytes mean is for `source`.
 
 mod git;
+mod render;
 
 use std::fs;
 use std::io::{self, Read};
@@ -15,9 +16,13 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use crate::source::MAX_FILE_BYTES;
 
 pub use git::Changes;
+pub use render::{Rendering, is_kustomization};
 
 /// More than this isn't read: one byte over what is taken, so that the rest is seen to be too much.
 const MAX_BYTES: u64 = MAX_FILE_BYTES as u64 + 1;
+
+/// The name of standard input where it is given none.
+pub const STDIN: &str = "<stdin>";
 
 /// Where the text of a manifest comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub enum Origin {
     Path(PathBuf),
     /// Standard input.
     Stdin,
+    /// What a program of the user renders.
+    Rendered(Rendering),
 }
 
 /// Something to read.
@@ -85,7 +92,7 @@ pub fn discover(arguments: &[String], settings: &Settings) -> Found {
     for argument in arguments {
         let path = Path::new(argument);
         if argument == "-" {
-            let name = settings.stdin_name.clone().unwrap_or_else(|| "<stdin>".to_owned());
+            let name = settings.stdin_name.clone().unwrap_or_else(|| STDIN.to_owned());
             found.inputs.push(Input { name, origin: Origin::Stdin });
         } else if path.is_dir() {
             walk(path, None, settings, &mut found);
@@ -247,7 +254,7 @@ fn shown(path: &Path) -> String {
 pub fn is_file(input: &Input) -> bool {
     match &input.origin {
         Origin::Path(path) => path.is_file(),
-        Origin::Stdin => false,
+        Origin::Stdin | Origin::Rendered(_) => false,
     }
 }
 
@@ -256,6 +263,7 @@ pub fn read(input: &Input) -> Result<Vec<u8>, InputError> {
     let failed = |message: String| InputError { name: input.name.clone(), message };
     let mut bytes = Vec::new();
     match &input.origin {
+        Origin::Rendered(rendering) => bytes = rendering.run(MAX_BYTES).map_err(failed)?,
         Origin::Stdin => {
             io::stdin()
                 .lock()

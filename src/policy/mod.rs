@@ -75,8 +75,8 @@ pub struct Policy {
     pub exclude: Vec<(PathBuf, String)>,
     /// The baseline's file.
     pub baseline: Option<PathBuf>,
-    /// The folder that the policy is for; none without a file.
-    pub folder: Option<PathBuf>,
+    /// The policy's file.
+    pub file: Option<PathBuf>,
     /// What the documents say, as it is written, but for rules and what lint alone knows.
     written: Document,
 }
@@ -135,8 +135,13 @@ impl Policy {
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
         let layers = load::load(path).map_err(PolicyError::Files)?;
         let mut policy = Self::resolve(layers, overrides).map_err(PolicyError::Rule)?;
-        policy.folder = Some(path.parent().unwrap_or(Path::new("")).to_owned());
+        policy.file = Some(path.to_owned());
         Ok(policy)
+    }
+
+    /// The folder that the policy is for; none without a file.
+    pub fn folder(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.parent().unwrap_or(Path::new("")))
     }
 
     /// Puts the layers over one another, the last on top.
@@ -168,7 +173,7 @@ impl Policy {
             controllers: Vec::new(),
             exclude: Vec::new(),
             baseline: None,
-            folder: None,
+            file: None,
             written: Document::default(),
         };
         layers.into_iter().for_each(|layer| policy.put(layer));

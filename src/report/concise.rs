@@ -21,7 +21,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
             printable(&located.place.path),
             finding.severity,
             finding.rule,
-            printable(&finding.message)
+            printable(&located.message())
         );
     }
     if style.statistics {

@@ -46,7 +46,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
 fn annotation(located: &Located, out: &mut String) {
     let finding = &located.finding;
     let mut properties = format!("file={}", property(&printable(located.file())));
-    if let Some(span) = located.place.primary {
+    if let Some(span) = located.span() {
         let (start, end) = (span.start, span.end);
         let _ = write!(
             properties,

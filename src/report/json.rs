@@ -51,6 +51,7 @@ pub(super) struct Entry<'r> {
     object: Option<Object<'r>>,
     field_path: Option<String>,
     file: &'r str,
+    rendered: bool,
     span: Option<SpanEntry>,
     label: &'r str,
     related: Vec<Related<'r>>,
@@ -144,6 +145,7 @@ pub(super) fn entry(located: &Located) -> Entry<'_> {
         object: finding.object.as_deref().map(object),
         field_path: finding.object.is_some().then(|| primary.path.to_string()),
         file: &located.place.path,
+        rendered: located.place.is_rendered,
         span: located.place.primary.map(span),
         label: &primary.text,
         related: related

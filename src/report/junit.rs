@@ -39,9 +39,9 @@ fn case(located: &Located, kind: NonSuccessKind) -> TestCase {
     let finding = &located.finding;
     let (line, column) = located.line_and_column();
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(xml(&finding.message)).set_type(finding.rule).set_description(description(located));
+    status.set_message(xml(&located.message())).set_type(finding.rule).set_description(description(located));
     // GitLab drops what has the name of another.
-    let name = format!("{} at {line}:{column}: {}", finding.rule, finding.message);
+    let name = format!("{} at {line}:{column}: {}", finding.rule, located.message());
     let mut case = TestCase::new(xml(&name), status);
     case.set_classname(xml(located.file()));
     case

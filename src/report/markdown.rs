@@ -63,7 +63,7 @@ fn row(located: &Located) -> String {
         "| {} | {} | {} | {line}:{column}{object} |\n",
         finding.severity,
         code(finding.rule),
-        prose(&finding.message)
+        prose(&located.message())
     )
 }
 

@@ -21,6 +21,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
+use crate::model::printable;
 use crate::rules;
 use crate::source::{File, Span};
 
@@ -52,6 +53,15 @@ pub struct Place {
     pub primary: Option<Span>,
     /// The related places, in the order of the finding's.
     pub related: Vec<Span>,
+    /// Whether the text is what the file renders to: the places are in that, and none in the file itself.
+    pub is_rendered: bool,
+}
+
+impl Place {
+    /// A file as a whole.
+    pub fn of_file(path: &str) -> Self {
+        Self { path: path.into(), file: None, primary: None, related: Vec::new(), is_rendered: false }
+    }
 }
 
 impl Located {
@@ -74,8 +84,29 @@ impl Located {
             .then_with(|| self.finding.message.cmp(&other.finding.message))
     }
 
+    /// The line and the column in the file: its first, where they aren't known.
     fn line_and_column(&self) -> (usize, usize) {
-        self.place.primary.map_or((1, 1), |span| (span.start.line, span.start.column))
+        self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
+    }
+
+    /// The primary place, where that is one in the file.
+    fn span(&self) -> Option<Span> {
+        self.place.primary.filter(|_| !self.place.is_rendered)
+    }
+
+    /// The file's name, as people are shown it.
+    fn path(&self) -> Cow<'_, str> {
+        let path = printable(&self.place.path);
+        if self.place.is_rendered { format!("{path} (rendered)").into() } else { path }
+    }
+
+    /// What is wrong, and the line of what is rendered, where a format can only name one in a file.
+    fn message(&self) -> Cow<'_, str> {
+        let message = self.finding.message.as_str();
+        match self.place.primary.filter(|_| self.place.is_rendered) {
+            Some(span) => format!("{message} (rendered, line {})", span.start.line).into(),
+            None => message.into(),
+        }
     }
 
     /// Its file, as code hosts name it.
@@ -86,8 +117,8 @@ impl Located {
     /// What is wrong and what to do, where a format has one text for both.
     fn sentence(&self) -> String {
         match self.finding.help.as_ref() {
-            "" => self.finding.message.clone(),
-            help => format!("{}. {help}", self.finding.message),
+            "" => self.message().into_owned(),
+            help => format!("{}. {help}", self.message()),
         }
     }
 }

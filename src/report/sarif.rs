@@ -108,7 +108,7 @@ fn rule(id: &str) -> Option<Value> {
 
 fn result(located: &Located, index: Option<usize>) -> Value {
     let finding = &located.finding;
-    let mut location = physical(located, located.place.primary);
+    let mut location = physical(located, located.span());
     if let Some(id) = &finding.object {
         let name = format!("{id}, {}", finding.primary.path);
         location["logicalLocations"] = json!([{ "fullyQualifiedName": name }]);
@@ -118,7 +118,7 @@ fn result(located: &Located, index: Option<usize>) -> Value {
         .iter()
         .zip(&located.place.related)
         .map(|(label, span)| {
-            let mut location = physical(located, Some(*span));
+            let mut location = physical(located, Some(*span).filter(|_| !located.place.is_rendered));
             location["message"] = json!({ "text": label.text });
             location
         })
@@ -159,6 +159,9 @@ fn physical(located: &Located, span: Option<Span>) -> Value {
             "endLine": span.end.line,
             "endColumn": span.end.column.max(span.start.column + 1),
         });
+    }
+    if located.place.is_rendered {
+        physical["region"] = json!({ "startLine": 1 });
     }
     json!({ "physicalLocation": physical })
 }

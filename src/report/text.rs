@@ -51,7 +51,7 @@ fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
         group = group.element(origin(located));
     }
     if let Some((snippet, _)) = snippet {
-        group = group.element(if is_part { snippet } else { snippet.path(printable(&located.place.path)) });
+        group = group.element(if is_part { snippet } else { snippet.path(located.path()) });
     }
     let mut block = renderer.render(&[group]);
     block.push('\n');
@@ -131,7 +131,7 @@ fn article(by: SuppressedBy) -> &'static str {
 
 /// The place by itself, for where there is no text of whole lines that the renderer could count in.
 fn origin(located: &Located) -> annotate_snippets::Origin<'_> {
-    let origin = annotate_snippets::Origin::path(printable(&located.place.path));
+    let origin = annotate_snippets::Origin::path(located.path());
     match located.place.primary {
         Some(Span { start, .. }) => origin.line(start.line).char_column(start.column),
         None => origin,

@@ -40,7 +40,7 @@
 //! ## When to allow it
 //!
 //! It can't be silenced by a comment, only left out by its path: `--exclude 'chart/templates/**'`. Render charts
-//! instead (`helm template CHART | volcheck lint -`).
+//! instead (`volcheck lint --helm CHART`).
 //!
 //! ## References
 //!

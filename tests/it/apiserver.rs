@@ -141,7 +141,7 @@ fn base64(text: &str) -> Vec<u8> {
 /// Lints a case: the rules that found something, and those that name what couldn't be judged.
 fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
     let lint = volcheck::cli::manifest::Lint { policy, today: TODAY, with_ignores: true, parse_all: true };
-    let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, false);
+    let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, &volcheck::cli::manifest::Role::File);
     let found = outcome.findings.iter().map(|located| located.finding.rule).collect();
     let errors =
         outcome.errors.iter().map(|located| format!("{}: {}", located.finding.rule, located.finding.message));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use volcheck::rules;
 
 use crate::reports::{out, volcheck};
-use crate::support::{lint, root, selecting};
+use crate::support::{folder, lint, root, selecting};
 
 const FIRST: &str = "examples/first/agent.yaml";
 
@@ -251,4 +251,44 @@ fn every_flag_of_the_command_line_is_exercised() {
     assert!(flags.len() > 25, "{flags:?}");
     let missing: Vec<_> = flags.iter().filter(|flag| !tests.contains(**flag)).collect();
     assert!(missing.is_empty(), "no test uses {missing:?}");
+}
+
+#[test]
+fn what_a_run_says_of_itself_goes_to_standard_error() {
+    let folder = folder(&[
+        ("volcheck.yaml", "version: 1\nprofile: baseline\n"),
+        ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\nno: object\n"),
+        ("b/c.json", "{}"),
+    ]);
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .arg("lint")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("volcheck");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (_, quiet, none) = run(&[]);
+    assert_eq!(none, "");
+    let policy = "policy: volcheck.yaml, profile baseline\n";
+    let total = "files: 3, objects: 1, with volumes: 0, other documents: 3\n";
+    assert_eq!(run(&["-v"]), (Some(0), quiet.clone(), format!("{policy}{total}")));
+    let each = "a.yaml: objects: 1, with volumes: 0, other documents: 1\n";
+    let (_, out, err) = run(&["--verbose", "--verbose"]);
+    assert!(out == quiet && err.starts_with(&format!("{policy}{each}")) && err.ends_with(total), "{err}");
+    assert_eq!(run(&["-v", "--no-policy"]).2.lines().next(), Some("policy: none, profile recommended"));
+    let (code, out, err) = run(&["--timings"]);
+    assert_eq!((code, out), (Some(0), quiet));
+    let parts: Vec<_> = err.lines().filter_map(|line| line.split_once(": ")).map(|(part, _)| part).collect();
+    assert_eq!(parts, ["policy and names", "reading and judging", "reporting"]);
+    assert!(err.lines().all(|line| line.ends_with(" ms")), "{err}");
+    assert_eq!(
+        run(&["--show-files"]),
+        (Some(0), "a.yaml\nb/c.json\nvolcheck.yaml\n".to_owned(), String::new())
+    );
+    let (code, out, err) = run(&["--show-files", "--exclude", "b/**", "a.yaml", "no*.yaml"]);
+    assert_eq!((code, out.as_str()), (Some(2), "a.yaml\n"), "{err}");
+    assert!(err.contains("no*.yaml can't be read: no file matches the glob"), "{err}");
 }

@@ -45,7 +45,7 @@ fn located(severity: Severity, line: usize, path: &str, message: &str) -> Locate
     }));
     let start = Position { line, column: 3, offset: 0 };
     let span = Span { start, end: Position { column: 5, ..start } };
-    let place = Place { path: path.into(), file: None, primary: Some(span), related: Vec::new() };
+    let place = Place { primary: Some(span), ..Place::of_file(path) };
     Located::new(finding, place)
 }
 

@@ -14,7 +14,10 @@ mod house;
 mod outputs;
 mod paths;
 mod policy;
+mod policy_keys;
 mod properties;
+#[cfg(unix)]
+mod render;
 mod reports;
 mod rules;
 mod spans;

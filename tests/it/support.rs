@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use volcheck::cli::manifest::{self, Lint, Outcome};
+use volcheck::cli::manifest::{self, Lint, Outcome, Role};
 use volcheck::finding::Severity;
 use volcheck::model::PathPattern;
 use volcheck::policy::{Date, Level, Overrides, Policy, Profile};
@@ -44,7 +44,7 @@ pub fn all_rules() -> Policy {
 /// What comes of a text.
 pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
     let lint = Lint { policy, today: TODAY, with_ignores: true, parse_all: false };
-    manifest::lint(&lint, name, text.as_bytes().to_vec(), false)
+    manifest::lint(&lint, name, text.as_bytes().to_vec(), &Role::File)
 }
 
 /// The day of the tests.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use volcheck::cli::manifest::{self, Lint};
+use volcheck::cli::manifest::{self, Lint, Role};
 use volcheck::cli::properties::plain_holds;
 use volcheck::finding::Severity;
 use volcheck::policy::holds_no_volume;
@@ -81,7 +81,7 @@ fn the_sniff_changes_nothing() {
                 &Lint { policy: &policy, today: TODAY, with_ignores: true, parse_all },
                 &name,
                 bytes.clone(),
-                false,
+                &Role::File,
             )
         });
         // What is skipped isn't judged for syntax: the property is one of documents that parse.

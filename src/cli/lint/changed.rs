@@ -19,9 +19,9 @@ pub(super) fn keep(report: &mut Report, reference: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether git can't know it: it came by standard input.
+/// Whether git can't know it: it came by standard input, or it is rendered from more than one file.
 fn is_given(located: &Located) -> bool {
-    !Path::new(&*located.place.path).exists()
+    located.place.is_rendered || !Path::new(&*located.place.path).exists()
 }
 
 fn is_touched(changes: &Changes, located: &Located) -> bool {

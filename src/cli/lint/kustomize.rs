@@ -5,16 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::input::{self, Input, Origin};
+use crate::input::{self, Input, is_kustomization};
 use crate::source::{File, Tree, decode};
-
-/// The names that kustomize looks for.
-const NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
-/// Whether a file of this name is a kustomization, whatever stands in it.
-pub(super) fn is_kustomization(name: &str) -> bool {
-    Path::new(name).file_name().is_some_and(|file| NAMES.iter().any(|known| file == *known))
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -31,10 +23,8 @@ struct Patch {
 
 /// The names of the inputs that a kustomization among them patches with.
 pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
-    let kustomizations =
-        inputs.iter().filter(|input| input.origin != Origin::Stdin && is_kustomization(&input.name));
     let mut names = HashSet::new();
-    for input in kustomizations {
+    for input in inputs.iter().filter(|input| is_kustomization(&input.name)) {
         // What can't be read or decoded here is reported where the file itself is linted.
         let Some(kustomization) = read(input) else { continue };
         let folder = Path::new(&input.name).parent().unwrap_or(Path::new(""));
@@ -47,7 +37,7 @@ pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
 }
 
 fn read(input: &Input) -> Option<Kustomization> {
-    // A pipe can be read once only, and not here.
+    // A pipe can be read once only, and not here; what is rendered patches nothing.
     if !input::is_file(input) {
         return None;
     }

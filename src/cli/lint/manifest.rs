@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
-use super::kustomize::is_kustomization;
 use super::patch;
 use crate::engine::{Case, Judged, judge};
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
+use crate::input::is_kustomization;
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Date, Policy};
 use crate::report::{Counts, Located, Place};
@@ -34,6 +35,21 @@ pub struct Lint<'p> {
     pub with_ignores: bool,
     /// Whether documents that can't hold a volume are parsed, too.
     pub parse_all: bool,
+}
+
+/// What a manifest's text is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A file's.
+    File,
+    /// A file's that a kustomization patches others with.
+    Patch,
+    /// A stream's: where helm has rendered it, its comments say from which templates.
+    Stream,
+    /// What this chart renders to.
+    Chart(String),
+    /// What a kustomization renders to.
+    Kustomization,
 }
 
 /// What came of one manifest, or of a part of it.
@@ -66,11 +82,11 @@ impl Outcome {
     }
 }
 
-/// Judges the manifest `name`; `is_patch` says that a kustomization patches others with it.
-pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outcome {
+/// Judges the manifest `name`.
+pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, role: &Role) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.counts.files = 1;
-    outcome.counts.kustomizations = usize::from(is_kustomization(name));
+    outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     let file = match File::decode(name, bytes) {
         Ok(file) => Arc::new(file),
         Err(error) => {
@@ -79,7 +95,7 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
                 Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
                     .help("save it as UTF-8");
             let primary = Some(Span { start: at, end: at });
-            let place = Place { path: name.into(), file: None, primary, related: Vec::new() };
+            let place = Place { primary, ..Place::of_file(name) };
             outcome.errors.push(Located::new(finding, place));
             return outcome;
         }
@@ -90,15 +106,17 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
         lint,
         file: &file,
         path: name.into(),
-        is_patch,
+        is_patch: *role == Role::Patch,
+        is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
         may_hold_patch: holds(b"$patch"),
         may_ignore: lint.with_ignores && holds(b"volcheck"),
     };
     if let [chunk] = chunks.as_slice() {
-        outcome.add(reader.chunk(chunk));
+        outcome.add(reader.of_template(chunk, role).chunk(chunk));
     } else {
         // The unit of work is the document: one file may hold most of a tree.
-        let parts: Vec<_> = chunks.par_iter().map(|chunk| reader.chunk(chunk)).collect();
+        let parts: Vec<_> =
+            chunks.par_iter().map(|chunk| reader.of_template(chunk, role).chunk(chunk)).collect();
         parts.into_iter().for_each(|part| outcome.add(part));
     }
     if reader.may_ignore {
@@ -108,10 +126,13 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, is_patch: bool) -> Outc
     outcome
 }
 
+#[derive(Clone)]
 struct Reader<'r> {
     lint: &'r Lint<'r>,
     file: &'r Arc<File>,
     path: Arc<str>,
+    /// The text is what the file at the path renders to.
+    is_rendered: bool,
     /// A kustomization patches others with this file.
     is_patch: bool,
     /// The word `$patch` stands somewhere in it.
@@ -121,6 +142,24 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// The reader of a document, which helm may have rendered from a template of its own.
+    fn of_template(&self, chunk: &Chunk, role: &Role) -> Self {
+        let template = match role {
+            Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
+            Role::File | Role::Patch | Role::Kustomization => None,
+        };
+        let Some(template) = template else { return self.clone() };
+        let path = match role {
+            // Its first part is the chart's name; whose folder may have another one.
+            Role::Chart(chart) if Path::new(chart).is_dir() => {
+                let inner = template.split_once('/').map_or(template, |(_, inner)| inner);
+                Path::new(chart).join(inner).to_string_lossy().into()
+            }
+            _ => template.into(),
+        };
+        Self { path, is_rendered: true, ..self.clone() }
+    }
+
     fn chunk(&self, chunk: &Chunk) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(separator) = &chunk.bad_separator {
@@ -172,7 +211,7 @@ impl Reader<'_> {
         let text = &self.file.text()[chunk.range.clone()];
         if let Some(template) = template(text, error.span.start - chunk.range.start) {
             let finding = unanalyzed(RAW_TEMPLATE)
-                .help("render it (`helm template CHART | volcheck lint -`), or leave it out (`--exclude 'CHART/templates/**'`)");
+                .help("render it (`--helm CHART`), or leave it out (`--exclude 'CHART/templates/**'`)");
             return self.at(finding, chunk.range.start + template.start..chunk.range.start + template.end);
         }
         let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
@@ -439,6 +478,7 @@ impl Reader<'_> {
             file: Some(Arc::clone(self.file)),
             primary: Some(span(&finding.primary)),
             related: finding.related.iter().map(span).collect(),
+            is_rendered: self.is_rendered,
         };
         Located { object: Some(tree.range(root)), ..Located::new(finding, place) }
     }
@@ -449,9 +489,17 @@ impl Reader<'_> {
             file: Some(Arc::clone(self.file)),
             primary: Some(self.file.span(range)),
             related: Vec::new(),
+            is_rendered: self.is_rendered,
         };
         Located::new(finding, place)
     }
+}
+
+/// The template that helm names in the comments before a document.
+fn source_comment(text: &str) -> Option<&str> {
+    let lines = text.lines().map(str::trim);
+    let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
+    head.find_map(|line| line.strip_prefix("# Source: "))
 }
 
 /// The action of a template that a text was refused for at the byte `at`: the nearest before it, else the first.

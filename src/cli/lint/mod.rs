@@ -1,5 +1,6 @@
 //! `volcheck lint`
 
+mod about;
 mod changed;
 mod kustomize;
 pub mod manifest;
@@ -20,15 +21,23 @@ use rayon::prelude::*;
 use super::args::{FailOn, InputArgs, LintArgs, PolicyArgs, When};
 use super::{CLEAN, FINDINGS, TROUBLE, baseline, complain, policy, print};
 use crate::finding::{Finding, Severity};
-use crate::input::{self, Found, Input, InputError, Origin};
-use crate::model::FieldPath;
+use crate::input::{self, Found, Input, InputError, Origin, Rendering};
+use crate::model::{FieldPath, printable};
 use crate::policy::Policy;
-use crate::report::{self, Located, Place, Report, Style};
-use manifest::{Lint, Outcome};
+use crate::report::{self, Counts, Located, Place, Report, Style};
+use manifest::{Lint, Outcome, Role};
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
+    let mut timings = about::Timings::start();
     let task = Task::new(&arguments.input, &arguments.policy)?;
+    timings.end("policy and names");
+    if arguments.verbose > 0 {
+        complain(&about::policy(&task.policy));
+    }
+    if arguments.show_files {
+        return Ok(show_files(&task.found));
+    }
     let with_ignores = !arguments.no_ignores;
     let (mut run, baseline) = rayon::join(
         || task.run(with_ignores),
@@ -36,6 +45,11 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     );
     if let Some((path, baseline)) = baseline?.flatten() {
         baseline::apply(&mut run, &path, baseline, &task.policy);
+    }
+    timings.end("reading and judging");
+    if arguments.verbose > 0 {
+        let by_each = arguments.verbose > 1;
+        complain(&about::inputs(&task.found.inputs, &run.counts, &run.report.counts, by_each));
     }
     let mut report = run.report;
     if let Some(reference) = &arguments.changed_since {
@@ -55,6 +69,10 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     }
     let code = exit_code(&report, arguments);
     let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
+    timings.end("reporting");
+    if arguments.timings {
+        complain(&timings.text());
+    }
     // The program ends here: the system takes back a tree of texts at once.
     std::mem::forget((task, report));
     Ok(if is_written { code } else { TROUBLE })
@@ -74,6 +92,8 @@ pub(super) struct Task<'a> {
 pub(super) struct Run {
     /// What was found; what a baseline holds isn't taken out.
     pub(super) report: Report,
+    /// What was seen in each input.
+    counts: Vec<Counts>,
     /// The exemptions that were used, by their places in the policy's list.
     pub(super) used: BTreeSet<usize>,
     /// Whether it saw all that the policy is for, by all of its rules.
@@ -89,12 +109,14 @@ impl<'a> Task<'a> {
         let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
         let mut task = Self { input, found, is_narrowed, policy: policy_there? };
         exclude(&task.policy, &mut task.found)?;
+        task.found.inputs.extend(rendered(input, &task.policy.namespace));
         Ok(task)
     }
 
     /// That of judging what the arguments name by a policy that is there.
     pub(super) fn under(input: &'a InputArgs, policy: Policy) -> anyhow::Result<Self> {
-        let found = input::discover(&input.paths, &settings(input)?);
+        let mut found = input::discover(&input.paths, &settings(input)?);
+        found.inputs.extend(rendered(input, &policy.namespace));
         Ok(Self { input, found, is_narrowed: true, policy })
     }
 
@@ -102,11 +124,11 @@ impl<'a> Task<'a> {
     pub(super) fn run(&self, with_ignores: bool) -> Run {
         let policy = &self.policy;
         let lint = Lint { policy, today: policy::today(), with_ignores, parse_all: self.input.strict_parse };
-        let (mut report, used) = lint_all(&lint, &self.found);
+        let (mut report, used, counts) = lint_all(&lint, &self.found);
         let is_whole = !self.is_narrowed && policy::covers(&self.input.paths, policy);
         report.findings.extend(policy::findings(policy, is_whole.then_some(&used), lint.today));
         report.findings.par_sort_by(Located::order);
-        Run { report, used, is_whole }
+        Run { report, counts, used, is_whole }
     }
 }
 
@@ -117,6 +139,29 @@ fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
         extensions: input.ext.clone(),
         stdin_name: input.stdin_filename.clone(),
     })
+}
+
+/// Prints the names of what would be read.
+fn show_files(found: &Found) -> u8 {
+    print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>());
+    for InputError { name, message } in &found.errors {
+        complain(&format!("error: {} can't be read: {message}\n", printable(name)));
+    }
+    if found.errors.is_empty() { CLEAN } else { TROUBLE }
+}
+
+/// What is to be rendered before it is read.
+fn rendered<'a>(input: &'a InputArgs, namespace: &'a str) -> impl Iterator<Item = Input> {
+    let charts = input.helm.iter().map(|chart| Rendering::Chart {
+        chart: chart.clone(),
+        values: input.values.clone(),
+        namespace: namespace.to_owned(),
+        kube_version: input.kube_version.clone(),
+    });
+    let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
+    charts
+        .chain(kustomizations)
+        .map(|rendering| Input { name: rendering.name(), origin: Origin::Rendered(rendering) })
 }
 
 /// Leaves out what the policy excludes, by globs that are relative to its folder.
@@ -142,14 +187,20 @@ fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The report of all that was found, and the exemptions that were used; the same at any number of threads.
-fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>) {
+/// The report of all that was found, the exemptions that were used, and what was seen in each input; the same at any number of threads.
+fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>, Vec<Counts>) {
     let patches = kustomize::patches(&found.inputs);
+    let role = |input: &Input| match &input.origin {
+        Origin::Path(_) if patches.contains(&input.name) => Role::Patch,
+        Origin::Path(_) => Role::File,
+        // Who names it says what it is.
+        Origin::Stdin if input.name != input::STDIN => Role::File,
+        Origin::Stdin => Role::Stream,
+        Origin::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
+        Origin::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+    };
     let judge = |input: &Input| {
-        let read = || {
-            input::read(input)
-                .map(|bytes| manifest::lint(lint, &input.name, bytes, patches.contains(&input.name)))
-        };
+        let read = || input::read(input).map(|bytes| manifest::lint(lint, &input.name, bytes, &role(input)));
         // A mistake of volcheck's own must not take the rest of the run with it.
         let outcome = panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
             Err(InputError {
@@ -168,6 +219,7 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>) {
         judged.collect()
     });
     let mut whole = Outcome { errors: found.errors.iter().map(unreadable).collect(), ..Outcome::default() };
+    let by_input = outcomes.iter().map(|outcome| outcome.counts.clone()).collect();
     outcomes.into_iter().for_each(|outcome| whole.add(outcome));
     let Outcome { counts, findings, errors, suppressed, used } = whole;
     let mut report = Report { counts, findings, errors, suppressed, outside: None };
@@ -175,7 +227,7 @@ fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>) {
     join_templates(&mut report.errors);
     report.errors.sort_by(Located::order);
     report.suppressed.sort_by(Located::order);
-    (report, used)
+    (report, used, by_input)
 }
 
 /// What can't be read is said once, by name.
@@ -186,7 +238,7 @@ fn unreadable(error: &InputError) -> Located {
         FieldPath::root(),
         format!("can't be read: {}", error.message),
     );
-    let place = Place { path: error.name.as_str().into(), file: None, primary: None, related: Vec::new() };
+    let place = Place::of_file(&error.name);
     Located::new(finding, place)
 }
 

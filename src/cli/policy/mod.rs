@@ -80,12 +80,8 @@ pub fn findings(policy: &Policy, used: Option<&BTreeSet<usize>>, today: Date) ->
             _ => continue,
         };
         let Some(finding) = policy.leveled(finding) else { continue };
-        let place = Place {
-            path: place.path.clone(),
-            file: Some(place.file.clone()),
-            primary: Some(place.span),
-            related: Vec::new(),
-        };
+        let (file, primary) = (Some(place.file.clone()), Some(place.span));
+        let place = Place { file, primary, ..Place::of_file(&place.path) };
         found.push(Located::new(finding, place));
     }
     found
@@ -108,7 +104,7 @@ fn unused(exemption: &Exemption) -> Finding {
 
 /// Whether a run over `paths` sees all that the policy is for.
 pub(super) fn covers(paths: &[String], policy: &Policy) -> bool {
-    let Some(folder) = policy.folder.as_ref().and_then(|folder| real(folder)) else { return false };
+    let Some(folder) = policy.folder().and_then(real) else { return false };
     paths.iter().any(|path| real(Path::new(path)).is_some_and(|path| folder.starts_with(path)))
 }
 
