@@ -32,7 +32,7 @@ fn the_guidance_s_own_manifests_are_clean() {
 /// The documents that no parser of YAML 1.1 reads, and the Pods whose annotations kubectl refuses, with line and
 /// column. One refused file more is in the corpus (`ipfamilies-policy.yml`); its broken document is a NetworkAuthentication of
 /// Linkerd, which can't hold a volume, so its syntax isn't judged.
-const REFUSED: &[(&str, usize, usize)] = &[
+pub const REFUSED: &[(&str, usize, usize)] = &[
     (
         "kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/conjur_v1_secretproviderclass.yaml",
         16,

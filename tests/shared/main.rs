@@ -4,6 +4,7 @@
 
 #[path = "../it/admission.rs"]
 mod admission;
+mod adopting;
 mod cases;
 mod corpus;
 mod oracle;

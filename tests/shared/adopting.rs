@@ -1,0 +1,116 @@
+//! The guide "From 0 to enforced", on the corpus: its numbers are these.
+
+use std::fs;
+use std::process::Command;
+
+use crate::corpus::REFUSED;
+use crate::{manifests, shared, support};
+
+const GUIDE: &str = "docs/adopting.md";
+
+/// A tree of the corpus that may be changed, and what was done in it so far.
+struct Tree {
+    folder: tempfile::TempDir,
+    transcript: String,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let from = shared().join("corpus/manifests");
+        // Kustomizations and the like belong to the tree, too.
+        let copied = Command::new("cp").arg("-R").arg(&from).arg(folder.path()).status().expect("cp");
+        assert!(copied.success());
+        Self { folder, transcript: String::new() }
+    }
+
+    /// Runs volcheck, and takes the last lines of what it says down: the exit code and all that it said.
+    fn run(&mut self, arguments: &str, last: usize) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .args(arguments.split(' '))
+            .current_dir(self.folder.path())
+            .output()
+            .expect("volcheck");
+        let code = output.status.code().expect("an exit code");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+        let lines: Vec<_> = text.lines().collect();
+        let shown = lines[lines.len().saturating_sub(last)..].join("\n");
+        self.transcript.push_str(&format!("$ volcheck {arguments}\n{shown}\nexit {code}\n\n"));
+        (code, text)
+    }
+
+    fn say(&mut self, words: &str) {
+        self.transcript.push_str(&format!("# {words}\n"));
+    }
+
+    fn write(&self, name: &str, change: impl FnOnce(String) -> String) {
+        let path = self.folder.path().join(name);
+        let text = fs::read_to_string(&path).expect("a text");
+        let changed = change(text.clone());
+        assert_ne!(changed, text, "{name} stays as it is");
+        fs::write(path, changed).expect("written");
+    }
+}
+
+/// The number before a word of a summary.
+fn number(text: &str, word: &str) -> usize {
+    let summary = text.lines().find(|line| line.starts_with("Found ")).expect("a summary");
+    let words: Vec<_> =
+        summary.split([' ', '(', ')', ';', ',', '.']).filter(|part| !part.is_empty()).collect();
+    let at =
+        words.iter().rposition(|part| *part == word).unwrap_or_else(|| panic!("no `{word}` in {summary}"));
+    words[at - 1].parse().expect("a number")
+}
+
+#[test]
+fn a_team_with_years_of_debt_turns_volcheck_on() {
+    let mut tree = Tree::new();
+    let (code, first) = tree.run("lint manifests", 3);
+    assert_eq!((code, number(&first, "files")), (2, manifests().len()));
+    let (code, _) = tree.run("init manifests", 2);
+    assert_eq!(code, 0);
+
+    tree.say("In volcheck.yaml: lint.exclude has the files that kubectl refuses, lint.baseline names the baseline.");
+    let excluded: String = REFUSED.iter().map(|(name, ..)| format!("    - manifests/{name}\n")).collect();
+    tree.write("volcheck.yaml", |text| {
+        let head = text.split("\n# lint:").next().expect("a policy");
+        format!("{head}\nlint:\n  baseline: .volcheck-baseline.json\n  exclude:\n{excluded}")
+    });
+    let (code, out) = tree.run("baseline manifests", 1);
+    assert_eq!(code, 0, "{out}");
+    let (code, with_agents) = tree.run("lint --no-ignores manifests", 2);
+    assert_eq!(code, 1);
+    assert!(number(&with_agents, "errors") < number(&first, "errors"), "{with_agents}");
+    // The parts that `init` has chosen excuse what the whole pack does.
+    let whole = tree.folder.path().join("whole.yaml");
+    fs::write(&whole, format!("version: 1\nextends: [node-agents]\nlint:\n  exclude:\n{excluded}"))
+        .expect("written");
+    let before = tree.transcript.clone();
+    let (_, of_whole) = tree.run("lint --no-ignores --policy whole.yaml manifests", 2);
+    tree.transcript = before;
+    fs::remove_file(whole).expect("removed");
+    assert_eq!(of_whole, with_agents);
+
+    let (code, out) = tree.run("lint manifests", 2);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("No problems in "), "{out}");
+
+    let worse = "manifests/kubernetes-csi__csi-driver-host-path/deploy/kubernetes-1.34/hostpath/csi-hostpath-plugin.yaml";
+    tree.say(&format!("Somebody removes a `type: DirectoryOrCreate` from {worse}."));
+    tree.write(worse, |text| {
+        let at = text.find("            type: DirectoryOrCreate\n").expect("a type");
+        let rest = &text[at..];
+        format!("{}{}", &text[..at], &rest[rest.find('\n').expect("an end") + 1..])
+    });
+    let (code, out) = tree.run("lint --format concise manifests", 9);
+    assert_eq!((code, out.lines().count()), (1, 1), "{out}");
+    assert!(out.starts_with(worse) && out.contains(" error[untyped-host-path] "), "{out}");
+
+    let guide = support::root().join(GUIDE);
+    let text = fs::read_to_string(&guide).expect("the guide");
+    let (head, rest) = text.split_once("<!-- corpus: generated -->\n").expect("a block");
+    let (_, tail) = rest.split_once("<!-- corpus: end -->").expect("its end");
+    let block = format!("```\n{}\n```\n", tree.transcript.trim_end());
+    support::golden(&guide, &format!("{head}<!-- corpus: generated -->\n{block}<!-- corpus: end -->{tail}"))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
