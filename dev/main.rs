@@ -56,6 +56,7 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/reference/cli.md", cli()?)?;
     put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
     put("docs/formats.md", formats()?)?;
+    put("docs/first.svg", picture()?)?;
     put("README.md", readme(&table)?)?;
     if stale.is_empty() {
         Ok(())
@@ -134,6 +135,13 @@ fn formats() -> Result<String, String> {
         text = between(&text, format.name(), &format!("```{language}\n{output}```\n"))?;
     }
     Ok(text)
+}
+
+/// The text report of the first example, as a terminal shows it.
+fn picture() -> Result<String, String> {
+    let shown = volcheck(&["lint", "--color", "always", "examples/first"])?;
+    let svg = anstyle_svg::Term::new().render_svg(&format!("$ volcheck lint examples/first\n{shown}"));
+    Ok(svg)
 }
 
 /// The README with its generated parts: the table of rules, and the output of its first command.
