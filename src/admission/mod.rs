@@ -1,224 +1,273 @@
 //! Admission: an AdmissionReview and its verdict; a pure function, without HTTP.
 //!
 //! The object is decoded straight into the model, by the same types as a manifest, and judged through the
-//! same door.
+//! same door. What decides is the policy of whoever runs the cluster: no label, no annotation and no comment of an
+//! object excuses anything here.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+mod answer;
+mod ratchet;
+mod request;
 
-use crate::engine::{Case, judge};
+use std::collections::BTreeMap;
+
+use crate::engine::{Case, Judged, judge};
 use crate::finding::{Finding, Severity};
-use crate::model::{Body, Decode, FieldError, FieldPath, Origin, Str, TypeMeta, read_built_in};
+use crate::model::{Body, Decode, FieldError, Origin, TypeMeta, printable, read_built_in};
 use crate::policy::{Date, Mode, Policy, WorkloadMode};
+use answer::Status;
+use ratchet::Before;
+use request::{Json, Request};
 
-/// At most so many findings in a message; the rest is counted.
-const SHOWN: usize = 10;
+pub use answer::Answer;
+pub use request::ReviewError;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review<'a> {
-    #[serde(borrow)]
-    api_version: Str<'a>,
-    #[serde(borrow)]
-    kind: Str<'a>,
-    #[serde(borrow)]
-    request: Option<Request<'a>>,
+/// Where a review arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// What is enforced, in the mode that the policy has for the namespace.
+    Validate,
+    /// What is enforced in namespaces whose label asks for it: in the mode `deny`, whatever the policy has.
+    Strict,
+    /// What is advised: nothing is denied but workloads, where the policy denies these.
+    Advise,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Request<'a> {
-    #[serde(borrow)]
-    uid: Str<'a>,
-    #[serde(borrow, default)]
-    namespace: Str<'a>,
-    #[serde(borrow, default)]
-    user_info: UserInfo<'a>,
-    #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
+/// What a review is judged by, beside its object.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'p> {
+    /// The policy.
+    pub policy: &'p Policy,
+    /// What names the policy in the audit log.
+    pub policy_hash: &'p str,
+    /// The day, for what expires.
+    pub today: Date,
+    /// Where the review arrived.
+    pub endpoint: Endpoint,
 }
 
-#[derive(Default, Deserialize)]
-struct UserInfo<'a> {
-    #[serde(borrow, default)]
-    username: Str<'a>,
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It may come in.
+    Allow,
+    /// It may, and the user is warned.
+    Warn,
+    /// It may not.
+    Deny,
+    /// Its object can't be read; whether it may come in is the endpoint's matter and the mode's.
+    Error,
 }
 
-/// Whether a user makes the Pods of workloads, so that its word is taken for who controls one
-/// (`pkg/controller/serviceaccount` and `--use-service-account-credentials` of the controller manager).
-fn is_controller(user: &str, policy: &Policy) -> bool {
-    let built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
-        Some(name) => {
-            let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
-            name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
-        }
-        None => user == "system:kube-controller-manager",
+/// A review's answer, and what is behind it.
+#[derive(Debug)]
+pub struct Decision {
+    /// The answer.
+    pub answer: Answer,
+    /// What became of the request.
+    pub outcome: Outcome,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What the policy excuses, each with the place of its exemption in the policy's list.
+    pub exempted: Vec<(Finding, usize)>,
+    /// The rules of the errors that were there before, and deny nothing therefore.
+    pub ratcheted: Vec<&'static str>,
+    /// What the request was about.
+    pub about: About,
+}
+
+/// What a request was about, in its own words.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// What names the request.
+    pub uid: String,
+    /// `CREATE`, `UPDATE` and the like.
+    pub operation: String,
+    /// The resource, such as `pods`.
+    pub resource: String,
+    /// The subresource; empty for none.
+    pub subresource: String,
+    /// The namespace; empty for what has none.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// Who asks.
+    pub user: String,
+    /// Whether nothing would be stored.
+    pub dry_run: bool,
+}
+
+/// The answer to the review `text`.
+pub fn review(text: &str, terms: &Terms<'_>) -> Result<Decision, ReviewError> {
+    let request = Request::parse(text)?;
+    let mode = match terms.endpoint {
+        Endpoint::Strict => Mode::Deny,
+        Endpoint::Validate | Endpoint::Advise => terms.policy.mode(&request.namespace),
     };
-    built_in || policy.controllers.iter().any(|known| known == user)
+    let verdict = match seen(&request, mode) {
+        Seen::Object(object) => verdict(&request, object, mode, terms),
+        Seen::Nothing => Verdict::default(),
+        Seen::Unknown => Verdict::of_unknown(&request),
+    };
+    Ok(verdict.decision(&request, terms))
 }
 
-/// Why a text is no review that could be answered.
-#[derive(Debug, thiserror::Error)]
-pub enum ReviewError {
-    /// Not JSON, or not of the right shape.
-    #[error("not an AdmissionReview: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A review of another version, or something else.
-    #[error("expected an AdmissionReview of admission.k8s.io/v1, found {kind} of {api_version}")]
-    Kind {
-        /// What it says its version is.
-        api_version: String,
-        /// What it says its kind is.
-        kind: String,
-    },
-    /// There is nothing to answer.
-    #[error("the AdmissionReview has no request")]
-    NoRequest,
+/// What there is to judge in a request.
+enum Seen<'a> {
+    Object(Json<'a>),
+    /// What is no matter of volumes, or of the mode `off`.
+    Nothing,
+    /// What volcheck doesn't know.
+    Unknown,
 }
 
-/// The answer to a review: an AdmissionReview too.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    api_version: &'static str,
-    kind: &'static str,
-    response: Response,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Response {
-    uid: String,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Status {
-    code: u16,
-    reason: &'static str,
-    message: String,
-}
-
-impl Answer {
-    /// Whether the object may come in.
-    pub fn is_allowed(&self) -> bool {
-        self.response.allowed
+fn seen<'a>(request: &Request<'a>, mode: Mode) -> Seen<'a> {
+    // Of a deletion there is no object, and a connection's is no object of the cluster.
+    let Some(object) = request.object() else { return Seen::Nothing };
+    if mode == Mode::Off || matches!(&*request.operation, "DELETE" | "CONNECT") {
+        return Seen::Nothing;
     }
-
-    /// Why not; empty where it may.
-    pub fn message(&self) -> &str {
-        self.response.status.as_ref().map_or("", |status| &status.message)
-    }
-}
-
-/// The object of a review, in JSON.
-#[derive(Clone, Copy)]
-struct Json<'a>(&'a str);
-
-impl<'a> Decode<'a> for Json<'a> {
-    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
-        serde_json::from_str(self.0).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
-    }
-}
-
-/// The answer to the review `text` under `policy` on the day `today`, and the findings behind it.
-pub fn review(text: &str, policy: &Policy, today: Date) -> Result<(Answer, Vec<Finding>), ReviewError> {
-    let review: Review<'_> = serde_json::from_str(text)?;
-    if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
-        let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
-        return Err(ReviewError::Kind { api_version, kind });
-    }
-    let request = review.request.ok_or(ReviewError::NoRequest)?;
-    let (verdict, warnings, findings) = match judge_request(&request, policy, today) {
-        Ok((mode, findings)) => match mode {
-            Mode::Deny => (deny(&findings), warnings(&findings, &[Severity::Warning]), findings),
-            Mode::Warn => (None, warnings(&findings, &[Severity::Error, Severity::Warning]), findings),
-            Mode::Audit | Mode::Off => (None, Vec::new(), findings),
+    match (&*request.resource.resource, &*request.sub_resource) {
+        (_, "") => Seen::Object(object),
+        (_, "status")
+        | ("pods", "exec" | "attach" | "portforward" | "proxy" | "log" | "binding" | "eviction") => {
+            Seen::Nothing
+        }
+        // A subresource of a later Kubernetes may carry the Pod itself, as `ephemeralcontainers` and `resize` do.
+        ("pods", _) => match object.decode::<TypeMeta<'_>>() {
+            Ok(meta) if &*meta.kind != "Pod" => Seen::Unknown,
+            _ => Seen::Object(object),
         },
-        Err(error) => {
-            let message = format!("volcheck: the object can't be read: {}", error.message);
-            (Some(Status { code: 400, reason: "BadRequest", message }), Vec::new(), Vec::new())
-        }
-    };
-    let allowed = verdict.is_none();
-    let response = Response { uid: request.uid.to_string(), allowed, status: verdict, warnings };
-    Ok((Answer { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }, findings))
-}
-
-/// What is found in the object of a request, and what follows from it.
-fn judge_request(
-    request: &Request<'_>,
-    policy: &Policy,
-    today: Date,
-) -> Result<(Mode, Vec<Finding>), FieldError> {
-    let mode = policy.mode(&request.namespace);
-    // Of a deletion there is no object: nothing comes in.
-    let object = request.object.filter(|object| object.get() != "null" && mode != Mode::Off);
-    let Some(object) = object else { return Ok((mode, Vec::new())) };
-    let json = Json(object.get());
-    let meta: TypeMeta<'_> = json.decode()?;
-    let believes_owner = is_controller(&request.user_info.username, policy);
-    let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
-    match read_built_in(json, &meta, namespace, Origin::Admission) {
-        Some(object) => {
-            let object = object?;
-            // The Pods of a workload are denied when they come.
-            let warns = object.id.kind != "Pod"
-                && matches!(object.body, Body::Pods(_))
-                && policy.workload_mode == WorkloadMode::Warn;
-            let mode = if warns && mode == Mode::Deny { Mode::Warn } else { mode };
-            Ok((mode, judge(&object, policy, Case { today, believes_owner }).findings))
-        }
-        // Other kinds end in Pods, which are judged when they come.
-        None => Ok((mode, Vec::new())),
+        _ => Seen::Unknown,
     }
 }
 
-fn deny(findings: &[Finding]) -> Option<Status> {
-    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-    let first = errors.first()?;
-    let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));
-    let count = match errors.len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    };
-    let mut parts: Vec<_> = errors
-        .iter()
-        .take(SHOWN)
-        .map(|finding| format!("[{}] {}: {}", finding.rule, finding.primary.path, finding.message))
-        .collect();
-    if errors.len() > SHOWN {
-        parts.push(format!("and {} more", errors.len() - SHOWN));
-    }
-    let message =
-        format!("volcheck: {count}{object}: {}; see \"volcheck explain {}\"", parts.join("; "), first.rule);
-    Some(Status { code: 403, reason: "Forbidden", message })
+/// What follows from what was found.
+#[derive(Default)]
+struct Verdict {
+    status: Option<Status>,
+    warnings: Vec<String>,
+    annotations: BTreeMap<&'static str, String>,
+    judged: Judged,
+    ratcheted: Vec<&'static str>,
+    is_error: bool,
 }
 
-/// Findings of these severities as kubectl can show them: one line each, short, and not too many
-/// (the API server cuts what is longer than 256 characters once all are longer than 4096).
-fn warnings(findings: &[Finding], severities: &[Severity]) -> Vec<String> {
-    const LONGEST: usize = 120;
-    let mut warned: Vec<_> =
-        findings.iter().filter(|finding| severities.contains(&finding.severity)).collect();
-    warned.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let mut lines: Vec<_> = warned
-        .iter()
-        .take(SHOWN)
-        .map(|finding| {
-            let line = format!("[{}] {}", finding.rule, finding.message);
-            match line.char_indices().nth(LONGEST - 1) {
-                Some((end, _)) => format!("{}…", &line[..end]),
-                None => line,
+impl Verdict {
+    fn of_unknown(request: &Request<'_>) -> Self {
+        let kind = format!("{}/{}", request.resource.resource, request.sub_resource);
+        let annotations = BTreeMap::from([("volcheck-unjudged", answer::warning(&kind))]);
+        Self { annotations, ..Self::default() }
+    }
+
+    /// What can't be read is denied where an error would be: anything else would be a way around.
+    fn of_unreadable(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
+        let message = answer::warning(&format!("volcheck: the object can't be read: {}", error.message));
+        let annotations = BTreeMap::from([("volcheck-error", message.clone())]);
+        let mut verdict = Self { annotations, is_error: true, ..Self::default() };
+        match mode {
+            Mode::Deny if endpoint != Endpoint::Advise => verdict.status = Some(Status::unreadable(&message)),
+            Mode::Deny | Mode::Warn => verdict.warnings = vec![message],
+            Mode::Audit | Mode::Off => {}
+        }
+        verdict
+    }
+
+    fn decision(mut self, request: &Request<'_>, terms: &Terms<'_>) -> Decision {
+        let outcome = match (&self.status, self.warnings.is_empty()) {
+            _ if self.is_error => Outcome::Error,
+            (Some(_), _) => Outcome::Deny,
+            (None, false) => Outcome::Warn,
+            (None, true) => Outcome::Allow,
+        };
+        let Judged { findings, exempted, .. } = self.judged;
+        let mut annotate = |key, rules: &mut dyn Iterator<Item = &'static str>| {
+            let mut rules: Vec<_> = rules.collect();
+            rules.sort_unstable();
+            rules.dedup();
+            if !rules.is_empty() {
+                self.annotations.insert(key, rules.join(","));
             }
-        })
-        .collect();
-    if warned.len() > SHOWN {
-        lines.push(format!("and {} more", warned.len() - SHOWN));
+        };
+        annotate("volcheck-rules", &mut findings.iter().map(|finding| finding.rule));
+        annotate("volcheck-exempt", &mut exempted.iter().map(|(finding, _)| finding.rule));
+        annotate("volcheck-ratcheted", &mut self.ratcheted.iter().copied());
+        if !self.annotations.is_empty() {
+            self.annotations.insert("volcheck-policy", terms.policy_hash.to_owned());
+        }
+        let text = |text: &str| printable(text).into_owned();
+        let about = About {
+            uid: text(&request.uid),
+            operation: text(&request.operation),
+            resource: text(&request.resource.resource),
+            subresource: text(&request.sub_resource),
+            namespace: text(&request.namespace),
+            name: text(&request.name),
+            user: text(&request.user_info.username),
+            dry_run: request.dry_run,
+        };
+        let answer = Answer::new(request.uid.to_string(), self.status, self.warnings, self.annotations);
+        Decision { answer, outcome, findings, exempted, ratcheted: self.ratcheted, about }
     }
-    lines
+}
+
+fn verdict(request: &Request<'_>, object: Json<'_>, mode: Mode, terms: &Terms<'_>) -> Verdict {
+    let is_update = &*request.operation == "UPDATE";
+    if is_update && request.is_going() {
+        return Verdict::default();
+    }
+    let (judged, is_workload) = match judged(request, object, terms) {
+        Ok(judged) => judged,
+        Err(error) => return Verdict::of_unreadable(&error, mode, terms.endpoint),
+    };
+    // The Pods of a workload are denied when they come.
+    let is_advised = match is_workload {
+        true => terms.policy.workload_mode == WorkloadMode::Warn,
+        false => terms.endpoint == Endpoint::Advise,
+    };
+    let mode = if is_advised && mode == Mode::Deny { Mode::Warn } else { mode };
+    let before = request.old_object().filter(|_| is_update);
+    // What can't be read before has no findings: all of them are new.
+    let before = before.and_then(|old| Some(Before::of(self::judged(request, old, terms).ok()?.0)));
+    let (new, known) = before.unwrap_or_default().split(&judged.findings);
+    let is_error = |finding: &&&Finding| finding.severity == Severity::Error;
+    let mut annotations = BTreeMap::new();
+    let mut status = None;
+    let errors: Vec<&Finding> = new.iter().filter(is_error).copied().collect();
+    if mode == Mode::Deny && !errors.is_empty() {
+        if request.is_mirror_pod() {
+            annotations.insert("volcheck-mirror-pod", "true".to_owned());
+        } else {
+            status = Status::forbidden(&errors);
+        }
+    }
+    let ratcheted = match mode {
+        Mode::Deny => known.iter().filter(is_error).map(|finding| finding.rule).collect(),
+        Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
+    };
+    let is_denied = status.is_some();
+    let mut warned: Vec<&Finding> = new
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Warning || (is_error(&finding) && !is_denied))
+        .chain(known.into_iter().filter(|finding| finding.severity >= Severity::Warning))
+        .collect();
+    let warnings = match mode {
+        Mode::Deny | Mode::Warn => answer::warnings(&mut warned),
+        Mode::Audit | Mode::Off => Vec::new(),
+    };
+    Verdict { status, warnings, annotations, ratcheted, is_error: false, judged }
+}
+
+/// What is found in an object of the request, and whether it is a workload, whose Pods come later.
+fn judged(request: &Request<'_>, object: Json<'_>, terms: &Terms<'_>) -> Result<(Judged, bool), FieldError> {
+    let policy = terms.policy;
+    let meta: TypeMeta<'_> = object.decode()?;
+    let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
+    let Some(object) = read_built_in(object, &meta, namespace, Origin::Admission) else {
+        // Other kinds end in Pods, which are judged when they come.
+        return Ok((Judged::default(), false));
+    };
+    let object = object?;
+    let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
+    let case = Case { today: terms.today, believes_owner: request.is_by_controller(policy) };
+    Ok((judge(&object, policy, case), is_workload))
 }

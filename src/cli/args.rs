@@ -6,6 +6,7 @@ use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::lint::output::Output;
+use crate::admission::Endpoint;
 use crate::finding::Severity;
 use crate::policy::Profile;
 use crate::report::Format;
@@ -237,8 +238,29 @@ pub(super) struct ReviewArgs {
     /// The review, in JSON; `-` is standard input
     #[arg(default_value = "-")]
     pub(super) file: String,
+    /// Where it would arrive: `validate`, `strict` for namespaces with the label `volcheck.io/mode: deny`, or
+    /// `advise` for workloads
+    #[arg(long, value_name = "ENDPOINT", default_value = "validate")]
+    pub(super) endpoint: ReviewEndpoint,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReviewEndpoint {
+    Validate,
+    Strict,
+    Advise,
+}
+
+impl From<ReviewEndpoint> for Endpoint {
+    fn from(endpoint: ReviewEndpoint) -> Self {
+        match endpoint {
+            ReviewEndpoint::Validate => Self::Validate,
+            ReviewEndpoint::Strict => Self::Strict,
+            ReviewEndpoint::Advise => Self::Advise,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

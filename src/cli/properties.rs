@@ -3,9 +3,12 @@
 //!
 //! Each panics where its property doesn't hold.
 
-use serde_json::Value;
+use std::sync::LazyLock;
 
-use super::lint::manifest::{self, Lint, Outcome, Role};
+use serde_json::{Value, json};
+
+use super::lint::manifest::{self, Lint, Role};
+use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Date, Overrides, Policy, Profile};
@@ -14,22 +17,22 @@ use crate::rules;
 use crate::source::{self, Tree, harmless_objects};
 
 /// The policy with every rule on.
-fn every_rule() -> Policy {
+static EVERY_RULE: LazyLock<Policy> = LazyLock::new(|| {
     let select = Some(rules::ALL.iter().map(|rule| rule.meta().id.to_owned()).collect());
     let policy = Policy::of_profile(Profile::Recommended, &Overrides { select, ..Overrides::default() });
     policy.unwrap_or_else(|error| panic!("{error}"))
-}
+});
 
-fn outcome(bytes: &[u8], parse_all: bool) -> Outcome {
+fn outcome(bytes: &[u8], parse_all: bool) -> manifest::Outcome {
     manifest::lint(
-        &Lint { policy: &every_rule(), today: Date::MIN, with_ignores: true, parse_all },
+        &Lint { policy: &EVERY_RULE, today: Date::MIN, with_ignores: true, parse_all },
         "f.yaml",
         bytes.to_vec(),
         &Role::File,
     )
 }
 
-fn rendered(outcome: Outcome, format: Format) -> String {
+fn rendered(outcome: manifest::Outcome, format: Format) -> String {
     let mut report = Report {
         counts: outcome.counts,
         findings: outcome.findings,
@@ -130,6 +133,47 @@ fn same(a: &Value, b: &Value) -> bool {
                 && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
         }
         (a, b) => a == b,
+    }
+}
+
+fn decision(review: &str) -> Option<Decision> {
+    let terms =
+        Terms { policy: &EVERY_RULE, policy_hash: "0", today: Date::MIN, endpoint: Endpoint::Validate };
+    let decision = admission::review(review, &terms).ok()?;
+    let answer = serde_json::to_value(&decision.answer).unwrap_or_default();
+    let response = &answer["response"];
+    assert_eq!(response["allowed"], decision.answer.is_allowed());
+    assert!(!response["uid"].as_str().unwrap_or_default().is_empty(), "an answer to nobody");
+    let said = decision.answer.warnings().iter().map(String::as_str).chain([decision.answer.message()]);
+    assert!(
+        said.clone().all(|text| !text.chars().any(char::is_control)),
+        "the API server drops what has control characters"
+    );
+    assert!(said.map(str::len).sum::<usize>() < 64 << 10, "an answer without bound");
+    Some(decision)
+}
+
+/// Any text as a review gets an answer or none, the same each time, that the API server takes.
+pub fn review_holds(text: &str) {
+    let answer = |text| decision(text).map(|decision| serde_json::to_string(&decision.answer).ok());
+    assert_eq!(answer(text), answer(text));
+}
+
+/// Of any two objects: an update that changes nothing isn't denied, nor one whose creation wouldn't be.
+pub fn ratchet_holds(old: &str, new: &str) {
+    let (Ok(old), Ok(new)) = (serde_json::from_str::<Value>(old), serde_json::from_str::<Value>(new)) else {
+        return;
+    };
+    let outcome = |operation: &str, object: &Value, old: &Value| {
+        let request =
+            json!({"uid": "u", "operation": operation, "namespace": "n", "object": object, "oldObject": old});
+        let review =
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+        decision(&review.to_string()).map(|decision| decision.outcome)
+    };
+    assert_ne!(outcome("UPDATE", &new, &new), Some(Outcome::Deny), "an update that changes nothing");
+    if outcome("UPDATE", &new, &old) == Some(Outcome::Deny) {
+        assert_eq!(outcome("CREATE", &new, &Value::Null), Some(Outcome::Deny));
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::args::ReviewArgs;
 use super::{CLEAN, FINDINGS, print};
-use crate::admission;
+use crate::admission::{self, Terms};
 use crate::input::{self, Input, Origin};
 
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
@@ -15,8 +15,13 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     };
     let bytes = input::read(&input).map_err(|error| anyhow::anyhow!("{}: {}", error.name, error.message))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;
-    let (answer, _) =
-        admission::review(&text, &policy, super::policy::today()).with_context(|| input.name.clone())?;
+    let terms = Terms {
+        policy: &policy,
+        policy_hash: &policy.hash(),
+        today: super::policy::today(),
+        endpoint: arguments.endpoint.into(),
+    };
+    let answer = admission::review(&text, &terms).with_context(|| input.name.clone())?.answer;
     let mut json = serde_json::to_string_pretty(&answer)?;
     json.push('\n');
     print(&json);

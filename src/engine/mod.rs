@@ -27,6 +27,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// What the policy excuses, each with the place of its exemption in the policy's list.
     pub exempted: Vec<(Finding, usize)>,
+    /// What isn't said, because a worse finding of its family is.
+    pub hidden: Vec<Finding>,
 }
 
 /// Judges `object` under `policy`.
@@ -46,7 +48,7 @@ pub fn judge(object: &Object<'_>, policy: &Policy, case: Case) -> Judged {
         Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
     }
     let mut exempted = excuse(&mut findings, object, policy, case);
-    keep_worst_of_families(&mut findings);
+    let hidden = keep_worst_of_families(&mut findings);
     if object.pods().len() > 1 {
         drop_repeats(&mut findings);
     }
@@ -55,7 +57,7 @@ pub fn judge(object: &Object<'_>, policy: &Policy, case: Case) -> Judged {
         let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
         all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
     }
-    Judged { findings, exempted }
+    Judged { findings, exempted, hidden }
 }
 
 /// Takes out what the policy excuses. Before the families: what is excused hides no other finding.
@@ -103,12 +105,12 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Of each volume and family, keeps the worst finding; at a tie the one whose rule comes first in its family,
+/// Of each volume and family, keeps the worst finding, and gives the others; at a tie the one whose rule comes first in its family,
 /// and of one rule's findings the first.
 ///
 /// A family's findings have the place of their volume, which several pods of an object may share. Severities are
 /// the policy's by now: a rule that it weakens doesn't hide another that still denies.
-fn keep_worst_of_families(findings: &mut Vec<Finding>) {
+fn keep_worst_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut worst = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
         let Some(family) = finding.family else { continue };
@@ -119,10 +121,11 @@ fn keep_worst_of_families(findings: &mut Vec<Finding>) {
     }
     let kept: HashSet<usize> = worst.into_values().collect();
     let mut at = 0..;
-    findings.retain(|finding| {
+    let is_hidden = |finding: &mut Finding| {
         let at = at.next();
-        finding.family.is_none() || at.is_some_and(|at| kept.contains(&at))
-    });
+        finding.family.is_some() && at.is_some_and(|at| !kept.contains(&at))
+    };
+    findings.extract_if(.., is_hidden).collect()
 }
 
 /// Where a finding stands in its family; the worst first.

@@ -35,6 +35,7 @@ pub use read::{
 };
 pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
 pub use text::{meant, printable, similar};
+pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use volume::{
     ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,

@@ -5,9 +5,15 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{Level, Policy};
+use crate::finding::digest;
 use crate::rules;
 
 impl Policy {
+    /// What names the policy, in logs and metrics: the same for the same meaning.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", digest(&[&self.text(false)]))
+    }
+
     /// The policy as one document that extends nothing, and means the same; with the origin of each value, where
     /// that is asked for.
     pub fn text(&self, with_origins: bool) -> String {

@@ -3,10 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use volcheck::admission::review;
+use volcheck::admission::{self, Answer, Endpoint, ReviewError, Terms};
 use volcheck::finding::Finding;
 use volcheck::model::{is_built_in, known_sources};
-use volcheck::policy::Policy;
+use volcheck::policy::{Date, Policy};
 use volcheck::rules;
 use volcheck::source::{Tree, decode, split};
 
@@ -123,6 +123,12 @@ pub fn creation(object: &Value) -> String {
         },
     });
     review.to_string()
+}
+
+/// The answer to a review, and the findings behind it.
+fn review(text: &str, policy: &Policy, today: Date) -> Result<(Answer, Vec<Finding>), ReviewError> {
+    let terms = Terms { policy, policy_hash: "0123", today, endpoint: Endpoint::Validate };
+    admission::review(text, &terms).map(|decision| (decision.answer, decision.findings))
 }
 
 /// What makes findings the same in both places.

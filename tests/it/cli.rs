@@ -171,6 +171,12 @@ fn a_review_is_answered_as_the_webhook_would() {
     assert_eq!(answer["response"]["status"]["code"], 403);
     let allowed = volcheck(&["review", "--profile", "none", path]);
     assert_eq!(allowed.status.code(), Some(0));
+    assert_eq!(code(&["review", "--endpoint", "advise", path]), 0);
+    let lax = folder.path().join("lax.yaml");
+    fs::write(&lax, "version: 1\nmodes: {\"*\": warn}\n").expect("written");
+    let under_lax =
+        |endpoint| code(&["review", "--endpoint", endpoint, "--policy", lax.to_str().expect("a path"), path]);
+    assert_eq!((under_lax("validate"), under_lax("strict")), (0, 1));
     fs::write(&file, "{}").expect("written");
     assert_eq!(code(&["review", path]), 2);
 }

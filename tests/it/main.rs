@@ -23,4 +23,5 @@ mod rules;
 mod spans;
 mod support;
 mod suppression;
+mod webhook;
 mod yaml;

@@ -3,7 +3,9 @@
 use std::fs;
 
 use proptest::prelude::*;
-use volcheck::cli::properties::{json_holds, lint_holds, paths_hold, plain_holds, sniff_holds};
+use volcheck::cli::properties::{
+    json_holds, lint_holds, paths_hold, plain_holds, ratchet_holds, review_holds, sniff_holds,
+};
 
 use crate::support::root;
 
@@ -20,6 +22,8 @@ fn kept_inputs_hold() {
             json_holds(text);
             let (a, b) = text.split_once('\n').unwrap_or((text, ""));
             paths_hold(a, b);
+            review_holds(text);
+            ratchet_holds(a, b);
         }
         count += 1;
     }

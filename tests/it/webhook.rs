@@ -1,0 +1,454 @@
+//! What admission answers: modes, endpoints, the ratchet, subresources, and what the API server takes.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use volcheck::admission::{self, Decision, Endpoint, Outcome, ReviewError, Terms};
+use volcheck::policy::Policy;
+
+use crate::support::{TODAY, all_rules, policy};
+
+/// A request that the API server could send.
+#[derive(Clone)]
+struct Request(Value);
+
+impl Request {
+    fn new(operation: &str, object: Value) -> Self {
+        let kind = object["kind"].as_str().unwrap_or("Pod").to_owned();
+        let resource = if kind == "Pod" { "pods".to_owned() } else { format!("{}s", kind.to_lowercase()) };
+        Self(json!({
+            "uid": "u-1", "operation": operation, "name": object["metadata"]["name"], "namespace": "shop",
+            "resource": {"group": "", "version": "v1", "resource": resource},
+            "userInfo": {"username": "alice", "groups": ["system:authenticated"]},
+            "object": object, "oldObject": null, "dryRun": false, "options": {"kind": "CreateOptions"},
+        }))
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0[key] = value.into();
+        self
+    }
+
+    fn old(self, object: &Value) -> Self {
+        self.with("oldObject", object.clone())
+    }
+
+    fn text(&self) -> String {
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": self.0}).to_string()
+    }
+
+    fn at(&self, endpoint: Endpoint, policy: &Policy) -> Decision {
+        let terms = Terms { policy, policy_hash: "0123", today: TODAY, endpoint };
+        admission::review(&self.text(), &terms).expect("a review")
+    }
+
+    fn answer(&self, policy: &Policy) -> Decision {
+        self.at(Endpoint::Validate, policy)
+    }
+}
+
+/// A Pod with these host paths, each mounted by the containers beside it.
+fn pod(volumes: &[(&str, &[&str])]) -> Value {
+    let names: Vec<_> = volumes.iter().flat_map(|(_, containers)| *containers).collect();
+    let mounts = |container: &&&str| -> Vec<Value> {
+        let own = volumes.iter().filter(|(_, containers)| containers.contains(container));
+        own.map(
+            |(path, _)| json!({"name": volume(path), "mountPath": format!("/host{path}"), "readOnly": true}),
+        )
+        .collect()
+    };
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "nodeName": "node-1",
+        "containers": names.iter().map(|name| json!({"name": name, "image": "i", "volumeMounts": mounts(name)})).collect::<Vec<_>>(),
+        "volumes": volumes.iter().map(|(path, _)| json!({"name": volume(path), "hostPath": {"path": path, "type": "Directory"}})).collect::<Vec<_>>(),
+    }})
+}
+
+fn volume(path: &str) -> String {
+    path.trim_matches('/').replace(['/', '.'], "-")
+}
+
+fn deployment(pod: &Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        "spec": {"selector": {}, "template": {"metadata": {}, "spec": pod["spec"]}}})
+}
+
+/// Secrets of the node alone: one finding a volume.
+fn secrets() -> Policy {
+    policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\n")
+}
+
+fn bad() -> Value {
+    pod(&[("/etc/kubernetes", &["a"])])
+}
+
+#[test]
+fn a_denial_says_all_and_fits() {
+    let decision =
+        Request::new("CREATE", pod(&[("/etc/kubernetes", &["a"]), ("/root", &["a"])])).answer(&secrets());
+    let answer = serde_json::to_value(&decision.answer).expect("JSON");
+    let response = &answer["response"];
+    assert_eq!(
+        (&answer["apiVersion"], &answer["kind"]),
+        (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
+    );
+    assert_eq!((&response["uid"], &response["allowed"]), (&json!("u-1"), &json!(false)));
+    assert_eq!(
+        (&response["status"]["code"], &response["status"]["reason"]),
+        (&json!(403), &json!("Forbidden"))
+    );
+    let message = response["status"]["message"].as_str().expect("a message");
+    assert!(
+        message.starts_with(
+            "volcheck: 2 problems in Pod shop/p: [sensitive-host-path] spec.volumes[0].hostPath.path: "
+        ),
+        "{message}"
+    );
+    assert!(message.ends_with("; see \"volcheck explain sensitive-host-path\""), "{message}");
+    let causes = response["status"]["details"]["causes"].as_array().expect("causes");
+    assert_eq!(causes.len(), 2);
+    assert_eq!(
+        (&causes[1]["reason"], &causes[1]["field"]),
+        (&json!("sensitive-host-path"), &json!("spec.volumes[1].hostPath.path"))
+    );
+    assert_eq!(
+        response["auditAnnotations"],
+        json!({"volcheck-rules": "sensitive-host-path", "volcheck-policy": "0123"})
+    );
+    assert!(response.get("patch").is_none() && response.get("warnings").is_none());
+    assert_eq!(decision.outcome, Outcome::Deny);
+    // Whatever a user writes, the message stays within bounds, and each warning on one short line.
+    let long = format!("/etc/kubernetes/{}\n\u{1b}[31m", "x".repeat(100_000));
+    let many: Vec<_> = (0..40)
+        .map(|at| json!({"name": format!("v{at}"), "hostPath": {"path": format!("{long}{at}"), "type": ""}}))
+        .collect();
+    let mut hostile = bad();
+    hostile["spec"]["volumes"] = many.into();
+    let policy = policy("version: 1\nrules: {\"*\": off, host-path: error, unused-volume: warning}\n");
+    let decision = Request::new("CREATE", hostile).answer(&policy);
+    let (message, warnings) = (decision.answer.message(), decision.answer.warnings());
+    assert!(message.contains("and 30 more") && message.len() < 10_000, "{}", message.len());
+    assert_eq!(warnings.len(), 11);
+    assert!(warnings.iter().chain([&message.to_owned()]).all(|text| !text.chars().any(char::is_control)));
+    assert!(warnings.iter().all(|text| text.chars().count() <= 120));
+}
+
+#[test]
+fn endpoints_differ_in_what_they_enforce() {
+    let lax = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nmodes: {shop: warn}\n");
+    let outcome = |policy: &Policy, endpoint, object: &Value| {
+        Request::new("CREATE", object.clone()).at(endpoint, policy).outcome
+    };
+    let own = deployment(&bad());
+    for (endpoint, policy, object, expected) in [
+        (Endpoint::Validate, &secrets(), &bad(), Outcome::Deny),
+        (Endpoint::Strict, &secrets(), &bad(), Outcome::Deny),
+        (Endpoint::Advise, &secrets(), &bad(), Outcome::Warn),
+        (Endpoint::Validate, &lax, &bad(), Outcome::Warn),
+        (Endpoint::Strict, &lax, &bad(), Outcome::Deny),
+        (Endpoint::Advise, &lax, &bad(), Outcome::Warn),
+        (Endpoint::Advise, &secrets(), &own, Outcome::Warn),
+        (Endpoint::Strict, &secrets(), &own, Outcome::Warn),
+    ] {
+        assert_eq!(outcome(policy, endpoint, object), expected, "{endpoint:?} {object}");
+    }
+    let strict = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nworkloadMode: deny\n");
+    assert_eq!(outcome(&strict, Endpoint::Advise, &own), Outcome::Deny);
+}
+
+#[test]
+fn what_can_t_be_read_is_denied_where_an_error_would_be() {
+    let broken = || {
+        let mut pod = bad();
+        pod["spec"]["volumes"] = json!("none");
+        Request::new("CREATE", pod)
+    };
+    let strictly = broken().answer(&secrets());
+    assert!(!strictly.answer.is_allowed() && strictly.outcome == Outcome::Error);
+    let answer = serde_json::to_value(&strictly.answer).expect("JSON");
+    assert_eq!(answer["response"]["status"]["code"], 400);
+    assert!(
+        strictly.answer.message().starts_with("volcheck: the object can't be read: "),
+        "{}",
+        strictly.answer.message()
+    );
+    let advised = broken().at(Endpoint::Advise, &secrets());
+    assert!(advised.answer.is_allowed() && advised.answer.warnings().len() == 1);
+    assert!(advised.answer.audit_annotations()["volcheck-error"].contains("can't be read"));
+    let audited = policy("version: 1\nmodes: {\"*\": audit}\n");
+    let audited = broken().answer(&audited);
+    assert!(audited.answer.is_allowed() && audited.answer.warnings().is_empty());
+    assert!(audited.answer.audit_annotations().contains_key("volcheck-error"));
+    // As deep as the API server would never let it.
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let text = Request::new("CREATE", bad()).text().replacen("\"Directory\"", &deep, 1);
+    let terms = Terms { policy: &secrets(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
+    assert!(!admission::review(&text, &terms).expect("a review").answer.is_allowed());
+}
+
+#[test]
+fn what_is_no_review_gets_no_verdict() {
+    let terms = Terms { policy: &all_rules(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
+    let error = |text: &str| admission::review(text, &terms).expect_err("no review");
+    assert!(matches!(error(""), ReviewError::Json(_)));
+    assert!(matches!(error("[]"), ReviewError::Json(_)));
+    assert!(matches!(error("{}"), ReviewError::Kind { .. }));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#),
+        ReviewError::Kind { .. }
+    ));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#),
+        ReviewError::NoRequest
+    ));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#),
+        ReviewError::NoUid
+    ));
+    let whole = Request::new("CREATE", bad()).text();
+    for end in 0..whole.len() {
+        assert!(matches!(error(&whole[..end]), ReviewError::Json(_)), "{end}");
+    }
+}
+
+#[test]
+fn an_update_is_denied_for_what_it_adds_alone() {
+    let rules = secrets();
+    let update = |object: &Value, old: &Value| Request::new("UPDATE", object.clone()).old(old).answer(&rules);
+    let two = pod(&[("/etc/kubernetes", &["a"]), ("/root", &["a"])]);
+    let same = update(&bad(), &bad());
+    assert_eq!((same.outcome, same.ratcheted.as_slice()), (Outcome::Warn, &["sensitive-host-path"][..]));
+    assert_eq!(same.answer.audit_annotations()["volcheck-ratcheted"], "sensitive-host-path");
+    let added = update(&two, &bad());
+    assert_eq!(added.outcome, Outcome::Deny);
+    assert!(
+        added.answer.message().contains("1 problem") && added.answer.message().contains("/root"),
+        "{}",
+        added.answer.message()
+    );
+    assert_eq!(added.answer.warnings().len(), 1);
+    assert_eq!(update(&bad(), &two).outcome, Outcome::Warn);
+    assert_eq!(
+        update(&pod(&[("/root", &["a"])]), &bad()).outcome,
+        Outcome::Deny,
+        "another finding is another"
+    );
+    // What was there can't be known: all is new.
+    assert_eq!(Request::new("UPDATE", bad()).answer(&rules).outcome, Outcome::Deny);
+    assert_eq!(update(&bad(), &json!({"apiVersion": "v1", "kind": "Pod", "spec": 3})).outcome, Outcome::Deny);
+    // An old object is no excuse for a creation.
+    assert_eq!(Request::new("CREATE", bad()).old(&bad()).answer(&rules).outcome, Outcome::Deny);
+}
+
+#[test]
+fn mending_is_no_step_back() {
+    let logs = |read_only: bool, container: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"selector": {}, "template": {"spec": {
+            "containers": [{"name": container, "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": read_only}]}],
+            "volumes": [{"name": "v", "hostPath": {"path": "/var/log", "type": "Directory"}}]}}}})
+    };
+    let of =
+        |rules: &str| policy(&format!("version: 1\nworkloadMode: deny\nrules: {{\"*\": off, {rules}}}\n"));
+    let update = |policy: &Policy, new: &Value, old: &Value| {
+        Request::new("UPDATE", new.clone()).old(old).answer(policy).outcome
+    };
+    let (writable, read_only) = (logs(false, "c"), logs(true, "c"));
+    // What the worse one of a family hid comes up when that is mended.
+    let family = of("sensitive-host-path: info, host-path: warning");
+    let found = |object: &Value| {
+        let findings = Request::new("CREATE", object.clone()).answer(&family).findings;
+        findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&writable), ["host-path"]);
+    let both = of("sensitive-host-path: error, host-path: error");
+    assert_eq!(update(&both, &read_only, &writable), Outcome::Warn);
+    // Less access is no new finding, more is; and another container's is.
+    let same = of("sensitive-host-path: error");
+    assert_eq!(update(&same, &read_only, &writable), Outcome::Warn);
+    assert_eq!(update(&same, &writable, &read_only), Outcome::Deny);
+    let by_container = of("writable-host-path: error");
+    assert_eq!(update(&by_container, &logs(false, "d"), &writable), Outcome::Deny);
+}
+
+#[test]
+fn what_goes_may_go() {
+    let rules = secrets();
+    let mut going = bad();
+    going["metadata"]["deletionTimestamp"] = json!("2026-06-01T00:00:00Z");
+    let clean = pod(&[]);
+    for (object, old) in [(&going, &going), (&going, &clean), (&bad(), &going)] {
+        let decision = Request::new("UPDATE", object.clone()).old(old).answer(&rules);
+        assert_eq!((decision.outcome, decision.findings.len()), (Outcome::Allow, 0));
+    }
+    // Nobody can create what goes already; and a deletion brings nothing in.
+    assert_eq!(Request::new("CREATE", going.clone()).answer(&rules).outcome, Outcome::Deny);
+    let deletion = Request::new("DELETE", Value::Null).old(&bad()).with("name", "p");
+    assert_eq!(deletion.answer(&rules).outcome, Outcome::Allow);
+    assert_eq!(
+        Request::new("CONNECT", bad()).with("subResource", "exec").answer(&rules).outcome,
+        Outcome::Allow
+    );
+}
+
+#[test]
+fn subresources_that_carry_a_pod_are_judged_known_or_not() {
+    let rules = secrets();
+    let of = |subresource: &str, object: Value| {
+        Request::new("UPDATE", object).old(&pod(&[])).with("subResource", subresource).answer(&rules)
+    };
+    for subresource in ["ephemeralcontainers", "resize", "of-a-later-kubernetes"] {
+        assert_eq!(of(subresource, bad()).outcome, Outcome::Deny, "{subresource}");
+    }
+    for subresource in ["status", "exec", "attach", "portforward", "proxy", "log", "binding", "eviction"] {
+        assert_eq!(of(subresource, bad()).outcome, Outcome::Allow, "{subresource}");
+    }
+    let other = Request::new("UPDATE", json!({"apiVersion": "v1", "kind": "PodCheckpoint"}))
+        .with("resource", json!({"resource": "pods"}))
+        .with("subResource", "checkpoint")
+        .answer(&rules);
+    assert_eq!(other.outcome, Outcome::Allow);
+    assert_eq!(other.answer.audit_annotations()["volcheck-unjudged"], "pods/checkpoint");
+    let scale = Request::new("UPDATE", json!({"apiVersion": "autoscaling/v1", "kind": "Scale"}))
+        .with("resource", json!({"resource": "deployments"}))
+        .with("subResource", "scale")
+        .answer(&rules);
+    assert_eq!(scale.outcome, Outcome::Allow);
+    assert_eq!(scale.answer.audit_annotations()["volcheck-unjudged"], "deployments/scale");
+}
+
+#[test]
+fn an_ephemeral_container_that_reaches_the_node_is_new() {
+    let rules =
+        policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, writable-host-path: error}\n");
+    let before = bad();
+    let mut after = before.clone();
+    after["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [{"name": "etc-kubernetes", "mountPath": "/m"}]}]);
+    let decision =
+        Request::new("UPDATE", after).old(&before).with("subResource", "ephemeralcontainers").answer(&rules);
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert!(
+        decision.answer.message().contains("spec.ephemeralContainers[0].volumeMounts[0]"),
+        "{}",
+        decision.answer.message()
+    );
+}
+
+#[test]
+fn a_mirror_pod_passes_by_the_node_s_true_identity_alone() {
+    let rules = secrets();
+    let mut mirror = bad();
+    mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "abc"});
+    let by = |object: &Value, user: &str, groups: &[&str]| {
+        let user = json!({"username": user, "groups": groups});
+        Request::new("CREATE", object.clone()).with("userInfo", user).answer(&rules)
+    };
+    let true_one = by(&mirror, "system:node:node-1", &["system:nodes", "system:authenticated"]);
+    assert_eq!(true_one.outcome, Outcome::Warn);
+    assert_eq!(true_one.answer.audit_annotations()["volcheck-mirror-pod"], "true");
+    assert_eq!(true_one.answer.audit_annotations()["volcheck-rules"], "sensitive-host-path");
+    for (object, user, groups) in [
+        (&mirror, "alice", &["system:nodes"][..]),
+        (&mirror, "system:node:node-1", &["system:authenticated"]),
+        (&mirror, "system:node:node-2", &["system:nodes"]),
+        (&mirror, "system:node:", &["system:nodes"]),
+        (&bad(), "system:node:node-1", &["system:nodes"]),
+    ] {
+        assert_eq!(by(object, user, groups).outcome, Outcome::Deny, "{user}");
+    }
+}
+
+#[test]
+fn nothing_that_a_tenant_writes_excuses_him() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nextends: [node-agents]\nmodes: {kube-system: audit}\n",
+    );
+    let mut pod = bad();
+    pod["metadata"] = json!({
+        "name": "node-exporter", "namespace": "kube-system",
+        "labels": {"volcheck.io/mode": "off", "app.kubernetes.io/name": "node-exporter", "pod-template-hash": "x"},
+        "annotations": {
+            "ignore.volcheck.io/sensitive-host-path": "mine", "volcheck.io/mode": "off",
+            "kubernetes.io/config.mirror": "x",
+        },
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "node-exporter", "controller": true}],
+    });
+    let decision = Request::new("CREATE", pod).answer(&rules);
+    assert_eq!(decision.outcome, Outcome::Deny, "{:?}", decision.exempted);
+}
+
+#[test]
+fn what_the_operator_excuses_is_said_in_the_audit_log() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nexemptions: [{rules: [sensitive-host-path], match: {namespace: shop}, reason: ours}]\n",
+    );
+    let decision = Request::new("CREATE", bad()).answer(&rules);
+    assert_eq!((decision.outcome, decision.exempted.len()), (Outcome::Allow, 1));
+    assert_eq!(decision.answer.audit_annotations()["volcheck-exempt"], "sensitive-host-path");
+}
+
+#[test]
+fn objects_without_a_namespace_have_the_mode_of_all() {
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+        "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/etc/kubernetes"}}});
+    let outcome = |modes: &str| {
+        let rules = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error}}\nmodes: {modes}\n"
+        ));
+        Request::new("CREATE", volume.clone()).with("namespace", "").answer(&rules).outcome
+    };
+    assert_eq!(outcome("{}"), Outcome::Deny);
+    assert_eq!(outcome("{\"*\": warn, shop: deny}"), Outcome::Warn);
+    assert_eq!(outcome("{\"shop-*\": warn}"), Outcome::Deny);
+}
+
+/// Pods whose volumes and mounts vary.
+fn any_pod() -> impl Strategy<Value = Value> {
+    let path = prop_oneof![
+        Just("/etc/kubernetes"),
+        Just("/root"),
+        Just("/run/docker.sock"),
+        Just("/srv//x"),
+        Just("/"),
+        Just("/var/log"),
+    ];
+    let mount = (0..2_usize, any::<bool>());
+    proptest::collection::vec((path, any::<bool>(), proptest::collection::vec(mount, 0..3)), 0..4).prop_map(|volumes| {
+        let mut mounts = [Vec::new(), Vec::new()];
+        let mut list = Vec::new();
+        for (at, (path, typed, by)) in volumes.into_iter().enumerate() {
+            let name = format!("v{at}");
+            list.push(json!({"name": name, "hostPath": {"path": path, "type": if typed { "Directory" } else { "" }}}));
+            for (container, read_only) in by {
+                mounts[container].push(json!({"name": name, "mountPath": format!("/m{at}"), "readOnly": read_only}));
+            }
+        }
+        let containers: Vec<_> = mounts.into_iter().zip(["a", "b"]).map(|(mounts, name)| json!({"name": name, "image": "i", "volumeMounts": mounts})).collect();
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers, "volumes": list}})
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// An update that changes nothing is never denied; one that only takes away isn't either; and what is denied of
+    /// an update would be of the creation.
+    #[test]
+    fn the_ratchet_is_reflexive_and_never_denies_more_than_a_creation(old in any_pod(), new in any_pod(), gone in any::<prop::sample::Index>()) {
+        let rules = all_rules();
+        let update = |new: &Value, old: &Value| Request::new("UPDATE", new.clone()).old(old).answer(&rules);
+        prop_assert_ne!(update(&new, &new).outcome, Outcome::Deny);
+        let creation = Request::new("CREATE", new.clone()).answer(&rules);
+        if update(&new, &old).outcome == Outcome::Deny {
+            prop_assert_eq!(creation.outcome, Outcome::Deny);
+        }
+        // Without one of its mounts it has no finding that it hadn't, but for those of a volume that nothing uses.
+        let quiet = policy("version: 1\nprofile: restricted\nrules: {unused-volume: off, missing-scratch-volume: off}\n");
+        let mut less = new.clone();
+        let containers = less["spec"]["containers"].as_array_mut().expect("containers");
+        let container = gone.index(containers.len());
+        if let Some(mounts) = containers[container]["volumeMounts"].as_array_mut() {
+            mounts.pop();
+        }
+        let decision = Request::new("UPDATE", less.clone()).old(&new).answer(&quiet);
+        prop_assert_ne!(decision.outcome, Outcome::Deny, "{} after {}: {}", less, new, decision.answer.message());
+    }
+}
