@@ -106,6 +106,7 @@ fn cli() -> Result<String, String> {
         "init",
         "policy show",
         "policy check",
+        "serve",
         "review",
         "explain",
         "rules",

@@ -14,5 +14,7 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod rules;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod source;
 pub mod suppress;

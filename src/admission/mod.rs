@@ -32,6 +32,17 @@ pub enum Endpoint {
     Advise,
 }
 
+impl Endpoint {
+    /// Its word, as in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Validate => "validate",
+            Self::Strict => "strict",
+            Self::Advise => "advise",
+        }
+    }
+}
+
 /// What a review is judged by, beside its object.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'p> {
@@ -56,6 +67,18 @@ pub enum Outcome {
     Deny,
     /// Its object can't be read; whether it may come in is the endpoint's matter and the mode's.
     Error,
+}
+
+impl Outcome {
+    /// Its word, as in logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A review's answer, and what is behind it.

@@ -1,6 +1,10 @@
 //! The command line's grammar.
 
+#[cfg(feature = "server")]
+use std::net::SocketAddr;
 use std::path::PathBuf;
+#[cfg(feature = "server")]
+use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -25,6 +29,9 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Write a baseline of what there is, so that only what is new is reported
     Baseline(BaselineArgs),
+    /// Run the webhook: answer the API server's reviews
+    #[cfg(feature = "server")]
+    Serve(ServeArgs),
     /// Answer an AdmissionReview as the webhook would, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
@@ -231,6 +238,68 @@ pub(super) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where the API server asks, by TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:10250")]
+    pub(super) listen: SocketAddr,
+    /// Where probes and metrics are asked for, without TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "[::]:8081")]
+    pub(super) admin_listen: SocketAddr,
+    /// The certificates, the server's own first, in PEM; read again when they change
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_cert: PathBuf,
+    /// The key of the server's certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_key: PathBuf,
+    /// The authorities of clients, in PEM; without them, whoever reaches the port may ask
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_ca: Option<PathBuf>,
+    /// The policy file, read again when it changes; without it, the profile `recommended`
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// Larger requests are refused
+    #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
+    pub(super) max_body: usize,
+    /// More connections wait
+    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    pub(super) max_connections: usize,
+    /// How long it goes on after SIGTERM, unless nobody new comes any more
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub(super) drain: Duration,
+    /// How often the files of certificate and policy are looked at
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) reload: Duration,
+    /// How long a handshake, a first request or a body may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) read_timeout: Duration,
+    /// How long a connection may be idle; the API server's own closes after 90 seconds
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub(super) idle_timeout: Duration,
+    /// What the log is written as
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub(super) log_format: LogFormat,
+    /// What is logged: error, warn, info (each denial), debug (each verdict)
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: String,
+}
+
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A length of time that is one.
+#[cfg(feature = "server")]
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration.is_zero() { Err("no time at all".to_owned()) } else { Ok(duration) }
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,8 @@ pub mod policy;
 pub mod properties;
 mod review;
 mod rules;
+#[cfg(feature = "server")]
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -41,6 +43,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Lint(arguments) => lint::run(&arguments),
         args::Command::Baseline(arguments) => baseline::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
+        #[cfg(feature = "server")]
+        args::Command::Serve(arguments) => serve::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
         args::Command::Completions { shell } => {

@@ -20,6 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("suppress", &["finding", "source", "model", "policy", "rules"]),
     ("report", &["finding", "source", "rules", "model"]),
     ("admission", &["model", "engine", "finding", "policy"]),
+    ("server", &["admission", "finding", "policy"]),
     ("cli", &["*"]),
 ];
 

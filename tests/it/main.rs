@@ -20,6 +20,8 @@ mod properties;
 mod render;
 mod reports;
 mod rules;
+#[cfg(all(unix, feature = "server"))]
+mod serve;
 mod spans;
 mod support;
 mod suppression;

@@ -1,0 +1,45 @@
+//! `volcheck serve`: the webhook.
+
+use std::io;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use super::CLEAN;
+use super::args::{LogFormat, PolicyArgs, ServeArgs};
+use crate::server::{self, Settings, Source};
+
+/// Room for the bodies of requests, of all connections together.
+const MAX_BYTES: usize = 48 << 20;
+
+pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
+    let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    match arguments.log_format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(false).init(),
+    }
+    let settings = Settings {
+        listen: arguments.listen,
+        admin_listen: arguments.admin_listen,
+        tls_cert: arguments.tls_cert.clone(),
+        tls_key: arguments.tls_key.clone(),
+        client_ca: arguments.client_ca.clone(),
+        max_body: arguments.max_body,
+        max_connections: arguments.max_connections,
+        max_bytes: MAX_BYTES.max(arguments.max_body),
+        read_timeout: arguments.read_timeout,
+        idle_timeout: arguments.idle_timeout,
+        drain: arguments.drain,
+        reload: arguments.reload,
+    };
+    // Never one that lies about by chance: what the webhook denies by is named.
+    let policy = PolicyArgs {
+        policy: arguments.policy.clone(),
+        no_policy: arguments.policy.is_none(),
+        ..PolicyArgs::default()
+    };
+    let source: Source = Box::new(move || super::policy::load(&policy));
+    server::run(settings, source)?;
+    Ok(CLEAN)
+}

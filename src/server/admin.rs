@@ -1,0 +1,51 @@
+//! What probes and metrics ask for, without TLS and without secrets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time;
+
+use super::{Shared, connection};
+
+/// At most so many connections are open here.
+const MOST_CONNECTIONS: usize = 64;
+
+pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+    let router = Router::new()
+        // That it answers is all there is to say: a policy or a certificate that can't be used is no reason to restart.
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/version", get(|| async { concat!(env!("CARGO_PKG_VERSION"), "\n") }))
+        .with_state(Arc::clone(&shared));
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(connection::serve(Arc::clone(&shared), router.clone(), stream, permit));
+            }
+            Err(_) => time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.unready() {
+        None => "ok\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let text = shared.metrics.text(shared.certificate.not_after());
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+}

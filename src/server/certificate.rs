@@ -1,0 +1,165 @@
+//! The server's certificate: from files, read again when they change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
+use tracing::{info, warn};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::metrics::Metrics;
+use crate::finding::digest;
+
+/// The pair that is served, and the files that it comes from.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+    pair: ArcSwap<Pair>,
+    /// What stood in the files when they were last looked at: links are swapped, and times lie.
+    seen: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    certified: Arc<CertifiedKey>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Certificate {
+    /// The pair in these files.
+    pub(super) fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, String> {
+        let (texts, content) = read(cert, key)?;
+        let pair = ArcSwap::from_pointee(Pair::parse(&texts)?);
+        let (cert, key) = (cert.to_owned(), key.to_owned());
+        Ok(Arc::new(Self { cert, key, pair, seen: Mutex::new(content) }))
+    }
+
+    /// What is said to clients before HTTP: TLS 1.2 or newer, and HTTP/1.1 alone, as the API server speaks it with
+    /// whatever isn't on its own host.
+    pub(super) fn server_config(self: &Arc<Self>, client_ca: Option<&Path>) -> anyhow::Result<ServerConfig> {
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let name = || file.display().to_string();
+                let mut roots = RootCertStore::empty();
+                for cert in CertificateDer::pem_file_iter(file).with_context(name)? {
+                    roots.add(cert.with_context(name)?).with_context(name)?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+                builder.with_client_cert_verifier(verifier.build().with_context(name)?)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if client_ca.is_some() {
+            // A resumed session would not show its certificate again.
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+        Ok(config)
+    }
+
+    /// Why the pair that is served is of no use now.
+    pub(super) fn problem(&self) -> Option<String> {
+        let (pair, now) = (self.pair.load(), Timestamp::now());
+        if now < pair.not_before {
+            return Some(format!("the certificate holds from {} on", pair.not_before));
+        }
+        (now > pair.not_after)
+            .then(|| format!("the certificate has expired: it held until {}", pair.not_after))
+    }
+
+    /// Until when the pair that is served holds, in seconds since 1970.
+    pub(super) fn not_after(&self) -> i64 {
+        self.pair.load().not_after.as_second()
+    }
+
+    /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one.
+    pub(super) fn reload(&self, metrics: &Metrics) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = read(&self.cert, &self.key);
+        let content = match &read {
+            Ok((_, content)) => *content,
+            Err(message) => digest(&[message]),
+        };
+        if content == std::mem::replace(&mut *seen, content) {
+            return;
+        }
+        match read.and_then(|(texts, _)| Pair::parse(&texts)) {
+            Ok(pair) => {
+                let not_after = pair.not_after;
+                self.pair.store(Arc::new(pair));
+                metrics.certificate_reloaded(true);
+                info!(%not_after, "certificate reloaded");
+            }
+            Err(error) => {
+                metrics.certificate_reloaded(false);
+                warn!(error, "the new certificate can't be used; the last good one is served");
+            }
+        }
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.pair.load().certified))
+    }
+}
+
+impl Pair {
+    fn parse(texts: &Texts) -> Result<Self, String> {
+        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&texts.cert.1).collect();
+        let (cert, key) = (&texts.cert.0, &texts.key.0);
+        let certs = certs.map_err(|error| format!("{cert}: {error}"))?;
+        let first = certs.first().ok_or_else(|| format!("{cert}: no certificate in PEM"))?;
+        let (_, parsed) = X509Certificate::from_der(first).map_err(|error| format!("{cert}: {error}"))?;
+        let second = |time: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(time.timestamp()).map_err(|error| format!("{cert}: {error}"))
+        };
+        let (not_before, not_after) =
+            (second(parsed.validity().not_before)?, second(parsed.validity().not_after)?);
+        let private =
+            PrivateKeyDer::from_pem_slice(&texts.key.1).map_err(|error| format!("{key}: {error}"))?;
+        let signer = ring::sign::any_supported_type(&private).map_err(|error| format!("{key}: {error}"))?;
+        let certified = CertifiedKey::new(certs, signer);
+        certified.keys_match().map_err(|_| format!("{key} is not the key of {cert}"))?;
+        Ok(Self { certified: Arc::new(certified), not_before, not_after })
+    }
+}
+
+/// Two files, each with its name.
+struct Texts {
+    cert: (String, Vec<u8>),
+    key: (String, Vec<u8>),
+}
+
+/// What stands in the files, and a number for it.
+fn read(cert: &Path, key: &Path) -> Result<(Texts, u64), String> {
+    let text = |path: &Path| {
+        let name = path.display().to_string();
+        let bytes = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+        Ok::<_, String>((name, bytes))
+    };
+    let texts = Texts { cert: text(cert)?, key: text(key)? };
+    let content = [&texts.cert.1, &texts.key.1].map(|bytes| String::from_utf8_lossy(bytes));
+    let content = digest(&[&content[0], &content[1]]);
+    Ok((texts, content))
+}
+
+/// ring, by name: two providers in one program have no default.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}

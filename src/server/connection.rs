@@ -1,0 +1,131 @@
+//! Connections: how many, how long, and how they end.
+
+use std::convert::Infallible;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{self, Instant};
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use super::metrics::Trouble;
+use super::{Phase, Shared, admit};
+
+/// After this the client is asked to come again, so that the requests of one don't stay with one replica for ever.
+const OLD: Duration = Duration::from_secs(300);
+
+/// Takes connections until the server closes, then waits for those that are open.
+pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: ServerConfig) {
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let router = admit::router(Arc::clone(&shared));
+    let most = shared.settings.max_connections;
+    let room = Arc::new(Semaphore::new(most));
+    let mut phase = shared.phase.subscribe();
+    loop {
+        // Beyond that many, they wait with the system: none is reset.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of files, or a client that is gone already: a moment later it may be better.
+            time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        shared.arrivals.fetch_add(1, Ordering::Relaxed);
+        let (shared, acceptor, router) = (Arc::clone(&shared), acceptor.clone(), router.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => serve(shared, router, stream, permit).await,
+                Ok(Err(error)) => {
+                    debug!(%error, "no handshake");
+                    shared.metrics.trouble(Trouble::Tls);
+                }
+                Err(_) => shared.metrics.trouble(Trouble::Tls),
+            }
+        });
+    }
+    drop(listener);
+    let _ = room.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    router: Router,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    permit: OwnedSemaphorePermit,
+) {
+    let _permit = permit;
+    let _open = shared.metrics.connection();
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let old = Instant::now() + OLD.mul_f64(0.8 + 0.4 * fraction());
+    let service = {
+        let (shared, has_asked) = (Arc::clone(&shared), Arc::clone(&has_asked));
+        let router = TowerToHyperService::new(router);
+        service_fn(move |request: Request<Incoming>| {
+            has_asked.store(true, Ordering::Relaxed);
+            let (shared, answer) = (Arc::clone(&shared), router.call(request));
+            async move {
+                let Ok(mut response): Result<Response<Body>, Infallible> = answer.await;
+                let is_last = shared.phase() != Phase::Serving
+                    || Instant::now() > old
+                    || response.status().is_client_error() && response.status() != 429;
+                if is_last {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        })
+    };
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(shared.settings.idle_timeout);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut phase = shared.phase.subscribe();
+    let (mut is_closing, mut is_watched) = (false, true);
+    let mut patience = pin!(time::sleep(shared.settings.read_timeout));
+    loop {
+        tokio::select! {
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            // Who opens a connection asks at once; one that is only held open is a client's mistake, or worse.
+            () = patience.as_mut(), if is_watched => {
+                is_watched = false;
+                if !has_asked.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// A number from 0 to 1 that is another one each time.
+fn fraction() -> f64 {
+    let number = RandomState::new().hash_one(0_u8) >> 11;
+    number as f64 / (1_u64 << 53) as f64
+}

@@ -1,0 +1,273 @@
+//! Metrics, in OpenMetrics' text: labels are bounded, so no namespace, no name and no path is one.
+
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::admission::{Decision, Endpoint};
+
+/// In seconds: from what a verdict takes to what the API server waits at most.
+const BUCKETS: [f64; 15] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// What a resource is called; any other is `other`.
+const RESOURCES: &[&str] = &[
+    "pods",
+    "podtemplates",
+    "replicationcontrollers",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "daemonsets",
+    "jobs",
+    "cronjobs",
+    "persistentvolumes",
+    "persistentvolumeclaims",
+];
+
+/// Why there was no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No review, or none that can be read.
+    Decode,
+    /// Too large.
+    TooLarge,
+    /// It did not come, or was not answered, in time.
+    Timeout,
+    /// A mistake of volcheck's own.
+    Panic,
+    /// No handshake.
+    Tls,
+}
+
+impl Trouble {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::TooLarge => "too_large",
+            Self::Timeout => "timeout",
+            Self::Panic => "panic",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    endpoint: &'static str,
+    decision: &'static str,
+    operation: &'static str,
+    resource: &'static str,
+    subresource: &'static str,
+    dry_run: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DurationLabels {
+    endpoint: &'static str,
+    decision: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    rule: &'static str,
+    severity: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabel {
+    rule: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
+    findings: Family<FindingLabels, Counter>,
+    exemptions: Family<RuleLabel, Counter>,
+    ratcheted: Family<RuleLabel, Counter>,
+    errors: Family<KindLabel, Counter>,
+    tls_reloads: Family<ResultLabel, Counter>,
+    policy_reloads: Family<ResultLabel, Counter>,
+    connections: Gauge,
+    not_after: Gauge,
+    policy: Mutex<String>,
+}
+
+impl Metrics {
+    pub(super) fn new(policy: &str) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let mut own = Self {
+            registry: Registry::with_prefix("volcheck"),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            findings: Family::default(),
+            exemptions: Family::default(),
+            ratcheted: Family::default(),
+            errors: Family::default(),
+            tls_reloads: Family::default(),
+            policy_reloads: Family::default(),
+            connections: Gauge::default(),
+            not_after: Gauge::default(),
+            policy: Mutex::new(policy.to_owned()),
+        };
+        let registry = &mut own.registry;
+        registry.register("admission_requests", "Requests by what became of them", own.requests.clone());
+        registry.register_with_unit(
+            "admission_request_duration",
+            "From the head of a request to its answer",
+            Unit::Seconds,
+            own.durations.clone(),
+        );
+        registry.register("findings", "Findings in what was judged", own.findings.clone());
+        registry.register("exemptions", "Findings that the policy excuses", own.exemptions.clone());
+        registry.register("ratcheted", "Errors that were there before an update", own.ratcheted.clone());
+        registry.register(
+            "errors",
+            "Requests without a verdict, and connections without TLS",
+            own.errors.clone(),
+        );
+        registry.register("connections", "Open connections", own.connections.clone());
+        registry.register(
+            "tls_cert_not_after_timestamp_seconds",
+            "Until when the certificate that is served holds",
+            own.not_after.clone(),
+        );
+        registry.register("tls_reloads", "Certificates read again", own.tls_reloads.clone());
+        registry.register("policy_reloads", "Policies read again", own.policy_reloads.clone());
+        registry.register("build", "The program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        // From the first scrape on, so that an alert has something to compare with.
+        for trouble in [Trouble::Decode, Trouble::TooLarge, Trouble::Timeout, Trouble::Panic, Trouble::Tls] {
+            let _ = own.errors.get_or_create(&KindLabel { kind: trouble.word() });
+        }
+        for result in ["success", "failure"] {
+            let _ = own.tls_reloads.get_or_create(&ResultLabel { result });
+            let _ = own.policy_reloads.get_or_create(&ResultLabel { result });
+        }
+        own
+    }
+
+    pub(super) fn decided(&self, endpoint: Endpoint, decision: &Decision, took: Duration) {
+        let about = &decision.about;
+        let labels = RequestLabels {
+            endpoint: endpoint.word(),
+            decision: decision.outcome.word(),
+            operation: known(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
+            resource: known(RESOURCES, &about.resource),
+            subresource: match about.subresource.as_str() {
+                "" => "",
+                subresource => known(&["ephemeralcontainers", "resize", "status", "scale"], subresource),
+            },
+            dry_run: if about.dry_run { "true" } else { "false" },
+        };
+        let decided = labels.decision;
+        self.requests.get_or_create(&labels).inc();
+        self.took(endpoint, decided, took);
+        for finding in &decision.findings {
+            let labels = FindingLabels { rule: finding.rule, severity: finding.severity.word() };
+            self.findings.get_or_create(&labels).inc();
+        }
+        for (finding, _) in &decision.exempted {
+            self.exemptions.get_or_create(&RuleLabel { rule: finding.rule }).inc();
+        }
+        for rule in &decision.ratcheted {
+            self.ratcheted.get_or_create(&RuleLabel { rule }).inc();
+        }
+    }
+
+    /// A request without a verdict: shed, where nothing was wrong with it.
+    pub(super) fn refused(&self, endpoint: Endpoint, trouble: Option<Trouble>, took: Duration) {
+        let decision = if trouble.is_some() { "error" } else { "shed" };
+        let (operation, resource) = ("", "");
+        let labels = RequestLabels {
+            endpoint: endpoint.word(),
+            decision,
+            operation,
+            resource,
+            subresource: "",
+            dry_run: "",
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.took(endpoint, decision, took);
+        if let Some(trouble) = trouble {
+            self.trouble(trouble);
+        }
+    }
+
+    fn took(&self, endpoint: Endpoint, decision: &'static str, took: Duration) {
+        let labels = DurationLabels { endpoint: endpoint.word(), decision };
+        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn trouble(&self, trouble: Trouble) {
+        self.errors.get_or_create(&KindLabel { kind: trouble.word() }).inc();
+    }
+
+    pub(super) fn certificate_reloaded(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        self.tls_reloads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// The hash of the new policy; none where it can't be used.
+    pub(super) fn policy_reloaded(&self, hash: Option<&str>) {
+        let result = if hash.is_some() { "success" } else { "failure" };
+        self.policy_reloads.get_or_create(&ResultLabel { result }).inc();
+        if let Some(hash) = hash {
+            hash.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// A connection is open until what is given back goes.
+    pub(super) fn connection(&self) -> Open {
+        self.connections.inc();
+        Open(self.connections.clone())
+    }
+
+    /// All metrics; the certificate that is served holds until `not_after`.
+    pub(super) fn text(&self, not_after: i64) -> String {
+        self.not_after.set(not_after);
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = encode(&mut text, &self.registry);
+        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = text.rfind("# EOF").unwrap_or(text.len());
+        let mut own = String::new();
+        let _ = write!(
+            own,
+            "# HELP volcheck_policy The policy that holds.\n# TYPE volcheck_policy info\nvolcheck_policy_info{{hash=\"{policy}\"}} 1\n"
+        );
+        text.insert_str(end, &own);
+        text
+    }
+}
+
+pub(super) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn known(words: &[&'static str], text: &str) -> &'static str {
+    words.iter().find(|word| **word == text).copied().unwrap_or("other")
+}

@@ -1,0 +1,232 @@
+//! The webhook's server: HTTP/1.1 over TLS for the API server, and plain HTTP for who runs it.
+//!
+//! It moves bytes and says when there are too many; what is in them is for `admission`. It knows no file of a
+//! policy: where the policy comes from, and when it is another, its caller knows.
+
+mod admin;
+mod admit;
+mod certificate;
+mod connection;
+mod metrics;
+mod policy;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time;
+use tracing::info;
+
+use certificate::Certificate;
+use metrics::Metrics;
+use policy::Policies;
+
+pub use policy::Source;
+
+/// How the server behaves. Nothing of the verdict is here: that is the policy's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the API server asks.
+    pub listen: SocketAddr,
+    /// Where probes and metrics are asked for, without TLS.
+    pub admin_listen: SocketAddr,
+    /// The certificates, the server's own first, in PEM.
+    pub tls_cert: PathBuf,
+    /// Its key, in PEM.
+    pub tls_key: PathBuf,
+    /// The authorities of clients; without them, whoever reaches the port may ask.
+    pub client_ca: Option<PathBuf>,
+    /// Larger requests are refused: a review holds two objects of at most 3 MiB each.
+    pub max_body: usize,
+    /// At most so many connections are open; more wait with the system.
+    pub max_connections: usize,
+    /// At most so many bytes of requests are held at a time.
+    pub max_bytes: usize,
+    /// How long a handshake, a first request or a body may take.
+    pub read_timeout: Duration,
+    /// How long a connection may be idle: longer than the 90 seconds of the API server, which doesn't repeat a
+    /// request that meets a closed connection (`k8s.io/apimachinery/pkg/util/net`).
+    pub idle_timeout: Duration,
+    /// How long it goes on after it is told to end, unless nobody new comes any more.
+    pub drain: Duration,
+    /// How often files are looked at for changes.
+    pub reload: Duration,
+}
+
+/// What the server is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// It answers, and asks each client to come on another connection, which leads elsewhere.
+    Draining,
+    /// It takes no connection any more, and closes those that are idle.
+    Closing,
+}
+
+/// What all connections share.
+struct Shared {
+    settings: Settings,
+    policies: Policies,
+    certificate: Arc<Certificate>,
+    metrics: Metrics,
+    phase: watch::Sender<Phase>,
+    /// Room for bytes of requests.
+    bytes: Arc<Semaphore>,
+    /// Room for judging at the same time.
+    judging: Arc<Semaphore>,
+    /// How many wait for that.
+    waiting: AtomicUsize,
+    /// How many connections have come.
+    arrivals: AtomicUsize,
+}
+
+impl Shared {
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Why it should get no requests; none where it should.
+    fn unready(&self) -> Option<String> {
+        if self.phase() != Phase::Serving {
+            return Some("it is ending".to_owned());
+        }
+        self.certificate.problem()
+    }
+}
+
+/// Runs the server until it is told to end.
+pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, source))?;
+    // What still blocks a thread is given up with the program.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let certificate = Certificate::load(&settings.tls_cert, &settings.tls_key).map_err(anyhow::Error::msg)?;
+    let tls = certificate.server_config(settings.client_ca.as_deref())?;
+    let policies = Policies::new(source)?;
+    let listener = bind(settings.listen).await?;
+    let admin = bind(settings.admin_listen).await?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let shared = Arc::new(Shared {
+        metrics: Metrics::new(&policies.now().hash),
+        policies,
+        certificate,
+        phase: watch::Sender::new(Phase::Serving),
+        bytes: Arc::new(Semaphore::new(settings.max_bytes)),
+        judging: Arc::new(Semaphore::new(4 * threads)),
+        waiting: AtomicUsize::new(0),
+        arrivals: AtomicUsize::new(0),
+        settings,
+    });
+    info!(
+        address = %listener.local_addr()?,
+        admin_address = %admin.local_addr()?,
+        policy = shared.policies.now().hash,
+        "listening"
+    );
+    let reloading = tokio::spawn(reload(Arc::clone(&shared)));
+    let administrating = tokio::spawn(admin::serve(Arc::clone(&shared), admin));
+    let accepting = tokio::spawn(connection::accept(Arc::clone(&shared), listener, tls));
+    signals.next().await;
+    info!("ending: answers ask for another connection from now on");
+    shared.phase.send_replace(Phase::Draining);
+    tokio::select! {
+        () = quiet(&shared) => {}
+        () = signals.next() => {
+            info!("ended at once");
+            return Ok(());
+        }
+    }
+    shared.phase.send_replace(Phase::Closing);
+    // Each request has a deadline; none is longer than the API server's.
+    let closed = time::timeout(shared.settings.read_timeout, accepting);
+    tokio::select! {
+        _ = closed => {}
+        () = signals.next() => {}
+    }
+    reloading.abort();
+    administrating.abort();
+    info!("ended");
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{address} can't be listened on"))
+}
+
+/// Ends when nobody new comes any more, and at the latest when the time to drain is over.
+async fn quiet(shared: &Shared) {
+    const PATIENCE: u32 = 5;
+    let drain = shared.settings.drain;
+    // What routes requests here learns of the end a while after the fact: a third of the time is for that.
+    let step = drain / 3 / PATIENCE;
+    let ended = time::Instant::now() + drain;
+    let mut steps = 0;
+    let mut seen = usize::MAX;
+    while time::Instant::now() < ended && steps < PATIENCE {
+        time::sleep(step).await;
+        let arrivals = shared.arrivals.load(std::sync::atomic::Ordering::Relaxed);
+        steps = if arrivals == seen { steps + 1 } else { 0 };
+        seen = arrivals;
+    }
+}
+
+/// Looks at the files for changes, for ever.
+async fn reload(shared: Arc<Shared>) {
+    let mut ticks = time::interval(shared.settings.reload);
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let shared = Arc::clone(&shared);
+        // Files are read, and a policy is compiled, off the threads that answer.
+        let _ = tokio::task::spawn_blocking(move || {
+            shared.certificate.reload(&shared.metrics);
+            shared.policies.reload(&shared.metrics);
+        })
+        .await;
+    }
+}
+
+/// The signals to end.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on they are waited for, and don't end the process by themselves: as process 1 of a container it would
+    /// not even be ended by them.
+    fn new() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
