@@ -139,15 +139,19 @@ async fn admit(
     }
     // What waits longer than that would leave too little time for the verdict.
     let patience = began + (deadline - began) / 4;
-    let (bytes, _room) = read(shared, request, patience).await?;
+    let (bytes, room) = read(shared, request, patience).await?;
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
-    let _turn = turn(shared, patience.max(Instant::now())).await?;
+    let turn = turn(shared, patience.max(Instant::now())).await?;
     let named = shared.policies.now();
     if text.len() < LARGE {
         return judge(&text, &named, endpoint);
     }
-    let judging = tokio::task::spawn_blocking(move || judge(&text, &named, endpoint));
+    let judging = tokio::task::spawn_blocking(move || {
+        // Room and turn are taken until it ends, even where nobody waits for it any more.
+        let _taken = (room, turn);
+        judge(&text, &named, endpoint)
+    });
     match time::timeout_at(deadline, judging).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Refusal::Panic),

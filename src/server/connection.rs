@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
@@ -40,6 +40,8 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
         // Beyond that many, they wait with the system: none is reset.
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
         let accepted = tokio::select! {
+            // Those that have come before the end are served, too: nobody told them.
+            biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
         };
@@ -53,7 +55,10 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => serve(shared, router, stream, permit).await,
+                Ok(Ok(stream)) => {
+                    let open = shared.metrics.connection();
+                    serve(shared, router, stream, (permit, open)).await;
+                }
                 Ok(Err(error)) => {
                     debug!(%error, "no handshake");
                     shared.metrics.trouble(Trouble::Tls);
@@ -66,15 +71,13 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
     let _ = room.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
 }
 
-/// Serves one connection until it ends.
+/// Serves one connection until it ends; what is held until then is given back.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    permit: OwnedSemaphorePermit,
+    _held: impl Send,
 ) {
-    let _permit = permit;
-    let _open = shared.metrics.connection();
     let has_asked = Arc::new(AtomicBool::new(false));
     let old = Instant::now() + OLD.mul_f64(0.8 + 0.4 * fraction());
     let service = {
@@ -97,6 +100,8 @@ pub(super) async fn serve(
     };
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(shared.settings.idle_timeout);
+    // What is read before anybody asks for it is in no budget.
+    builder.max_buf_size(16 << 10);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut phase = shared.phase.subscribe();
     let (mut is_closing, mut is_watched) = (false, true);
@@ -118,7 +123,10 @@ pub(super) async fn serve(
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {
                 is_closing = true;
-                connection.as_mut().graceful_shutdown();
+                // What has not asked yet is about to, and is told to go with its answer.
+                if has_asked.load(Ordering::Relaxed) {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     }

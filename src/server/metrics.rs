@@ -242,6 +242,11 @@ impl Metrics {
         Open(self.connections.clone())
     }
 
+    /// How many connections are open.
+    pub(super) fn open_connections(&self) -> i64 {
+        self.connections.get()
+    }
+
     /// All metrics; the certificate that is served holds until `not_after`.
     pub(super) fn text(&self, not_after: i64) -> String {
         self.not_after.set(not_after);

@@ -7,6 +7,7 @@ mod admin;
 mod admit;
 mod certificate;
 mod connection;
+mod memory;
 mod metrics;
 mod policy;
 
@@ -101,6 +102,7 @@ impl Shared {
 
 /// Runs the server until it is told to end.
 pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
+    memory::give_back();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(settings, source))?;
     // What still blocks a thread is given up with the program.
@@ -163,7 +165,8 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{address} can't be listened on"))
 }
 
-/// Ends when nobody new comes any more, and at the latest when the time to drain is over.
+/// Ends when all connections have gone and no new one comes, and at the latest when the time to drain is over: a
+/// connection that is only idle may be used again, and its client is told only then.
 async fn quiet(shared: &Shared) {
     const PATIENCE: u32 = 5;
     let drain = shared.settings.drain;
@@ -175,7 +178,8 @@ async fn quiet(shared: &Shared) {
     while time::Instant::now() < ended && steps < PATIENCE {
         time::sleep(step).await;
         let arrivals = shared.arrivals.load(std::sync::atomic::Ordering::Relaxed);
-        steps = if arrivals == seen { steps + 1 } else { 0 };
+        let is_quiet = arrivals == seen && shared.metrics.open_connections() == 0;
+        steps = if is_quiet { steps + 1 } else { 0 };
         seen = arrivals;
     }
 }

@@ -22,6 +22,8 @@ mod reports;
 mod rules;
 #[cfg(all(unix, feature = "server"))]
 mod serve;
+#[cfg(all(unix, feature = "server"))]
+mod server;
 mod spans;
 mod support;
 mod suppression;

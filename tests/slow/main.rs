@@ -1,0 +1,173 @@
+//! What takes long: roll-outs under load, overload, and a connection that was idle for long.
+#![cfg(all(unix, feature = "server"))]
+#![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
+
+mod balancer;
+#[path = "../it/server.rs"]
+mod server;
+#[path = "../it/support.rs"]
+mod support;
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use balancer::Balancer;
+use server::{Authority, BAD, Client, GOOD, NAME, POLICY, Server, post, review};
+use support::folder;
+
+/// A replica, as a new Pod of a Deployment is one.
+fn replica(authority: &Arc<Authority>, arguments: &[&str]) -> Server {
+    let (cert, key) = authority.leaf(NAME);
+    let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    Server::start_in(folder, Arc::clone(authority), arguments)
+}
+
+/// What came of a load.
+#[derive(Default)]
+struct Load {
+    asked: AtomicUsize,
+    failures: Mutex<Vec<String>>,
+    is_over: AtomicBool,
+}
+
+impl Load {
+    /// Asks on one connection after another, as the API server does: a connection is kept until an answer says that it
+    /// closes, and what fails isn't tried again.
+    fn ask(&self, balancer: &Balancer, authority: &Authority) {
+        let mut kept: Option<Client> = None;
+        let mut is_bad = false;
+        while !self.is_over.load(Ordering::Relaxed) {
+            let was_kept = kept.is_some();
+            let connection =
+                kept.take().map_or_else(|| Client::connect(balancer.address, authority, None), Ok);
+            is_bad = !is_bad;
+            let body = review(if is_bad { BAD } else { GOOD });
+            let answer = connection.and_then(|mut client| Ok((client.review(&body)?, client)));
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            match answer {
+                Ok((answer, client)) => {
+                    assert_eq!((answer.status, answer.allowed()), (200, !is_bad), "{answer:?}");
+                    kept = Some(client).filter(|_| answer.header("connection") != Some("close"));
+                }
+                Err(error) => {
+                    let way = if was_kept { "kept" } else { "new" };
+                    self.failures.lock().expect("a lock").push(format!("{error} on a {way} connection"));
+                }
+            }
+        }
+    }
+
+    fn wait_for(&self, asked: usize) {
+        while self.asked.load(Ordering::Relaxed) < asked {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Two replicas are replaced one after the other while requests come; how many were
+/// asked, and why some of these failed.
+fn roll_out(drain: &str, requests: usize) -> (usize, Vec<String>) {
+    let authority = Arc::new(Authority::new());
+    let start = || replica(&authority, &["--drain", drain]);
+    let balancer = Balancer::start();
+    let load = Load::default();
+    // They outlive who asks them.
+    let (mut old, mut new) = (vec![start(), start()], Vec::new());
+    old.iter().for_each(|server| balancer.add(server.address, server.admin));
+    balancer.wait_for_ready(2);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| load.ask(&balancer, &authority));
+        }
+        for (turn, mut server) in old.drain(..).enumerate() {
+            load.wait_for(requests * (turn + 1) / 4);
+            let fresh = start();
+            balancer.add(fresh.address, fresh.admin);
+            balancer.wait_for_ready(3);
+            new.push(fresh);
+            server.signal("-TERM");
+            assert_eq!(server.exit_code(), Some(0));
+            balancer.remove(server.address);
+        }
+        load.wait_for(requests);
+        load.is_over.store(true, Ordering::Relaxed);
+    });
+    (load.asked.into_inner(), load.failures.into_inner().expect("a lock"))
+}
+
+#[test]
+fn a_roll_out_under_load_fails_no_request() {
+    let (asked, failures) = roll_out("6", 10_000);
+    assert!(asked >= 10_000);
+    assert!(failures.is_empty(), "of {asked}: {failures:#?}");
+}
+
+/// The negative control: the test above finds what it looks for.
+#[test]
+fn without_draining_a_roll_out_fails_requests() {
+    let (asked, failures) = roll_out("0.001", 4_000);
+    assert!(!failures.is_empty(), "none of {asked}");
+}
+
+#[test]
+fn a_connection_that_was_idle_for_longer_than_the_api_server_keeps_one_still_works() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    assert!(client.review(&review(GOOD)).expect("an answer").allowed());
+    thread::sleep(Duration::from_secs(95));
+    assert!(!client.review(&review(BAD)).expect("an answer").allowed());
+}
+
+/// The most memory that a process has had, in MiB.
+fn peak(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") >> 10
+}
+
+#[test]
+fn overload_is_shed_in_time_and_within_bounds() {
+    let server = Server::start(&[]);
+    // As large as an update of a large object is.
+    let large = review(GOOD).replacen(
+        "\"name\":\"p\"}",
+        &format!("\"name\":\"p\",\"x\":\"{}\"}}", "x".repeat(3 << 20)),
+        1,
+    );
+    let head = post("/validate?timeout=2s", "application/json");
+    let (served, shed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (address, authority) = (server.address, &server.authority);
+    thread::scope(|scope| {
+        for _ in 0..100 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let mut client = Client::connect(address, authority, None).expect("a connection");
+                    let began = Instant::now();
+                    let answer = client.ask(&head, &large).expect("an answer, whatever it says");
+                    match answer.status {
+                        200 => {
+                            assert!(answer.allowed());
+                            served.fetch_add(1, Ordering::Relaxed);
+                        }
+                        429 => {
+                            assert_eq!(answer.header("retry-after"), Some("1"));
+                            shed.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // Its body did not come in time, or its verdict did not: on two cores that are busy.
+                        408 | 504 => {}
+                        status => panic!("{status} after {:?}", began.elapsed()),
+                    }
+                }
+            });
+        }
+    });
+    let (served, shed) = (served.into_inner(), shed.into_inner());
+    assert!(served > 0 && shed > 0, "{served} served, {shed} shed");
+    let peak = peak(&server);
+    assert!(peak < 32 + 48, "{peak} MiB");
+    // Afterwards it is as it was.
+    assert!(!server.client().review(&review(BAD)).expect("an answer").allowed());
+}
