@@ -56,6 +56,7 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/reference/cli.md", cli()?)?;
     put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
     put("docs/formats.md", formats()?)?;
+    put("charts/volcheck/README.md", chart()?)?;
     put("docs/first.svg", picture()?)?;
     put("README.md", readme(&table)?)?;
     if stale.is_empty() {
@@ -107,6 +108,7 @@ fn cli() -> Result<String, String> {
         "policy show",
         "policy check",
         "serve",
+        "certs",
         "review",
         "explain",
         "rules",
@@ -143,6 +145,33 @@ fn picture() -> Result<String, String> {
     let shown = volcheck(&["lint", "--color", "always", "examples/first"])?;
     let svg = anstyle_svg::Term::new().render_svg(&format!("$ volcheck lint examples/first\n{shown}"));
     Ok(svg)
+}
+
+/// The chart's page, with a table of its values: each has its words above it, `# -- …`.
+fn chart() -> Result<String, String> {
+    let values = page("charts/volcheck/values.yaml")?;
+    let mut table = String::from("| value | default | what it is |\n|---|---|---|\n");
+    let (mut section, mut words) = ("", None);
+    for line in values.lines() {
+        let content = line.trim_start();
+        if let Some(text) = content.strip_prefix("# -- ") {
+            words = Some(text);
+            continue;
+        }
+        let Some((key, value)) = content.split_once(':') else { continue };
+        let is_inner = content.len() < line.len();
+        if !is_inner && value.is_empty() {
+            section = key;
+        }
+        let Some(text) = words.take() else { continue };
+        let name = if is_inner { format!("{section}.{key}") } else { key.to_owned() };
+        let default = match value.trim() {
+            "" => "see `values.yaml`".to_owned(),
+            value => format!("`{value}`"),
+        };
+        table.push_str(&format!("| `{name}` | {default} | {} |\n", text.replace('|', "\\|")));
+    }
+    between(&page("charts/volcheck/README.md")?, "values", &table)
 }
 
 /// The README with its generated parts: the table of rules, and the output of its first command.

@@ -32,6 +32,9 @@ pub(super) enum Command {
     /// Run the webhook: answer the API server's reviews
     #[cfg(feature = "server")]
     Serve(ServeArgs),
+    /// Make the certificates that the webhook needs where nobody else issues any
+    #[cfg(feature = "server")]
+    Certs(CertsArgs),
     /// Answer an AdmissionReview as the webhook would, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
@@ -285,6 +288,22 @@ pub(super) struct ServeArgs {
     /// What is logged: error, warn, info (each denial), debug (each verdict)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: String,
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub(super) struct CertsArgs {
+    /// The folder to write `ca.crt`, `tls.crt` and `tls.key` to
+    pub(super) folder: PathBuf,
+    /// The name of the Service
+    #[arg(long, value_name = "NAME", default_value = "volcheck")]
+    pub(super) service: String,
+    /// Its namespace
+    #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
+    pub(super) namespace: String,
+    /// How long they hold
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(super) days: u32,
 }
 
 #[cfg(feature = "server")]

@@ -2,6 +2,8 @@
 
 mod args;
 pub mod baseline;
+#[cfg(feature = "server")]
+mod certs;
 mod explain;
 mod file;
 mod generated;
@@ -45,6 +47,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Review(arguments) => review::run(&arguments),
         #[cfg(feature = "server")]
         args::Command::Serve(arguments) => serve::run(&arguments),
+        #[cfg(feature = "server")]
+        args::Command::Certs(arguments) => certs::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
         args::Command::Completions { shell } => {

@@ -139,8 +139,8 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let administrating = tokio::spawn(admin::serve(Arc::clone(&shared), admin));
     let accepting = tokio::spawn(connection::accept(Arc::clone(&shared), listener, tls));
     signals.next().await;
-    info!("ending: answers ask for another connection from now on");
     shared.phase.send_replace(Phase::Draining);
+    info!("ending: answers ask for another connection from now on");
     tokio::select! {
         () = quiet(&shared) => {}
         () = signals.next() => {

@@ -22,3 +22,11 @@ venv() {
     fi
     export PATH="$folder/bin:$PATH"
 }
+
+# A program from its Go module, pinned, built once per version.
+go_tool() {
+    local name="$1" module="$2" version="$3"
+    local folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$name-$version"
+    [ -x "$folder/$name" ] || GOBIN="$folder" CGO_ENABLED=0 go install "$module@$version"
+    export PATH="$folder:$PATH"
+}

@@ -5,13 +5,6 @@ cd "$(dirname "$0")/../.."
 root="$PWD"
 . tests/delivery/lib.sh
 
-# A program from its Go module, pinned, built once per version.
-go_tool() {
-    local name="$1" module="$2" version="$3"
-    local folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$name-$version"
-    [ -x "$folder/$name" ] || GOBIN="$folder" CGO_ENABLED=0 go install "$module@$version"
-    export PATH="$folder:$PATH"
-}
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 go_tool kustomize sigs.k8s.io/kustomize/kustomize/v5 v5.7.1
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -339,6 +339,51 @@ fn what_can_t_be_served_doesn_t_start() {
             "{arguments:?}"
         );
     }
+}
+
+#[test]
+fn the_certificates_that_volcheck_makes_are_trusted_for_the_service_alone() {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    let folder = folder(&[("volcheck.yaml", POLICY)]);
+    let certs = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .arg("certs")
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("volcheck");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let (code, said) = certs(&["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("for hook.safe.svc until ") && said.contains("--set-file certs.caBundle=made/ca.crt"),
+        "{said}"
+    );
+    assert_eq!(certs(&["made"]), (Some(2), "error: made/ca.crt is there already\n".to_owned()));
+    assert_eq!(certs(&["--days", "0", "other"]).0, Some(2));
+    let mode = fs::metadata(folder.path().join("made/tls.key")).expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let read = |name: &str| fs::read(folder.path().join("made").join(name)).expect("a file");
+    let der = |name: &str| CertificateDer::from_pem_slice(&read(name)).expect("a certificate").into_owned();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(der("ca.crt")).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = verifier.build().expect("a verifier");
+    let verify = |name: &'static str| {
+        use rustls::client::danger::ServerCertVerifier;
+        let name = ServerName::try_from(name).expect("a name");
+        verifier.verify_server_cert(&der("tls.crt"), &[], &name, &[], rustls::pki_types::UnixTime::now())
+    };
+    assert!(verify("hook.safe.svc").is_ok());
+    assert!(verify("hook.other.svc").is_err());
+    for (from, to) in [("tls.crt", "tls.crt"), ("tls.key", "tls.key")] {
+        fs::copy(folder.path().join("made").join(from), folder.path().join(to)).expect("copied");
+    }
+    let server = Server::start_in(folder, Arc::new(Authority::new()), &[]);
+    assert_eq!(server.admin("/readyz").0, 200);
 }
 
 #[test]

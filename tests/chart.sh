@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The chart: it renders what it should, refuses what it should, and passes volcheck's own rules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/delivery/lib.sh
+go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+"$VOLCHECK" certs "$work/certs" 2> /dev/null
+ca=(--set-file "certs.caBundle=$work/certs/ca.crt")
+chart() { helm template volcheck charts/volcheck --namespace volcheck "$@"; }
+refused() {
+    local words="$1"; shift
+    if chart "$@" > /dev/null 2> "$work/err"; then fail "not refused: $*"; fi
+    grep -qF -- "$words" "$work/err" || { cat "$work/err"; fail "refused without \`$words\`"; }
+}
+
+check 'helm lint'
+helm lint --strict charts/volcheck "${ca[@]}" > "$work/lint" || { cat "$work/lint"; fail 'helm lint'; }
+
+check 'what is refused'
+refused 'certs.caBundle is empty'
+refused 'mode' "${ca[@]}" --set mode=enforce
+refused 'additional properties' "${ca[@]}" --set webhooks.failurePolicy=Ignore
+refused 'replicas' "${ca[@]}" --set replicas=0
+refused 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
+
+check "volcheck's own rules, and the level restricted of Pod Security"
+PATH="$PATH" "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning --helm charts/volcheck -f <(
+    printf 'certs: { mode: cert-manager }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n')
+
+check 'what is rendered'
+chart "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
+chart --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
+venv pyyaml==6.0.4
+python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
+"$VOLCHECK" policy check "$work/volcheck.yaml"
+echo 'chart: all as it should be'
