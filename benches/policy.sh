@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016 # the back-ticks are those of a message
 # What a policy with 500 exemptions and a baseline of 10,000 entries cost, beside a run without either.
 #
 #   benches/policy.sh TREE

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::args::{BaselineArgs, InputArgs};
 use super::file::put;
-use super::lint::{Run, Task};
+use super::lint::task::{Run, Task};
 use super::policy::Refused;
 use super::{CLEAN, TROUBLE, complain};
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};

@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
 use super::file::put;
-use super::lint::{Run, Task, manifest};
+use super::lint::manifest;
+use super::lint::task::{Run, Task};
 use super::{CLEAN, complain};
 use crate::finding::Severity;
 use crate::policy::{FILE_NAME, Overrides, Policy};

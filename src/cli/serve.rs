@@ -19,6 +19,8 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
     }
+    // One line a mistake, like all others.
+    std::panic::set_hook(Box::new(|mistake| tracing::error!(%mistake, "a mistake of volcheck's own")));
     let settings = Settings {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,

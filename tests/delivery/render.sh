@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016 # the back-ticks are those of the report
 # `--helm` and `--kustomize` with the real programs: the places name the templates, and nothing fails in silence.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
