@@ -30,6 +30,8 @@ for (kind, name), one in objects.items():
     if kind != "ValidatingWebhookConfiguration":
         equal(one["metadata"].get("namespace"), "volcheck", f"the namespace of {kind} {name}")
 
+rights = [kind for kind, _ in objects if "Role" in kind or "Mutating" in kind]
+equal(rights, [], "what gives rights, or mutates")
 hooks = objects["ValidatingWebhookConfiguration", "volcheck"]["webhooks"]
 equal([hook["name"].split(".")[0] for hook in hooks], ["validate", "strict", "volumes", "advise"], "the entries")
 equal([hook["clientConfig"]["service"]["path"] for hook in hooks], ["/validate", "/validate/deny", "/validate", "/advise"], "the paths")

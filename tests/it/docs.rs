@@ -45,3 +45,36 @@ fn the_ignores_of_the_page_silence_what_they_name() {
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("Found 2 problems (1 error, 1 warning) in 2 of 2 files; 5 suppressed"), "{text}");
 }
+
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let page = fs::read_to_string(root().join("docs/threat-model.md")).expect("the page");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line[2..].starts_with(|digit: char| digit.is_ascii_digit()))
+        .map(|line| line.split(" |").collect())
+        .collect();
+    assert_eq!(rows.len(), 18);
+    let mut tests = String::new();
+    let mut folders = vec![root().join("tests"), root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                tests.push_str(&fs::read_to_string(path).expect("a text"));
+            }
+        }
+    }
+    for row in &rows {
+        for name in row[3].split('`').skip(1).step_by(2) {
+            let is_there = match name.rsplit_once('.') {
+                Some(_) => root().join("tests").join(name).is_file(),
+                None => tests.contains(&format!("fn {name}(")) || tests.contains(&format!("mod {name};")),
+            };
+            assert!(is_there, "{}: there is no {name}", row[0]);
+        }
+        assert!(row[3].contains('`') || row[2].contains("the cluster's matter"), "{row:?}");
+    }
+}
