@@ -224,7 +224,7 @@ impl<'t> Reader<'t> {
         while !rest.starts_with(closing) {
             if is_mapping {
                 let length = word_length(rest);
-                if length == 0 || !rest.as_bytes()[0].is_ascii_alphabetic() {
+                if !(1..LONGEST_KEY).contains(&length) || !rest.as_bytes()[0].is_ascii_alphabetic() {
                     return None;
                 }
                 let key = place(rest);
@@ -296,6 +296,9 @@ pub(super) fn before_comment(line: &str) -> &str {
     line[..comment.unwrap_or(line.len())].trim_end_matches(' ')
 }
 
+/// The engine takes no key of more than 1024 bytes.
+const LONGEST_KEY: usize = 1000;
+
 /// What the builder refuses, the engine is to say in its own order.
 fn known(result: Result<(), TreeError>) -> Option<()> {
     result.ok()
@@ -307,8 +310,7 @@ pub(super) fn key_length(line: &str) -> Option<usize> {
     let length = word_length(line);
     let begins = bytes.first()?.is_ascii_alphanumeric() || bytes[0] == b'_';
     let ends = bytes.get(length) == Some(&b':') && matches!(bytes.get(length + 1), None | Some(b' '));
-    // The engine takes no key of more than 1024 bytes.
-    (begins && ends && length < 1000).then_some(length)
+    (begins && ends && length < LONGEST_KEY).then_some(length)
 }
 
 fn word_length(text: &str) -> usize {
@@ -450,6 +452,9 @@ spec:
         ] {
             assert!(!is_plain(doubt), "{doubt:?}");
         }
+        // What is too long for a key, wherever it stands.
+        let long = "k".repeat(1100);
+        assert!(!is_plain(&format!("{long}: a\n")) && !is_plain(&format!("a: {{{long}: b}}\n")));
         // A key that can't be one, nesting, and keys that stand twice are no matter of style.
         assert!(!is_plain("null: a"));
         assert!(is_plain("a: 1\na: 2\n"));
