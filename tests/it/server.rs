@@ -136,7 +136,9 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
+        // A shell has it built in; a program of that name may be missing.
+        let script = format!("kill {name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &script]).status().expect("sh");
         assert!(status.success());
     }
 
