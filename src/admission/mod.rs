@@ -134,6 +134,14 @@ pub fn review(text: &str, terms: &Terms<'_>) -> Result<Decision, ReviewError> {
     Ok(verdict.decision(&request, terms))
 }
 
+/// The ids of rules in one text, in order and each once, as logs and annotations have them.
+pub fn joined(rules: impl Iterator<Item = &'static str>) -> String {
+    let mut rules: Vec<_> = rules.collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules.join(",")
+}
+
 /// What there is to judge in a request.
 enum Seen<'a> {
     Object(Json<'a>),
@@ -204,11 +212,9 @@ impl Verdict {
         };
         let Judged { findings, exempted, .. } = self.judged;
         let mut annotate = |key, rules: &mut dyn Iterator<Item = &'static str>| {
-            let mut rules: Vec<_> = rules.collect();
-            rules.sort_unstable();
-            rules.dedup();
+            let rules = joined(rules);
             if !rules.is_empty() {
-                self.annotations.insert(key, rules.join(","));
+                self.annotations.insert(key, rules);
             }
         };
         annotate("volcheck-rules", &mut findings.iter().map(|finding| finding.rule));

@@ -270,7 +270,7 @@ pub(super) struct ServeArgs {
     /// More connections wait
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// How long it goes on after SIGTERM, unless nobody new comes any more
+    /// How long it goes on after SIGTERM, unless all connections have gone before
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain: Duration,
     /// How often the files of certificate and policy are looked at

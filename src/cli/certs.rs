@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
         bail!("{} is there already", file.display());
     }
     let name = format!("{}.{}.svc", arguments.service, arguments.namespace);
-    let today = super::policy::today();
+    let today = crate::policy::today();
     let until = today.checked_add(i64::from(arguments.days).days()).context("--days")?;
     let [ca, cert, key] = issue(&name, today, until)?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     let terms = Terms {
         policy: &policy,
         policy_hash: &policy.hash(),
-        today: super::policy::today(),
+        today: crate::policy::today(),
         endpoint: arguments.endpoint.into(),
     };
     let answer = admission::review(&text, &terms).with_context(|| input.name.clone())?.answer;

@@ -105,8 +105,8 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Of each volume and family, keeps the worst finding, and gives the others; at a tie the one whose rule comes first in its family,
-/// and of one rule's findings the first.
+/// Of each volume and family, keeps the worst finding, and gives the others; at a tie it keeps the one whose rule
+/// comes first in its family, and of one rule's findings the first.
 ///
 /// A family's findings have the place of their volume, which several pods of an object may share. Severities are
 /// the policy's by now: a rule that it weakens doesn't hide another that still denies.

@@ -29,6 +29,11 @@ pub use layer::Problem;
 pub use load::{FILE_NAME, discover};
 pub use profile::Profile;
 
+/// Today, in UTC: for whoever asks the engine, which has no clock.
+pub fn today() -> Date {
+    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date()
+}
+
 /// How much a rule counts in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {

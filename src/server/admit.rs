@@ -2,7 +2,6 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,9 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http_body_util::BodyExt;
-use jiff::Timestamp;
-use jiff::tz::Offset;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, Instant};
 use tracing::{debug, info, warn};
 
@@ -142,7 +139,7 @@ async fn admit(
     let (bytes, room) = read(shared, request, patience).await?;
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
-    let turn = turn(shared, patience.max(Instant::now())).await?;
+    let turn = turn(&shared.judging, &shared.queue, patience.max(Instant::now())).await?;
     let named = shared.policies.now();
     if text.len() < LARGE {
         return judge(&text, &named, endpoint);
@@ -160,7 +157,7 @@ async fn admit(
 }
 
 fn judge(text: &str, named: &Named, endpoint: Endpoint) -> Result<Decision, Refusal> {
-    let today = Offset::UTC.to_datetime(Timestamp::now()).date();
+    let today = crate::policy::today();
     let terms = Terms { policy: &named.policy, policy_hash: &named.hash, today, endpoint };
     match panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms))) {
         Ok(decision) => decision.map_err(|error| Refusal::Malformed(error.to_string())),
@@ -224,17 +221,17 @@ async fn discard(mut body: Body, most: usize) {
 }
 
 /// A turn to judge: there are as many as make sense at a time, and a queue that isn't long.
-async fn turn(shared: &Shared, patience: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
-    if let Ok(turn) = Arc::clone(&shared.judging).try_acquire_owned() {
+async fn turn(
+    judging: &Arc<Semaphore>,
+    queue: &Semaphore,
+    patience: Instant,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    if let Ok(turn) = Arc::clone(judging).try_acquire_owned() {
         return Ok(turn);
     }
-    let most = 8 * std::thread::available_parallelism().map_or(1, usize::from);
-    if shared.waiting.fetch_add(1, Ordering::Relaxed) >= most {
-        shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        return Err(Refusal::Busy);
-    }
-    let turn = time::timeout_at(patience, Arc::clone(&shared.judging).acquire_owned()).await;
-    shared.waiting.fetch_sub(1, Ordering::Relaxed);
+    // A client that goes while it waits gives its place back.
+    let _place = queue.try_acquire().map_err(|_| Refusal::Busy)?;
+    let turn = time::timeout_at(patience, Arc::clone(judging).acquire_owned()).await;
     turn.ok().and_then(Result::ok).ok_or(Refusal::Busy)
 }
 
@@ -291,9 +288,7 @@ fn log(endpoint: Endpoint, decision: &Decision, took: Duration) {
     let about = &decision.about;
     let rules = || {
         let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let mut rules: Vec<_> = errors.map(|finding| finding.rule).collect();
-        rules.dedup();
-        rules.join(",")
+        admission::joined(errors.map(|finding| finding.rule))
     };
     macro_rules! line {
         ($level:ident, $words:literal) => {
@@ -324,6 +319,26 @@ fn log(endpoint: Endpoint, decision: &Decision, took: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_that_goes_while_it_waits_gives_its_place_back() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let (judging, queue) = (Arc::new(Semaphore::new(1)), Semaphore::new(1));
+            let soon = || Instant::now() + Duration::from_millis(1);
+            let taken = turn(&judging, &queue, soon()).await.ok().expect("a turn");
+            for _ in 0..3 {
+                // Polled once, and dropped as the server drops what a closed connection has asked.
+                let far = Instant::now() + Duration::from_secs(3600);
+                assert!(time::timeout(Duration::ZERO, turn(&judging, &queue, far)).await.is_err());
+            }
+            assert_eq!(queue.available_permits(), 1);
+            let _place = queue.try_acquire().expect("a place");
+            assert!(matches!(turn(&judging, &queue, soon()).await, Err(Refusal::Busy)));
+            drop(taken);
+            assert!(turn(&judging, &queue, soon()).await.is_ok());
+        });
+    }
 
     #[test]
     fn the_deadline_leaves_time_for_the_way_back() {

@@ -1,8 +1,6 @@
 //! Metrics, in OpenMetrics' text: labels are bounded, so no namespace, no name and no path is one.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -98,6 +96,12 @@ struct ResultLabel {
     result: &'static str,
 }
 
+impl ResultLabel {
+    fn of(success: bool) -> Self {
+        Self { result: if success { "success" } else { "failure" } }
+    }
+}
+
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -110,11 +114,10 @@ pub(super) struct Metrics {
     policy_reloads: Family<ResultLabel, Counter>,
     connections: Gauge,
     not_after: Gauge,
-    policy: Mutex<String>,
 }
 
 impl Metrics {
-    pub(super) fn new(policy: &str) -> Self {
+    pub(super) fn new() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let mut own = Self {
             registry: Registry::with_prefix("volcheck"),
@@ -128,7 +131,6 @@ impl Metrics {
             policy_reloads: Family::default(),
             connections: Gauge::default(),
             not_after: Gauge::default(),
-            policy: Mutex::new(policy.to_owned()),
         };
         let registry = &mut own.registry;
         registry.register("admission_requests", "Requests by what became of them", own.requests.clone());
@@ -159,9 +161,9 @@ impl Metrics {
         for trouble in [Trouble::Decode, Trouble::TooLarge, Trouble::Timeout, Trouble::Panic, Trouble::Tls] {
             let _ = own.errors.get_or_create(&KindLabel { kind: trouble.word() });
         }
-        for result in ["success", "failure"] {
-            let _ = own.tls_reloads.get_or_create(&ResultLabel { result });
-            let _ = own.policy_reloads.get_or_create(&ResultLabel { result });
+        for result in [true, false].map(ResultLabel::of) {
+            let _ = own.tls_reloads.get_or_create(&result);
+            let _ = own.policy_reloads.get_or_create(&result);
         }
         own
     }
@@ -197,12 +199,11 @@ impl Metrics {
     /// A request without a verdict: shed, where nothing was wrong with it.
     pub(super) fn refused(&self, endpoint: Endpoint, trouble: Option<Trouble>, took: Duration) {
         let decision = if trouble.is_some() { "error" } else { "shed" };
-        let (operation, resource) = ("", "");
         let labels = RequestLabels {
             endpoint: endpoint.word(),
             decision,
-            operation,
-            resource,
+            operation: "",
+            resource: "",
             subresource: "",
             dry_run: "",
         };
@@ -223,17 +224,11 @@ impl Metrics {
     }
 
     pub(super) fn certificate_reloaded(&self, success: bool) {
-        let result = if success { "success" } else { "failure" };
-        self.tls_reloads.get_or_create(&ResultLabel { result }).inc();
+        self.tls_reloads.get_or_create(&ResultLabel::of(success)).inc();
     }
 
-    /// The hash of the new policy; none where it can't be used.
-    pub(super) fn policy_reloaded(&self, hash: Option<&str>) {
-        let result = if hash.is_some() { "success" } else { "failure" };
-        self.policy_reloads.get_or_create(&ResultLabel { result }).inc();
-        if let Some(hash) = hash {
-            hash.clone_into(&mut self.policy.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+    pub(super) fn policy_reloaded(&self, success: bool) {
+        self.policy_reloads.get_or_create(&ResultLabel::of(success)).inc();
     }
 
     /// A connection is open until what is given back goes.
@@ -247,13 +242,12 @@ impl Metrics {
         self.connections.get()
     }
 
-    /// All metrics; the certificate that is served holds until `not_after`.
-    pub(super) fn text(&self, not_after: i64) -> String {
+    /// All metrics; the certificate that is served holds until `not_after`, and `policy` names the policy that holds.
+    pub(super) fn text(&self, not_after: i64, policy: &str) -> String {
         self.not_after.set(not_after);
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = encode(&mut text, &self.registry);
-        let policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
         let end = text.rfind("# EOF").unwrap_or(text.len());
         let mut own = String::new();
         let _ = write!(

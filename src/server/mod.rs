@@ -14,7 +14,7 @@ mod policy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -53,7 +53,7 @@ pub struct Settings {
     /// How long a connection may be idle: longer than the 90 seconds of the API server, which doesn't repeat a
     /// request that meets a closed connection (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// How long it goes on after it is told to end, unless nobody new comes any more.
+    /// How long it goes on after it is told to end, unless all connections have gone before.
     pub drain: Duration,
     /// How often files are looked at for changes.
     pub reload: Duration,
@@ -80,8 +80,8 @@ struct Shared {
     bytes: Arc<Semaphore>,
     /// Room for judging at the same time.
     judging: Arc<Semaphore>,
-    /// How many wait for that.
-    waiting: AtomicUsize,
+    /// Room for waiting for that.
+    queue: Semaphore,
     /// How many connections have come.
     arrivals: AtomicUsize,
 }
@@ -119,13 +119,13 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let admin = bind(settings.admin_listen).await?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
-        metrics: Metrics::new(&policies.now().hash),
+        metrics: Metrics::new(),
         policies,
         certificate,
         phase: watch::Sender::new(Phase::Serving),
         bytes: Arc::new(Semaphore::new(settings.max_bytes)),
         judging: Arc::new(Semaphore::new(4 * threads)),
-        waiting: AtomicUsize::new(0),
+        queue: Semaphore::new(8 * threads),
         arrivals: AtomicUsize::new(0),
         settings,
     });
@@ -177,7 +177,7 @@ async fn quiet(shared: &Shared) {
     let mut seen = usize::MAX;
     while time::Instant::now() < ended && steps < PATIENCE {
         time::sleep(step).await;
-        let arrivals = shared.arrivals.load(std::sync::atomic::Ordering::Relaxed);
+        let arrivals = shared.arrivals.load(Ordering::Relaxed);
         let is_quiet = arrivals == seen && shared.metrics.open_connections() == 0;
         steps = if is_quiet { steps + 1 } else { 0 };
         seen = arrivals;

@@ -49,16 +49,15 @@ impl Policies {
                 trouble.clear();
                 let named = Named::new(policy);
                 if named.hash != self.now().hash {
-                    metrics.policy_reloaded(Some(&named.hash));
-                    let hash = named.hash.clone();
                     self.now.store(Arc::new(named));
-                    info!(policy = hash, "policy reloaded");
+                    metrics.policy_reloaded(true);
+                    info!(policy = self.now().hash, "policy reloaded");
                 }
             }
             Err(error) => {
                 let message = format!("{error:#}");
                 if message != *trouble {
-                    metrics.policy_reloaded(None);
+                    metrics.policy_reloaded(false);
                     warn!(
                         error = message,
                         policy = self.now().hash,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::house::sources;
 use crate::policy::said;
 use crate::support::{folder, root};
 
@@ -55,18 +56,9 @@ fn the_threat_model_names_tests_that_there_are() {
         .map(|line| line.split(" |").collect())
         .collect();
     assert_eq!(rows.len(), 18);
-    let mut tests = String::new();
-    let mut folders = vec![root().join("tests"), root().join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                tests.push_str(&fs::read_to_string(path).expect("a text"));
-            }
-        }
-    }
+    let files = ["tests", "src"].map(|folder| sources(&root().join(folder)));
+    let tests: String =
+        files.iter().flatten().map(|path| fs::read_to_string(path).expect("a text")).collect();
     for row in &rows {
         for name in row[3].split('`').skip(1).step_by(2) {
             let is_there = match name.rsplit_once('.') {

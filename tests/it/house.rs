@@ -24,7 +24,8 @@ const USES: &[(&str, &[&str])] = &[
     ("cli", &["*"]),
 ];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// The Rust files of a folder and all in it.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("folder") {
         let path = entry.expect("entry").path();

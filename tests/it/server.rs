@@ -71,10 +71,14 @@ pub const POLICY: &str = "version: 1\nrules: {\"*\": off, sensitive-host-path: e
 
 impl Server {
     pub fn start(arguments: &[&str]) -> Self {
-        let authority = Authority::new();
+        Self::start_under(&Arc::new(Authority::new()), arguments)
+    }
+
+    /// One of several with certificates of the same authority.
+    pub fn start_under(authority: &Arc<Authority>, arguments: &[&str]) -> Self {
         let (cert, key) = authority.leaf(NAME);
         let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
-        Self::start_in(folder, Arc::new(authority), arguments)
+        Self::start_in(folder, Arc::clone(authority), arguments)
     }
 
     pub fn start_in(folder: tempfile::TempDir, authority: Arc<Authority>, arguments: &[&str]) -> Self {

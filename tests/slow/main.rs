@@ -15,15 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use balancer::Balancer;
-use server::{Authority, BAD, Client, GOOD, NAME, POLICY, Server, post, review};
-use support::folder;
-
-/// A replica, as a new Pod of a Deployment is one.
-fn replica(authority: &Arc<Authority>, arguments: &[&str]) -> Server {
-    let (cert, key) = authority.leaf(NAME);
-    let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
-    Server::start_in(folder, Arc::clone(authority), arguments)
-}
+use server::{Authority, BAD, Client, GOOD, Server, post, review};
 
 /// What came of a load.
 #[derive(Default)]
@@ -71,7 +63,7 @@ impl Load {
 /// asked, and why some of these failed.
 fn roll_out(drain: &str, requests: usize) -> (usize, Vec<String>) {
     let authority = Arc::new(Authority::new());
-    let start = || replica(&authority, &["--drain", drain]);
+    let start = || Server::start_under(&authority, &["--drain", drain]);
     let balancer = Balancer::start();
     let load = Load::default();
     // They outlive who asks them.

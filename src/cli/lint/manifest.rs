@@ -1,5 +1,6 @@
 //! One manifest: from its bytes to located findings.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -143,12 +144,12 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     /// The reader of a document, which helm may have rendered from a template of its own.
-    fn of_template(&self, chunk: &Chunk, role: &Role) -> Self {
+    fn of_template(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let template = match role {
             Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
             Role::File | Role::Patch | Role::Kustomization => None,
         };
-        let Some(template) = template else { return self.clone() };
+        let Some(template) = template else { return Cow::Borrowed(self) };
         let path = match role {
             // Its first part is the chart's name; whose folder may have another one.
             Role::Chart(chart) if Path::new(chart).is_dir() => {
@@ -157,7 +158,7 @@ impl Reader<'_> {
             }
             _ => template.into(),
         };
-        Self { path, is_rendered: true, ..self.clone() }
+        Cow::Owned(Self { path, is_rendered: true, ..self.clone() })
     }
 
     fn chunk(&self, chunk: &Chunk) -> Outcome {

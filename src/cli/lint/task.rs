@@ -15,7 +15,7 @@ use crate::cli::policy;
 use crate::finding::{Finding, Severity};
 use crate::input::{self, Found, Input, InputError, Origin, Rendering};
 use crate::model::FieldPath;
-use crate::policy::Policy;
+use crate::policy::{Policy, today};
 use crate::report::{Counts, Located, Place, Report};
 
 /// What is to be judged, and by what.
@@ -63,7 +63,7 @@ impl<'a> Task<'a> {
     /// Judges; `with_ignores` lets comments and annotations silence.
     pub(in crate::cli) fn run(&self, with_ignores: bool) -> Run {
         let policy = &self.policy;
-        let lint = Lint { policy, today: policy::today(), with_ignores, parse_all: self.input.strict_parse };
+        let lint = Lint { policy, today: today(), with_ignores, parse_all: self.input.strict_parse };
         let (mut report, used, counts) = lint_all(&lint, &self.found);
         let is_whole = !self.is_narrowed && policy::covers(&self.input.paths, policy);
         report.findings.extend(policy::findings(policy, is_whole.then_some(&used), lint.today));
@@ -118,7 +118,8 @@ fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The report of all that was found, the exemptions that were used, and what was seen in each input; the same at any number of threads.
+/// The report of all that was found, the exemptions that were used, and what was seen in each input; the same at any
+/// number of threads.
 fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>, Vec<Counts>) {
     let patches = kustomize::patches(&found.inputs);
     let role = |input: &Input| match &input.origin {

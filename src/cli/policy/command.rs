@@ -37,7 +37,7 @@ fn named(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
 }
 
 fn summary(policy: &Policy) -> String {
-    let expired = policy.exemptions.iter().filter(|exemption| !exemption.holds_on(super::today())).count();
+    let expired = policy.exemptions.iter().filter(|exemption| !exemption.holds_on(policy::today())).count();
     let mut text = format!(
         "profile {}, {} rules on, {} exemptions",
         policy.profile,

@@ -63,11 +63,6 @@ pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     }
 }
 
-/// Today, in UTC.
-pub(super) fn today() -> Date {
-    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date()
-}
-
 /// What is to be said of the exemptions of a policy: those that have expired, and those that matched nothing,
 /// where `used` holds all that anything could match; none where it doesn't.
 pub fn findings(policy: &Policy, used: Option<&BTreeSet<usize>>, today: Date) -> Vec<Located> {
