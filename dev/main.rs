@@ -109,6 +109,7 @@ fn cli() -> Result<String, String> {
         "policy check",
         "serve",
         "certs",
+        "manifest",
         "review",
         "explain",
         "rules",

@@ -7,6 +7,8 @@
 
 pub mod admission;
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod cluster;
 pub mod engine;
 pub mod finding;
 pub mod input;

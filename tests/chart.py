@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """What the chart renders to, read as the API server reads it.
 
-    chart.py SECRET.yaml CERT-MANAGER.yaml CA.crt POLICY
+    chart.py SECRET.yaml CERT-MANAGER.yaml SELF.yaml CA.crt POLICY
 
 The policy of the first is written to POLICY.
 """
 
 import base64
+import json
 import pathlib
 import sys
 
 import yaml
 
-secret, managed, authority, policy = map(pathlib.Path, sys.argv[1:])
+secret, managed, own, authority, policy = map(pathlib.Path, sys.argv[1:])
 
 
 def read(path):
@@ -73,3 +74,24 @@ equal(hooks["metadata"]["annotations"], {"cert-manager.io/inject-ca-from": "volc
 equal(any("caBundle" in hook["clientConfig"] for hook in hooks["webhooks"]), False, "an authority of the chart's own")
 equal(objects["Certificate", "volcheck"]["spec"]["dnsNames"], ["volcheck.volcheck.svc"], "the name")
 equal(yaml.safe_load(objects["ConfigMap", "volcheck"]["data"]["volcheck.yaml"])["modes"], {"*": "warn"}, "the mode")
+
+objects = read(own)
+hooks = objects["ValidatingWebhookConfiguration", "volcheck"]
+equal("webhooks" in hooks, False, "entries before volcheck is ready")
+data = objects["ConfigMap", "volcheck"]["data"]
+entries = json.loads(data["registration.json"])
+for given, registered in zip(read(secret)["ValidatingWebhookConfiguration", "volcheck"]["webhooks"], entries, strict=True):
+    del given["clientConfig"]["caBundle"]
+    equal(registered, given, "what is registered")
+equal("data" in objects["Secret", "volcheck-ca"], False, "a key of the chart's own")
+rights = {kind: objects[kind, "volcheck"]["rules"] for kind in ("Role", "ClusterRole")}
+equal([(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rights["Role"] + rights["ClusterRole"]], [
+    (["secrets"], ["volcheck-ca"], ["get", "update"]),
+    (["endpointslices"], None, ["list"]),
+    (["validatingwebhookconfigurations"], ["volcheck"], ["get", "patch"]),
+], "the rights")
+pod = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]
+equal([volume["name"] for volume in pod["volumes"]], ["policy"], "the volumes")
+equal(pod["automountServiceAccountToken"], True, "that it has an account")
+egress = objects["NetworkPolicy", "volcheck"]["spec"]["egress"]
+equal(egress, [{"ports": [{"port": 443}, {"port": 6443}]}], "where it may go")

@@ -8,7 +8,7 @@ go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 "$VOLCHECK" certs "$work/certs" 2> /dev/null
-ca=(--set-file "certs.caBundle=$work/certs/ca.crt")
+ca=(--set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt")
 chart() { helm template volcheck charts/volcheck --namespace volcheck "$@"; }
 refused() {
     local words="$1"; shift
@@ -17,23 +17,39 @@ refused() {
 }
 
 check 'helm lint'
-helm lint --strict charts/volcheck "${ca[@]}" > "$work/lint" || { cat "$work/lint"; fail 'helm lint'; }
+helm lint --strict charts/volcheck > "$work/lint" || { cat "$work/lint"; fail 'helm lint'; }
 
 check 'what is refused'
-refused 'certs.caBundle is empty'
+refused 'certs.caBundle is empty' --set certs.mode=secret
 refused 'mode' "${ca[@]}" --set mode=enforce
 refused 'additional properties' "${ca[@]}" --set webhooks.failurePolicy=Ignore
 refused 'replicas' "${ca[@]}" --set replicas=0
 refused 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
 
-check "volcheck's own rules, and the level restricted of Pod Security"
-PATH="$PATH" "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning --helm charts/volcheck -f <(
-    printf 'certs: { mode: cert-manager }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n')
+check "volcheck's own rules"
+for mode in self cert-manager; do
+    "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning --helm charts/volcheck -f <(
+        printf 'certs: { mode: %s }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n' "$mode")
+done
+
+check 'the plain manifest, for those without helm'
+{
+    printf '# What charts/volcheck renders to; tests/chart.sh writes it, with VOLCHECK_BLESS=1.\n'
+    printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
+    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --skip-tests \
+        --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
+        sed -e '/^ *helm.sh\/chart:/d' -e '/^# Source:/d' -e 's/managed-by: Helm/managed-by: volcheck/' \
+            -e 's/image: image@sha256:0*$/image: image-of-volcheck/'
+} > "$work/plain.yaml"
+[ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" charts/plain.yaml
+diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is another'
+"$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning -
 
 check 'what is rendered'
 chart "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
 chart --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
+chart --set networkPolicy.enabled=true > "$work/self.yaml"
 venv pyyaml==6.0.4
-python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
+python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
 "$VOLCHECK" policy check "$work/volcheck.yaml"
 echo 'chart: all as it should be'

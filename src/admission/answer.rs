@@ -13,9 +13,9 @@ const SHOWN: usize = 10;
 /// No part of a message is longer: a path may be.
 const LONGEST_PART: usize = 600;
 
-/// The API server cuts longer warnings once all of them have more than 4096 characters, and asks for no more than
-/// this (`warning.go`).
-const LONGEST_WARNING: usize = 120;
+/// So that all that are shown have fewer than the 4096 characters above which the API server cuts each to 256
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const LONGEST_WARNING: usize = 240;
 
 /// The answer to a review: an AdmissionReview too.
 #[derive(Debug, Serialize)]
@@ -141,13 +141,19 @@ pub(super) fn warnings(findings: &mut [&Finding]) -> Vec<String> {
     let mut lines: Vec<_> =
         shown.map(|finding| warning(&format!("[{}] {}", finding.rule, finding.message))).collect();
     if findings.len() > SHOWN {
-        lines.push(format!("and {} more", findings.len() - SHOWN));
+        lines.push(warning(&format!("and {} more", findings.len() - SHOWN)));
     }
     lines
 }
 
-/// A text as a warning: one with control characters would be dropped without a word.
+/// A text as a warning, which kubectl shows without saying whose it is; one with control characters would be dropped
+/// without a word.
 pub(super) fn warning(text: &str) -> String {
+    short(&format!("volcheck: {text}"))
+}
+
+/// A text on one line, as long as a warning may be.
+pub(super) fn short(text: &str) -> String {
     line(text, LONGEST_WARNING)
 }
 

@@ -186,13 +186,13 @@ struct Verdict {
 impl Verdict {
     fn of_unknown(request: &Request<'_>) -> Self {
         let kind = format!("{}/{}", request.resource.resource, request.sub_resource);
-        let annotations = BTreeMap::from([("volcheck-unjudged", answer::warning(&kind))]);
+        let annotations = BTreeMap::from([("volcheck-unjudged", answer::short(&kind))]);
         Self { annotations, ..Self::default() }
     }
 
     /// What can't be read is denied where an error would be: anything else would be a way around.
     fn of_unreadable(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
-        let message = answer::warning(&format!("volcheck: the object can't be read: {}", error.message));
+        let message = answer::warning(&format!("the object can't be read: {}", error.message));
         let annotations = BTreeMap::from([("volcheck-error", message.clone())]);
         let mut verdict = Self { annotations, is_error: true, ..Self::default() };
         match mode {

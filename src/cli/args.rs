@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "server")]
+use jiff::SignedDuration;
 
 use super::lint::output::Output;
 use crate::admission::Endpoint;
@@ -35,6 +37,9 @@ pub(super) enum Command {
     /// Make the certificates that the webhook needs where nobody else issues any
     #[cfg(feature = "server")]
     Certs(CertsArgs),
+    /// Print what installs the webhook, for those without Helm
+    #[cfg(feature = "server")]
+    Manifest(ManifestArgs),
     /// Answer an AdmissionReview as the webhook would, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
@@ -245,6 +250,8 @@ pub(super) enum When {
 
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
+// The chart's `extraArgs` come after its own.
+#[command(args_override_self = true)]
 pub(super) struct ServeArgs {
     /// Where the API server asks, by TLS
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:10250")]
@@ -253,11 +260,30 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) admin_listen: SocketAddr,
     /// The certificates, the server's own first, in PEM; read again when they change
-    #[arg(long, value_name = "FILE")]
-    pub(super) tls_cert: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "service")]
+    pub(super) tls_cert: Option<PathBuf>,
     /// The key of the server's certificate, in PEM
-    #[arg(long, value_name = "FILE")]
-    pub(super) tls_key: PathBuf,
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Instead: the Service that leads here. volcheck issues its certificate itself, by the Secret `NAME-ca`, and
+    /// registers as the ValidatingWebhookConfiguration NAME once it is ready; the chart makes both
+    #[arg(long, value_name = "NAME", requires = "registration", conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub(super) service: Option<String>,
+    /// The entries to register, in JSON
+    #[arg(long, value_name = "FILE", requires = "service")]
+    pub(super) registration: Option<PathBuf>,
+    /// How long its own authority holds; a new one is made after two thirds of that
+    #[arg(long, value_name = "DAYS", default_value = "365", value_parser = days, requires = "service")]
+    pub(super) authority_days: SignedDuration,
+    /// How long a certificate of its own holds; a new one is issued after two thirds of that
+    #[arg(long, value_name = "DAYS", default_value = "7", value_parser = days, requires = "service")]
+    pub(super) certificate_days: SignedDuration,
+    /// How long a new authority is trusted before it signs
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "service")]
+    pub(super) overlap: Duration,
+    /// How long the Service has led to somebody who is ready before that is registered
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "service")]
+    pub(super) settle: Duration,
     /// The authorities of clients, in PEM; without them, whoever reaches the port may ask
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
@@ -273,7 +299,7 @@ pub(super) struct ServeArgs {
     /// How long it goes on after SIGTERM, unless all connections have gone before
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain: Duration,
-    /// How often the files of certificate and policy are looked at
+    /// How often the files of certificate and policy, and the registration, are looked at
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) reload: Duration,
     /// How long a handshake, a first request or a body may take
@@ -307,10 +333,51 @@ pub(super) struct CertsArgs {
 }
 
 #[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub(super) struct ManifestArgs {
+    /// Where the image is, with its tag or digest
+    #[arg(long, value_name = "IMAGE", required_unless_present = "fixed")]
+    pub(super) image: Option<String>,
+    /// The namespace to install it in
+    #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
+    pub(super) namespace: String,
+    /// What becomes of a Pod with an error, in namespaces of which the policy says nothing
+    #[arg(long, value_enum, default_value = "warn")]
+    pub(super) mode: ModeArg,
+    /// The policy file
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// Instead, a registration in a file of the API server's own (Kubernetes 1.37 and later), which nobody can change
+    /// by the API: the address of the server, such as https://volcheck.example:443
+    #[arg(long = "static", value_name = "URL", id = "fixed", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
+    pub(super) fixed: Option<String>,
+    /// With it: the authority that the API server trusts, in PEM
+    #[arg(long, value_name = "FILE", requires = "fixed")]
+    pub(super) ca_bundle: Option<PathBuf>,
+}
+
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeArg {
+    Deny,
+    Warn,
+    Audit,
+    Off,
+}
+
+#[cfg(feature = "server")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
     Json,
+}
+
+/// A length of time in days.
+#[cfg(feature = "server")]
+fn days(text: &str) -> Result<SignedDuration, String> {
+    let days = text.parse::<f64>().map_err(|error| error.to_string())?;
+    let duration = SignedDuration::try_from_secs_f64(days * 86_400.0).map_err(|error| error.to_string())?;
+    if duration.is_positive() { Ok(duration) } else { Err("no time at all".to_owned()) }
 }
 
 /// A length of time that is one.

@@ -8,6 +8,8 @@ mod explain;
 mod file;
 mod generated;
 mod init;
+#[cfg(feature = "server")]
+mod install;
 mod lint;
 pub mod policy;
 pub mod properties;
@@ -49,6 +51,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(feature = "server")]
         args::Command::Certs(arguments) => certs::run(&arguments),
+        #[cfg(feature = "server")]
+        args::Command::Manifest(arguments) => install::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
         args::Command::Completions { shell } => {

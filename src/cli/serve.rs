@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::CLEAN;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
-use crate::server::{self, Settings, Source};
+use crate::cluster;
+use crate::server::{self, Identity, Settings, Source};
 
 /// Room for the bodies of requests, of all connections together.
 const MAX_BYTES: usize = 48 << 20;
@@ -24,8 +25,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let settings = Settings {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
-        tls_cert: arguments.tls_cert.clone(),
-        tls_key: arguments.tls_key.clone(),
+        identity: identity(arguments)?,
         client_ca: arguments.client_ca.clone(),
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
@@ -44,4 +44,21 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let source: Source = Box::new(move || super::policy::load(&policy));
     server::run(settings, source)?;
     Ok(CLEAN)
+}
+
+/// Where the certificate comes from; which flags go together, the command line knows.
+fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
+    if let (Some(service), Some(registration)) = (&arguments.service, &arguments.registration) {
+        let cluster = cluster::Settings {
+            service: service.clone(),
+            registration: registration.clone(),
+            authority_lifetime: arguments.authority_days,
+            overlap: arguments.overlap,
+            settle: arguments.settle,
+        };
+        return Ok(Identity::Issued { cluster, lifetime: arguments.certificate_days });
+    }
+    let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
+    let (cert, key) = cert.zip(key).context("--tls-cert and --tls-key")?;
+    Ok(Identity::Files { cert, key })
 }

@@ -45,7 +45,10 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let text = shared.metrics.text(shared.certificate.not_after(), &shared.policies.now().hash);
+    if let Some(until) = shared.certificate.not_after() {
+        shared.metrics.holds("server", until);
+    }
+    let text = shared.metrics.text(&shared.policies.now().hash);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

@@ -97,6 +97,7 @@ impl Refusal {
 
 async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Response {
     let began = Instant::now();
+    let _answering = shared.metrics.request();
     let deadline = began + deadline(request.uri().query().unwrap_or_default());
     match admit(&shared, endpoint, request, began, deadline).await {
         Ok(decision) => {
@@ -137,17 +138,19 @@ async fn admit(
     // What waits longer than that would leave too little time for the verdict.
     let patience = began + (deadline - began) / 4;
     let (bytes, room) = read(shared, request, patience).await?;
+    shared.metrics.read(bytes.len());
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
     let turn = turn(&shared.judging, &shared.queue, patience.max(Instant::now())).await?;
     let named = shared.policies.now();
     if text.len() < LARGE {
-        return judge(&text, &named, endpoint);
+        return judge(shared, &text, &named, endpoint);
     }
+    let shared = Arc::clone(shared);
     let judging = tokio::task::spawn_blocking(move || {
         // Room and turn are taken until it ends, even where nobody waits for it any more.
         let _taken = (room, turn);
-        judge(&text, &named, endpoint)
+        judge(&shared, &text, &named, endpoint)
     });
     match time::timeout_at(deadline, judging).await {
         Ok(Ok(result)) => result,
@@ -156,10 +159,13 @@ async fn admit(
     }
 }
 
-fn judge(text: &str, named: &Named, endpoint: Endpoint) -> Result<Decision, Refusal> {
+fn judge(shared: &Shared, text: &str, named: &Named, endpoint: Endpoint) -> Result<Decision, Refusal> {
+    let began = Instant::now();
     let today = crate::policy::today();
     let terms = Terms { policy: &named.policy, policy_hash: &named.hash, today, endpoint };
-    match panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms))) {
+    let judged = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms)));
+    shared.metrics.evaluated(began.elapsed());
+    match judged {
         Ok(decision) => decision.map_err(|error| Refusal::Malformed(error.to_string())),
         Err(_) => Err(Refusal::Panic),
     }

@@ -1,11 +1,11 @@
-//! The server's certificate: from files, read again when they change.
+//! The server's certificate: from files, read again when they change, or issued by volcheck's own authority.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -17,14 +17,15 @@ use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::metrics::Metrics;
+use crate::cluster::issue;
 use crate::finding::digest;
 
 /// The pair that is served, and the files that it comes from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-    pair: ArcSwap<Pair>,
+    /// The certificate's and the key's.
+    files: Option<(PathBuf, PathBuf)>,
+    pair: ArcSwapOption<Pair>,
     /// What stood in the files when they were last looked at: links are swapped, and times lie.
     seen: Mutex<u64>,
 }
@@ -40,9 +41,17 @@ impl Certificate {
     /// The pair in these files.
     pub(super) fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, String> {
         let (texts, content) = read(cert, key)?;
-        let pair = ArcSwap::from_pointee(Pair::parse(&texts)?);
-        let (cert, key) = (cert.to_owned(), key.to_owned());
-        Ok(Arc::new(Self { cert, key, pair, seen: Mutex::new(content) }))
+        let pair = ArcSwapOption::from_pointee(Pair::parse(&texts)?);
+        let files = Some((cert.to_owned(), key.to_owned()));
+        Ok(Arc::new(Self { files, pair, seen: Mutex::new(content) }))
+    }
+
+    /// Serves this pair from now on.
+    pub(super) fn serve(&self, pair: issue::Pair) -> Result<(), String> {
+        let named = |name: &str, text: String| (name.to_owned(), text.into_bytes());
+        let texts = Texts { cert: named("certificate", pair.cert), key: named("key", pair.key) };
+        self.pair.store(Some(Arc::new(Pair::parse(&texts)?)));
+        Ok(())
     }
 
     /// What is said to clients before HTTP: TLS 1.2 or newer, and HTTP/1.1 alone, as the API server speaks it with
@@ -74,7 +83,8 @@ impl Certificate {
 
     /// Why the pair that is served is of no use now.
     pub(super) fn problem(&self) -> Option<String> {
-        let (pair, now) = (self.pair.load(), Timestamp::now());
+        let now = Timestamp::now();
+        let Some(pair) = self.pair.load_full() else { return Some("there is no certificate yet".to_owned()) };
         if now < pair.not_before {
             return Some(format!("the certificate holds from {} on", pair.not_before));
         }
@@ -82,15 +92,16 @@ impl Certificate {
             .then(|| format!("the certificate has expired: it held until {}", pair.not_after))
     }
 
-    /// Until when the pair that is served holds, in seconds since 1970.
-    pub(super) fn not_after(&self) -> i64 {
-        self.pair.load().not_after.as_second()
+    /// Until when the pair that is served holds.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        self.pair.load().as_ref().map(|pair| pair.not_after)
     }
 
     /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one.
     pub(super) fn reload(&self, metrics: &Metrics) {
+        let Some((cert, key)) = &self.files else { return };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = read(&self.cert, &self.key);
+        let read = read(cert, key);
         let content = match &read {
             Ok((_, content)) => *content,
             Err(message) => digest(&[message]),
@@ -101,7 +112,7 @@ impl Certificate {
         match read.and_then(|(texts, _)| Pair::parse(&texts)) {
             Ok(pair) => {
                 let not_after = pair.not_after;
-                self.pair.store(Arc::new(pair));
+                self.pair.store(Some(Arc::new(pair)));
                 metrics.certificate_reloaded(true);
                 info!(%not_after, "certificate reloaded");
             }
@@ -115,7 +126,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.pair.load().certified))
+        self.pair.load().as_ref().map(|pair| Arc::clone(&pair.certified))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +17,9 @@ use crate::admission::{Decision, Endpoint};
 /// In seconds: from what a verdict takes to what the API server waits at most.
 const BUCKETS: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// In bytes: from a small Pod to the largest update.
+const SIZES: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 7e6];
 
 /// What a resource is called; any other is `other`.
 const RESOURCES: &[&str] = &[
@@ -92,6 +96,11 @@ struct KindLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabel {
+    role: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
 }
@@ -112,8 +121,11 @@ pub(super) struct Metrics {
     errors: Family<KindLabel, Counter>,
     tls_reloads: Family<ResultLabel, Counter>,
     policy_reloads: Family<ResultLabel, Counter>,
+    evaluations: Histogram,
+    bytes: Histogram,
+    in_flight: Gauge,
     connections: Gauge,
-    not_after: Gauge,
+    not_after: Family<RoleLabel, Gauge>,
 }
 
 impl Metrics {
@@ -129,8 +141,11 @@ impl Metrics {
             errors: Family::default(),
             tls_reloads: Family::default(),
             policy_reloads: Family::default(),
+            evaluations: histogram(),
+            bytes: Histogram::new(SIZES),
+            in_flight: Gauge::default(),
             connections: Gauge::default(),
-            not_after: Gauge::default(),
+            not_after: Family::default(),
         };
         let registry = &mut own.registry;
         registry.register("admission_requests", "Requests by what became of them", own.requests.clone());
@@ -148,10 +163,18 @@ impl Metrics {
             "Requests without a verdict, and connections without TLS",
             own.errors.clone(),
         );
+        registry.register_with_unit(
+            "evaluation_duration",
+            "What a verdict takes, without reading and waiting",
+            Unit::Seconds,
+            own.evaluations.clone(),
+        );
+        registry.register_with_unit("request", "The sizes of reviews", Unit::Bytes, own.bytes.clone());
+        registry.register("in_flight", "Requests that are being answered", own.in_flight.clone());
         registry.register("connections", "Open connections", own.connections.clone());
         registry.register(
             "tls_cert_not_after_timestamp_seconds",
-            "Until when the certificate that is served holds",
+            "Until when a certificate holds: the one that is served, and the authority's, where that is volcheck",
             own.not_after.clone(),
         );
         registry.register("tls_reloads", "Certificates read again", own.tls_reloads.clone());
@@ -231,10 +254,24 @@ impl Metrics {
         self.policy_reloads.get_or_create(&ResultLabel::of(success)).inc();
     }
 
+    /// A review of so many bytes has been read.
+    pub(super) fn read(&self, bytes: usize) {
+        self.bytes.observe(bytes as f64);
+    }
+
+    /// A verdict took so long.
+    pub(super) fn evaluated(&self, took: Duration) {
+        self.evaluations.observe(took.as_secs_f64());
+    }
+
     /// A connection is open until what is given back goes.
     pub(super) fn connection(&self) -> Open {
-        self.connections.inc();
-        Open(self.connections.clone())
+        Open::new(&self.connections)
+    }
+
+    /// A request is being answered until what is given back goes.
+    pub(super) fn request(&self) -> Open {
+        Open::new(&self.in_flight)
     }
 
     /// How many connections are open.
@@ -242,9 +279,13 @@ impl Metrics {
         self.connections.get()
     }
 
-    /// All metrics; the certificate that is served holds until `not_after`, and `policy` names the policy that holds.
-    pub(super) fn text(&self, not_after: i64, policy: &str) -> String {
-        self.not_after.set(not_after);
+    /// The certificate of this role holds until then.
+    pub(super) fn holds(&self, role: &'static str, until: Timestamp) {
+        self.not_after.get_or_create(&RoleLabel { role }).set(until.as_second());
+    }
+
+    /// All metrics; `policy` names the policy that holds.
+    pub(super) fn text(&self, policy: &str) -> String {
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = encode(&mut text, &self.registry);
@@ -260,6 +301,13 @@ impl Metrics {
 }
 
 pub(super) struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {

@@ -7,6 +7,7 @@ mod admin;
 mod admit;
 mod certificate;
 mod connection;
+mod issued;
 mod memory;
 mod metrics;
 mod policy;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time;
@@ -26,6 +28,8 @@ use tracing::info;
 use certificate::Certificate;
 use metrics::Metrics;
 use policy::Policies;
+
+use crate::cluster::{self, Keeper};
 
 pub use policy::Source;
 
@@ -36,10 +40,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where probes and metrics are asked for, without TLS.
     pub admin_listen: SocketAddr,
-    /// The certificates, the server's own first, in PEM.
-    pub tls_cert: PathBuf,
-    /// Its key, in PEM.
-    pub tls_key: PathBuf,
+    /// Where its certificate comes from.
+    pub identity: Identity,
     /// The authorities of clients; without them, whoever reaches the port may ask.
     pub client_ca: Option<PathBuf>,
     /// Larger requests are refused: a review holds two objects of at most 3 MiB each.
@@ -57,6 +59,25 @@ pub struct Settings {
     pub drain: Duration,
     /// How often files are looked at for changes.
     pub reload: Duration,
+}
+
+/// Where the server's certificate comes from.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// Files in PEM, read again when they change.
+    Files {
+        /// The certificates, the server's own first.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// volcheck's own authority, which registers it, too.
+    Issued {
+        /// How the authority and the registration are kept.
+        cluster: cluster::Settings,
+        /// How long a certificate holds.
+        lifetime: SignedDuration,
+    },
 }
 
 /// What the server is doing.
@@ -112,7 +133,12 @@ pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
 
 async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let certificate = Certificate::load(&settings.tls_cert, &settings.tls_key).map_err(anyhow::Error::msg)?;
+    let (certificate, keeper) = match &settings.identity {
+        Identity::Files { cert, key } => (Certificate::load(cert, key).map_err(anyhow::Error::msg)?, None),
+        Identity::Issued { cluster, lifetime } => {
+            (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
+        }
+    };
     let tls = certificate.server_config(settings.client_ca.as_deref())?;
     let policies = Policies::new(source)?;
     let listener = bind(settings.listen).await?;
@@ -136,6 +162,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
         "listening"
     );
     let reloading = tokio::spawn(reload(Arc::clone(&shared)));
+    let keeping = tokio::spawn(issued::keep(Arc::clone(&shared), keeper));
     let administrating = tokio::spawn(admin::serve(Arc::clone(&shared), admin));
     let accepting = tokio::spawn(connection::accept(Arc::clone(&shared), listener, tls));
     signals.next().await;
@@ -156,6 +183,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
         () = signals.next() => {}
     }
     reloading.abort();
+    keeping.abort();
     administrating.abort();
     info!("ended");
     Ok(())

@@ -81,7 +81,7 @@ fn globs_and_endings_choose_files() {
     };
     assert_eq!(files(&["examples/guidance/g0*.yaml"]), 9);
     assert_eq!(files(&["examples/**/g1*.yaml"]), 2);
-    assert_eq!(files(&["examples", "examples/first"]), 12);
+    assert_eq!(files(&["examples", "examples/first"]), 17);
     assert_eq!(files(&["--ext", "json", "--allow-empty", "examples"]), 0);
 }
 
@@ -240,7 +240,7 @@ fn the_version_is_said_and_links_wait_for_an_address() {
 #[test]
 fn every_flag_of_the_command_line_is_exercised() {
     let mut tests = String::new();
-    for folder in ["tests/it", "tests/delivery", ".ci"] {
+    for folder in ["tests/it", "tests/delivery", "tests/e2e", ".ci"] {
         for entry in fs::read_dir(root().join(folder)).into_iter().flatten() {
             tests.push_str(&fs::read_to_string(entry.expect("an entry").path()).unwrap_or_default());
         }

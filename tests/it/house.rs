@@ -20,7 +20,8 @@ const USES: &[(&str, &[&str])] = &[
     ("suppress", &["finding", "source", "model", "policy", "rules"]),
     ("report", &["finding", "source", "rules", "model"]),
     ("admission", &["model", "engine", "finding", "policy"]),
-    ("server", &["admission", "finding", "policy"]),
+    ("cluster", &[]),
+    ("server", &["admission", "cluster", "finding", "policy"]),
     ("cli", &["*"]),
 ];
 

@@ -4,6 +4,7 @@
 mod admission;
 mod allow_list;
 mod apiserver;
+mod authority;
 mod bad_input;
 mod changed;
 mod cli;
@@ -11,6 +12,8 @@ mod docs;
 mod evasions;
 mod formats;
 mod house;
+#[cfg(feature = "server")]
+mod install;
 mod outputs;
 mod paths;
 mod policy;

@@ -59,7 +59,10 @@ fn a_review_gets_its_verdict_a_log_line_and_a_count() {
     assert_eq!((of("validate", "allow"), of("validate", "deny")), (3.0, 1.0));
     assert_eq!((of("advise", "warn"), of("strict", "deny")), (1.0, 1.0));
     assert_eq!(server.metric("volcheck_admission_requests_total"), 6.0);
-    assert_eq!(server.metric("volcheck_admission_request_duration_seconds_count"), 6.0);
+    for name in ["admission_request_duration_seconds", "evaluation_duration_seconds", "request_bytes"] {
+        assert_eq!(server.metric(&format!("volcheck_{name}_count")), 6.0, "{name}");
+    }
+    assert_eq!(server.metric("volcheck_in_flight"), 0.0);
     assert_eq!(
         server.metric("volcheck_findings_total{rule=\"sensitive-host-path\",severity=\"error\"}"),
         3.0
@@ -338,6 +341,32 @@ fn what_can_t_be_served_doesn_t_start() {
             Some(2),
             "{arguments:?}"
         );
+    }
+}
+
+#[test]
+fn what_registers_itself_must_run_in_a_cluster_and_have_no_other_certificate() {
+    let serve = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .arg("serve")
+            .args(arguments)
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .output()
+            .expect("volcheck");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let own = ["--service", "volcheck", "--registration", "registration.json"];
+    for (more, words) in [
+        (&[][..], "outside of a cluster there is nobody to register with"),
+        (&["--tls-cert", "tls.crt", "--tls-key", "tls.key"], "cannot be used with"),
+        (&["--certificate-days", "0"], "no time at all"),
+        (&["--authority-days", "long"], "invalid float literal"),
+    ] {
+        let (code, text) = serve(&[&own[..], more].concat());
+        assert!(code == Some(2) && text.contains(words), "{text}");
+    }
+    for alone in [&["--service", "volcheck"][..], &["--tls-cert", "tls.crt"], &[]] {
+        assert_eq!(serve(alone).0, Some(2), "{alone:?}");
     }
 }
 

@@ -69,3 +69,58 @@ clientConfig:
     {{- end }}
     {{- end }}
 {{- end -}}
+
+{{/* The entries of the registration. */}}
+{{- define "volcheck.webhooks" -}}
+- name: validate.volcheck.io
+  {{- include "volcheck.webhook" (list . "/validate") | nindent 2 }}
+  failurePolicy: {{ .Values.webhook.failurePolicy }}
+  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+  namespaceSelector:
+    matchExpressions:
+      {{- include "volcheck.namespaces" . | nindent 6 }}
+      # Each Pod meets this entry or the next, and a label can only make its namespace stricter.
+      - { key: volcheck.io/mode, operator: NotIn, values: [deny] }
+  rules: &pods
+    - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [pods], scope: Namespaced }
+    - { apiGroups: [""], apiVersions: ["*"], operations: [UPDATE], resources: [pods/ephemeralcontainers], scope: Namespaced }
+- name: strict.volcheck.io
+  {{- include "volcheck.webhook" (list . "/validate/deny") | nindent 2 }}
+  failurePolicy: {{ .Values.webhook.failurePolicy }}
+  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+  namespaceSelector:
+    matchExpressions:
+      {{- include "volcheck.namespaces" . | nindent 6 }}
+      - { key: volcheck.io/mode, operator: In, values: [deny] }
+  rules: *pods
+- name: volumes.volcheck.io
+  {{- include "volcheck.webhook" (list . "/validate") | nindent 2 }}
+  # A provisioner that is refused would stop for all.
+  failurePolicy: Ignore
+  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+  rules:
+    - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [persistentvolumes], scope: Cluster }
+- name: advise.volcheck.io
+  {{- include "volcheck.webhook" (list . "/advise") | nindent 2 }}
+  failurePolicy: Ignore
+  timeoutSeconds: 2
+  namespaceSelector:
+    matchExpressions:
+      {{- include "volcheck.namespaces" . | nindent 6 }}
+  rules:
+    - apiGroups: ["", apps, batch]
+      apiVersions: ["*"]
+      operations: [CREATE, UPDATE]
+      resources: [podtemplates, replicationcontrollers, deployments, replicasets, statefulsets, daemonsets, jobs, cronjobs]
+      scope: Namespaced
+{{- if .Values.webhook.adviseKubeSystem }}
+- name: system.volcheck.io
+  {{- include "volcheck.webhook" (list . "/advise") | nindent 2 }}
+  # One that fails there could keep the cluster from starting.
+  failurePolicy: Ignore
+  timeoutSeconds: 2
+  namespaceSelector:
+    matchLabels: { kubernetes.io/metadata.name: kube-system }
+  rules: *pods
+{{- end }}
+{{- end -}}

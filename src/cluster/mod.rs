@@ -1,0 +1,140 @@
+//! The cluster that volcheck runs in: its authority, in a Secret, and its registration.
+//!
+//! All of it is off the way of a request, and by rights to three objects that the chart makes: none of them is made
+//! here, so none is left behind. It judges nothing.
+
+pub mod authority;
+pub mod issue;
+mod registration;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Config};
+use tokio::time::Instant;
+
+use authority::Authority;
+
+/// By which the API server knows whose the entries are.
+const FIELD_MANAGER: &str = "volcheck";
+
+/// How volcheck keeps its authority and its registration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of the Service that leads here, of the registration, and, with `-ca`, of the Secret.
+    pub service: String,
+    /// The entries of the registration, in a file of JSON.
+    pub registration: PathBuf,
+    /// How long an authority holds.
+    pub authority_lifetime: SignedDuration,
+    /// How long a new authority is trusted before it signs: what the API servers take to learn of a change.
+    pub overlap: Duration,
+    /// How long the Service has led to somebody who is ready before that is registered: what the nodes take.
+    pub settle: Duration,
+}
+
+/// Keeps the authority and the registration.
+pub struct Keeper {
+    settings: Settings,
+    namespace: String,
+    client: Client,
+    /// The bundle that the registration holds, and since when.
+    trusted: Option<(String, Instant)>,
+    /// Since when the Service leads somewhere.
+    reachable: Option<Instant>,
+}
+
+impl Keeper {
+    /// By the account that the Pod has.
+    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+        let config = Config::incluster().context("outside of a cluster there is nobody to register with")?;
+        let namespace = config.default_namespace.clone();
+        Ok(Self { settings, namespace, client: Client::try_from(config)?, trusted: None, reachable: None })
+    }
+
+    /// By which name the API server knows the server.
+    pub fn name(&self) -> String {
+        format!("{}.{}.svc", self.settings.service, self.namespace)
+    }
+
+    /// The authority, one step on where that is due.
+    pub async fn authority(&self) -> anyhow::Result<Authority> {
+        let name = format!("{}-ca", self.settings.service);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        loop {
+            let context = || format!("Secret {name}");
+            let mut secret = secrets.get(&name).await.with_context(context)?;
+            let stored = Authority::read(&secret.data.take().unwrap_or_default()).with_context(context)?;
+            let (now, lifetime) = (Timestamp::now(), self.settings.authority_lifetime);
+            let after = match &stored {
+                None => Some(Authority::new(now, lifetime)?),
+                Some(stored) => stored.step(now, lifetime, self.is_trusted(stored))?,
+            };
+            let Some(after) = after else { return stored.with_context(context) };
+            secret.data = Some(after.data());
+            // With the version that was read: of two replicas, one is the first, and the other reads what it wrote.
+            match secrets.replace(&name, &PostParams::default(), &secret).await {
+                Ok(_) => return Ok(after),
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                Err(error) => return Err(error).with_context(context),
+            }
+        }
+    }
+
+    fn is_trusted(&self, authority: &Authority) -> bool {
+        let trusted = self.trusted.as_ref().filter(|(bundle, _)| *bundle == authority.bundle());
+        trusted.is_some_and(|(_, since)| since.elapsed() >= self.settings.overlap)
+    }
+
+    /// Whether something is registered, as far as is known here.
+    pub fn is_registered(&self) -> bool {
+        self.trusted.is_some()
+    }
+
+    /// Registers, with what is to be trusted; not before the Service leads to somebody who is ready, where nothing is
+    /// registered yet.
+    pub async fn register(&mut self, authority: &Authority) -> anyhow::Result<()> {
+        let name = &self.settings.service;
+        let context = || format!("ValidatingWebhookConfiguration {name}");
+        let hooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
+        let registered = hooks.get(name).await.with_context(context)?;
+        if registered.webhooks.is_none_or(|entries| entries.is_empty()) && !self.is_reachable().await? {
+            return Ok(());
+        }
+        let bundle = authority.bundle();
+        let name = &self.settings.service;
+        let wanted = registration::of(name, registration::read(&self.settings.registration)?, &bundle);
+        // What is as it should be is left alone by the API server: no other version of the object comes of it.
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        hooks
+            .patch(name, &parameters, &Patch::Apply(&wanted))
+            .await
+            .with_context(|| format!("ValidatingWebhookConfiguration {name}"))?;
+        if self.trusted.as_ref().is_none_or(|(trusted, _)| *trusted != bundle) {
+            self.trusted = Some((bundle, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Whether the Service has led to somebody who is ready for long enough for every node to know.
+    async fn is_reachable(&mut self) -> anyhow::Result<bool> {
+        let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
+        let of_service = format!("kubernetes.io/service-name={}", self.settings.service);
+        let slices =
+            slices.list(&ListParams::default().labels(&of_service)).await.context("EndpointSlices")?;
+        let mut endpoints = slices.items.iter().flat_map(|slice| &slice.endpoints);
+        let is_ready = endpoints
+            .any(|endpoint| endpoint.conditions.as_ref().is_some_and(|known| known.ready == Some(true)));
+        let since = *self.reachable.get_or_insert_with(Instant::now);
+        if !is_ready {
+            self.reachable = None;
+        }
+        Ok(is_ready && since.elapsed() >= self.settings.settle)
+    }
+}

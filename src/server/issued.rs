@@ -1,0 +1,84 @@
+//! The certificate that volcheck issues itself, and its registration: kept, for as long as the server runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time;
+use tracing::{info, warn};
+
+use super::{Phase, Shared};
+use crate::cluster::Keeper;
+use crate::cluster::authority::{self, Authority};
+use crate::cluster::issue::{Pair, Validity};
+
+/// How long the API server may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often is looked until volcheck is registered.
+const AT_FIRST: Duration = Duration::from_millis(500);
+
+/// What is served, and who signed it.
+struct Issued {
+    pair: Pair,
+    authority: Pair,
+}
+
+/// Looks after both for as long as the server serves: from then on it is for those that come after it. Nothing to do where
+/// the certificate comes from files.
+pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Keeper, SignedDuration)>) {
+    let Some((mut keeper, lifetime)) = keeper else { return };
+    let (mut issued, mut trouble) = (None, String::new());
+    while shared.phase() == Phase::Serving {
+        let round = round(&shared, &mut keeper, &mut issued, lifetime);
+        match time::timeout(PATIENCE, round).await.context("the API server doesn't answer").flatten() {
+            Ok(()) => trouble.clear(),
+            Err(error) => {
+                let message = format!("{error:#}");
+                if message != trouble {
+                    shared.metrics.certificate_reloaded(false);
+                    warn!(
+                        error = message,
+                        "certificate and registration can't be looked after; it is tried again"
+                    );
+                    trouble = message;
+                }
+            }
+        }
+        let period = shared.settings.reload;
+        time::sleep(if keeper.is_registered() { period } else { period.min(AT_FIRST) }).await;
+    }
+}
+
+async fn round(
+    shared: &Shared,
+    keeper: &mut Keeper,
+    issued: &mut Option<Issued>,
+    lifetime: SignedDuration,
+) -> anyhow::Result<()> {
+    let authority = keeper.authority().await?;
+    if !issued.as_ref().is_some_and(|issued| holds(issued, &authority)) {
+        let pair = authority.issue(&keeper.name(), Timestamp::now(), lifetime)?;
+        shared.certificate.serve(pair.clone()).map_err(anyhow::Error::msg)?;
+        shared.metrics.certificate_reloaded(true);
+        info!(not_after = shared.certificate.not_after().map(tracing::field::display), "certificate issued");
+        *issued = Some(Issued { pair, authority: authority.current.clone() });
+    }
+    let until = Validity::of(&authority.current.cert).map_err(anyhow::Error::msg)?.until;
+    shared.metrics.holds("authority", until);
+    if shared.unready().is_none() {
+        let was_registered = keeper.is_registered();
+        keeper.register(&authority).await?;
+        if keeper.is_registered() && !was_registered {
+            info!("registered");
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is served may be served on.
+fn holds(issued: &Issued, authority: &Authority) -> bool {
+    let is_old = authority::is_old(&issued.pair.cert, Timestamp::now());
+    issued.authority == authority.current && is_old.is_ok_and(|is_old| !is_old)
+}
