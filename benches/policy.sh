@@ -25,4 +25,4 @@ rules=(missing-scratch-volume sensitive-host-path unbounded-empty-dir untyped-ho
     done
     printf '  ]\n}\n'
 } > "$folder/baseline.json"
-hyperfine -N -i --warmup 3 --runs 30 "$program lint --no-policy $tree" "$program lint --policy $folder/volcheck.yaml $tree"
+hyperfine -N -i --warmup 5 --runs 200 "$program lint --no-policy $tree" "$program lint --policy $folder/volcheck.yaml $tree"

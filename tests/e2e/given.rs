@@ -1,0 +1,188 @@
+//! With a certificate in a Secret, and the registration by the chart.
+
+use std::fs;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use serde_json::json;
+
+use crate::control_plane::{STATIC, until};
+use crate::load::under_load;
+use crate::world::{BAD, NAMESPACE, World, pod, world};
+
+/// A certificate and its authority's, in a folder of that name.
+fn certs(world: &World, name: &str) -> String {
+    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
+    let folder = world.file(name, "");
+    fs::remove_file(&folder).expect("removed");
+    let status =
+        std::process::Command::new(program).arg("certs").arg(&folder).output().expect("volcheck certs");
+    assert!(status.status.success());
+    folder.display().to_string()
+}
+
+/// Puts a certificate and a key into the Secret.
+fn give(world: &World, cert: &str, key: &str) {
+    let secret = world.kubectl(&[
+        "create",
+        "secret",
+        "tls",
+        "volcheck-tls",
+        "-n",
+        NAMESPACE,
+        "--cert",
+        cert,
+        "--key",
+        key,
+        "--dry-run=client",
+        "-o",
+        "yaml",
+    ]);
+    world.kubectl_with("admin", &["apply", "-f", "-"], &secret.ok()).ok();
+}
+
+fn text(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The chart with the authority's certificates of this file.
+fn values(authority: &str) -> String {
+    let indented = text(authority).replace('\n', "\n    ");
+    format!(
+        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n"
+    )
+}
+
+/// As `certs/README.md` has it: another certificate, by another authority, under load.
+#[test]
+fn another_certificate_and_another_authority_fail_no_request() {
+    let world = world();
+    world.uninstall();
+    let [first, next] = ["first", "next"].map(|name| certs(&world, name));
+    let give_pair = |folder: &str| give(&world, &format!("{folder}/tls.crt"), &format!("{folder}/tls.key"));
+    give_pair(&first);
+    world.install(&values(&format!("{first}/ca.crt")));
+    let both = world.file("both.crt", &(text(&format!("{first}/ca.crt")) + &text(&format!("{next}/ca.crt"))));
+    let reloads = || world.metric("volcheck_tls_reloads_total{result=\"success\"}");
+    let failed = || world.metric("volcheck_tls_reloads_total{result=\"failure\"}");
+    let (asked, failures) = under_load(&world, |load| {
+        load.wait_for(200);
+        world.install(&values(&both.display().to_string()));
+        load.wait_for(200);
+        give_pair(&next);
+        until("the next certificate", || (reloads() >= 2.0).then_some(()));
+        load.wait_for(200);
+        world.install(&values(&format!("{next}/ca.crt")));
+        load.wait_for(500);
+        // A key that isn't the certificate's, and no certificate at all: the last good one is served.
+        let secrets: Api<Secret> = Api::namespaced(world.client(), NAMESPACE);
+        for (turn, cert) in [text(&format!("{first}/tls.crt")), "garbage".to_owned()].into_iter().enumerate()
+        {
+            let patch = json!({"stringData": {"tls.crt": cert}});
+            let patch = kube::api::Patch::Merge(&patch);
+            world.block(secrets.patch("volcheck-tls", &Default::default(), &patch)).expect("patched");
+            let count = 2.0 * (turn as f64 + 1.0);
+            until("the refusal", || (failed() >= count).then_some(()));
+            load.wait_for(200);
+        }
+    });
+    assert!(failures.is_empty(), "of {asked}: {failures:#?}");
+    assert!(world.logs().contains("the new certificate can't be used; the last good one is served"));
+}
+
+/// Everything of the chart is what the API server takes, in all its ways.
+#[test]
+fn the_api_server_takes_all_that_the_chart_renders() {
+    let world = world();
+    let folder = certs(&world, "rendered");
+    let ca = format!("certs.caBundle={folder}/ca.crt");
+    let all: [&[&str]; 3] = [
+        &["--set", "networkPolicy.enabled=true", "--set", "resourceQuota=true"],
+        &["--set", "certs.mode=secret", "--set-file", &ca, "--set", "webhook.adviseKubeSystem=true"],
+        &["--set", "hostNetwork=true", "--set", "replicas=1", "--set", "policy.extends={node-agents}"],
+    ];
+    for values in all {
+        let rendered =
+            world.helm(&[&["template", "other", "charts/volcheck", "-n", "strict"], values].concat()).ok();
+        world
+            .kubectl_with("admin", &["apply", "-n", "strict", "--dry-run=server", "-f", "-"], &rendered)
+            .ok();
+    }
+    // In a namespace at the level `restricted` of Pod Security, its Pods come up without a warning.
+    world
+        .kubectl(&[
+            "label",
+            "namespace",
+            "strict",
+            "pod-security.kubernetes.io/enforce=restricted",
+            "--overwrite",
+        ])
+        .ok();
+    let rendered = world.helm(&["template", "other", "charts/volcheck", "-n", "strict"]).ok();
+    let done =
+        world.kubectl_with("admin", &["apply", "-n", "strict", "--dry-run=server", "-f", "-"], &rendered);
+    assert!(done.is_success && !done.stderr.contains("PodSecurity"), "{done:?}");
+}
+
+/// A registration that lies in a file of the API server's own (Kubernetes 1.37): nobody can delete it by the API.
+#[test]
+fn a_registration_in_a_file_can_t_be_deleted() {
+    let world = world();
+    world.uninstall();
+    let folder = certs(&world, "fixed");
+    give(&world, &format!("{folder}/tls.crt"), &format!("{folder}/tls.key"));
+    let authority = format!("{folder}/ca.crt");
+    world.install(&values(&authority));
+    world.kubectl(&["delete", "validatingwebhookconfiguration", "volcheck"]).ok();
+    until("that nobody asks", || is_admitted(&world).then_some(()));
+
+    // The API server looks for the name in the file of its host.
+    let address = world
+        .kubectl(&["get", "service", "volcheck", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"])
+        .ok();
+    let hosts = world.file("hosts", &format!("127.0.0.1 localhost\n{address} volcheck.volcheck.svc\n"));
+    let mounted = std::process::Command::new("mount").arg("--bind").arg(&hosts).arg("/etc/hosts").status();
+    assert!(mounted.expect("mount").success());
+    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
+    let output = std::process::Command::new(program)
+        .args(["manifest", "--static", "https://volcheck.volcheck.svc", "--ca-bundle", &authority])
+        .output()
+        .expect("volcheck manifest");
+    let file = world.plane.folder.join(STATIC).join("volcheck.yaml");
+    let new = file.with_extension("new");
+    fs::write(&new, output.stdout).expect("written");
+    fs::rename(new, &file).expect("put");
+    until("that the API server asks", || (!is_admitted(&world)).then_some(()));
+    let list = world.kubectl(&["get", "validatingwebhookconfigurations", "-o", "name"]).ok();
+    assert_eq!(list, "");
+    fs::remove_file(file).expect("removed");
+    until("that nobody asks", || is_admitted(&world).then_some(()));
+    world.uninstall();
+}
+
+fn is_admitted(world: &World) -> bool {
+    let create = ["create", "--dry-run=server", "-n", "shop", "-f", "-"];
+    world.kubectl_with("admin", &create, &pod("fixed", BAD)).is_success
+}
+
+/// `volcheck manifest` installs what the chart does.
+#[test]
+fn without_helm_the_plain_manifest_does_the_same() {
+    let world = world();
+    world.uninstall();
+    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
+    let output = std::process::Command::new(program)
+        .args(["manifest", "--image", "registry.example/volcheck:0.1.0", "--mode", "deny"])
+        .output()
+        .expect("volcheck manifest");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    world.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
+    until("that it denies", || (!is_admitted(&world)).then_some(()));
+    // The same again takes nothing away.
+    world.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
+    assert!(!is_admitted(&world));
+    let (namespace, rest) = text.split_once("\n---\n").expect("two documents");
+    assert!(namespace.contains("kind: Namespace"));
+    world.kubectl_with("admin", &["delete", "-f", "-"], rest).ok();
+    until("that nobody asks", || is_admitted(&world).then_some(()));
+}

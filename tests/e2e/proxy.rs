@@ -1,0 +1,105 @@
+//! Plays kube-proxy: what comes to the cluster IP of a Service goes on to one of its endpoints that are ready, by what
+//! the API server says of these a moment later.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time;
+
+use crate::control_plane::ip;
+
+/// How late it learns.
+const LATE: Duration = Duration::from_millis(200);
+
+/// Where the connections of a Service's port go.
+type Targets = Arc<Mutex<Vec<SocketAddr>>>;
+
+/// Serves the Services of this namespace, for ever.
+pub async fn run(client: Client, namespace: &str) {
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let slices: Api<EndpointSlice> = Api::namespaced(client, namespace);
+    let mut known: HashMap<(String, String, u16), Targets> = HashMap::new();
+    loop {
+        time::sleep(LATE).await;
+        let (Ok(services), Ok(slices)) =
+            (services.list(&ListParams::default()).await, slices.list(&ListParams::default()).await)
+        else {
+            continue;
+        };
+        for service in services {
+            let Some(spec) = &service.spec else { continue };
+            let Some(address) = &spec.cluster_ip else { continue };
+            for port in spec.ports.iter().flatten() {
+                let number = u16::try_from(port.port).expect("a port");
+                let key = (service.name_any(), address.clone(), number);
+                let targets = known.entry(key).or_insert_with(|| listen(address, number));
+                *targets.lock().expect("a lock") =
+                    endpoints(&slices.items, &service.name_any(), port.name.as_deref());
+            }
+        }
+    }
+}
+
+/// The endpoints that are ready; where there is none, those that still answer while they end.
+fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec<SocketAddr> {
+    let (mut ready, mut ending) = (Vec::new(), Vec::new());
+    for slice in slices {
+        if slice.labels().get("kubernetes.io/service-name").is_none_or(|name| name != service) {
+            continue;
+        }
+        let number = slice.ports.iter().flatten().find(|one| one.name.as_deref() == port);
+        let Some(number) = number.and_then(|one| one.port).and_then(|port| u16::try_from(port).ok()) else {
+            continue;
+        };
+        for endpoint in &slice.endpoints {
+            let Some(conditions) = &endpoint.conditions else { continue };
+            let address = endpoint.addresses[0].parse::<IpAddr>().expect("an address");
+            if conditions.ready == Some(true) {
+                ready.push(SocketAddr::new(address, number));
+            } else if conditions.serving == Some(true) {
+                ending.push(SocketAddr::new(address, number));
+            }
+        }
+    }
+    if ready.is_empty() { ending } else { ready }
+}
+
+fn listen(address: &str, port: u16) -> Targets {
+    let output = std::process::Command::new("ip")
+        .args(["addr", "show", "to", &format!("{address}/32")])
+        .output()
+        .expect("ip");
+    if output.stdout.is_empty() {
+        ip(&["addr", "add", &format!("{address}/32"), "dev", "lo"]);
+    }
+    let targets = Targets::default();
+    let (known, address) = (Arc::clone(&targets), format!("{address}:{port}"));
+    tokio::spawn(async move {
+        let listener = TcpListener::bind(&address).await.expect("the cluster IP");
+        let turn = AtomicUsize::new(0);
+        while let Ok((mut client, _)) = listener.accept().await {
+            let target = {
+                let known = known.lock().expect("a lock");
+                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                known.get(turn % known.len().max(1)).copied()
+            };
+            tokio::spawn(async move {
+                // Where nothing is ready, the connection is refused: it is dropped here.
+                let Some(target) = target else { return };
+                let Ok(mut server) = TcpStream::connect(target).await else { return };
+                let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    targets
+}

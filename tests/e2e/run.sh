@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The end-to-end tests: a real control plane, in namespaces of its own, with the chart installed by helm.
+#
+#     tests/e2e/run.sh [TEST…]
+#
+# It needs Linux, root (for networks and `chroot`), Go, and `ip`. VOLCHECK_IMAGE names another static program to test
+# than the image's.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+[ "$(uname -s)" = Linux ] || fail 'the end-to-end tests need Linux'
+[ "$(id -u)" = 0 ] || fail 'the end-to-end tests need root: networks of their own, and chroot'
+for tool in ip unshare chroot go cargo; do
+    command -v "$tool" > /dev/null || fail "the end-to-end tests need $tool"
+done
+
+VOLCHECK="${VOLCHECK_IMAGE:-target/image/volcheck}"
+[ -x "$VOLCHECK" ] || fail "$VOLCHECK is not there: image/build.sh"
+. tests/delivery/lib.sh
+go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
+VOLCHECK_E2E="$(tests/e2e/control-plane.sh)"
+export VOLCHECK_E2E
+export PATH="$VOLCHECK_E2E:$PATH"
+cargo test --quiet --no-run --test e2e
+# Whatever is still running at the end goes with the namespace, and so do the names of networks.
+# shellcheck disable=SC2016 # the inner shell's own
+exec unshare --net --mount --pid --fork --kill-child --mount-proc sh -c '
+    mkdir -p /run/netns && mount -t tmpfs none /run/netns
+    exec cargo test --offline --quiet --test e2e -- --test-threads=1 --nocapture "$@"' sh "$@"
