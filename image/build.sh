@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The container image, from nothing: a static program and the few lines of JSON that make it an image. No registry and
-# no container engine is needed, and the same source gives the same bytes.
+# no container engine is needed, and the same source by the same toolchain gives the same bytes.
 #
 #     image/build.sh              target/image/volcheck and target/image/volcheck.oci.tar
 #     image/build.sh --program    the program alone

@@ -71,7 +71,7 @@ index = text({
         "mediaType": kind + "manifest.v1+json",
         **manifest,
         "platform": {"architecture": architecture, "os": "linux"},
-        "annotations": {"org.opencontainers.image.ref.name": version, "io.containerd.image.name": f"volcheck:{version}"},
+        "annotations": {"org.opencontainers.image.ref.name": version, "io.containerd.image.name": f"docker.io/library/volcheck:{version}"},
     }],
 })
 archive.write_bytes(tar([("oci-layout", text({"imageLayoutVersion": "1.0.0"})), ("index.json", index), *sorted(blobs.items())]))

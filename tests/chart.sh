@@ -24,6 +24,8 @@ refused 'certs.caBundle is empty' --set certs.mode=secret
 refused 'mode' "${ca[@]}" --set mode=enforce
 refused 'additional properties' "${ca[@]}" --set webhooks.failurePolicy=Ignore
 refused 'replicas' "${ca[@]}" --set replicas=0
+refused 'certs.caBundle is for certs.mode=secret' --set certs.caBundle=x
+refused "is the kubelet's" --set hostNetwork=true
 refused 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
 
 check "volcheck's own rules"

@@ -13,6 +13,7 @@ use serde_yaml::Value;
 
 use super::args::{ManifestArgs, PolicyArgs};
 use super::{CLEAN, print};
+use crate::cluster::issue::Validity;
 
 /// The chart's own rendering, with marks where something is to be put.
 const PLAIN: &str = include_str!("../../charts/plain.yaml");
@@ -26,16 +27,18 @@ const STATIC: &str = "volcheck.static.k8s.io";
 pub(super) fn run(arguments: &ManifestArgs) -> anyhow::Result<u8> {
     let namespace = &arguments.namespace;
     let is_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if namespace.is_empty() || namespace.len() > 63 || !namespace.chars().all(is_label) {
+    // What YAML would read as something else than a text, it would in the manifest, too.
+    let is_text = |text: &str| serde_yaml::from_str::<Value>(text).is_ok_and(|value| value.is_string());
+    let has_ends = !namespace.starts_with('-') && !namespace.ends_with('-');
+    if namespace.len() > 63 || !namespace.chars().all(is_label) || !has_ends || !is_text(namespace) {
         bail!("--namespace: `{namespace}` is no name of a namespace");
     }
     let plain = PLAIN.replace(NAMESPACE, namespace);
     let text = match (&arguments.fixed, &arguments.image) {
         (Some(url), _) => registration(&plain, url, arguments)?,
         (None, Some(image)) => {
-            if image.is_empty()
-                || image.contains(|c: char| !c.is_ascii_graphic() || "\"'#{}[],&*".contains(c))
-            {
+            let is_odd = |c: char| !c.is_ascii_graphic() || "\"'#{}[],&*".contains(c);
+            if image.contains(is_odd) || !is_text(image) {
                 bail!("--image: `{image}` is no name of an image");
             }
             plain.replace(IMAGE, image).replace(POLICY, &policy(arguments)?)
@@ -68,7 +71,10 @@ fn registration(plain: &str, url: &str, arguments: &ManifestArgs) -> anyhow::Res
         bail!("--static: `{url}` doesn't begin with https://");
     }
     let file = arguments.ca_bundle.as_ref().context("--ca-bundle")?;
-    let bundle = fs::read(file).with_context(|| file.display().to_string())?;
+    let bundle = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    if let Err(error) = Validity::of(&bundle) {
+        bail!("--ca-bundle: {}: no certificate in PEM: {error}", file.display());
+    }
     let key = "  registration.json: |\n";
     let (_, json) = plain.split_once(key).context("the registration")?;
     let json: String = json.lines().take_while(|line| line.starts_with("    ")).collect();
@@ -76,7 +82,7 @@ fn registration(plain: &str, url: &str, arguments: &ManifestArgs) -> anyhow::Res
     for entry in &mut entries {
         let service = entry.client_config.service.take().context("a Service")?;
         entry.client_config.url = Some(format!("{url}{}", service.path.unwrap_or_default()));
-        entry.client_config.ca_bundle = Some(ByteString(bundle.clone()));
+        entry.client_config.ca_bundle = Some(ByteString(bundle.clone().into()));
     }
     let metadata = ObjectMeta { name: Some(STATIC.to_owned()), ..ObjectMeta::default() };
     Ok(serde_yaml::to_string(&ValidatingWebhookConfiguration { metadata, webhooks: Some(entries) })?)

@@ -3,7 +3,7 @@
 //! A new authority signs only after every API server has been told to trust it, and the old one is trusted until it
 //! expires: at each moment what is served is trusted. All of it is a function of what is stored and of the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -72,10 +72,12 @@ impl Authority {
         data
     }
 
-    /// All that are trusted, in PEM.
+    /// All that are trusted, in PEM, in an order that doesn't change when the next one begins to sign: the API servers
+    /// have nothing to learn then.
     pub fn bundle(&self) -> String {
-        let next = self.next.as_ref().map(|next| &next.cert);
-        [Some(&self.current.cert), next, self.previous.as_ref()].into_iter().flatten().cloned().collect()
+        let next = self.next.as_ref().map(|next| next.cert.as_str());
+        let all = [Some(self.current.cert.as_str()), next, self.previous.as_deref()];
+        all.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// An authority from nothing.

@@ -44,7 +44,7 @@ pub struct Keeper {
     settings: Settings,
     namespace: String,
     client: Client,
-    /// The bundle that the registration holds, and since when.
+    /// The bundle that the registration has held at each look since then.
     trusted: Option<(String, Instant)>,
     /// Since when the Service leads somewhere.
     reachable: Option<Instant>,
@@ -97,26 +97,48 @@ impl Keeper {
         self.trusted.is_some()
     }
 
-    /// Registers, with what is to be trusted; not before the Service leads to somebody who is ready, where nothing is
-    /// registered yet.
-    pub async fn register(&mut self, authority: &Authority) -> anyhow::Result<()> {
+    /// What is registered now.
+    pub async fn registered(&self) -> anyhow::Result<ValidatingWebhookConfiguration> {
         let name = &self.settings.service;
-        let context = || format!("ValidatingWebhookConfiguration {name}");
-        let hooks: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let registered = hooks.get(name).await.with_context(context)?;
-        if registered.webhooks.is_none_or(|entries| entries.is_empty()) && !self.is_reachable().await? {
+        let found = self.registrations().get(name).await;
+        found.with_context(|| format!("ValidatingWebhookConfiguration {name}"))
+    }
+
+    fn registrations(&self) -> Api<ValidatingWebhookConfiguration> {
+        Api::all(self.client.clone())
+    }
+
+    /// Registers, with what is to be trusted; not before the Service leads to somebody who is ready, where nothing is
+    /// registered yet. `registered` is what was found before the authority was read: where somebody has changed it
+    /// since, that may know of a later authority, and nothing is done.
+    pub async fn register(
+        &mut self,
+        registered: &ValidatingWebhookConfiguration,
+        authority: &Authority,
+    ) -> anyhow::Result<()> {
+        let is_registered = registered.webhooks.as_ref().is_some_and(|entries| !entries.is_empty());
+        if !is_registered && !self.is_reachable().await? {
+            self.trusted = None;
             return Ok(());
         }
-        let bundle = authority.bundle();
-        let name = &self.settings.service;
-        let wanted = registration::of(name, registration::read(&self.settings.registration)?, &bundle);
+        // What is taken away later settles anew before it comes back.
+        self.reachable = None;
+        let (name, bundle) = (&self.settings.service, authority.bundle());
+        let entries = registration::read(&self.settings.registration)?;
+        let mut wanted = registration::of(name, entries, &bundle);
+        wanted.metadata.resource_version.clone_from(&registered.metadata.resource_version);
         // What is as it should be is left alone by the API server: no other version of the object comes of it.
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        hooks
-            .patch(name, &parameters, &Patch::Apply(&wanted))
-            .await
-            .with_context(|| format!("ValidatingWebhookConfiguration {name}"))?;
-        if self.trusted.as_ref().is_none_or(|(trusted, _)| *trusted != bundle) {
+        match self.registrations().patch(name, &parameters, &Patch::Apply(&wanted)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_conflict() => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("ValidatingWebhookConfiguration {name}"));
+            }
+        }
+        let is_known = registration::trusts(registered, &bundle)
+            && self.trusted.as_ref().is_some_and(|(trusted, _)| *trusted == bundle);
+        if !is_known {
             self.trusted = Some((bundle, Instant::now()));
         }
         Ok(())

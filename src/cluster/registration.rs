@@ -29,3 +29,11 @@ pub(super) fn of(
         webhooks: Some(entries),
     }
 }
+
+/// Whether all entries are registered with this bundle.
+pub(super) fn trusts(registered: &ValidatingWebhookConfiguration, bundle: &str) -> bool {
+    let entries = registered.webhooks.as_deref().unwrap_or_default();
+    let is_it = |bytes: &ByteString| bytes.0 == bundle.as_bytes();
+    !entries.is_empty()
+        && entries.iter().all(|entry| entry.client_config.ca_bundle.as_ref().is_some_and(is_it))
+}

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often is looked until volcheck is registered.
 const AT_FIRST: Duration = Duration::from_millis(500);
 
+/// After so many looks, what is still wrong is said again.
+const REPEATED: u32 = 30;
+
 /// What is served, and who signed it.
 struct Issued {
     pair: Pair,
@@ -29,15 +32,18 @@ struct Issued {
 /// the certificate comes from files.
 pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Keeper, SignedDuration)>) {
     let Some((mut keeper, lifetime)) = keeper else { return };
-    let (mut issued, mut trouble) = (None, String::new());
+    let (mut issued, mut trouble, mut rounds) = (None, String::new(), 0_u32);
     while shared.phase() == Phase::Serving {
         let round = round(&shared, &mut keeper, &mut issued, lifetime);
-        match time::timeout(PATIENCE, round).await.context("the API server doesn't answer").flatten() {
+        let result = time::timeout(PATIENCE, round).await.context("the API server doesn't answer").flatten();
+        shared.metrics.registered(result.is_ok() && keeper.is_registered());
+        match result {
             Ok(()) => trouble.clear(),
             Err(error) => {
+                shared.metrics.certificate_reloaded(false);
                 let message = format!("{error:#}");
-                if message != trouble {
-                    shared.metrics.certificate_reloaded(false);
+                // Said again now and then: logs are thrown away.
+                if message != trouble || rounds.is_multiple_of(REPEATED) {
                     warn!(
                         error = message,
                         "certificate and registration can't be looked after; it is tried again"
@@ -46,6 +52,7 @@ pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Keeper, SignedDura
                 }
             }
         }
+        rounds = rounds.wrapping_add(1);
         let period = shared.settings.reload;
         time::sleep(if keeper.is_registered() { period } else { period.min(AT_FIRST) }).await;
     }
@@ -57,6 +64,8 @@ async fn round(
     issued: &mut Option<Issued>,
     lifetime: SignedDuration,
 ) -> anyhow::Result<()> {
+    // Before the authority: what is registered later than that is left alone.
+    let registered = keeper.registered().await;
     let authority = keeper.authority().await?;
     if !issued.as_ref().is_some_and(|issued| holds(issued, &authority)) {
         let pair = authority.issue(&keeper.name(), Timestamp::now(), lifetime)?;
@@ -69,7 +78,7 @@ async fn round(
     shared.metrics.holds("authority", until);
     if shared.unready().is_none() {
         let was_registered = keeper.is_registered();
-        keeper.register(&authority).await?;
+        keeper.register(&registered?, &authority).await?;
         if keeper.is_registered() && !was_registered {
             info!("registered");
         }

@@ -124,6 +124,7 @@ pub(super) struct Metrics {
     evaluations: Histogram,
     bytes: Histogram,
     in_flight: Gauge,
+    registered: Gauge,
     connections: Gauge,
     not_after: Family<RoleLabel, Gauge>,
 }
@@ -144,6 +145,7 @@ impl Metrics {
             evaluations: histogram(),
             bytes: Histogram::new(SIZES),
             in_flight: Gauge::default(),
+            registered: Gauge::default(),
             connections: Gauge::default(),
             not_after: Family::default(),
         };
@@ -171,6 +173,11 @@ impl Metrics {
         );
         registry.register_with_unit("request", "The sizes of reviews", Unit::Bytes, own.bytes.clone());
         registry.register("in_flight", "Requests that are being answered", own.in_flight.clone());
+        registry.register(
+            "registered",
+            "Whether volcheck's last look found it registered; only where it registers itself",
+            own.registered.clone(),
+        );
         registry.register("connections", "Open connections", own.connections.clone());
         registry.register(
             "tls_cert_not_after_timestamp_seconds",
@@ -252,6 +259,11 @@ impl Metrics {
 
     pub(super) fn policy_reloaded(&self, success: bool) {
         self.policy_reloads.get_or_create(&ResultLabel::of(success)).inc();
+    }
+
+    /// What the last look at the registration found.
+    pub(super) fn registered(&self, is_registered: bool) {
+        self.registered.set(is_registered.into());
     }
 
     /// A review of so many bytes has been read.

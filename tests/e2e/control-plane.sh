@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Prints the folder with the programs of a control plane. Those of envtest (KUBEBUILDER_ASSETS) are taken where that is
-# set; what is missing there is built from pinned modules, once per version.
+# Prints the folder with the programs of a control plane, as a module beside this file has them: `control-plane`, or
+# `oldest`, which is the API server alone. Those of envtest (KUBEBUILDER_ASSETS) are taken for the first where that is set;
+# what is missing there is built, once per version.
+#
+#     tests/e2e/control-plane.sh [MODULE]
 set -euo pipefail
-cd "$(dirname "$0")/control-plane"
+module="${1:-control-plane}"
+cd "$(dirname "$0")/$module"
 
 version="$(sed -n 's|^\tk8s.io/kubernetes \(v[^ ]*\).*|\1|p' go.mod)"
 folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/control-plane-$version-$(sha256sum go.sum | cut -c1-8)"
@@ -11,11 +15,13 @@ minor="${version#v1.}"
 minor="${minor%%.*}"
 part='k8s.io/component-base/version'
 flags="-s -w -X $part.gitVersion=$version -X $part.gitMajor=1 -X $part.gitMinor=$minor"
+given="${KUBEBUILDER_ASSETS:-}"
+[ "$module" = control-plane ] || given=''
 
 program() {
     local name="$1" package="$2"
-    if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$name" ]; then
-        ln -sf "$KUBEBUILDER_ASSETS/$name" "$folder/$name"
+    if [ -n "$given" ] && [ -x "$given/$name" ]; then
+        ln -sf "$given/$name" "$folder/$name"
     elif [ -L "$folder/$name" ] || [ ! -x "$folder/$name" ]; then
         echo "building $name $version" >&2
         rm -f "$folder/$name"
@@ -24,8 +30,10 @@ program() {
     fi
 }
 
-for name in kube-apiserver kube-controller-manager kubectl; do
-    program "$name" "k8s.io/kubernetes/cmd/$name"
-done
-program etcd go.etcd.io/etcd/server/v3
+program kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
+if [ "$module" = control-plane ]; then
+    program kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
+    program kubectl k8s.io/kubernetes/cmd/kubectl
+    program etcd go.etcd.io/etcd/server/v3
+fi
 echo "$folder"

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::control_plane::{STATIC, until};
 use crate::load::under_load;
-use crate::world::{BAD, NAMESPACE, World, pod, world};
+use crate::world::{BAD, Done, GOOD, NAMESPACE, World, pod, world};
 
 /// A certificate and its authority's, in a folder of that name.
 fn certs(world: &World, name: &str) -> String {
@@ -99,7 +99,16 @@ fn the_api_server_takes_all_that_the_chart_renders() {
     let all: [&[&str]; 3] = [
         &["--set", "networkPolicy.enabled=true", "--set", "resourceQuota=true"],
         &["--set", "certs.mode=secret", "--set-file", &ca, "--set", "webhook.adviseKubeSystem=true"],
-        &["--set", "hostNetwork=true", "--set", "replicas=1", "--set", "policy.extends={node-agents}"],
+        &[
+            "--set",
+            "hostNetwork=true",
+            "--set",
+            "port=10443",
+            "--set",
+            "replicas=1",
+            "--set",
+            "policy.extends={node-agents}",
+        ],
     ];
     for values in all {
         let rendered =
@@ -152,7 +161,7 @@ fn a_registration_in_a_file_can_t_be_deleted() {
     let new = file.with_extension("new");
     fs::write(&new, output.stdout).expect("written");
     fs::rename(new, &file).expect("put");
-    until("that the API server asks", || (!is_admitted(&world)).then_some(()));
+    until("that the API server asks", || is_judged(&world).then_some(()));
     let list = world.kubectl(&["get", "validatingwebhookconfigurations", "-o", "name"]).ok();
     assert_eq!(list, "");
     fs::remove_file(file).expect("removed");
@@ -160,9 +169,19 @@ fn a_registration_in_a_file_can_t_be_deleted() {
     world.uninstall();
 }
 
-fn is_admitted(world: &World) -> bool {
+fn create(world: &World, path: &str) -> Done {
     let create = ["create", "--dry-run=server", "-n", "shop", "-f", "-"];
-    world.kubectl_with("admin", &create, &pod("fixed", BAD)).is_success
+    world.kubectl_with("admin", &create, &pod("fixed", path))
+}
+
+fn is_admitted(world: &World) -> bool {
+    create(world, BAD).is_success
+}
+
+/// Whether volcheck itself says what comes in and what doesn't.
+fn is_judged(world: &World) -> bool {
+    create(world, GOOD).is_success
+        && create(world, BAD).stderr.contains("denied the request: volcheck: 1 problem")
 }
 
 /// `volcheck manifest` installs what the chart does.
@@ -177,10 +196,10 @@ fn without_helm_the_plain_manifest_does_the_same() {
         .expect("volcheck manifest");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     world.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
-    until("that it denies", || (!is_admitted(&world)).then_some(()));
+    until("that it denies", || is_judged(&world).then_some(()));
     // The same again takes nothing away.
     world.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
-    assert!(!is_admitted(&world));
+    assert!(is_judged(&world));
     let (namespace, rest) = text.split_once("\n---\n").expect("two documents");
     assert!(namespace.contains("kind: Namespace"));
     world.kubectl_with("admin", &["delete", "-f", "-"], rest).ok();

@@ -33,7 +33,7 @@ fn generation(world: &World) -> i64 {
 /// The registration with Fail comes when volcheck can be reached, so that no Pod is refused for want of an answer; and
 /// helm and volcheck don't undo each other's work.
 #[test]
-fn a_an_installation_leaves_no_window_and_no_drift() {
+fn an_installation_leaves_no_window_and_no_drift() {
     let world = world();
     world.uninstall();
     let (asked, failures) = under_good_load(&world, |load| {
@@ -73,8 +73,8 @@ fn an_authority_is_followed_by_another_and_no_request_fails() {
     let world = world();
     // The authority that is there would hold for a year.
     world.uninstall();
-    // 26 seconds, so that the next one comes after 18.
-    let short = "[--settle=2, --reload=0.5, --authority-days=0.0003, --certificate-days=0.0002, --overlap=3]";
+    // 52 seconds, so that the next one comes after 35.
+    let short = "[--settle=2, --reload=0.5, --authority-days=0.0006, --certificate-days=0.0003, --overlap=6]";
     world.install(&VALUES.replace("[--settle=2, --reload=0.5]", short));
     let secrets: Api<Secret> = Api::namespaced(world.client(), NAMESPACE);
     let authority = || {
@@ -100,6 +100,8 @@ fn an_authority_is_followed_by_another_and_no_request_fails() {
     assert!(most >= 2, "the old and the new one were trusted at the same time");
     assert!(failures.is_empty(), "of {asked}: {failures:#?}");
     assert!(world.logs().contains("certificate issued"));
+    // Nobody else wants one that is so short-lived.
+    world.uninstall();
 }
 
 #[test]

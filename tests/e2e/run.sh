@@ -22,8 +22,12 @@ VOLCHECK_E2E="$(tests/e2e/control-plane.sh)"
 export VOLCHECK_E2E
 export PATH="$VOLCHECK_E2E:$PATH"
 cargo test --quiet --no-run --test e2e
-# Whatever is still running at the end goes with the namespace, and so do the names of networks.
+# Whatever is still running at the end goes with the namespaces, and so do the names of networks.
+work="$(mktemp -d)"
+code=0
 # shellcheck disable=SC2016 # the inner shell's own
-exec unshare --net --mount --pid --fork --kill-child --mount-proc sh -c '
+TMPDIR="$work" unshare --net --mount --pid --fork --kill-child --mount-proc sh -c '
     mkdir -p /run/netns && mount -t tmpfs none /run/netns
-    exec cargo test --offline --quiet --test e2e -- --test-threads=1 --nocapture "$@"' sh "$@"
+    exec cargo test --offline --quiet --test e2e -- --test-threads=1 --nocapture "$@"' sh "$@" || code=$?
+if [ "$code" = 0 ]; then rm -rf "$work"; else echo "the logs are in $work" >&2; fi
+exit "$code"

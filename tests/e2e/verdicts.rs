@@ -18,12 +18,12 @@ const DENIED: &str = "admission webhook \"validate.volcheck.io\" denied the requ
 /// The audit log's last line about the object of this name.
 fn audited(world: &World, name: &str) -> Value {
     until("a line of the audit log", || {
-        let lines: Vec<Value> =
-            world.plane.audit().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let (text, quoted) = (world.plane.audit(), format!("\"{name}\""));
+        let lines = text.lines().rev().filter(|line| line.contains(&quoted));
         let is_it = |line: &Value| {
             line["objectRef"]["name"] == name && line["objectRef"]["subresource"] == Value::Null
         };
-        lines.into_iter().rev().find(is_it)
+        lines.filter_map(|line| serde_json::from_str(line).ok()).find(is_it)
     })
 }
 

@@ -106,6 +106,7 @@ fn what_is_stored_is_read_again_and_nothing_else_is() {
     let next = authority.step(old, LIFETIME, false).expect("a step").expect("the next one");
     let last = next.step(old, LIFETIME, true).expect("a step").expect("the next one signs");
     assert_eq!(last.previous.as_ref(), Some(&authority.current.cert));
+    assert_eq!(last.bundle(), next.bundle(), "nothing to learn");
     for authority in [&authority, &next, &last] {
         assert_eq!(Authority::read(&authority.data()).expect("an authority").as_ref(), Some(authority));
     }

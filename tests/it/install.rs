@@ -63,8 +63,14 @@ fn the_plain_manifest_has_what_it_is_given() {
 
 #[test]
 fn a_registration_for_a_file_names_the_server_by_its_address() {
-    let files = folder(&[("ca.crt", "-----BEGIN CERTIFICATE-----\n")]);
-    let authority = files.path().join("ca.crt");
+    let files = folder(&[]);
+    let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+        .args(["certs", "made"])
+        .current_dir(files.path())
+        .output()
+        .expect("volcheck");
+    assert!(certs.status.success());
+    let authority = files.path().join("made/ca.crt");
     let authority = authority.to_str().expect("a path");
     let text = printed(&["--static", "https://volcheck.example:8443/", "--ca-bundle", authority]);
     assert!(text.contains("name: volcheck.static.k8s.io\n"), "{text}");
@@ -80,7 +86,14 @@ fn what_can_t_be_put_into_a_manifest_is_refused() {
     for (arguments, words) in [
         (&["--image", "a b"][..], "no name of an image"),
         (&["--image", "a\nb"], "no name of an image"),
+        (&["--image", "a:"], "no name of an image"),
+        (&["--image", ""], "no name of an image"),
         (&["--image", "i", "--namespace", "Shop"], "no name of a namespace"),
+        (&["--image", "i", "--namespace", "null"], "no name of a namespace"),
+        (&["--image", "i", "--namespace", "123"], "no name of a namespace"),
+        (&["--image", "i", "--namespace=-a"], "no name of a namespace"),
+        (&["--image", "i", "--namespace", ""], "no name of a namespace"),
+        (&["--static", "https://a", "--ca-bundle", "Cargo.toml"], "no certificate in PEM"),
         (&["--image", "i", "--policy", bad], "mode"),
         (&["--image", "i", "--policy", "nosuch.yaml"], "nosuch.yaml"),
         (&["--static", "http://a", "--ca-bundle", "Cargo.toml"], "doesn't begin with https://"),

@@ -62,10 +62,10 @@ clientConfig:
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values:
-    - {{ .Release.Namespace }}
+    - {{ .Release.Namespace | quote }}
     {{- range .Values.webhook.excludedNamespaces }}
     {{- if ne . $.Release.Namespace }}
-    - {{ . }}
+    - {{ . | quote }}
     {{- end }}
     {{- end }}
 {{- end -}}

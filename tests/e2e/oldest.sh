@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The oldest API server that the chart claims to work with takes all that the chart renders, and the plain manifest.
+#
+#     tests/e2e/oldest.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/delivery/lib.sh
+go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
+programs="$(tests/e2e/control-plane.sh)"
+oldest="$(tests/e2e/control-plane.sh oldest)"
+version="$("$oldest/kube-apiserver" --version)"
+claimed="$(sed -n 's/^kubeVersion: ">=\([0-9]*\.[0-9]*\).*/\1/p' charts/volcheck/Chart.yaml)"
+case "$version" in
+    "Kubernetes v$claimed."*) ;;
+    *) fail "the chart claims $claimed, and this is $version" ;;
+esac
+
+work="$(mktemp -d)"
+trap 'kill $(jobs -p) 2> /dev/null || true; wait; rm -rf "$work"' EXIT
+"$programs/etcd" --data-dir="$work/etcd" --unsafe-no-fsync --listen-client-urls=http://127.0.0.1:12379 \
+    --advertise-client-urls=http://127.0.0.1:12379 --listen-peer-urls=http://127.0.0.1:0 > "$work/etcd.log" 2>&1 &
+openssl ecparam -name prime256v1 -genkey -noout -out "$work/accounts.key"
+openssl ec -in "$work/accounts.key" -pubout -out "$work/accounts.pub" 2> /dev/null
+echo 'admin-token,admin,1,"system:masters"' > "$work/tokens.csv"
+"$oldest/kube-apiserver" --etcd-servers=http://127.0.0.1:12379 --cert-dir="$work/pki" --bind-address=127.0.0.1 \
+    --secure-port=16443 --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24 \
+    --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$work/accounts.pub" \
+    --service-account-signing-key-file="$work/accounts.key" --token-auth-file="$work/tokens.csv" \
+    --authorization-mode=RBAC > "$work/kube-apiserver.log" 2>&1 &
+kubectl=("$programs/kubectl" --server=https://127.0.0.1:16443 --certificate-authority="$work/pki/apiserver.crt" --token=admin-token
+    --tls-server-name=kubernetes)
+export KUBECONFIG=/dev/null HOME="$work"
+for ((tries = 0; tries < 600; tries++)); do
+    [ "$("${kubectl[@]}" get --raw /readyz 2> /dev/null)" = ok ] && break
+    sleep 0.1
+done
+[ "$tries" -lt 600 ] || { tail -20 "$work/kube-apiserver.log"; "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
+"${kubectl[@]}" create namespace volcheck > /dev/null
+# The controllers would make it.
+"${kubectl[@]}" create serviceaccount default --namespace volcheck > /dev/null
+# Namespaces are made by the first, and priority classes by the API server itself, a moment later.
+for ((tries = 0; tries < 100; tries++)); do
+    "${kubectl[@]}" get priorityclass system-cluster-critical > /dev/null 2>&1 && break
+    sleep 0.1
+done
+
+"$VOLCHECK" certs "$work/certs" 2> /dev/null
+takes() {
+    "${kubectl[@]}" apply --dry-run=server -f - > "$work/out" 2>&1 || { cat "$work/out"; fail "$version refuses $1"; }
+}
+chart() { helm template volcheck charts/volcheck --namespace volcheck --kube-version "$claimed" "$@" | takes "the chart with $*"; }
+chart
+chart --set networkPolicy.enabled=true --set resourceQuota=true --set hostNetwork=true --set port=10443
+chart --set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt" --set webhook.adviseKubeSystem=true
+"$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | takes 'the plain manifest'
+echo "$version takes all of it"
