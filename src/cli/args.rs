@@ -342,8 +342,8 @@ pub(super) struct ManifestArgs {
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
     /// What becomes of a Pod with an error, in namespaces of which the policy says nothing
-    #[arg(long, value_enum, default_value = "warn")]
-    pub(super) mode: ModeArg,
+    #[arg(long, value_parser = ["deny", "warn", "audit", "off"], default_value = "warn")]
+    pub(super) mode: String,
     /// The policy file
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
@@ -354,15 +354,6 @@ pub(super) struct ManifestArgs {
     /// With it: the authority that the API server trusts, in PEM
     #[arg(long, value_name = "FILE", requires = "fixed")]
     pub(super) ca_bundle: Option<PathBuf>,
-}
-
-#[cfg(feature = "server")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ModeArg {
-    Deny,
-    Warn,
-    Audit,
-    Off,
 }
 
 #[cfg(feature = "server")]

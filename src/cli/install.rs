@@ -5,7 +5,6 @@
 use std::fs;
 
 use anyhow::{Context as _, bail};
-use clap::ValueEnum as _;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -56,10 +55,13 @@ fn policy(arguments: &ManifestArgs) -> anyhow::Result<String> {
         let named = PolicyArgs { policy: Some(file.clone()), ..PolicyArgs::default() };
         document = serde_yaml::from_str(&super::policy::load(&named)?.text(false))?;
     }
-    let mode = arguments.mode.to_possible_value().context("--mode")?;
     let document = document.as_mapping_mut().context("a policy")?;
     let modes = document.entry("modes".into()).or_insert_with(|| Value::Mapping(serde_yaml::Mapping::new()));
-    modes.as_mapping_mut().context("modes")?.entry("*".into()).or_insert_with(|| mode.get_name().into());
+    modes
+        .as_mapping_mut()
+        .context("modes")?
+        .entry("*".into())
+        .or_insert_with(|| arguments.mode.as_str().into());
     let text = serde_yaml::to_string(document)?;
     Ok(text.lines().map(|line| format!("    {line}\n")).collect())
 }

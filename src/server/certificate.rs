@@ -14,10 +14,9 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, We
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tracing::{info, warn};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::metrics::Metrics;
-use crate::cluster::issue;
+use crate::cluster::issue::{self, Validity};
 use crate::finding::digest;
 
 /// The pair that is served, and the files that it comes from.
@@ -33,8 +32,7 @@ pub(super) struct Certificate {
 #[derive(Debug)]
 struct Pair {
     certified: Arc<CertifiedKey>,
-    not_before: Timestamp,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 impl Certificate {
@@ -85,16 +83,16 @@ impl Certificate {
     pub(super) fn problem(&self) -> Option<String> {
         let now = Timestamp::now();
         let Some(pair) = self.pair.load_full() else { return Some("there is no certificate yet".to_owned()) };
-        if now < pair.not_before {
-            return Some(format!("the certificate holds from {} on", pair.not_before));
+        if now < pair.validity.from {
+            return Some(format!("the certificate holds from {} on", pair.validity.from));
         }
-        (now > pair.not_after)
-            .then(|| format!("the certificate has expired: it held until {}", pair.not_after))
+        (now > pair.validity.until)
+            .then(|| format!("the certificate has expired: it held until {}", pair.validity.until))
     }
 
     /// Until when the pair that is served holds.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.pair.load().as_ref().map(|pair| pair.not_after)
+        self.pair.load().as_ref().map(|pair| pair.validity.until)
     }
 
     /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one.
@@ -111,7 +109,7 @@ impl Certificate {
         }
         match read.and_then(|(texts, _)| Pair::parse(&texts)) {
             Ok(pair) => {
-                let not_after = pair.not_after;
+                let not_after = pair.validity.until;
                 self.pair.store(Some(Arc::new(pair)));
                 metrics.certificate_reloaded(true);
                 info!(%not_after, "certificate reloaded");
@@ -135,19 +133,17 @@ impl Pair {
         let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&texts.cert.1).collect();
         let (cert, key) = (&texts.cert.0, &texts.key.0);
         let certs = certs.map_err(|error| format!("{cert}: {error}"))?;
-        let first = certs.first().ok_or_else(|| format!("{cert}: no certificate in PEM"))?;
-        let (_, parsed) = X509Certificate::from_der(first).map_err(|error| format!("{cert}: {error}"))?;
-        let second = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(time.timestamp()).map_err(|error| format!("{cert}: {error}"))
-        };
-        let (not_before, not_after) =
-            (second(parsed.validity().not_before)?, second(parsed.validity().not_after)?);
+        if certs.is_empty() {
+            return Err(format!("{cert}: no certificate in PEM"));
+        }
+        let validity = String::from_utf8_lossy(&texts.cert.1);
+        let validity = Validity::of(&validity).map_err(|error| format!("{cert}: {error}"))?;
         let private =
             PrivateKeyDer::from_pem_slice(&texts.key.1).map_err(|error| format!("{key}: {error}"))?;
         let signer = ring::sign::any_supported_type(&private).map_err(|error| format!("{key}: {error}"))?;
         let certified = CertifiedKey::new(certs, signer);
         certified.keys_match().map_err(|_| format!("{key} is not the key of {cert}"))?;
-        Ok(Self { certified: Arc::new(certified), not_before, not_after })
+        Ok(Self { certified: Arc::new(certified), validity })
     }
 }
 

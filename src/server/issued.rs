@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::{Phase, Shared};
 use crate::cluster::Keeper;
 use crate::cluster::authority::{self, Authority};
-use crate::cluster::issue::{Pair, Validity};
+use crate::cluster::issue::Validity;
 
 /// How long the API server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,10 +22,10 @@ const AT_FIRST: Duration = Duration::from_millis(500);
 /// After so many looks, what is still wrong is said again.
 const REPEATED: u32 = 30;
 
-/// What is served, and who signed it.
+/// What is served, and who signed it, in PEM.
 struct Issued {
-    pair: Pair,
-    authority: Pair,
+    cert: String,
+    authority: String,
 }
 
 /// Looks after both for as long as the server serves: from then on it is for those that come after it. Nothing to do where
@@ -69,10 +69,11 @@ async fn round(
     let authority = keeper.authority().await?;
     if !issued.as_ref().is_some_and(|issued| holds(issued, &authority)) {
         let pair = authority.issue(&keeper.name(), Timestamp::now(), lifetime)?;
-        shared.certificate.serve(pair.clone()).map_err(anyhow::Error::msg)?;
+        let served = Issued { cert: pair.cert.clone(), authority: authority.current.cert.clone() };
+        shared.certificate.serve(pair).map_err(anyhow::Error::msg)?;
         shared.metrics.certificate_reloaded(true);
         info!(not_after = shared.certificate.not_after().map(tracing::field::display), "certificate issued");
-        *issued = Some(Issued { pair, authority: authority.current.clone() });
+        *issued = Some(served);
     }
     let until = Validity::of(&authority.current.cert).map_err(anyhow::Error::msg)?.until;
     shared.metrics.holds("authority", until);
@@ -88,6 +89,6 @@ async fn round(
 
 /// Whether what is served may be served on.
 fn holds(issued: &Issued, authority: &Authority) -> bool {
-    let is_old = authority::is_old(&issued.pair.cert, Timestamp::now());
-    issued.authority == authority.current && is_old.is_ok_and(|is_old| !is_old)
+    let is_old = authority::is_old(&issued.cert, Timestamp::now());
+    issued.authority == authority.current.cert && is_old.is_ok_and(|is_old| !is_old)
 }

@@ -12,13 +12,9 @@ use crate::world::{BAD, Done, GOOD, NAMESPACE, World, pod, world};
 
 /// A certificate and its authority's, in a folder of that name.
 fn certs(world: &World, name: &str) -> String {
-    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
-    let folder = world.file(name, "");
-    fs::remove_file(&folder).expect("removed");
-    let status =
-        std::process::Command::new(program).arg("certs").arg(&folder).output().expect("volcheck certs");
-    assert!(status.status.success());
-    folder.display().to_string()
+    let folder = world.plane.folder.join(name).display().to_string();
+    world.volcheck(&["certs", &folder]).ok();
+    folder
 }
 
 /// Puts a certificate and a key into the Secret.
@@ -152,14 +148,12 @@ fn a_registration_in_a_file_can_t_be_deleted() {
     let hosts = world.file("hosts", &format!("127.0.0.1 localhost\n{address} volcheck.volcheck.svc\n"));
     let mounted = std::process::Command::new("mount").arg("--bind").arg(&hosts).arg("/etc/hosts").status();
     assert!(mounted.expect("mount").success());
-    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
-    let output = std::process::Command::new(program)
-        .args(["manifest", "--static", "https://volcheck.volcheck.svc", "--ca-bundle", &authority])
-        .output()
-        .expect("volcheck manifest");
+    let text = world
+        .volcheck(&["manifest", "--static", "https://volcheck.volcheck.svc", "--ca-bundle", &authority])
+        .ok();
     let file = world.plane.folder.join(STATIC).join("volcheck.yaml");
     let new = file.with_extension("new");
-    fs::write(&new, output.stdout).expect("written");
+    fs::write(&new, text).expect("written");
     fs::rename(new, &file).expect("put");
     until("that the API server asks", || is_judged(&world).then_some(()));
     let list = world.kubectl(&["get", "validatingwebhookconfigurations", "-o", "name"]).ok();
@@ -170,8 +164,7 @@ fn a_registration_in_a_file_can_t_be_deleted() {
 }
 
 fn create(world: &World, path: &str) -> Done {
-    let create = ["create", "--dry-run=server", "-n", "shop", "-f", "-"];
-    world.kubectl_with("admin", &create, &pod("fixed", path))
+    world.try_out("shop", &pod("fixed", path))
 }
 
 fn is_admitted(world: &World) -> bool {
@@ -189,12 +182,8 @@ fn is_judged(world: &World) -> bool {
 fn without_helm_the_plain_manifest_does_the_same() {
     let world = world();
     world.uninstall();
-    let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
-    let output = std::process::Command::new(program)
-        .args(["manifest", "--image", "registry.example/volcheck:0.1.0", "--mode", "deny"])
-        .output()
-        .expect("volcheck manifest");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let text =
+        world.volcheck(&["manifest", "--image", "registry.example/volcheck:0.1.0", "--mode", "deny"]).ok();
     world.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
     until("that it denies", || is_judged(&world).then_some(()));
     // The same again takes nothing away.

@@ -148,12 +148,6 @@ fn what_is_uninstalled_leaves_nothing() {
     let of = ["get", all, "-n", NAMESPACE, "-l", "app.kubernetes.io/name=volcheck", "-o", "name"];
     until("that all is gone", || world.kubectl(&of).ok().is_empty().then_some(()));
     for path in [GOOD, BAD] {
-        world
-            .kubectl_with(
-                "admin",
-                &["create", "--dry-run=server", "-n", "shop", "-f", "-"],
-                &pod("after", path),
-            )
-            .ok();
+        world.try_out("shop", &pod("after", path)).ok();
     }
 }

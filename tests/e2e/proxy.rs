@@ -74,13 +74,8 @@ fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec
 }
 
 fn listen(address: &str, port: u16) -> Targets {
-    let output = std::process::Command::new("ip")
-        .args(["addr", "show", "to", &format!("{address}/32")])
-        .output()
-        .expect("ip");
-    if output.stdout.is_empty() {
-        ip(&["addr", "add", &format!("{address}/32"), "dev", "lo"]);
-    }
+    // Ports of one Service share the address.
+    ip(&["addr", "replace", &format!("{address}/32"), "dev", "lo"]);
     let targets = Targets::default();
     let (known, address) = (Arc::clone(&targets), format!("{address}:{port}"));
     tokio::spawn(async move {

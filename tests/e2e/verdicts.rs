@@ -189,10 +189,7 @@ fn a_stricter_policy_lets_what_is_there_change_but_not_get_worse() {
     let pods = world.addresses();
     world.install(&VALUES.replace("blind: \"off\"}", "blind: deny}\n  workloadMode: deny"));
     assert_eq!(world.addresses(), pods, "nothing was started anew");
-    let create = |path| {
-        let create = ["create", "--dry-run=server", "-n", "blind", "-f", "-"];
-        world.kubectl_with("admin", &create, &deployment("new", path, "Directory")).is_success
-    };
+    let create = |path| world.try_out("blind", &deployment("new", path, "Directory")).is_success;
     until("the new policy", || (!create(BAD)).then_some(()));
     assert!(create(GOOD));
 
@@ -240,8 +237,7 @@ fn when_nobody_answers_pods_are_refused_and_what_is_excluded_goes_on() {
     world.kubectl(&["delete", "pv", "unasked-volume"]).ok();
     // So do the namespaces that are excluded: volcheck can come back.
     for namespace in ["kube-system", NAMESPACE] {
-        let create = ["create", "--dry-run=server", "-n", namespace, "-f", "-"];
-        world.kubectl_with("admin", &create, &pod("excluded", BAD)).ok();
+        world.try_out(namespace, &pod("excluded", BAD)).ok();
     }
     scale("2");
     world.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=60s"]).ok();
@@ -280,9 +276,7 @@ fn each_request_is_counted_once() {
     thread::sleep(Duration::from_secs(1));
     let before = (counted("allow"), counted("deny"));
     for turn in 0..40 {
-        let create = ["create", "--dry-run=server", "-n", "shop", "-f", "-"];
-        let done =
-            world.kubectl_with("admin", &create, &pod("counted", if turn % 4 == 0 { BAD } else { GOOD }));
+        let done = world.try_out("shop", &pod("counted", if turn % 4 == 0 { BAD } else { GOOD }));
         assert_eq!(done.is_success, turn % 4 != 0);
     }
     assert_eq!((counted("allow"), counted("deny")), (before.0 + 30.0, before.1 + 10.0));
