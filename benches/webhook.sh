@@ -15,7 +15,7 @@ work="$(mktemp -d)"
 servers=()
 trap 'kill "${servers[@]}" 2> /dev/null || true; rm -rf "$work"' EXIT
 
-python3 benches/webhook/reviews.py "$work"
+target/release/examples/bare "$work"
 target/release/volcheck certs "$work/certs" 2> /dev/null
 pair=("$work/certs/tls.crt" "$work/certs/tls.key")
 target/release/volcheck serve --listen 127.0.0.1:11250 --admin-listen 127.0.0.1:11251 --log-level error \

@@ -1,9 +1,13 @@
 //! What a webhook can't do without: a server of the same crates that reads each review and answers a constant.
 //!
-//! `bare ADDRESS CERT KEY`
+//! `bare ADDRESS CERT KEY`; `bare FOLDER` writes the reviews.
 
 #![allow(clippy::print_stderr, reason = "a program of the benchmarks")]
 
+mod reviews;
+
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,7 +28,16 @@ const ANSWER: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionRev
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, cert, key] = arguments.as_slice() else { anyhow::bail!("bare ADDRESS CERT KEY") };
+    let [address, cert, key] = match arguments.as_slice() {
+        [folder] => {
+            for (name, size) in reviews::SIZES {
+                fs::write(Path::new(folder).join(format!("{name}.json")), reviews::review(size))?;
+            }
+            return Ok(());
+        }
+        [address, cert, key] => [address, cert, key],
+        _ => anyhow::bail!("bare ADDRESS CERT KEY, or bare FOLDER"),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(address, cert, key))
 }

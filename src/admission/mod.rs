@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::{Case, Judged, judge};
 use crate::finding::{Finding, Severity};
-use crate::model::{Body, Decode, FieldError, Origin, TypeMeta, printable, read_built_in};
+use crate::model::{Body, FieldError, Origin, printable, read_built_in};
 use crate::policy::{Date, Mode, Policy, WorkloadMode};
 use answer::Status;
 use ratchet::Before;
@@ -164,7 +164,7 @@ fn seen<'a>(request: &Request<'a>, mode: Mode) -> Seen<'a> {
             Seen::Nothing
         }
         // A subresource of a later Kubernetes may carry the Pod itself, as `ephemeralcontainers` and `resize` do.
-        ("pods", _) => match object.decode::<TypeMeta<'_>>() {
+        ("pods", _) => match request.type_of(object) {
             Ok(meta) if &*meta.kind != "Pod" => Seen::Unknown,
             _ => Seen::Object(object),
         },
@@ -239,7 +239,7 @@ impl Verdict {
     }
 }
 
-fn verdict(request: &Request<'_>, object: Json<'_>, mode: Mode, terms: &Terms<'_>) -> Verdict {
+fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Terms<'_>) -> Verdict {
     let is_update = &*request.operation == "UPDATE";
     if is_update && request.is_going() {
         return Verdict::default();
@@ -287,9 +287,13 @@ fn verdict(request: &Request<'_>, object: Json<'_>, mode: Mode, terms: &Terms<'_
 }
 
 /// What is found in an object of the request, and whether it is a workload, whose Pods come later.
-fn judged(request: &Request<'_>, object: Json<'_>, terms: &Terms<'_>) -> Result<(Judged, bool), FieldError> {
+fn judged<'a>(
+    request: &Request<'a>,
+    object: Json<'a>,
+    terms: &Terms<'_>,
+) -> Result<(Judged, bool), FieldError> {
     let policy = terms.policy;
-    let meta: TypeMeta<'_> = object.decode()?;
+    let meta = request.type_of(object)?;
     let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
     let Some(object) = read_built_in(object, &meta, namespace, Origin::Admission) else {
         // Other kinds end in Pods, which are judged when they come.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, nullable};
+use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, nullable};
 use crate::policy::Policy;
 
 /// Why a text is no review that could be answered.
@@ -44,6 +44,8 @@ struct Review<'a> {
 pub(super) struct Request<'a> {
     #[serde(borrow, default)]
     pub(super) uid: Str<'a>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    kind: Kind<'a>,
     #[serde(borrow, default)]
     pub(super) resource: Resource<'a>,
     #[serde(borrow, default)]
@@ -62,6 +64,18 @@ pub(super) struct Request<'a> {
     object: Option<&'a RawValue>,
     #[serde(borrow, default)]
     old_object: Option<&'a RawValue>,
+}
+
+/// As a review has it: group and version apart.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    group: Str<'a>,
+    #[serde(borrow)]
+    version: Str<'a>,
+    #[serde(borrow)]
+    kind: Str<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -88,6 +102,17 @@ impl<'a> Request<'a> {
         }
         let request = review.request.ok_or(ReviewError::NoRequest)?;
         if request.uid.is_empty() { Err(ReviewError::NoUid) } else { Ok(request) }
+    }
+
+    /// The type of an object of the request: by the word of the API server, which makes them alike; else by its own.
+    pub(super) fn type_of(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
+        let Kind { group, version, kind } = &self.kind;
+        let api_version = match &**group {
+            _ if kind.is_empty() => return object.decode(),
+            "" => version.clone(),
+            group => Str::owned(&format!("{group}/{version}")),
+        };
+        Ok(TypeMeta { api_version, kind: kind.clone() })
     }
 
     /// What comes in; none of a deletion.

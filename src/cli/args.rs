@@ -266,19 +266,16 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
     /// Instead: the Service that leads here. volcheck issues its certificate itself, by the Secret `NAME-ca`, and
-    /// registers as the ValidatingWebhookConfiguration NAME once it is ready; the chart makes both
-    #[arg(long, value_name = "NAME", requires = "registration", conflicts_with_all = ["tls_cert", "tls_key"])]
+    /// registers what the ValidatingWebhookConfiguration NAME is annotated with once it is ready; the chart makes both
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
-    /// The entries to register, in JSON
-    #[arg(long, value_name = "FILE", requires = "service")]
-    pub(super) registration: Option<PathBuf>,
     /// How long its own authority holds; a new one is made after two thirds of that
     #[arg(long, value_name = "DAYS", default_value = "365", value_parser = days, requires = "service")]
     pub(super) authority_days: SignedDuration,
     /// How long a certificate of its own holds; a new one is issued after two thirds of that
     #[arg(long, value_name = "DAYS", default_value = "7", value_parser = days, requires = "service")]
     pub(super) certificate_days: SignedDuration,
-    /// How long a new authority is trusted before it signs
+    /// How long a new authority is trusted before it signs; less than a third of the days that it holds
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "service")]
     pub(super) overlap: Duration,
     /// How long the Service has led to somebody who is ready before that is registered
@@ -299,7 +296,7 @@ pub(super) struct ServeArgs {
     /// How long it goes on after SIGTERM, unless all connections have gone before
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain: Duration,
-    /// How often the files of certificate and policy, and the registration, are looked at
+    /// How often the files of certificates and policy, and the registration, are looked at
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) reload: Duration,
     /// How long a handshake, a first request or a body may take

@@ -12,6 +12,7 @@ use serde_yaml::Value;
 
 use super::args::{ManifestArgs, PolicyArgs};
 use super::{CLEAN, print};
+use crate::cluster::ENTRIES;
 use crate::cluster::issue::Validity;
 
 /// The chart's own rendering, with marks where something is to be put.
@@ -77,9 +78,9 @@ fn registration(plain: &str, url: &str, arguments: &ManifestArgs) -> anyhow::Res
     if let Err(error) = Validity::of(&bundle) {
         bail!("--ca-bundle: {}: no certificate in PEM: {error}", file.display());
     }
-    let key = "  registration.json: |\n";
-    let (_, json) = plain.split_once(key).context("the registration")?;
-    let json: String = json.lines().take_while(|line| line.starts_with("    ")).collect();
+    let key = format!("    {ENTRIES}: |\n");
+    let (_, json) = plain.split_once(&key).context("the registration")?;
+    let json: String = json.lines().take_while(|line| line.starts_with("      ")).collect();
     let mut entries: Vec<ValidatingWebhook> = serde_json::from_str(&json)?;
     for entry in &mut entries {
         let service = entry.client_config.service.take().context("a Service")?;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
 use super::CLEAN;
@@ -48,14 +49,17 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
 
 /// Where the certificate comes from; which flags go together, the command line knows.
 fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
-    if let (Some(service), Some(registration)) = (&arguments.service, &arguments.registration) {
+    if let Some(service) = &arguments.service {
         let cluster = cluster::Settings {
             service: service.clone(),
-            registration: registration.clone(),
             authority_lifetime: arguments.authority_days,
             overlap: arguments.overlap,
             settle: arguments.settle,
         };
+        // Two thirds of its time are over when the next one is made.
+        if arguments.authority_days <= SignedDuration::try_from(arguments.overlap)? * 3 {
+            bail!("--overlap: an authority that holds so short has ended before the next one is trusted");
+        }
         return Ok(Identity::Issued { cluster, lifetime: arguments.certificate_days });
     }
     let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());

@@ -7,7 +7,6 @@ pub mod authority;
 pub mod issue;
 mod registration;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,9 +16,12 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Config};
+use serde_json::json;
 use tokio::time::Instant;
 
 use authority::Authority;
+
+pub use registration::ENTRIES;
 
 /// By which the API server knows whose the entries are.
 const FIELD_MANAGER: &str = "volcheck";
@@ -29,8 +31,6 @@ const FIELD_MANAGER: &str = "volcheck";
 pub struct Settings {
     /// The name of the Service that leads here, of the registration, and, with `-ca`, of the Secret.
     pub service: String,
-    /// The entries of the registration, in a file of JSON.
-    pub registration: PathBuf,
     /// How long an authority holds.
     pub authority_lifetime: SignedDuration,
     /// How long a new authority is trusted before it signs: what the API servers take to learn of a change.
@@ -124,16 +124,18 @@ impl Keeper {
         // What is taken away later settles anew before it comes back.
         self.reachable = None;
         let (name, bundle) = (&self.settings.service, authority.bundle());
-        let entries = registration::read(&self.settings.registration)?;
-        let mut wanted = registration::of(name, entries, &bundle);
-        wanted.metadata.resource_version.clone_from(&registered.metadata.resource_version);
-        // What is as it should be is left alone by the API server: no other version of the object comes of it.
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        match self.registrations().patch(name, &parameters, &Patch::Apply(&wanted)).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_conflict() => return Ok(()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("ValidatingWebhookConfiguration {name}"));
+        let context = || format!("ValidatingWebhookConfiguration {name}");
+        let wanted = registration::wanted(registered, &bundle).with_context(context)?;
+        if registered.webhooks.as_ref() != Some(&wanted) {
+            // All entries, and all that is in them: what somebody has added goes, too.
+            let version = &registered.metadata.resource_version;
+            let patch = json!({ "metadata": { "resourceVersion": version }, "webhooks": wanted });
+            let parameters =
+                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            match self.registrations().patch(name, &parameters, &Patch::Merge(&patch)).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.is_conflict() => return Ok(()),
+                Err(error) => return Err(error).with_context(context),
             }
         }
         let is_known = registration::trusts(registered, &bundle)

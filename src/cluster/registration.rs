@@ -1,33 +1,27 @@
-//! What the API server is told to ask about: the chart says it, and volcheck, once it can answer, registers it with the
-//! authority that is to be trusted.
-
-use std::path::Path;
+//! What the API server is told to ask about: the chart says it, in an annotation of the registration, and volcheck, once it
+//! can answer, registers it with the authority that is to be trusted.
 
 use anyhow::Context as _;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// The entries in a file, as a JSON list of `ValidatingWebhook`.
-pub(super) fn read(file: &Path) -> anyhow::Result<Vec<ValidatingWebhook>> {
-    let name = || file.display().to_string();
-    let text = std::fs::read(file).with_context(name)?;
-    serde_json::from_slice(&text).with_context(name)
-}
+/// The annotation: a JSON list of `ValidatingWebhook`. In the object itself, so that all replicas see the same.
+pub const ENTRIES: &str = "volcheck.io/entries";
 
-/// The registration under `name`, with what is to be trusted in PEM.
-pub(super) fn of(
-    name: &str,
-    mut entries: Vec<ValidatingWebhook>,
+/// The entries that are to be registered, with what is to be trusted in PEM.
+pub(super) fn wanted(
+    registered: &ValidatingWebhookConfiguration,
     bundle: &str,
-) -> ValidatingWebhookConfiguration {
+) -> anyhow::Result<Vec<ValidatingWebhook>> {
+    let annotations = registered.metadata.annotations.as_ref();
+    let text = annotations.and_then(|annotations| annotations.get(ENTRIES)).with_context(|| {
+        format!("no annotation {ENTRIES}: what is registered is somebody else's, and is left alone")
+    })?;
+    let mut entries: Vec<ValidatingWebhook> = serde_json::from_str(text).context(ENTRIES)?;
     for entry in &mut entries {
         entry.client_config.ca_bundle = Some(ByteString(bundle.into()));
     }
-    ValidatingWebhookConfiguration {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-        webhooks: Some(entries),
-    }
+    Ok(entries)
 }
 
 /// Whether all entries are registered with this bundle.

@@ -187,6 +187,11 @@ impl HostPath {
         self.form == Form::Windows
     }
 
+    /// The first name; none for the root.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        self.segments.first().map(|name| &**name)
+    }
+
     /// The last name; none for the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
@@ -389,6 +394,14 @@ impl PathPattern {
             None => Part::Name(name),
         };
         Some(Self { form: path.form, segments: path.segments.into_iter().map(part).collect() })
+    }
+
+    /// The first name; none for the root, and where it may be one of several.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        match self.segments.first()? {
+            Part::Name(name) => Some(name),
+            Part::Around(..) => None,
+        }
     }
 
     /// Whether it means more than one path.

@@ -11,6 +11,7 @@ mod expression;
 mod field_path;
 mod host_path;
 mod object;
+mod path_list;
 mod pod;
 mod quantity;
 mod read;
@@ -28,6 +29,7 @@ pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
 pub use host_path::{HostPath, PathPattern, Relation, container_path};
 pub use object::{Body, Metadata, Object, ObjectId, Origin, OwnerReference, Workload};
+pub use path_list::{PathList, Patterned};
 pub use pod::{MountOf, Placement, Pod, PodSettings, PodSpec};
 pub use quantity::Quantity;
 pub use read::{

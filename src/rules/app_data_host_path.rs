@@ -98,7 +98,7 @@ impl Rule for Check {
         for (host, used) in cx.host_uses() {
             let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
             let at = HostPath::of_container(&of.mount.mount_path);
-            if let Some(directory) = NamedPath::around(&cx.options.data_directories, &at) {
+            if let Some(directory) = cx.options.data_directories.around(&at) {
                 out.push(data(host, used, of, directory));
             } else if used.access == Access::Write && !used.class.is_catalogued() && !cx.may_be_daemon_set() {
                 out.push(storage(host, used, of));

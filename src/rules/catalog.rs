@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
-use crate::model::{HostPath, PathPattern, Relation};
+use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
 
 /// What reaching an entry of the catalogue means; the worse first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
@@ -146,18 +146,32 @@ impl Entry {
 /// All entries.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    entries: Vec<Entry>,
+    entries: PathList<Entry>,
+}
+
+impl Patterned for Entry {
+    fn pattern(&self) -> &PathPattern {
+        &self.pattern
+    }
 }
 
 impl Catalog {
     /// A catalogue of these entries.
     pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+        Self { entries: entries.into_iter().collect() }
     }
 
     /// The entries, as given.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        self.entries.items()
+    }
+
+    /// The entries that `path` is, is above of or is inside of, in order, and which of that it is.
+    pub fn related<'c, 'p>(
+        &'c self,
+        path: &'p HostPath,
+    ) -> impl Iterator<Item = (&'c Entry, Relation)> + use<'c, 'p> {
+        self.entries.related(path)
     }
 
     /// What `path` is: a runtime's socket decides first, then the nearest entry at or above the path, then
@@ -167,8 +181,8 @@ impl Catalog {
             return Class::Root;
         }
         let (mut nearest, mut below) = (None::<&Entry>, None::<&Entry>);
-        for entry in &self.entries {
-            match (path.relation(&entry.pattern), entry.class) {
+        for (entry, relation) in self.related(path) {
+            match (relation, entry.class) {
                 (Relation::Apart, _) => {}
                 (Relation::Equal | Relation::Descendant, EntryClass::Socket) => return Class::Socket(entry),
                 (Relation::Equal | Relation::Descendant, _) => {
@@ -193,29 +207,24 @@ impl Catalog {
 
     /// Whether something below `path` can be written through a read-only mount.
     pub fn opens_below(&self, path: &HostPath) -> bool {
-        self.entries.iter().any(|entry| {
-            entry.kind.is_some_and(HostPathType::ignores_read_only)
-                && path.relation(&entry.pattern) == Relation::Ancestor
+        self.related(path).any(|(entry, relation)| {
+            entry.kind.is_some_and(HostPathType::ignores_read_only) && relation == Relation::Ancestor
         })
     }
 
     /// Whether an entry is a folder of devices: what is in it may be one, known or not.
     pub fn holds_devices(&self, entry: &Entry) -> bool {
         let folder = HostPath::new(&entry.path);
-        self.entries.iter().any(|inner| {
+        self.related(&folder).any(|(inner, relation)| {
             matches!(inner.kind, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
-                && folder.relation(&inner.pattern) == Relation::Ancestor
+                && relation == Relation::Ancestor
         })
     }
 
     /// What surely is at `path`; none where the catalogue doesn't say.
     pub fn kind(&self, path: &HostPath) -> Option<HostPathType> {
-        let here = |entry: &&Entry| path.relation(&entry.pattern) == Relation::Equal;
-        self.entries
-            .iter()
-            .filter(here)
-            .max_by_key(|entry| entry.pattern.depth())
-            .and_then(|entry| entry.kind)
+        let here = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
+        here.map(|(entry, _)| entry).max_by_key(|entry| entry.pattern.depth()).and_then(|entry| entry.kind)
     }
 }
 

@@ -67,7 +67,14 @@ pub struct HostUse<'a> {
     pub access: Access,
 }
 
-impl HostUse<'_> {
+impl<'a> HostUse<'a> {
+    /// The same by a mount.
+    fn by(self, of: MountOf<'a, 'a>) -> Self {
+        let is_read_only = of.mount.is_read_only();
+        let access = if is_read_only && self.opens().is_none() { Access::Read } else { Access::Write };
+        Self { mount: Some(of), is_read_only, access, ..self }
+    }
+
     /// Whether a socket is there. `type: File` takes one, too, so there the name decides.
     pub fn is_socket(&self) -> bool {
         match self.kind {
@@ -157,23 +164,29 @@ fn of_volume<'a>(pod: &'a Pod<'a>, volume: &'a Volume<'a>, options: &'a Options)
     let kind = source.kind.as_deref();
     let mut host =
         HostVolume::new(Some(volume), &volume.name, volume.path.key("hostPath"), &source.path, kind);
+    // Most mounts reach all of the volume.
+    let whole = host.used(host.clean.clone(), options);
     host.uses = pod
         .mounts_of(&volume.name)
         .map(|of| {
-            let path = host.clean.join(&reached(of.mount));
-            host.used(Some(of), path, of.mount.is_read_only(), options)
+            let inside = reached(of.mount);
+            let used = match &*inside {
+                "" => whole.clone(),
+                inside => host.used(host.clean.join(inside), options),
+            };
+            used.by(of)
         })
         .collect();
     host.uses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.access.cmp(&a.access)));
     if host.uses.is_empty() {
-        host.uses.push(host.used(None, host.clean.clone(), true, options));
+        host.uses.push(HostUse { is_read_only: true, access: Access::Read, ..whole });
     }
     Some(host)
 }
 
 /// A PersistentVolume's path is reached by whoever claims it, and nothing in it says how.
 fn persistent<'a>(mut host: HostVolume<'a>, options: &'a Options) -> HostVolume<'a> {
-    host.uses.push(host.used(None, host.clean.clone(), false, options));
+    host.uses.push(host.used(host.clean.clone(), options));
     host
 }
 
@@ -208,13 +221,8 @@ impl<'a> HostVolume<'a> {
         Self { volume, name, source, path, kind, has_type: true, clean, uses: Vec::new() }
     }
 
-    fn used(
-        &self,
-        mount: Option<MountOf<'a, 'a>>,
-        path: HostPath,
-        is_read_only: bool,
-        options: &'a Options,
-    ) -> HostUse<'a> {
+    /// A use of `path`, which is its own or inside of that, by whoever: with nothing that makes it read-only.
+    fn used(&self, path: HostPath, options: &'a Options) -> HostUse<'a> {
         // No path at all is refused; to the path algebra it would be the root.
         let class = if self.path.is_empty() { Class::Unlisted } else { options.catalog.classify(&path) };
         let whole = path == self.clean;
@@ -225,11 +233,7 @@ impl<'a> HostVolume<'a> {
             (Some(stated), _) if stated.ignores_read_only() => Some(stated),
             (stated, known) => known.or(stated).or(path.is_socket().then_some(HostPathType::Socket)),
         };
-        let mut used = HostUse { mount, path, class, kind, is_read_only, access: Access::Write };
-        if is_read_only && (mount.is_none() || used.opens().is_none()) {
-            used.access = Access::Read;
-        }
-        used
+        HostUse { mount: None, path, class, kind, is_read_only: false, access: Access::Write }
     }
 
     /// Whether a container mounts it: the kubelet leaves alone what none does. Whoever claims a

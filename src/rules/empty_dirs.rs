@@ -136,18 +136,22 @@ pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     if passing.is_empty() {
         return Vec::new();
     }
-    let (mut found, mut kept) = (Vec::new(), Vec::new());
-    for of in pod.mounts() {
-        let Some(directory) = NamedPath::around(&cx.options.data_directories, &path(of.mount)) else {
-            continue;
-        };
-        match passing.get(&*of.mount.name) {
-            Some(volume) if !of.mount.is_read_only() => found.push(DataMount { volume, of, directory }),
-            None if outlives_pod(pod, &of.mount.name) => kept.push(directory),
-            _ => {}
-        }
+    let directory = |of: &MountOf<'_, '_>| cx.options.data_directories.around(&path(of.mount));
+    let mut found: Vec<_> = pod
+        .mounts()
+        .filter(|of| !of.mount.is_read_only())
+        .filter_map(|of| {
+            let volume = passing.get(&*of.mount.name)?;
+            Some(DataMount { volume, of, directory: directory(&of)? })
+        })
+        .collect();
+    // Most Pods have none: what would keep their data isn't looked for.
+    if !found.is_empty() {
+        let name = |of: &MountOf<'a, 'a>| &*of.mount.name;
+        let lasting = pod.mounts().filter(|of| !passing.contains_key(name(of)) && outlives_pod(pod, name(of)));
+        let kept: Vec<_> = lasting.filter_map(|of| directory(&of)).collect();
+        found.retain(|data| !kept.iter().any(|directory| ptr::eq(*directory, data.directory)));
     }
-    found.retain(|data| !kept.iter().any(|directory| ptr::eq(*directory, data.directory)));
     // The application itself says more than what prepares it.
     found.sort_by_key(|data| data.of.container.list != ContainerList::Main);
     let mut seen = HashSet::new();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::catalog::Catalog;
 use super::context::HostUse;
 use crate::finding::Severity;
-use crate::model::{HostPath, PathPattern, Relation};
+use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
 
 /// A path of a list, and why it stands there.
 #[derive(Clone, Debug)]
@@ -18,12 +18,9 @@ pub struct NamedPath {
     pub reason: String,
 }
 
-impl NamedPath {
-    /// The first path of `list` that `path` is, or is inside of.
-    pub fn around<'l>(list: &'l [Self], path: &HostPath) -> Option<&'l Self> {
-        let inside =
-            |named: &&Self| matches!(path.relation(&named.pattern), Relation::Equal | Relation::Descendant);
-        list.iter().find(inside)
+impl Patterned for NamedPath {
+    fn pattern(&self) -> &PathPattern {
+        &self.pattern
     }
 }
 
@@ -42,11 +39,11 @@ pub struct Options {
     /// What is where on a node.
     pub catalog: Catalog,
     /// Where well-known images keep the data of an application.
-    pub data_directories: Vec<NamedPath>,
+    pub data_directories: PathList<NamedPath>,
     /// Where a container keeps what it can lose.
-    pub scratch_directories: Vec<NamedPath>,
+    pub scratch_directories: PathList<NamedPath>,
     /// Where a node does.
-    pub node_scratch_directories: Vec<NamedPath>,
+    pub node_scratch_directories: PathList<NamedPath>,
     /// Folders with mounts below.
     pub mount_parents: Vec<MountParent>,
     /// The allowed host paths; none where there is no such list.

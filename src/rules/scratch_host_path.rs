@@ -116,6 +116,6 @@ fn scratch<'o>(options: &'o Options, used: &HostUse<'_>, at: &HostPath) -> Optio
     if !used.may_be_folder() || used.class.is_catalogued() || at.is_socket() {
         return None;
     }
-    let inside = NamedPath::around(&options.scratch_directories, at);
-    inside.or_else(|| NamedPath::around(&options.node_scratch_directories, &used.path))
+    let inside = options.scratch_directories.around(at);
+    inside.or_else(|| options.node_scratch_directories.around(&used.path))
 }

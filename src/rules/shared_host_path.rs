@@ -79,7 +79,7 @@
 
 use super::empty_dirs::is_of_stateful_set;
 use super::words::{at_path, container, empty_dir, host_path};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Access, Family, Finding, Severity};
 use crate::model::{Container, HostPath, Relation};
 
@@ -127,7 +127,7 @@ fn is_to_last(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
     is_of_stateful_set(cx)
         || mounts.any(|of| {
             let at = HostPath::of_container(&of.mount.mount_path);
-            NamedPath::around(&cx.options.data_directories, &at).is_some()
+            cx.options.data_directories.around(&at).is_some()
         })
 }
 

@@ -56,10 +56,10 @@ pub(crate) fn described(kind: HostPathType) -> &'static str {
 pub(crate) fn certain(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
     // What a `*` stands for need not be there.
     let is_above =
-        |entry: &Entry| path.relation(&entry.pattern) == Relation::Ancestor && !entry.path.contains('*');
+        |(entry, relation): (&Entry, _)| relation == Relation::Ancestor && !entry.path.contains('*');
     match catalog.kind(path) {
         Some(kind) => Some(kind),
-        None if path.is_root() || catalog.entries().iter().any(is_above) => Some(HostPathType::Directory),
+        None if path.is_root() || catalog.related(path).any(is_above) => Some(HostPathType::Directory),
         None => path.name().filter(|name| name.ends_with(".sock")).map(|_| HostPathType::Socket),
     }
 }

@@ -70,7 +70,7 @@
 //! - [Kubernetes: assigning Pods to nodes](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/)
 
 use super::words::{at_path, host_path};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
+use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Family, Finding, Severity};
 use crate::model::Pod;
 
@@ -102,7 +102,7 @@ impl Rule for Check {
                 continue;
             }
             // Every node has these, and in each is something else.
-            let is_everywhere = NamedPath::around(&cx.options.node_scratch_directories, &used.path).is_some();
+            let is_everywhere = cx.options.node_scratch_directories.around(&used.path).is_some();
             out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
         }
     }

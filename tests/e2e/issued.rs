@@ -66,6 +66,13 @@ fn an_installation_leaves_no_window_and_no_drift() {
     let policy =
         |world: &World| registration(world).webhooks.and_then(|entries| entries[0].failure_policy.clone());
     until("Fail again", || (policy(&world).as_deref() == Some("Fail")).then_some(()));
+    let patch = r#"[
+        {"op": "add", "path": "/webhooks/0/objectSelector", "value": {"matchLabels": {"never": "there"}}},
+        {"op": "copy", "from": "/webhooks/0", "path": "/webhooks/-"},
+        {"op": "replace", "path": "/webhooks/4/name", "value": "other.volcheck.io"}
+    ]"#;
+    world.kubectl(&["patch", "validatingwebhookconfiguration", "volcheck", "--type=json", "-p", patch]).ok();
+    until("nothing added", || (registration(&world).webhooks.as_ref() == Some(&entries)).then_some(()));
 }
 
 #[test]

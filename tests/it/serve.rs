@@ -355,17 +355,18 @@ fn what_registers_itself_must_run_in_a_cluster_and_have_no_other_certificate() {
             .expect("volcheck");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
-    let own = ["--service", "volcheck", "--registration", "registration.json"];
+    let own = ["--service", "volcheck"];
     for (more, words) in [
         (&[][..], "outside of a cluster there is nobody to register with"),
         (&["--tls-cert", "tls.crt", "--tls-key", "tls.key"], "cannot be used with"),
         (&["--certificate-days", "0"], "no time at all"),
         (&["--authority-days", "long"], "invalid float literal"),
+        (&["--authority-days", "0.002"], "has ended before the next one is trusted"),
     ] {
         let (code, text) = serve(&[&own[..], more].concat());
         assert!(code == Some(2) && text.contains(words), "{text}");
     }
-    for alone in [&["--service", "volcheck"][..], &["--tls-cert", "tls.crt"], &[]] {
+    for alone in [&["--tls-cert", "tls.crt"][..], &[]] {
         assert_eq!(serve(alone).0, Some(2), "{alone:?}");
     }
 }

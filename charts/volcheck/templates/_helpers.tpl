@@ -43,6 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 admissionReviewVersions: [v1]
 sideEffects: None
 matchPolicy: Equivalent
+objectSelector: {}
 {{- with $root.Values.webhook.matchConditions }}
 matchConditions:
   {{- toYaml . | nindent 2 }}
@@ -98,6 +99,7 @@ clientConfig:
   # A provisioner that is refused would stop for all.
   failurePolicy: Ignore
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
+  namespaceSelector: {}
   rules:
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [persistentvolumes], scope: Cluster }
 - name: advise.volcheck.io

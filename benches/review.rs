@@ -1,0 +1,47 @@
+//! What a verdict costs: from the text of a review to the answer's, beside reading the JSON alone.
+//!
+//! `cargo bench --bench review`
+
+#[path = "webhook/reviews.rs"]
+mod reviews;
+
+use divan::Bencher;
+use divan::counter::BytesCount;
+use serde::de::IgnoredAny;
+use volcheck::admission::{self, Endpoint, Terms};
+use volcheck::policy::{Overrides, Policy, Profile};
+
+fn main() {
+    divan::main();
+}
+
+fn text(name: &str) -> String {
+    let size = reviews::SIZES.iter().find(|(known, _)| *known == name).expect("a size").1;
+    reviews::review(size)
+}
+
+const NAMES: [&str; 3] = ["5k", "60k", "1400k"];
+
+/// Passes over the JSON, and keeps nothing.
+#[divan::bench(args = NAMES)]
+fn a_json(bencher: Bencher<'_, '_>, name: &str) {
+    let text = text(name);
+    bencher.counter(BytesCount::new(text.len())).bench(|| serde_json::from_str::<IgnoredAny>(&text));
+}
+
+/// The verdict, and the answer's text.
+#[divan::bench(args = NAMES)]
+fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
+    let text = text(name);
+    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let terms = Terms {
+        policy: &policy,
+        policy_hash: "0",
+        today: volcheck::policy::today(),
+        endpoint: Endpoint::Validate,
+    };
+    bencher.counter(BytesCount::new(text.len())).bench(|| {
+        let decision = admission::review(&text, &terms).expect("a decision");
+        serde_json::to_vec(&decision.answer)
+    });
+}
