@@ -91,6 +91,9 @@ equal([(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in
 ], "the rights")
 pod = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]
 equal([volume["name"] for volume in pod["volumes"]], ["policy"], "the volumes")
+equal(objects["ConfigMap", "volcheck"]["data"]["clients.crt"], authority.read_text(), "the authority of clients")
+flags = [flag for flag in pod["containers"][0]["args"] if "client" in flag]
+equal(flags, ["--client-ca=/policy/clients.crt", "--client-name=kube-apiserver"], "who may ask")
 equal(pod["automountServiceAccountToken"], True, "that it has an account")
 egress = objects["NetworkPolicy", "volcheck"]["spec"]["egress"]
 equal(egress, [{"ports": [{"port": 443}, {"port": 6443}]}], "where it may go")

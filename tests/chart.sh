@@ -25,6 +25,7 @@ refused 'mode' "${ca[@]}" --set mode=enforce
 refused 'additional properties' "${ca[@]}" --set webhooks.failurePolicy=Ignore
 refused 'replicas' "${ca[@]}" --set replicas=0
 refused 'certs.caBundle is for certs.mode=secret' --set certs.caBundle=x
+refused 'clients.names is for clients.caBundle' --set 'clients.names={kube-apiserver}'
 refused "is the kubelet's" --set hostNetwork=true
 refused 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
 
@@ -50,7 +51,8 @@ diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is anoth
 check 'what is rendered'
 chart "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
 chart --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
-chart --set networkPolicy.enabled=true > "$work/self.yaml"
+chart --set networkPolicy.enabled=true --set-file "clients.caBundle=$work/certs/ca.crt" \
+    --set 'clients.names={kube-apiserver}' > "$work/self.yaml"
 venv pyyaml==6.0.4
 python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
 "$VOLCHECK" policy check "$work/volcheck.yaml"

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, nullable};
+use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, is_built_in, nullable};
 use crate::policy::Policy;
 
 /// Why a text is no review that could be answered.
@@ -104,11 +104,12 @@ impl<'a> Request<'a> {
         if request.uid.is_empty() { Err(ReviewError::NoUid) } else { Ok(request) }
     }
 
-    /// The type of an object of the request: by the word of the API server, which makes them alike; else by its own.
+    /// The type of an object of the request: by the word of the API server, which makes them alike; by the object's own,
+    /// at the price of a pass over it, where that isn't known here.
     pub(super) fn type_of(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
         let Kind { group, version, kind } = &self.kind;
         let api_version = match &**group {
-            _ if kind.is_empty() => return object.decode(),
+            _ if !is_built_in(group, kind) => return object.decode(),
             "" => version.clone(),
             group => Str::owned(&format!("{group}/{version}")),
         };

@@ -281,9 +281,12 @@ pub(super) struct ServeArgs {
     /// How long the Service has led to somebody who is ready before that is registered
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "service")]
     pub(super) settle: Duration,
-    /// The authorities of clients, in PEM; without them, whoever reaches the port may ask
+    /// The authorities of clients, in PEM, read again when they change; without them, whoever reaches the port may ask
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
+    /// A name that clients have in their certificates, as common name or for DNS; may be repeated, any by default
+    #[arg(long, value_name = "NAME", requires = "client_ca")]
+    pub(super) client_name: Vec<String>,
     /// The policy file, read again when it changes; without it, the profile `recommended`
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,

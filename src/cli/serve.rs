@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::CLEAN;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
-use crate::server::{self, Identity, Settings, Source};
+use crate::server::{self, ClientSettings, Identity, Settings, Source};
 
 /// Room for the bodies of requests, of all connections together.
 const MAX_BYTES: usize = 48 << 20;
@@ -27,7 +27,10 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         identity: identity(arguments)?,
-        client_ca: arguments.client_ca.clone(),
+        clients: arguments
+            .client_ca
+            .clone()
+            .map(|ca| ClientSettings { ca, names: arguments.client_name.clone() }),
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
         max_bytes: MAX_BYTES.max(arguments.max_body),

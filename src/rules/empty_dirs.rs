@@ -148,7 +148,8 @@ pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     // Most Pods have none: what would keep their data isn't looked for.
     if !found.is_empty() {
         let name = |of: &MountOf<'a, 'a>| &*of.mount.name;
-        let lasting = pod.mounts().filter(|of| !passing.contains_key(name(of)) && outlives_pod(pod, name(of)));
+        let lasting =
+            pod.mounts().filter(|of| !passing.contains_key(name(of)) && outlives_pod(pod, name(of)));
         let kept: Vec<_> = lasting.filter_map(|of| directory(&of)).collect();
         found.retain(|data| !kept.iter().any(|directory| ptr::eq(*directory, data.directory)));
     }

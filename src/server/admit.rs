@@ -137,7 +137,7 @@ async fn admit(
     }
     // What waits longer than that would leave too little time for the verdict.
     let patience = began + (deadline - began) / 4;
-    let (bytes, room) = read(shared, request, patience).await?;
+    let (bytes, room) = read(shared, request, patience, deadline).await?;
     shared.metrics.read(bytes.len());
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
@@ -176,13 +176,14 @@ async fn read(
     shared: &Shared,
     request: Request,
     patience: Instant,
+    deadline: Instant,
 ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Refusal> {
     let most = shared.settings.max_body;
     let length =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length: usize = length.unwrap_or(0);
     let mut body: Body = request.into_body();
-    let until = Instant::now() + shared.settings.read_timeout;
+    let until = deadline.min(Instant::now() + shared.settings.read_timeout);
     if length > most {
         let _ = time::timeout_at(until, discard(body, most)).await;
         return Err(Refusal::Large);
@@ -200,17 +201,20 @@ async fn read(
             let _ = time::timeout_at(until, discard(body, most)).await;
             return Err(Refusal::Large);
         }
-        // Room is taken for what has come, not for what is promised: a slow client holds no more than it sends.
-        let size = u32::try_from(data.len()).map_err(|_| Refusal::Large)?;
-        let more = Arc::clone(&shared.bytes).acquire_many_owned(size);
-        let more = time::timeout_at(patience.max(Instant::now()), more).await;
-        let Ok(Ok(more)) = more else { return Err(Refusal::Busy) };
-        match &mut room {
-            Some(room) => room.merge(more),
-            None => {
-                bytes.reserve_exact(length.min(most));
-                room = Some(more);
+        // Room for all that is promised, once some of it has come: of many that had a part each, none would get to its
+        // end.
+        let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = length.max(bytes.len() + data.len()).saturating_sub(held);
+        if missing > 0 {
+            let missing = u32::try_from(missing).map_err(|_| Refusal::Large)?;
+            let more = Arc::clone(&shared.bytes).acquire_many_owned(missing);
+            let more = time::timeout_at(patience.max(Instant::now()), more).await;
+            let Ok(Ok(more)) = more else { return Err(Refusal::Busy) };
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
             }
+            bytes.reserve_exact(length.saturating_sub(bytes.len()));
         }
         bytes.extend_from_slice(&data);
     }

@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Context as _;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
+use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 use tracing::{info, warn};
 
+use super::client::Clients;
 use super::metrics::Metrics;
 use crate::cluster::issue::{self, Validity};
 use crate::finding::digest;
@@ -26,7 +27,7 @@ pub(super) struct Certificate {
     files: Option<(PathBuf, PathBuf)>,
     pair: ArcSwapOption<Pair>,
     /// What stood in the files when they were last looked at: links are swapped, and times lie.
-    seen: Mutex<u64>,
+    seen: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Certificate {
         let (texts, content) = read(cert, key)?;
         let pair = ArcSwapOption::from_pointee(Pair::parse(&texts)?);
         let files = Some((cert.to_owned(), key.to_owned()));
-        Ok(Arc::new(Self { files, pair, seen: Mutex::new(content) }))
+        Ok(Arc::new(Self { files, pair, seen: AtomicU64::new(content) }))
     }
 
     /// Serves this pair from now on.
@@ -54,24 +55,19 @@ impl Certificate {
 
     /// What is said to clients before HTTP: TLS 1.2 or newer, and HTTP/1.1 alone, as the API server speaks it with
     /// whatever isn't on its own host.
-    pub(super) fn server_config(self: &Arc<Self>, client_ca: Option<&Path>) -> anyhow::Result<ServerConfig> {
+    pub(super) fn server_config(
+        self: &Arc<Self>,
+        clients: Option<&Arc<Clients>>,
+    ) -> Result<ServerConfig, rustls::Error> {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        let builder = match client_ca {
+        let builder = match clients {
             None => builder.with_no_client_auth(),
-            Some(file) => {
-                let name = || file.display().to_string();
-                let mut roots = RootCertStore::empty();
-                for cert in CertificateDer::pem_file_iter(file).with_context(name)? {
-                    roots.add(cert.with_context(name)?).with_context(name)?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-                builder.with_client_cert_verifier(verifier.build().with_context(name)?)
-            }
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients) as _),
         };
         let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if client_ca.is_some() {
+        if clients.is_some() {
             // A resumed session would not show its certificate again.
             config.send_tls13_tickets = 0;
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -98,13 +94,12 @@ impl Certificate {
     /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let Some((cert, key)) = &self.files else { return };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let read = read(cert, key);
         let content = match &read {
             Ok((_, content)) => *content,
             Err(message) => digest(&[message]),
         };
-        if content == std::mem::replace(&mut *seen, content) {
+        if content == self.seen.swap(content, Ordering::Relaxed) {
             return;
         }
         match read.and_then(|(texts, _)| Pair::parse(&texts)) {
@@ -167,6 +162,6 @@ fn read(cert: &Path, key: &Path) -> Result<(Texts, u64), String> {
 }
 
 /// ring, by name: two providers in one program have no default.
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

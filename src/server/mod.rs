@@ -6,6 +6,7 @@
 mod admin;
 mod admit;
 mod certificate;
+mod client;
 mod connection;
 mod issued;
 mod memory;
@@ -26,6 +27,7 @@ use tokio::time;
 use tracing::info;
 
 use certificate::Certificate;
+use client::Clients;
 use metrics::Metrics;
 use policy::Policies;
 
@@ -42,8 +44,8 @@ pub struct Settings {
     pub admin_listen: SocketAddr,
     /// Where its certificate comes from.
     pub identity: Identity,
-    /// The authorities of clients; without them, whoever reaches the port may ask.
-    pub client_ca: Option<PathBuf>,
+    /// Who may ask; without this, whoever reaches the port.
+    pub clients: Option<ClientSettings>,
     /// Larger requests are refused: a review holds two objects of at most 3 MiB each.
     pub max_body: usize,
     /// At most so many connections are open; more wait with the system.
@@ -80,6 +82,15 @@ pub enum Identity {
     },
 }
 
+/// Who may ask.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// The file of the authorities of their certificates, in PEM, read again when it changes.
+    pub ca: PathBuf,
+    /// The names of which a certificate has one, as common name or for DNS; empty for any.
+    pub names: Vec<String>,
+}
+
 /// What the server is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -95,6 +106,7 @@ struct Shared {
     settings: Settings,
     policies: Policies,
     certificate: Arc<Certificate>,
+    clients: Option<Arc<Clients>>,
     metrics: Metrics,
     phase: watch::Sender<Phase>,
     /// Room for bytes of requests.
@@ -139,7 +151,9 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
             (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
         }
     };
-    let tls = certificate.server_config(settings.client_ca.as_deref())?;
+    let clients = settings.clients.clone().map(Clients::load).transpose().map_err(anyhow::Error::msg)?;
+    let clients = clients.map(Arc::new);
+    let tls = certificate.server_config(clients.as_ref())?;
     let policies = Policies::new(source)?;
     let listener = bind(settings.listen).await?;
     let admin = bind(settings.admin_listen).await?;
@@ -148,6 +162,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
         metrics: Metrics::new(),
         policies,
         certificate,
+        clients,
         phase: watch::Sender::new(Phase::Serving),
         bytes: Arc::new(Semaphore::new(settings.max_bytes)),
         judging: Arc::new(Semaphore::new(4 * threads)),
@@ -222,6 +237,9 @@ async fn reload(shared: Arc<Shared>) {
         // Files are read, and a policy is compiled, off the threads that answer.
         let _ = tokio::task::spawn_blocking(move || {
             shared.certificate.reload(&shared.metrics);
+            if let Some(clients) = &shared.clients {
+                clients.reload(&shared.metrics);
+            }
             shared.policies.reload(&shared.metrics);
         })
         .await;

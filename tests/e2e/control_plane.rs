@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa};
 
 /// As long as anything may take here.
 pub const LONG: Duration = Duration::from_secs(120);
@@ -25,6 +26,11 @@ pub struct ControlPlane {
 
 /// The folder of the API server's own registrations.
 pub const STATIC: &str = "static";
+
+/// The authority of the API server's certificate as a client of webhooks.
+pub const CLIENTS: &str = "clients.crt";
+/// Its name there.
+pub const API_SERVER: &str = "kube-apiserver";
 
 /// Who asks; each has a token, and a file for kubectl.
 pub const ADMIN: &str = "admin";
@@ -69,9 +75,11 @@ impl ControlPlane {
         let configuration = format!(
             "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n\
              - name: ValidatingAdmissionWebhook\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    \
-             kind: WebhookAdmissionConfiguration\n    staticManifestsDir: {}\n",
-            folder.join(STATIC).display()
+             kind: WebhookAdmissionConfiguration\n    staticManifestsDir: {}\n    kubeConfigFile: {}\n",
+            folder.join(STATIC).display(),
+            folder.join("webhooks.conf").display()
         );
+        certify(&folder);
         put(&folder, "admission.yaml", &configuration);
         for name in [ADMIN, TENANT, NODE] {
             put(&folder, &format!("{name}.conf"), &kubeconfig(name));
@@ -144,6 +152,23 @@ fn kubeconfig(name: &str) -> String {
          server: https://localhost:{port}\n    certificate-authority: pki/apiserver.crt\ncontexts:\n- name: e2e\n  \
          context: {{cluster: e2e, user: {name}}}\nusers:\n- name: {name}\n  user: {{token: {name}-token}}\n"
     )
+}
+
+/// A certificate that the API server shows to webhooks, where these ask for one.
+fn certify(folder: &Path) {
+    let key = || rcgen::KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority");
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.distinguished_name.push(DnType::CommonName, API_SERVER);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let own = key();
+    put(folder, CLIENTS, &authority.pem());
+    put(folder, "client.crt", &params.signed_by(&own, &authority).expect("a certificate").pem());
+    put(folder, "client.key", &own.serialize_pem());
+    let user = "users:\n- name: '*'\n  user: {client-certificate: client.crt, client-key: client.key}\n";
+    put(folder, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
 }
 
 fn start(folder: &Path, name: &str, arguments: &[&str]) -> Child {

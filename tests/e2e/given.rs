@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::json;
 
-use crate::control_plane::{STATIC, until};
+use crate::control_plane::{API_SERVER, CLIENTS, STATIC, until};
+use crate::issued::VALUES;
 use crate::load::under_load;
 use crate::world::{BAD, Done, GOOD, NAMESPACE, World, pod, world};
 
@@ -47,6 +48,24 @@ fn values(authority: &str) -> String {
     format!(
         "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n"
     )
+}
+
+/// The API server shows who it is, and volcheck answers nobody else.
+#[test]
+fn volcheck_answers_the_api_server_alone() {
+    let world = world();
+    let indented = text(&world.plane.folder.join(CLIENTS).display().to_string()).replace('\n', "\n    ");
+    let clients =
+        |name: &str| format!("{VALUES}clients:\n  names: [{name}]\n  caBundle: |\n    {indented}\n");
+    world.install(&clients(API_SERVER));
+    let trial = |manifest: &str| world.try_out("shop", manifest);
+    trial(&pod("trial", GOOD)).ok();
+    assert!(trial(&pod("trial", BAD)).failed().contains("[sensitive-host-path]"));
+    // With another name, the API server is somebody else.
+    world.install(&clients("front-proxy"));
+    let refused = until("a refusal", || Some(trial(&pod("trial", GOOD))).filter(|done| !done.is_success));
+    assert!(refused.failed().contains("failed calling webhook"));
+    world.uninstall();
 }
 
 /// As `certs/README.md` has it: another certificate, by another authority, under load.

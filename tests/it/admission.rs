@@ -111,12 +111,14 @@ fn add_token(spec: &mut Value) {
 
 /// The review that the API server would send for the creation of `object`.
 pub fn creation(object: &Value) -> String {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let review = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "request": {
             "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": "", "version": "v1", "kind": object["kind"]},
+            "kind": {"group": group, "version": version, "kind": object["kind"]},
             "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
             "operation": "CREATE",
             "object": object,

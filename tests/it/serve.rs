@@ -418,7 +418,7 @@ fn the_certificates_that_volcheck_makes_are_trusted_for_the_service_alone() {
 
 #[test]
 fn clients_show_who_they_are_where_that_is_asked_for() {
-    let clients = Authority::new();
+    let (clients, others) = (Authority::new(), Authority::new());
     let authority = Authority::new();
     let (cert, key) = authority.leaf(NAME);
     let folder = folder(&[
@@ -427,19 +427,29 @@ fn clients_show_who_they_are_where_that_is_asked_for() {
         ("volcheck.yaml", POLICY),
         ("ca.crt", &clients.0.pem()),
     ]);
-    let server = Server::start_in(
-        folder,
-        Arc::new(authority),
-        &["--client-ca", "ca.crt", "--log-format", "json", "--log-level", "debug"],
-    );
+    let flags = ["--client-ca", "ca.crt", "--client-name", "kube-apiserver", "--client-name", "front-proxy"];
+    let more = ["--log-format", "json", "--log-level", "debug"];
+    let server = Server::start_in(folder, Arc::new(authority), &[&flags[..], &more].concat());
     let ask = |identity: Option<&Identity>| {
         Client::connect(server.address, &server.authority, identity)
             .and_then(|mut client| client.review(&review(GOOD)))
     };
-    assert!(ask(Some(&clients.leaf("kube-apiserver"))).expect("an answer").allowed());
+    let api_server = clients.leaf("kube-apiserver");
+    assert!(ask(Some(&api_server)).expect("an answer").allowed());
+    assert!(ask(Some(&clients.leaf("front-proxy"))).expect("an answer").allowed());
+    // Of the same authority, as the certificates of kubelets and users are; no certificate; of another authority.
+    assert!(ask(Some(&clients.leaf("system:node:a"))).is_err());
     assert!(ask(None).is_err());
-    assert!(ask(Some(&Authority::new().leaf("kube-apiserver"))).is_err());
+    assert!(ask(Some(&others.leaf("kube-apiserver"))).is_err());
     assert_eq!(server.logged("allowed")["decision"], "allow");
+
+    server.put("ca.crt", "nonsense");
+    server.logged("the new authorities of clients can't be used; those of before are believed");
+    assert!(ask(Some(&api_server)).expect("an answer").allowed());
+    server.put("ca.crt", &others.0.pem());
+    server.logged("authorities of clients reloaded");
+    assert!(ask(Some(&others.leaf("kube-apiserver"))).expect("an answer").allowed());
+    assert!(ask(Some(&api_server)).is_err());
 }
 
 #[test]

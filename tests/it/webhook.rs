@@ -14,10 +14,13 @@ struct Request(Value);
 impl Request {
     fn new(operation: &str, object: Value) -> Self {
         let kind = object["kind"].as_str().unwrap_or("Pod").to_owned();
+        let api_version = object["apiVersion"].as_str().unwrap_or("v1").to_owned();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let resource = if kind == "Pod" { "pods".to_owned() } else { format!("{}s", kind.to_lowercase()) };
         Self(json!({
             "uid": "u-1", "operation": operation, "name": object["metadata"]["name"], "namespace": "shop",
-            "resource": {"group": "", "version": "v1", "resource": resource},
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": resource},
             "userInfo": {"username": "alice", "groups": ["system:authenticated"]},
             "object": object, "oldObject": null, "dryRun": false, "options": {"kind": "CreateOptions"},
         }))
@@ -183,6 +186,23 @@ fn what_can_t_be_read_is_denied_where_an_error_would_be() {
     let text = Request::new("CREATE", bad()).text().replacen("\"Directory\"", &deep, 1);
     let terms = Terms { policy: &secrets(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
     assert!(!admission::review(&text, &terms).expect("a review").answer.is_allowed());
+}
+
+#[test]
+fn what_the_review_does_not_know_the_kind_of_is_judged_by_its_own() {
+    let good = pod(&[(&volume("/srv"), &[])]);
+    for kind in [
+        Value::Null,
+        json!({}),
+        json!({"group": "", "version": "v2", "kind": "Pod"}),
+        json!({"group": "example.io", "version": "v1", "kind": "Pod"}),
+        json!({"group": "", "version": "v1", "kind": "Unknown"}),
+    ] {
+        let outcome = |object: &Value| {
+            Request::new("CREATE", object.clone()).with("kind", kind.clone()).answer(&secrets()).outcome
+        };
+        assert_eq!((outcome(&bad()), outcome(&good)), (Outcome::Deny, Outcome::Allow), "{kind}");
+    }
 }
 
 #[test]
