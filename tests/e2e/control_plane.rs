@@ -45,9 +45,10 @@ impl ControlPlane {
         ip(&["addr", "add", "10.0.0.1/32", "dev", "lo"]);
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let client = format!("http://127.0.0.1:{port}");
+        let program = |name: &str| programs("VOLCHECK_E2E").join(name);
         let etcd = start(
             &folder,
-            "etcd",
+            &program("etcd"),
             &[
                 "--data-dir=etcd",
                 "--unsafe-no-fsync",
@@ -86,7 +87,7 @@ impl ControlPlane {
         }
         let api_server = start(
             &folder,
-            "kube-apiserver",
+            &program("kube-apiserver"),
             &[
                 &format!("--etcd-servers={client}"),
                 "--cert-dir=pki",
@@ -118,7 +119,7 @@ impl ControlPlane {
         }
         let controllers = start(
             &folder,
-            "kube-controller-manager",
+            &program("kube-controller-manager"),
             &[
                 "--kubeconfig=admin.conf",
                 "--leader-elect=false",
@@ -171,10 +172,16 @@ fn certify(folder: &Path) {
     put(folder, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
 }
 
-fn start(folder: &Path, name: &str, arguments: &[&str]) -> Child {
+/// The folder of programs that a variable of `tests/e2e/run.sh` names.
+pub fn programs(variable: &str) -> PathBuf {
+    std::env::var_os(variable).expect("tests/e2e/run.sh").into()
+}
+
+/// Starts a program in the folder, where its log comes to lie, too.
+pub fn start(folder: &Path, program: &Path, arguments: &[&str]) -> Child {
+    let name = program.file_name().expect("a name").display();
     let log = File::create(folder.join(format!("{name}.log"))).expect("a log");
-    let program = Path::new(&std::env::var_os("VOLCHECK_E2E").expect("tests/e2e/run.sh")).join(name);
-    Command::new(&program)
+    Command::new(program)
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -5,6 +5,7 @@
 #![cfg(all(target_os = "linux", feature = "server"))]
 #![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
 
+mod cert_manager;
 mod control_plane;
 mod facts;
 mod given;

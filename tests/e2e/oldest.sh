@@ -6,8 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/delivery/lib.sh
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
-programs="$(tests/e2e/control-plane.sh)"
-oldest="$(tests/e2e/control-plane.sh oldest)"
+programs="$(tests/e2e/programs.sh control-plane)"
+oldest="$(tests/e2e/programs.sh oldest)"
+kinds="$(tests/e2e/programs.sh cert-manager)/crds"
 version="$("$oldest/kube-apiserver" --version)"
 claimed="$(sed -n 's/^kubeVersion: ">=\([0-9]*\.[0-9]*\).*/\1/p' charts/volcheck/Chart.yaml)"
 case "$version" in
@@ -52,5 +53,9 @@ chart() { helm template volcheck charts/volcheck --namespace volcheck --kube-ver
 chart
 chart --set networkPolicy.enabled=true --set resourceQuota=true --set hostNetwork=true --set port=10443
 chart --set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt" --set webhook.adviseKubeSystem=true
+"${kubectl[@]}" apply --server-side -f "$kinds" > /dev/null
+"${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$kinds" > /dev/null
+chart --set certs.mode=cert-manager
+chart --set certs.mode=cert-manager --set certs.issuerRef.kind=ClusterIssuer --set certs.issuerRef.name=internal
 "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | takes 'the plain manifest'
 echo "$version takes all of it"

@@ -18,8 +18,9 @@ VOLCHECK="${VOLCHECK_IMAGE:-target/image/volcheck}"
 [ -x "$VOLCHECK" ] || fail "$VOLCHECK is not there: image/build.sh"
 . tests/delivery/lib.sh
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
-VOLCHECK_E2E="$(tests/e2e/control-plane.sh)"
-export VOLCHECK_E2E
+VOLCHECK_E2E="$(tests/e2e/programs.sh control-plane)"
+VOLCHECK_CERT_MANAGER="$(tests/e2e/programs.sh cert-manager)"
+export VOLCHECK_E2E VOLCHECK_CERT_MANAGER
 export PATH="$VOLCHECK_E2E:$PATH"
 cargo test --quiet --no-run --test e2e
 # Whatever is still running at the end goes with the namespaces, and so do the names of networks.

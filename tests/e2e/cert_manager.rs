@@ -1,0 +1,69 @@
+//! With certificates of cert-manager's: the real controllers and the real injector.
+
+use std::process::Child;
+
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+
+use crate::control_plane::{programs, start, until};
+use crate::load::under_load;
+use crate::world::{NAMESPACE, World, world};
+
+const VALUES: &str = "certs: {mode: cert-manager}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n";
+
+/// Runs until it goes.
+struct CertManager(Child);
+
+impl CertManager {
+    fn start(world: &World) -> Self {
+        let kinds = programs("VOLCHECK_CERT_MANAGER").join("crds").display().to_string();
+        world.kubectl(&["apply", "--server-side", "-f", &kinds]).ok();
+        world.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &kinds]).ok();
+        let program = programs("VOLCHECK_CERT_MANAGER").join("cert-manager");
+        Self(start(&world.plane.folder, &program, &["admin.conf"]))
+    }
+}
+
+impl Drop for CertManager {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn cert_manager_s_certificates_are_served_trusted_and_renewed() {
+    let world = world();
+    world.uninstall();
+    let _running = CertManager::start(&world);
+    world.install(VALUES);
+    let secrets: Api<Secret> = Api::namespaced(world.client(), NAMESPACE);
+    let file = |name: &str| {
+        world.block(secrets.get("volcheck-tls")).expect("the Secret").data.expect("data")[name].clone()
+    };
+    let hooks: Api<ValidatingWebhookConfiguration> = Api::all(world.client());
+    let trusted = || {
+        let entries =
+            world.block(hooks.get("volcheck")).expect("the registration").webhooks.expect("entries");
+        entries.into_iter().map(|entry| entry.client_config.ca_bundle).collect::<Vec<_>>()
+    };
+    let (cert, authority) = (file("tls.crt"), file("ca.crt"));
+    assert_eq!(trusted(), vec![Some(authority.clone()); 4]);
+    let reloads = || world.metric("volcheck_tls_reloads_total{result=\"success\"}");
+    let (asked, failures) = under_load(&world, |load| {
+        load.wait_for(200);
+        let before = reloads();
+        // What isn't as it is asked for is issued anew.
+        let patch = r#"{"spec": {"dnsNames": ["volcheck.volcheck.svc", "volcheck.volcheck"]}}"#;
+        world
+            .kubectl(&["patch", "certificate", "volcheck", "-n", NAMESPACE, "--type=merge", "-p", patch])
+            .ok();
+        until("another certificate", || (file("tls.crt") != cert).then_some(()));
+        until("both replicas to serve it", || (reloads() >= before + 2.0).then_some(()));
+        load.wait_for(200);
+    });
+    assert!(failures.is_empty(), "of {asked}: {failures:#?}");
+    assert_eq!((file("ca.crt"), trusted()), (authority.clone(), vec![Some(authority); 4]));
+    world.uninstall();
+}
