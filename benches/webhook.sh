@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The webhook beside a bare server of the same crates, which reads the same reviews and answers a constant; and beside the
-# Pod Security webhook of Kubernetes, where PEER names one that listens on a port of 127.0.0.1, as `PORT:PID`.
+# Pod Security webhook of Kubernetes, where that is asked for.
 #
-#   benches/webhook.sh [SECONDS]
+#   benches/webhook.sh [SECONDS] [pod-security]
 #
 # Each in turn, so that what else the machine does hits all; needs wrk. Figures: requests per second, milliseconds at the
 # median, 99 % and 99.9 %, failures, and the resident memory afterwards.
@@ -26,10 +26,11 @@ servers+=($!)
 names=(volcheck bare)
 ports=(11250 11252)
 ids=("${servers[@]}")
-if [ -n "${PEER:-}" ]; then
+if [ "${2:-}" = pod-security ]; then
+    . benches/webhook/pod-security.sh
     names+=(pod-security)
-    ports+=("${PEER%%:*}")
-    ids+=("${PEER##*:}")
+    ports+=(11253)
+    ids+=("$peer")
 fi
 sleep 1
 

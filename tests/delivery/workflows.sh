@@ -24,7 +24,7 @@ git -C "$scratch/repository" init --quiet
 (cd "$scratch/repository" && go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12)
 
 check 'shellcheck on the scripts of CI, of the action and of the GitLab job'
-shellcheck .ci/run image/*.sh tests/*.sh tests/delivery/*.sh tests/e2e/*.sh benches/*.sh
+shellcheck .ci/run image/*.sh tests/*.sh tests/delivery/*.sh tests/e2e/*.sh benches/*.sh benches/webhook/*.sh
 python3 - "$scratch" <<'END'
 import pathlib, sys, yaml
 folder = pathlib.Path(sys.argv[1])

@@ -168,7 +168,7 @@ fn certify(folder: &Path) {
     put(folder, CLIENTS, &authority.pem());
     put(folder, "client.crt", &params.signed_by(&own, &authority).expect("a certificate").pem());
     put(folder, "client.key", &own.serialize_pem());
-    let user = "users:\n- name: '*'\n  user: {client-certificate: client.crt, client-key: client.key}\n";
+    let user = "users:\n- name: volcheck.volcheck.svc\n  user: {client-certificate: client.crt, client-key: client.key}\n";
     put(folder, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
 }
 

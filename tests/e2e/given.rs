@@ -7,7 +7,7 @@ use kube::Api;
 use serde_json::json;
 
 use crate::control_plane::{API_SERVER, CLIENTS, STATIC, until};
-use crate::issued::VALUES;
+use crate::issued::{VALUES, registration};
 use crate::load::under_load;
 use crate::world::{BAD, Done, GOOD, NAMESPACE, World, pod, world};
 
@@ -48,6 +48,29 @@ fn values(authority: &str) -> String {
     format!(
         "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n"
     )
+}
+
+/// Another mode in a release that runs, both ways; for the time of the change nobody is refused for want of an answer.
+#[test]
+fn a_release_changes_where_its_certificates_come_from() {
+    let world = world();
+    let made = certs(&world, "changing");
+    give(&world, &format!("{made}/tls.crt"), &format!("{made}/tls.key"));
+    let ignore = "webhook: {failurePolicy: Ignore}\n";
+    let all = [format!("{VALUES}{ignore}"), format!("{}{ignore}", values(&format!("{made}/ca.crt")))];
+    world.install(&all[0]);
+    let is_given = || {
+        let entry = registration(&world).webhooks?.into_iter().next()?;
+        let bundle = String::from_utf8(entry.client_config.ca_bundle?.0).expect("PEM");
+        Some(bundle.trim() == text(&format!("{made}/ca.crt")).trim())
+    };
+    for (values, expected) in [(&all[1], true), (&all[0], false)] {
+        // By it, helm takes over from volcheck what the API server is to trust.
+        world.upgrade(values, &["--force-conflicts"]);
+        until("the other authority", || (is_given() == Some(expected)).then_some(()));
+        until("a denial", || (!world.try_out("shop", &pod("trial", BAD)).is_success).then_some(()));
+    }
+    world.uninstall();
 }
 
 /// The API server shows who it is, and volcheck answers nobody else.

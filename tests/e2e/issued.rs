@@ -21,7 +21,7 @@ policy:
 extraArgs: [--settle=2, --reload=0.5]
 ";
 
-fn registration(world: &World) -> ValidatingWebhookConfiguration {
+pub fn registration(world: &World) -> ValidatingWebhookConfiguration {
     let hooks: Api<ValidatingWebhookConfiguration> = Api::all(world.client());
     world.block(hooks.get("volcheck")).expect("the registration")
 }

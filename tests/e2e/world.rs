@@ -181,14 +181,18 @@ impl World {
             *self.installed.lock().expect("a lock") = before;
             return;
         }
-        let file = self.file("values.yaml", values);
-        let file = file.display().to_string();
         let mode = |values: &str| values.lines().find(|line| line.starts_with("certs:")).map(str::to_owned);
         if before.is_some_and(|before| mode(&before) != mode(values)) {
             self.uninstall();
         }
+        self.upgrade(values, &[]);
+    }
+
+    /// The same, in the release that runs, if one does.
+    pub fn upgrade(&self, values: &str, flags: &[&str]) {
+        let file = self.file("values.yaml", values).display().to_string();
         let upgrade = ["upgrade", "--install", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file];
-        self.helm(&[&upgrade[..], &["--wait", "--timeout", "120s"]].concat()).ok();
+        self.helm(&[&upgrade[..], &["--wait", "--timeout", "120s"], flags].concat()).ok();
         *self.installed.lock().expect("a lock") = Some(values.to_owned());
         until("that the API server asks", || self.is_asked().then_some(()));
     }

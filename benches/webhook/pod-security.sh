@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# The Pod Security webhook of Kubernetes, with an API server to ask about namespaces: read by benches/webhook.sh, which has
+# `work` and `servers`. It listens on the port 11253; `peer` is its process.
+
+: "${work:?}"
+programs="$(tests/e2e/programs.sh control-plane)"
+[ -x "$programs/pod-security" ] || (
+    cd tests/e2e/control-plane || exit
+    CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags '-s -w' -o "$programs/pod-security" k8s.io/pod-security-admission/cmd/webhook
+)
+"$programs/etcd" --data-dir="$work/etcd" --unsafe-no-fsync --listen-client-urls=http://127.0.0.1:12381 \
+    --advertise-client-urls=http://127.0.0.1:12381 --listen-peer-urls=http://127.0.0.1:0 > "$work/etcd.log" 2>&1 &
+servers+=($!)
+openssl ecparam -name prime256v1 -genkey -noout -out "$work/accounts.key"
+openssl ec -in "$work/accounts.key" -pubout -out "$work/accounts.pub" 2> /dev/null
+echo 'admin-token,admin,1,"system:masters"' > "$work/tokens.csv"
+"$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:12381 --cert-dir="$work/pki" --bind-address=127.0.0.1 \
+    --secure-port=16444 --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24 \
+    --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$work/accounts.pub" \
+    --service-account-signing-key-file="$work/accounts.key" --token-auth-file="$work/tokens.csv" \
+    --authorization-mode=RBAC > "$work/kube-apiserver.log" 2>&1 &
+servers+=($!)
+cat > "$work/admin.conf" <<END
+apiVersion: v1
+kind: Config
+current-context: it
+clusters: [{ name: it, cluster: { server: "https://127.0.0.1:16444", insecure-skip-tls-verify: true } }]
+contexts: [{ name: it, context: { cluster: it, user: admin } }]
+users: [{ name: admin, user: { token: admin-token } }]
+END
+for ((tries = 0; tries < 600; tries++)); do
+    [ "$("$programs/kubectl" --kubeconfig "$work/admin.conf" get --raw /readyz 2> /dev/null)" = ok ] && break
+    sleep 0.1
+done
+[ "$tries" -lt 600 ] || { tail -5 "$work/kube-apiserver.log"; exit 1; }
+"$programs/kubectl" --kubeconfig "$work/admin.conf" create namespace shop > /dev/null
+# The level that forbids host paths.
+cat > "$work/pod-security.yaml" <<'END'
+apiVersion: pod-security.admission.config.k8s.io/v1
+kind: PodSecurityConfiguration
+defaults: { enforce: baseline, enforce-version: latest }
+END
+"$programs/pod-security" --config "$work/pod-security.yaml" --kubeconfig "$work/admin.conf" --secure-port 11253 \
+    --tls-cert-file "$work/certs/tls.crt" --tls-private-key-file "$work/certs/tls.key" > "$work/pod-security.log" 2>&1 &
+peer=$!
+servers+=("$peer")
+for ((tries = 0; tries < 100; tries++)); do
+    curl --silent --insecure --output /dev/null https://127.0.0.1:11253/healthz && break
+    sleep 0.1
+done
