@@ -48,3 +48,4 @@ for ((tries = 0; tries < 100; tries++)); do
     curl --silent --insecure --output /dev/null https://127.0.0.1:11253/healthz && break
     sleep 0.1
 done
+[ "$tries" -lt 100 ] || { tail -5 "$work/pod-security.log"; exit 1; }

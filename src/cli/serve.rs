@@ -11,9 +11,6 @@ use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
 use crate::server::{self, ClientSettings, Identity, Settings, Source};
 
-/// Room for the bodies of requests, of all connections together.
-const MAX_BYTES: usize = 48 << 20;
-
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
@@ -33,7 +30,6 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
             .map(|ca| ClientSettings { ca, names: arguments.client_name.clone() }),
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
-        max_bytes: MAX_BYTES.max(arguments.max_body),
         read_timeout: arguments.read_timeout,
         idle_timeout: arguments.idle_timeout,
         drain: arguments.drain,
@@ -60,7 +56,7 @@ fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
             settle: arguments.settle,
         };
         // Two thirds of its time are over when the next one is made.
-        if arguments.authority_days <= SignedDuration::try_from(arguments.overlap)? * 3 {
+        if arguments.authority_days / 3 <= SignedDuration::try_from(arguments.overlap)? {
             bail!("--overlap: an authority that holds so short has ended before the next one is trusted");
         }
         return Ok(Identity::Issued { cluster, lifetime: arguments.certificate_days });

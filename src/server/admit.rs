@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 use super::Shared;
 use super::metrics::Trouble;
 use super::policy::Named;
+use super::room::{LARGE, Room};
 use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
 use crate::finding::Severity;
 
@@ -26,9 +27,6 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
 
 /// What the API server takes at most.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Larger reviews are judged off the threads that answer.
-const LARGE: usize = 256 << 10;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let at = |endpoint: Endpoint| {
@@ -143,16 +141,25 @@ async fn admit(
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
     let turn = turn(&shared.judging, &shared.queue, patience.max(Instant::now())).await?;
     let named = shared.policies.now();
-    if text.len() < LARGE {
+    if text.len() <= LARGE {
         return judge(shared, &text, &named, endpoint);
     }
+    // A large one would keep the threads that answer from others.
     let shared = Arc::clone(shared);
-    let judging = tokio::task::spawn_blocking(move || {
+    apart(deadline, move || {
         // Room and turn are taken until it ends, even where nobody waits for it any more.
         let _taken = (room, turn);
         judge(&shared, &text, &named, endpoint)
-    });
-    match time::timeout_at(deadline, judging).await {
+    })
+    .await
+}
+
+/// What `work` gives, off the threads that answer; it is waited for until the deadline.
+async fn apart<T: Send + 'static>(
+    deadline: Instant,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    match time::timeout_at(deadline, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Refusal::Panic),
         Err(_) => Err(Refusal::Late),
@@ -177,19 +184,18 @@ async fn read(
     request: Request,
     patience: Instant,
     deadline: Instant,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Refusal> {
+) -> Result<(Vec<u8>, Option<Room>), Refusal> {
     let most = shared.settings.max_body;
-    let length =
+    let length: Option<usize> =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let length: usize = length.unwrap_or(0);
     let mut body: Body = request.into_body();
     let until = deadline.min(Instant::now() + shared.settings.read_timeout);
-    if length > most {
+    if length.is_some_and(|length| length > most) {
         let _ = time::timeout_at(until, discard(body, most)).await;
         return Err(Refusal::Large);
     }
     let mut bytes = Vec::new();
-    let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut room = None;
     loop {
         let frame = match time::timeout_at(until, body.frame()).await {
             Err(_) | Ok(Some(Err(_))) => return Err(Refusal::Body),
@@ -201,20 +207,21 @@ async fn read(
             let _ = time::timeout_at(until, discard(body, most)).await;
             return Err(Refusal::Large);
         }
-        // Room for all that is promised, once some of it has come: of many that had a part each, none would get to its
-        // end.
-        let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = length.max(bytes.len() + data.len()).saturating_sub(held);
-        if missing > 0 {
-            let missing = u32::try_from(missing).map_err(|_| Refusal::Large)?;
-            let more = Arc::clone(&shared.bytes).acquire_many_owned(missing);
-            let more = time::timeout_at(patience.max(Instant::now()), more).await;
-            let Ok(Ok(more)) = more else { return Err(Refusal::Busy) };
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
+        match &mut room {
+            // Not before some of it has come.
+            None => {
+                let size = length.unwrap_or(data.len());
+                let is_large = length.is_none_or(|length| length > LARGE);
+                let taken = shared.rooms.take(size, is_large, patience.max(Instant::now())).await;
+                room = Some(taken.ok_or(Refusal::Busy)?);
+                bytes.reserve_exact(size);
             }
-            bytes.reserve_exact(length.saturating_sub(bytes.len()));
+            Some(room) => {
+                let missing = (bytes.len() + data.len()).saturating_sub(room.size());
+                if missing > 0 && !shared.rooms.extend(room, missing) {
+                    return Err(Refusal::Busy);
+                }
+            }
         }
         bytes.extend_from_slice(&data);
     }
@@ -347,6 +354,24 @@ mod tests {
             assert!(matches!(turn(&judging, &queue, soon()).await, Err(Refusal::Busy)));
             drop(taken);
             assert!(turn(&judging, &queue, soon()).await.is_ok());
+        });
+    }
+
+    #[test]
+    fn a_verdict_that_takes_too_long_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let after = |millis| Instant::now() + Duration::from_millis(millis);
+            let (release, stalled) = std::sync::mpsc::channel::<()>();
+            let late = apart(after(10), move || {
+                let _ = stalled.recv();
+                Ok(())
+            });
+            assert!(matches!(late.await, Err(Refusal::Late)));
+            drop(release);
+            assert!(matches!(apart(after(60_000), || Ok(1)).await, Ok(1)));
+            let mistake = apart(after(60_000), || -> Result<(), _> { panic!("as a mistake would") });
+            assert!(matches!(mistake.await, Err(Refusal::Panic)));
         });
     }
 

@@ -12,6 +12,7 @@ mod issued;
 mod memory;
 mod metrics;
 mod policy;
+mod room;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use certificate::Certificate;
 use client::Clients;
 use metrics::Metrics;
 use policy::Policies;
+use room::Rooms;
 
 use crate::cluster::{self, Keeper};
 
@@ -50,8 +52,6 @@ pub struct Settings {
     pub max_body: usize,
     /// At most so many connections are open; more wait with the system.
     pub max_connections: usize,
-    /// At most so many bytes of requests are held at a time.
-    pub max_bytes: usize,
     /// How long a handshake, a first request or a body may take.
     pub read_timeout: Duration,
     /// How long a connection may be idle: longer than the 90 seconds of the API server, which doesn't repeat a
@@ -109,8 +109,7 @@ struct Shared {
     clients: Option<Arc<Clients>>,
     metrics: Metrics,
     phase: watch::Sender<Phase>,
-    /// Room for bytes of requests.
-    bytes: Arc<Semaphore>,
+    rooms: Rooms,
     /// Room for judging at the same time.
     judging: Arc<Semaphore>,
     /// Room for waiting for that.
@@ -164,7 +163,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
         certificate,
         clients,
         phase: watch::Sender::new(Phase::Serving),
-        bytes: Arc::new(Semaphore::new(settings.max_bytes)),
+        rooms: Rooms::new(settings.max_body),
         judging: Arc::new(Semaphore::new(4 * threads)),
         queue: Semaphore::new(8 * threads),
         arrivals: AtomicUsize::new(0),

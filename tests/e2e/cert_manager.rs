@@ -7,8 +7,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
 use crate::control_plane::{programs, start, until};
-use crate::load::under_load;
-use crate::world::{NAMESPACE, World, world};
+use crate::given::{certs, give, values};
+use crate::issued::{self, registration};
+use crate::load::{under_good_load, under_load};
+use crate::world::{BAD, NAMESPACE, World, pod, world};
 
 const VALUES: &str = "certs: {mode: cert-manager}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n";
 
@@ -65,5 +67,32 @@ fn cert_manager_s_certificates_are_served_trusted_and_renewed() {
     });
     assert!(failures.is_empty(), "of {asked}: {failures:#?}");
     assert_eq!((file("ca.crt"), trusted()), (authority.clone(), vec![Some(authority); 4]));
+    world.uninstall();
+}
+
+/// As `docs/cluster.md` has it: no Pod is refused for want of an answer, and in the end each is judged again.
+#[test]
+fn a_release_changes_where_its_certificates_come_from() {
+    let world = world();
+    world.uninstall();
+    let _running = CertManager::start(&world);
+    let made = certs(&world, "changing");
+    give(&world, &format!("{made}/tls.crt"), &format!("{made}/tls.key"));
+    let given = values(&format!("{made}/ca.crt"));
+    let own = issued::VALUES;
+    world.install(own);
+    let (asked, failures) = under_good_load(&world, |_| {
+        for next in [&*given, own, VALUES, own] {
+            world.kubectl(&["delete", "validatingwebhookconfiguration", "volcheck"]).ok();
+            world.upgrade(&format!("{next}webhook: {{failurePolicy: Ignore}}\n"));
+            until("a denial", || (!world.try_out("shop", &pod("trial", BAD)).is_success).then_some(()));
+            world.upgrade(next);
+            until("Fail", || {
+                let entry = registration(&world).webhooks?.into_iter().next()?;
+                (entry.failure_policy.as_deref() == Some("Fail")).then_some(())
+            });
+        }
+    });
+    assert!(failures.is_empty(), "of {asked}: {failures:#?}");
     world.uninstall();
 }

@@ -7,19 +7,19 @@ use kube::Api;
 use serde_json::json;
 
 use crate::control_plane::{API_SERVER, CLIENTS, STATIC, until};
-use crate::issued::{VALUES, registration};
+use crate::issued::VALUES;
 use crate::load::under_load;
 use crate::world::{BAD, Done, GOOD, NAMESPACE, World, pod, world};
 
 /// A certificate and its authority's, in a folder of that name.
-fn certs(world: &World, name: &str) -> String {
+pub fn certs(world: &World, name: &str) -> String {
     let folder = world.plane.folder.join(name).display().to_string();
     world.volcheck(&["certs", &folder]).ok();
     folder
 }
 
 /// Puts a certificate and a key into the Secret.
-fn give(world: &World, cert: &str, key: &str) {
+pub fn give(world: &World, cert: &str, key: &str) {
     let secret = world.kubectl(&[
         "create",
         "secret",
@@ -43,34 +43,11 @@ fn text(path: &str) -> String {
 }
 
 /// The chart with the authority's certificates of this file.
-fn values(authority: &str) -> String {
+pub fn values(authority: &str) -> String {
     let indented = text(authority).replace('\n', "\n    ");
     format!(
         "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n"
     )
-}
-
-/// Another mode in a release that runs, both ways; for the time of the change nobody is refused for want of an answer.
-#[test]
-fn a_release_changes_where_its_certificates_come_from() {
-    let world = world();
-    let made = certs(&world, "changing");
-    give(&world, &format!("{made}/tls.crt"), &format!("{made}/tls.key"));
-    let ignore = "webhook: {failurePolicy: Ignore}\n";
-    let all = [format!("{VALUES}{ignore}"), format!("{}{ignore}", values(&format!("{made}/ca.crt")))];
-    world.install(&all[0]);
-    let is_given = || {
-        let entry = registration(&world).webhooks?.into_iter().next()?;
-        let bundle = String::from_utf8(entry.client_config.ca_bundle?.0).expect("PEM");
-        Some(bundle.trim() == text(&format!("{made}/ca.crt")).trim())
-    };
-    for (values, expected) in [(&all[1], true), (&all[0], false)] {
-        // By it, helm takes over from volcheck what the API server is to trust.
-        world.upgrade(values, &["--force-conflicts"]);
-        until("the other authority", || (is_given() == Some(expected)).then_some(()));
-        until("a denial", || (!world.try_out("shop", &pod("trial", BAD)).is_success).then_some(()));
-    }
-    world.uninstall();
 }
 
 /// The API server shows who it is, and volcheck answers nobody else.
@@ -85,7 +62,7 @@ fn volcheck_answers_the_api_server_alone() {
     trial(&pod("trial", GOOD)).ok();
     assert!(trial(&pod("trial", BAD)).failed().contains("[sensitive-host-path]"));
     // With another name, the API server is somebody else.
-    world.install(&clients("front-proxy"));
+    world.upgrade(&clients("front-proxy"));
     let refused = until("a refusal", || Some(trial(&pod("trial", GOOD))).filter(|done| !done.is_success));
     assert!(refused.failed().contains("failed calling webhook"));
     world.uninstall();

@@ -37,9 +37,13 @@ program() {
 case "$module" in
     cert-manager)
         program cert-manager .
-        rm -rf "$folder/crds"
-        cp -r --no-preserve=mode "$(go list -mod=readonly -m -f '{{.Dir}}' "$name")/deploy/crds" "$folder/crds"
-        rm -f "$folder/crds/README.md"
+        if [ ! -d "$folder/crds" ]; then
+            go mod download "$name"
+            rm -rf "$folder/crds.new"
+            mkdir "$folder/crds.new"
+            cp "$(go list -mod=readonly -m -f '{{.Dir}}' "$name")"/deploy/crds/*.yaml "$folder/crds.new"
+            mv "$folder/crds.new" "$folder/crds"
+        fi
         ;;
     control-plane)
         program kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager

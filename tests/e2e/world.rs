@@ -185,16 +185,16 @@ impl World {
         if before.is_some_and(|before| mode(&before) != mode(values)) {
             self.uninstall();
         }
-        self.upgrade(values, &[]);
+        self.upgrade(values);
+        until("that the API server asks", || self.is_asked().then_some(()));
     }
 
-    /// The same, in the release that runs, if one does.
-    pub fn upgrade(&self, values: &str, flags: &[&str]) {
+    /// Installs the chart with these values, or another in its place, and waits until it is ready.
+    pub fn upgrade(&self, values: &str) {
         let file = self.file("values.yaml", values).display().to_string();
         let upgrade = ["upgrade", "--install", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file];
-        self.helm(&[&upgrade[..], &["--wait", "--timeout", "120s"], flags].concat()).ok();
+        self.helm(&[&upgrade[..], &["--wait", "--timeout", "120s"]].concat()).ok();
         *self.installed.lock().expect("a lock") = Some(values.to_owned());
-        until("that the API server asks", || self.is_asked().then_some(()));
     }
 
     /// Whether what volcheck denies in every mode but `off` is denied, or warned of.

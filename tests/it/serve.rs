@@ -186,6 +186,26 @@ fn a_thousand_connections_that_only_wait_leave_room_for_who_asks() {
 }
 
 #[test]
+fn large_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
+    let server = Server::start(&[]);
+    // More than there is room for.
+    let promise =
+        format!("{}Content-Length: 7000000\r\n\r\n{{", post("/validate?timeout=30s", "application/json"));
+    let promised: Vec<_> = (0..12)
+        .map(|_| {
+            let mut client = server.client();
+            client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
+            client.0.get_mut().flush().expect("sent");
+            client
+        })
+        .collect();
+    for _ in 0..20 {
+        assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+    }
+    drop(promised);
+}
+
+#[test]
 fn connections_beyond_the_limit_wait_and_are_not_reset() {
     let server = Server::start(&["--max-connections", "1"]);
     let mut first = server.client();
