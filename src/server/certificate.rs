@@ -11,11 +11,11 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
-use super::client::Clients;
 use super::metrics::Metrics;
 use crate::cluster::issue::{self, Validity};
 use crate::finding::digest;
@@ -57,17 +57,18 @@ impl Certificate {
     /// whatever isn't on its own host.
     pub(super) fn server_config(
         self: &Arc<Self>,
-        clients: Option<&Arc<Clients>>,
+        clients: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
         let builder =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let are_known = clients.is_some();
         let builder = match clients {
             None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients) as _),
+            Some(clients) => builder.with_client_cert_verifier(clients),
         };
         let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if clients.is_some() {
+        if are_known {
             // A resumed session would not show its certificate again.
             config.send_tls13_tickets = 0;
             config.session_storage = Arc::new(NoServerSessionStorage {});

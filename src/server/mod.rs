@@ -152,7 +152,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     };
     let clients = settings.clients.clone().map(Clients::load).transpose().map_err(anyhow::Error::msg)?;
     let clients = clients.map(Arc::new);
-    let tls = certificate.server_config(clients.as_ref())?;
+    let tls = certificate.server_config(clients.clone().map(|clients| clients as _))?;
     let policies = Policies::new(source)?;
     let listener = bind(settings.listen).await?;
     let admin = bind(settings.admin_listen).await?;
