@@ -22,6 +22,10 @@ impl Load {
         self.asked.load(Ordering::Relaxed)
     }
 
+    pub fn has_failed(&self) -> bool {
+        !self.failures.lock().expect("a lock").is_empty()
+    }
+
     /// Waits until so many more were asked.
     pub fn wait_for(&self, more: usize) {
         let enough = self.asked() + more;

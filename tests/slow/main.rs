@@ -100,8 +100,9 @@ fn a_roll_out_under_load_fails_no_request() {
 /// The negative control: the test above finds what it looks for.
 #[test]
 fn without_draining_a_roll_out_fails_requests() {
-    let (asked, failures) = roll_out("0.001", 4_000);
-    assert!(!failures.is_empty(), "none of {asked}");
+    // Whether a request meets a process that has just gone is chance; of some roll-outs one does.
+    let has_failed = |_| !roll_out("0.001", 1_000).1.is_empty();
+    assert!((0..10).any(has_failed));
 }
 
 #[test]
