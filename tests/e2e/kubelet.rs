@@ -41,7 +41,7 @@ pub struct Kubelet {
     namespace: String,
     /// The Pods' roots and logs.
     folder: PathBuf,
-    running: HashMap<String, Running>,
+    running: BTreeMap<String, Running>,
     started: u8,
 }
 
@@ -51,7 +51,7 @@ impl Kubelet {
         let node = json!({"metadata": {"name": "node"}});
         let node = serde_json::from_value(node).expect("a node");
         nodes.create(&PostParams::default(), &node).await.expect("a node");
-        Self { client, namespace: namespace.to_owned(), folder, running: HashMap::new(), started: 0 }
+        Self { client, namespace: namespace.to_owned(), folder, running: BTreeMap::new(), started: 0 }
     }
 
     /// Serves its Pods, for ever.

@@ -4,6 +4,8 @@
 //! one cluster, so they run one after the other: `tests/e2e/run.sh [TEST…]`.
 #![cfg(all(target_os = "linux", feature = "server"))]
 #![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
+#![allow(clippy::disallowed_methods, reason = "nothing is waited for without an end")]
+#![allow(clippy::print_stderr, reason = "what is left out is said")]
 
 mod cert_manager;
 mod control_plane;

@@ -1,6 +1,6 @@
 //! Tests over a corpus that lies beside the project: `VOLCHECK_SHARED` names its folder, and nothing here
 //! passes without it.
-#![allow(unreachable_pub, reason = "the modules of a test program are its own")]
+#![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
 
 #[path = "../it/admission.rs"]
 mod admission;

@@ -142,9 +142,11 @@ fn every_volume_of_the_oracle_is_in_the_model() {
     let mut differences = BTreeSet::new();
     for (row, access) in &oracle {
         match rows.get(row) {
-            None => drop(differences.insert(format!("missing: {}", row.join(" | ")))),
+            None => {
+                differences.insert(format!("missing: {}", row.join(" | ")));
+            }
             Some(own) if own != access => {
-                drop(differences.insert(format!("access {own:?}, not {access:?}: {}", row.join(" | "))));
+                differences.insert(format!("access {own:?}, not {access:?}: {}", row.join(" | ")));
             }
             Some(_) => {}
         }

@@ -1,6 +1,7 @@
 //! What takes long: roll-outs under load, overload, and a connection that was idle for long.
 #![cfg(all(unix, feature = "server"))]
 #![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
+#![allow(clippy::disallowed_methods, reason = "how long something took is said where it fails")]
 
 mod balancer;
 #[path = "../it/server.rs"]
