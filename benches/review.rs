@@ -20,17 +20,19 @@ fn text(name: &str) -> String {
     reviews::review(size)
 }
 
-const NAMES: [&str; 3] = ["5k", "60k", "1400k"];
+fn names() -> [&'static str; 3] {
+    reviews::SIZES.map(|(name, _)| name)
+}
 
 /// Passes over the JSON, and keeps nothing.
-#[divan::bench(args = NAMES)]
+#[divan::bench(args = names())]
 fn a_json(bencher: Bencher<'_, '_>, name: &str) {
     let text = text(name);
     bencher.counter(BytesCount::new(text.len())).bench(|| serde_json::from_str::<IgnoredAny>(&text));
 }
 
 /// The verdict, and the answer's text.
-#[divan::bench(args = NAMES)]
+#[divan::bench(args = names())]
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     let text = text(name);
     let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");

@@ -8,18 +8,9 @@ programs="$(tests/e2e/programs.sh control-plane)"
     cd tests/e2e/control-plane || exit
     CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags '-s -w' -o "$programs/pod-security" k8s.io/pod-security-admission/cmd/webhook
 )
-"$programs/etcd" --data-dir="$work/etcd" --unsafe-no-fsync --listen-client-urls=http://127.0.0.1:12381 \
-    --advertise-client-urls=http://127.0.0.1:12381 --listen-peer-urls=http://127.0.0.1:0 > "$work/etcd.log" 2>&1 &
-servers+=($!)
-openssl ecparam -name prime256v1 -genkey -noout -out "$work/accounts.key"
-openssl ec -in "$work/accounts.key" -pubout -out "$work/accounts.pub" 2> /dev/null
-echo 'admin-token,admin,1,"system:masters"' > "$work/tokens.csv"
-"$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:12381 --cert-dir="$work/pki" --bind-address=127.0.0.1 \
-    --secure-port=16444 --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24 \
-    --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$work/accounts.pub" \
-    --service-account-signing-key-file="$work/accounts.key" --token-auth-file="$work/tokens.csv" \
-    --authorization-mode=RBAC > "$work/kube-apiserver.log" 2>&1 &
-servers+=($!)
+. tests/e2e/api-server.sh
+api_server "$programs/etcd" "$programs/kube-apiserver" "$work" 12381 16444
+servers+=("${started[@]}")
 cat > "$work/admin.conf" <<END
 apiVersion: v1
 kind: Config
@@ -28,11 +19,7 @@ clusters: [{ name: it, cluster: { server: "https://127.0.0.1:16444", insecure-sk
 contexts: [{ name: it, context: { cluster: it, user: admin } }]
 users: [{ name: admin, user: { token: admin-token } }]
 END
-for ((tries = 0; tries < 600; tries++)); do
-    [ "$("$programs/kubectl" --kubeconfig "$work/admin.conf" get --raw /readyz 2> /dev/null)" = ok ] && break
-    sleep 0.1
-done
-[ "$tries" -lt 600 ] || { tail -5 "$work/kube-apiserver.log"; exit 1; }
+is_ready "$work" "$programs/kubectl" --kubeconfig "$work/admin.conf" || exit 1
 "$programs/kubectl" --kubeconfig "$work/admin.conf" create namespace shop > /dev/null
 # The level that forbids host paths.
 cat > "$work/pod-security.yaml" <<'END'

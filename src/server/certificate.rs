@@ -152,14 +152,18 @@ struct Texts {
 /// What stands in the files, and a number for it.
 fn read(cert: &Path, key: &Path) -> Result<(Texts, u64), String> {
     let text = |path: &Path| {
-        let name = path.display().to_string();
-        let bytes = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
-        Ok::<_, String>((name, bytes))
+        let bytes = contents(path)?;
+        Ok::<_, String>((path.display().to_string(), bytes))
     };
     let texts = Texts { cert: text(cert)?, key: text(key)? };
     let content = [&texts.cert.1, &texts.key.1].map(|bytes| String::from_utf8_lossy(bytes));
     let content = digest(&[&content[0], &content[1]]);
     Ok((texts, content))
+}
+
+/// What stands in a file.
+pub(super) fn contents(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// ring, by name: two providers in one program have no default.

@@ -1,6 +1,5 @@
 //! Clients that show who they are: by an authority in a file, read again when it changes, and by their names.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +19,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::ClientSettings;
-use super::certificate::provider;
+use super::certificate::{contents, provider};
 use super::metrics::Metrics;
 use crate::finding::digest;
 
@@ -40,7 +39,7 @@ struct Verifier(Arc<dyn ClientCertVerifier>);
 impl Clients {
     /// By the authorities that stand in the file now.
     pub(super) fn load(settings: ClientSettings) -> Result<Self, String> {
-        let text = read(&settings.ca);
+        let text = contents(&settings.ca);
         let seen = AtomicU64::new(content(&text));
         let verifier = ArcSwap::from_pointee(Verifier::parse(&settings.ca, &text?)?);
         Ok(Self { settings, verifier, seen })
@@ -48,7 +47,7 @@ impl Clients {
 
     /// Believes the authorities that stand in the file now, where they are others, and some; else those of before.
     pub(super) fn reload(&self, metrics: &Metrics) {
-        let text = read(&self.settings.ca);
+        let text = contents(&self.settings.ca);
         let content = content(&text);
         if content == self.seen.swap(content, Ordering::Relaxed) {
             return;
@@ -99,10 +98,6 @@ impl Verifier {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
         Ok(Self(verifier.map_err(|error| named(&error))?))
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// A number for what stands in a file, or for why it can't be read.

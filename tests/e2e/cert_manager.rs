@@ -2,7 +2,6 @@
 
 use std::process::Child;
 
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
@@ -44,10 +43,8 @@ fn cert_manager_s_certificates_are_served_trusted_and_renewed() {
     let file = |name: &str| {
         world.block(secrets.get("volcheck-tls")).expect("the Secret").data.expect("data")[name].clone()
     };
-    let hooks: Api<ValidatingWebhookConfiguration> = Api::all(world.client());
     let trusted = || {
-        let entries =
-            world.block(hooks.get("volcheck")).expect("the registration").webhooks.expect("entries");
+        let entries = registration(&world).webhooks.expect("entries");
         entries.into_iter().map(|entry| entry.client_config.ca_bundle).collect::<Vec<_>>()
     };
     let (cert, authority) = (file("tls.crt"), file("ca.crt"));

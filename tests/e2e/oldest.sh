@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/delivery/lib.sh
+. tests/e2e/api-server.sh
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 programs="$(tests/e2e/programs.sh control-plane)"
 oldest="$(tests/e2e/programs.sh oldest)"
@@ -18,24 +19,11 @@ esac
 
 work="$(mktemp -d)"
 trap 'kill $(jobs -p) 2> /dev/null || true; wait; rm -rf "$work"' EXIT
-"$programs/etcd" --data-dir="$work/etcd" --unsafe-no-fsync --listen-client-urls=http://127.0.0.1:12379 \
-    --advertise-client-urls=http://127.0.0.1:12379 --listen-peer-urls=http://127.0.0.1:0 > "$work/etcd.log" 2>&1 &
-openssl ecparam -name prime256v1 -genkey -noout -out "$work/accounts.key"
-openssl ec -in "$work/accounts.key" -pubout -out "$work/accounts.pub" 2> /dev/null
-echo 'admin-token,admin,1,"system:masters"' > "$work/tokens.csv"
-"$oldest/kube-apiserver" --etcd-servers=http://127.0.0.1:12379 --cert-dir="$work/pki" --bind-address=127.0.0.1 \
-    --secure-port=16443 --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24 \
-    --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$work/accounts.pub" \
-    --service-account-signing-key-file="$work/accounts.key" --token-auth-file="$work/tokens.csv" \
-    --authorization-mode=RBAC > "$work/kube-apiserver.log" 2>&1 &
+api_server "$programs/etcd" "$oldest/kube-apiserver" "$work" 12379 16443
 kubectl=("$programs/kubectl" --server=https://127.0.0.1:16443 --certificate-authority="$work/pki/apiserver.crt" --token=admin-token
     --tls-server-name=kubernetes)
 export KUBECONFIG=/dev/null HOME="$work"
-for ((tries = 0; tries < 600; tries++)); do
-    [ "$("${kubectl[@]}" get --raw /readyz 2> /dev/null)" = ok ] && break
-    sleep 0.1
-done
-[ "$tries" -lt 600 ] || { tail -20 "$work/kube-apiserver.log"; "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
+is_ready "$work" "${kubectl[@]}" || { "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
 "${kubectl[@]}" create namespace volcheck > /dev/null
 # The controllers would make it.
 "${kubectl[@]}" create serviceaccount default --namespace volcheck > /dev/null
