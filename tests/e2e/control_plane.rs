@@ -70,7 +70,8 @@ impl ControlPlane {
             &folder,
             "audit.yaml",
             "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n  \
-             verbs: [create, update, patch]\n",
+             verbs: [create, update, patch]\n- level: Metadata\n  verbs: [get]\n  resources: \
+             [{group: admissionregistration.k8s.io}]\n",
         );
         fs::create_dir(folder.join(STATIC)).expect("a folder");
         let configuration = format!(

@@ -348,6 +348,25 @@ fn subresources_that_carry_a_pod_are_judged_known_or_not() {
     assert_eq!(scale.answer.audit_annotations()["volcheck-unjudged"], "deployments/scale");
 }
 
+/// With `matchPolicy: Equivalent` the object comes in the version that is registered; a later Kubernetes may have one more.
+#[test]
+fn a_kind_is_judged_in_whatever_version_it_is_asked_about() {
+    let rules = secrets();
+    let judged = |asked: &str, sent: Value| {
+        let mut object = deployment(&bad());
+        object["apiVersion"] = asked.into();
+        let decision = Request::new("CREATE", object).with("requestKind", sent).answer(&rules);
+        decision.answer.audit_annotations()["volcheck-rules"].clone()
+    };
+    let old = json!({"group": "extensions", "version": "v1beta1", "kind": "Deployment"});
+    for asked in ["apps/v1", "apps/v1beta2", "apps/v3"] {
+        assert_eq!(judged(asked, old.clone()), "sensitive-host-path", "{asked}");
+    }
+    let mut later = bad();
+    later["apiVersion"] = "v2".into();
+    assert_eq!(Request::new("CREATE", later).answer(&rules).outcome, Outcome::Deny);
+}
+
 #[test]
 fn an_ephemeral_container_that_reaches_the_node_is_new() {
     let rules =
