@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The webhook beside a bare server of the same crates, which reads the same reviews and answers a constant; and beside the
-# Pod Security webhook of Kubernetes, where that is asked for.
+# The webhook beside a bare server of the same crates, which reads the same reviews and answers a constant; beside the
+# same one when it answers each review's uid, as it must; and beside the Pod Security webhook of Kubernetes, where that is
+# asked for.
 #
 #   benches/webhook.sh [SECONDS] [pod-security]
 #
@@ -23,13 +24,13 @@ target/release/volcheck serve --listen 127.0.0.1:11250 --admin-listen 127.0.0.1:
 servers+=($!)
 target/release/examples/bare 127.0.0.1:11252 "${pair[@]}" &
 servers+=($!)
-names=(volcheck bare)
-ports=(11250 11252)
-ids=("${servers[@]}")
+names=(volcheck bare bare-uid)
+ends=(11250/validate 11252/validate 11252/uid)
+ids=("${servers[@]}" "${servers[1]}")
 if [ "${2:-}" = pod-security ]; then
     . benches/webhook/pod-security.sh
     names+=(pod-security)
-    ports+=(11253)
+    ends+=(11253/validate)
     ids+=("$peer")
 fi
 sleep 1
@@ -40,7 +41,7 @@ for size in 5k 60k 1400k; do
         for at in "${!names[@]}"; do
             threads=$((connections < 2 ? 1 : 2))
             figures="$(REVIEW="$work/$size.json" wrk --threads "$threads" --connections "$connections" --duration "${seconds}s" \
-                --timeout 10s --script benches/webhook/ask.lua "https://127.0.0.1:${ports[at]}/validate" | grep '^figures')"
+                --timeout 10s --script benches/webhook/ask.lua "https://127.0.0.1:${ends[at]}" | grep '^figures')"
             read -r _ rate p50 p99 p999 failures <<< "$figures"
             memory="$(awk '/VmRSS/ { print int($2 / 1024) }' "/proc/${ids[at]}/status")"
             printf '%-7s %-12s %-13s %10s %8s %8s %8s %9s %8s\n' "$size" "$connections" "${names[at]}" "$rate" "$p50" \

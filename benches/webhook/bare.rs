@@ -1,4 +1,5 @@
-//! What a webhook can't do without: a server of the same crates that reads each review and answers a constant.
+//! What a webhook can't do without: a server of the same crates that reads each review and answers a constant at
+//! `/validate`; and at `/uid`, what the API server would take, which is the uid of the review back.
 //!
 //! `bare ADDRESS CERT KEY`; `bare FOLDER` writes the reviews.
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::routing::post;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -21,6 +22,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -54,8 +56,17 @@ async fn serve(address: &str, cert: &str, key: &str) -> anyhow::Result<()> {
         std::hint::black_box(body.len());
         ([(header::CONTENT_TYPE, "application/json")], ANSWER)
     };
+    let answer = |body: Bytes| async move {
+        let review: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let answer = json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "response": {"uid": review["request"]["uid"], "allowed": true}
+        });
+        Ok::<_, StatusCode>(([(header::CONTENT_TYPE, "application/json")], answer.to_string()))
+    };
     let limit = axum::extract::DefaultBodyLimit::max(7 << 20);
-    let router = Router::new().route("/validate", post(read)).layer(limit);
+    let router = Router::new().route("/validate", post(read)).route("/uid", post(answer)).layer(limit);
     let listener = TcpListener::bind(address).await?;
     loop {
         let (stream, _) = listener.accept().await?;
