@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use serde_json::Value;
 use volcheck::report::Format;
 use volcheck::rules::{self, Group};
 
@@ -57,6 +58,7 @@ fn generate(check: bool) -> Result<(), String> {
     put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
     put("docs/formats.md", formats()?)?;
     put("charts/volcheck/README.md", chart()?)?;
+    put("charts/volcheck/values.schema.json", chart_schema()?)?;
     put("docs/first.svg", picture()?)?;
     put("README.md", readme(&table)?)?;
     if stale.is_empty() {
@@ -173,6 +175,21 @@ fn chart() -> Result<String, String> {
         table.push_str(&format!("| `{name}` | {default} | {} |\n", text.replace('|', "\\|")));
     }
     between(&page("charts/volcheck/README.md")?, "values", &table)
+}
+
+/// The schema of the chart's values, with that of a policy in it, so that Helm refuses what volcheck couldn't read.
+fn chart_schema() -> Result<String, String> {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
+    let mut schema = parse(&page("charts/volcheck/values.schema.json")?)?;
+    let mut policy = parse(&volcheck::policy::schema())?;
+    schema["$defs"] = policy["$defs"].take();
+    let policy = policy.as_object_mut().ok_or("a schema is an object")?;
+    // The chart says the version where the values don't.
+    for key in ["$defs", "$schema", "required", "title"] {
+        policy.remove(key);
+    }
+    schema["properties"]["policy"] = Value::Object(std::mem::take(policy));
+    Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
 }
 
 /// The README with its generated parts: the table of rules, and the output of its first command.

@@ -27,6 +27,16 @@ refused 'replicas' "${ca[@]}" --set replicas=0
 refused 'certs.caBundle is for certs.mode=secret' --set certs.caBundle=x
 refused 'clients.names is for clients.caBundle' --set 'clients.names={kube-apiserver}'
 refused "is the kubelet's" --set hostNetwork=true
+refused 'certs.issuerRef is for certs.mode=cert-manager' --set certs.issuerRef.name=internal
+refused 'are the same' --set port=8081
+refused 'none holds for a Pod' --set hostNetwork=true --set port=10443 --set networkPolicy.enabled=true
+refused 'in kube-system' --set resourceQuota=true --namespace kube-system
+refused 'no Service can have the name `1e5`' --set-string fullnameOverride=1e5
+# What volcheck could not read when it starts again.
+refused 'rulez' --set policy.rulez.x=error
+refused 'writable-hostpath' --set policy.rules.writable-hostpath=error
+refused '/policy/modes/shop' --set policy.modes.shop=enforce
+refused '/policy/exemptions/0' --set 'policy.exemptions[0].reason=why'
 refused 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
 
 check "volcheck's own rules"
@@ -56,4 +66,27 @@ chart --set networkPolicy.enabled=true --set-file "clients.caBundle=$work/certs/
 venv pyyaml==6.0.4
 python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
 "$VOLCHECK" policy check "$work/volcheck.yaml"
+
+check 'what YAML 1.1 takes for booleans, and a chart of charts'
+mkdir -p "$work/platform/charts"
+cp -r charts/volcheck "$work/platform/charts/"
+printf 'apiVersion: v2\nname: platform\nversion: 1.0.0\n' > "$work/platform/Chart.yaml"
+printf 'version: 1\nmodes: { "no": "off", shop: "off", audited: audit }\n' > "$work/own.yaml"
+{
+    printf 'volcheck:\n  enabled: true\n  mode: off\n  policy:\n'
+    "$VOLCHECK" policy show --flat --policy "$work/own.yaml" | sed 's/^/    /'
+} > "$work/values.yaml"
+helm template 1234 "$work/platform" --namespace 5678 -f "$work/values.yaml" --set volcheck.fullnameOverride=volcheck \
+    > "$work/platform.yaml"
+python3 - "$work/platform.yaml" "$work/flat.yaml" << 'EOF'
+import pathlib, sys, yaml
+for one in yaml.safe_load_all(pathlib.Path(sys.argv[1]).read_text()):
+    labels = one["metadata"]["labels"]
+    assert labels["app.kubernetes.io/instance"] == "1234", labels
+    assert "namespace" not in one["metadata"] or one["metadata"]["namespace"] == "5678", one["metadata"]
+    if one["kind"] == "ConfigMap":
+        pathlib.Path(sys.argv[2]).write_text(one["data"]["volcheck.yaml"])
+EOF
+[ "$("$VOLCHECK" policy show --policy "$work/flat.yaml" | sed -n '/^modes:/,/^[^ m]/p' | grep '^ ')" = \
+    "$(printf "  '*': \"off\"\n  audited: audit\n  \"no\": \"off\"\n  shop: \"off\"")" ] || fail 'the modes are others'
 echo 'chart: all as it should be'

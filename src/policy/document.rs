@@ -15,7 +15,7 @@ use super::exemption::unreachable_path;
 use super::profile::Profile;
 use crate::finding::{Access, Severity};
 use crate::model::{CustomKind, PathPattern};
-use crate::rules::{Entry, EntryClass, HostPathType};
+use crate::rules::{self, Entry, EntryClass, HostPathType};
 
 /// A volcheck policy.
 #[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
@@ -30,6 +30,7 @@ pub(super) struct Document {
     /// Packs (`node-agents`) and files, relative to this one; a later one wins, this document last.
     pub(super) extends: Vec<String>,
     /// By rule, a severity or `off`, or a mapping with `severity` and `options`; `"*"` is every rule.
+    #[schemars(transform = with_rule_names)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// What the policy says of paths of the node.
     pub(super) host_paths: HostPaths,
@@ -54,6 +55,12 @@ pub(super) struct Document {
     pub(super) controllers: Vec<String>,
     /// What holds for `volcheck lint` alone.
     pub(super) lint: LintSection,
+}
+
+fn with_rule_names(schema: &mut Schema) {
+    let ids = rules::ALL.iter().map(|rule| rule.meta().id).filter(|id| !rules::cannot_be_excused(id));
+    let names: Vec<&str> = std::iter::once("*").chain(ids).collect();
+    schema.insert("propertyNames".to_owned(), serde_json::json!({ "enum": names }));
 }
 
 fn version_schema(_: &mut SchemaGenerator) -> Schema {
@@ -178,8 +185,9 @@ pub(super) struct LintSection {
 }
 
 /// What admission does in a namespace. It can only weaken what the severities say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = with_false)]
 pub enum Mode {
     /// Errors deny.
     #[default]
@@ -190,6 +198,46 @@ pub enum Mode {
     Audit,
     /// Nothing is judged.
     Off,
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ModeVisitor)
+    }
+}
+
+struct ModeVisitor;
+
+impl Visitor<'_> for ModeVisitor {
+    type Value = Mode;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deny, warn, audit or off")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Mode, E> {
+        match word {
+            "deny" => Ok(Mode::Deny),
+            "warn" => Ok(Mode::Warn),
+            "audit" => Ok(Mode::Audit),
+            "off" => Ok(Mode::Off),
+            word => Err(E::unknown_variant(word, &["deny", "warn", "audit", "off"])),
+        }
+    }
+
+    /// What Helm makes of `off`: it reads YAML 1.1.
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Mode, E> {
+        match value {
+            false => Ok(Mode::Off),
+            true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
+        }
+    }
+}
+
+fn with_false(schema: &mut Schema) {
+    if let Some(words) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
+        words.push(serde_json::json!({ "description": "`off`, as YAML 1.1 reads it.", "const": false }));
+    }
 }
 
 /// What admission does with workloads that make Pods.

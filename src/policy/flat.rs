@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Level, Policy};
 use crate::finding::digest;
@@ -70,6 +71,50 @@ impl Policy {
     }
 }
 
+/// The lines of a value in block style.
+fn lines(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            map.iter().flat_map(|(key, value)| entry(key, value)).collect()
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let marked = |(index, line)| format!("{}{line}", if index == 0 { "- " } else { "  " });
+            items.iter().flat_map(|item| lines(item).into_iter().enumerate().map(marked)).collect()
+        }
+        scalar => vec![flow(scalar)],
+    }
+}
+
+fn entry(key: &str, value: &Value) -> Vec<String> {
+    let key = flow(&key.into());
+    let inner = lines(value);
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let inner = inner.into_iter().map(|line| format!("  {line}"));
+            std::iter::once(format!("{key}:")).chain(inner).collect()
+        }
+        Value::Array(items) if !items.is_empty() => std::iter::once(format!("{key}:")).chain(inner).collect(),
+        _ => vec![format!("{key}: {}", inner.concat())],
+    }
+}
+
+/// A value in one line; in quotes where a reader of YAML 1.1, as Helm is one, would take it for a boolean: `no` is a
+/// namespace, and `off` a mode.
+fn flow(value: &Value) -> String {
+    const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+    let plain = match value.as_str() {
+        Some(text) if !BOOLEANS.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+            serde_yaml::to_string(text).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    match plain.trim_end() {
+        // What is JSON is YAML, too.
+        plain if plain.is_empty() || plain.contains('\n') => value.to_string(),
+        plain => plain.to_owned(),
+    }
+}
+
 struct Out {
     text: String,
     with_origins: bool,
@@ -85,9 +130,9 @@ impl Out {
     }
 
     fn value(&mut self, key: &str, value: &impl Serialize) {
-        let mut map = serde_json::Map::new();
-        map.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
-        self.text.push_str(&serde_yaml::to_string(&map).unwrap_or_default());
+        for line in entry(key, &serde_json::to_value(value).unwrap_or_default()) {
+            let _ = writeln!(self.text, "{line}");
+        }
     }
 
     fn filled<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
@@ -96,7 +141,7 @@ impl Out {
         }
     }
 
-    /// A list, each item in one line: what is JSON is YAML, too.
+    /// A list, each item with its origin above it.
     fn list<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
         let indent = key.len() - key.trim_start().len();
         let _ = match items.is_empty() {
@@ -109,8 +154,7 @@ impl Out {
                 let _ = writeln!(self.text, "{:indent$}# {origin}", "");
             }
             let item = serde_json::to_value(item).unwrap_or_default();
-            let yaml = serde_yaml::to_string(&[item]).unwrap_or_default();
-            for line in yaml.lines() {
+            for line in lines(&Value::Array(vec![item])) {
                 let _ = writeln!(self.text, "{:indent$}{line}", "");
             }
         }

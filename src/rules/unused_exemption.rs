@@ -45,7 +45,7 @@ const META: Meta = Meta {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("it is about the policy, which the webhook reports in its metrics"),
+    lint_only: Some("it is about the policy, no object: `volcheck lint` with the same policy says it"),
     source: include_str!("unused_exemption.rs"),
 };
 

@@ -124,7 +124,7 @@ pub(super) struct Metrics {
     evaluations: Histogram,
     bytes: Histogram,
     in_flight: Gauge,
-    registered: Gauge,
+    registered: Family<[(&'static str, &'static str); 0], Gauge>,
     connections: Gauge,
     not_after: Family<RoleLabel, Gauge>,
 }
@@ -145,7 +145,7 @@ impl Metrics {
             evaluations: histogram(),
             bytes: Histogram::new(SIZES),
             in_flight: Gauge::default(),
-            registered: Gauge::default(),
+            registered: Family::default(),
             connections: Gauge::default(),
             not_after: Family::default(),
         };
@@ -263,7 +263,7 @@ impl Metrics {
 
     /// What the last look at the registration found.
     pub(super) fn registered(&self, is_registered: bool) {
-        self.registered.set(is_registered.into());
+        self.registered.get_or_create(&[]).set(is_registered.into());
     }
 
     /// A review of so many bytes has been read.
@@ -329,4 +329,17 @@ impl Drop for Open {
 
 fn known(words: &[&'static str], text: &str) -> &'static str {
     words.iter().find(|word| **word == text).copied().unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_it_is_registered_is_said_where_it_registers_itself() {
+        let metrics = Metrics::new();
+        assert!(!metrics.text("0").contains("\nvolcheck_registered"));
+        metrics.registered(true);
+        assert!(metrics.text("0").contains("\nvolcheck_registered 1\n"), "{}", metrics.text("0"));
+    }
 }

@@ -14,7 +14,7 @@ mod metrics;
 mod policy;
 mod room;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -204,7 +204,15 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{address} can't be listened on"))
+    let mut bound = TcpListener::bind(address).await;
+    // A node without IPv6 has no address for both families.
+    if let (Err(_), SocketAddr::V6(v6)) = (&bound, address)
+        && v6.ip().is_unspecified()
+        && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err()
+    {
+        bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+    }
+    bound.with_context(|| format!("{address} can't be listened on"))
 }
 
 /// Ends when all connections have gone and no new one comes, and at the latest when the time to drain is over: a

@@ -32,6 +32,8 @@ pub struct Span {
 pub struct TextError {
     /// What is wrong, in one clause.
     pub message: String,
+    /// What to do.
+    pub help: &'static str,
     /// Where, in bytes of the file.
     pub at: usize,
     /// The same, in lines from 1.
@@ -39,6 +41,8 @@ pub struct TextError {
     /// The same, in characters of that line from 1.
     pub column: usize,
 }
+
+const ENCODE: &str = "save it as UTF-8";
 
 /// A manifest: its name, as given by whoever asked, and its text.
 #[derive(Debug)]
@@ -58,7 +62,8 @@ impl File {
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, TextError> {
         if bytes.len() > MAX_FILE_BYTES {
             let message = format!("larger than {} MiB", MAX_FILE_BYTES >> 20);
-            return Err(TextError { message, at: 0, line: 1, column: 1 });
+            let help = "give it in several parts; of a cluster, namespace by namespace";
+            return Err(TextError { message, help, at: 0, line: 1, column: 1 });
         }
         let text = match bytes.as_slice() {
             [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
@@ -70,7 +75,7 @@ impl File {
                 let column =
                     1 + characters(&before[memchr::memrchr(b'\n', before).map_or(0, |end| end + 1)..]);
                 let message = format!("not UTF-8: byte 0x{:02X} at {at}", error.as_bytes()[at]);
-                TextError { message, at, line, column }
+                TextError { message, help: ENCODE, at, line, column }
             })?,
         };
         Ok(Self { path: path.into(), text, lines: OnceLock::new(), blocks: OnceLock::new() })
@@ -151,7 +156,9 @@ fn characters(bytes: &[u8]) -> usize {
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TextError> {
-    let error = |message: &str, at| Err(TextError { message: message.to_owned(), at, line: 1, column: 1 });
+    let error = |message: &str, at| {
+        Err(TextError { message: message.to_owned(), help: ENCODE, at, line: 1, column: 1 })
+    };
     if !bytes.len().is_multiple_of(2) {
         return error("not UTF-16: half a unit at the end", bytes.len() + 1);
     }
@@ -168,6 +175,12 @@ mod tests {
         let file = File::decode("f", text.as_bytes().to_vec()).expect("text");
         let span = file.span(range);
         (span.start.line, span.start.column, span.end.column)
+    }
+
+    #[test]
+    fn what_is_too_large_is_to_be_parted() {
+        let error = File::decode("f", vec![b' '; MAX_FILE_BYTES + 1]).expect_err("too large");
+        assert!(error.message.contains("256 MiB") && error.help.contains("several parts"), "{error:?}");
     }
 
     #[test]

@@ -186,6 +186,12 @@ impl World {
             self.uninstall();
         }
         self.upgrade(values);
+        if values.contains("mode: self") {
+            // As the documentation says it.
+            let is_there = "--for=jsonpath={.webhooks[0].name}=validate.volcheck.io";
+            let registration = "validatingwebhookconfiguration/volcheck";
+            self.kubectl(&["wait", is_there, "--timeout=2m", registration]).ok();
+        }
         until("that the API server asks", || self.is_asked().then_some(()));
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use volcheck::finding::Severity;
 use volcheck::policy::{Level, Mode, Overrides, Policy, PolicyError, Profile};
 
-use crate::support::{folder, lint, policy, root};
+use crate::support::{folder, is_by_schema, lint, policy, root};
 
 fn load(folder: &Path) -> Result<Policy, PolicyError> {
     Policy::load(&folder.join("volcheck.yaml"), &Overrides::default())
@@ -476,31 +476,41 @@ fn custom_kinds_are_read_where_the_policy_says_and_guessed_only_where_it_lets() 
 
 #[test]
 fn the_schema_knows_the_policies_of_the_project() {
-    let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let read = |path: &Path| -> serde_json::Value {
-        let text = fs::read_to_string(path).expect("a policy");
-        let tree = volcheck::source::Tree::parse(&text, 0..text.len()).expect("YAML").expect("a document");
-        volcheck::source::decode(&tree, tree.root()).expect("JSON")
-    };
+    let read = |path: &Path| fs::read_to_string(path).expect("a policy");
     for name in ["none", "recommended", "baseline", "restricted"] {
-        let value = read(&root().join("policies").join(format!("{name}.yaml")));
-        assert!(
-            validator.is_valid(&value),
-            "{name}: {:?}",
-            validator.iter_errors(&value).collect::<Vec<_>>()
-        );
+        assert!(is_by_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
     }
-    let agents = &read(&root().join("policies/node-agents.yaml"))["agents"];
+    let packs: serde_json::Value =
+        serde_yaml::from_str(&read(&root().join("policies/node-agents.yaml"))).expect("YAML");
+    let agents = &packs["agents"];
     for (name, agent) in agents.as_object().expect("agents") {
         let value = serde_json::json!({"version": 1, "exemptions": agent["exemptions"]});
-        assert!(validator.is_valid(&value), "{name}");
+        assert!(is_by_schema(&value.to_string()), "{name}");
     }
-    for wrong in ["version: 2", "version: 1\nrulez: {}", "version: 1\nexemptions: [{rules: a}]", "rules: {}"]
-    {
-        let folder = folder(&[("volcheck.yaml", wrong)]);
-        assert!(!validator.is_valid(&read(&folder.path().join("volcheck.yaml"))), "{wrong}");
+    for wrong in [
+        "version: 2",
+        "version: 1\nrulez: {}",
+        "version: 1\nrules: {writable-hostpath: error}",
+        "version: 1\nmodes: {shop: enforce}",
+        "version: 1\nexemptions: [{rules: a}]",
+        "rules: {}",
+    ] {
+        assert!(!is_by_schema(wrong), "{wrong}");
     }
+}
+
+/// Helm reads YAML 1.1, and writes what it reads: `off` and `no` are booleans to it.
+#[test]
+fn what_another_yaml_takes_for_a_boolean_is_read_and_written() {
+    let own = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
+    assert_eq!((own.mode("shop"), own.mode("no"), own.mode("other")), (Mode::Off, Mode::Off, Mode::Deny));
+    assert!(
+        own.text(false).contains("\nmodes:\n  \"no\": \"off\"\n  shop: \"off\"\n"),
+        "{}",
+        own.text(false)
+    );
+    let wrong = problems(&[("volcheck.yaml", "version: 1\nmodes: {shop: true}\n")]);
+    assert_eq!(wrong, [(2, 15, "expected deny, warn, audit or off, found the boolean `true`".to_owned())]);
 }
 
 const RICH: &str = "version: 1

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use volcheck::cli::manifest::{self, Lint, Outcome, Role};
 use volcheck::finding::Severity;
@@ -143,8 +144,19 @@ pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
+/// Whether the schema, by which editors and Helm go, takes a policy.
+pub fn is_by_schema(text: &str) -> bool {
+    static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
+        jsonschema::validator_for(&schema).expect("a schema")
+    });
+    let tree = volcheck::source::Tree::parse(text, 0..text.len()).expect("YAML").expect("a document");
+    VALIDATOR.is_valid(&volcheck::source::decode(&tree, tree.root()).expect("JSON"))
+}
+
 /// The policy of one text.
 pub fn policy(text: &str) -> Policy {
+    assert!(is_by_schema(text), "the schema refuses {text}");
     let folder = folder(&[("volcheck.yaml", text)]);
     let policy = Policy::load(&folder.path().join("volcheck.yaml"), &Overrides::default());
     policy.unwrap_or_else(|error| panic!("{error:?}"))

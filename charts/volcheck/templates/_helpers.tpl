@@ -1,12 +1,16 @@
 {{- define "volcheck.fullname" -}}
 {{- $name := .Release.Name -}}
 {{- if not (contains "volcheck" $name) }}{{ $name = printf "%s-volcheck" $name }}{{ end -}}
-{{- .Values.fullnameOverride | default $name | trunc 50 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride | default $name | trunc 50 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "no Service can have the name `%s`: `fullnameOverride` gives another" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{- define "volcheck.selector" -}}
 app.kubernetes.io/name: volcheck
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "volcheck.labels" -}}
@@ -22,6 +26,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The mode of namespaces of which the policy says nothing; YAML 1.1, which Helm reads, takes `off` for a boolean. */}}
+{{- define "volcheck.mode" -}}
+{{- $modes := .Values.policy.modes | default dict -}}
+{{- ternary (get $modes "*") .Values.mode (hasKey $modes "*") | toString | replace "false" "off" -}}
+{{- end -}}
+
 {{/* The policy: the mode of all namespaces is the chart's where the policy says none. */}}
 {{- define "volcheck.policy" -}}
 {{- $policy := deepCopy .Values.policy -}}
@@ -31,7 +41,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 {{- $modes := $policy.modes | default dict -}}
-{{- if not (hasKey $modes "*") }}{{ $modes = set $modes "*" .Values.mode }}{{ end -}}
+{{- if not (hasKey $modes "*") }}{{ $modes = set $modes "*" (include "volcheck.mode" .) }}{{ end -}}
 {{- $_ := set $policy "modes" $modes -}}
 {{- $_ := set $policy "version" ($policy.version | default 1) -}}
 {{- toYaml $policy -}}
@@ -53,7 +63,7 @@ clientConfig:
   caBundle: {{ $root.Values.certs.caBundle | b64enc }}
   {{- end }}
   service:
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ $root.Release.Namespace | quote }}
     name: {{ include "volcheck.fullname" $root }}
     path: {{ $path }}
     port: 443

@@ -94,7 +94,7 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, role: &Role) -> Outcome
             let at = Position { line: error.line, column: error.column, offset: error.at };
             let finding =
                 Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
-                    .help("save it as UTF-8");
+                    .help(error.help);
             let primary = Some(Span { start: at, end: at });
             let place = Place { primary, ..Place::of_file(name) };
             outcome.errors.push(Located::new(finding, place));
