@@ -202,7 +202,7 @@ fn a_stricter_policy_lets_what_is_there_change_but_not_get_worse() {
     world.apply("blind", &deployment("old", GOOD, "Directory")).ok();
 
     // One that can't be used changes nothing.
-    let wrong = VALUES.replace("blind: \"off\"}", "blind: deny}\n  workloadMode: maybe");
+    let wrong = VALUES.replace("blind: \"off\"}", "blind: deny}\n  hostPaths: {allow: [{path: srv}]}");
     let file = world.file("wrong.yaml", &wrong).display().to_string();
     world.helm(&["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file]).ok();
     until("the failure to be counted", || {
