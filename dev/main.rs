@@ -95,7 +95,9 @@ fn one_verdict() -> String {
         }
     }
     out.push_str(
-        "\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n",
+        "\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n\n\
+         A manifest's owner reference is believed, so that Pods as `kubectl get` prints them count as their workload's. Anybody\n\
+         may write one: the webhook believes it of the controllers of Kubernetes and of those that the policy names.\n",
     );
     out
 }

@@ -10,9 +10,9 @@ mod request;
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Case, Judged, judge};
+use crate::engine::{Judged, judge};
 use crate::finding::{Finding, Severity};
-use crate::model::{Body, FieldError, Origin, printable, read_built_in};
+use crate::model::{Body, FieldError, Object, Origin, Workload, printable, read_built_in};
 use crate::policy::{Date, Mode, Policy, WorkloadMode};
 use answer::Status;
 use ratchet::Before;
@@ -244,24 +244,37 @@ fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Term
     if is_update && request.is_going() {
         return Verdict::default();
     }
-    let (judged, is_workload) = match judged(request, object, terms) {
-        Ok(judged) => judged,
+    let policy = terms.policy;
+    let mut object = match read(request, object, policy) {
+        Ok(Some(object)) => object,
+        // Other kinds end in Pods, which are judged when they come.
+        Ok(None) => return Verdict::default(),
         Err(error) => return Verdict::of_unreadable(&error, mode, terms.endpoint),
     };
     // The Pods of a workload are denied when they come.
+    let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
     let is_advised = match is_workload {
-        true => terms.policy.workload_mode == WorkloadMode::Warn,
+        true => policy.workload_mode == WorkloadMode::Warn,
         false => terms.endpoint == Endpoint::Advise,
     };
     let mode = if is_advised && mode == Mode::Deny { Mode::Warn } else { mode };
-    let before = request.old_object().filter(|_| is_update);
+    let mut judged = judge(&object, policy, terms.today);
     // What can't be read before has no findings: all of them are new.
-    let before = before.and_then(|old| Some(Before::of(self::judged(request, old, terms).ok()?.0)));
-    let (new, known) = before.unwrap_or_default().split(&judged.findings);
-    let is_error = |finding: &&&Finding| finding.severity == Severity::Error;
+    let old = request.old_object().filter(|_| is_update);
+    let old = old.and_then(|old| read(request, old, policy).ok().flatten());
+    let (mut new, known) = match &old {
+        Some(old) => Before::of(judge(old, policy, terms.today)).split(&mut judged),
+        None => (std::mem::take(&mut judged.findings), Vec::new()),
+    };
+    if let Some(old) = &old
+        && object.keep_added_containers(old)
+    {
+        ratchet::add_reached(&mut new, judge(&object, policy, terms.today).findings);
+    }
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let mut annotations = BTreeMap::new();
     let mut status = None;
-    let errors: Vec<&Finding> = new.iter().filter(is_error).copied().collect();
+    let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
     if mode == Mode::Deny && !errors.is_empty() {
         if request.is_mirror_pod() {
             annotations.insert("volcheck-mirror-pod", "true".to_owned());
@@ -275,32 +288,32 @@ fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Term
     };
     let is_denied = status.is_some();
     let mut warned: Vec<&Finding> = new
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Warning || (is_error(&finding) && !is_denied))
-        .chain(known.into_iter().filter(|finding| finding.severity >= Severity::Warning))
+        .iter()
+        .filter(|finding| finding.severity == Severity::Warning || (is_error(finding) && !is_denied))
+        .chain(known.iter().filter(|finding| finding.severity >= Severity::Warning))
         .collect();
     let warnings = match mode {
         Mode::Deny | Mode::Warn => answer::warnings(&mut warned),
         Mode::Audit | Mode::Off => Vec::new(),
     };
+    judged.findings = new;
+    judged.findings.extend(known);
     Verdict { status, warnings, annotations, ratcheted, is_error: false, judged }
 }
 
-/// What is found in an object of the request, and whether it is a workload, whose Pods come later.
-fn judged<'a>(
+/// An object of the request, where it is of a kind that is judged here.
+fn read<'a>(
     request: &Request<'a>,
     object: Json<'a>,
-    terms: &Terms<'_>,
-) -> Result<(Judged, bool), FieldError> {
-    let policy = terms.policy;
+    policy: &Policy,
+) -> Result<Option<Object<'a>>, FieldError> {
     let meta = request.type_of(object)?;
     let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
-    let Some(object) = read_built_in(object, &meta, namespace, Origin::Admission) else {
-        // Other kinds end in Pods, which are judged when they come.
-        return Ok((Judged::default(), false));
-    };
-    let object = object?;
-    let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
-    let case = Case { today: terms.today, believes_owner: request.is_by_controller(policy) };
-    Ok((judge(&object, policy, case), is_workload))
+    let Some(object) = read_built_in(object, &meta, namespace, Origin::Admission) else { return Ok(None) };
+    let mut object = object?;
+    if !request.is_by_controller(policy) {
+        // Anybody may write an owner reference.
+        object.workload = Workload::itself(&object.id);
+    }
+    Ok(Some(object))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::Judged;
+use crate::engine::{Judged, keep_worst_of_families};
 use crate::finding::{Access, Finding, Fingerprint};
 
 /// What a finding is about: its rule, its volume and its path.
@@ -29,7 +29,12 @@ impl Before {
 
     /// The findings that are new, and those that were there: each as often as it was, by the same container, or by
     /// no container any more, and with the same access or more.
-    pub(super) fn split<'f>(&mut self, findings: &'f [Finding]) -> (Vec<&'f Finding>, Vec<&'f Finding>) {
+    ///
+    /// What a worse finding of its family hides is new where nothing like it was there, and is said where that one isn't
+    /// new itself.
+    pub(super) fn split(&mut self, judged: &mut Judged) -> (Vec<Finding>, Vec<Finding>) {
+        let mut new: Vec<_> =
+            judged.hidden.extract_if(.., |finding| !self.knows(&finding.fingerprint)).collect();
         // The very same ones first, lest a weaker one takes the place of another's.
         let is_same = |own: &Fingerprint, (container, access): &Reach| {
             own.container == *container && own.access == *access
@@ -37,10 +42,21 @@ impl Before {
         let is_weaker = |own: &Fingerprint, (container, access): &Reach| {
             (own.container.is_empty() || own.container == *container) && own.access <= *access
         };
-        let (mut known, rest) = findings.iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_same));
-        let (weaker, new) = rest.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_weaker));
+        let findings = std::mem::take(&mut judged.findings);
+        let (mut known, rest) =
+            findings.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_same));
+        let (weaker, added) =
+            rest.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_weaker));
         known.extend(weaker);
+        new.extend(added);
+        judged.hidden.extend(keep_worst_of_families(&mut new));
         (new, known)
+    }
+
+    /// Whether it was there, with the same access or more, however often.
+    fn knows(&self, own: &Fingerprint) -> bool {
+        let matter = (own.rule, own.volume.clone(), own.path.clone());
+        self.0.get(&matter).is_some_and(|before| before.iter().any(|(_, access)| own.access <= *access))
     }
 
     fn take(&mut self, finding: &Finding, fits: impl Fn(&Fingerprint, &Reach) -> bool) -> bool {
@@ -50,5 +66,18 @@ impl Before {
         };
         let at = before.iter().position(|one| fits(own, one));
         at.map(|at| before.swap_remove(at)).is_some()
+    }
+}
+
+/// Adds what containers reach that an update adds, of what was found in these alone: that the Pod's others reach it, too,
+/// by whatever exemption, is no reason to let these.
+pub(super) fn add_reached(new: &mut Vec<Finding>, found: Vec<Finding>) {
+    for finding in found.into_iter().filter(|finding| finding.family.is_some()) {
+        let is_same = |known: &Finding| {
+            (known.rule, &known.fingerprint.volume) == (finding.rule, &finding.fingerprint.volume)
+        };
+        if !new.iter().any(is_same) {
+            new.push(finding);
+        }
     }
 }

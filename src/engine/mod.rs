@@ -11,15 +11,6 @@ use crate::model::{Body, Object};
 use crate::policy::{Date, Level, Policy};
 use crate::rules::{Context, FAMILY_ORDER};
 
-/// What an object is judged by, beside itself and the policy.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    /// The day, for what expires.
-    pub today: Date,
-    /// Whether the object's word is taken for who controls it: anybody may write an owner reference.
-    pub believes_owner: bool,
-}
-
 /// What was found in an object.
 #[derive(Debug, Default)]
 pub struct Judged {
@@ -31,8 +22,8 @@ pub struct Judged {
     pub hidden: Vec<Finding>,
 }
 
-/// Judges `object` under `policy`.
-pub fn judge(object: &Object<'_>, policy: &Policy, case: Case) -> Judged {
+/// Judges `object` under `policy`; `today` is for what expires.
+pub fn judge(object: &Object<'_>, policy: &Policy, today: Date) -> Judged {
     let mut findings = Vec::new();
     match &object.body {
         Body::Pods(pods) => {
@@ -47,7 +38,7 @@ pub fn judge(object: &Object<'_>, policy: &Policy, case: Case) -> Judged {
         }
         Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
     }
-    let mut exempted = excuse(&mut findings, object, policy, case);
+    let mut exempted = excuse(&mut findings, object, policy, today);
     let hidden = keep_worst_of_families(&mut findings);
     if object.pods().len() > 1 {
         drop_repeats(&mut findings);
@@ -65,10 +56,9 @@ fn excuse(
     findings: &mut Vec<Finding>,
     object: &Object<'_>,
     policy: &Policy,
-    case: Case,
+    today: Date,
 ) -> Vec<(Finding, usize)> {
-    let workload = case.believes_owner.then_some(&object.workload);
-    let exemption = |finding: &Finding| policy.exemption(finding, &object.id, workload, case.today);
+    let exemption = |finding: &Finding| policy.exemption(finding, &object.id, &object.workload, today);
     if !findings.iter().any(|finding| exemption(finding).is_some()) {
         return Vec::new();
     }
@@ -110,7 +100,7 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
 ///
 /// A family's findings have the place of their volume, which several pods of an object may share. Severities are
 /// the policy's by now: a rule that it weakens doesn't hide another that still denies.
-fn keep_worst_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn keep_worst_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut worst = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
         let Some(family) = finding.family else { continue };

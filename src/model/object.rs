@@ -1,9 +1,11 @@
 //! Objects: who they are, who controls them, and what they hold.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
 
+use super::container::{Container, ContainerList};
 use super::pod::Pod;
 use super::storage::{ClaimSpec, PersistentVolumeSpec, StorageClass};
 use super::value::{List, Map, Str, nullable};
@@ -90,7 +92,7 @@ impl Workload {
     /// time stamp the CronJob.
     pub fn of(id: &ObjectId, metadata: &Metadata<'_>) -> Self {
         let Some(owner) = metadata.owner_references.iter().find(|owner| owner.controller) else {
-            return Self { kind: id.kind.clone(), name: id.name.clone() };
+            return Self::itself(id);
         };
         let hash = metadata.labels.get("pod-template-hash");
         let deployment = hash.and_then(|hash| owner.name.strip_suffix(&**hash)?.strip_suffix('-'));
@@ -103,6 +105,11 @@ impl Workload {
             (kind, _) => (kind, &*owner.name),
         };
         Self { kind: kind.to_owned(), name: name.to_owned() }
+    }
+
+    /// What an object counts as where nobody believes what it says of its owner.
+    pub fn itself(id: &ObjectId) -> Self {
+        Self { kind: id.kind.clone(), name: id.name.clone() }
     }
 
     /// Whether its Pods run on every node that they fit, one each.
@@ -167,6 +174,18 @@ impl<'a> Object<'a> {
     /// Whether its pods were found by its structure: the kind isn't known.
     pub fn is_heuristic(&self) -> bool {
         self.pods().iter().any(|pod| pod.is_heuristic)
+    }
+
+    /// Leaves of a Pod only the ephemeral containers that `before` hasn't, with the volumes that they mount; whether there
+    /// are any.
+    pub fn keep_added_containers(&mut self, before: &Self) -> bool {
+        let Body::Pods(pods) = &mut self.body else { return false };
+        let containers = before.pods().iter().flat_map(|pod| &pod.containers);
+        let known: HashSet<&str> = containers.map(|container| &*container.name).collect();
+        let is_added = |container: &Container<'_>| {
+            container.list == ContainerList::Ephemeral && !known.contains(&*container.name)
+        };
+        pods.iter_mut().any(|pod| pod.keep_containers(is_added))
     }
 
     /// Its PersistentVolume's spec.

@@ -1,7 +1,7 @@
 //! Pod specs, as every rule sees them.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -217,6 +217,17 @@ impl<'a> Pod<'a> {
         let replaced = |volume: &mut Volume<'a>| templates.iter().any(|t| t.metadata.name == volume.name);
         self.shadowed.extend(self.volumes.extract_if(.., replaced));
         self.index = OnceCell::new();
+    }
+
+    /// Leaves only these containers, and the volumes that they mount; whether there are any.
+    pub(super) fn keep_containers(&mut self, keep: impl Fn(&Container<'a>) -> bool) -> bool {
+        self.containers.retain(keep);
+        let mounted: HashSet<&str> = self.mounts().map(|of| &*of.mount.name).collect();
+        let keep: Vec<bool> = self.volumes.iter().map(|volume| mounted.contains(&*volume.name)).collect();
+        let mut keep = keep.into_iter();
+        self.volumes.retain(|_| keep.next().unwrap_or_default());
+        self.index = OnceCell::new();
+        !self.containers.is_empty()
     }
 
     /// Every mount of every container.

@@ -118,7 +118,7 @@ impl Exemption {
     /// where that is believed.
     ///
     /// A key for which the finding has no value doesn't fit.
-    pub fn excuses(&self, finding: &Finding, id: &ObjectId, workload: Option<&Workload>) -> bool {
+    pub fn excuses(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let fits = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.fits(text)))
         };
@@ -132,8 +132,7 @@ impl Exemption {
             namespace => self.namespace.is_some() && fits(&self.namespace, namespace),
         };
         namespace
-            && (named(&id.kind, &id.name)
-                || workload.is_some_and(|workload| named(&workload.kind, &workload.name)))
+            && (named(&id.kind, &id.name) || named(&workload.kind, &workload.name))
             && said(&self.volume, &mark.volume)
             && said(&self.container, &mark.container)
             && self.access.is_none_or(|access| mark.access.is_some_and(|own| own <= access))

@@ -308,7 +308,7 @@ impl Policy {
         &self,
         finding: &Finding,
         id: &ObjectId,
-        workload: Option<&Workload>,
+        workload: &Workload,
         today: Date,
     ) -> Option<usize> {
         let candidates = self.by_rule.get(finding.rule)?;

@@ -121,6 +121,8 @@ pub fn creation(object: &Value) -> String {
             "kind": {"group": group, "version": version, "kind": object["kind"]},
             "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
             "operation": "CREATE",
+            // Who makes the Pods of workloads: a manifest's owner is believed, and anybody else's isn't.
+            "userInfo": {"username": "system:kube-controller-manager"},
             "object": object,
         },
     });

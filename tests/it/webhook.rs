@@ -384,6 +384,96 @@ fn an_ephemeral_container_that_reaches_the_node_is_new() {
     );
 }
 
+/// The Pod with an ephemeral container that mounts this volume, or a part of it.
+fn debugged(pod: &Value, mount: Value) -> Value {
+    let mut pod = pod.clone();
+    pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [mount]}]);
+    pod
+}
+
+#[test]
+fn what_was_there_hides_nothing_that_is_new() {
+    let rules = policy("version: 1\nworkloadMode: deny\n");
+    for (path, part) in [
+        ("/", "run/docker.sock"),
+        ("/var", "run/docker.sock"),
+        ("/var/lib/kubelet", "plugins"),
+        ("/root", ".docker/config.json"),
+    ] {
+        let mut old = pod(&[(path, &["a"])]);
+        old["spec"]["containers"][0]["volumeMounts"][0]["subPath"] = part.into();
+        assert_eq!(Request::new("CREATE", old.clone()).answer(&rules).outcome, Outcome::Deny, "{path}");
+        let whole = json!({"name": volume(path), "mountPath": "/m", "readOnly": true});
+        let mut two = old.clone();
+        two["spec"]["containers"]
+            .as_array_mut()
+            .expect("containers")
+            .push(json!({"name": "b", "image": "i", "volumeMounts": [whole.clone()]}));
+        let updates = [
+            Request::new("UPDATE", debugged(&old, whole))
+                .old(&old)
+                .with("subResource", "ephemeralcontainers"),
+            Request::new("UPDATE", deployment(&two)).old(&deployment(&old)),
+        ];
+        for update in updates {
+            let decision = update.answer(&rules);
+            assert_eq!(decision.outcome, Outcome::Deny, "{path}: {}", update.text());
+            assert!(
+                decision.answer.message().contains(&format!("`{path}`")),
+                "{}",
+                decision.answer.message()
+            );
+        }
+        assert_eq!(Request::new("UPDATE", old.clone()).old(&old).answer(&rules).outcome, Outcome::Warn);
+    }
+}
+
+#[test]
+fn what_is_excused_for_a_workload_is_not_for_whoever_debugs_it() {
+    let rules = policy(
+        "version: 1\nexemptions: [{rules: [\"*\"], match: {namespace: shop, kind: DaemonSet, name: agent}, reason: ours}]\n",
+    );
+    let mut agent = pod(&[("/run/docker.sock", &["a"])]);
+    let volumes = agent["spec"]["volumes"].as_array_mut().expect("volumes");
+    volumes.push(json!({"name": "scratch", "emptyDir": {}}));
+    agent["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true}]);
+    let controller = json!({"username": "system:serviceaccount:kube-system:daemon-set-controller"});
+    let made = Request::new("CREATE", agent.clone()).with("userInfo", controller).answer(&rules);
+    assert_eq!((made.outcome, made.exempted.is_empty()), (Outcome::Allow, false));
+    let of = |mount: Value| {
+        let debugged = debugged(&agent, mount);
+        Request::new("UPDATE", debugged).old(&agent).with("subResource", "ephemeralcontainers").answer(&rules)
+    };
+    let reaching = of(json!({"name": "run-docker-sock", "mountPath": "/m"}));
+    assert_eq!(reaching.outcome, Outcome::Deny);
+    assert!(reaching.answer.message().contains("[runtime-socket]"), "{}", reaching.answer.message());
+    // One that mounts nothing of it may look.
+    assert_eq!(of(json!({"name": "scratch", "mountPath": "/m"})).outcome, Outcome::Warn);
+}
+
+#[test]
+fn an_owner_that_a_tenant_writes_spares_him_nothing() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, shared-host-path: error, unpinned-host-path: error, app-data-host-path: error}\n",
+    );
+    let mut shared = pod(&[("/srv/shared", &["a", "b"])]);
+    shared["spec"]["nodeName"] = "".into();
+    for container in shared["spec"]["containers"].as_array_mut().expect("containers") {
+        container["volumeMounts"][0]["readOnly"] = false.into();
+    }
+    let found = |object: &Value, user: &str| {
+        let user = json!({"username": user});
+        let decision = Request::new("CREATE", object.clone()).with("userInfo", user).answer(&rules);
+        decision.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    let honest = found(&shared, "alice");
+    assert!(!honest.is_empty());
+    let mut forged = shared.clone();
+    forged["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true}]);
+    assert_eq!(found(&forged, "alice"), honest);
+    assert_eq!(found(&forged, "system:serviceaccount:kube-system:daemon-set-controller"), [""; 0]);
+}
+
 #[test]
 fn a_mirror_pod_passes_by_the_node_s_true_identity_alone() {
     let rules = secrets();

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::patch;
-use crate::engine::{Case, Judged, judge};
+use crate::engine::{Judged, judge};
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
 use crate::input::is_kustomization;
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
@@ -283,7 +283,7 @@ impl Reader<'_> {
                     pods.iter_mut().for_each(|pod| pod.is_whole = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-                self.put(tree, node, judge(&object, policy, self.case()), outcome);
+                self.put(tree, node, judge(&object, policy, self.lint.today), outcome);
                 self.patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     self.repeated_keys(tree, node, &object, outcome);
@@ -307,7 +307,7 @@ impl Reader<'_> {
     ) {
         let policy = self.lint.policy;
         for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
-            match patch::judged(policy, self.case(), object, &path, &text) {
+            match patch::judged(policy, self.lint.today, object, &path, &text) {
                 Ok(judged) => self.put(tree, node, judged, outcome),
                 Err(message) => {
                     let error = FieldError::new(path, format!("no patch of a pod spec: {message}"));
@@ -315,11 +315,6 @@ impl Reader<'_> {
                 }
             }
         }
-    }
-
-    /// A manifest's word is taken: who can write it can write the workload, too.
-    fn case(&self) -> Case {
-        Case { today: self.lint.today, believes_owner: true }
     }
 
     fn put(&self, tree: &Tree<'_>, node: NodeId, judged: Judged, outcome: &mut Outcome) {
@@ -438,7 +433,7 @@ impl Reader<'_> {
         let mut located = self.at(finding, tree.range(at.0));
         located.place.related = vec![self.file.span(tree.range(other.0))];
         let policy = self.lint.policy;
-        match policy.exemption(&located.finding, &object.id, Some(&object.workload), self.lint.today) {
+        match policy.exemption(&located.finding, &object.id, &object.workload, self.lint.today) {
             Some(by) => self.exempt(located, by, outcome),
             None => outcome.findings.push(located),
         }

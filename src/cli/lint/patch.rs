@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use crate::engine::{Case, Judged, judge};
+use crate::engine::{Judged, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
-use crate::policy::Policy;
+use crate::policy::{Date, Policy};
 use crate::source::{Tree, decode};
 
 /// What is found in the patch `text`, which stands at `path` of the object `whole`; or why it can't be judged.
 pub(super) fn judged(
     policy: &Policy,
-    case: Case,
+    today: Date,
     whole: &Object<'_>,
     path: &FieldPath,
     text: &str,
@@ -27,7 +27,7 @@ pub(super) fn judged(
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (whole.id.clone(), whole.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, body };
-    let mut judged = judge(&object, policy, case);
+    let mut judged = judge(&object, policy, today);
     for finding in judged.findings.iter_mut().chain(judged.exempted.iter_mut().map(|(finding, _)| finding)) {
         // The text has no places of its own.
         finding.primary.path.clone_from(path);
