@@ -5,6 +5,7 @@
 //! [`FieldPath`]. Every container list and every kind of workload is visited here once, so that no rule
 //! can forget one.
 
+mod bounds;
 mod container;
 mod custom;
 mod expression;

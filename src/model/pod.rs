@@ -213,8 +213,8 @@ impl<'a> Pod<'a> {
             template.path = path.index(index);
             self.claim_templates.push(template);
         }
-        let templates = &self.claim_templates;
-        let replaced = |volume: &mut Volume<'a>| templates.iter().any(|t| t.metadata.name == volume.name);
+        let names: HashSet<&str> = self.claim_templates.iter().map(|one| &*one.metadata.name).collect();
+        let replaced = |volume: &mut Volume<'a>| names.contains(&*volume.name);
         self.shadowed.extend(self.volumes.extract_if(.., replaced));
         self.index = OnceCell::new();
     }

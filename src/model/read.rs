@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::bounds::bounded;
 use super::container::{Container, ContainerList};
 use super::custom::{CustomKinds, Parts, Step};
 use super::field_path::{FieldPath, Segment};
@@ -27,12 +28,19 @@ pub struct FieldError {
     pub message: String,
     /// Whether it is the key there that is wrong, not its value.
     pub is_key: bool,
+    /// Whether it holds what it should, and more than can be judged.
+    pub is_bound: bool,
 }
 
 impl FieldError {
     /// An error about the value at `path`.
     pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
-        Self { path, message: message.into(), is_key: false }
+        Self { path, message: message.into(), is_key: false, is_bound: false }
+    }
+
+    /// An error about more than can be judged, at `path`.
+    pub(super) fn of_bound(path: FieldPath, message: impl Into<String>) -> Self {
+        Self { is_bound: true, ..Self::new(path, message) }
     }
 
     fn within(mut self, outer: &FieldPath) -> Self {
@@ -205,10 +213,10 @@ pub fn read_built_in<'a>(
     origin: Origin,
 ) -> Option<Result<Object<'a>, FieldError>> {
     let shape = shape(meta.group(), &meta.kind)?;
-    Some(read_shape(input, shape).map(|(metadata, body)| {
+    Some(read_shape(input, shape).and_then(|(metadata, body)| {
         let cluster_scoped = matches!(shape, Shape::PersistentVolume | Shape::StorageClass);
         let id = object_id(meta, &metadata, if cluster_scoped { None } else { Some(namespace) });
-        Object { workload: Workload::of(&id, &metadata), id, origin, body }
+        bounded(Object { workload: Workload::of(&id, &metadata), id, origin, body })
     }))
 }
 
@@ -324,7 +332,7 @@ pub fn read<'a, N: Node<'a>>(
     let metadata = node.decode::<HeadOnly<'a>>()?.metadata;
     let id = object_id(meta, &metadata, Some(namespace));
     let body = if pods.is_empty() { Body::Other } else { Body::Pods(pods) };
-    Ok(Object { workload: Workload::of(&id, &metadata), id, origin: Origin::Manifest, body })
+    bounded(Object { workload: Workload::of(&id, &metadata), id, origin: Origin::Manifest, body })
 }
 
 /// Pods whose volumes and containers stand in several places of an object.

@@ -109,6 +109,7 @@ pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Resul
         path: error.steps.into_iter().rev().collect(),
         message: error.message,
         is_key: error.is_key,
+        is_bound: false,
     })
 }
 

@@ -165,6 +165,19 @@ fn a_file_and_a_folder_that_may_not_be_read() {
 }
 
 #[test]
+fn host_paths_that_cost_too_much_to_judge() {
+    let folder = Folder::new(&[("bad.yaml", BAD)]);
+    let long = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers: [{{name: c, image: i}}]\n  volumes:\n  \
+         - name: v\n    hostPath: {{path: {}}}\n",
+        "/a".repeat(3000)
+    );
+    folder.write("long.yaml", long.as_bytes());
+    let place = "long.yaml:8:22: error[unanalyzed-document] `spec.volumes[0].hostPath.path` of this Pod: no path of more than";
+    folder.lint(&["."]).says(2, &["bad.yaml:9:7: ", place]).in_lines(2);
+}
+
+#[test]
 fn bytes_that_are_not_utf_8() {
     let folder = Folder::new(&[("bad.yaml", BAD)]);
     folder.write("latin.yaml", b"apiVersion: v1\nkind: Pod\nmetadata:\n  name: \"caf\xE9\"\n");

@@ -120,7 +120,7 @@ fn a_denial_says_all_and_fits() {
     assert!(response.get("patch").is_none() && response.get("warnings").is_none());
     assert_eq!(decision.outcome, Outcome::Deny);
     // Whatever a user writes, the message stays within bounds, and each warning on one short line.
-    let long = format!("/etc/kubernetes/{}\n\u{1b}[31m", "x".repeat(100_000));
+    let long = format!("/etc/kubernetes/{}\n\u{1b}[31m", "x".repeat(4_000));
     let many: Vec<_> = (0..40)
         .map(|at| json!({"name": format!("v{at}"), "hostPath": {"path": format!("{long}{at}"), "type": ""}}))
         .collect();
@@ -186,6 +186,44 @@ fn what_can_t_be_read_is_denied_where_an_error_would_be() {
     let text = Request::new("CREATE", bad()).text().replacen("\"Directory\"", &deep, 1);
     let terms = Terms { policy: &secrets(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
     assert!(!admission::review(&text, &terms).expect("a review").answer.is_allowed());
+}
+
+/// A small text may stand for much: each mount of a long path is a path of its own to judge.
+#[test]
+fn what_costs_too_much_to_judge_is_denied() {
+    let rules = policy("version: 1\n");
+    let mounted = |path: &str, count: usize, part: &str| {
+        let mount =
+            |at| json!({"name": "v", "mountPath": format!("/{at}"), "subPath": part, "readOnly": true});
+        let mounts: Vec<_> = (0..count).map(mount).collect();
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+            "nodeName": "n", "containers": [{"name": "c", "image": "i", "volumeMounts": mounts}],
+            "volumes": [{"name": "v", "hostPath": {"path": path, "type": "Directory"}}],
+        }});
+        let created = Request::new("CREATE", pod).answer(&rules);
+        (created.outcome, created.answer.message().to_owned())
+    };
+    let often =
+        "volcheck: the object can't be read: host paths are mounted too often, or are too long, to be judged";
+    let long = "volcheck: the object can't be read: no path of more than 4096 bytes can be mounted";
+    for (path, count, part, message) in [
+        ("/a".repeat(2000), 1300, "", often),
+        ("/srv/a".to_owned(), 100_000, "", often),
+        ("/srv/a".to_owned(), 2000, "x", often),
+        ("/proc/1/cwd".repeat(250_000), 1, "", long),
+        ("/srv".to_owned(), 1, &"/proc/1/cwd".repeat(100_000), long),
+        (format!("/{}", "a".repeat(100_000)), 2500, "", long),
+    ] {
+        let (outcome, said) = mounted(&path, count, part);
+        assert_eq!(
+            (outcome, said.split(';').next()),
+            (Outcome::Error, Some(message)),
+            "{count} of {}",
+            path.len()
+        );
+    }
+    assert_eq!(mounted("/srv/a", 1500, "").0, Outcome::Allow);
+    assert_eq!(mounted(&format!("/{}", "a".repeat(4095)), 100, "").0, Outcome::Allow);
 }
 
 #[test]

@@ -371,9 +371,15 @@ impl Reader<'_> {
     ) -> Located {
         let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
         let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
-        let finding = Finding::new("invalid-field-value", Severity::Error, error.path.clone(), message)
-            .why("the API server refuses the object, and it isn't judged here")
-            .help(remedy(&error.message));
+        let (rule, why, help) = match error.is_bound {
+            true => ("unanalyzed-document", "the object isn't judged", "mount less, by shorter paths"),
+            false => (
+                "invalid-field-value",
+                "the API server refuses the object, and it isn't judged here",
+                remedy(&error.message),
+            ),
+        };
+        let finding = Finding::new(rule, Severity::Error, error.path.clone(), message).why(why).help(help);
         self.located(tree, node, finding)
     }
 

@@ -1,0 +1,54 @@
+//! What can be judged: each mount of a host path is written out and held against every catalogue, and what rules find
+//! there repeats its path. What a Pod may cost is bounded by that, not by the length of its text.
+
+use super::field_path::FieldPath;
+use super::object::{Body, Object};
+use super::read::FieldError;
+
+/// A longer path can't be opened (`PATH_MAX` of Linux, `include/uapi/linux/limits.h`), so that no kubelet mounts it.
+const LONGEST_PATH: usize = 4096;
+
+/// What a mount costs beside its path, in bytes of these.
+const EACH: usize = 256;
+
+/// What all mounts of host paths may cost: about two thousand of them, ten times what the largest Pods of clusters have.
+const ALL: usize = 512 << 10;
+
+/// The object, where its host paths can be judged.
+pub(super) fn bounded(object: Object<'_>) -> Result<Object<'_>, FieldError> {
+    let mut cost = 0;
+    for pod in object.pods() {
+        for volume in &pod.volumes {
+            let Some(source) = volume.host_path() else { continue };
+            let field = || volume.path.key("hostPath").key("path");
+            let path = source.path.len();
+            if path > LONGEST_PATH {
+                return Err(too_long(field()));
+            }
+            cost += EACH + path;
+            for of in pod.mounts_of(&volume.name) {
+                let (key, inside) = of.mount.written_sub_path().unwrap_or_default();
+                if path + inside.len() > LONGEST_PATH {
+                    return Err(too_long(of.path().key(key)));
+                }
+                cost += EACH + path + inside.len();
+            }
+            if cost > ALL {
+                let message = "host paths are mounted too often, or are too long, to be judged";
+                return Err(FieldError::of_bound(field(), message));
+            }
+        }
+    }
+    if let Body::PersistentVolume(spec) = &object.body {
+        let host_path = spec.host_path.iter().map(|source| ("hostPath", &source.path));
+        let local = spec.local.iter().map(|source| ("local", &source.path));
+        if let Some((key, _)) = host_path.chain(local).find(|(_, path)| path.len() > LONGEST_PATH) {
+            return Err(too_long(FieldPath::of(&["spec", key, "path"])));
+        }
+    }
+    Ok(object)
+}
+
+fn too_long(at: FieldPath) -> FieldError {
+    FieldError::of_bound(at, format!("no path of more than {LONGEST_PATH} bytes can be mounted"))
+}
