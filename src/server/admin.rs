@@ -1,7 +1,6 @@
 //! What probes and metrics ask for, without TLS and without secrets.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,8 +8,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time;
 
 use super::{Shared, connection};
 
@@ -25,16 +22,11 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         .route("/metrics", get(metrics))
         .route("/version", get(|| async { concat!(env!("CARGO_PKG_VERSION"), "\n") }))
         .with_state(Arc::clone(&shared));
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(connection::serve(Arc::clone(&shared), router.clone(), stream, permit));
-            }
-            Err(_) => time::sleep(Duration::from_millis(10)).await,
-        }
-    }
+    let talk = {
+        let shared = Arc::clone(&shared);
+        move |stream, place| connection::serve(Arc::clone(&shared), router.clone(), stream, place)
+    };
+    connection::take(&shared, listener, MOST_CONNECTIONS, talk).await;
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {

@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::Shared;
 use super::metrics::Trouble;
+use super::places::Place;
 use super::policy::Named;
 use super::room::{LARGE, Room};
 use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
@@ -24,6 +25,9 @@ use crate::finding::Severity;
 
 /// The deadline where the request says none; the API server's own default is 10 seconds.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// Room that a body has before it comes, in bytes.
+const STEP: usize = 32 << 10;
 
 /// What the API server takes at most.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -135,7 +139,11 @@ async fn admit(
     }
     // What waits longer than that would leave too little time for the verdict.
     let patience = began + (deadline - began) / 4;
+    let place = request.extensions().get::<Arc<Place>>().cloned();
     let (bytes, room) = read(shared, request, patience, deadline).await?;
+    if let Some(place) = place {
+        place.set_judged(true);
+    }
     shared.metrics.read(bytes.len());
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
@@ -212,16 +220,20 @@ async fn read(
             None => {
                 let size = length.unwrap_or(data.len());
                 let is_large = length.is_none_or(|length| length > LARGE);
+                // A small one has room as it comes: what is only promised takes none from the others.
+                let size = if is_large { size } else { size.min(data.len() + STEP) };
                 let taken = shared.rooms.take(size, is_large, patience.max(Instant::now())).await;
                 room = Some(taken.ok_or(Refusal::Busy)?);
-                bytes.reserve_exact(size);
             }
             Some(room) => {
                 let missing = (bytes.len() + data.len()).saturating_sub(room.size());
-                if missing > 0 && !shared.rooms.extend(room, missing) {
+                if missing > 0 && !shared.rooms.extend(room, missing + STEP) {
                     return Err(Refusal::Busy);
                 }
             }
+        }
+        if let Some(room) = &room {
+            bytes.reserve_exact(room.size() - bytes.len());
         }
         bytes.extend_from_slice(&data);
     }

@@ -17,77 +17,117 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::metrics::Trouble;
+use super::places::{Place, Places};
 use super::{Phase, Shared, admit};
 
 /// After this the client is asked to come again, so that the requests of one don't stay with one replica for ever.
 const OLD: Duration = Duration::from_secs(300);
 
-/// Takes connections until the server closes, then waits for those that are open.
+/// Takes the connections of reviews until the server closes, then waits for those that are open.
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let router = admit::router(Arc::clone(&shared));
     let most = shared.settings.max_connections;
-    let room = Arc::new(Semaphore::new(most));
+    let talk = {
+        let shared = Arc::clone(&shared);
+        move |stream: TcpStream, place| {
+            shared.arrivals.fetch_add(1, Ordering::Relaxed);
+            let (shared, acceptor, router) = (Arc::clone(&shared), acceptor.clone(), router.clone());
+            async move {
+                let _ = stream.set_nodelay(true);
+                match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let _open = shared.metrics.connection();
+                        serve(shared, router, stream, place).await;
+                    }
+                    Ok(Err(error)) => {
+                        debug!(%error, "no handshake");
+                        shared.metrics.trouble(Trouble::Tls);
+                    }
+                    Err(_) => shared.metrics.trouble(Trouble::Tls),
+                }
+            }
+        }
+    };
+    take(&shared, listener, most, talk).await;
+}
+
+/// Takes connections until the server closes, each to its `talk`, at most so many at a time, then waits for those that are
+/// open. Where nobody gives a place up, they wait, as many again: none of these is reset.
+pub(super) async fn take<T: Future<Output = ()> + Send>(
+    shared: &Shared,
+    listener: TcpListener,
+    most: usize,
+    talk: impl Fn(TcpStream, Arc<Place>) -> T + Clone + Send + 'static,
+) {
+    let places = Places::new(most);
+    let waiting = Arc::new(Semaphore::new(most));
+    let patience = shared.settings.read_timeout;
     let mut phase = shared.phase.subscribe();
     loop {
-        // Beyond that many, they wait with the system: none is reset.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
         let accepted = tokio::select! {
             // Those that have come before the end are served, too: nobody told them.
             biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, client)) = accepted else {
             // Out of files, or a client that is gone already: a moment later it may be better.
             time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        shared.arrivals.fetch_add(1, Ordering::Relaxed);
-        let (shared, acceptor, router) = (Arc::clone(&shared), acceptor.clone(), router.clone());
+        let (places, talk, address) = (Arc::clone(&places), talk.clone(), client.ip());
+        let held = match places.take(address) {
+            Some(held) => Ok(held),
+            None => Err(Arc::clone(&waiting).try_acquire_owned()),
+        };
         tokio::spawn(async move {
-            let _ = stream.set_nodelay(true);
-            match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let open = shared.metrics.connection();
-                    serve(shared, router, stream, (permit, open)).await;
-                }
-                Ok(Err(error)) => {
-                    debug!(%error, "no handshake");
-                    shared.metrics.trouble(Trouble::Tls);
-                }
-                Err(_) => shared.metrics.trouble(Trouble::Tls),
+            let held = match held {
+                Ok(held) => held,
+                Err(Err(_)) => return,
+                Err(Ok(_waits)) => match time::timeout(patience, places.wait(address)).await {
+                    Ok(held) => held,
+                    Err(_) => return,
+                },
+            };
+            tokio::select! {
+                () = held.place.lost() => debug!(%address, "a connection gave way to another"),
+                () = talk(stream, Arc::clone(&held.place)) => {}
             }
         });
     }
     drop(listener);
-    let _ = room.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
+    let _ = waiting.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
+    places.all_free().await;
 }
 
-/// Serves one connection until it ends; what is held until then is given back.
+/// Serves one connection until it ends.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    _held: impl Send,
+    place: Arc<Place>,
 ) {
     let has_asked = Arc::new(AtomicBool::new(false));
     let old = Instant::now() + OLD.mul_f64(0.8 + 0.4 * fraction());
     let service = {
         let (shared, has_asked) = (Arc::clone(&shared), Arc::clone(&has_asked));
         let router = TowerToHyperService::new(router);
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
             has_asked.store(true, Ordering::Relaxed);
+            let place = Arc::clone(&place);
+            request.extensions_mut().insert(Arc::clone(&place));
             let (shared, answer) = (Arc::clone(&shared), router.call(request));
             async move {
                 let Ok(mut response): Result<Response<Body>, Infallible> = answer.await;
+                place.set_judged(false);
                 let is_last = shared.phase() != Phase::Serving
                     || Instant::now() > old
                     || response.status().is_client_error() && response.status() != 429;

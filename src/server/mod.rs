@@ -11,6 +11,7 @@ mod connection;
 mod issued;
 mod memory;
 mod metrics;
+mod places;
 mod policy;
 mod room;
 

@@ -36,7 +36,7 @@ impl Rooms {
     /// Room for a body that says that it has `size` bytes, or of which so many have come; none where it isn't there by
     /// `until`.
     ///
-    /// It is for all that is promised: of many that had a part each, none would get to its end.
+    /// Of a large one it is for all that is promised: of many that had a part each, none would get to its end.
     pub(super) async fn take(&self, size: usize, is_large: bool, until: Instant) -> Option<Room> {
         let count = u32::try_from(size).ok()?;
         let take = async {
@@ -49,17 +49,17 @@ impl Rooms {
         time::timeout_at(until, take).await.ok().flatten()
     }
 
-    /// More, for a large body that doesn't say its size; at once or not at all, since it holds what others wait for.
+    /// More, for a body that doesn't say its size or is small; at once or not at all, since it holds what others wait for.
     pub(super) fn extend(&self, room: &mut Room, size: usize) -> bool {
         let more = |room: &Arc<Semaphore>| {
             u32::try_from(size).ok().and_then(|count| Arc::clone(room).try_acquire_many_owned(count).ok())
         };
-        let (Some(all), Some(more)) = (more(&self.all), more(&self.large)) else { return false };
-        room.all.merge(all);
-        match &mut room.large {
-            Some(large) => large.merge(more),
-            large => *large = Some(more),
+        let Some(all) = more(&self.all) else { return false };
+        if let Some(large) = &mut room.large {
+            let Some(more) = more(&self.large) else { return false };
+            large.merge(more);
         }
+        room.all.merge(all);
         true
     }
 }

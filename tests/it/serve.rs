@@ -1,8 +1,8 @@
 //! The webhook's server, asked as the API server asks.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::Arc;
@@ -201,6 +201,75 @@ fn large_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
         .collect();
     for _ in 0..20 {
         assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+    }
+    drop(promised);
+}
+
+/// A connection from another address of this machine than all others come from.
+fn from_elsewhere(address: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+    let connected = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind("127.0.0.2:0".parse().expect("an address"))?;
+        socket.connect(address).await?.into_std()
+    });
+    let stream = connected.expect("a connection");
+    stream.set_nonblocking(false).expect("set");
+    stream
+}
+
+/// Who can reach the port can hold connections open: silent ones, and such that have asked.
+#[test]
+fn who_holds_all_connections_gives_way_to_who_holds_less() {
+    let server =
+        Server::start(&["--max-connections", "8", "--read-timeout", "3600", "--idle-timeout", "3600"]);
+    let elsewhere = || Client::over(from_elsewhere(server.address), &server.authority, None).expect("TLS");
+    let mut kept = elsewhere();
+    assert!(kept.review(&review(GOOD)).expect("an answer").allowed());
+    let mut asked: Vec<_> = (0..7).map(|_| server.client()).collect();
+    for client in &mut asked[1..] {
+        assert!(client.review(&review(GOOD)).expect("an answer").allowed());
+    }
+    let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
+    for _ in 0..3 {
+        assert!(elsewhere().review(&review(GOOD)).expect("an answer").allowed());
+        assert!(!kept.review(&review(BAD)).expect("an answer on the same connection").allowed());
+    }
+    drop((asked, silent));
+}
+
+#[test]
+fn who_holds_all_connections_of_the_admin_port_keeps_no_probe_from_it() {
+    let server = Server::start(&["--read-timeout", "3600", "--idle-timeout", "3600"]);
+    let held: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.admin).expect("a connection");
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+            stream
+        })
+        .collect();
+    let mut probe = from_elsewhere(server.admin);
+    probe.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    assert_eq!(read_answer(&mut BufReader::new(probe)).expect("an answer").status, 200);
+    drop(held);
+}
+
+#[test]
+fn small_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
+    let server = Server::start(&["--read-timeout", "3600"]);
+    let promise =
+        format!("{}Content-Length: 262144\r\n\r\n{{", post("/validate?timeout=30s", "application/json"));
+    let promised: Vec<_> = (0..250)
+        .map(|_| {
+            let mut client = server.client();
+            client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
+            client.0.get_mut().flush().expect("sent");
+            client
+        })
+        .collect();
+    for _ in 0..20 {
+        let answer = server.client().review(&review(GOOD)).expect("an answer");
+        assert_eq!(answer.status, 200);
     }
     drop(promised);
 }

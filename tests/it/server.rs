@@ -204,6 +204,14 @@ impl Client {
         authority: &Authority,
         identity: Option<&Identity>,
     ) -> std::io::Result<Self> {
+        Self::over(TcpStream::connect(address)?, authority, identity)
+    }
+
+    pub fn over(
+        stream: TcpStream,
+        authority: &Authority,
+        identity: Option<&Identity>,
+    ) -> std::io::Result<Self> {
         use rustls::pki_types::pem::PemObject;
         use rustls::pki_types::{CertificateDer, PrivateKeyDer};
         let mut roots = RootCertStore::empty();
@@ -221,7 +229,6 @@ impl Client {
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(LONG))?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(NAME).expect("a name");
