@@ -317,6 +317,8 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
             || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
     };
     Some(match (name(0)?, name(1)) {
+        ("dev", Some("fd")) => (2, &["proc", "self", "fd"]),
+        ("dev", Some("core")) => (2, &["proc", "kcore"]),
         ("proc", Some(process)) if is_process(process) => match (name(2)?, name(4)) {
             ("root" | "cwd", _) => (3, &[]),
             ("task", Some("root" | "cwd")) => (5, &[]),
@@ -335,6 +337,10 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         ("var", Some("mnt")) => (2, &["mnt"]),
         ("var", Some("srv")) => (2, &["srv"]),
         ("var", Some("usrlocal")) => (2, &["usr", "local"]),
+        ("ostree", _) => (1, &["sysroot", "ostree"]),
+        // Where Container-Optimized OS and Bottlerocket keep what they mount at these.
+        ("mnt", Some("stateful_partition")) if matches!(name(2), Some("var" | "home")) => (2, &[]),
+        ("local", Some("var" | "opt" | "mnt")) => (1, &[]),
         _ => return None,
     })
 }
