@@ -31,7 +31,7 @@ refused 'certs.issuerRef is for certs.mode=cert-manager' --set certs.issuerRef.n
 refused 'are the same' --set port=8081
 refused 'none holds for a Pod' --set hostNetwork=true --set port=10443 --set networkPolicy.enabled=true
 refused 'in kube-system' --set resourceQuota=true --namespace kube-system
-refused 'no Service can have the name `1e5`' --set-string fullnameOverride=1e5
+refused 'no Service can have the name' --set-string fullnameOverride=1e5
 # What volcheck could not read when it starts again.
 refused 'rulez' --set policy.rulez.x=error
 refused 'writable-hostpath' --set policy.rules.writable-hostpath=error
