@@ -39,7 +39,8 @@ takes() {
 }
 chart() { helm template volcheck charts/volcheck --namespace volcheck --kube-version "$claimed" "$@" | takes "the chart with $*"; }
 chart
-chart --set networkPolicy.enabled=true --set resourceQuota=true --set hostNetwork=true --set port=10443
+chart --set networkPolicy.enabled=true --set resourceQuota=true
+chart --set hostNetwork=true --set port=10443
 chart --set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt" --set webhook.adviseKubeSystem=true
 "${kubectl[@]}" apply --server-side -f "$kinds" > /dev/null
 "${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$kinds" > /dev/null
