@@ -14,7 +14,8 @@ command -v wrk > /dev/null || { echo 'absent: wrk, which asks'; exit 2; }
 cargo build --release --quiet --bin volcheck --example bare
 work="$(mktemp -d)"
 servers=()
-trap 'kill "${servers[@]}" 2> /dev/null || true; rm -rf "$work"' EXIT
+# An API server that has lost its etcd doesn't end otherwise.
+trap 'kill -KILL "${servers[@]}" 2> /dev/null || true; wait 2> /dev/null; rm -rf "$work"' EXIT
 
 target/release/examples/bare "$work"
 target/release/volcheck certs "$work/certs" 2> /dev/null
