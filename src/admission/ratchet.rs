@@ -55,18 +55,19 @@ impl Before {
 
     /// Whether it was there, with the same access or more, however often.
     fn knows(&self, own: &Fingerprint) -> bool {
-        let matter = (own.rule, own.volume.clone(), own.path.clone());
-        self.0.get(&matter).is_some_and(|before| before.iter().any(|(_, access)| own.access <= *access))
+        self.0.get(&matter(own)).is_some_and(|before| before.iter().any(|(_, access)| own.access <= *access))
     }
 
     fn take(&mut self, finding: &Finding, fits: impl Fn(&Fingerprint, &Reach) -> bool) -> bool {
         let own = &finding.fingerprint;
-        let Some(before) = self.0.get_mut(&(own.rule, own.volume.clone(), own.path.clone())) else {
-            return false;
-        };
+        let Some(before) = self.0.get_mut(&matter(own)) else { return false };
         let at = before.iter().position(|one| fits(own, one));
         at.map(|at| before.swap_remove(at)).is_some()
     }
+}
+
+fn matter(own: &Fingerprint) -> Matter {
+    (own.rule, own.volume.clone(), own.path.clone())
 }
 
 /// Adds what containers reach that an update adds, of what was found in these alone: that the Pod's others reach it, too,

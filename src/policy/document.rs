@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -202,33 +203,50 @@ pub enum Mode {
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ModeVisitor)
+        deserializer.deserialize_any(WordVisitor(PhantomData))
     }
 }
 
-struct ModeVisitor;
+impl Word for Mode {
+    const EXPECTED: &'static str = "deny, warn, audit or off";
 
-impl Visitor<'_> for ModeVisitor {
-    type Value = Mode;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("deny, warn, audit or off")
-    }
-
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<Mode, E> {
+    fn of<E: de::Error>(word: &str) -> Result<Self, E> {
         match word {
-            "deny" => Ok(Mode::Deny),
-            "warn" => Ok(Mode::Warn),
-            "audit" => Ok(Mode::Audit),
-            "off" => Ok(Mode::Off),
+            "deny" => Ok(Self::Deny),
+            "warn" => Ok(Self::Warn),
+            "audit" => Ok(Self::Audit),
+            "off" => Ok(Self::Off),
             word => Err(E::unknown_variant(word, &["deny", "warn", "audit", "off"])),
         }
     }
+}
 
-    /// What Helm makes of `off`: it reads YAML 1.1.
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Mode, E> {
+/// What is written as a word, one of them `off`.
+trait Word: Sized {
+    /// All of the words.
+    const EXPECTED: &'static str;
+
+    /// What the word means.
+    fn of<E: de::Error>(word: &str) -> Result<Self, E>;
+}
+
+/// Reads a [`Word`]; `off` may have become a boolean, as Helm makes it one, which reads YAML 1.1.
+struct WordVisitor<T>(PhantomData<T>);
+
+impl<T: Word> Visitor<'_> for WordVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<T, E> {
+        T::of(word)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
         match value {
-            false => Ok(Mode::Off),
+            false => T::of("off"),
             true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
         }
     }
@@ -329,12 +347,12 @@ impl<'de> Deserialize<'de> for RuleSetting {
             }
 
             fn visit_str<E: de::Error>(self, word: &str) -> Result<RuleSetting, E> {
-                let level = Some(LevelVisitor.visit_str(word)?.0);
+                let level = Some(LevelWord::of(word)?.0);
                 Ok(RuleSetting { level, ..RuleSetting::default() })
             }
 
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<RuleSetting, E> {
-                let level = Some(LevelVisitor.visit_bool(value)?.0);
+                let level = Some(WordVisitor::<LevelWord>(PhantomData).visit_bool(value)?.0);
                 Ok(RuleSetting { level, ..RuleSetting::default() })
             }
 
@@ -347,38 +365,25 @@ impl<'de> Deserialize<'de> for RuleSetting {
     }
 }
 
-/// `off`, which YAML takes for a boolean, or a severity.
+/// `off`, or a severity.
 struct LevelWord(Level);
 
 impl<'de> Deserialize<'de> for LevelWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LevelVisitor)
+        deserializer.deserialize_any(WordVisitor(PhantomData))
     }
 }
 
-struct LevelVisitor;
+impl Word for LevelWord {
+    const EXPECTED: &'static str = "error, warning, info or off";
 
-impl Visitor<'_> for LevelVisitor {
-    type Value = LevelWord;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("error, warning, info or off")
-    }
-
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<LevelWord, E> {
+    fn of<E: de::Error>(word: &str) -> Result<Self, E> {
         match word {
-            "off" => Ok(LevelWord(Level::Off)),
+            "off" => Ok(Self(Level::Off)),
             word => word
                 .parse::<Severity>()
-                .map(|severity| LevelWord(Level::As(severity)))
-                .map_err(|_| E::invalid_value(de::Unexpected::Str(word), &self)),
-        }
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<LevelWord, E> {
-        match value {
-            false => Ok(LevelWord(Level::Off)),
-            true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
+                .map(|severity| Self(Level::As(severity)))
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(word), &Self::EXPECTED)),
         }
     }
 }

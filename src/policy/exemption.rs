@@ -114,8 +114,7 @@ impl Exemption {
         self.rules.is_empty() || self.rules.contains(&id)
     }
 
-    /// Whether it excuses a finding, whose rule it names, about the object `id`, which counts as `workload`,
-    /// where that is believed.
+    /// Whether it excuses a finding, whose rule it names, about the object `id`, which counts as `workload`.
     ///
     /// A key for which the finding has no value doesn't fit.
     pub fn excuses(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {

@@ -19,15 +19,12 @@ use super::Shared;
 use super::metrics::Trouble;
 use super::places::Place;
 use super::policy::Named;
-use super::room::{LARGE, Room};
+use super::room::{LARGE, Room, STEP};
 use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
 use crate::finding::Severity;
 
 /// The deadline where the request says none; the API server's own default is 10 seconds.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(4);
-
-/// Room that a body has before it comes, in bytes.
-const STEP: usize = 32 << 10;
 
 /// What the API server takes at most.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(30);

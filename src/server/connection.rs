@@ -84,19 +84,18 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
             continue;
         };
         let (places, talk, address) = (Arc::clone(&places), talk.clone(), client.ip());
-        let held = match places.take(address) {
-            Some(held) => Ok(held),
-            None => Err(Arc::clone(&waiting).try_acquire_owned()),
-        };
+        let held = places.take(address);
+        let waits = Arc::clone(&waiting).try_acquire_owned().ok().filter(|_| held.is_none());
+        if held.is_none() && waits.is_none() {
+            continue;
+        }
         tokio::spawn(async move {
             let held = match held {
-                Ok(held) => held,
-                Err(Err(_)) => return,
-                Err(Ok(_waits)) => match time::timeout(patience, places.wait(address)).await {
-                    Ok(held) => held,
-                    Err(_) => return,
-                },
+                Some(held) => Ok(held),
+                None => time::timeout(patience, places.wait(address)).await,
             };
+            drop(waits);
+            let Ok(held) = held else { return };
             tokio::select! {
                 () = held.place.lost() => debug!(%address, "a connection gave way to another"),
                 () = talk(stream, Arc::clone(&held.place)) => {}

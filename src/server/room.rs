@@ -14,6 +14,9 @@ const LEFT: usize = 8 << 20;
 /// Larger ones are large.
 pub(super) const LARGE: usize = 256 << 10;
 
+/// What a small body has before it comes.
+pub(super) const STEP: usize = 32 << 10;
+
 /// All of the room.
 pub(super) struct Rooms {
     all: Arc<Semaphore>,

@@ -185,20 +185,24 @@ fn a_thousand_connections_that_only_wait_leave_room_for_who_asks() {
     drop(idle);
 }
 
+/// Clients that promise bodies of so many bytes, and send one.
+fn promising(server: &Server, clients: usize, bytes: usize) -> Vec<Client> {
+    let head = post("/validate?timeout=30s", "application/json");
+    let promise = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
+    let promised = |_| {
+        let mut client = server.client();
+        client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
+        client.0.get_mut().flush().expect("sent");
+        client
+    };
+    (0..clients).map(promised).collect()
+}
+
 #[test]
 fn large_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
     let server = Server::start(&[]);
     // More than there is room for.
-    let promise =
-        format!("{}Content-Length: 7000000\r\n\r\n{{", post("/validate?timeout=30s", "application/json"));
-    let promised: Vec<_> = (0..12)
-        .map(|_| {
-            let mut client = server.client();
-            client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
-            client.0.get_mut().flush().expect("sent");
-            client
-        })
-        .collect();
+    let promised = promising(&server, 12, 7_000_000);
     for _ in 0..20 {
         assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
     }
@@ -257,16 +261,7 @@ fn who_holds_all_connections_of_the_admin_port_keeps_no_probe_from_it() {
 #[test]
 fn small_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
     let server = Server::start(&["--read-timeout", "3600"]);
-    let promise =
-        format!("{}Content-Length: 262144\r\n\r\n{{", post("/validate?timeout=30s", "application/json"));
-    let promised: Vec<_> = (0..250)
-        .map(|_| {
-            let mut client = server.client();
-            client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
-            client.0.get_mut().flush().expect("sent");
-            client
-        })
-        .collect();
+    let promised = promising(&server, 250, 262_144);
     for _ in 0..20 {
         let answer = server.client().review(&review(GOOD)).expect("an answer");
         assert_eq!(answer.status, 200);

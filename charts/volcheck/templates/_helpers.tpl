@@ -41,8 +41,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 {{- $modes := $policy.modes | default dict -}}
-{{- if not (hasKey $modes "*") }}{{ $modes = set $modes "*" (include "volcheck.mode" .) }}{{ end -}}
-{{- $_ := set $policy "modes" $modes -}}
+{{- $_ := set $policy "modes" (set $modes "*" (include "volcheck.mode" .)) -}}
 {{- $_ := set $policy "version" ($policy.version | default 1) -}}
 {{- toYaml $policy -}}
 {{- end -}}
