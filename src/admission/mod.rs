@@ -185,8 +185,9 @@ struct Verdict {
 
 impl Verdict {
     fn of_unknown(request: &Request<'_>) -> Self {
-        let kind = format!("{}/{}", request.resource.resource, request.sub_resource);
-        let annotations = BTreeMap::from([("volcheck-unjudged", answer::short(&kind))]);
+        let kind = [&*request.resource.resource, &*request.sub_resource].join("/");
+        let kind = answer::short(kind.trim_end_matches('/'));
+        let annotations = BTreeMap::from([("volcheck-unjudged", kind)]);
         Self { annotations, ..Self::default() }
     }
 
@@ -248,7 +249,7 @@ fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Term
     let mut object = match read(request, object, policy) {
         Ok(Some(object)) => object,
         // Other kinds end in Pods, which are judged when they come.
-        Ok(None) => return Verdict::default(),
+        Ok(None) => return Verdict::of_unknown(request),
         Err(error) => return Verdict::of_unreadable(&error, mode, terms.endpoint),
     };
     // The Pods of a workload are denied when they come.

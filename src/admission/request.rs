@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, is_built_in, nullable};
+use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, counted, is_built_in, nullable};
 use crate::policy::Policy;
 
 /// Why a text is no review that could be answered.
@@ -26,6 +26,9 @@ pub enum ReviewError {
     /// The answer must carry the request's uid.
     #[error("the request has no uid")]
     NoUid,
+    /// What is created or updated is there.
+    #[error("the request has no object")]
+    NoObject,
 }
 
 #[derive(Deserialize)]
@@ -95,13 +98,18 @@ pub(super) struct UserInfo<'a> {
 impl<'a> Request<'a> {
     /// The request of the review `text`.
     pub(super) fn parse(text: &'a str) -> Result<Self, ReviewError> {
-        let review: Review<'_> = serde_json::from_str(text)?;
+        let review: Review<'_> = counted(|| serde_json::from_str(text)).0?;
         if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
             let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
             return Err(ReviewError::Kind { api_version, kind });
         }
         let request = review.request.ok_or(ReviewError::NoRequest)?;
-        if request.uid.is_empty() { Err(ReviewError::NoUid) } else { Ok(request) }
+        match (request.object(), &*request.operation) {
+            _ if request.uid.is_empty() => Err(ReviewError::NoUid),
+            // Of a deletion there is none, and of a connection there may be none.
+            (None, operation) if !matches!(operation, "DELETE" | "CONNECT") => Err(ReviewError::NoObject),
+            _ => Ok(request),
+        }
     }
 
     /// The type of an object of the request: by the word of the API server, which makes them alike; by the object's own,
@@ -195,7 +203,7 @@ struct HeadSpec<'a> {
 pub(super) struct Json<'a>(&'a str);
 
 impl<'a> Decode<'a> for Json<'a> {
-    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
+    fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         serde_json::from_str(self.0).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
     }
 }

@@ -265,6 +265,9 @@ pub(super) struct ServeArgs {
     /// The key of the server's certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
+    /// The name that the API server asks for, `SERVICE.NAMESPACE.svc`: another one's certificate isn't served
+    #[arg(long, value_name = "NAME", requires = "tls_cert")]
+    pub(super) tls_name: Option<String>,
     /// Instead: the Service that leads here. volcheck issues its certificate itself, by the Secret `NAME-ca`, and
     /// registers what the ValidatingWebhookConfiguration NAME is annotated with once it is ready; the chart makes both
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]

@@ -4,12 +4,13 @@ use std::io;
 
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
+use rustls::pki_types::ServerName;
 use tracing_subscriber::EnvFilter;
 
 use super::CLEAN;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
-use crate::server::{self, ClientSettings, Identity, Settings, Source};
+use crate::server::{self, ClientSettings, Files, Identity, Settings, Source};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
@@ -63,5 +64,6 @@ fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
     }
     let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
     let (cert, key) = cert.zip(key).context("--tls-cert and --tls-key")?;
-    Ok(Identity::Files { cert, key })
+    let name = arguments.tls_name.clone().map(ServerName::try_from).transpose().context("--tls-name")?;
+    Ok(Identity::Files(Files { cert, key, name }))
 }

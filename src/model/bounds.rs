@@ -1,4 +1,4 @@
-//! What can be judged: each mount of a host path is written out and held against every catalogue, and what rules find
+//! What can be judged, beside how many items ([`super::value`]): each mount of a host path is written out and held against every catalogue, and what rules find
 //! there repeats its path. What a Pod may cost is bounded by that, not by the length of its text.
 
 use super::field_path::FieldPath;
@@ -7,6 +7,10 @@ use super::read::FieldError;
 
 /// A longer path can't be opened (`PATH_MAX` of Linux, `include/uapi/linux/limits.h`), so that no kubelet mounts it.
 const LONGEST_PATH: usize = 4096;
+
+/// No name of a volume or container is longer than a label of DNS, 63 bytes (`ValidatePodSpec` of `pkg/apis/core/validation`);
+/// a placeholder of some tool may be. Findings repeat it.
+const LONGEST_NAME: usize = 253;
 
 /// What a mount costs beside its path, in bytes of these.
 const EACH: usize = 256;
@@ -18,6 +22,12 @@ const ALL: usize = 512 << 10;
 pub(super) fn bounded(object: Object<'_>) -> Result<Object<'_>, FieldError> {
     let mut cost = 0;
     for pod in object.pods() {
+        let volumes = pod.volumes.iter().map(|volume| (&volume.name, &volume.path));
+        let containers = pod.containers.iter().map(|container| (&container.name, &container.path));
+        if let Some((_, at)) = volumes.chain(containers).find(|(name, _)| name.len() > LONGEST_NAME) {
+            let message = format!("no name of more than {LONGEST_NAME} bytes is judged");
+            return Err(FieldError::of_bound(at.key("name"), message));
+        }
         for volume in &pod.volumes {
             let Some(source) = volume.host_path() else { continue };
             let field = || volume.path.key("hostPath").key("path");

@@ -38,8 +38,8 @@ pub use read::{
 };
 pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
 pub use text::{meant, printable, similar};
-pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
+pub(crate) use value::{counted, nullable};
 pub use volume::{
     ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
     ProjectedSource, Source, Volume, known_sources,

@@ -15,7 +15,7 @@ use super::field_path::{FieldPath, Segment};
 use super::object::{Body, Metadata, Object, ObjectId, Origin, Workload};
 use super::pod::{Placement, Pod, PodSpec};
 use super::storage::{ClaimSpec, ClaimTemplate, PersistentVolumeSpec, StorageClass};
-use super::value::{List, Str, nullable};
+use super::value::{List, Str, counted, nullable};
 use super::volume::Volume;
 
 /// Why a field doesn't hold what it should.
@@ -51,8 +51,14 @@ impl FieldError {
 
 /// An input that can be decoded.
 pub trait Decode<'a>: Copy {
-    /// The input as a `T`.
-    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError>;
+    /// The input as a `T`, of any size.
+    fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError>;
+
+    /// The input as a `T`, where it hasn't more items than can be judged.
+    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
+        let (decoded, are_too_many) = counted(|| self.decode_all());
+        decoded.map_err(|error| FieldError { is_bound: are_too_many, ..error })
+    }
 }
 
 /// An input that can be walked, too; nulls are absent.

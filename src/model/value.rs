@@ -1,6 +1,7 @@
 //! Building blocks of decoding, tolerant as the API server is: null counts as absent, everywhere.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -66,6 +67,42 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     }
 }
 
+/// How many items an object's lists may have in all, some ten times what the largest Pods of clusters have: three bytes of
+/// text can be an item of hundreds, and rules compare them with each other.
+const MOST_ITEMS: usize = 5_000;
+
+/// An entry of a mapping, such as a label, counts as so much of an item.
+const ENTRIES_OF_AN_ITEM: usize = 10;
+
+thread_local! {
+    /// How many more entries may come; any number where nobody counts.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Decodes what may have so many items and no more: with one more it is an error, and the second result says so.
+pub(crate) fn counted<T>(decode: impl FnOnce() -> T) -> (T, bool) {
+    /// Ends the counting, whatever becomes of it.
+    struct Counting;
+    impl Drop for Counting {
+        fn drop(&mut self) {
+            LEFT.set(None);
+        }
+    }
+    let _counting = Counting;
+    LEFT.set(Some(MOST_ITEMS * ENTRIES_OF_AN_ITEM + 1));
+    let decoded = decode();
+    (decoded, LEFT.get() == Some(0))
+}
+
+fn count<E: de::Error>(entries: usize) -> Result<(), E> {
+    let left = LEFT.get().map(|left| left.saturating_sub(entries));
+    LEFT.set(left);
+    match left {
+        Some(0) => Err(E::custom("more items than can be judged")),
+        _ => Ok(()),
+    }
+}
+
 /// A list. A null item is an item with nothing set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(Vec<T>);
@@ -104,6 +141,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut list = Vec::with_capacity(items.size_hint().unwrap_or(0).min(1024));
                 while let Some(item) = items.next_element::<Option<T>>()? {
+                    count(ENTRIES_OF_AN_ITEM)?;
                     list.push(item.unwrap_or_default());
                 }
                 Ok(List(list))
@@ -156,6 +194,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de> + Default> Deserialize<'de> for Map<'a, V>
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
                 let mut map = Vec::new();
                 while let Some(key) = entries.next_key()? {
+                    count(1)?;
                     map.push((key, entries.next_value::<Option<V>>()?.unwrap_or_default()));
                 }
                 Ok(Map(map))

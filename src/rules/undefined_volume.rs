@@ -63,7 +63,7 @@ use std::collections::HashSet;
 use super::words::{container, quoted};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{Container, Pod, UseKind, VolumeUse};
+use crate::model::{Container, Origin, Pod, UseKind, VolumeUse};
 
 const META: Meta = Meta {
     id: "undefined-volume",
@@ -77,6 +77,12 @@ const META: Meta = Meta {
     source: include_str!("undefined_volume.rs"),
 };
 
+/// With so many of a pod's names a slip is compared, in the order of the text.
+const COMPARED: usize = 100;
+
+/// A name that is longer is none of a volume (a label of DNS, `ValidateDNS1123Label` of `k8s.io/apimachinery`).
+const LONGEST_NAME: usize = 63;
+
 pub(crate) struct Check;
 
 impl Rule for Check {
@@ -86,6 +92,10 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+        if cx.object.origin == Origin::Admission {
+            // No such object comes there, and what names are meant takes a while to find.
+            return;
+        }
         let names: HashSet<_> = names(pod).collect();
         let uses = pod.containers.iter().flat_map(Container::volume_uses);
         for used in uses.filter(|used| !names.contains(used.volume)) {
@@ -125,7 +135,9 @@ fn message(used: VolumeUse<'_, '_>) -> String {
 
 fn help(pod: &Pod<'_>, used: VolumeUse<'_, '_>) -> String {
     let distance = |name: &str| strsim::damerau_levenshtein(used.volume, name);
-    let near = names(pod).map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= 2).min();
+    let names = names(pod).take(COMPARED).filter(|name| name.len().abs_diff(used.volume.len()) <= 2);
+    let names = names.filter(|_| used.volume.len() <= LONGEST_NAME);
+    let near = names.map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= 2).min();
     match near {
         _ if used.volume.is_empty() => "name one of the pod's volumes".to_owned(),
         Some((_, near)) => {

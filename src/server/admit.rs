@@ -37,7 +37,16 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/validate", at(Endpoint::Validate))
         .route("/validate/deny", at(Endpoint::Strict))
         .route("/advise", at(Endpoint::Advise))
+        .fallback(|state| no_review(state, StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(|state| no_review(state, StatusCode::METHOD_NOT_ALLOWED))
         .with_state(shared)
+}
+
+/// What is asked elsewhere, or otherwise, is no review.
+async fn no_review(State(shared): State<Arc<Shared>>, status: StatusCode) -> Response {
+    shared.metrics.trouble(Trouble::Request);
+    warn!(status = status.as_u16(), "no review");
+    status.into_response()
 }
 
 /// Why a request gets no verdict.
@@ -144,11 +153,11 @@ async fn admit(
     shared.metrics.read(bytes.len());
     let text =
         String::from_utf8(bytes).map_err(|_| Refusal::Malformed("the body is not UTF-8".to_owned()))?;
-    let turn = turn(&shared.judging, &shared.queue, patience.max(Instant::now())).await?;
     let named = shared.policies.now();
     if text.len() <= LARGE {
         return judge(shared, &text, &named, endpoint);
     }
+    let turn = turn(&shared.judging, &shared.queue, patience.max(Instant::now())).await?;
     // A large one would keep the threads that answer from others.
     let shared = Arc::clone(shared);
     apart(deadline, move || {
@@ -195,13 +204,12 @@ async fn read(
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body: Body = request.into_body();
     let until = deadline.min(Instant::now() + shared.settings.read_timeout);
-    if length.is_some_and(|length| length > most) {
-        let _ = time::timeout_at(until, discard(body, most)).await;
-        return Err(Refusal::Large);
-    }
     let mut bytes = Vec::new();
     let mut room = None;
-    loop {
+    let refusal = loop {
+        if length.is_some_and(|length| length > most) {
+            break Refusal::Large;
+        }
         let frame = match time::timeout_at(until, body.frame()).await {
             Err(_) | Ok(Some(Err(_))) => return Err(Refusal::Body),
             Ok(Some(Ok(frame))) => frame,
@@ -209,8 +217,7 @@ async fn read(
         };
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > most {
-            let _ = time::timeout_at(until, discard(body, most)).await;
-            return Err(Refusal::Large);
+            break Refusal::Large;
         }
         match &mut room {
             // Not before some of it has come.
@@ -220,12 +227,13 @@ async fn read(
                 // A small one has room as it comes: what is only promised takes none from the others.
                 let size = if is_large { size } else { size.min(data.len() + STEP) };
                 let taken = shared.rooms.take(size, is_large, patience.max(Instant::now())).await;
-                room = Some(taken.ok_or(Refusal::Busy)?);
+                let Some(taken) = taken else { break Refusal::Busy };
+                room = Some(taken);
             }
             Some(room) => {
                 let missing = (bytes.len() + data.len()).saturating_sub(room.size());
                 if missing > 0 && !shared.rooms.extend(room, missing + STEP) {
-                    return Err(Refusal::Busy);
+                    break Refusal::Busy;
                 }
             }
         }
@@ -233,7 +241,10 @@ async fn read(
             bytes.reserve_exact(room.size() - bytes.len());
         }
         bytes.extend_from_slice(&data);
-    }
+    };
+    drop((bytes, room));
+    let _ = time::timeout_at(until, discard(body, most)).await;
+    Err(refusal)
 }
 
 /// Reads on a while, and keeps nothing: a client that is still sending when the connection is closed behind the answer
@@ -246,7 +257,7 @@ async fn discard(mut body: Body, most: usize) {
     }
 }
 
-/// A turn to judge: there are as many as make sense at a time, and a queue that isn't long.
+/// A turn to judge a large one: few at a time, and a queue that isn't long.
 async fn turn(
     judging: &Arc<Semaphore>,
     queue: &Semaphore,

@@ -3,16 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
@@ -23,11 +24,23 @@ use crate::finding::digest;
 /// The pair that is served, and the files that it comes from.
 #[derive(Debug, Default)]
 pub(super) struct Certificate {
-    /// The certificate's and the key's.
-    files: Option<(PathBuf, PathBuf)>,
+    files: Option<Files>,
     pair: ArcSwapOption<Pair>,
     /// What stood in the files when they were last looked at: links are swapped, and times lie.
     seen: AtomicU64,
+    /// Whether it was said that the pair is of no use now.
+    is_said: AtomicBool,
+}
+
+/// Where a pair comes from.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The certificates, the server's own first, in PEM.
+    pub cert: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
+    /// The name by which clients ask, that the certificate must have therefore; where it is known.
+    pub name: Option<ServerName<'static>>,
 }
 
 #[derive(Debug)]
@@ -38,18 +51,18 @@ struct Pair {
 
 impl Certificate {
     /// The pair in these files.
-    pub(super) fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, String> {
-        let (texts, content) = read(cert, key)?;
-        let pair = ArcSwapOption::from_pointee(Pair::parse(&texts)?);
-        let files = Some((cert.to_owned(), key.to_owned()));
-        Ok(Arc::new(Self { files, pair, seen: AtomicU64::new(content) }))
+    pub(super) fn load(files: &Files) -> Result<Arc<Self>, String> {
+        let (texts, content) = read(files)?;
+        let pair = ArcSwapOption::from_pointee(Pair::parse(&texts, files.name.as_ref())?);
+        let (files, seen) = (Some(files.clone()), AtomicU64::new(content));
+        Ok(Arc::new(Self { files, pair, seen, is_said: AtomicBool::default() }))
     }
 
     /// Serves this pair from now on.
     pub(super) fn serve(&self, pair: issue::Pair) -> Result<(), String> {
         let named = |name: &str, text: String| (name.to_owned(), text.into_bytes());
         let texts = Texts { cert: named("certificate", pair.cert), key: named("key", pair.key) };
-        self.pair.store(Some(Arc::new(Pair::parse(&texts)?)));
+        self.pair.store(Some(Arc::new(Pair::parse(&texts, None)?)));
         Ok(())
     }
 
@@ -92,10 +105,22 @@ impl Certificate {
         self.pair.load().as_ref().map(|pair| pair.validity.until)
     }
 
-    /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one.
+    /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one. Says so,
+    /// and, once, that what is served is of no use.
     pub(super) fn reload(&self, metrics: &Metrics) {
-        let Some((cert, key)) = &self.files else { return };
-        let read = read(cert, key);
+        let Some(files) = &self.files else { return };
+        self.read_again(files, metrics);
+        match self.problem() {
+            Some(problem) if !self.is_said.swap(true, Ordering::Relaxed) => {
+                warn!(problem, "the certificate is of no use now");
+            }
+            Some(_) => {}
+            None => self.is_said.store(false, Ordering::Relaxed),
+        }
+    }
+
+    fn read_again(&self, files: &Files, metrics: &Metrics) {
+        let read = read(files);
         let content = match &read {
             Ok((_, content)) => *content,
             Err(message) => digest(&[message]),
@@ -103,7 +128,8 @@ impl Certificate {
         if content == self.seen.swap(content, Ordering::Relaxed) {
             return;
         }
-        match read.and_then(|(texts, _)| Pair::parse(&texts)) {
+        let pair = read.and_then(|(texts, _)| Pair::parse(&texts, files.name.as_ref()));
+        match pair.and_then(|pair| self.better(pair)) {
             Ok(pair) => {
                 let not_after = pair.validity.until;
                 self.pair.store(Some(Arc::new(pair)));
@@ -116,6 +142,14 @@ impl Certificate {
             }
         }
     }
+
+    /// The new pair, unless it has expired and the one that is served hasn't.
+    fn better(&self, pair: Pair) -> Result<Pair, String> {
+        match pair.validity.until < Timestamp::now() && self.problem().is_none() {
+            true => Err(format!("the certificate has expired: it held until {}", pair.validity.until)),
+            false => Ok(pair),
+        }
+    }
 }
 
 impl ResolvesServerCert for Certificate {
@@ -125,12 +159,16 @@ impl ResolvesServerCert for Certificate {
 }
 
 impl Pair {
-    fn parse(texts: &Texts) -> Result<Self, String> {
+    /// The pair that stands there, which clients take for `name`.
+    fn parse(texts: &Texts, name: Option<&ServerName<'_>>) -> Result<Self, String> {
         let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&texts.cert.1).collect();
         let (cert, key) = (&texts.cert.0, &texts.key.0);
         let certs = certs.map_err(|error| format!("{cert}: {error}"))?;
-        if certs.is_empty() {
-            return Err(format!("{cert}: no certificate in PEM"));
+        let Some(first) = certs.first() else { return Err(format!("{cert}: no certificate in PEM")) };
+        if let Some(name) = name {
+            let is_for =
+                ParsedCertificate::try_from(first).and_then(|first| verify_server_name(&first, name));
+            is_for.map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
         }
         let validity = String::from_utf8_lossy(&texts.cert.1);
         let validity = Validity::of(&validity).map_err(|error| format!("{cert}: {error}"))?;
@@ -150,12 +188,12 @@ struct Texts {
 }
 
 /// What stands in the files, and a number for it.
-fn read(cert: &Path, key: &Path) -> Result<(Texts, u64), String> {
+fn read(files: &Files) -> Result<(Texts, u64), String> {
     let text = |path: &Path| {
         let bytes = contents(path)?;
         Ok::<_, String>((path.display().to_string(), bytes))
     };
-    let texts = Texts { cert: text(cert)?, key: text(key)? };
+    let texts = Texts { cert: text(&files.cert)?, key: text(&files.key)? };
     let content = [&texts.cert.1, &texts.key.1].map(|bytes| String::from_utf8_lossy(bytes));
     let content = digest(&[&content[0], &content[1]]);
     Ok((texts, content))

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
 use tokio_rustls::TlsAcceptor;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::metrics::Trouble;
 use super::places::{Place, Places};
@@ -48,10 +49,13 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
                         serve(shared, router, stream, place).await;
                     }
                     Ok(Err(error)) => {
-                        debug!(%error, "no handshake");
+                        info!(%error, "no handshake");
                         shared.metrics.trouble(Trouble::Tls);
                     }
-                    Err(_) => shared.metrics.trouble(Trouble::Tls),
+                    Err(_) => {
+                        info!("no handshake in time");
+                        shared.metrics.trouble(Trouble::Tls);
+                    }
                 }
             }
         }
@@ -62,7 +66,7 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
 /// Takes connections until the server closes, each to its `talk`, at most so many at a time, then waits for those that are
 /// open. Where nobody gives a place up, they wait, as many again: none of these is reset.
 pub(super) async fn take<T: Future<Output = ()> + Send>(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     listener: TcpListener,
     most: usize,
     talk: impl Fn(TcpStream, Arc<Place>) -> T + Clone + Send + 'static,
@@ -87,15 +91,17 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
         let held = places.take(address);
         let waits = Arc::clone(&waiting).try_acquire_owned().ok().filter(|_| held.is_none());
         if held.is_none() && waits.is_none() {
+            crowded(shared, address);
             continue;
         }
+        let shared = Arc::clone(shared);
         tokio::spawn(async move {
             let held = match held {
                 Some(held) => Ok(held),
                 None => time::timeout(patience, places.wait(address)).await,
             };
             drop(waits);
-            let Ok(held) = held else { return };
+            let Ok(held) = held else { return crowded(&shared, address) };
             tokio::select! {
                 () = held.place.lost() => debug!(%address, "a connection gave way to another"),
                 () = talk(stream, Arc::clone(&held.place)) => {}
@@ -105,6 +111,11 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
     drop(listener);
     let _ = waiting.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
     places.all_free().await;
+}
+
+fn crowded(shared: &Shared, address: IpAddr) {
+    info!(%address, "no place for a connection");
+    shared.metrics.trouble(Trouble::Crowded);
 }
 
 /// Serves one connection until it ends.
@@ -148,8 +159,13 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             result = connection.as_mut() => {
-                if let Err(error) = result {
-                    debug!(%error, "a connection ended");
+                match result {
+                    Err(error) if error.is_parse() => {
+                        info!(%error, "no HTTP");
+                        shared.metrics.trouble(Trouble::Connection);
+                    }
+                    Err(error) => debug!(%error, "a connection ended"),
+                    Ok(()) => {}
                 }
                 return;
             }
@@ -157,7 +173,8 @@ pub(super) async fn serve(
             () = patience.as_mut(), if is_watched => {
                 is_watched = false;
                 if !has_asked.load(Ordering::Relaxed) {
-                    return;
+                    info!("a connection that asks nothing is closed");
+                    return shared.metrics.trouble(Trouble::Connection);
                 }
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {

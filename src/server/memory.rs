@@ -9,6 +9,8 @@
 pub(super) fn give_back() {
     // SAFETY: it takes two numbers, and is called before there are other threads.
     let _ = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10) };
+    // SAFETY: the same. Each thread that ever judged a large review would keep what it needed once.
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
 }
 
 /// Other allocators do as they do.

@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::admission::{Decision, Endpoint};
+use crate::admission::{Decision, Endpoint, Outcome};
 
 /// In seconds: from what a verdict takes to what the API server waits at most.
 const BUCKETS: [f64; 15] =
@@ -41,6 +41,10 @@ const RESOURCES: &[&str] = &[
 pub(super) enum Trouble {
     /// No review, or none that can be read.
     Decode,
+    /// A review of an object that can't be read.
+    Object,
+    /// Another path, or another method.
+    Request,
     /// Too large.
     TooLarge,
     /// It did not come, or was not answered, in time.
@@ -49,16 +53,24 @@ pub(super) enum Trouble {
     Panic,
     /// No handshake.
     Tls,
+    /// A connection that asks nothing, or no HTTP.
+    Connection,
+    /// A connection for which there is no place.
+    Crowded,
 }
 
 impl Trouble {
     fn word(self) -> &'static str {
         match self {
             Self::Decode => "decode",
+            Self::Object => "object",
+            Self::Request => "request",
             Self::TooLarge => "too_large",
             Self::Timeout => "timeout",
             Self::Panic => "panic",
             Self::Tls => "tls",
+            Self::Connection => "connection",
+            Self::Crowded => "crowded",
         }
     }
 }
@@ -162,7 +174,7 @@ impl Metrics {
         registry.register("ratcheted", "Errors that were there before an update", own.ratcheted.clone());
         registry.register(
             "errors",
-            "Requests without a verdict, and connections without TLS",
+            "Requests and connections that came to nothing, and objects that can't be read",
             own.errors.clone(),
         );
         registry.register_with_unit(
@@ -214,6 +226,9 @@ impl Metrics {
         let decided = labels.decision;
         self.requests.get_or_create(&labels).inc();
         self.took(endpoint, decided, took);
+        if decision.outcome == Outcome::Error {
+            self.trouble(Trouble::Object);
+        }
         for finding in &decision.findings {
             let labels = FindingLabels { rule: finding.rule, severity: finding.severity.word() };
             self.findings.get_or_create(&labels).inc();

@@ -36,7 +36,17 @@ use room::Rooms;
 
 use crate::cluster::{self, Keeper};
 
+pub use certificate::Files;
 pub use policy::Source;
+
+/// One thread answers some ten thousand reviews in a second, and each may need memory for its own.
+const MOST_THREADS: usize = 4;
+
+/// Large reviews that are judged at the same time.
+const LARGE_AT_A_TIME: usize = 2;
+
+/// Large reviews that wait for that; what their bodies may take bounds it first.
+const LARGE_WAITING: usize = 32;
 
 /// How the server behaves. Nothing of the verdict is here: that is the policy's.
 #[derive(Clone, Debug)]
@@ -68,12 +78,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// Files in PEM, read again when they change.
-    Files {
-        /// The certificates, the server's own first.
-        cert: PathBuf,
-        /// Its key.
-        key: PathBuf,
-    },
+    Files(Files),
     /// volcheck's own authority, which registers it, too.
     Issued {
         /// How the authority and the registration are kept.
@@ -111,7 +116,7 @@ struct Shared {
     metrics: Metrics,
     phase: watch::Sender<Phase>,
     rooms: Rooms,
-    /// Room for judging at the same time.
+    /// Room for judging large reviews at the same time; small ones are judged by the threads that answer.
     judging: Arc<Semaphore>,
     /// Room for waiting for that.
     queue: Semaphore,
@@ -136,7 +141,8 @@ impl Shared {
 /// Runs the server until it is told to end.
 pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
     memory::give_back();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     runtime.block_on(serve(settings, source))?;
     // What still blocks a thread is given up with the program.
     runtime.shutdown_background();
@@ -146,7 +152,7 @@ pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
 async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let (certificate, keeper) = match &settings.identity {
-        Identity::Files { cert, key } => (Certificate::load(cert, key).map_err(anyhow::Error::msg)?, None),
+        Identity::Files(files) => (Certificate::load(files).map_err(anyhow::Error::msg)?, None),
         Identity::Issued { cluster, lifetime } => {
             (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
         }
@@ -157,7 +163,6 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let policies = Policies::new(source)?;
     let listener = bind(settings.listen).await?;
     let admin = bind(settings.admin_listen).await?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shared = Arc::new(Shared {
         metrics: Metrics::new(),
         policies,
@@ -165,8 +170,8 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
         clients,
         phase: watch::Sender::new(Phase::Serving),
         rooms: Rooms::new(settings.max_body),
-        judging: Arc::new(Semaphore::new(4 * threads)),
-        queue: Semaphore::new(8 * threads),
+        judging: Arc::new(Semaphore::new(LARGE_AT_A_TIME)),
+        queue: Semaphore::new(LARGE_WAITING),
         arrivals: AtomicUsize::new(0),
         settings,
     });

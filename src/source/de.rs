@@ -123,7 +123,7 @@ pub struct Value<'a> {
 }
 
 impl<'a> Decode<'a> for Value<'a> {
-    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
+    fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         decode(self.tree, self.node)
     }
 }

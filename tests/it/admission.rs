@@ -109,6 +109,49 @@ fn add_token(spec: &mut Value) {
     }
 }
 
+/// The names of a StatefulSet's claims.
+fn claims(workload: &Value) -> Vec<&str> {
+    let templates = workload["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();
+    templates.filter_map(|claim| claim["metadata"]["name"].as_str()).collect()
+}
+
+/// The Pod that a controller makes of a workload; none of what makes no Pod itself.
+fn pod_of(workload: &Value) -> Option<Value> {
+    let kind = workload["kind"].as_str()?;
+    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
+    let (template, owner) = match kind {
+        "Deployment" => (&workload["spec"]["template"], ("ReplicaSet", format!("{name}-7d9c5f6b8d"))),
+        "CronJob" => {
+            (&workload["spec"]["jobTemplate"]["spec"]["template"], ("Job", format!("{name}-28512345")))
+        }
+        "ReplicaSet" | "DaemonSet" | "StatefulSet" | "Job" | "ReplicationController" => {
+            (&workload["spec"]["template"], (kind, name.to_owned()))
+        }
+        _ => return None,
+    };
+    let mut spec = template["spec"].clone();
+    let mut metadata = template["metadata"].clone();
+    if !metadata.is_object() {
+        metadata = json!({});
+    }
+    metadata["name"] = json!(format!("{}-x2x4q", owner.1));
+    metadata["namespace"] = workload["metadata"]["namespace"].clone();
+    metadata["ownerReferences"] = json!([{"kind": owner.0, "name": owner.1, "controller": true}]);
+    if kind == "Deployment" {
+        metadata["labels"]["pod-template-hash"] = json!("7d9c5f6b8d");
+    }
+    for name in claims(workload) {
+        let volume = json!({"name": name, "persistentVolumeClaim": {"claimName": "claim"}});
+        if !spec["volumes"].is_array() {
+            spec["volumes"] = json!([]);
+        }
+        let volumes = spec["volumes"].as_array_mut()?;
+        volumes.retain(|volume| volume["name"] != name);
+        volumes.push(volume);
+    }
+    Some(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+}
+
 /// The review that the API server would send for the creation of `object`.
 pub fn creation(object: &Value) -> String {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
@@ -160,8 +203,23 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let linted = both_places(outcome.findings.iter().map(|located| &located.finding).filter(built_in));
     let mut reviewed = Vec::new();
     for object in objects(text) {
-        let answer = review(&creation(&as_handed_on(object)), policy, TODAY);
+        let answer = review(&creation(&as_handed_on(object.clone())), policy, TODAY);
         let (_, findings) = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        if let Some(pod) = pod_of(&object) {
+            let answer = review(&creation(&as_handed_on(pod)), policy, TODAY);
+            let (answer, made) = answer.unwrap_or_else(|error| panic!("{name}: its Pod: {error}"));
+            // What a workload alone shows, and what its Pod alone does: no error either way.
+            let own = findings.iter().filter(|finding| finding.rule != "shadowed-volume");
+            let claims = claims(&object);
+            let made = made.iter().filter(|finding| {
+                finding.rule != "unused-volume" || !claims.contains(&&*finding.fingerprint.volume)
+            });
+            let (own, made) = (both_places(own), both_places(made));
+            let has_error = own.iter().any(|key| key.contains(" error "));
+            if own != made || answer.is_allowed() == has_error {
+                return Some(format!("{name}:\n  workload  {own:#?}\n  its Pod   {made:#?}"));
+            }
+        }
         reviewed.extend(findings);
     }
     let reviewed = both_places(reviewed.iter());

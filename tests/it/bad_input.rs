@@ -411,11 +411,15 @@ fn megabytes_in_one_line() {
 #[test]
 fn many_small_documents_and_many_keys() {
     let stream: String = (in_one_line("") + "\n").repeat(10_000);
-    let labels: String = (0..100_000).map(|index| format!("    l{index}: x\n")).collect();
+    let labels: String = (0..40_000).map(|index| format!("    l{index}: x\n")).collect();
     let keys = format!("{GOOD}  labels:\n{labels}    l0: x\n    <<: {{l1: z}}\n");
     let folder = Folder::new(&[("stream.json", &stream), ("keys.yaml", &keys)]);
     folder.lint(&["stream.json"]).says(1, &["stream.json:1:", "stream.json:10000:"]).in_lines(10_000);
     folder.lint(&["keys.yaml"]).says(0, &[]).in_lines(0);
+    let more = keys.replace("    l1: x\n", &labels.replace("    l", "    m"));
+    folder.write("more.yaml", more.as_bytes());
+    let too_many = "more.yaml:6:5: error[unanalyzed-document] `metadata.labels` of this Pod: more items than can be judged";
+    folder.lint(&["more.yaml"]).says(2, &[too_many]).in_lines(1);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use serde_json::{Value, json};
+
 use crate::server::{
     Authority, BAD, Client, GOOD, Identity, LONG, NAME, POLICY, Server, command, post, read_answer, review,
 };
@@ -125,8 +127,20 @@ fn what_is_no_review_gets_the_status_that_says_why() {
     let _ = client.0.get_mut().write_all(chunked.as_bytes());
     let _ = client.0.get_mut().flush();
     assert_eq!(read_answer(&mut client.0).expect("an answer").status, 413);
-    assert!(server.metric("volcheck_errors_total{kind=\"decode\"}") >= 9.0);
-    assert_eq!(server.metric("volcheck_errors_total{kind=\"too_large\"}"), 2.0);
+    for (kind, count) in [("decode", 9.0), ("too_large", 2.0), ("request", 5.0)] {
+        let metric = format!("volcheck_errors_total{{kind=\"{kind}\"}}");
+        assert!(server.metric(&metric) >= count, "{metric}: {}", server.metric(&metric));
+    }
+    for (message, status, count) in [
+        ("no verdict", 415, 2),
+        ("no verdict", 400, 6),
+        ("no verdict", 413, 1),
+        ("no review", 404, 3),
+        ("no review", 405, 2),
+    ] {
+        let logged = (0..count).all(|_| server.logged(message)["status"] == status);
+        assert!(logged, "{message} {status}");
+    }
     assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
 }
 
@@ -139,11 +153,12 @@ fn an_object_that_can_t_be_read_is_denied_and_said() {
     assert!(answer.status == 200 && !answer.allowed(), "{answer:?}");
     assert!(client.ask(&post("/advise", "application/json"), &broken).expect("an answer").allowed());
     assert_eq!(server.logged("the object can't be read")["level"], "WARN");
+    assert_eq!(server.metric("volcheck_errors_total{kind=\"object\"}"), 2.0);
 }
 
 #[test]
 fn what_is_no_client_of_tls_doesn_t_disturb_the_others() {
-    let server = Server::start(&["--read-timeout", "0.2"]);
+    let server = Server::start(&["--read-timeout", "1"]);
     let mut kept = server.client();
     assert!(kept.review(&review(GOOD)).expect("an answer").allowed());
     let half_open = TcpStream::connect(server.address).expect("a connection");
@@ -172,6 +187,7 @@ fn what_is_no_client_of_tls_doesn_t_disturb_the_others() {
     assert!(matches!(silent.read(&mut [0; 1]), Ok(0) | Err(_)));
     assert_eq!(server.metric("volcheck_errors_total{kind=\"tls\"}"), 3.0);
     assert_eq!(server.metric("volcheck_errors_total{kind=\"timeout\"}"), 1.0);
+    assert_eq!(server.metric("volcheck_errors_total{kind=\"connection\"}"), 1.0);
     assert!(kept.review(&review(GOOD)).expect("an answer").allowed(), "a connection that has asked stays");
 }
 
@@ -183,6 +199,57 @@ fn a_thousand_connections_that_only_wait_leave_room_for_who_asks() {
     assert!(client.review(&review(GOOD)).expect("an answer").allowed());
     assert!(!client.review(&review(BAD)).expect("an answer").allowed());
     drop(idle);
+}
+
+/// What the API server sends at most: an object and its old one, each as large as etcd takes; and more than that.
+#[test]
+fn bodies_of_seven_mebibytes_are_taken_and_larger_ones_are_not() {
+    let server = Server::start(&[]);
+    let filler = "x".repeat(3 << 19);
+    let pod = |path: &str| {
+        let mut review: Value = serde_json::from_str(&review(path)).expect("JSON");
+        review["request"]["object"]["metadata"]["annotations"] = json!({"x": filler});
+        review
+    };
+    let mut update = pod(BAD);
+    update["request"]["operation"] = json!("UPDATE");
+    update["request"]["oldObject"] = pod(GOOD)["request"]["object"].take();
+    let update = update.to_string();
+    assert!(update.len() > 3 << 20);
+    let mut client = server.client();
+    assert!(!client.review(&update).expect("an answer").allowed());
+    let padded = |bytes: usize| update.clone() + &" ".repeat(bytes - update.len());
+    assert!(!client.review(&padded(7 << 20)).expect("an answer").allowed());
+    assert_eq!(client.review(&padded((7 << 20) + 1)).expect("an answer").status, 413);
+}
+
+/// What the server answers to a ClientHello (RFC 5246, section 7.4.1.2) of the version `3.minor`: its first seven bytes.
+fn answer_to_hello(server: &Server, minor: u8) -> [u8; 7] {
+    let mut hello = vec![3, minor];
+    hello.extend([7; 32]);
+    // No session, the suite ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, no compression.
+    hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    // The extensions: the group x25519, plain points, ECDSA with P-256 and SHA-256.
+    hello.extend([0, 22, 0, 10, 0, 4, 0, 2, 0, 29, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3]);
+    let length = hello.len() as u8;
+    let mut record = vec![0x16, 3, 1, 0, length + 4, 1, 0, 0, length];
+    record.extend(hello);
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("set");
+    stream.write_all(&record).expect("sent");
+    let mut answer = [0; 7];
+    stream.read_exact(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn older_versions_of_tls_are_refused() {
+    let server = Server::start(&[]);
+    assert_eq!(answer_to_hello(&server, 3)[0], 0x16, "a handshake of TLS 1.2");
+    for minor in [1, 2] {
+        // A fatal alert: protocol_version.
+        assert_eq!(answer_to_hello(&server, minor), [0x15, 3, 3, 0, 2, 2, 70], "TLS 1.{}", minor - 1);
+    }
 }
 
 /// Clients that promise bodies of so many bytes, and send one.
@@ -306,14 +373,54 @@ fn a_new_certificate_is_served_and_a_bad_one_is_not() {
     assert_ne!(server.client().serves(), first);
     assert!(kept.review(&review(BAD)).expect("a kept connection is not disturbed").status == 200);
     assert_eq!(server.metric("volcheck_tls_reloads_total{result=\"success\"}"), 1.0);
-    // One that has expired by now is what there is: it is served, and it is said.
+    // One that has expired by now.
     let (cert, key) = server.authority.leaf_until(NAME, 2021);
-    server.put("tls.crt", &cert);
     server.put("tls.key", &key);
-    server.logged("certificate reloaded");
+    server.put("tls.crt", &cert);
+    let expired = "the certificate has expired: it held until 2021-01-01T00:00:00Z";
+    assert_eq!(until_other(&server, "tls.key is not the key of tls.crt"), expired);
+    assert_eq!(server.admin("/readyz").0, 200);
+}
+
+/// Why a new certificate isn't served, once it is for another reason than `between`, which half a pair may be.
+fn until_other(server: &Server, between: &str) -> String {
+    loop {
+        let line = server.logged("the new certificate can't be used; the last good one is served");
+        let error = line["error"].as_str().expect("why").to_owned();
+        if error != between {
+            return error;
+        }
+    }
+}
+
+#[test]
+fn a_certificate_of_another_name_is_not_served() {
+    let server = Server::start(&["--tls-name", NAME]);
+    let (cert, key) = server.authority.leaf("other.volcheck.svc");
+    server.put("tls.key", &key);
+    server.put("tls.crt", &cert);
+    let error = until_other(&server, "tls.key is not the key of tls.crt");
+    assert!(error.starts_with(&format!("tls.crt is not for {NAME}: ")), "{error}");
+    assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+}
+
+/// Where there is no better one, an expired certificate is what there is: it is served, and it is said.
+#[test]
+fn a_certificate_that_has_expired_is_said() {
+    let authority = Authority::new();
+    let (cert, key) = authority.leaf_until(NAME, 2021);
+    let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    let server = Server::start_in(folder, Arc::new(authority), &[]);
+    let line = server.logged("the certificate is of no use now");
+    assert_eq!(line["problem"], "the certificate has expired: it held until 2021-01-01T00:00:00Z");
     let (status, text) = server.admin("/readyz");
     assert!(status == 503 && text.contains("has expired"), "{text}");
     assert_eq!(server.metric("volcheck_tls_cert_not_after_timestamp_seconds"), 1_609_459_200.0);
+    let (cert, key) = server.authority.leaf(NAME);
+    server.put("tls.crt", &cert);
+    server.put("tls.key", &key);
+    server.logged("certificate reloaded");
+    assert_eq!(server.admin("/readyz").0, 200);
 }
 
 /// As the kubelet lays a Secret out: the files are links into `..data`, which is a link that is renamed over.
@@ -538,7 +645,7 @@ fn clients_show_who_they_are_where_that_is_asked_for() {
 
 #[test]
 fn an_end_comes_after_all_answers_and_tells_clients_to_go() {
-    let mut server = Server::start(&["--drain", "1.5", "--idle-timeout", "100"]);
+    let mut server = Server::start(&["--drain", "4", "--idle-timeout", "100"]);
     let mut kept = server.client();
     assert!(kept.review(&review(GOOD)).expect("an answer").header("connection").is_none());
     // One request is on its way when the end comes.

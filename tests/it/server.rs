@@ -252,8 +252,18 @@ impl Client {
         read_answer(&mut self.0)
     }
 
+    /// The verdict on a review, taken as the API server takes one: of its version and kind, with the review's own uid, and
+    /// without a patch (`VerifyAdmissionResponse` of `k8s.io/apiserver`).
     pub fn review(&mut self, body: &str) -> std::io::Result<Answer> {
-        self.ask(&post("/validate?timeout=5s", "application/json"), body)
+        let answer = self.ask(&post("/validate?timeout=5s", "application/json"), body)?;
+        if answer.status == 200 {
+            let of = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+            let (asked, said) = (of(body), of(&answer.body));
+            assert_eq!((&said["apiVersion"], &said["kind"]), (&asked["apiVersion"], &asked["kind"]));
+            assert_eq!(said["response"]["uid"], asked["request"]["uid"]);
+            assert!(said["response"].get("patch").is_none() && said["response"].get("patchType").is_none());
+        }
+        Ok(answer)
     }
 
     /// The serial number of the server's certificate.

@@ -208,7 +208,7 @@ fn what_costs_too_much_to_judge_is_denied() {
     let long = "volcheck: the object can't be read: no path of more than 4096 bytes can be mounted";
     for (path, count, part, message) in [
         ("/a".repeat(2000), 1300, "", often),
-        ("/srv/a".to_owned(), 100_000, "", often),
+        ("/srv/a".to_owned(), 4900, "", often),
         ("/srv/a".to_owned(), 2000, "x", often),
         ("/proc/1/cwd".repeat(250_000), 1, "", long),
         ("/srv".to_owned(), 1, &"/proc/1/cwd".repeat(100_000), long),
@@ -224,6 +224,72 @@ fn what_costs_too_much_to_judge_is_denied() {
     }
     assert_eq!(mounted("/srv/a", 1500, "").0, Outcome::Allow);
     assert_eq!(mounted(&format!("/{}", "a".repeat(4095)), 100, "").0, Outcome::Allow);
+}
+
+/// Three bytes of a text may be a container.
+#[test]
+fn more_items_than_can_be_judged_are_denied() {
+    let created = |spec: Value| {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
+        let created = Request::new("CREATE", pod).answer(&policy("version: 1\n"));
+        (created.outcome, created.answer.message().to_owned())
+    };
+    let volumes = |count: usize| {
+        (0..count).map(|at| json!({"name": format!("v{at}"), "emptyDir": {}})).collect::<Vec<_>>()
+    };
+    let half = vec![json!({}); 2501];
+    for spec in [
+        json!({"containers": vec![json!({}); 2_000_000]}),
+        json!({"containers": vec![Value::Null; 1_000_000]}),
+        json!({"containers": [{"env": half}, {"volumeMounts": half}]}),
+        json!({"containers": [], "volumes": volumes(5001)}),
+        json!({"containers": [], "volumes": [{"name": "v", "projected": {"sources": vec![json!({}); 5001]}}]}),
+        json!({"nodeSelector": (0..50_001).map(|at| (at.to_string(), json!(""))).collect::<serde_json::Map<_, _>>()}),
+    ] {
+        let (outcome, message) = created(spec);
+        let start = "volcheck: the object can't be read: more items than can be judged";
+        assert!(outcome == Outcome::Error && message.starts_with(start), "{message}");
+    }
+    for list in ["volumes", "containers"] {
+        let named = json!({list: [{"name": "n".repeat(254)}]});
+        assert_eq!(
+            created(named).1,
+            "volcheck: the object can't be read: no name of more than 253 bytes is judged"
+        );
+    }
+    // As many may come, and then each object has as many of its own.
+    for _ in 0..2 {
+        assert_ne!(created(json!({"containers": [], "volumes": volumes(5000)})).0, Outcome::Error);
+    }
+}
+
+#[test]
+fn what_is_created_or_updated_is_there() {
+    for (operation, is_answered) in [
+        ("CREATE", false),
+        ("UPDATE", false),
+        ("", false),
+        ("NEW", false),
+        ("DELETE", true),
+        ("CONNECT", true),
+    ] {
+        let text = Request::new(operation, Value::Null).text();
+        let terms = Terms { policy: &secrets(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
+        let reviewed = admission::review(&text, &terms);
+        assert_eq!(reviewed.is_ok(), is_answered, "{operation}");
+    }
+}
+
+#[test]
+fn what_is_of_no_known_kind_is_let_in_and_noted() {
+    let runner =
+        json!({"apiVersion": "ci.example/v1", "kind": "Runner", "metadata": {"name": "r"}, "spec": {}});
+    let text = Request::new("CREATE", runner).text().replace("\"pods\"", "\"runners\"");
+    let terms = Terms { policy: &secrets(), policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
+    let decision = admission::review(&text, &terms).expect("a review");
+    let answer = serde_json::to_value(decision.answer).expect("JSON");
+    assert_eq!(answer["response"]["allowed"], true);
+    assert_eq!(answer["response"]["auditAnnotations"]["volcheck-unjudged"], "runners");
 }
 
 #[test]

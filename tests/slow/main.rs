@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use balancer::Balancer;
+use serde_json::{Value, json};
 use server::{Authority, BAD, Client, GOOD, Server, post, review};
 
 /// What came of a load.
@@ -164,4 +165,54 @@ fn overload_is_shed_in_time_and_within_bounds() {
     assert!(peak < 32 + 48, "{peak} MiB");
     // Afterwards it is as it was.
     assert!(!server.client().review(&review(BAD)).expect("an answer").allowed());
+}
+
+/// What is small as a text and much as an object, from many at a time: a Pod of the chart isn't killed for its memory.
+#[test]
+fn what_costs_the_most_stays_within_the_memory_of_a_pod() {
+    let server = Server::start(&[]);
+    server.put("volcheck.yaml", "version: 1\nrules: {\"*\": error}\n");
+    server.logged("policy reloaded");
+    let created = |spec: Value| {
+        let mut review: Value = serde_json::from_str(&review(GOOD)).expect("JSON");
+        review["request"]["object"]["spec"] = spec;
+        review.to_string()
+    };
+    let volumes = |count: usize, name: &str| {
+        (0..count).map(|at| json!({"name": format!("v{at}{name}"), "emptyDir": {}})).collect::<Vec<_>>()
+    };
+    let mounts = (0..2000)
+        .map(|at| json!({"name": "v", "mountPath": format!("/{at}"), "subPathExpr": format!("$(V{at})")}));
+    let variables = (0..2900)
+        .map(|at: i32| json!({"name": format!("V{at}"), "value": format!("$(V{})$(V{})", at - 1, at - 2)}));
+    let texts = [
+        created(json!({"containers": vec![json!({}); 2_000_000]})),
+        created(json!({"containers": vec![Value::Null; 1_200_000]})),
+        created(json!({"containers": [], "volumes": volumes(4900, "")})),
+        created(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(248))})),
+        created(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(1300))})),
+        created(json!({
+            "containers": [{"name": "c", "env": variables.collect::<Vec<_>>(), "volumeMounts": mounts.collect::<Vec<_>>()}],
+            "volumes": [{"name": "v", "hostPath": {"path": "/srv"}}],
+        })),
+    ];
+    let head = post("/validate?timeout=10s", "application/json");
+    let judged = AtomicUsize::new(0);
+    let (address, authority) = (server.address, &server.authority);
+    thread::scope(|scope| {
+        for at in 0..50 {
+            let (text, head, judged) = (&texts[at % texts.len()], &head, &judged);
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let mut client = Client::connect(address, authority, None).expect("a connection");
+                    let answer = client.ask(head, text).expect("an answer, whatever it says");
+                    assert!([200, 408, 429, 504].contains(&answer.status), "{answer:?}");
+                    judged.fetch_add(usize::from(answer.status == 200), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert!(judged.into_inner() > texts.len());
+    let peak = peak(&server);
+    assert!(peak < 128, "{peak} MiB");
 }

@@ -372,7 +372,11 @@ impl Reader<'_> {
         let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
         let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
         let (rule, why, help) = match error.is_bound {
-            true => ("unanalyzed-document", "the object isn't judged", "mount less, by shorter paths"),
+            true => (
+                "unanalyzed-document",
+                "the object isn't judged",
+                "make it smaller: fewer items, fewer mounts of host paths, shorter paths",
+            ),
             false => (
                 "invalid-field-value",
                 "the API server refuses the object, and it isn't judged here",
