@@ -1,5 +1,6 @@
-//! What can be judged, beside how many items ([`super::value`]): each mount of a host path is written out and held against every catalogue, and what rules find
-//! there repeats its path. What a Pod may cost is bounded by that, not by the length of its text.
+//! What can be judged, beside how many items ([`super::value`]): each mount of a host path is written out and held against
+//! every catalogue, and what rules find there repeats its path. What a Pod may cost is bounded by that, not by the length
+//! of its text.
 
 use super::field_path::FieldPath;
 use super::object::{Body, Object};
@@ -8,8 +9,8 @@ use super::read::FieldError;
 /// A longer path can't be opened (`PATH_MAX` of Linux, `include/uapi/linux/limits.h`), so that no kubelet mounts it.
 const LONGEST_PATH: usize = 4096;
 
-/// No name of a volume or container is longer than a label of DNS, 63 bytes (`ValidatePodSpec` of `pkg/apis/core/validation`);
-/// a placeholder of some tool may be. Findings repeat it.
+/// Findings repeat names. Those of volumes and containers have 63 bytes at most (`ValidatePodSpec` of
+/// `pkg/apis/core/validation`); a placeholder of some tool may be longer.
 const LONGEST_NAME: usize = 253;
 
 /// What a mount costs beside its path, in bytes of these.
