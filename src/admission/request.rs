@@ -162,7 +162,7 @@ impl<'a> Request<'a> {
     /// Whether the object is on its way out: what is changed of it then only lets it go.
     pub(super) fn is_going(&self) -> bool {
         let is_deleted = |object: Json<'_>| {
-            object.decode::<Head<'_>>().is_ok_and(|head| !head.metadata.deletion_timestamp.is_empty())
+            object.decode::<Going<'_>>().is_ok_and(|object| !object.metadata.deletion_timestamp.is_empty())
         };
         self.object().is_some_and(is_deleted) || self.old_object().is_some_and(is_deleted)
     }
@@ -172,7 +172,22 @@ fn present(object: Option<&RawValue>) -> Option<Json<'_>> {
     object.map(RawValue::get).filter(|text| *text != "null").map(Json)
 }
 
-/// What is asked of an object beside what the model holds.
+/// What is asked of an object that may be on its way out.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Going<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: GoingMetadata<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct GoingMetadata<'a> {
+    #[serde(borrow)]
+    deletion_timestamp: Str<'a>,
+}
+
+/// What is asked of an object that may be a kubelet's report.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Head<'a> {
@@ -183,12 +198,10 @@ struct Head<'a> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct HeadMetadata<'a> {
     #[serde(borrow)]
     annotations: Map<'a>,
-    #[serde(borrow)]
-    deletion_timestamp: Str<'a>,
 }
 
 #[derive(Default, Deserialize)]

@@ -37,6 +37,15 @@ impl Validity {
         let validity = parsed.validity();
         Ok(Self { from: second(validity.not_before)?, until: second(validity.not_after)? })
     }
+
+    /// Why the certificate is of no use at `now`.
+    pub fn problem(&self, now: Timestamp) -> Option<String> {
+        match (now < self.from, now > self.until) {
+            (true, _) => Some(format!("the certificate holds from {} on", self.from)),
+            (_, true) => Some(format!("the certificate has expired: it held until {}", self.until)),
+            (false, false) => None,
+        }
+    }
 }
 
 /// A new authority.

@@ -75,12 +75,14 @@ impl<'a> Container<'a> {
         self.path.key("volumeDevices").index(index)
     }
 
-    /// The values of its variables, as far as they are written out in it.
+    /// The values of its variables, as far as they are written out in it, and not too long in all.
     pub fn values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();
+        let mut left = LONGEST_VALUES;
         for variable in self.env.iter() {
             let value = expand(&variable.value, |name| values.get(name).map(String::as_str));
-            match value.filter(|value| !value.is_empty()) {
+            left = left.saturating_sub(value.as_ref().map_or(0, String::len));
+            match value.filter(|value| !value.is_empty() && left > 0) {
                 Some(value) => values.insert(&*variable.name, value),
                 None => values.remove(&*variable.name),
             };
@@ -105,6 +107,9 @@ impl<'a> Container<'a> {
             .chain(variables.map(move |(index, volume, name)| used(UseKind::Variable, index, volume, name)))
     }
 }
+
+/// What the values of a container's variables may have in all, in bytes: a few of them can stand in each of thousands.
+const LONGEST_VALUES: usize = 1 << 20;
 
 /// How a container uses a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 /// Longer than any path may be: what expands to more has no value that matters.
 const LONGEST: usize = 4096;
 
+/// What is written in more isn't worked out.
+const LONGEST_WRITTEN: usize = 16 * LONGEST;
+
 /// A piece of a text that may hold variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
@@ -16,10 +19,15 @@ pub enum Piece<'t> {
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
+    // Behind it nothing closes any more.
+    let last = text.rfind(')').unwrap_or(0);
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
         let rest = &text[dollar + 1..];
-        let (piece, length) = match rest.strip_prefix('(').and_then(|inner| Some((inner, inner.find(')')?))) {
-            Some((inner, end)) => (Piece::Variable(&inner[..end]), end + 3),
+        let (piece, length) = match rest.strip_prefix('(').filter(|_| dollar < last) {
+            Some(inner) => {
+                let end = inner.find(')').unwrap_or(inner.len());
+                (Piece::Variable(&inner[..end]), end + 3)
+            }
             None if rest.starts_with('$') => (Piece::Text("$"), 2),
             None => {
                 at = dollar + 1;
@@ -36,8 +44,11 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 /// `text` with the values of its variables; one that has none stays as it is written. None where that gets
-/// longer than any path.
+/// longer than any path, or is written so.
 pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
+    if text.len() > LONGEST_WRITTEN {
+        return None;
+    }
     let mut out = String::new();
     for piece in pieces(text) {
         match piece {
@@ -66,6 +77,9 @@ mod tests {
         assert_eq!(pieces("$B$(C"), [Text("$B$(C")]);
         assert_eq!(pieces("$()$"), [Variable(""), Text("$")]);
         assert_eq!(pieces(""), []);
+        assert_eq!(pieces("$(A)$($(B"), [Variable("A"), Text("$($(B")]);
+        // No pass over the rest for each of them.
+        assert_eq!(pieces(&"$(".repeat(2_000_000)).len(), 1);
     }
 
     #[test]

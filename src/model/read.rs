@@ -331,7 +331,7 @@ pub fn read<'a, N: Node<'a>>(
         }
         None => {
             let mut pods = Vec::new();
-            find_by_structure(node, &FieldPath::root(), &mut pods);
+            find_by_structure(node, &FieldPath::root(), &mut pods)?;
             pods
         }
     };
@@ -435,29 +435,38 @@ pub fn holds_patch<'a, N: Node<'a>>(node: N) -> bool {
 
 /// Finds pod specs by their looks: a mapping with a list `containers` of mappings.
 ///
-/// What looks like one and doesn't decode as one is none: an object of a kind that isn't known may mean
+/// What looks like one and doesn't decode as one, but for its size, is none: an object of a kind that isn't known may mean
 /// anything by these words, and its Pods are judged when they come.
-fn find_by_structure<'a, N: Node<'a>>(node: N, path: &FieldPath, pods: &mut Vec<Pod<'a>>) {
+fn find_by_structure<'a, N: Node<'a>>(
+    node: N,
+    path: &FieldPath,
+    pods: &mut Vec<Pod<'a>>,
+) -> Result<(), FieldError> {
     if let Some(items) = node.items() {
         for (index, item) in items.into_iter().enumerate() {
-            find_by_structure(item, &path.index(index), pods);
+            find_by_structure(item, &path.index(index), pods)?;
         }
-        return;
+        return Ok(());
     }
     let entries = node.entries();
     let is_mapping = |item: &N| !item.entries().is_empty();
     let containers = entries.iter().find(|(key, _)| key == "containers").and_then(|(_, value)| value.items());
-    if containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_mapping))
-        && let Ok(spec) = node.decode::<PodSpec<'a>>()
-    {
-        let mut pod = Pod::new(path.clone(), spec);
-        (pod.is_heuristic, pod.is_whole) = (true, false);
-        pods.push(pod);
-        return;
+    if containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_mapping)) {
+        match node.decode::<PodSpec<'a>>() {
+            Ok(spec) => {
+                let mut pod = Pod::new(path.clone(), spec);
+                (pod.is_heuristic, pod.is_whole) = (true, false);
+                pods.push(pod);
+                return Ok(());
+            }
+            Err(error) if error.is_bound => return Err(error.within(path)),
+            Err(_) => {}
+        }
     }
     for (key, value) in entries {
-        find_by_structure(value, &path.with(Segment::Key(Cow::Owned(key.into_owned()))), pods);
+        find_by_structure(value, &path.with(Segment::Key(Cow::Owned(key.into_owned()))), pods)?;
     }
+    Ok(())
 }
 
 impl Step {

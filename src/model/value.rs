@@ -67,7 +67,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     }
 }
 
-/// How many items an object's lists may have in all, some ten times what the largest Pods of clusters have: three bytes of
+/// How many items the lists of what is decoded at once may have in all, some ten times what the largest Pods of clusters have: three bytes of
 /// text can be an item of hundreds, and rules compare them with each other.
 const MOST_ITEMS: usize = 5_000;
 
@@ -92,6 +92,11 @@ pub(crate) fn counted<T>(decode: impl FnOnce() -> T) -> (T, bool) {
     LEFT.set(Some(MOST_ITEMS * ENTRIES_OF_AN_ITEM + 1));
     let decoded = decode();
     (decoded, LEFT.get() == Some(0))
+}
+
+/// Counts one item, of what is read as a list without being one, too.
+pub(super) fn count_item<E: de::Error>() -> Result<(), E> {
+    count(ENTRIES_OF_AN_ITEM)
 }
 
 fn count<E: de::Error>(entries: usize) -> Result<(), E> {
@@ -141,7 +146,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut list = Vec::with_capacity(items.size_hint().unwrap_or(0).min(1024));
                 while let Some(item) = items.next_element::<Option<T>>()? {
-                    count(ENTRIES_OF_AN_ITEM)?;
+                    count_item()?;
                     list.push(item.unwrap_or_default());
                 }
                 Ok(List(list))

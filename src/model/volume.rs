@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::field_path::FieldPath;
 use super::quantity::Quantity;
 use super::storage::ClaimSpec;
-use super::value::{List, Str, nullable};
+use super::value::{List, Str, count_item, nullable};
 
 /// A volume of a pod spec: its name, and every other key that isn't null.
 #[derive(Clone, Debug, Default)]
@@ -252,6 +252,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
                         }
                     };
                     if let Some(source) = source {
+                        // What has several isn't valid, and each is judged.
+                        if !volume.sources.is_empty() {
+                            count_item()?;
+                        }
                         volume.sources.push((key, source));
                     }
                 }

@@ -92,10 +92,6 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        if cx.object.origin == Origin::Admission {
-            // No such object comes there, and what names are meant takes a while to find.
-            return;
-        }
         let names: HashSet<_> = names(pod).collect();
         let uses = pod.containers.iter().flat_map(Container::volume_uses);
         for used in uses.filter(|used| !names.contains(used.volume)) {
@@ -106,7 +102,7 @@ impl Rule for Check {
             out.push(
                 Finding::new(META.id, Severity::Error, used.volume_field(), message(used))
                     .why(why)
-                    .help(help(pod, used))
+                    .help(help(pod, used, cx.object.origin))
                     .volume(used.volume)
                     .container(&used.container.name)
                     .path(used.at),
@@ -133,10 +129,11 @@ fn message(used: VolumeUse<'_, '_>) -> String {
     }
 }
 
-fn help(pod: &Pod<'_>, used: VolumeUse<'_, '_>) -> String {
+fn help(pod: &Pod<'_>, used: VolumeUse<'_, '_>, origin: Origin) -> String {
     let distance = |name: &str| strsim::damerau_levenshtein(used.volume, name);
     let names = names(pod).take(COMPARED).filter(|name| name.len().abs_diff(used.volume.len()) <= 2);
-    let names = names.filter(|_| used.volume.len() <= LONGEST_NAME);
+    // It takes a while to find, and nobody reads it in an answer to the API server.
+    let names = names.filter(|_| origin == Origin::Manifest && used.volume.len() <= LONGEST_NAME);
     let near = names.map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= 2).min();
     match near {
         _ if used.volume.is_empty() => "name one of the pod's volumes".to_owned(),

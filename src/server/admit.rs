@@ -45,7 +45,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 /// What is asked elsewhere, or otherwise, is no review.
 async fn no_review(State(shared): State<Arc<Shared>>, status: StatusCode) -> Response {
     shared.metrics.trouble(Trouble::Request);
-    warn!(status = status.as_u16(), "no review");
+    if shared.metrics.is_news(Trouble::Request) {
+        warn!(status = status.as_u16(), "no review");
+    }
     status.into_response()
 }
 

@@ -26,8 +26,10 @@ use crate::finding::digest;
 pub(super) struct Certificate {
     files: Option<Files>,
     pair: ArcSwapOption<Pair>,
-    /// What stood in the files when they were last looked at: links are swapped, and times lie.
+    /// What stood in the files when it was served: links are swapped, and times lie.
     seen: AtomicU64,
+    /// What stood there that was said to be of no use.
+    refused: AtomicU64,
     /// Whether it was said that the pair is of no use now.
     is_said: AtomicBool,
 }
@@ -55,7 +57,7 @@ impl Certificate {
         let (texts, content) = read(files)?;
         let pair = ArcSwapOption::from_pointee(Pair::parse(&texts, files.name.as_ref())?);
         let (files, seen) = (Some(files.clone()), AtomicU64::new(content));
-        Ok(Arc::new(Self { files, pair, seen, is_said: AtomicBool::default() }))
+        Ok(Arc::new(Self { files, pair, seen, ..Self::default() }))
     }
 
     /// Serves this pair from now on.
@@ -91,13 +93,8 @@ impl Certificate {
 
     /// Why the pair that is served is of no use now.
     pub(super) fn problem(&self) -> Option<String> {
-        let now = Timestamp::now();
         let Some(pair) = self.pair.load_full() else { return Some("there is no certificate yet".to_owned()) };
-        if now < pair.validity.from {
-            return Some(format!("the certificate holds from {} on", pair.validity.from));
-        }
-        (now > pair.validity.until)
-            .then(|| format!("the certificate has expired: it held until {}", pair.validity.until))
+        pair.validity.problem(Timestamp::now())
     }
 
     /// Until when the pair that is served holds.
@@ -125,29 +122,32 @@ impl Certificate {
             Ok((_, content)) => *content,
             Err(message) => digest(&[message]),
         };
-        if content == self.seen.swap(content, Ordering::Relaxed) {
-            return;
+        if content == self.seen.load(Ordering::Relaxed) {
+            return self.refused.store(0, Ordering::Relaxed);
         }
         let pair = read.and_then(|(texts, _)| Pair::parse(&texts, files.name.as_ref()));
         match pair.and_then(|pair| self.better(pair)) {
             Ok(pair) => {
                 let not_after = pair.validity.until;
                 self.pair.store(Some(Arc::new(pair)));
+                self.seen.store(content, Ordering::Relaxed);
                 metrics.certificate_reloaded(true);
                 info!(%not_after, "certificate reloaded");
             }
-            Err(error) => {
+            // It is looked at again: it may hold from later on.
+            Err(error) if content != self.refused.swap(content, Ordering::Relaxed) => {
                 metrics.certificate_reloaded(false);
                 warn!(error, "the new certificate can't be used; the last good one is served");
             }
+            Err(_) => {}
         }
     }
 
-    /// The new pair, unless it has expired and the one that is served hasn't.
+    /// The new pair, unless it is of no use now and the one that is served is.
     fn better(&self, pair: Pair) -> Result<Pair, String> {
-        match pair.validity.until < Timestamp::now() && self.problem().is_none() {
-            true => Err(format!("the certificate has expired: it held until {}", pair.validity.until)),
-            false => Ok(pair),
+        match pair.validity.problem(Timestamp::now()).filter(|_| self.problem().is_none()) {
+            Some(problem) => Err(problem),
+            None => Ok(pair),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,14 +47,8 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Serv
                         let _open = shared.metrics.connection();
                         serve(shared, router, stream, place).await;
                     }
-                    Ok(Err(error)) => {
-                        info!(%error, "no handshake");
-                        shared.metrics.trouble(Trouble::Tls);
-                    }
-                    Err(_) => {
-                        info!("no handshake in time");
-                        shared.metrics.trouble(Trouble::Tls);
-                    }
+                    Ok(Err(error)) => came_to_nothing(&shared, Trouble::Tls, &error.to_string()),
+                    Err(_) => came_to_nothing(&shared, Trouble::Tls, "no handshake in time"),
                 }
             }
         }
@@ -91,7 +84,7 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
         let held = places.take(address);
         let waits = Arc::clone(&waiting).try_acquire_owned().ok().filter(|_| held.is_none());
         if held.is_none() && waits.is_none() {
-            crowded(shared, address);
+            came_to_nothing(shared, Trouble::Crowded, "no place");
             continue;
         }
         let shared = Arc::clone(shared);
@@ -101,7 +94,9 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
                 None => time::timeout(patience, places.wait(address)).await,
             };
             drop(waits);
-            let Ok(held) = held else { return crowded(&shared, address) };
+            let Ok(held) = held else {
+                return came_to_nothing(&shared, Trouble::Crowded, "no place in time");
+            };
             tokio::select! {
                 () = held.place.lost() => debug!(%address, "a connection gave way to another"),
                 () = talk(stream, Arc::clone(&held.place)) => {}
@@ -113,9 +108,11 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
     places.all_free().await;
 }
 
-fn crowded(shared: &Shared, address: IpAddr) {
-    info!(%address, "no place for a connection");
-    shared.metrics.trouble(Trouble::Crowded);
+fn came_to_nothing(shared: &Shared, trouble: Trouble, why: &str) {
+    shared.metrics.trouble(trouble);
+    if shared.metrics.is_news(trouble) {
+        info!(why, "a connection came to nothing");
+    }
 }
 
 /// Serves one connection until it ends.
@@ -161,8 +158,7 @@ pub(super) async fn serve(
             result = connection.as_mut() => {
                 match result {
                     Err(error) if error.is_parse() => {
-                        info!(%error, "no HTTP");
-                        shared.metrics.trouble(Trouble::Connection);
+                        came_to_nothing(&shared, Trouble::Connection, &error.to_string());
                     }
                     Err(error) => debug!(%error, "a connection ended"),
                     Ok(()) => {}
@@ -173,8 +169,7 @@ pub(super) async fn serve(
             () = patience.as_mut(), if is_watched => {
                 is_watched = false;
                 if !has_asked.load(Ordering::Relaxed) {
-                    info!("a connection that asks nothing is closed");
-                    return shared.metrics.trouble(Trouble::Connection);
+                    return came_to_nothing(&shared, Trouble::Connection, "nothing was asked");
                 }
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {

@@ -1,6 +1,7 @@
 //! Metrics, in OpenMetrics' text: labels are bounded, so no namespace, no name and no path is one.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
 
 use crate::admission::{Decision, Endpoint, Outcome};
 
@@ -58,6 +60,9 @@ pub(super) enum Trouble {
     /// A connection for which there is no place.
     Crowded,
 }
+
+/// How many there are.
+const TROUBLES: usize = Trouble::Crowded as usize + 1;
 
 impl Trouble {
     fn word(self) -> &'static str {
@@ -139,6 +144,9 @@ pub(super) struct Metrics {
     registered: Family<[(&'static str, &'static str); 0], Gauge>,
     connections: Gauge,
     not_after: Family<RoleLabel, Gauge>,
+    began: Instant,
+    /// When the log had the last line of each trouble, in seconds.
+    said: [AtomicU64; TROUBLES],
 }
 
 impl Metrics {
@@ -146,6 +154,8 @@ impl Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let mut own = Self {
             registry: Registry::with_prefix("volcheck"),
+            began: Instant::now(),
+            said: Default::default(),
             requests: Family::default(),
             durations: Family::new_with_constructor(histogram),
             findings: Family::default(),
@@ -266,6 +276,12 @@ impl Metrics {
 
     pub(super) fn trouble(&self, trouble: Trouble) {
         self.errors.get_or_create(&KindLabel { kind: trouble.word() }).inc();
+    }
+
+    /// Whether the log should have a line of it: one a second for each, lest whoever floods the port floods the log.
+    pub(super) fn is_news(&self, trouble: Trouble) -> bool {
+        let now = self.began.elapsed().as_secs() + 1;
+        self.said[trouble as usize].swap(now, Ordering::Relaxed) != now
     }
 
     pub(super) fn certificate_reloaded(&self, success: bool) {

@@ -39,13 +39,14 @@ use crate::cluster::{self, Keeper};
 pub use certificate::Files;
 pub use policy::Source;
 
-/// One thread answers some ten thousand reviews in a second, and each may need memory for its own.
-const MOST_THREADS: usize = 4;
+/// One thread answers some ten thousand reviews in a second, and what each may need for the worst is bounded by their number:
+/// replicas, not threads, are for more.
+const MOST_THREADS: usize = 2;
 
 /// Large reviews that are judged at the same time.
 const LARGE_AT_A_TIME: usize = 2;
 
-/// Large reviews that wait for that; what their bodies may take bounds it first.
+/// Large reviews that wait for that; others are to be asked again.
 const LARGE_WAITING: usize = 32;
 
 /// How the server behaves. Nothing of the verdict is here: that is the policy's.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use volcheck::admission::{self, Answer, Endpoint, ReviewError, Terms};
-use volcheck::finding::Finding;
+use volcheck::finding::{Finding, Severity};
 use volcheck::model::{is_built_in, known_sources};
 use volcheck::policy::{Date, Policy};
 use volcheck::rules;
@@ -215,7 +215,7 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
                 finding.rule != "unused-volume" || !claims.contains(&&*finding.fingerprint.volume)
             });
             let (own, made) = (both_places(own), both_places(made));
-            let has_error = own.iter().any(|key| key.contains(" error "));
+            let has_error = findings.iter().any(|finding| finding.severity == Severity::Error);
             if own != made || answer.is_allowed() == has_error {
                 return Some(format!("{name}:\n  workload  {own:#?}\n  its Pod   {made:#?}"));
             }

@@ -139,6 +139,12 @@ impl Server {
         values.map(|(_, value)| value.parse::<f64>().expect("a number")).sum()
     }
 
+    /// Waits until a metric has come to a value: what a client sees of an end may come before it is counted.
+    pub fn counts(&self, name: &str, value: f64) {
+        let has_come = (0..10_000).any(|_| self.metric(name) >= value);
+        assert!(has_come, "{name} is {}", self.metric(name));
+    }
+
     pub fn signal(&self, name: &str) {
         // A shell has it built in; a program of that name may be missing.
         let script = format!("kill {name} {}", self.child.id());

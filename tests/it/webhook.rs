@@ -250,6 +250,30 @@ fn more_items_than_can_be_judged_are_denied() {
         let start = "volcheck: the object can't be read: more items than can be judged";
         assert!(outcome == Outcome::Error && message.starts_with(start), "{message}");
     }
+    let mounted = |mount: Value| json!({"containers": [{"name": "c", "volumeMounts": [mount]}]});
+    let variables = |count: usize| (0..count).map(|at| format!("$({at})")).collect::<String>();
+    let keys = (0..5002).map(|at| format!("\"k{at}\":0,")).collect::<String>();
+    for (spec, said) in [
+        (
+            json!({"containers": [{"volumeMounts": vec![json!({"subPathExpr": variables(501)}); 2]}]}),
+            "sub paths use too many variables to be judged",
+        ),
+        (
+            mounted(json!({"subPathExpr": variables(100_000)})),
+            "no path of more than 4096 bytes can be mounted",
+        ),
+        (mounted(json!({"mountPath": "/a".repeat(2049)})), "no path of more than 4096 bytes can be mounted"),
+        (mounted(json!({"name": "n".repeat(254)})), "no name of more than 253 bytes is judged"),
+        (json!({"containers": [], "volumes": [{"KEYS": 0, "name": "v"}]}), "more items than can be judged"),
+    ] {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
+        let text = Request::new("CREATE", pod).text().replace("\"KEYS\":0,", &keys);
+        let policy = policy("version: 1\n");
+        let terms = Terms { policy: &policy, policy_hash: "", today: TODAY, endpoint: Endpoint::Validate };
+        let decision = admission::review(&text, &terms).expect("a review");
+        assert_eq!(decision.outcome, Outcome::Error, "{said}");
+        assert!(decision.answer.message().contains(said), "{}", decision.answer.message());
+    }
     for list in ["volumes", "containers"] {
         let named = json!({list: [{"name": "n".repeat(254)}]});
         assert_eq!(

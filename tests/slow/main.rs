@@ -197,10 +197,31 @@ fn what_costs_the_most_stays_within_the_memory_of_a_pod() {
         })),
     ];
     let head = post("/validate?timeout=10s", "application/json");
+    let mounted = |mounts: Vec<Value>, variables: Vec<Value>| {
+        created(json!({
+            "containers": [{"name": "c", "env": variables, "volumeMounts": mounts}],
+            "volumes": [{"name": "v", "emptyDir": {}}],
+        }))
+    };
+    // As many values as there may be, as long as one may be; findings with long texts, for each mount.
+    let value = |at: usize| if at == 0 { "w".repeat(4096) } else { "$(W0)".to_owned() };
+    let same = (0..4000).map(|at| json!({"name": format!("W{at}"), "value": value(at)}));
+    let long = |at: usize, expression: &str| {
+        let path = format!("/etc/{}//{at}", "x".repeat(1300));
+        json!({"name": "v", "mountPath": path, "subPathExpr": expression})
+    };
+    let texts: Vec<_> = texts
+        .into_iter()
+        .chain([
+            mounted(vec![json!({"name": "v", "mountPath": "/m", "subPathExpr": "$(W9)"})], same.collect()),
+            mounted((0..900).map(|at| long(at, "$(N)")).collect(), Vec::new()),
+            mounted((0..4900).map(|at| long(at, "")).collect(), Vec::new()),
+        ])
+        .collect();
     let judged = AtomicUsize::new(0);
     let (address, authority) = (server.address, &server.authority);
     thread::scope(|scope| {
-        for at in 0..50 {
+        for at in 0..60 {
             let (text, head, judged) = (&texts[at % texts.len()], &head, &judged);
             scope.spawn(move || {
                 for _ in 0..3 {
