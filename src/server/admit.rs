@@ -206,20 +206,35 @@ async fn read(
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body: Body = request.into_body();
     let until = deadline.min(Instant::now() + shared.settings.read_timeout);
+    let kept = match length {
+        Some(length) if length > most => Err(Refusal::Large),
+        _ => keep(shared, &mut body, length, patience, until).await,
+    };
+    if let Err(Refusal::Large | Refusal::Busy) = kept {
+        let _ = time::timeout_at(until, discard(body, most)).await;
+    }
+    kept
+}
+
+/// What comes of the body until its end.
+async fn keep(
+    shared: &Shared,
+    body: &mut Body,
+    length: Option<usize>,
+    patience: Instant,
+    until: Instant,
+) -> Result<(Vec<u8>, Option<Room>), Refusal> {
     let mut bytes = Vec::new();
     let mut room = None;
-    let refusal = loop {
-        if length.is_some_and(|length| length > most) {
-            break Refusal::Large;
-        }
+    loop {
         let frame = match time::timeout_at(until, body.frame()).await {
             Err(_) | Ok(Some(Err(_))) => return Err(Refusal::Body),
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => return Ok((bytes, room)),
         };
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > most {
-            break Refusal::Large;
+        if bytes.len() + data.len() > shared.settings.max_body {
+            return Err(Refusal::Large);
         }
         match &mut room {
             // Not before some of it has come.
@@ -229,13 +244,12 @@ async fn read(
                 // A small one has room as it comes: what is only promised takes none from the others.
                 let size = if is_large { size } else { size.min(data.len() + STEP) };
                 let taken = shared.rooms.take(size, is_large, patience.max(Instant::now())).await;
-                let Some(taken) = taken else { break Refusal::Busy };
-                room = Some(taken);
+                room = Some(taken.ok_or(Refusal::Busy)?);
             }
             Some(room) => {
                 let missing = (bytes.len() + data.len()).saturating_sub(room.size());
                 if missing > 0 && !shared.rooms.extend(room, missing + STEP) {
-                    break Refusal::Busy;
+                    return Err(Refusal::Busy);
                 }
             }
         }
@@ -243,10 +257,7 @@ async fn read(
             bytes.reserve_exact(room.size() - bytes.len());
         }
         bytes.extend_from_slice(&data);
-    };
-    drop((bytes, room));
-    let _ = time::timeout_at(until, discard(body, most)).await;
-    Err(refusal)
+    }
 }
 
 /// Reads on a while, and keeps nothing: a client that is still sending when the connection is closed behind the answer

@@ -82,7 +82,10 @@ pub(super) async fn take<T: Future<Output = ()> + Send>(
         };
         let (places, talk, address) = (Arc::clone(&places), talk.clone(), client.ip());
         let held = places.take(address);
-        let waits = Arc::clone(&waiting).try_acquire_owned().ok().filter(|_| held.is_none());
+        let waits = match held {
+            Some(_) => None,
+            None => Arc::clone(&waiting).try_acquire_owned().ok(),
+        };
         if held.is_none() && waits.is_none() {
             came_to_nothing(shared, Trouble::Crowded, "no place");
             continue;

@@ -141,8 +141,8 @@ impl Server {
 
     /// Waits until a metric has come to a value: what a client sees of an end may come before it is counted.
     pub fn counts(&self, name: &str, value: f64) {
-        let has_come = (0..10_000).any(|_| self.metric(name) >= value);
-        assert!(has_come, "{name} is {}", self.metric(name));
+        let _ = (0..10_000).any(|_| self.metric(name) >= value);
+        assert_eq!(self.metric(name), value, "{name}");
     }
 
     pub fn signal(&self, name: &str) {

@@ -181,9 +181,9 @@ fn what_costs_the_most_stays_within_the_memory_of_a_pod() {
     let volumes = |count: usize, name: &str| {
         (0..count).map(|at| json!({"name": format!("v{at}{name}"), "emptyDir": {}})).collect::<Vec<_>>()
     };
-    let mounts = (0..2000)
+    let mounts = (0..1000)
         .map(|at| json!({"name": "v", "mountPath": format!("/{at}"), "subPathExpr": format!("$(V{at})")}));
-    let variables = (0..2900)
+    let variables = (0..3900)
         .map(|at: i32| json!({"name": format!("V{at}"), "value": format!("$(V{})$(V{})", at - 1, at - 2)}));
     let texts = [
         created(json!({"containers": vec![json!({}); 2_000_000]})),
