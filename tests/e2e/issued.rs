@@ -1,9 +1,10 @@
 //! With a certificate and a registration of volcheck's own, as the chart has it by itself.
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use serde_json::Value;
+use kube::api::Patch;
+use serde_json::{Value, json};
 
 use crate::control_plane::until;
 use crate::load::{under_good_load, under_load};
@@ -159,6 +160,30 @@ fn roll_out(world: &World) {
     world.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=120s"]).ok();
     let pods = || world.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
     until("the old Pods' end", || (pods().lines().count() == 2).then_some(()));
+}
+
+/// `helm test` says whether the policy that is there now can be read.
+#[test]
+fn the_chart_s_test_reads_the_policy_that_is_installed() {
+    let world = world();
+    world.install(VALUES);
+    let test = || world.helm(&["test", "volcheck", "-n", NAMESPACE, "--timeout", "60s"]);
+    assert!(test().ok().contains("Phase:          Succeeded"));
+    let maps: Api<ConfigMap> = Api::namespaced(world.client(), NAMESPACE);
+    let put = |policy: &str| {
+        let patch = json!({"data": {"volcheck.yaml": policy}});
+        world.block(maps.patch("volcheck", &Default::default(), &Patch::Merge(&patch))).expect("patched");
+    };
+    let good =
+        world.block(maps.get("volcheck")).expect("the policy").data.expect("data")["volcheck.yaml"].clone();
+    put("version: 1\nrules: {no-such-rule: error}\n");
+    test().failed();
+    let log = world.log_of("volcheck-test");
+    assert!(log.contains("no-such-rule"), "{log}");
+    // What serves goes on with the last good one.
+    assert!(world.try_out("shop", &pod("trial", BAD)).failed().contains("[sensitive-host-path]"));
+    put(&good);
+    test().ok();
 }
 
 #[test]

@@ -72,6 +72,10 @@ impl Kubelet {
 
     async fn sync(&mut self, pods: &Api<Pod>, pod: &Pod) {
         let (name, uid) = (pod.name_any(), pod.uid().expect("a uid"));
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        if let Some("Succeeded" | "Failed") = phase {
+            return;
+        }
         let is_ending = pod.metadata.deletion_timestamp.is_some();
         if let Some(running) = self.running.get_mut(&uid) {
             if is_ending && running.ending.is_none() {
@@ -119,11 +123,9 @@ impl Kubelet {
         publish_all(&root, pod, &volumes);
         let container = &spec.containers[0];
         let security = spec.security_context.clone().unwrap_or_default();
-        let identity = format!(
-            "--userspec={}:{}",
-            security.run_as_user.expect("a user"),
-            security.run_as_group.expect("a group")
-        );
+        // Where nothing says a group, it is the image's, which knows no users.
+        let (user, group) = (security.run_as_user.expect("a user"), security.run_as_group.unwrap_or(0));
+        let identity = format!("--userspec={user}:{group}");
         let child = Command::new("ip")
             .args(["netns", "exec", &net, "chroot", &identity])
             .arg(&root)
@@ -161,11 +163,19 @@ impl Running {
         let grace =
             self.pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(30);
         let grace = Duration::from_secs(u64::try_from(grace).expect("a time"));
-        let has_exited = self.child.try_wait().expect("a process").is_some();
-        if self.ending.is_some_and(|since| since.elapsed() > grace) && !has_exited {
+        let exited = self.child.try_wait().expect("a process");
+        if self.ending.is_some_and(|since| since.elapsed() > grace) && exited.is_none() {
             self.child.kill().expect("killed");
         }
-        if has_exited {
+        if let Some(status) = exited {
+            if self.pod.spec.as_ref().is_some_and(|spec| spec.restart_policy.as_deref() == Some("Never")) {
+                let phase = if status.success() { "Succeeded" } else { "Failed" };
+                let phase = Patch::Merge(json!({"status": {"phase": phase}}));
+                if pods.patch_status(&self.name, &PatchParams::default(), &phase).await.is_ok() {
+                    self.pod.spec = None;
+                }
+                return;
+            }
             // A Pod that crashes is a mistake that a test must see.
             assert!(self.ending.is_some(), "{} ended by itself: {}", self.name, log(&self.root));
             let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
@@ -179,7 +189,7 @@ impl Running {
 
     async fn probe(&mut self, pods: &Api<Pod>) {
         let spec = self.pod.spec.as_ref().expect("a spec");
-        let probe = spec.containers[0].readiness_probe.as_ref().expect("a probe");
+        let Some(probe) = &spec.containers[0].readiness_probe else { return };
         let period = Duration::from_secs(u64::try_from(probe.period_seconds.unwrap_or(10)).expect("a time"));
         if self.probed.is_some_and(|at| at.elapsed() < period) {
             return;
@@ -281,8 +291,8 @@ async fn token_of(client: &Client, namespace: &str, pod: &Pod) -> Option<String>
 /// Puts the files of all volumes to where they are mounted.
 fn publish_all(root: &Path, pod: &Pod, volumes: &HashMap<String, Files>) {
     let spec = pod.spec.as_ref().expect("a spec");
-    let group = spec.security_context.as_ref().and_then(|security| security.fs_group).expect("a group");
-    let group = u32::try_from(group).expect("a group");
+    let group = spec.security_context.as_ref().and_then(|security| security.fs_group);
+    let group = group.map(|group| u32::try_from(group).expect("a group"));
     for mount in spec.containers[0].volume_mounts.iter().flatten() {
         let folder = root.join(mount.mount_path.trim_start_matches('/'));
         fs::create_dir_all(&folder).expect("a folder");
@@ -292,7 +302,7 @@ fn publish_all(root: &Path, pod: &Pod, volumes: &HashMap<String, Files>) {
 
 /// As `k8s.io/kubernetes/pkg/volume/util/atomic_writer.go` does: files are links to those below `..data`, a link that is
 /// replaced by another.
-fn publish(folder: &Path, files: &Files, group: u32) {
+fn publish(folder: &Path, files: &Files, group: Option<u32>) {
     let old = fs::read_link(folder.join("..data")).ok();
     let turn =
         old.as_ref().and_then(|old| old.to_str()?.strip_prefix("..")?.parse::<u32>().ok()).unwrap_or(0);
@@ -301,8 +311,10 @@ fn publish(folder: &Path, files: &Files, group: u32) {
     for (name, bytes) in files {
         let path = folder.join(&new).join(name);
         fs::write(&path, bytes).expect("written");
-        fs::set_permissions(&path, Permissions::from_mode(0o440)).expect("a mode");
-        chown(&path, None, Some(group)).expect("an owner");
+        // Without a group of the Pod's, everybody may read.
+        let mode = if group.is_some() { 0o440 } else { 0o644 };
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
+        chown(&path, None, group).expect("an owner");
         let link = folder.join(name);
         if fs::symlink_metadata(&link).is_err() {
             symlink(Path::new("..data").join(name), link).expect("a link");

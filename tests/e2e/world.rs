@@ -224,6 +224,11 @@ impl World {
         until("the Pods' end", || self.addresses().is_empty().then_some(()));
     }
 
+    /// What the last process of the Pod of this name wrote.
+    pub fn log_of(&self, pod: &str) -> String {
+        fs::read_to_string(self.folder.path().join("pods").join(format!("{pod}.log"))).expect("a log")
+    }
+
     /// What the processes of the Pods wrote, in lines of JSON.
     pub fn logs(&self) -> String {
         let entries = fs::read_dir(self.folder.path().join("pods")).expect("the logs");
