@@ -74,6 +74,7 @@ impl Kubelet {
         let (name, uid) = (pod.name_any(), pod.uid().expect("a uid"));
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if let Some("Succeeded" | "Failed") = phase {
+            // It doesn't run again, and goes by itself when it is deleted.
             return;
         }
         let is_ending = pod.metadata.deletion_timestamp.is_some();
@@ -160,31 +161,39 @@ impl Running {
     }
 
     async fn look_after(&mut self, client: &Client, namespace: &str, pods: &Api<Pod>) {
-        let grace =
-            self.pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(30);
-        let grace = Duration::from_secs(u64::try_from(grace).expect("a time"));
+        let spec = self.pod.spec.as_ref().expect("a spec");
+        let grace = u64::try_from(spec.termination_grace_period_seconds.unwrap_or(30)).expect("a time");
         let exited = self.child.try_wait().expect("a process");
-        if self.ending.is_some_and(|since| since.elapsed() > grace) && exited.is_none() {
+        if self.ending.is_some_and(|since| since.elapsed() > Duration::from_secs(grace)) && exited.is_none() {
             self.child.kill().expect("killed");
         }
         if let Some(status) = exited {
-            if self.pod.spec.as_ref().is_some_and(|spec| spec.restart_policy.as_deref() == Some("Never")) {
-                let phase = if status.success() { "Succeeded" } else { "Failed" };
-                let phase = Patch::Merge(json!({"status": {"phase": phase}}));
-                if pods.patch_status(&self.name, &PatchParams::default(), &phase).await.is_ok() {
-                    self.pod.spec = None;
+            let is_gone = match self.ending {
+                None => self.end(status.success(), pods).await,
+                Some(_) => {
+                    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+                    let _ = pods.delete(&self.name, &now).await;
+                    true
                 }
-                return;
+            };
+            if is_gone {
+                self.pod.spec = None;
             }
-            // A Pod that crashes is a mistake that a test must see.
-            assert!(self.ending.is_some(), "{} ended by itself: {}", self.name, log(&self.root));
-            let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-            let _ = pods.delete(&self.name, &now).await;
-            self.pod.spec = None;
             return;
         }
         self.probe(pods).await;
         self.refresh(client, namespace).await;
+    }
+
+    /// Says how it ended by itself; whether that is known now.
+    async fn end(&self, is_success: bool, pods: &Api<Pod>) -> bool {
+        let spec = self.pod.spec.as_ref().expect("a spec");
+        // A Pod that crashes is a mistake that a test must see.
+        let is_once = spec.restart_policy.as_deref() == Some("Never");
+        assert!(is_once, "{} ended by itself: {}", self.name, log(&self.root));
+        let phase = if is_success { "Succeeded" } else { "Failed" };
+        let phase = Patch::Merge(json!({"status": {"phase": phase}}));
+        pods.patch_status(&self.name, &PatchParams::default(), &phase).await.is_ok()
     }
 
     async fn probe(&mut self, pods: &Api<Pod>) {
@@ -234,8 +243,8 @@ impl Running {
     }
 }
 
-/// What its process wrote.
-fn log(root: &Path) -> String {
+/// What the process of the Pod with this root wrote.
+pub fn log(root: &Path) -> String {
     fs::read_to_string(root.with_extension("log")).unwrap_or_default()
 }
 

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use crate::control_plane::{ADMIN, ControlPlane, until};
-use crate::kubelet::Kubelet;
+use crate::kubelet::{self, Kubelet};
 use crate::proxy;
 
 /// Where volcheck is installed.
@@ -226,7 +226,7 @@ impl World {
 
     /// What the last process of the Pod of this name wrote.
     pub fn log_of(&self, pod: &str) -> String {
-        fs::read_to_string(self.folder.path().join("pods").join(format!("{pod}.log"))).expect("a log")
+        kubelet::log(&self.folder.path().join("pods").join(pod))
     }
 
     /// What the processes of the Pods wrote, in lines of JSON.
