@@ -1,8 +1,9 @@
-//! volcheck makes Kubernetes volumes safe: one engine as a linter and as an admission webhook.
+//! The volcheck program as a library, for its own tests, benchmarks and fuzzers. It promises no stable Rust
+//! API: the interface is the command line, the policy file and the report formats.
 //!
-//! The way of the data, with no way back. Lint: paths → [`input`] → [`source`] → [`model`] → [`engine`] →
-//! [`report`]. Admission: a review → [`admission`] → [`model`] → [`engine`] → its answer. Both enter the
-//! engine through [`engine::judge`], under one [`policy`]; what it runs are the [`rules`], which report
+//! One engine is used in two ways. Lint: paths → [`input`] → [`source`] → [`model`] → [`engine`] →
+//! [`report`]. Admission: request → [`admission`] → [`model`] → [`engine`] → response. Both enter the
+//! engine through [`engine::judge`] under one [`policy`]; the engine runs the [`rules`], which report
 //! [`finding`]s.
 
 pub mod admission;
