@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod engine;
 pub mod finding;
 pub mod input;
+pub mod lint;
 pub mod model;
 pub mod policy;
 pub mod report;

@@ -112,7 +112,7 @@ impl Status {
             parts.push(format!("and {} more", errors.len() - SHOWN));
         }
         let causes = shown().map(|finding| Cause {
-            reason: finding.rule,
+            reason: finding.rule.as_str(),
             message: line(&finding.message, LONGEST_PART),
             field: finding.primary.path.to_string(),
         });

@@ -11,9 +11,10 @@ mod request;
 use std::collections::BTreeMap;
 
 use crate::engine::{Judged, judge};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Body, FieldError, Object, Origin, Workload, printable, read_built_in};
-use crate::policy::{Date, Mode, Policy, WorkloadMode};
+use crate::policy::{Date, ExemptionId, Mode, Policy, WorkloadMode};
+use crate::rules::Subject;
 use answer::Status;
 use ratchet::Before;
 use request::{Json, Request};
@@ -91,9 +92,9 @@ pub struct Decision {
     /// What was found.
     pub findings: Vec<Finding>,
     /// What the policy excuses, each with the place of its exemption in the policy's list.
-    pub exempted: Vec<(Finding, usize)>,
+    pub exempted: Vec<(Finding, ExemptionId)>,
     /// The rules of the errors that were there before, and deny nothing therefore.
-    pub ratcheted: Vec<&'static str>,
+    pub ratcheted: Vec<RuleId>,
     /// What the request was about.
     pub about: About,
 }
@@ -135,8 +136,8 @@ pub fn review(text: &str, terms: &Terms<'_>) -> Result<Decision, ReviewError> {
 }
 
 /// The ids of rules in one text, in order and each once, as logs and annotations have them.
-pub fn joined(rules: impl Iterator<Item = &'static str>) -> String {
-    let mut rules: Vec<_> = rules.collect();
+pub fn joined(rules: impl Iterator<Item = RuleId>) -> String {
+    let mut rules: Vec<&str> = rules.map(RuleId::as_str).collect();
     rules.sort_unstable();
     rules.dedup();
     rules.join(",")
@@ -179,7 +180,7 @@ struct Verdict {
     warnings: Vec<String>,
     annotations: BTreeMap<&'static str, String>,
     judged: Judged,
-    ratcheted: Vec<&'static str>,
+    ratcheted: Vec<RuleId>,
     is_error: bool,
 }
 
@@ -212,7 +213,7 @@ impl Verdict {
             (None, true) => Outcome::Allow,
         };
         let Judged { findings, exempted, .. } = self.judged;
-        let mut annotate = |key, rules: &mut dyn Iterator<Item = &'static str>| {
+        let mut annotate = |key, rules: &mut dyn Iterator<Item = RuleId>| {
             let rules = joined(rules);
             if !rules.is_empty() {
                 self.annotations.insert(key, rules);
@@ -259,18 +260,18 @@ fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Term
         false => terms.endpoint == Endpoint::Advise,
     };
     let mode = if is_advised && mode == Mode::Deny { Mode::Warn } else { mode };
-    let mut judged = judge(&object, policy, terms.today);
+    let mut judged = judge(Subject::Object(&object), policy, terms.today);
     // What can't be read before has no findings: all of them are new.
     let old = request.old_object().filter(|_| is_update);
     let old = old.and_then(|old| read(request, old, policy).ok().flatten());
     let (mut new, known) = match &old {
-        Some(old) => Before::of(judge(old, policy, terms.today)).split(&mut judged),
+        Some(old) => Before::of(judge(Subject::Object(old), policy, terms.today)).split(&mut judged),
         None => (std::mem::take(&mut judged.findings), Vec::new()),
     };
     if let Some(old) = &old
         && object.keep_added_containers(old)
     {
-        ratchet::add_reached(&mut new, judge(&object, policy, terms.today).findings);
+        ratchet::add_reached(&mut new, judge(Subject::Object(&object), policy, terms.today).findings);
     }
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let mut annotations = BTreeMap::new();

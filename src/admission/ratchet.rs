@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{Judged, keep_worst_of_families};
-use crate::finding::{Access, Finding, Fingerprint};
+use crate::engine::{Judged, keep_most_severe_of_families};
+use crate::finding::{Access, Finding, Fingerprint, RuleId};
 
 /// What a finding is about: its rule, its volume and its path.
-type Matter = (&'static str, String, String);
+type Matter = (RuleId, String, String);
 
 /// Who has to do with it, and how: a container, and its access.
 type Reach = (String, Option<Access>);
@@ -20,7 +20,7 @@ impl Before {
     /// that is no step back.
     pub(super) fn of(judged: Judged) -> Self {
         let mut known = Self::default();
-        for finding in judged.findings.into_iter().chain(judged.hidden) {
+        for finding in judged.findings.into_iter().chain(judged.superseded) {
             let Fingerprint { rule, volume, container, path, access } = finding.fingerprint;
             known.0.entry((rule, volume, path)).or_default().push((container, access));
         }
@@ -34,7 +34,7 @@ impl Before {
     /// new itself.
     pub(super) fn split(&mut self, judged: &mut Judged) -> (Vec<Finding>, Vec<Finding>) {
         let mut new: Vec<_> =
-            judged.hidden.extract_if(.., |finding| !self.knows(&finding.fingerprint)).collect();
+            judged.superseded.extract_if(.., |finding| !self.knows(&finding.fingerprint)).collect();
         // The very same ones first, lest a weaker one takes the place of another's.
         let is_same = |own: &Fingerprint, (container, access): &Reach| {
             own.container == *container && own.access == *access
@@ -49,7 +49,7 @@ impl Before {
             rest.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_weaker));
         known.extend(weaker);
         new.extend(added);
-        judged.hidden.extend(keep_worst_of_families(&mut new));
+        judged.superseded.extend(keep_most_severe_of_families(&mut new));
         (new, known)
     }
 

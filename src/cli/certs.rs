@@ -10,7 +10,7 @@ use jiff::ToSpan;
 use jiff::tz::TimeZone;
 
 use super::args::CertsArgs;
-use super::{CLEAN, complain};
+use super::{EXIT_OK, eprint};
 use crate::cluster::issue::{self, Pair, Validity};
 
 pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
@@ -34,13 +34,13 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
         write(path, &text, is_secret).with_context(|| path.display().to_string())?;
     }
     let (shown, namespace) = (folder.display(), &arguments.namespace);
-    complain(&format!(
+    eprint(&format!(
         "Wrote ca.crt, tls.crt and tls.key, for {name} until {until}. With them:\n\
          \x20 kubectl create namespace {namespace}\n\
          \x20 kubectl --namespace {namespace} create secret tls volcheck-tls --cert {shown}/tls.crt --key {shown}/tls.key\n\
          \x20 helm install volcheck charts/volcheck --namespace {namespace} --set certs.mode=secret --set-file certs.caBundle={shown}/ca.crt\n"
     ));
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
 /// Writes a file that isn't there yet; a secret for its owner alone.

@@ -1,30 +1,26 @@
 //! `volcheck explain`
 
-use anyhow::bail;
-
 use super::args::ExplainArgs;
-use super::{CLEAN, print};
-use crate::policy::UnknownRule;
-use crate::rules;
+use super::{EXIT_OK, print};
+use crate::policy::{Overrides, Policy, Profile};
+use crate::rules::{Group, Registry};
 
 pub(super) fn run(arguments: &ExplainArgs) -> anyhow::Result<u8> {
+    let rules = Policy::from_profile(Profile::default(), &Overrides::default())?.rules();
     match &arguments.rule {
-        Some(id) => match rules::find(id) {
-            Some(rule) => print(&rule.meta().page().markdown),
-            None => bail!(UnknownRule(id.clone())),
-        },
-        None => print(&index()),
+        Some(id) => print(&rules.require(id)?.page().markdown),
+        None => print(&index(rules)),
     }
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
-fn index() -> String {
-    let widest = rules::ALL.iter().map(|rule| rule.meta().id.len()).max().unwrap_or(0);
+fn index(rules: Registry) -> String {
+    let width = rules.iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
     let mut out = String::new();
-    for group in rules::Group::ALL {
+    for group in Group::ALL {
         out.push_str(&format!("{}\n", group.title()));
-        for rule in rules::in_group(group) {
-            out.push_str(&format!("  {:widest$}  {}\n", rule.meta().id, rule.meta().summary));
+        for rule in rules.in_group(group) {
+            out.push_str(&format!("  {:width$}  {}\n", rule.id, rule.summary));
         }
         out.push('\n');
     }

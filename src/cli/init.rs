@@ -6,11 +6,11 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
-use super::file::put;
-use super::lint::manifest;
-use super::lint::task::{Run, Task};
-use super::{CLEAN, complain};
+use super::file::write_atomically;
+use super::lint::task::Task;
+use super::{EXIT_OK, eprint};
 use crate::finding::Severity;
+use crate::lint::Run;
 use crate::policy::{FILE_NAME, Overrides, Policy};
 
 pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
@@ -18,20 +18,20 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     if path.exists() {
         bail!("{FILE_NAME} is there already");
     }
-    let agents = Policy::of_pack("node-agents", &Overrides::default())?;
-    let task = Task::under(&arguments.input, agents)?;
-    let run = task.run(true);
+    let agents = Policy::from_pack("node-agents", &Overrides::default())?;
+    let task = Task::with_policy(&arguments.input, agents)?;
+    let run = task.run(&task.options(true));
     let text = text(&run, &task.policy);
-    put(path, &text).context(FILE_NAME)?;
+    write_atomically(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
-    complain(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));
+    eprint(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));
     if errors > 0 {
-        complain(&format!(
+        eprint(&format!(
             "{errors} errors stand in them: `volcheck lint` shows them, `volcheck baseline` lets only new ones fail.\n"
         ));
     }
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
 fn text(run: &Run, policy: &Policy) -> String {
@@ -84,26 +84,21 @@ profile: recommended
     text
 }
 
-/// The parts of the pack that excuse something here.
+/// Returns the parts of the pack whose exemptions match a finding.
 fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
-    run.used.iter().map(|index| policy.exemptions[*index].origin.clone()).collect()
+    run.used_exemptions.iter().map(|id| policy.exemption(*id).origin.clone()).collect()
 }
 
-/// The folders of charts whose templates are not rendered, each with a slash behind it.
+/// Returns the directories of charts with raw templates, each with a trailing slash.
 fn raw_charts(run: &Run) -> BTreeSet<String> {
-    let raw = run
-        .report
-        .errors
-        .iter()
-        .filter(|located| located.finding.message.starts_with(manifest::RAW_TEMPLATE));
-    raw.filter_map(|located| {
-        let (chart, _) = located.place.path.rsplit_once("templates/")?;
+    let chart = |path: &String| {
+        let (chart, _) = path.rsplit_once("templates/")?;
         (chart.is_empty() || chart.ends_with('/')).then(|| chart.to_owned())
-    })
-    .collect()
+    };
+    run.raw_templates.iter().filter_map(chart).collect()
 }
 
-/// A text as YAML takes it for one.
+/// Returns the text quoted for YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_yaml::Value;
 
 use super::args::{ManifestArgs, PolicyArgs};
-use super::{CLEAN, print};
+use super::{EXIT_OK, print};
 use crate::cluster::ENTRIES;
 use crate::cluster::issue::Validity;
 
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &ManifestArgs) -> anyhow::Result<u8> {
         (None, None) => bail!("--image or --static"),
     };
     print(&text);
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
 /// The policy in one document, as the block of a ConfigMap.
@@ -54,7 +54,7 @@ fn policy(arguments: &ManifestArgs) -> anyhow::Result<String> {
     let mut document = Value::Mapping(serde_yaml::from_str("version: 1")?);
     if let Some(file) = &arguments.policy {
         let named = PolicyArgs { policy: Some(file.clone()), ..PolicyArgs::default() };
-        document = serde_yaml::from_str(&super::policy::load(&named)?.text(false))?;
+        document = serde_yaml::from_str(&super::policy::load_merged(&named)?.text(false))?;
     }
     let document = document.as_mapping_mut().context("a policy")?;
     let modes = document.entry("modes".into()).or_insert_with(|| Value::Mapping(serde_yaml::Mapping::new()));

@@ -1,7 +1,7 @@
-//! The command line: one file per subcommand, and what ties the modules together.
+//! The command line: one file per subcommand, arguments, printing and exit codes.
 
 mod args;
-pub mod baseline;
+mod baseline;
 #[cfg(feature = "server")]
 mod certs;
 mod explain;
@@ -11,7 +11,7 @@ mod init;
 #[cfg(feature = "server")]
 mod install;
 mod lint;
-pub mod policy;
+mod policy;
 pub mod properties;
 mod review;
 mod rules;
@@ -23,22 +23,20 @@ use std::io::{self, Write};
 
 use clap::Parser;
 
-pub use lint::manifest;
+/// The exit code if there is no finding at or above `--fail-on`.
+pub const EXIT_OK: u8 = 0;
+/// The exit code if there are findings, or a review is denied.
+pub const EXIT_FINDINGS: u8 = 1;
+/// The exit code for invalid usage or configuration, and for input that could not be checked.
+pub const EXIT_ERROR: u8 = 2;
 
-/// Nothing at or above `--fail-on`.
-pub const CLEAN: u8 = 0;
-/// Findings, or a denial.
-pub const FINDINGS: u8 = 1;
-/// Bad usage, or something that couldn't be judged.
-pub const TROUBLE: u8 = 2;
-
-/// Runs the command line `arguments`, the program's name first, and gives the exit code.
+/// Runs the command line, whose first argument is the program's name, and returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match args::Cli::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no trouble; clap knows where each is printed.
-            let code = if error.use_stderr() { TROUBLE } else { CLEAN };
+            // Help and version are not errors, and clap prints them to standard output.
+            let code = if error.use_stderr() { EXIT_ERROR } else { EXIT_OK };
             let _ = error.print();
             return code;
         }
@@ -57,9 +55,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Rules(arguments) => rules::run(&arguments),
         args::Command::Completions { shell } => {
             print(&generated::completions(shell));
-            Ok(CLEAN)
+            Ok(EXIT_OK)
         }
-        args::Command::Man { folder } => generated::manual(&folder).map(|()| CLEAN),
+        args::Command::Man { folder } => generated::manual(&folder).map(|()| EXIT_OK),
         args::Command::Init(arguments) => init::run(&arguments),
         args::Command::Policy(command) => policy::run(&command),
         args::Command::Schema(arguments) => schema(&arguments),
@@ -67,11 +65,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match result {
         Ok(code) => code,
         Err(error) => {
-            match error.downcast_ref::<policy::Refused>() {
-                Some(bad) => complain(&bad.to_string()),
-                None => complain(&format!("error: {error:#}\n")),
+            match error.downcast_ref::<policy::ConfigError>() {
+                Some(error) => eprint(&error.to_string()),
+                None => eprint(&format!("error: {error:#}\n")),
             }
-            TROUBLE
+            EXIT_ERROR
         }
     }
 }
@@ -81,17 +79,17 @@ fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
         args::SchemaOf::Output => print(crate::report::SCHEMA),
         args::SchemaOf::Policy => print(&crate::policy::schema()),
     }
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
-/// Prints to standard output. A reader that has gone away (`| head`) ends the printing, not the program:
-/// the exit code stays what the findings make it.
+/// Prints to standard output. If the reader closes the pipe, as `| head` does, printing stops, but the exit code
+/// still depends on the findings.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Prints to standard error.
-fn complain(text: &str) {
+fn eprint(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

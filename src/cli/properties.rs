@@ -7,40 +7,38 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::lint::manifest::{self, Lint, Role};
 use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
 use crate::finding::Severity;
+use crate::lint::{self, LocatedFinding, Manifest, Options, Report, Role};
 use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Date, Overrides, Policy, Profile};
-use crate::report::{self, Format, Report, Style};
-use crate::rules;
+use crate::report::{self, Format, Style};
 use crate::source::{self, Tree, harmless_objects};
 
 /// The policy with every rule on.
 static EVERY_RULE: LazyLock<Policy> = LazyLock::new(|| {
-    let select = Some(rules::ALL.iter().map(|rule| rule.meta().id.to_owned()).collect());
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides { select, ..Overrides::default() });
-    policy.unwrap_or_else(|error| panic!("{error}"))
+    let policy = |overrides: &Overrides| {
+        Policy::from_profile(Profile::Recommended, overrides).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let rules = policy(&Overrides::default()).rules();
+    let select = Some(rules.iter().map(|rule| rule.id.to_string()).collect());
+    policy(&Overrides { select, ..Overrides::default() })
 });
 
-fn outcome(bytes: &[u8], parse_all: bool) -> manifest::Outcome {
-    manifest::lint(
-        &Lint { policy: &EVERY_RULE, today: Date::MIN, with_ignores: true, parse_all },
-        "f.yaml",
-        bytes.to_vec(),
-        &Role::File,
-    )
+fn outcome(bytes: &[u8], parse_all: bool) -> lint::Outcome {
+    let options = Options { policy: &EVERY_RULE, today: Date::MIN, with_ignores: true, parse_all };
+    lint::check(Manifest { name: "f.yaml", bytes: bytes.to_vec(), role: Role::File }, &options)
 }
 
-fn report(outcome: manifest::Outcome) -> Report {
+fn report(outcome: lint::Outcome) -> Report {
     let mut report = Report {
         counts: outcome.counts,
         findings: outcome.findings,
-        errors: outcome.errors,
+        errors: outcome.unchecked.into_iter().map(|unchecked| unchecked.finding).collect(),
         suppressed: outcome.suppressed,
-        outside: None,
+        ..Report::new(&EVERY_RULE)
     };
-    report.findings.sort_by(report::Located::order);
+    report.findings.sort_by(LocatedFinding::order);
     report
 }
 
@@ -52,11 +50,12 @@ fn rendered(report: &Report, format: Format) -> String {
 /// Any bytes are linted and reported in every format; places are in the text, and two runs are alike.
 pub fn lint_holds(bytes: &[u8]) {
     let first = outcome(bytes, false);
-    for located in first.findings.iter().chain(&first.errors) {
-        for span in located.place.primary.iter().chain(&located.place.related) {
+    let unchecked = first.unchecked.iter().map(|unchecked| &unchecked.finding);
+    for located in first.findings.iter().chain(unchecked) {
+        for span in located.location.spans() {
             assert!(span.start.line == span.end.line, "a span leaves its line");
             assert!(span.start.offset <= span.end.offset, "a span ends before it begins");
-            if let Some(file) = &located.place.file {
+            if let Some(file) = &located.location.file {
                 assert!(
                     file.text().get(span.start.offset..span.end.offset).is_some(),
                     "a span cuts a character"

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
 use tracing_subscriber::EnvFilter;
 
-use super::CLEAN;
+use super::EXIT_OK;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
 use crate::server::{self, ClientSettings, Files, Identity, Settings, Source};
@@ -42,9 +42,9 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         no_policy: arguments.policy.is_none(),
         ..PolicyArgs::default()
     };
-    let source: Source = Box::new(move || super::policy::load(&policy));
+    let source: Source = Box::new(move || super::policy::load_merged(&policy));
     server::run(settings, source)?;
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
 /// Where the certificate comes from; which flags go together, the command line knows.

@@ -1,6 +1,7 @@
-//! The engine: rules × object × policy → findings. Its door is [`judge`]; lint and admission enter by it.
+//! The engine: checks a subject with the rules of a policy. Lint and admission both enter through [`judge`].
 //!
-//! It knows neither text nor requests, and no clock.
+//! It is the only module that applies levels, exemptions and families. It knows neither text nor requests,
+//! and it has no clock.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -8,78 +9,113 @@ use std::sync::Arc;
 
 use crate::finding::Finding;
 use crate::model::{Body, Object};
-use crate::policy::{Date, Level, Policy};
-use crate::rules::{Context, FAMILY_ORDER};
+use crate::policy::{Date, ExemptionId, Level, Policy};
+use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 
-/// What was found in an object.
+/// The findings about a subject.
 #[derive(Debug, Default)]
 pub struct Judged {
-    /// What counts, in the order of the rules.
+    /// The findings to report, in the order of the rules.
     pub findings: Vec<Finding>,
-    /// What the policy excuses, each with the place of its exemption in the policy's list.
-    pub exempted: Vec<(Finding, usize)>,
-    /// What isn't said, because a worse finding of its family is.
-    pub hidden: Vec<Finding>,
+    /// The findings that the policy exempts, each with its exemption.
+    pub exempted: Vec<(Finding, ExemptionId)>,
+    /// The findings that a more severe one of the same family replaces.
+    pub superseded: Vec<Finding>,
 }
 
-/// Judges `object` under `policy`; `today` is for what expires.
-pub fn judge(object: &Object<'_>, policy: &Policy, today: Date) -> Judged {
-    let mut findings = Vec::new();
-    match &object.body {
-        Body::Pods(pods) => {
-            for pod in pods {
-                let cx = Context::of_pod(object, pod, &policy.options);
-                judge_part(&cx, policy, pod.is_heuristic, &mut findings);
-            }
-        }
-        Body::PersistentVolume(spec) => {
-            let cx = Context::of_persistent_volume(object, spec, &policy.options);
-            judge_part(&cx, policy, false, &mut findings);
-        }
-        Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
+/// Checks `subject` with the rules of `policy`. `today` decides which exemptions are active.
+pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> Judged {
+    let mut findings = run_rules(subject, policy);
+    if findings.is_empty() {
+        return Judged::default();
     }
-    let mut exempted = excuse(&mut findings, object, policy, today);
-    let hidden = keep_worst_of_families(&mut findings);
-    if object.pods().len() > 1 {
-        drop_repeats(&mut findings);
-    }
-    if !findings.is_empty() || !exempted.is_empty() {
+    let object = match subject {
+        Subject::Object(object) => Some(object),
+        Subject::Text(_, object) => object,
+        Subject::Unchecked(_) | Subject::Ignores(_) | Subject::Exemption(_) | Subject::Baseline(_) => None,
+    };
+    let mut exempted = match object {
+        Some(object) => exempt(&mut findings, object, policy, today),
+        None => Vec::new(),
+    };
+    let superseded = keep_most_severe_of_families(&mut findings);
+    if let Some(object) = object {
+        if object.pods().len() > 1 {
+            drop_repeats(&mut findings);
+        }
         let id = Arc::new(object.id.clone());
         let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
         all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
     }
-    Judged { findings, exempted, hidden }
+    Judged { findings, exempted, superseded }
 }
 
-/// Takes out what the policy excuses. Before the families: what is excused hides no other finding.
-fn excuse(
-    findings: &mut Vec<Finding>,
-    object: &Object<'_>,
-    policy: &Policy,
-    today: Date,
-) -> Vec<(Finding, usize)> {
-    let exemption = |finding: &Finding| policy.exemption(finding, &object.id, &object.workload, today);
-    if !findings.iter().any(|finding| exemption(finding).is_some()) {
-        return Vec::new();
-    }
-    let mut exempted = Vec::new();
-    for finding in std::mem::take(findings) {
-        match exemption(&finding) {
-            Some(by) => exempted.push((finding, by)),
-            None => findings.push(finding),
+/// Returns the findings of all enabled rules about the subject, with the levels of the policy.
+fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match subject {
+        Subject::Object(object) => match &object.body {
+            Body::Pods(pods) => {
+                for pod in pods {
+                    let cx = Context::for_pod(object, pod, &policy.options);
+                    let from = findings.len();
+                    check_volumes(&cx, policy, &mut findings);
+                    findings[from..].iter_mut().for_each(|finding| finding.is_heuristic = pod.is_heuristic);
+                }
+            }
+            Body::PersistentVolume(spec) => {
+                let cx = Context::for_persistent_volume(object, spec, &policy.options);
+                check_volumes(&cx, policy, &mut findings);
+            }
+            Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
+        },
+        // Always reported, whatever the policy: nothing is known about this input.
+        Subject::Unchecked(unchecked) => {
+            for rule in policy.rules().iter() {
+                if let Check::Unchecked(check) = rule.check {
+                    check(unchecked, &mut findings);
+                }
+            }
         }
+        Subject::Text(facts, _) => for_each_rule(policy, &mut findings, |rule, out| {
+            if let Check::Text(check) = rule.check {
+                check(facts, out);
+            }
+        }),
+        Subject::Ignores(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+            if let Check::Ignores(check) = rule.check {
+                check(facts, out);
+            }
+        }),
+        Subject::Exemption(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+            if let Check::Exemption(check) = rule.check {
+                check(facts, out);
+            }
+        }),
+        Subject::Baseline(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+            if let Check::Baseline(check) = rule.check {
+                check(facts, out);
+            }
+        }),
     }
-    exempted
+    findings
 }
 
-fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &mut Vec<Finding>) {
-    for (rule, level) in policy.rules() {
+fn check_volumes(cx: &Context<'_>, policy: &Policy, findings: &mut Vec<Finding>) {
+    for_each_rule(policy, findings, |rule, out| {
+        if let Check::Volumes(check) = rule.check {
+            check(cx, out);
+        }
+    });
+}
+
+/// Runs `check` for each enabled rule and applies the rule's level and family to its findings.
+fn for_each_rule(policy: &Policy, findings: &mut Vec<Finding>, check: impl Fn(&Rule, &mut Vec<Finding>)) {
+    for (rule, level) in policy.enabled_rules() {
         let from = findings.len();
-        rule.check(cx, findings);
-        let meta = rule.meta();
+        check(rule, findings);
         for finding in &mut findings[from..] {
-            finding.family = meta.family;
-            finding.is_heuristic = is_heuristic;
+            finding.family = rule.family;
             if let Level::As(severity) = level {
                 finding.severity = severity;
             }
@@ -87,7 +123,29 @@ fn judge_part(cx: &Context<'_>, policy: &Policy, is_heuristic: bool, findings: &
     }
 }
 
-/// What several pods of an object share, each of them reports: once is enough.
+/// Removes and returns the findings that the policy exempts. This happens before families are applied, so that
+/// an exempted finding supersedes no other one.
+fn exempt(
+    findings: &mut Vec<Finding>,
+    object: &Object<'_>,
+    policy: &Policy,
+    today: Date,
+) -> Vec<(Finding, ExemptionId)> {
+    let exemption = |finding: &Finding| policy.find_exemption(finding, &object.id, &object.workload, today);
+    if !findings.iter().any(|finding| exemption(finding).is_some()) {
+        return Vec::new();
+    }
+    let mut exempted = Vec::new();
+    for finding in std::mem::take(findings) {
+        match exemption(&finding) {
+            Some(id) => exempted.push((finding, id)),
+            None => findings.push(finding),
+        }
+    }
+    exempted
+}
+
+/// Keeps one of several equal findings that the pods of an object report about a shared field.
 fn drop_repeats(findings: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     findings.retain(|finding| {
@@ -95,31 +153,31 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Of each volume and family, keeps the worst finding, and gives the others; at a tie it keeps the one whose rule
-/// comes first in its family, and of one rule's findings the first.
+/// Keeps the most severe finding per volume and family, and returns the others. At equal severity, the order
+/// of the rules in their family decides, then the order of the findings.
 ///
-/// A family's findings have the place of their volume, which several pods of an object may share. Severities are
-/// the policy's by now: a rule that it weakens doesn't hide another that still denies.
-pub(crate) fn keep_worst_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
-    let mut worst = BTreeMap::new();
-    for (at, finding) in findings.iter().enumerate() {
+/// Findings of a family have the location of their volume, which several pods of an object may share. Levels
+/// are already applied: a rule that the policy weakens does not replace one that still denies.
+pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
+    let mut best = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
         let Some(family) = finding.family else { continue };
-        let known = worst.entry((family, &finding.primary.path)).or_insert(at);
-        if rank(finding) < rank(&findings[*known]) {
-            *known = at;
+        let known = best.entry((family, &finding.primary.path)).or_insert(index);
+        if precedence(finding) < precedence(&findings[*known]) {
+            *known = index;
         }
     }
-    let kept: HashSet<usize> = worst.into_values().collect();
-    let mut at = 0..;
-    let is_hidden = |finding: &mut Finding| {
-        let at = at.next();
-        finding.family.is_some() && at.is_some_and(|at| !kept.contains(&at))
+    let kept: HashSet<usize> = best.into_values().collect();
+    let mut index = 0..;
+    let is_superseded = |finding: &mut Finding| {
+        let index = index.next();
+        finding.family.is_some() && index.is_some_and(|index| !kept.contains(&index))
     };
-    findings.extract_if(.., is_hidden).collect()
+    findings.extract_if(.., is_superseded).collect()
 }
 
-/// Where a finding stands in its family; the worst first.
-fn rank(finding: &Finding) -> impl Ord {
+/// Returns a key whose minimum is the finding to keep in its family.
+fn precedence(finding: &Finding) -> impl Ord {
     let position = FAMILY_ORDER.iter().position(|rule| *rule == finding.rule);
     (Reverse(finding.severity), position.unwrap_or(FAMILY_ORDER.len()))
 }
@@ -127,51 +185,52 @@ fn rank(finding: &Finding) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Severity;
+    use crate::finding::{RuleId, Severity};
     use crate::model::FieldPath;
-    use crate::rules;
+    use crate::rules::Registry;
 
     fn kept(findings: &[(&'static str, Severity, &str)]) -> Vec<&'static str> {
         let finding = |(rule, severity, volume): &(&'static str, Severity, &str)| {
-            let mut finding = Finding::new(rule, *severity, FieldPath::root().key(volume.to_string()), "");
-            finding.family = rules::find(rule).and_then(|rule| rule.meta().family);
+            let path = FieldPath::root().key(volume.to_string());
+            let mut finding = Finding::new(RuleId::new(rule), *severity, path, "");
+            finding.family = Registry::built_in().find(rule).and_then(|rule| rule.family);
             finding
         };
         let mut findings: Vec<_> = findings.iter().map(finding).collect();
-        keep_worst_of_families(&mut findings);
-        findings.iter().map(|finding| finding.rule).collect()
+        keep_most_severe_of_families(&mut findings);
+        findings.iter().map(|finding| finding.rule.as_str()).collect()
     }
 
     #[test]
-    fn what_pods_share_is_said_once() {
-        let at =
-            |index| Finding::new("untyped-host-path", Severity::Error, FieldPath::root().index(index), "");
-        let mut findings = vec![at(0), at(1), at(0)];
+    fn reports_shared_fields_of_pods_once() {
+        let rule = RuleId::new("untyped-host-path");
+        let finding = |index| Finding::new(rule, Severity::Error, FieldPath::root().index(index), "");
+        let mut findings = vec![finding(0), finding(1), finding(0)];
         drop_repeats(&mut findings);
         assert_eq!(findings.len(), 2);
     }
 
     #[test]
-    fn the_highest_severity_wins() {
+    fn highest_severity_wins() {
         let found = [("unknown-socket", Severity::Warning, "a"), ("host-path", Severity::Error, "a")];
         assert_eq!(kept(&found), ["host-path"]);
     }
 
     #[test]
-    fn at_a_tie_the_order_of_the_family_decides() {
+    fn family_order_breaks_ties() {
         let rules = ["host-path", "host-root", "runtime-socket-parent"];
         let found = rules.map(|rule| (rule, Severity::Error, "a"));
         assert_eq!(kept(&found), ["runtime-socket-parent"]);
     }
 
     #[test]
-    fn a_weakened_rule_does_not_hide_one_that_still_denies() {
+    fn weakened_rule_does_not_supersede_denying_rule() {
         let found = [("runtime-socket", Severity::Info, "a"), ("sensitive-host-path", Severity::Error, "a")];
         assert_eq!(kept(&found), ["sensitive-host-path"]);
     }
 
     #[test]
-    fn volumes_families_and_rules_without_one_stand_for_themselves() {
+    fn keeps_findings_of_other_volumes_and_families() {
         let found = [
             ("host-root", Severity::Error, "a"),
             ("host-root", Severity::Error, "b"),
@@ -182,12 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_of_a_family_has_its_place_in_the_order() {
-        let with_family = |id: &&str| rules::find(id).is_some_and(|rule| rule.meta().family.is_some());
-        assert!(FAMILY_ORDER.iter().all(with_family));
-        let families = rules::ALL.iter().filter(|rule| rule.meta().family.is_some());
-        assert!(families.clone().all(|rule| FAMILY_ORDER.contains(&rule.meta().id)));
-        let order: Vec<_> = FAMILY_ORDER.iter().filter_map(|id| rules::find(id)?.meta().family).collect();
+    fn family_order_lists_every_family_rule() {
+        let registry = Registry::built_in();
+        let family = |id: &RuleId| registry.find(id.as_str()).and_then(|rule| rule.family);
+        assert!(FAMILY_ORDER.iter().all(|id| family(id).is_some()));
+        let mut rules = registry.iter().filter(|rule| rule.family.is_some());
+        assert!(rules.all(|rule| FAMILY_ORDER.contains(&rule.id)));
+        let order: Vec<_> = FAMILY_ORDER.iter().filter_map(family).collect();
         assert!(order.is_sorted(), "{order:?}");
     }
 }

@@ -1,53 +1,59 @@
-//! What makes two findings the same, in two versions of an object or in two runs.
+//! The identity of a finding across versions of its object and across runs.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a container may do with a path.
+use super::RuleId;
+
+/// The access that a container has to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// Look.
     Read,
-    /// Change.
+    /// Write access, which includes reading.
     Write,
 }
 
-/// The identity of a finding within its object: names, never an index, a line or a file.
-///
-/// Another path is another finding, even where it is a better one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The identity of a finding within its object. It is made of names only, never of an index, a line or a
+/// file. A different path is a different finding, even a less harmful one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
-    /// The rule's id.
-    pub rule: &'static str,
-    /// The volume; empty where the finding is about none.
+    pub rule: RuleId,
+    /// The name of the volume; empty if the finding is not about a volume.
     pub volume: String,
-    /// The container; empty where the finding is about the volume as such.
+    /// The name of the container; empty if the finding is about the volume alone.
     pub container: String,
-    /// The effective path; empty where it doesn't matter.
+    /// The effective path; empty if the finding does not depend on it.
     pub path: String,
-    /// What the container may do there.
+    /// The access that the container has to the path.
     pub access: Option<Access>,
 }
 
+impl Fingerprint {
+    /// Creates the fingerprint of a finding that depends on the rule alone.
+    pub fn new(rule: RuleId) -> Self {
+        Self { rule, volume: String::new(), container: String::new(), path: String::new(), access: None }
+    }
+}
+
 impl fmt::Display for Fingerprint {
-    /// 16 hexadecimal digits; the same in every version of volcheck.
+    /// Writes 16 hexadecimal digits, which are the same in every version of volcheck.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let access = match self.access {
             None => "",
             Some(Access::Read) => "read",
             Some(Access::Write) => "write",
         };
-        let parts = [self.rule, &self.volume, &self.container, &self.path, access];
+        let parts = [self.rule.as_str(), &self.volume, &self.container, &self.path, access];
         write!(f, "{:016x}", digest(&parts))
     }
 }
 
-/// A number for texts; the same in every version of volcheck.
+/// Returns a 64-bit hash (FNV-1a) of the parts, which is the same in every version of volcheck.
 pub fn digest(parts: &[&str]) -> u64 {
-    // FNV-1a, with a byte between the parts that no UTF-8 text holds.
+    // 0xFF separates the parts: it never occurs in UTF-8.
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
     bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
@@ -59,9 +65,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_the_same_in_every_version() {
+    fn digits_are_stable_across_versions() {
         let fingerprint = Fingerprint {
-            rule: "writable-host-path",
+            rule: RuleId::new("writable-host-path"),
             volume: "logs".into(),
             container: "agent".into(),
             path: "/var/log".into(),
@@ -71,13 +77,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_one_another() {
-        let of = |volume: &str, container: &str| Fingerprint {
-            rule: "r",
+    fn parts_are_separated() {
+        let fingerprint = |volume: &str, container: &str| Fingerprint {
             volume: volume.into(),
             container: container.into(),
-            ..Fingerprint::default()
+            ..Fingerprint::new(RuleId::new("r"))
         };
-        assert_ne!(of("ab", "c").to_string(), of("a", "bc").to_string());
+        assert_ne!(fingerprint("ab", "c").to_string(), fingerprint("a", "bc").to_string());
     }
 }

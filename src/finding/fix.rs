@@ -1,4 +1,6 @@
-//! Fixes: edits at field paths, made into text by whoever has the text.
+//! Fixes: edits of fields of an object, independent of its text.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -8,18 +10,18 @@ use crate::model::FieldPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// The containers see the same, or the object could not have run as written.
+    /// The containers see the same as before, or the object could not have run as written.
     Safe,
-    /// Behaviour may change.
+    /// Behavior may change.
     Unsafe,
 }
 
-/// One change of an object.
+/// A change of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Sets the value at the path to a string or a boolean, adding the key where it is absent.
+    /// Sets the value at the path, adding the key if it is absent.
     Set(FieldPath, EditValue),
-    /// Gives the key at the path another name.
+    /// Renames the key at the path.
     Rename(FieldPath, String),
     /// Removes the key or item at the path.
     Remove(FieldPath),
@@ -28,19 +30,30 @@ pub enum Edit {
 /// A value that a fix writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditValue {
-    /// A string.
     Str(String),
-    /// A boolean.
     Bool(bool),
-    /// A mapping with nothing in it.
     EmptyMapping,
 }
 
-/// Edits that belong together, and end the finding.
+/// Edits that together resolve a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What they may change.
+    /// What the fix does, as an imperative: the name of the action in an editor.
+    pub title: Cow<'static, str>,
+    /// What the edits may change for the user.
     pub safety: Safety,
-    /// In order.
+    /// The edits, in the order in which they are applied.
     pub edits: Vec<Edit>,
+}
+
+impl Fix {
+    /// Creates a fix that may change behavior.
+    pub fn unsafe_edits(title: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
+        Self { title: title.into(), safety: Safety::Unsafe, edits }
+    }
+
+    /// Creates a fix that changes nothing for the containers.
+    pub fn safe_edits(title: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
+        Self { title: title.into(), safety: Safety::Safe, edits }
+    }
 }

@@ -1,209 +1,204 @@
-//! What rules report: findings, their severity, their places and their fixes.
+//! Findings: their severity, their locations, their fixes, and what suppresses them.
 //!
-//! A place is a field path: nothing here knows text, bytes or output.
+//! Locations are field paths in an object. This module knows neither the text of a manifest nor report
+//! formats.
 
 mod fingerprint;
 mod fix;
+mod rule_id;
+mod severity;
 mod suppression;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::model::{FieldPath, ObjectId};
+use crate::model::{FieldPath, Mark, ObjectId};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
-pub use suppression::{SuppressedBy, Suppression};
+pub use rule_id::RuleId;
+pub use severity::Severity;
+pub use suppression::{Ignores, SuppressedBy, Suppression};
 
-/// How bad a finding is, which is all that decides what follows from it: an error denies and fails a lint
-/// run, a warning warns, an info is audited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// A group of rules about the same aspect of a volume. Per volume, only the most severe finding of a family
+/// is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Probably not what is wanted.
-    Warning,
-    /// Not safe, or refused by Kubernetes.
-    Error,
+pub enum Family {
+    /// The part of the node that the volume exposes.
+    Path,
+    /// The purpose that the volume serves.
+    Usage,
 }
 
-impl Severity {
-    /// Its word, as in output and policies.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
+/// The part of a field that a label points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Target {
+    /// The value; for a mapping or a sequence, its first entry.
+    #[default]
+    Value,
+    /// The key.
+    Key,
+    /// A range of the text: for facts about the text that have no field path.
+    Mark(Mark),
+}
+
+/// A location in an object, with a short text to show there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The object, if it is another one than the finding's.
+    pub object: Option<Arc<ObjectId>>,
+    /// The field path within the object.
+    pub path: FieldPath,
+    /// The part of the field.
+    pub target: Target,
+    /// A few words to show at the location; may be empty.
+    pub text: Cow<'static, str>,
+}
+
+impl Label {
+    /// Returns the range of the text that the label points at, if it has no field path.
+    pub fn mark(&self) -> Option<Mark> {
+        match self.target {
+            Target::Mark(mark) => Some(mark),
+            Target::Value | Target::Key => None,
         }
     }
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Severity {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Info, Self::Warning, Self::Error]
-            .into_iter()
-            .find(|severity| severity.word() == text)
-            .ok_or_else(|| format!("`{text}` is none of error, warning, info"))
-    }
-}
-
-/// A group of rules that speak of the same: of one volume, only the worst of them is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// What of the node is reached.
-    Path,
-    /// What it is used for.
-    Usage,
-}
-
-/// What part of a field a label points at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Part {
-    /// Its value; of a mapping or a list, the first entry.
-    #[default]
-    Value,
-    /// Its key.
-    Key,
-}
-
-/// A place, and what to say there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Label {
-    /// The place within the object.
-    pub path: FieldPath,
-    /// What part of it.
-    pub part: Part,
-    /// A few words; may be empty.
-    pub text: Cow<'static, str>,
-}
-
-/// Something that a rule has found.
+/// A problem that a rule reports.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The rule's id.
-    pub rule: &'static str,
-    /// How bad it is.
+    /// The rule that reports it.
+    pub rule: RuleId,
+    /// Its severity under the policy.
     pub severity: Severity,
-    /// The family that its rule belongs to.
+    /// The family of the rule.
     pub family: Option<Family>,
-    /// What is wrong, in one sentence without its full stop.
+    /// The problem, in one clause without a full stop.
     pub message: String,
-    /// Where the remedy goes.
+    /// The location where the fix goes. A missing field is reported at its parent.
     pub primary: Label,
-    /// What else has to do with it.
+    /// Other locations that are part of the problem.
     pub related: Vec<Label>,
-    /// What can come of it.
+    /// The consequence, in one sentence without a full stop; may be empty.
     pub why: Cow<'static, str>,
-    /// What to do.
+    /// What to do, as an imperative; may be empty.
     pub help: Cow<'static, str>,
-    /// An edit that does it.
+    /// Edits that resolve the finding.
     pub fix: Option<Fix>,
-    /// What makes it the same finding in another version of the object.
+    /// Identifies the finding in another version of the object.
     pub fingerprint: Fingerprint,
-    /// The object; none for a finding about the run.
+    /// The object; `None` if the finding is about the run itself.
     pub object: Option<Arc<ObjectId>>,
-    /// Whether the object's kind isn't known, so that its meaning was guessed.
+    /// Whether the object's kind is unknown, so that its pods were found by structure.
     pub is_heuristic: bool,
 }
 
 impl Finding {
-    /// A finding of `rule` at `place`.
-    pub fn new(rule: &'static str, severity: Severity, place: FieldPath, message: impl Into<String>) -> Self {
+    /// Creates a finding at the value of the field `path`.
+    pub fn new(rule: RuleId, severity: Severity, path: FieldPath, message: impl Into<String>) -> Self {
         Self {
             rule,
             severity,
             family: None,
             message: message.into(),
-            primary: Label { path: place, part: Part::Value, text: Cow::Borrowed("") },
+            primary: Label { object: None, path, target: Target::Value, text: Cow::Borrowed("") },
             related: Vec::new(),
             why: Cow::Borrowed(""),
             help: Cow::Borrowed(""),
             fix: None,
-            fingerprint: Fingerprint { rule, ..Fingerprint::default() },
+            fingerprint: Fingerprint::new(rule),
             object: None,
             is_heuristic: false,
         }
     }
 
-    /// What to say at the primary place.
+    /// Creates a finding about a range of the text.
+    pub fn at_mark(rule: RuleId, severity: Severity, mark: Mark, message: impl Into<String>) -> Self {
+        let mut finding = Self::new(rule, severity, FieldPath::root(), message);
+        finding.primary.target = Target::Mark(mark);
+        finding
+    }
+
+    /// Sets the text to show at the primary location.
     #[must_use]
     pub fn label(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.primary.text = text.into();
         self
     }
 
-    /// Points at the key of the primary place instead of its value.
+    /// Moves the primary location from the value to the key.
     #[must_use]
     pub fn at_key(mut self) -> Self {
-        self.primary.part = Part::Key;
+        self.primary.target = Target::Key;
         self
     }
 
-    /// Another place, and what to say there.
+    /// Adds a related location in the same object.
     #[must_use]
-    pub fn related(mut self, path: FieldPath, text: impl Into<Cow<'static, str>>) -> Self {
-        self.related.push(Label { path, part: Part::Value, text: text.into() });
+    pub fn related(self, path: FieldPath, text: impl Into<Cow<'static, str>>) -> Self {
+        self.add_related(Label { object: None, path, target: Target::Value, text: text.into() })
+    }
+
+    /// Adds a related range of the text.
+    #[must_use]
+    pub fn related_mark(self, mark: Mark, text: impl Into<Cow<'static, str>>) -> Self {
+        let (path, target) = (FieldPath::root(), Target::Mark(mark));
+        self.add_related(Label { object: None, path, target, text: text.into() })
+    }
+
+    fn add_related(mut self, label: Label) -> Self {
+        self.related.push(label);
         self
     }
 
-    /// What can come of it.
+    /// Sets the consequence.
     #[must_use]
     pub fn why(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.why = text.into();
         self
     }
 
-    /// What to do.
+    /// Sets what to do.
     #[must_use]
     pub fn help(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.help = text.into();
         self
     }
 
-    /// An edit that does it.
+    /// Sets the edits that resolve it.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 
-    /// The volume that it is about.
+    /// Sets the volume.
     #[must_use]
     pub fn volume(mut self, name: &str) -> Self {
         self.fingerprint.volume = name.to_owned();
         self
     }
 
-    /// The container that it is about.
+    /// Sets the container.
     #[must_use]
     pub fn container(mut self, name: &str) -> Self {
         self.fingerprint.container = name.to_owned();
         self
     }
 
-    /// The path that it is about: of the node, effective; of a container, where no path of the node matters.
+    /// Sets the path: the effective host path or, if no host path is involved, the path in the container.
     #[must_use]
     pub fn path(mut self, path: impl fmt::Display) -> Self {
         self.fingerprint.path = path.to_string();
         self
     }
 
-    /// What the container may do there.
+    /// Sets the access that the container has to the path.
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
         self.fingerprint.access = Some(access);

@@ -1,12 +1,13 @@
-//! That a finding is silenced, by what, and why.
+//! Suppression: why a finding is not reported, and what may suppress it.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// What silences a finding.
+/// The mechanism that suppresses a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuppressedBy {
-    /// An exemption of the policy: the cluster excuses it, too.
+    /// An exemption in the policy; the webhook applies it too.
     Exemption,
     /// A comment in the manifest.
     Comment,
@@ -17,7 +18,7 @@ pub enum SuppressedBy {
 }
 
 impl SuppressedBy {
-    /// Its word in a sentence.
+    /// Returns the noun for use in a sentence.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Exemption => "exemption",
@@ -28,11 +29,24 @@ impl SuppressedBy {
     }
 }
 
-/// That a finding is silenced.
+/// Why a finding is not reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suppression {
-    /// By what.
+    /// The mechanism.
     pub by: SuppressedBy,
-    /// Why; empty where nobody said so.
+    /// The reason given for it; empty if none is given.
     pub reason: String,
+}
+
+/// The severities that comments and annotations may suppress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ignores {
+    /// Every severity.
+    #[default]
+    All,
+    /// Warnings and infos, but no errors.
+    Warnings,
+    /// None.
+    None,
 }

@@ -1,34 +1,35 @@
-//! The built-in documents of `policies/`: the catalogues, read once.
+//! The built-in documents in `policies/`: catalogs, profiles and packs, each decoded once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::document::{CatalogueEntry, Directory, ExemptionEntry};
+use super::document::{CatalogueEntry, Directory, Document, ExemptionEntry};
 use super::exemption::Exemption;
-use super::layer::Layer;
-use crate::finding::Severity;
+use super::level::Level;
+use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
+use super::profile::Profile;
+use crate::finding::{RuleId, Severity};
 use crate::model::{CustomKind, CustomKinds, PathPattern};
-use crate::rules::{Catalog, Entry, MountParent, NamedPath, Options};
+use crate::rules::{Catalog, Entry, ListedPath, MountParent, Options, Registry};
 
-/// A document of `policies/`, as the build script left it.
+/// Returns the JSON that the build script made of a document in `policies/`.
 macro_rules! document {
     ($name:literal) => {
         include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json"))
     };
 }
-pub(super) use document;
 
-/// The document `text` of the program, as a `T`.
+/// Decodes a built-in document.
 ///
 /// # Panics
 ///
-/// Where it isn't what it should be: it is part of the program, and every test reads it.
-pub(super) fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
+/// Panics if the document is invalid. It is part of the program, and every test decodes it.
+fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
     match serde_json::from_str(text) {
         Ok(document) => document,
-        Err(error) => panic!("a built-in document isn't what it should be: {error}"),
+        Err(error) => panic!("invalid built-in document: {error}"),
     }
 }
 
@@ -85,7 +86,7 @@ struct SkippedGroup<'a> {
     kinds: Vec<&'a str>,
 }
 
-/// The options that hold where a policy says nothing else.
+/// Returns the options that apply unless a policy sets others.
 pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
@@ -103,7 +104,7 @@ pub fn options() -> &'static Options {
                 .into_iter()
                 .map(|entry| MountParent {
                     severity: entry.severity,
-                    named: on_node(Directory { path: entry.path, reason: entry.reason }),
+                    directory: on_node(Directory { path: entry.path, reason: entry.reason }),
                 })
                 .collect(),
             allowed_host_paths: None,
@@ -123,19 +124,33 @@ fn entry(entry: CatalogueEntry) -> Entry {
     entry.checked().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
 }
 
-fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> NamedPath {
+fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> ListedPath {
     match parse(&entry.path) {
-        Some(pattern) => named(entry, pattern),
+        Some(pattern) => entry.listed(pattern),
         None => panic!("`{}` is not absolute, clean and free of aliases", entry.path),
     }
 }
 
-/// The directory of an entry whose path is `pattern`.
-pub(super) fn named(entry: Directory, pattern: PathPattern) -> NamedPath {
-    NamedPath { pattern, path: entry.path, reason: entry.reason }
+/// Returns the level of each rule in a profile, and the name of the profile that sets it.
+pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<Level>> {
+    let document: Document = built_in(match profile {
+        Profile::None => document!("none"),
+        Profile::Recommended => document!("recommended"),
+        Profile::Baseline => document!("baseline"),
+        Profile::Restricted => document!("restricted"),
+    });
+    let base = document.profile.map(|base| profile_levels(base, registry));
+    let mut levels = base.unwrap_or_default();
+    for rule in registry.iter() {
+        let setting = document.rules.get(rule.id.as_str()).or_else(|| document.rules.get("*"));
+        if let Some(value) = setting.and_then(|setting| setting.level) {
+            levels.insert(rule.id, Sourced { value, origin: format!("profile {profile}") });
+        }
+    }
+    levels
 }
 
-/// The pack of exemptions for agents of the node; `node-agents/NAME` is that agent's part.
+/// The name of the pack of exemptions for node agents; `node-agents/NAME` is the part for one agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
 #[derive(Deserialize)]
@@ -147,7 +162,7 @@ struct PackDocument {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Agent {
-    /// The manifests that show the need.
+    /// The manifests that need the exemptions.
     #[serde(rename = "sources")]
     _sources: Vec<String>,
     exemptions: Vec<ExemptionEntry>,
@@ -159,7 +174,7 @@ fn agents() -> &'static BTreeMap<String, Agent> {
     &AGENTS
 }
 
-/// The names that `extends` knows.
+/// Returns the names of packs that `extends` accepts.
 pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
         let part = |agent: &String| format!("{NODE_AGENTS}/{agent}");
@@ -168,29 +183,25 @@ pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     NAMES.iter().map(String::as_str)
 }
 
-/// The pack `name`, or the part of one.
-pub(super) fn pack(name: &str) -> Option<Layer> {
+/// Returns the pack `name`, or the part of a pack.
+pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
     let part = name.strip_prefix(NODE_AGENTS)?;
     let wanted = if part.is_empty() { None } else { Some(part.strip_prefix('/')?) };
-    let chosen: Vec<_> =
-        agents().iter().filter(|(agent, _)| wanted.is_none_or(|name| name == *agent)).collect();
-    if chosen.is_empty() {
-        return None;
-    }
-    let mut layer = Layer { name: name.into(), ..Layer::default() };
-    for (agent, entries) in chosen.into_iter().map(|(name, agent)| (name, &agent.exemptions)) {
+    let chosen = agents().iter().filter(|(agent, _)| wanted.is_none_or(|name| name == *agent));
+    let mut exemptions = Vec::new();
+    for (agent, entries) in chosen.map(|(name, agent)| (name, &agent.exemptions)) {
         for entry in entries {
-            match Exemption::new(entry, None, format!("{NODE_AGENTS}/{agent}")) {
-                Ok(exemption) => layer.exemptions.push(exemption),
-                Err(mistakes) => panic!("{NODE_AGENTS}/{agent}: {mistakes:?}"),
+            match Exemption::new(entry, format!("{NODE_AGENTS}/{agent}"), None, registry) {
+                Ok(exemption) => exemptions.push(DeclaredExemption { entry: entry.clone(), exemption }),
+                Err(problems) => panic!("{NODE_AGENTS}/{agent}: {problems:?}"),
             }
-            layer.document.exemptions.push(entry.clone());
         }
     }
-    Some(layer)
+    let pack = MergedPolicy { exemptions, ..MergedPolicy::default() };
+    (!pack.exemptions.is_empty()).then_some(pack)
 }
 
-/// Where the pods of well-known custom kinds are.
+/// Returns the well-known custom workloads.
 pub fn workloads() -> &'static CustomKinds {
     static KINDS: LazyLock<CustomKinds> = LazyLock::new(|| {
         let document: WorkloadDocument = built_in(document!("workloads"));
@@ -199,7 +210,7 @@ pub fn workloads() -> &'static CustomKinds {
     &KINDS
 }
 
-/// Whether a kind surely holds nothing that volcheck judges.
+/// Checks whether objects of a kind never contain anything that volcheck checks.
 pub fn holds_no_volume(api_version: &str, kind: &str) -> bool {
     static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
         let document: SkippedDocument = built_in(document!("skipped-kinds"));

@@ -1,7 +1,7 @@
-//! A policy document as it is written: `volcheck.yaml`, and the profiles and packs of `policies/`.
+//! Policy documents as written: `volcheck.yaml`, and the profiles and packs in `policies/`.
 //!
-//! What is merely spelled wrong is refused while it is decoded; what needs another value to be judged is
-//! checked when the policy is put together (`resolve.rs`).
+//! Decoding rejects unknown keys and wrong types. Values that need more than their own type to be valid are
+//! checked when the document becomes a [`Merged`](super::merged::Merged) policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::Level;
-use super::exemption::unreachable_path;
+use super::level::Level;
+use super::pattern::why_unreachable;
 use super::profile::Profile;
-use crate::finding::{Access, Severity};
+use crate::finding::{Access, Ignores, Severity};
 use crate::model::{CustomKind, PathPattern};
-use crate::rules::{self, Entry, EntryClass, HostPathType};
+use crate::rules::{Entry, EntryClass, HostPathType, ListedPath, Registry};
 
 /// A volcheck policy.
 #[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
@@ -59,8 +59,8 @@ pub(super) struct Document {
 }
 
 fn with_rule_names(schema: &mut Schema) {
-    let ids = rules::ALL.iter().map(|rule| rule.meta().id).filter(|id| !rules::cannot_be_excused(id));
-    let names: Vec<&str> = std::iter::once("*").chain(ids).collect();
+    let rules = Registry::built_in().iter().filter(|rule| !rule.reports_unchecked_input());
+    let names: Vec<&str> = std::iter::once("*").chain(rules.map(|rule| rule.id.as_str())).collect();
     schema.insert("propertyNames".to_owned(), serde_json::json!({ "enum": names }));
 }
 
@@ -111,12 +111,12 @@ pub(super) struct CatalogueEntry {
 impl CatalogueEntry {
     /// The entry, or what is wrong with it.
     pub(super) fn checked(self) -> Result<Entry, String> {
-        let pattern = PathPattern::new(&self.path).ok_or_else(|| unreachable_path(&self.path))?;
+        let pattern = PathPattern::new(&self.path).ok_or_else(|| why_unreachable(&self.path))?;
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
             return Err("an `agent-socket`, and nothing else, has a `severity`".to_owned());
         }
         let Self { path, class, reason, kind, severity } = self;
-        Ok(Entry { path, pattern, class, reason, kind, severity })
+        Ok(Entry { path, pattern, class, reason, file_type: kind, severity })
     }
 }
 
@@ -130,12 +130,18 @@ pub(super) struct Directory {
     pub(super) reason: String,
 }
 
+impl Directory {
+    pub(super) fn listed(self, pattern: PathPattern) -> ListedPath {
+        ListedPath { path: self.path, pattern, reason: self.reason }
+    }
+}
+
 /// What is excused.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ExemptionEntry {
     /// The rules that it answers; `"*"` is every rule.
-    pub(super) rules: Words,
+    pub(super) rules: OneOrMany,
     /// Where. All keys must fit, and each takes one text or a list.
     #[serde(rename = "match")]
     pub(super) scope: Match,
@@ -152,22 +158,22 @@ pub(super) struct ExemptionEntry {
 pub(super) struct Match {
     /// The object's namespace; `"*"` is all. Only a PersistentVolume has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) namespace: Option<Words>,
+    pub(super) namespace: Option<OneOrMany>,
     /// The kind of the object, or of the workload that controls it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<Words>,
+    pub(super) kind: Option<OneOrMany>,
     /// The name of the object, or of the workload that controls it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<Words>,
+    pub(super) name: Option<OneOrMany>,
     /// The volume's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) volume: Option<Words>,
+    pub(super) volume: Option<OneOrMany>,
     /// The container's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) container: Option<Words>,
+    pub(super) container: Option<OneOrMany>,
     /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression is `/^…/`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) path: Option<Words>,
+    pub(super) path: Option<OneOrMany>,
     /// What the container may do there; `write` covers reading, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
@@ -269,48 +275,35 @@ pub enum WorkloadMode {
     Deny,
 }
 
-/// What comments and annotations may silence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Ignores {
-    /// Everything.
-    #[default]
-    All,
-    /// Warnings and infos, not errors.
-    Warnings,
-    /// Nothing.
-    None,
-}
-
 /// One text, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Words(pub(super) Vec<String>);
+pub(super) struct OneOrMany(pub(super) Vec<String>);
 
-impl<'de> Deserialize<'de> for Words {
+impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Words;
+        struct OneOrManyVisitor;
+        impl<'de> Visitor<'de> for OneOrManyVisitor {
+            type Value = OneOrMany;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or a list of strings")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Words, E> {
-                Ok(Words(vec![text.to_owned()]))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany, E> {
+                Ok(OneOrMany(vec![text.to_owned()]))
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Words, A::Error> {
-                Vec::deserialize(de::value::SeqAccessDeserializer::new(list)).map(Words)
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<OneOrMany, A::Error> {
+                Vec::deserialize(de::value::SeqAccessDeserializer::new(list)).map(OneOrMany)
             }
         }
-        deserializer.deserialize_any(OneOrMany)
+        deserializer.deserialize_any(OneOrManyVisitor)
     }
 }
 
-impl JsonSchema for Words {
+impl JsonSchema for OneOrMany {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Words".into()
+        "OneOrMany".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -1,23 +1,25 @@
-//! Exemptions: what is excused, where, and why.
+//! Exemptions: findings that the policy exempts, where, and why.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use regex::Regex;
-use wildmatch::WildMatch;
 
-use super::document::{ExemptionEntry, Match, Words};
-use crate::finding::{Access, Finding};
-use crate::model::{FieldPath, HostPath, ObjectId, PathPattern, Relation, Workload};
-use crate::rules;
+use super::document::{ExemptionEntry, Match, OneOrMany};
+use super::pattern::{PathGlob, Pattern};
+use crate::finding::{Access, Finding, RuleId};
+use crate::model::{FieldPath, ObjectId, Workload};
+use crate::rules::Registry;
 use crate::source::{File, Span};
 
-/// What a policy excuses.
+/// The index of an exemption in its policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExemptionId(pub(super) usize);
+
+/// An exemption of a policy.
 #[derive(Clone, Debug)]
 pub struct Exemption {
-    /// The ids of the rules; empty for all.
-    pub(super) rules: Vec<&'static str>,
+    /// The rules whose findings it exempts; empty for all rules.
+    rules: Vec<RuleId>,
     namespace: Option<Vec<Pattern>>,
     kind: Option<Vec<Pattern>>,
     name: Option<Vec<Pattern>>,
@@ -25,66 +27,67 @@ pub struct Exemption {
     container: Option<Vec<Pattern>>,
     path: Option<Vec<PathGlob>>,
     access: Option<Access>,
-    /// Why.
+    /// The reason given for it; never empty.
     pub reason: String,
-    /// The last day on which it holds.
+    /// The last day (UTC) on which it is active; `None` if it never expires.
     pub expires: Option<Date>,
-    /// Where it stands; none for one of a built-in pack.
-    pub place: Option<ExemptionPlace>,
-    /// Who says so: a file and its line, or a pack.
+    /// The file and line, or the pack, that declares it.
     pub origin: String,
+    /// Its location in the policy; `None` in a built-in pack.
+    pub location: Option<ExemptionLocation>,
 }
 
-/// Where an exemption stands.
+/// The location of an exemption in a policy file.
 #[derive(Clone, Debug)]
-pub struct ExemptionPlace {
-    /// The file's name, as it is shown.
+pub struct ExemptionLocation {
+    /// The name of the file, as shown to the user.
     pub path: Arc<str>,
-    /// Its text.
     pub file: Arc<File>,
-    /// The entry's place in it.
     pub span: Span,
 }
 
-/// A text that isn't what it should be, and where in the entry.
-pub(super) type Mistake = (FieldPath, String);
+/// A problem in an entry: the field path within the entry, and the message.
+pub(super) type EntryProblem = (FieldPath, String);
 
 impl Exemption {
-    /// The exemption that `entry` writes, or each of its mistakes.
+    /// Compiles an entry of a policy document, or returns all of its problems.
     pub(super) fn new(
         entry: &ExemptionEntry,
-        place: Option<ExemptionPlace>,
         origin: String,
-    ) -> Result<Self, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
-        let rules = excused(&entry.rules, &mut mistakes);
+        location: Option<ExemptionLocation>,
+        registry: Registry,
+    ) -> Result<Self, Vec<EntryProblem>> {
+        let mut problems = Vec::new();
+        let rules = exempted_rules(&entry.rules, registry, &mut problems);
         if entry.reason.trim().is_empty() {
-            mistakes
+            problems
                 .push((FieldPath::of(&["reason"]), "a reason is words: say why this is excused".to_owned()));
         }
         let scope = &entry.scope;
-        if scope.namespace.is_none() && !is_of_persistent_volumes(scope) {
+        if scope.namespace.is_none() && !matches_only_persistent_volumes(scope) {
             let message = "says no `namespace`: name those that it holds in, or `\"*\"` for all \
                            (only `kind: PersistentVolume` has none)";
-            mistakes.push((FieldPath::of(&["match"]), message.to_owned()));
+            problems.push((FieldPath::of(&["match"]), message.to_owned()));
         }
-        let mut texts = |key: &'static str, words: &Option<Words>| {
-            parse(key, words.as_ref(), Pattern::new, &mut mistakes)
+        let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
+            parse(key, texts.as_ref(), Pattern::new, &mut problems)
         };
-        let (namespace, kind) = (texts("namespace", &scope.namespace), texts("kind", &scope.kind));
-        let (name, volume) = (texts("name", &scope.name), texts("volume", &scope.volume));
-        let container = texts("container", &scope.container);
-        let path = parse("path", scope.path.as_ref(), PathGlob::new, &mut mistakes);
+        let namespace = patterns("namespace", &scope.namespace);
+        let kind = patterns("kind", &scope.kind);
+        let name = patterns("name", &scope.name);
+        let volume = patterns("volume", &scope.volume);
+        let container = patterns("container", &scope.container);
+        let path = parse("path", scope.path.as_ref(), PathGlob::new, &mut problems);
         let expires = entry.expires.as_deref().and_then(|text| {
             let day = text.parse::<Date>();
             day.map_err(|_| {
                 let message = format!("`{text}` is no day such as `2027-01-31`");
-                mistakes.push((FieldPath::of(&["expires"]), message));
+                problems.push((FieldPath::of(&["expires"]), message));
             })
             .ok()
         });
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        if !problems.is_empty() {
+            return Err(problems);
         }
         let reason = entry.reason.trim().to_owned();
         let access = scope.access;
@@ -99,207 +102,95 @@ impl Exemption {
             access,
             reason,
             expires,
-            place,
             origin,
+            location,
         })
     }
 
-    /// Whether it holds on a day.
-    pub fn holds_on(&self, day: Date) -> bool {
+    /// Checks whether the exemption is active on `day`.
+    pub fn is_active_on(&self, day: Date) -> bool {
         self.expires.is_none_or(|last| day <= last)
     }
 
-    /// Whether it answers the rule `id`.
-    pub fn names_rule(&self, id: &str) -> bool {
-        self.rules.is_empty() || self.rules.contains(&id)
+    /// Checks whether it exempts findings of the rule.
+    pub(super) fn covers_rule(&self, rule: RuleId) -> bool {
+        self.rules.is_empty() || self.rules.contains(&rule)
     }
 
-    /// Whether it excuses a finding, whose rule it names, about the object `id`, which counts as `workload`.
-    ///
-    /// A key for which the finding has no value doesn't fit.
-    pub fn excuses(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
-        let fits = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.fits(text)))
+    /// Checks whether it matches a finding about the object `id`, which counts as part of `workload`. A key
+    /// for which the finding has no value does not match.
+    pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
+        let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
+            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
         };
-        let said = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.is_none() || (!text.is_empty() && fits(patterns, text))
+        let matches_value = |patterns: &Option<Vec<Pattern>>, text: &str| {
+            patterns.is_none() || (!text.is_empty() && matches(patterns, text))
         };
-        let named = |kind: &str, name: &str| fits(&self.kind, kind) && said(&self.name, name);
-        let mark = &finding.fingerprint;
-        let namespace = match id.namespace.as_str() {
+        let matches_object =
+            |kind: &str, name: &str| matches(&self.kind, kind) && matches_value(&self.name, name);
+        let fingerprint = &finding.fingerprint;
+        let in_namespace = match id.namespace.as_str() {
             "" => self.namespace.is_none(),
-            namespace => self.namespace.is_some() && fits(&self.namespace, namespace),
+            namespace => self.namespace.is_some() && matches(&self.namespace, namespace),
         };
-        namespace
-            && (named(&id.kind, &id.name) || named(&workload.kind, &workload.name))
-            && said(&self.volume, &mark.volume)
-            && said(&self.container, &mark.container)
-            && self.access.is_none_or(|access| mark.access.is_some_and(|own| own <= access))
-            && self
-                .path
-                .as_ref()
-                .is_none_or(|globs| !mark.path.is_empty() && globs.iter().any(|glob| glob.fits(&mark.path)))
+        let matches_path = |globs: &Vec<PathGlob>| {
+            !fingerprint.path.is_empty() && globs.iter().any(|glob| glob.matches(&fingerprint.path))
+        };
+        in_namespace
+            && (matches_object(&id.kind, &id.name) || matches_object(&workload.kind, &workload.name))
+            && matches_value(&self.volume, &fingerprint.volume)
+            && matches_value(&self.container, &fingerprint.container)
+            && self.access.is_none_or(|access| fingerprint.access.is_some_and(|own| own <= access))
+            && self.path.as_ref().is_none_or(matches_path)
     }
 }
 
-/// The rules that an exemption names; empty for all.
-fn excused(words: &Words, mistakes: &mut Vec<Mistake>) -> Vec<&'static str> {
+/// Returns the rules that an exemption names; empty for all.
+fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<EntryProblem>) -> Vec<RuleId> {
     let path = FieldPath::of(&["rules"]);
-    if words.0.is_empty() {
-        mistakes.push((path, "names no rule".to_owned()));
+    if names.0.is_empty() {
+        problems.push((path, "names no rule".to_owned()));
         return Vec::new();
     }
-    if words.0.iter().any(|word| word == "*") {
+    if names.0.iter().any(|name| name == "*") {
         return Vec::new();
     }
     let mut found = Vec::new();
-    for word in &words.0 {
-        match rules::find(word) {
-            Some(rule) if rules::cannot_be_excused(rule.meta().id) => {
-                let message = format!("`{word}` can't be exempted: `lint.exclude` leaves a file out");
-                mistakes.push((path.clone(), message));
+    for name in &names.0 {
+        match registry.require(name) {
+            Ok(rule) if rule.reports_unchecked_input() => {
+                let message = format!("`{name}` can't be exempted: `lint.exclude` leaves a file out");
+                problems.push((path.clone(), message));
             }
-            Some(rule) => found.push(rule.meta().id),
-            None => mistakes.push((path.clone(), super::UnknownRule(word.clone()).to_string())),
+            Ok(rule) => found.push(rule.id),
+            Err(unknown) => problems.push((path.clone(), unknown.to_string())),
         }
     }
     found
 }
 
-fn is_of_persistent_volumes(scope: &Match) -> bool {
+fn matches_only_persistent_volumes(scope: &Match) -> bool {
     scope.kind.as_ref().is_some_and(|kinds| kinds.0.iter().all(|kind| kind == "PersistentVolume"))
 }
 
 fn parse<T>(
     key: &'static str,
-    words: Option<&Words>,
-    new: fn(&str) -> Result<T, String>,
-    mistakes: &mut Vec<Mistake>,
+    texts: Option<&OneOrMany>,
+    compile: fn(&str) -> Result<T, String>,
+    problems: &mut Vec<EntryProblem>,
 ) -> Option<Vec<T>> {
-    let words = words?;
+    let texts = texts?;
     let path = FieldPath::of(&["match", key]);
-    if words.0.is_empty() {
-        mistakes.push((path, "an empty list fits nothing".to_owned()));
+    if texts.0.is_empty() {
+        problems.push((path, "an empty list fits nothing".to_owned()));
         return None;
     }
-    let mut parsed = Vec::with_capacity(words.0.len());
-    for word in &words.0 {
-        match new(word) {
+    let mut parsed = Vec::with_capacity(texts.0.len());
+    for text in &texts.0 {
+        match compile(text) {
             Ok(pattern) => parsed.push(pattern),
-            Err(message) => mistakes.push((path.clone(), message)),
+            Err(message) => problems.push((path.clone(), message)),
         }
     }
     Some(parsed)
-}
-
-/// A name, a glob, or a regular expression between slashes, all for the whole of a text.
-#[derive(Clone, Debug)]
-pub(super) enum Pattern {
-    Exact(String),
-    Glob(WildMatch),
-    Regex(Regex),
-}
-
-impl Pattern {
-    pub(super) fn new(text: &str) -> Result<Self, String> {
-        if let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-            return whole(expression).map(Self::Regex);
-        }
-        if text.is_empty() {
-            return Err("an empty text fits nothing".to_owned());
-        }
-        if let Some(odd) = text.chars().find(|odd| matches!(odd, '[' | ']' | '{' | '}' | '/' | '\\')) {
-            return Err(format!(
-                "`{odd}` has no meaning in a glob here: `*` is any text, `?` one character, and a regular \
-                 expression stands between slashes"
-            ));
-        }
-        if text.contains(['*', '?']) {
-            return Ok(Self::Glob(WildMatch::new(text)));
-        }
-        Ok(Self::Exact(text.to_owned()))
-    }
-
-    pub(super) fn fits(&self, text: &str) -> bool {
-        match self {
-            Self::Exact(own) => own == text,
-            Self::Glob(glob) => glob.matches(text),
-            Self::Regex(regex) => regex.is_match(text),
-        }
-    }
-}
-
-/// The regular expression that a whole text must fit.
-fn whole(expression: &str) -> Result<Regex, String> {
-    // By itself first, so that a mistake is shown in the user's own words.
-    let checked = Regex::new(expression).and_then(|_| Regex::new(&format!("^(?:{expression})$")));
-    checked.map_err(|error| {
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        format!("no regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
-    })
-}
-
-/// Paths of the node, or of a container.
-#[derive(Clone, Debug)]
-enum PathGlob {
-    /// Just these.
-    At(PathPattern),
-    /// These, and all below.
-    Below(PathPattern),
-    /// All.
-    Any,
-    Regex(Regex),
-}
-
-impl PathGlob {
-    fn new(text: &str) -> Result<Self, String> {
-        if text.len() > 1
-            && let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
-        {
-            if !expression.starts_with('^') {
-                let path = text.trim_end_matches('/');
-                return Err(format!(
-                    "write `{path}` for that path, `{path}/**` for all in it, `/^…/` for a regular expression"
-                ));
-            }
-            return whole(expression).map(Self::Regex);
-        }
-        if matches!(text, "**" | "/**") {
-            return Ok(Self::Any);
-        }
-        let (literal, below) = match text.strip_suffix("/**").or_else(|| text.strip_suffix("\\**")) {
-            Some(literal) => (literal, true),
-            None => (text, false),
-        };
-        let is_plain = |name: &str| name.matches('*').count() <= 1 && !name.contains(['?', '[', '{']);
-        let pattern = PathPattern::new(literal).filter(|_| literal.split(['/', '\\']).all(is_plain));
-        match pattern {
-            Some(pattern) if below => Ok(Self::Below(pattern)),
-            Some(pattern) => Ok(Self::At(pattern)),
-            None => Err(format!("`{text}` fits nothing: {}", unreachable_path(literal))),
-        }
-    }
-
-    fn fits(&self, path: &str) -> bool {
-        let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
-        match self {
-            Self::At(pattern) => relation(pattern) == Relation::Equal,
-            Self::Below(pattern) => matches!(relation(pattern), Relation::Equal | Relation::Descendant),
-            Self::Any => true,
-            Self::Regex(regex) => regex.is_match(path),
-        }
-    }
-}
-
-/// Why no effective path is `text`.
-pub(super) fn unreachable_path(text: &str) -> String {
-    let reached = HostPath::new(text);
-    if !text.contains(['*', '?', '[', '{']) && !reached.is_relative() && !reached.has_backstep() {
-        return format!("on a node, that is `{reached}`");
-    }
-    if !Path::new(text).is_absolute() && !reached.is_windows() {
-        return "a path of a node begins with a slash".to_owned();
-    }
-    "a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone".to_owned()
 }

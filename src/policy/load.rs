@@ -1,4 +1,4 @@
-//! From files to layers: reading, `extends`, and what is wrong with a text before it is a document.
+//! Loading: reads policy files, follows `extends`, and merges the documents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,58 +6,66 @@ use std::sync::Arc;
 
 use super::builtin;
 use super::document::Document;
-use super::layer::{Layer, Problem, Text};
+use super::merged::{MergedPolicy, Problem, Text};
 use super::profile::Profile;
 use crate::model::{FieldPath, meant};
+use crate::rules::Registry;
 use crate::source::{File, Tree, decode, split};
 
-/// The name of the policy's file.
+/// The name of the policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
 
-/// Larger policies are refused: a ConfigMap holds 1 MiB.
+/// The maximum size of a policy file: that of a ConfigMap.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The policy file that holds in `folder`, seen from there: the nearest one in it or in a folder above, up to the
-/// root of the repository.
-pub fn discover(folder: &Path) -> Option<PathBuf> {
-    for (up, folder) in folder.ancestors().enumerate() {
-        // What can't be read is a policy, too: passing it over would change the verdict in silence.
-        if fs::symlink_metadata(folder.join(FILE_NAME)).is_ok() {
+/// Returns the path of the policy file for `directory`, relative to it: the nearest one in the directory or
+/// above, up to the root of the repository.
+pub fn discover(directory: &Path) -> Option<PathBuf> {
+    for (up, directory) in directory.ancestors().enumerate() {
+        // An unreadable file counts: skipping it would silently change the verdict.
+        if fs::symlink_metadata(directory.join(FILE_NAME)).is_ok() {
             let above: PathBuf = std::iter::repeat_n("..", up).collect();
             return Some(above.join(FILE_NAME));
         }
-        if folder.join(".git").exists() {
+        if directory.join(".git").exists() {
             return None;
         }
     }
     None
 }
 
-/// The documents of the policy at `path`: what it extends first, itself last. Or all that is wrong with them.
-pub(super) fn load(path: &Path) -> Result<Vec<Layer>, Vec<Problem>> {
-    let mut loader = Loader::default();
+/// Loads the policy at `path` with all documents that it extends, or returns all of their problems.
+pub(super) fn load(path: &Path, registry: Registry) -> Result<MergedPolicy, Vec<Problem>> {
+    let mut loader = Loader {
+        merged: MergedPolicy::default(),
+        registry,
+        problems: Vec::new(),
+        open: Vec::new(),
+        done: Vec::new(),
+    };
     loader.file(path, path.to_string_lossy().into(), None);
-    if loader.problems.is_empty() { Ok(loader.layers) } else { Err(loader.problems) }
+    if loader.problems.is_empty() { Ok(loader.merged) } else { Err(loader.problems) }
 }
 
-#[derive(Default)]
 struct Loader {
-    layers: Vec<Layer>,
+    /// The documents loaded so far: those that a document extends first, then the document itself.
+    merged: MergedPolicy,
+    registry: Registry,
     problems: Vec<Problem>,
-    /// The files that are being read, each extended by the one before it.
+    /// The files being loaded, each extended by the one before it.
     open: Vec<PathBuf>,
     done: Vec<PathBuf>,
 }
 
 impl Loader {
-    /// Reads a file, which an entry of another one may have named: problems with the reading are said there.
+    /// Loads a file. If an entry of another file names it, read errors are reported at that entry.
     fn file(&mut self, path: &Path, name: Arc<str>, entry: Option<(&Text<'_>, FieldPath)>) {
         let failed = |loader: &mut Self, message: String| {
             let problem = match &entry {
                 Some((text, at)) => text.problem(at, format!("can't be read: {message}")),
                 None => Problem {
                     path: Arc::clone(&name),
-                    place: None,
+                    location: None,
                     message: format!("can't be read: {message}"),
                 },
             };
@@ -98,10 +106,10 @@ impl Loader {
         self.done.extend(self.open.pop());
     }
 
-    fn text(&mut self, file: &Arc<File>, name: Arc<str>, folder: &Path) {
+    fn text(&mut self, file: &Arc<File>, name: Arc<str>, directory: &Path) {
         let mut report = |range: std::ops::Range<usize>, message: String| {
-            let place = Some((Arc::clone(file), file.span(range)));
-            self.problems.push(Problem { path: Arc::clone(&name), place, message });
+            let location = Some((Arc::clone(file), file.span(range)));
+            self.problems.push(Problem { path: Arc::clone(&name), location, message });
         };
         let chunks: Vec<_> = split(file.text()).into_iter().map(|chunk| chunk.range).collect();
         let mut trees = Vec::new();
@@ -122,15 +130,15 @@ impl Loader {
         for &mapping in tree.irregular() {
             for duplicate in tree.duplicates(mapping) {
                 let key = tree.key(duplicate.last.0).into_owned();
-                let place = Some((Arc::clone(file), file.span(tree.range(duplicate.last.0))));
+                let location = Some((Arc::clone(file), file.span(tree.range(duplicate.last.0))));
                 let message = format!("key `{key}` stands twice in one mapping");
-                self.problems.push(Problem { path: Arc::clone(&text.name), place, message });
+                self.problems.push(Problem { path: Arc::clone(&text.name), location, message });
             }
         }
         let document: Document = match decode(tree, tree.root()) {
             Ok(document) => document,
             Err(error) if error.is_key => {
-                self.problems.push(text.problem_of_key(&error.path, error.message));
+                self.problems.push(text.problem_with_key(&error.path, error.message));
                 return;
             }
             Err(mut error) => {
@@ -153,20 +161,20 @@ impl Loader {
                 .push(text.problem(&FieldPath::root(), "lacks the key `version`; this is version 1")),
         }
         for (index, entry) in document.extends.iter().enumerate() {
-            self.extend(&text, FieldPath::of(&["extends"]).index(index), entry, folder);
+            self.extend(&text, FieldPath::of(&["extends"]).index(index), entry, directory);
         }
-        let layer = Layer::new(document, &text, folder, &mut self.problems);
-        self.layers.push(layer);
+        let own = MergedPolicy::from_document(document, &text, directory, self.registry, &mut self.problems);
+        self.merged.merge(own);
     }
 
-    fn extend(&mut self, text: &Text<'_>, at: FieldPath, entry: &str, folder: &Path) {
-        if let Some(pack) = builtin::pack(entry) {
-            return self.layers.push(pack);
+    fn extend(&mut self, text: &Text<'_>, at: FieldPath, entry: &str, directory: &Path) {
+        if let Some(pack) = builtin::pack(entry, self.registry) {
+            return self.merged.merge(pack);
         }
         let is_file = entry.contains('/') && !entry.starts_with(builtin::NODE_AGENTS)
             || [".yaml", ".yml"].iter().any(|end| entry.ends_with(end));
         if is_file {
-            let path = folder.join(entry);
+            let path = directory.join(entry);
             let name: Arc<str> = path.to_string_lossy().into();
             return self.file(&path, name, Some((text, at)));
         }

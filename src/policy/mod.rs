@@ -1,320 +1,270 @@
-//! The policy: which rules count, how much, what they know, and what is excused.
+//! The policy: which rules are enabled, their levels and options, and what is exempted.
 //!
-//! It reads policy files and the built-in documents of `policies/`, and makes one [`Policy`] of them and of
-//! the flags: profile ← packs and files ← the file itself ← flags. It never looks at an object.
+//! Three stages. A [`document`] is a file as written. A [`MergedPolicy`] is one checked document, or several
+//! merged ones: profile ← packs and files ← the file itself ← flags, with the origin of each value. A [`Policy`]
+//! is the resolved form that the engine uses. This module never looks at an object.
 
 mod builtin;
 mod document;
 mod exemption;
-mod flat;
-mod layer;
+mod level;
 mod load;
+mod merged;
+mod pattern;
 mod profile;
+mod show;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Ignores, RuleId};
 use crate::model::{CustomKinds, ObjectId, Workload};
-use crate::rules::{self, Catalog, Options, Rule};
-use document::Document;
-use layer::{Layer, NamespaceMode};
+use crate::rules::{Catalog, Options, Registry, Rule, UnknownRule};
+use merged::{NamespaceMode, Sourced};
 
 pub use builtin::{holds_no_volume, options, workloads};
-pub use document::{Ignores, Mode, WorkloadMode, schema};
-pub use exemption::{Exemption, ExemptionPlace};
+pub use document::{Mode, WorkloadMode, schema};
+pub use exemption::{Exemption, ExemptionId, ExemptionLocation};
 pub use jiff::civil::Date;
-pub use layer::Problem;
+pub use level::Level;
 pub use load::{FILE_NAME, discover};
+pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
 
-/// Today, in UTC: for whoever asks the engine, which has no clock.
+/// Returns the current date in UTC. The engine has no clock, so its callers pass the date.
 pub fn today() -> Date {
     jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date()
 }
 
-/// How much a rule counts in a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Not at all.
-    Off,
-    /// Each finding as the rule says.
-    Default,
-    /// Each finding as much as this.
-    As(Severity),
-}
-
-/// A policy, resolved: nothing is left to look up.
+/// A resolved policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The profile that everything else builds on.
+    registry: Registry,
+    /// The profile that the levels are based on.
     pub profile: Profile,
-    /// Who says so.
-    profile_origin: String,
-    levels: HashMap<&'static str, Level>,
-    /// Who says how much a rule counts: a file and its line, a profile, or a flag.
-    origins: HashMap<&'static str, String>,
-    /// The rules that count, as places in the list of rules.
-    active: Vec<(usize, Level)>,
-    /// What the rules know beside the object.
+    levels: HashMap<RuleId, Level>,
+    /// The enabled rules, in the order of the catalog.
+    enabled: Vec<(&'static Rule, Level)>,
+    /// What the rules know besides the object.
     pub options: Options,
-    /// Where the pods of custom kinds are.
     pub custom_kinds: CustomKinds,
-    /// Whether kinds that are not known are read by their structure.
+    /// Whether the pods of unknown kinds are found by structure.
     pub heuristic: bool,
-    /// The namespace of objects that name none.
+    /// The namespace of objects that specify none.
     pub namespace: String,
-    /// What is excused.
-    pub exemptions: Vec<Exemption>,
-    /// The exemptions that may answer a rule.
-    by_rule: HashMap<&'static str, Vec<usize>>,
-    /// What comments and annotations may silence.
+    exemptions: Vec<Exemption>,
+    exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
+    /// What comments and annotations may suppress.
     pub ignores: Ignores,
     /// What admission does with workloads.
     pub workload_mode: WorkloadMode,
-    modes: Vec<NamespaceMode>,
-    /// Users whose owner references admission believes.
+    modes: Vec<(String, NamespaceMode)>,
+    /// Users whose owner references admission trusts, besides the controllers of Kubernetes.
     pub controllers: Vec<String>,
-    /// What isn't read: globs, each with the folder that it is relative to.
+    /// Globs of paths to exclude, each with the directory that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
-    /// The baseline's file.
+    /// The path of the baseline.
     pub baseline: Option<PathBuf>,
-    /// The policy's file.
+    /// The path of the policy file.
     pub file: Option<PathBuf>,
-    /// What the documents say, as it is written, but for rules and what lint alone knows.
-    written: Document,
 }
 
-/// What the command line changes of a policy.
+/// Changes to a policy by flags.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// The profile, whatever the files say.
+    /// Replaces the profile of the files.
     pub profile: Option<Profile>,
-    /// These rules alone, whatever the profile; none for what the profile says.
+    /// Enables these rules alone, whatever the profile.
     pub select: Option<Vec<String>>,
-    /// Not these rules.
+    /// Disables these rules.
     pub ignore: Vec<String>,
-    /// The namespace of objects that name none.
+    /// Replaces the namespace of objects that specify none.
     pub namespace: Option<String>,
 }
 
-/// A rule that doesn't exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownRule(pub String);
-
-impl fmt::Display for UnknownRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown rule `{}`", crate::model::printable(&self.0))?;
-        match rules::similar(&self.0) {
-            Some(known) => write!(f, "; did you mean `{known}`?"),
-            None => f.write_str("; `volcheck rules` lists them all"),
-        }
-    }
-}
-
-impl std::error::Error for UnknownRule {}
-
-/// Why there is no policy.
+/// Why a policy could not be loaded.
 #[derive(Debug)]
 pub enum PolicyError {
-    /// A flag names a rule that doesn't exist.
-    Rule(UnknownRule),
-    /// Its files can't be read, or say what makes no sense.
-    Files(Vec<Problem>),
+    /// A flag names a rule that does not exist.
+    UnknownRule(UnknownRule),
+    /// Problems in the policy files.
+    Problems(Vec<Problem>),
 }
 
-impl Policy {
-    /// The policy of a built-in profile, changed by `overrides`.
-    pub fn of_profile(profile: Profile, overrides: &Overrides) -> Result<Self, UnknownRule> {
-        let layer = Layer { profile: Some(profile), ..Layer::default() };
-        Self::resolve(vec![layer], overrides)
+impl MergedPolicy {
+    /// Returns the policy of a built-in profile, changed by `overrides`.
+    pub fn from_profile(profile: Profile, overrides: &Overrides) -> Result<Self, UnknownRule> {
+        let profile = Some(Sourced { value: profile, origin: "default".to_owned() });
+        Self { profile, ..Self::default() }.finished(overrides)
     }
 
-    /// The default profile with the pack `name`, changed by `overrides`.
-    pub fn of_pack(name: &str, overrides: &Overrides) -> Result<Self, UnknownRule> {
-        Self::resolve(builtin::pack(name).into_iter().collect(), overrides)
-    }
-
-    /// The policy in the file `path`, changed by `overrides`.
+    /// Loads the policy in the file `path`, changed by `overrides`.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
-        let layers = load::load(path).map_err(PolicyError::Files)?;
-        let mut policy = Self::resolve(layers, overrides).map_err(PolicyError::Rule)?;
-        policy.file = Some(path.to_owned());
-        Ok(policy)
+        let mut merged = load::load(path, Registry::built_in()).map_err(PolicyError::Problems)?;
+        merged.file = Some(path.to_owned());
+        merged.finished(overrides).map_err(PolicyError::UnknownRule)
     }
 
-    /// The folder that the policy is for; none without a file.
-    pub fn folder(&self) -> Option<&Path> {
-        self.file.as_ref().map(|file| file.parent().unwrap_or(Path::new("")))
-    }
-
-    /// Puts the layers over one another, the last on top.
-    fn resolve(layers: Vec<Layer>, overrides: &Overrides) -> Result<Self, UnknownRule> {
-        let written = layers.iter().rev().find_map(|layer| Some((layer.profile?, &layer.name)));
-        let (profile, profile_origin) = match (overrides.profile, written) {
-            (Some(profile), _) => (profile, "--profile".to_owned()),
-            (None, Some((profile, name))) => (profile, name.to_string()),
-            (None, None) => (Profile::default(), "default".to_owned()),
-        };
-        let settings = profile.settings();
-        let levels = settings.iter().map(|(id, (level, _))| (*id, *level)).collect();
-        let origins = settings.iter().map(|(id, (_, by))| (*id, format!("profile {by}"))).collect();
-        let mut policy = Self {
-            profile,
-            profile_origin,
-            levels,
-            origins,
-            active: Vec::new(),
-            options: options().clone(),
-            custom_kinds: workloads().clone(),
-            heuristic: true,
-            namespace: "default".to_owned(),
-            exemptions: Vec::new(),
-            by_rule: HashMap::new(),
-            ignores: Ignores::default(),
-            workload_mode: WorkloadMode::default(),
-            modes: Vec::new(),
-            controllers: Vec::new(),
-            exclude: Vec::new(),
-            baseline: None,
-            file: None,
-            written: Document::default(),
-        };
-        layers.into_iter().for_each(|layer| policy.put(layer));
-        if let Some(namespace) = &overrides.namespace {
-            policy.namespace.clone_from(namespace);
+    /// Puts the levels of the profile below those of the documents, and the flags on top.
+    fn finished(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
+        if let Some(value) = overrides.profile {
+            self.profile = Some(Sourced { value, origin: "--profile".to_owned() });
         }
-        policy.select(overrides)?;
-        let level = |rule: &&dyn Rule| policy.level(rule.meta().id);
-        let active = rules::ALL.iter().map(level).enumerate().filter(|(_, level)| *level != Level::Off);
-        policy.active = active.collect();
-        for (index, exemption) in policy.exemptions.iter().enumerate() {
-            for rule in rules::ALL.iter().filter(|rule| exemption.names_rule(rule.meta().id)) {
-                policy.by_rule.entry(rule.meta().id).or_default().push(index);
-            }
-        }
-        Ok(policy)
-    }
-
-    /// Puts one layer on top.
-    fn put(&mut self, layer: Layer) {
-        // All rules first: what is said of one of them counts, wherever it stands.
-        let (all, single): (Vec<_>, Vec<_>) = layer.levels.into_iter().partition(|(id, ..)| id == "*");
-        for (name, level, line) in all.into_iter().chain(single) {
-            let fits = |id: &&str| name == **id || (name == "*" && !rules::cannot_be_excused(id));
-            for rule in rules::ALL.iter().map(|rule| rule.meta().id).filter(fits) {
-                self.levels.insert(rule, level);
-                self.origins.insert(rule, format!("{}:{line}", layer.name));
-            }
-        }
-        let Document { host_paths, data_directories, scratch_directories, modes, exemptions, .. } =
-            layer.document;
-        let written = &mut self.written;
-        written.host_paths.allow = host_paths.allow.or(written.host_paths.allow.take());
-        written.host_paths.catalogue.splice(0..0, host_paths.catalogue);
-        written.data_directories.extend(data_directories);
-        written.scratch_directories.extend(scratch_directories);
-        written.modes.extend(modes);
-        written.exemptions.extend(exemptions);
-        written.workloads.extend(layer.workloads.iter().cloned());
-        self.options.default_sizes.extend(layer.default_sizes);
-        if let Some(allow) = layer.allow {
-            self.options.allowed_host_paths = Some(allow);
-        }
-        if !layer.catalogue.is_empty() {
-            // Of two entries for one path, the first counts.
-            let entries = layer.catalogue.into_iter().chain(self.options.catalog.entries().iter().cloned());
-            self.options.catalog = Catalog::new(entries.collect());
-        }
-        self.options.data_directories.extend(layer.data_directories);
-        self.options.scratch_directories.extend(layer.scratch_directories);
-        for mode in layer.modes {
-            self.modes.retain(|known| known.text != mode.text);
-            self.modes.push(mode);
-        }
-        self.exemptions.extend(layer.exemptions);
-        self.custom_kinds.extend(layer.workloads);
-        self.controllers.extend(layer.controllers);
-        self.heuristic = layer.heuristic.unwrap_or(self.heuristic);
-        self.ignores = layer.ignores.unwrap_or(self.ignores);
-        self.workload_mode = layer.workload_mode.unwrap_or(self.workload_mode);
-        self.namespace = layer.namespace.unwrap_or_else(|| self.namespace.clone());
-        self.baseline = layer.baseline.or(self.baseline.take());
-        self.exclude.extend(layer.exclude.into_iter().map(|glob| (layer.folder.clone(), glob)));
-    }
-
-    /// Leaves the rules that the command line selects, less those that it ignores.
-    fn select(&mut self, overrides: &Overrides) -> Result<(), UnknownRule> {
-        let known =
-            |id: &String| rules::find(id).map(|rule| rule.meta().id).ok_or_else(|| UnknownRule(id.clone()));
+        let profile = self
+            .profile
+            .get_or_insert_with(|| Sourced { value: Profile::default(), origin: "default".to_owned() });
+        let registry = Registry::built_in();
+        let mut levels = builtin::profile_levels(profile.value, registry);
+        levels.extend(std::mem::take(&mut self.levels));
+        self.levels = levels;
+        self.namespace = overrides.namespace.clone().or(self.namespace);
         if let Some(select) = &overrides.select {
-            let selected = select.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-            for rule in rules::ALL {
-                let id = rule.meta().id;
-                match (selected.contains(&id), self.level(id)) {
-                    (false, _) => self.set(id, Level::Off, "--select"),
-                    (true, Level::Off) => self.set(id, Level::Default, "--select"),
+            let selected: Result<Vec<_>, _> = select.iter().map(|id| registry.require(id)).collect();
+            let selected: Vec<RuleId> = selected?.iter().map(|rule| rule.id).collect();
+            for rule in registry.iter() {
+                match (selected.contains(&rule.id), self.level(rule.id)) {
+                    (false, _) => self.set_level(rule.id, Level::Off, "--select"),
+                    (true, Level::Off) => self.set_level(rule.id, Level::Default, "--select"),
                     (true, _) => {}
                 }
             }
         }
         for id in &overrides.ignore {
-            self.set(known(id)?, Level::Off, "--ignore");
+            self.set_level(registry.require(id)?.id, Level::Off, "--ignore");
         }
-        Ok(())
+        Ok(self)
     }
 
-    fn set(&mut self, id: &'static str, level: Level, origin: &str) {
-        self.levels.insert(id, level);
-        self.origins.insert(id, origin.to_owned());
+    fn set_level(&mut self, rule: RuleId, value: Level, origin: &str) {
+        self.levels.insert(rule, Sourced { value, origin: origin.to_owned() });
     }
 
-    /// How much a rule counts.
-    pub fn level(&self, id: &str) -> Level {
-        self.levels.get(id).copied().unwrap_or(Level::Default)
+    /// Returns the level of a rule.
+    fn level(&self, rule: RuleId) -> Level {
+        self.levels.get(&rule).map_or(Level::Default, |level| level.value)
     }
 
-    /// The finding as the policy has it; none where that turns its rule off.
-    pub fn leveled(&self, mut finding: Finding) -> Option<Finding> {
-        match self.level(finding.rule) {
-            Level::Off => return None,
-            Level::Default => {}
-            Level::As(severity) => finding.severity = severity,
+    /// Returns what sets the level of a rule: a file and line, a profile, or a flag.
+    fn origin(&self, rule: RuleId) -> &str {
+        self.levels.get(&rule).map_or("default", |level| &level.origin)
+    }
+
+    /// Resolves the policy.
+    pub fn resolve(self) -> Policy {
+        let registry = Registry::built_in();
+        let levels: HashMap<_, _> = self.levels.iter().map(|(rule, level)| (*rule, level.value)).collect();
+        let level = |rule: &Rule| levels.get(&rule.id).copied().unwrap_or(Level::Default);
+        let enabled = registry.iter().map(|rule| (rule, level(rule)));
+        let enabled = enabled.filter(|(_, level)| *level != Level::Off).collect();
+        let mut options = options().clone();
+        options.default_sizes = self.default_sizes;
+        options.allowed_host_paths = self.allowed_host_paths;
+        if !self.catalog.is_empty() {
+            let entries = self.catalog.into_iter().chain(options.catalog.entries().iter().cloned());
+            options.catalog = Catalog::new(entries.collect());
         }
-        Some(finding)
+        options.data_directories.extend(self.data_directories);
+        options.scratch_directories.extend(self.scratch_directories);
+        let mut custom_kinds = workloads().clone();
+        custom_kinds.extend(self.workloads);
+        let exemptions: Vec<_> = self.exemptions.into_iter().map(|declared| declared.exemption).collect();
+        let mut exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>> = HashMap::new();
+        for (index, exemption) in exemptions.iter().enumerate() {
+            for rule in registry.iter().filter(|rule| exemption.covers_rule(rule.id)) {
+                exemptions_by_rule.entry(rule.id).or_default().push(ExemptionId(index));
+            }
+        }
+        Policy {
+            registry,
+            profile: self.profile.map(|profile| profile.value).unwrap_or_default(),
+            levels,
+            enabled,
+            options,
+            custom_kinds,
+            heuristic: self.heuristic.unwrap_or(true),
+            namespace: self.namespace.unwrap_or_else(|| "default".to_owned()),
+            exemptions,
+            exemptions_by_rule,
+            ignores: self.ignores.unwrap_or_default(),
+            workload_mode: self.workload_mode.unwrap_or_default(),
+            modes: self.modes.into_iter().collect(),
+            controllers: self.controllers,
+            exclude: self.exclude,
+            baseline: self.baseline,
+            file: self.file,
+        }
+    }
+}
+
+impl Policy {
+    /// Returns the policy of a built-in profile, changed by `overrides`.
+    pub fn from_profile(profile: Profile, overrides: &Overrides) -> Result<Self, UnknownRule> {
+        Ok(MergedPolicy::from_profile(profile, overrides)?.resolve())
     }
 
-    /// Who says how much a rule counts.
-    pub fn origin(&self, id: &str) -> &str {
-        self.origins.get(id).map_or("default", String::as_str)
+    /// Returns the default profile with the pack `name`, changed by `overrides`.
+    pub fn from_pack(name: &str, overrides: &Overrides) -> Result<Self, UnknownRule> {
+        let pack = builtin::pack(name, Registry::built_in()).unwrap_or_default();
+        Ok(pack.finished(overrides)?.resolve())
     }
 
-    /// The rules that count, and how much, in the order of the catalogue.
-    pub fn rules(&self) -> impl Iterator<Item = (&'static dyn Rule, Level)> {
-        self.active.iter().map(|(at, level)| (rules::ALL[*at], *level))
+    /// Loads the policy in the file `path`, changed by `overrides`.
+    pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
+        Ok(MergedPolicy::load(path, overrides)?.resolve())
     }
 
-    /// What admission does in a namespace: its exact name decides, else the longest glob that fits.
+    /// Returns the directory of the policy file; `None` if there is no file.
+    pub fn directory(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Returns the registry of the rules that the policy knows, enabled or not.
+    pub fn rules(&self) -> Registry {
+        self.registry
+    }
+
+    /// Returns the enabled rules with their levels, in the order of the catalog.
+    pub fn enabled_rules(&self) -> impl Iterator<Item = (&'static Rule, Level)> {
+        self.enabled.iter().copied()
+    }
+
+    /// Returns the level of a rule. Only the engine applies it to findings.
+    pub fn level(&self, rule: RuleId) -> Level {
+        self.levels.get(&rule).copied().unwrap_or(Level::Default)
+    }
+
+    pub fn is_enabled(&self, rule: RuleId) -> bool {
+        self.level(rule) != Level::Off
+    }
+
+    pub fn exemptions(&self) -> impl ExactSizeIterator<Item = (ExemptionId, &Exemption)> {
+        self.exemptions.iter().enumerate().map(|(index, exemption)| (ExemptionId(index), exemption))
+    }
+
+    pub fn exemption(&self, id: ExemptionId) -> &Exemption {
+        &self.exemptions[id.0]
+    }
+
+    /// Returns the mode of admission in a namespace: an exact name wins, then the longest glob that matches.
     pub fn mode(&self, namespace: &str) -> Mode {
-        let fitting = self.modes.iter().filter(|mode| mode.pattern.fits(namespace));
-        let nearest = fitting.max_by_key(|mode| (mode.text == namespace, mode.text.len()));
-        nearest.map_or(Mode::default(), |mode| mode.mode)
+        let matching = self.modes.iter().filter(|(_, mode)| mode.pattern.matches(namespace));
+        let best = matching.max_by_key(|(text, _)| (text == namespace, text.len()));
+        best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// The exemption that excuses a finding about the object `id`, which counts as `workload` where that is
-    /// believed; its place in the list.
-    pub fn exemption(
+    /// Returns the exemption that applies to a finding about the object `id`, which counts as part of
+    /// `workload` if that is trusted. Only the engine calls this.
+    pub(crate) fn find_exemption(
         &self,
         finding: &Finding,
         id: &ObjectId,
         workload: &Workload,
         today: Date,
-    ) -> Option<usize> {
-        let candidates = self.by_rule.get(finding.rule)?;
-        candidates.iter().copied().find(|index| {
-            let exemption = &self.exemptions[*index];
-            exemption.holds_on(today) && exemption.excuses(finding, id, workload)
+    ) -> Option<ExemptionId> {
+        let candidates = self.exemptions_by_rule.get(&finding.rule)?;
+        candidates.iter().copied().find(|candidate| {
+            let exemption = self.exemption(*candidate);
+            exemption.is_active_on(today) && exemption.matches(finding, id, workload)
         })
     }
 }

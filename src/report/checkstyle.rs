@@ -7,12 +7,13 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
 use super::junit::xml;
-use super::{Located, Report, Style, level};
+use super::{Style, level};
+use crate::lint::{LocatedFinding, Report};
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let mut files: BTreeMap<&str, Vec<&Located>> = BTreeMap::new();
+    let mut files: BTreeMap<&str, Vec<&LocatedFinding>> = BTreeMap::new();
     for located in report.open(style.min_severity) {
-        files.entry(located.file()).or_default().push(located);
+        files.entry(located.file_name()).or_default().push(located);
     }
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to memory can't fail.
@@ -22,7 +23,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn document(writer: &mut Writer<Vec<u8>>, files: &BTreeMap<&str, Vec<&Located>>) -> io::Result<()> {
+fn document(writer: &mut Writer<Vec<u8>>, files: &BTreeMap<&str, Vec<&LocatedFinding>>) -> io::Result<()> {
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let root = writer.create_element("checkstyle").with_attribute(("version", "4.3"));
     if files.is_empty() {
@@ -40,7 +41,7 @@ fn document(writer: &mut Writer<Vec<u8>>, files: &BTreeMap<&str, Vec<&Located>>)
 }
 
 /// Of every severity: the element is called so.
-fn error(writer: &mut Writer<Vec<u8>>, located: &Located) -> io::Result<()> {
+fn error(writer: &mut Writer<Vec<u8>>, located: &LocatedFinding) -> io::Result<()> {
     let (line, column) = located.line_and_column();
     let attributes = [
         ("line", line.to_string()),

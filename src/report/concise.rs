@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Style, statistics};
+use super::{Style, shown, statistics};
+use crate::lint::Report;
 use crate::model::printable;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for located in report.errors.iter().chain(report.shown(style)) {
+    for located in report.errors.iter().chain(shown(report, style)) {
         let finding = &located.finding;
         let (line, column) = located.line_and_column();
         let mut object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
@@ -18,7 +19,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         let _ = writeln!(
             out,
             "{}:{line}:{column}: {}[{}] {}{object}",
-            printable(&located.place.path),
+            printable(&located.location.path),
             finding.severity,
             finding.rule,
             printable(&located.message())

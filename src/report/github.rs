@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Located, Report, Style, counted, level, worst_first};
+use super::{Style, counted, level, worst_first};
 use crate::finding::Severity;
+use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
 /// The annotations of a kind that GitHub shows per step.
@@ -43,9 +44,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn annotation(located: &Located, out: &mut String) {
+fn annotation(located: &LocatedFinding, out: &mut String) {
     let finding = &located.finding;
-    let mut properties = format!("file={}", property(&printable(located.file())));
+    let mut properties = format!("file={}", property(&printable(located.file_name())));
     if let Some(span) = located.span() {
         let (start, end) = (span.start, span.end);
         let _ = write!(

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Located, Report, Style};
-use crate::finding::{Severity, digest};
+use super::Style;
+use crate::finding::{RuleId, Severity, digest};
+use crate::lint::{LocatedFinding, Report};
 
 #[derive(Serialize)]
 struct Issue<'r> {
     description: String,
-    check_name: &'static str,
+    check_name: RuleId,
     fingerprint: String,
     severity: &'static str,
     location: Location<'r>,
@@ -37,7 +38,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn issue<'r>(located: &'r Located, seen: &mut BTreeMap<u64, usize>) -> Issue<'r> {
+fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Issue<'r> {
     let rule = located.finding.rule;
     let identity = identity(located);
     let count = seen.entry(identity).or_default();
@@ -52,20 +53,20 @@ fn issue<'r>(located: &'r Located, seen: &mut BTreeMap<u64, usize>) -> Issue<'r>
             count => format!("{identity:016x}-{count}"),
         },
         severity: severity(located.finding.severity),
-        location: Location { path: located.file(), lines: Lines { begin: located.line_and_column().0 } },
+        location: Location { path: located.file_name(), lines: Lines { begin: located.line_and_column().0 } },
     }
 }
 
 /// What stays the same when lines move: the object and the fingerprint; without an object, the file and what
 /// is said of it.
-fn identity(located: &Located) -> u64 {
+fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {
         Some(id) => {
             let fingerprint = finding.fingerprint.to_string();
             digest(&[&id.group, &id.kind, &id.namespace, &id.name, &fingerprint])
         }
-        None => digest(&[located.file(), finding.rule, &finding.message]),
+        None => digest(&[located.file_name(), finding.rule.as_str(), &finding.message]),
     }
 }
 

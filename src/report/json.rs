@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Counts, Located, Report, Style, docs};
-use crate::finding::{Edit, EditValue, Finding, Severity, Suppression};
+use super::{Style, docs, shown};
+use crate::finding::{Edit, EditValue, Finding, RuleId, Severity, Suppression};
+use crate::lint::{Counts, LocatedFinding, Report};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
 
@@ -45,7 +46,7 @@ pub(super) struct Summary<'r> {
 
 #[derive(Serialize)]
 pub(super) struct Entry<'r> {
-    rule: &'static str,
+    rule: RuleId,
     severity: Severity,
     message: &'r str,
     object: Option<Object<'r>>,
@@ -58,7 +59,7 @@ pub(super) struct Entry<'r> {
     why: &'r str,
     help: &'r str,
     docs: String,
-    fix: Option<FixEntry>,
+    fix: Option<FixEntry<'r>>,
     fingerprint: Option<String>,
     heuristic: bool,
     suppressed: Option<&'r Suppression>,
@@ -75,7 +76,13 @@ struct Object<'r> {
 
 #[derive(Serialize)]
 struct Related<'r> {
+    /// The object, if it is another one than the finding's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Object<'r>>,
     field_path: String,
+    /// The file, if it is another one than the finding's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'r str>,
     span: Option<SpanEntry>,
     label: &'r str,
 }
@@ -94,7 +101,8 @@ struct PositionEntry {
 }
 
 #[derive(Serialize)]
-struct FixEntry {
+struct FixEntry<'r> {
+    title: &'r str,
     safety: crate::finding::Safety,
     edits: Vec<EditEntry>,
 }
@@ -112,7 +120,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         version: VERSION,
         tool: TOOL,
         summary: summary(report),
-        findings: report.shown(style).into_iter().map(entry).collect(),
+        findings: shown(report, style).into_iter().map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
     // The types above hold nothing that JSON can't.
@@ -127,43 +135,46 @@ pub(super) fn summary(report: &Report) -> Summary<'_> {
         warnings: report.count(Severity::Warning),
         infos: report.count(Severity::Info),
         suppressed: report.suppressed.len(),
-        denied_in_cluster: report.denied_elsewhere(),
+        denied_in_cluster: report.denied_in_cluster(),
         changed_since: report.outside.as_ref().map(|(reference, _)| reference.as_str()),
         outside_changes: report.outside.as_ref().map_or(0, |(_, outside)| *outside),
         counts: &report.counts,
     }
 }
 
-pub(super) fn entry(located: &Located) -> Entry<'_> {
-    let Finding { fingerprint, primary, related, .. } = &located.finding;
+pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
     let finding = &located.finding;
-    let spans = located.place.related.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let Finding { fingerprint, primary, related, .. } = finding;
+    let locations = located.location.related.iter().map(Some).chain(std::iter::repeat(None));
     Entry {
         rule: finding.rule,
         severity: finding.severity,
         message: &finding.message,
         object: finding.object.as_deref().map(object),
         field_path: finding.object.is_some().then(|| primary.path.to_string()),
-        file: &located.place.path,
-        rendered: located.place.is_rendered,
-        span: located.place.primary.map(span),
+        file: &located.location.path,
+        rendered: located.location.is_rendered,
+        span: located.location.primary.map(span),
         label: &primary.text,
         related: related
             .iter()
-            .zip(spans)
-            .map(|(label, place)| Related {
+            .zip(locations)
+            .map(|(label, location)| Related {
+                object: label.object.as_deref().map(object),
                 field_path: label.path.to_string(),
-                span: place.map(span),
+                file: location.filter(|location| location.file.is_some()).map(|location| &*location.path),
+                span: location.map(|location| span(location.span)),
                 label: &label.text,
             })
             .collect(),
         why: &finding.why,
         help: &finding.help,
         docs: docs(finding.rule).into_owned(),
-        fix: finding
-            .fix
-            .as_ref()
-            .map(|fix| FixEntry { safety: fix.safety, edits: fix.edits.iter().map(edit).collect() }),
+        fix: finding.fix.as_ref().map(|fix| FixEntry {
+            title: &fix.title,
+            safety: fix.safety,
+            edits: fix.edits.iter().map(edit).collect(),
+        }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
         suppressed: located.suppressed.as_ref(),

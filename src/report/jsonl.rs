@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::json::{self, Entry, Summary, Tool};
-use super::{Report, Style};
+use super::{Style, shown};
+use crate::lint::Report;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -15,7 +16,7 @@ enum Line<'r> {
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let errors = report.errors.iter().map(|located| Line::Error(json::entry(located)));
-    let findings = report.shown(style).into_iter().map(|located| Line::Finding(json::entry(located)));
+    let findings = shown(report, style).into_iter().map(|located| Line::Finding(json::entry(located)));
     let last = Line::Summary { version: json::VERSION, tool: json::TOOL, summary: json::summary(report) };
     let mut out = String::new();
     for line in errors.chain(findings).chain([last]) {

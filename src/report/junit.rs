@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{Located, Report, Style, counted, docs};
+use super::{Style, counted, docs};
+use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -12,7 +13,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let errors = report.errors.iter().map(|located| (located, NonSuccessKind::Error));
     let shown = report.findings.iter().filter(|located| located.finding.severity >= style.min_severity);
     for (located, kind) in errors.chain(shown.map(|located| (located, NonSuccessKind::Failure))) {
-        files.entry(located.file()).or_insert_with(|| suite(located)).add_test_case(case(located, kind));
+        files.entry(located.file_name()).or_insert_with(|| suite(located)).add_test_case(case(located, kind));
     }
     let mut document = quick_junit::Report::new("volcheck");
     if files.is_empty() {
@@ -29,28 +30,31 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
 }
 
-fn suite(located: &Located) -> TestSuite {
-    let mut suite = TestSuite::new(xml(located.file()));
-    suite.extra.insert("file".into(), xml(located.file()));
+fn suite(located: &LocatedFinding) -> TestSuite {
+    let mut suite = TestSuite::new(xml(located.file_name()));
+    suite.extra.insert("file".into(), xml(located.file_name()));
     suite
 }
 
-fn case(located: &Located, kind: NonSuccessKind) -> TestCase {
+fn case(located: &LocatedFinding, kind: NonSuccessKind) -> TestCase {
     let finding = &located.finding;
     let (line, column) = located.line_and_column();
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(xml(&located.message())).set_type(finding.rule).set_description(description(located));
+    status
+        .set_message(xml(&located.message()))
+        .set_type(finding.rule.as_str())
+        .set_description(description(located));
     // GitLab drops what has the name of another.
     let name = format!("{} at {line}:{column}: {}", finding.rule, located.message());
     let mut case = TestCase::new(xml(&name), status);
-    case.set_classname(xml(located.file()));
+    case.set_classname(xml(located.file_name()));
     case
 }
 
-fn description(located: &Located) -> XmlString {
+fn description(located: &LocatedFinding) -> XmlString {
     let finding = &located.finding;
     let (line, column) = located.line_and_column();
-    let mut lines = vec![format!("{}: {}:{line}:{column}", finding.severity, located.file())];
+    let mut lines = vec![format!("{}: {}:{line}:{column}", finding.severity, located.file_name())];
     if let Some(id) = &finding.object {
         lines.push(format!("object: {id}, {}", finding.primary.path));
     }

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Located, Report, Style, counted, text, worst_first};
+use super::{Style, counted, text, worst_first};
+use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
 /// A step summary of GitHub takes 1 MiB, a comment of GitLab a million characters.
@@ -27,7 +28,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
     let mut kept = 0;
     for located in &shown {
-        let (path, row) = (located.file(), row(located));
+        let (path, row) = (located.file_name(), row(located));
         let heading = if tables.contains_key(path) { String::new() } else { heading(path) };
         let Some(rest) = room.checked_sub(heading.len() + row.len()) else { break };
         room = rest;
@@ -54,7 +55,7 @@ fn heading(path: &str) -> String {
     format!("\n### {}\n\n{HEAD}", code(path))
 }
 
-fn row(located: &Located) -> String {
+fn row(located: &LocatedFinding) -> String {
     let finding = &located.finding;
     let (line, column) = located.line_and_column();
     let object =
@@ -62,7 +63,7 @@ fn row(located: &Located) -> String {
     format!(
         "| {} | {} | {} | {line}:{column}{object} |\n",
         finding.severity,
-        code(finding.rule),
+        code(finding.rule.as_str()),
         prose(&located.message())
     )
 }

@@ -15,186 +15,33 @@ mod statistics;
 mod text;
 
 use std::borrow::Cow;
-use std::cmp::{Ordering, Reverse};
-use std::ops::Range;
+use std::cmp::Reverse;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
-use crate::model::printable;
-use crate::rules;
-use crate::source::{File, Span};
+use crate::finding::{RuleId, Severity};
+use crate::lint::{LocatedFinding, Report};
 
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
 pub use text::diagnostic;
 
-/// A finding with its places in a text.
-#[derive(Clone, Debug)]
-pub struct Located {
-    /// The finding.
-    pub finding: Finding,
-    /// Its file.
-    pub place: Place,
-    /// What silences it.
-    pub suppressed: Option<Suppression>,
-    /// The bytes of the text that its object stands in.
-    pub object: Option<Range<usize>>,
-}
-
-/// Where a finding is.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The file's name, as it is shown.
-    pub path: Arc<str>,
-    /// Its text; none where it couldn't be read.
-    pub file: Option<Arc<File>>,
-    /// The primary place; none where the finding is about the file as a whole.
-    pub primary: Option<Span>,
-    /// The related places, in the order of the finding's.
-    pub related: Vec<Span>,
-    /// Whether the text is what the file renders to: the places are in that, and none in the file itself.
-    pub is_rendered: bool,
-}
-
-impl Place {
-    /// A file as a whole.
-    pub fn of_file(path: &str) -> Self {
-        Self { path: path.into(), file: None, primary: None, related: Vec::new(), is_rendered: false }
+/// Returns the findings to show, in order.
+fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
+    let suppressed = report.suppressed.iter().filter(|_| style.show_suppressed);
+    let mut shown: Vec<_> = report
+        .findings
+        .iter()
+        .chain(suppressed)
+        .filter(|located| located.finding.severity >= style.min_severity)
+        .collect();
+    if style.show_suppressed {
+        shown.sort_by(|a, b| a.order(b));
     }
-}
-
-impl Located {
-    /// A finding at a place, which nothing silences.
-    pub fn new(finding: Finding, place: Place) -> Self {
-        Self { finding, place, suppressed: None, object: None }
-    }
-
-    /// By path, line, rule: the order of every report.
-    pub fn order(&self, other: &Self) -> Ordering {
-        fn key(located: &Located) -> (&str, Option<usize>, Option<usize>) {
-            let start = located.place.primary.map(|span| (span.start.line, span.start.column));
-            (&*located.place.path, start.map(|(line, _)| line), start.map(|(_, column)| column))
-        }
-        let (own, its) = (key(self), key(other));
-        (own.0, own.1)
-            .cmp(&(its.0, its.1))
-            .then_with(|| self.finding.rule.cmp(other.finding.rule))
-            .then_with(|| own.2.cmp(&its.2))
-            .then_with(|| self.finding.message.cmp(&other.finding.message))
-    }
-
-    /// The line and the column in the file: its first, where they aren't known.
-    fn line_and_column(&self) -> (usize, usize) {
-        self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
-    }
-
-    /// The primary place, where that is one in the file.
-    fn span(&self) -> Option<Span> {
-        self.place.primary.filter(|_| !self.place.is_rendered)
-    }
-
-    /// The file's name, as people are shown it.
-    fn path(&self) -> Cow<'_, str> {
-        let path = printable(&self.place.path);
-        if self.place.is_rendered { format!("{path} (rendered)").into() } else { path }
-    }
-
-    /// What is wrong, and the line of what is rendered, where a format can only name one in a file.
-    fn message(&self) -> Cow<'_, str> {
-        let message = self.finding.message.as_str();
-        match self.place.primary.filter(|_| self.place.is_rendered) {
-            Some(span) => format!("{message} (rendered, line {})", span.start.line).into(),
-            None => message.into(),
-        }
-    }
-
-    /// Its file, as code hosts name it.
-    fn file(&self) -> &str {
-        self.place.path.strip_prefix("./").unwrap_or(&self.place.path)
-    }
-
-    /// What is wrong and what to do, where a format has one text for both.
-    fn sentence(&self) -> String {
-        match self.finding.help.as_ref() {
-            "" => self.message().into_owned(),
-            help => format!("{}. {help}", self.message()),
-        }
-    }
-}
-
-/// What a run has seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Files that were read.
-    pub files: usize,
-    /// Objects in them.
-    pub objects: usize,
-    /// Objects that are, make or back volumes.
-    pub objects_with_volumes: usize,
-    /// Documents that are no Kubernetes objects.
-    pub other_documents: usize,
-    /// Kustomizations that weren't rendered.
-    pub kustomizations: usize,
-    /// Charts that weren't rendered.
-    pub charts: usize,
-}
-
-/// A run's result.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// What it has seen.
-    pub counts: Counts,
-    /// What it found in objects, in order.
-    pub findings: Vec<Located>,
-    /// What it couldn't judge, in order.
-    pub errors: Vec<Located>,
-    /// What it found and something silences, in order.
-    pub suppressed: Vec<Located>,
-    /// The commit since which only changes are reported, and how many findings are outside of these.
-    pub outside: Option<(String, usize)>,
-}
-
-impl Report {
-    /// What is shown, in order.
-    fn shown(&self, style: Style) -> Vec<&Located> {
-        let suppressed = self.suppressed.iter().filter(|_| style.show_suppressed);
-        let mut shown: Vec<_> = self
-            .findings
-            .iter()
-            .chain(suppressed)
-            .filter(|located| located.finding.severity >= style.min_severity)
-            .collect();
-        if style.show_suppressed {
-            shown.sort_by(|a, b| a.order(b));
-        }
-        shown
-    }
-
-    /// How many errors are silenced here that the webhook denies: it knows the policy's exemptions alone.
-    fn denied_elsewhere(&self) -> usize {
-        let is_denied = |located: &&Located| {
-            located.finding.severity == Severity::Error
-                && located.suppressed.as_ref().is_some_and(|own| own.by != SuppressedBy::Exemption)
-                && rules::find(located.finding.rule).is_some_and(|rule| rule.meta().lint_only.is_none())
-        };
-        self.suppressed.iter().filter(is_denied).count()
-    }
-
-    /// How many findings have the severity.
-    pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|located| located.finding.severity == severity).count()
-    }
-
-    /// What calls for action: all that couldn't be judged, then the findings of at least this severity.
-    fn open(&self, min_severity: Severity) -> Vec<&Located> {
-        let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
-        self.errors.iter().chain(findings).collect()
-    }
+    shown
 }
 
 /// Orders by severity, the worst first, for where a platform takes only so many.
-fn worst_first(shown: &mut [&Located]) {
+fn worst_first(shown: &mut [&LocatedFinding]) {
     shown.sort_by_key(|located| Reverse(located.finding.severity));
 }
 
@@ -355,7 +202,7 @@ fn counted(count: usize, noun: &str) -> String {
 const DOCS: Option<&str> = None;
 
 /// Where a rule is explained.
-fn docs(rule: &str) -> Cow<'static, str> {
+fn docs(rule: RuleId) -> Cow<'static, str> {
     match DOCS {
         Some(address) => format!("{address}/{rule}").into(),
         None => format!("volcheck explain {rule}").into(),

@@ -6,9 +6,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS, Located, Report, Style, level, worst_first};
-use crate::finding::{Severity, SuppressedBy};
-use crate::rules;
+use super::{DOCS, Style, level, worst_first};
+use crate::finding::{RuleId, Severity, SuppressedBy};
+use crate::lint::{LocatedFinding, Report};
+use crate::rules::Rule;
 use crate::source::Span;
 
 /// The level of an info.
@@ -48,11 +49,11 @@ fn is_taken(document: &str) -> bool {
     compressed.is_ok_and(|compressed| compressed.len() <= MOST_BYTES)
 }
 
-fn document(report: &Report, shown: &[&Located], total: usize) -> String {
-    let mut used: Vec<&'static str> = shown.iter().map(|located| located.finding.rule).collect();
+fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String {
+    let mut used: Vec<RuleId> = shown.iter().map(|located| located.finding.rule).collect();
     used.sort_unstable();
     used.dedup();
-    let index = |rule: &str| used.binary_search(&rule).ok();
+    let index = |rule: RuleId| used.binary_search(&rule).ok();
     let results: Vec<Value> =
         shown.iter().map(|located| result(located, index(located.finding.rule))).collect();
     let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() });
@@ -66,7 +67,7 @@ fn document(report: &Report, shown: &[&Located], total: usize) -> String {
             "tool": { "driver": {
                 "name": "volcheck",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": used.iter().filter_map(|id| rule(id)).collect::<Vec<_>>(),
+                "rules": used.iter().filter_map(|id| report.rules.find(id.as_str())).map(rule).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [invocation],
@@ -92,23 +93,23 @@ fn notification(kept: usize, total: usize) -> Option<Value> {
     Some(json!({ "level": level(severity, NOTE), "message": { "text": text } }))
 }
 
-fn rule(id: &str) -> Option<Value> {
-    let meta = rules::find(id)?.meta();
-    let mut rule = json!({
-        "id": meta.id,
-        "shortDescription": { "text": meta.summary },
-        "help": { "text": meta.page().markdown, "markdown": meta.page().markdown },
-        "defaultConfiguration": { "level": level(meta.severity, NOTE) },
+fn rule(rule: &Rule) -> Value {
+    let page = rule.page().markdown;
+    let mut descriptor = json!({
+        "id": rule.id,
+        "shortDescription": { "text": rule.summary },
+        "help": { "text": page, "markdown": page },
+        "defaultConfiguration": { "level": level(rule.severity, NOTE) },
     });
     if let Some(address) = DOCS {
-        rule["helpUri"] = format!("{address}/{id}").into();
+        descriptor["helpUri"] = format!("{address}/{}", rule.id).into();
     }
-    Some(rule)
+    descriptor
 }
 
-fn result(located: &Located, index: Option<usize>) -> Value {
+fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
     let finding = &located.finding;
-    let mut location = physical(located, located.span());
+    let mut location = physical(located.file_name(), located.span(), located.location.is_rendered);
     if let Some(id) = &finding.object {
         let name = format!("{id}, {}", finding.primary.path);
         location["logicalLocations"] = json!([{ "fullyQualifiedName": name }]);
@@ -116,10 +117,16 @@ fn result(located: &Located, index: Option<usize>) -> Value {
     let related: Vec<Value> = finding
         .related
         .iter()
-        .zip(&located.place.related)
-        .map(|(label, span)| {
-            let mut location = physical(located, Some(*span).filter(|_| !located.place.is_rendered));
+        .zip(&located.location.related)
+        .map(|(label, related)| {
+            let is_rendered = located.location.is_rendered;
+            let path = related.path.strip_prefix("./").unwrap_or(&related.path);
+            let mut location = physical(path, Some(related.span).filter(|_| !is_rendered), is_rendered);
             location["message"] = json!({ "text": label.text });
+            if let Some(id) = &label.object {
+                let name = format!("{id}, {}", label.path);
+                location["logicalLocations"] = json!([{ "fullyQualifiedName": name }]);
+            }
             location
         })
         .collect();
@@ -150,8 +157,8 @@ fn result(located: &Located, index: Option<usize>) -> Value {
     result
 }
 
-fn physical(located: &Located, span: Option<Span>) -> Value {
-    let mut physical = json!({ "artifactLocation": { "uri": uri(located.file()) } });
+fn physical(path: &str, span: Option<Span>, is_rendered: bool) -> Value {
+    let mut physical = json!({ "artifactLocation": { "uri": uri(path) } });
     if let Some(span) = span {
         physical["region"] = json!({
             "startLine": span.start.line,
@@ -160,7 +167,7 @@ fn physical(located: &Located, span: Option<Span>) -> Value {
             "endColumn": span.end.column.max(span.start.column + 1),
         });
     }
-    if located.place.is_rendered {
+    if is_rendered {
         physical["region"] = json!({ "startLine": 1 });
     }
     json!({ "physicalLocation": physical })

@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Report;
-use crate::finding::Severity;
+use crate::finding::{RuleId, Severity};
+use crate::lint::Report;
 
 /// A line per rule and severity, the worst and most frequent first.
 pub fn render(report: &Report, min_severity: Severity) -> String {
-    let mut counts: BTreeMap<(&str, Severity), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(RuleId, Severity), usize> = BTreeMap::new();
     for located in report.open(min_severity) {
         *counts.entry((located.finding.rule, located.finding.severity)).or_default() += 1;
     }
@@ -19,7 +19,7 @@ pub fn render(report: &Report, min_severity: Severity) -> String {
     let mut out = String::new();
     for ((rule, severity), count) in counts {
         // Writing to a string can't fail.
-        let _ = writeln!(out, "{count:>6} {:7} {rule}", severity.word());
+        let _ = writeln!(out, "{count:>6} {:7} {rule}", severity.name());
     }
     out
 }

@@ -7,8 +7,9 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{DOCS, Located, Report, Style, counted, docs, statistics};
+use super::{DOCS, Style, counted, docs, shown, statistics};
 use crate::finding::{Severity, SuppressedBy};
+use crate::lint::{LocatedFinding, RelatedLocation, Report};
 use crate::model::printable;
 use crate::source::{File, Span};
 
@@ -16,7 +17,7 @@ use crate::source::{File, Span};
 const LONGEST_LINE: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let shown: Vec<_> = report.errors.iter().chain(report.shown(style)).collect();
+    let shown: Vec<_> = report.errors.iter().chain(shown(report, style)).collect();
     let renderer = if style.color { Renderer::styled() } else { Renderer::plain() };
     let blocks: Vec<String> = shown.par_iter().map(|located| block(located, &renderer, style)).collect();
     let mut out = blocks.concat();
@@ -30,19 +31,19 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out
 }
 
-fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
+fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String {
     let finding = &located.finding;
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let title = level.primary_title(printable(&finding.message)).id(finding.rule);
+    let title = level.primary_title(printable(&finding.message)).id(finding.rule.as_str());
     let mut group = Group::with_title(match DOCS.filter(|_| style.links) {
         Some(address) => title.id_url(format!("{address}/{}", finding.rule)),
         None => title,
     });
-    let snippet = match (&located.place.file, located.place.primary) {
+    let snippet = match (&located.location.file, located.location.primary) {
         (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
         _ => None,
     };
@@ -52,6 +53,11 @@ fn block(located: &Located, renderer: &Renderer, style: Style) -> String {
     }
     if let Some((snippet, _)) = snippet {
         group = group.element(if is_part { snippet } else { snippet.path(located.path()) });
+    }
+    for (related, label) in located.location.related.iter().zip(&finding.related) {
+        if let Some(file) = &related.file {
+            group = group.element(other_file(related, file, &label.text));
+        }
     }
     let mut block = renderer.render(&[group]);
     block.push('\n');
@@ -79,13 +85,13 @@ pub fn diagnostic(id: &str, message: &str, path: &str, place: Option<(&File, Spa
 
 /// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost more than
 /// the judging.
-fn notes(located: &Located, style: Style, out: &mut String) {
+fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
     let finding = &located.finding;
     let (line, bold) = match style.color {
         true => (DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_STYLE),
         false => (renderer::Style::new(), renderer::Style::new()),
     };
-    let last = located.place.primary.iter().chain(&located.place.related).map(|span| span.start.line).max();
+    let last = located.location.spans().map(|span| span.start.line).max();
     let width = last.map_or(0, |last| last.to_string().len());
     // Writing to a string can't fail.
     if width > 0 {
@@ -130,22 +136,40 @@ fn article(by: SuppressedBy) -> &'static str {
 }
 
 /// The place by itself, for where there is no text of whole lines that the renderer could count in.
-fn origin(located: &Located) -> annotate_snippets::Origin<'_> {
+fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     let origin = annotate_snippets::Origin::path(located.path());
-    match located.place.primary {
+    match located.location.primary {
         Some(Span { start, .. }) => origin.line(start.line).char_column(start.column),
         None => origin,
     }
 }
 
-/// The lines of all labels, and what lies between them; and whether it is only a part of a long one.
+/// Returns the line of a related location in another file.
+fn other_file<'a>(
+    related: &'a RelatedLocation,
+    file: &'a File,
+    label: &'a str,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let line = file.line_range(related.span.start.line);
+    let range = related.span.start.offset - line.start..related.span.end.offset - line.start;
+    let snippet = Snippet::source(&file.text()[line]).line_start(related.span.start.line);
+    let annotation = AnnotationKind::Context.span(range).label(printable(label));
+    snippet.path(printable(&related.path)).annotation(annotation)
+}
+
+/// Returns the lines of all labels with the lines between them, and whether the snippet is a part of a line that
+/// is too long.
 fn snippet<'a>(
-    located: &'a Located,
+    located: &'a LocatedFinding,
     file: &'a File,
     primary: Span,
 ) -> (Snippet<'a, annotate_snippets::Annotation<'a>>, bool) {
     let finding = &located.finding;
-    let spans = std::iter::once(primary).chain(located.place.related.iter().copied());
+    let related = located.location.related.iter().zip(&finding.related);
+    let related = related.filter(|(related, _)| related.file.is_none());
+    let labels = std::iter::once((primary, &finding.primary))
+        .chain(related.map(|(related, label)| (related.span, label)));
+    let spans = labels.clone().map(|(span, _)| span);
     let lines = spans.clone().map(|span| span.start.line);
     let first = lines.clone().min().unwrap_or(primary.start.line);
     let last = lines.max().unwrap_or(primary.start.line);
@@ -160,10 +184,10 @@ fn snippet<'a>(
         (bytes.start >= range.start && bytes.end <= range.end)
             .then(|| bytes.start - range.start..bytes.end - range.start)
     };
-    let texts = std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.text.as_ref());
     let kinds = std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
-    let annotations = spans.zip(texts).zip(kinds).filter_map(|((span, text), kind)| {
+    let annotations = labels.zip(kinds).filter_map(|((span, label), kind)| {
         let annotation = kind.span(inside(span)?);
+        let text = label.text.as_ref();
         Some(if text.is_empty() { annotation } else { annotation.label(printable(text)) })
     });
     let start = if range.start == file.line_range(first).start { first } else { primary.start.line };
@@ -218,7 +242,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
             .findings
             .iter()
             .filter(|located| located.finding.severity >= style.min_severity)
-            .map(|located| &located.place.path)
+            .map(|located| &located.location.path)
             .collect();
         files.dedup();
         write!(
@@ -238,7 +262,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     }
     if !report.suppressed.is_empty() {
         let _ = write!(out, "; {} suppressed", report.suppressed.len());
-        match report.denied_elsewhere() {
+        match report.denied_in_cluster() {
             0 => {}
             1 => out.push_str(", of them 1 error that the webhook denies"),
             count => {
@@ -248,7 +272,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     }
     out.push_str(".\n");
     if !report.errors.is_empty() {
-        let mut files: Vec<_> = report.errors.iter().map(|located| &located.place.path).collect();
+        let mut files: Vec<_> = report.errors.iter().map(|located| &located.location.path).collect();
         files.dedup();
         let _ = writeln!(out, "{} could not be checked, in full or in part.", counted(files.len(), "file"));
     }

@@ -74,13 +74,14 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: stable storage of StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
 
-use super::empty_dirs::{data_mounts, is_of_stateful_set};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::empty_dir::{data_mounts, is_stateful_set};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "app-data-empty-dir",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("app-data-empty-dir"),
     summary: "an emptyDir is mounted where an application keeps its data",
+    group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -88,21 +89,14 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("app_data_empty_dir.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let severity = if is_of_stateful_set(cx) { Severity::Error } else { Severity::Warning };
-        let lost = data_mounts(cx).into_iter().filter(|data| !data.is_claim());
-        out.extend(lost.map(|data| {
-            let finding = data.finding(cx, META.id, "emptyDir", "emptyDir");
-            Finding { severity, ..finding }
-        }));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
+    let lost = data_mounts(cx).into_iter().filter(|data| !data.is_claim());
+    out.extend(lost.map(|data| {
+        let finding = data.finding(cx, RULE.id, "emptyDir", "emptyDir");
+        Finding { severity, ..finding }
+    }));
 }

@@ -64,13 +64,14 @@
 //!
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
-use super::empty_dirs::{DataMount, data_mounts};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::empty_dir::{DataMount, data_mounts};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "app-data-ephemeral-claim",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("app-data-ephemeral-claim"),
     summary: "a generic ephemeral claim is mounted where an application keeps its data",
+    group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -78,17 +79,10 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("app_data_ephemeral_claim.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let lost = data_mounts(cx).into_iter().filter(DataMount::is_claim);
-        out.extend(lost.map(|data| data.finding(cx, META.id, "ephemeral", "ephemeral claim")));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let lost = data_mounts(cx).into_iter().filter(DataMount::is_claim);
+    out.extend(lost.map(|data| data.finding(cx, RULE.id, "ephemeral", "ephemeral claim")));
 }

@@ -70,14 +70,16 @@
 //!
 //! - [Kubernetes: PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
 
-use super::words::{at_path, container, host_path, quoted};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
-use crate::finding::{Access, Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{container, host_path, quoted};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, Rule};
+use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{HostPath, MountOf};
 
-const META: Meta = Meta {
-    id: "app-data-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("app-data-host-path"),
     summary: "a container keeps application data in a path of the node",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Usage),
@@ -85,43 +87,44 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("app_data_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
-            let at = HostPath::of_container(&of.mount.mount_path);
-            if let Some(directory) = cx.options.data_directories.around(&at) {
-                out.push(data(host, used, of, directory));
-            } else if used.access == Access::Write && !used.class.is_catalogued() && !cx.may_be_daemon_set() {
-                out.push(storage(host, used, of));
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
+        let at = HostPath::of_container(&of.mount.mount_path);
+        if let Some(directory) = cx.options.data_directories.around(&at) {
+            out.push(data(host, used, of, directory));
+        } else if used.effective == Access::Write
+            && !used.class.is_catalogued()
+            && !cx.is_possibly_daemon_set()
+        {
+            out.push(storage(host, used, of));
         }
     }
 }
 
-fn data(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, directory: &NamedPath) -> Finding {
+fn data(
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+    of: MountOf<'_, '_>,
+    directory: &ListedPath,
+) -> Finding {
     let message = format!(
         "{} is the data directory {} of {}",
         host_path(host, used),
         quoted(&of.mount.mount_path),
         container(of.container)
     );
-    at_path(&META, Severity::Error, host, used, message)
+    host_path_finding(RULE.id, Severity::Error, host, used, message)
         .why(format!("{}, and what is in a host path stays on one node", directory.reason))
         .help("use a `persistentVolumeClaim`; in a StatefulSet, `volumeClaimTemplates`")
 }
 
-fn storage(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>) -> Finding {
+fn storage(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>) -> Finding {
     let message = format!("{} serves {} as storage", host_path(host, used), container(of.container));
-    at_path(&META, Severity::Warning, host, used, message)
+    host_path_finding(RULE.id, Severity::Warning, host, used, message)
         .why("what the container writes stays on one node: a Pod on another one does not find it")
         .help("use a `persistentVolumeClaim`, or an `emptyDir` for what may go with the Pod")
 }

@@ -56,13 +56,15 @@
 //!
 //! - [Kubernetes: security checklist](https://kubernetes.io/docs/concepts/security/security-checklist/)
 
-use super::words::{at_path, host_path, reason};
-use super::{Context, EntryClass, FixClass, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{class_reason, host_path};
+use super::{Check, Context, EntryClass, FixClass, Group, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "cloud-credentials",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("cloud-credentials"),
     summary: "a volume gives credentials for a cloud or a registry that lie on the node",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -70,25 +72,18 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("cloud_credentials.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            if used.class.entry().is_none_or(|(entry, _)| entry.class != EntryClass::Credentials) {
-                continue;
-            }
-            let message = format!("{} holds cloud or registry credentials", host_path(host, used));
-            let finding = at_path(&META, Severity::Error, host, used, message)
-                .why(reason(used.class))
-                .help("drop the volume, and give the Pod its own, by its ServiceAccount or a Secret");
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        if used.class.entry().is_none_or(|(entry, _)| entry.class != EntryClass::Credentials) {
+            continue;
         }
+        let message = format!("{} holds cloud or registry credentials", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
+            .why(class_reason(used.class))
+            .help("drop the volume, and give the Pod its own, by its ServiceAccount or a Secret");
+        out.push(finding);
     }
 }

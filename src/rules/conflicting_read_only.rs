@@ -78,14 +78,15 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{container, quoted, reached};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::{container, quoted, written_path};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, HostPath, MountOf, Relation};
 
-const META: Meta = Meta {
-    id: "conflicting-read-only",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("conflicting-read-only"),
     summary: "a container mounts a host path read-only, and the same path or one above it writable",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -93,45 +94,38 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("conflicting_read_only.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // Of a socket and a device, nothing is read-only.
+    let mounted = || {
+        let uses = cx.host_path_accesses().filter(|(_, used)| used.read_only_bypass().is_none());
+        uses.filter_map(|(host, used)| Some(Mounted { host, used, of: used.mount? }))
+    };
+    let mut read_only = ReadOnly::new();
+    for mount in mounted().filter(|mount| mount.used.is_read_only) {
+        read_only.entry((&mount.of.container.path, &mount.used.path)).or_insert(mount);
+    }
+    if read_only.is_empty() {
+        return;
+    }
+    for mount in mounted().filter(|mount| !mount.used.is_read_only) {
+        out.extend(voided(&read_only, mount).map(|voided| finding(mount, voided)));
+    }
+}
 
 /// A mount of a volume, and what it reaches.
 #[derive(Clone, Copy)]
 struct Mounted<'c> {
-    host: &'c HostVolume<'c>,
-    used: &'c HostUse<'c>,
+    host: &'c HostPathVolume<'c>,
+    used: &'c HostPathAccess<'c>,
     of: MountOf<'c, 'c>,
 }
 
 /// The read-only mounts of each container in the order of their paths: what is inside of a path comes right
 /// after it.
 type ReadOnly<'c> = BTreeMap<(&'c FieldPath, &'c HostPath), Mounted<'c>>;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        // Of a socket and a device, nothing is read-only.
-        let mounted = || {
-            let uses = cx.host_uses().filter(|(_, used)| used.opens().is_none());
-            uses.filter_map(|(host, used)| Some(Mounted { host, used, of: used.mount? }))
-        };
-        let mut read_only = ReadOnly::new();
-        for mount in mounted().filter(|mount| mount.used.is_read_only) {
-            read_only.entry((&mount.of.container.path, &mount.used.path)).or_insert(mount);
-        }
-        if read_only.is_empty() {
-            return;
-        }
-        for mount in mounted().filter(|mount| !mount.used.is_read_only) {
-            out.extend(voided(&read_only, mount).map(|voided| finding(mount, voided)));
-        }
-    }
-}
 
 /// The first read-only mount that a writable one voids.
 fn voided<'c>(read_only: &ReadOnly<'c>, writable: Mounted<'c>) -> Option<Mounted<'c>> {
@@ -148,8 +142,8 @@ fn voided<'c>(read_only: &ReadOnly<'c>, writable: Mounted<'c>) -> Option<Mounted
 
 fn finding(writable: Mounted<'_>, voided: Mounted<'_>) -> Finding {
     let of = writable.of;
-    let path = reached(writable.host, writable.used);
-    let message = match (path, reached(voided.host, voided.used)) {
+    let path = written_path(writable.host, writable.used);
+    let message = match (path, written_path(voided.host, voided.used)) {
         (path, same) if path == same => {
             format!("host path {path} is mounted both writable and read-only in {}", container(of.container))
         }
@@ -161,12 +155,12 @@ fn finding(writable: Mounted<'_>, voided: Mounted<'_>) -> Finding {
         }
     };
     let set = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
-    Finding::new(META.id, Severity::Warning, of.path(), message)
+    Finding::new(RULE.id, Severity::Warning, of.path(), message)
         .label("writable here")
         .related(voided.of.path(), format!("read-only here, at {}", quoted(&voided.of.mount.mount_path)))
         .why("what the container may not change by one path, it changes by the other")
         .help("set `readOnly: true` here, too, or give the container a folder of its own for what it writes")
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+        .fix(Fix::unsafe_edits("set `readOnly: true`", vec![set]))
         .volume(writable.host.name)
         .container(&of.container.name)
         .path(&writable.used.path)

@@ -61,12 +61,13 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, Rule, TextFacts};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "dropped-text",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("dropped-text"),
     summary: "text that kubectl drops: it stands behind the end of a document",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -74,12 +75,14 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("kubectl never sends it"),
     source: include_str!("dropped_text.rs"),
+    check: Check::Text(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
+fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
+    out.extend(facts.dropped_text.map(|mark| {
+        let message = "kubectl drops this text: the document has ended before it";
+        Finding::at_mark(RULE.id, Severity::Warning, mark, message)
+            .why("after a line `...`, nothing is applied up to the next line `---`, and nothing says so")
+            .help("begin the next document with a line `---`, or remove the text")
+    }));
 }

@@ -60,12 +60,14 @@
 //!
 //! - [kubectl drops duplicate keys in silence](https://github.com/kubernetes/kubernetes/issues/14791)
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, Rule, TextFacts};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::printable;
 
-const META: Meta = Meta {
-    id: "duplicate-key",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("duplicate-key"),
     summary: "a key stands twice in one mapping of an object",
+    group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -73,12 +75,19 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("kubectl drops all but the last before it sends the object"),
     source: include_str!("duplicate_key.rs"),
+    check: Check::Text(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
+    for duplicate in &facts.duplicate_keys {
+        let severity = if duplicate.has_same_value { Severity::Warning } else { Severity::Error };
+        let message = format!("key `{}` stands twice in one mapping", printable(&duplicate.key));
+        let finding = Finding::at_mark(RULE.id, severity, duplicate.kept, message)
+            .why("kubectl applies the last one without a word, and nothing in the cluster sees the other")
+            .help("remove one of the two")
+            .label("this one counts")
+            .related_mark(duplicate.dropped, "this one is dropped")
+            .path(&duplicate.key);
+        out.push(finding);
     }
 }

@@ -69,14 +69,15 @@
 
 use std::collections::HashMap;
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, UseKind, Volume, VolumeUse, container_path};
 
-const META: Meta = Meta {
-    id: "duplicate-mount-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("duplicate-mount-path"),
     summary: "a container has two mounts at one path",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -84,30 +85,23 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("duplicate_mount_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        for container in &pod.containers {
-            let (mut written, mut clean) = (HashMap::new(), HashMap::new());
-            let is_path = |used: &VolumeUse<'_, '_>| used.kind != UseKind::Variable && !used.at.is_empty();
-            for used in container.volume_uses().filter(is_path) {
-                let path = container_path(used.at);
-                if let Some(first) = written.get(used.at) {
-                    out.push(finding(*first, used, Severity::Error));
-                } else if let Some(first) = clean.get(&path).filter(|first| !is_added(pod, **first, used)) {
-                    out.push(finding(*first, used, Severity::Warning));
-                }
-                written.entry(used.at).or_insert(used);
-                clean.entry(path).or_insert(used);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    for container in &pod.containers {
+        let (mut written, mut clean) = (HashMap::new(), HashMap::new());
+        let is_path = |used: &VolumeUse<'_, '_>| used.kind != UseKind::Variable && !used.at.is_empty();
+        for used in container.volume_uses().filter(is_path) {
+            let path = container_path(used.at);
+            if let Some(first) = written.get(used.at) {
+                out.push(finding(*first, used, Severity::Error));
+            } else if let Some(first) = clean.get(&path).filter(|first| !is_added(pod, **first, used)) {
+                out.push(finding(*first, used, Severity::Warning));
             }
+            written.entry(used.at).or_insert(used);
+            clean.entry(path).or_insert(used);
         }
     }
 }
@@ -125,7 +119,7 @@ fn finding(first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>, severity: Severi
         let message = format!("{of} mounts at {} and at {}", quoted(first.at), quoted(second.at));
         (message, "they are one path: one of the two hides the other")
     };
-    Finding::new(META.id, severity, second.at_field(), message)
+    Finding::new(RULE.id, severity, second.at_field(), message)
         .label(format!("volume {}", quoted(second.volume)))
         .related(first.at_field(), format!("volume {}", quoted(first.volume)))
         .why(why)

@@ -65,13 +65,14 @@
 
 use std::collections::HashMap;
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "duplicate-volume-name",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("duplicate-volume-name"),
     summary: "two volumes of a pod have one name",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -79,32 +80,25 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses such an object before any webhook sees it"),
     source: include_str!("duplicate_volume_name.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        let mut seen = HashMap::new();
-        for volume in pod.volumes.iter().filter(|volume| !volume.name.is_empty()) {
-            // Custom kinds may have several lists, of which a nearer one overrides another.
-            let first = *seen.entry((volume.path.parent(), &*volume.name)).or_insert(volume);
-            if std::ptr::eq(first, volume) {
-                continue;
-            }
-            let message = format!("volume {} is defined twice", quoted(&volume.name));
-            out.push(
-                Finding::new(META.id, Severity::Error, volume.path.key("name"), message)
-                    .related(first.path.key("name"), "defined here first")
-                    .why("the API server refuses the object, and other tools may read either of the two")
-                    .help("remove one of the two, or give it and its mounts a name of its own")
-                    .volume(&volume.name),
-            );
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let mut seen = HashMap::new();
+    for volume in pod.volumes.iter().filter(|volume| !volume.name.is_empty()) {
+        // Custom kinds may have several lists, of which a nearer one overrides another.
+        let first = *seen.entry((volume.path.parent(), &*volume.name)).or_insert(volume);
+        if std::ptr::eq(first, volume) {
+            continue;
         }
+        let message = format!("volume {} is defined twice", quoted(&volume.name));
+        out.push(
+            Finding::new(RULE.id, Severity::Error, volume.path.key("name"), message)
+                .related(first.path.key("name"), "defined here first")
+                .why("the API server refuses the object, and other tools may read either of the two")
+                .help("remove one of the two, or give it and its mounts a name of its own")
+                .volume(&volume.name),
+        );
     }
 }

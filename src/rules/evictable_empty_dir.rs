@@ -65,14 +65,15 @@
 //!
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
 
-use super::empty_dirs::data_mounts;
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::empty_dir::data_mounts;
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "evictable-empty-dir",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("evictable-empty-dir"),
     summary: "the autoscaler may evict a Pod whose emptyDir holds application data",
+    group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -80,35 +81,28 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("evictable_empty_dir.rs"),
+    check: Check::Volumes(check),
 };
 
-const ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
-
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    if pod.annotations.get(ANNOTATION).is_none_or(|value| &**value != "true") {
+        return;
     }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        if pod.annotations.get(ANNOTATION).is_none_or(|value| &**value != "true") {
-            return;
-        }
-        let place = pod.annotations_path.key(ANNOTATION);
-        for data in data_mounts(cx).into_iter().filter(|data| !data.is_claim()) {
-            let name = quoted(&data.volume.name);
-            let message =
-                format!("the autoscaler may evict the Pod with the application data in emptyDir {name}");
-            let edit = Edit::Set(place.clone(), EditValue::Str("false".to_owned()));
-            let finding = Finding::new(META.id, Severity::Warning, place.clone(), message)
-                .label("allowed here")
-                .why("to save a node, the autoscaler deletes the Pod, and the data with it")
-                .help("set the annotation to `\"false\"`, or keep the data in a claim")
-                .fix(Fix { safety: Safety::Unsafe, edits: vec![edit] })
-                .volume(&data.volume.name);
-            out.push(data.shown(finding));
-        }
+    let place = pod.annotations_path.key(ANNOTATION);
+    for data in data_mounts(cx).into_iter().filter(|data| !data.is_claim()) {
+        let name = quoted(&data.volume.name);
+        let message =
+            format!("the autoscaler may evict the Pod with the application data in emptyDir {name}");
+        let edit = Edit::Set(place.clone(), EditValue::Str("false".to_owned()));
+        let finding = Finding::new(RULE.id, Severity::Warning, place.clone(), message)
+            .label("allowed here")
+            .why("to save a node, the autoscaler deletes the Pod, and the data with it")
+            .help("set the annotation to `\"false\"`, or keep the data in a claim")
+            .fix(Fix::unsafe_edits("set the annotation to `\"false\"`", vec![edit]))
+            .volume(&data.volume.name);
+        out.push(data.with_reason(finding));
     }
 }
+
+const ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";

@@ -33,12 +33,14 @@
 //!
 //! Never: remove the exemption, or give it another day.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, ExemptionFacts, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::FieldPath;
 
-const META: Meta = Meta {
-    id: "expired-exemption",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("expired-exemption"),
     summary: "an exemption of the policy has expired, and has no effect",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -46,12 +48,14 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("it is about the policy, no object: `volcheck lint` with the same policy says it"),
     source: include_str!("expired_exemption.rs"),
+    check: Check::Exemption(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
+fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
+    let Some(last_day) = exemption.expired else { return };
+    let message = format!("this exemption has expired: {last_day} was its last day");
+    let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
+        .why("it excuses nothing any more, so what it was for is reported, and denied, again")
+        .help("mend what it was for and remove it, or give it another day with a reason that still holds");
+    out.push(finding);
 }

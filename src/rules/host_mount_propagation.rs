@@ -73,14 +73,15 @@
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
 use super::ineffective_read_only::holds_namespaces;
-use super::words::{container, is_of_node, reached};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, volume_and_path, written_path};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Container;
 
-const META: Meta = Meta {
-    id: "host-mount-propagation",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("host-mount-propagation"),
     summary: "mounts pass between the node and a container",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -88,49 +89,42 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("host_mount_propagation.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        // What a patch doesn't say of its container may stand in what it patches.
-        let says_all = cx.pod().is_some_and(|pod| pod.is_whole || pod.is_heuristic);
-        for (host, used) in cx.host_uses() {
-            let Some(of) = used.mount.filter(|of| of.mount.propagates()) else { continue };
-            let (path, name) = (reached(host, used), container(of.container));
-            let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
-                Verdict {
-                    severity: Severity::Info,
-                    label: "brings in the mounts of the node",
-                    message: format!("what the node mounts later in {path} appears in {name}"),
-                    why: match holds_namespaces(&used.path) {
-                        true => {
-                            "nobody can write to a network namespace, but a privileged container can enter it"
-                        }
-                        false => "it appears writable, even where this mount is read-only",
-                    },
-                    help: "drop `mountPropagation`, unless the container must see later mounts",
-                }
-            } else {
-                both_ways(of.container, &path, &name, says_all)
-            };
-            out.push(
-                Finding::new(META.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
-                    .label(verdict.label)
-                    .related(host.path_field(), is_of_node(host))
-                    .why(verdict.why)
-                    .help(verdict.help)
-                    .volume(host.name)
-                    .container(&of.container.name)
-                    .path(&used.path)
-                    .access(used.access),
-            );
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // What a patch doesn't say of its container may stand in what it patches.
+    let says_all = cx.pod().is_some_and(|pod| pod.is_whole || pod.is_heuristic);
+    for (host, used) in cx.host_path_accesses() {
+        let Some(of) = used.mount.filter(|of| of.mount.propagates()) else { continue };
+        let (path, name) = (written_path(host, used), container(of.container));
+        let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
+            Verdict {
+                severity: Severity::Info,
+                label: "brings in the mounts of the node",
+                message: format!("what the node mounts later in {path} appears in {name}"),
+                why: match holds_namespaces(&used.path) {
+                    true => {
+                        "nobody can write to a network namespace, but a privileged container can enter it"
+                    }
+                    false => "it appears writable, even where this mount is read-only",
+                },
+                help: "drop `mountPropagation`, unless the container must see later mounts",
+            }
+        } else {
+            both_ways(of.container, &path, &name, says_all)
+        };
+        out.push(
+            Finding::new(RULE.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
+                .label(verdict.label)
+                .related(host.path_field(), volume_and_path(host))
+                .why(verdict.why)
+                .help(verdict.help)
+                .volume(host.name)
+                .container(&of.container.name)
+                .path(&used.path)
+                .access(used.effective),
+        );
     }
 }
 

@@ -62,13 +62,15 @@
 //!
 //! - [Kubernetes: Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
 
-use super::words::{at_path, quoted, volume};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{quoted, volume};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("host-path"),
     summary: "a Pod has a hostPath volume",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -76,22 +78,15 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses().filter(|(host, _)| host.volume.is_some()) {
-            let message = format!("{} is host path {}", volume(host), quoted(host.path));
-            let finding = at_path(&META, Severity::Error, host, used, message)
-                .why("it binds the Pod to what is on the node, and lets it reach beyond itself")
-                .help("use a claim for data, an `emptyDir` for scratch files, a ConfigMap for settings");
-            out.push(finding);
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses().filter(|(host, _)| host.volume.is_some()) {
+        let message = format!("{} is host path {}", volume(host), quoted(host.path));
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
+            .why("it binds the Pod to what is on the node, and lets it reach beyond itself")
+            .help("use a claim for data, an `emptyDir` for scratch files, a ConfigMap for settings");
+        out.push(finding);
     }
 }

@@ -64,13 +64,14 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
-use super::words::quoted;
-use super::{Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "host-path-backstep",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("host-path-backstep"),
     summary: "a host path steps back by `..`",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -78,28 +79,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("host_path_backstep.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        out.extend(cx.host_volumes().iter().filter(|host| host.clean.has_backstep()).map(finding));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    out.extend(cx.host_path_volumes().iter().filter(|host| host.clean.has_backstep()).map(finding));
 }
 
-fn finding(host: &HostVolume<'_>) -> Finding {
+fn finding(host: &HostPathVolume<'_>) -> Finding {
     let is_refused = host.path.split('/').any(|name| name == "..");
     let why = match is_refused {
         true => "the API server refuses the object",
         false => "the API server knows slashes alone and accepts it, though it isn't where it seems to be",
     };
     let message = format!("host path {} steps back by `..`", quoted(host.path));
-    Finding::new(META.id, Severity::Error, host.path_field(), message)
+    Finding::new(RULE.id, Severity::Error, host.path_field(), message)
         .label(format!("reaches {}, unless a link leads elsewhere", quoted(&host.clean.to_string())))
         .why(why)
         .help("write the path that is meant, without `..`")

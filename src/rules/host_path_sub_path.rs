@@ -74,14 +74,15 @@
 use std::cell::LazyCell;
 
 use super::sub_path_backstep;
-use super::words::{container, quoted, reached, volume};
-use super::{Context, FixClass, HostPathType, HostUse, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted, volume, written_path};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Relation;
 
-const META: Meta = Meta {
-    id: "host-path-sub-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("host-path-sub-path"),
     summary: "a sub path of a host path that some container can write",
+    group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -89,47 +90,40 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("host_path_sub_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let uses = || cx.host_uses().filter_map(|(host, used)| Some((host, used, used.mount?)));
-        let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
-        let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
-        for (host, used, of) in uses() {
-            let Some((key, _)) = of.mount.written_sub_path() else { continue };
-            if reported.contains(&std::ptr::from_ref(of.mount)) {
-                continue;
-            }
-            let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
-            let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
-            let path = reached(host, used);
-            let message =
-                format!("{} has sub path {path} of a host path that can be written", container(of.container));
-            let ignores_read_only =
-                used.is_socket() || used.kind.is_some_and(HostPathType::ignores_read_only);
-            let help = if ignores_read_only {
-                "mount the volume without a sub path"
-            } else {
-                "mount the volume without a sub path, or make all mounts of the path read-only"
-            };
-            let finding = Finding::new(META.id, Severity::Info, of.path().key(key), message)
-                .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
-                .help(help)
-                .volume(host.name)
-                .container(&of.container.name)
-                .path(&used.path);
-            out.push(if by.path() == of.path() {
-                finding.related(host.path_field(), format!("{} is {}", volume(host), quoted(host.path)))
-            } else {
-                finding.related(by.path(), format!("{} can write here", container(by.container)))
-            });
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let uses = || cx.host_path_accesses().filter_map(|(host, used)| Some((host, used, used.mount?)));
+    let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
+    let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
+    for (host, used, of) in uses() {
+        let Some((key, _)) = of.mount.written_sub_path() else { continue };
+        if reported.contains(&std::ptr::from_ref(of.mount)) {
+            continue;
         }
+        let meets = |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
+        let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
+        let path = written_path(host, used);
+        let message =
+            format!("{} has sub path {path} of a host path that can be written", container(of.container));
+        let bypasses_read_only =
+            used.is_socket() || used.file_type.is_some_and(HostPathType::bypasses_read_only);
+        let help = if bypasses_read_only {
+            "mount the volume without a sub path"
+        } else {
+            "mount the volume without a sub path, or make all mounts of the path read-only"
+        };
+        let finding = Finding::new(RULE.id, Severity::Info, of.path().key(key), message)
+            .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
+            .help(help)
+            .volume(host.name)
+            .container(&of.container.name)
+            .path(&used.path);
+        out.push(if by.path() == of.path() {
+            finding.related(host.path_field(), format!("{} is {}", volume(host), quoted(host.path)))
+        } else {
+            finding.related(by.path(), format!("{} can write here", container(by.container)))
+        });
     }
 }

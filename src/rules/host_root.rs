@@ -64,13 +64,15 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::words::{at_path, host_path};
-use super::{Class, Context, FixClass, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::host_path;
+use super::{Check, Context, FixClass, Group, PathClass, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "host-root",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("host-root"),
     summary: "a volume gives the whole file system of the node",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -78,25 +80,18 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("host_root.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            if !matches!(used.class, Class::Root) {
-                continue;
-            }
-            let message = format!("{} is the whole file system of the node", host_path(host, used));
-            let finding = at_path(&META, Severity::Error, host, used, message)
-                .why("it holds every key, every Pod's Secrets, and sockets that no read-only mount protects")
-                .help("mount only the files and folders that are needed, each as a volume of its own");
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        if !matches!(used.class, PathClass::Root) {
+            continue;
         }
+        let message = format!("{} is the whole file system of the node", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
+            .why("it holds every key, every Pod's Secrets, and sockets that no read-only mount protects")
+            .help("mount only the files and folders that are needed, each as a volume of its own");
+        out.push(finding);
     }
 }

@@ -57,12 +57,13 @@
 //!
 //! Where the reasons stand elsewhere: it is off by default.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "ignore-without-reason",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("ignore-without-reason"),
     summary: "a comment or an annotation that silences gives no reason",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -70,12 +71,16 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("comments and annotations count in lint alone"),
     source: include_str!("ignore_without_reason.rs"),
+    check: Check::Ignores(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
+    for problem in &facts.problems {
+        let IgnoreProblemKind::NoReason(by) = problem.kind else { continue };
+        let message = format!("this {} gives no reason", by.noun());
+        let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
+            .why("nobody will know when it can go")
+            .help("say why: `… -- reason`");
+        out.push(finding);
     }
 }

@@ -65,14 +65,15 @@
 //!
 //! - [Kubernetes: security context of a Pod](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
-use super::words::volume;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::volume;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, Source, Volume};
 
-const META: Meta = Meta {
-    id: "ignored-fs-group",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("ignored-fs-group"),
     summary: "`fsGroup` is set, and no volume of the Pod takes it",
+    group: Group::HostPaths,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -80,31 +81,24 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("ignored_fs_group.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        let Some(group) = pod.spec.fs_group.filter(|_| pod.is_whole && has_none_that_takes_it(pod)) else {
-            return;
-        };
-        let place = pod.path.key("securityContext").key("fsGroup");
-        let message =
-            format!("`fsGroup: {group}` has no effect: Kubernetes changes no owner in a hostPath volume");
-        let finding = Finding::new(META.id, Severity::Info, place, message)
-            .why("the container has the group, and the files on the node have not")
-            .help("give the path on the node to the group, or use a claim or an `emptyDir`");
-        let hosts = cx.host_volumes().iter().take(9);
-        out.push(hosts.fold(finding, |finding, host| {
-            finding.related(host.path_field(), format!("{} keeps the owner that it has", volume(host)))
-        }));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let Some(group) = pod.spec.fs_group.filter(|_| pod.is_whole && has_none_that_takes_it(pod)) else {
+        return;
+    };
+    let place = pod.path.key("securityContext").key("fsGroup");
+    let message =
+        format!("`fsGroup: {group}` has no effect: Kubernetes changes no owner in a hostPath volume");
+    let finding = Finding::new(RULE.id, Severity::Info, place, message)
+        .why("the container has the group, and the files on the node have not")
+        .help("give the path on the node to the group, or use a claim or an `emptyDir`");
+    let hosts = cx.host_path_volumes().iter().take(9);
+    out.push(hosts.fold(finding, |finding, host| {
+        finding.related(host.path_field(), format!("{} keeps the owner that it has", volume(host)))
+    }));
 }
 
 fn has_none_that_takes_it(pod: &Pod<'_>) -> bool {

@@ -61,14 +61,15 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::is_built_in;
 
-const META: Meta = Meta {
-    id: "implicit-empty-dir",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("implicit-empty-dir"),
     summary: "a volume has no source, so it becomes an emptyDir",
+    group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -76,29 +77,22 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server has written `emptyDir: {}` by then"),
     source: include_str!("implicit_empty_dir.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        for volume in pod.volumes.iter().filter(|volume| volume.sources.is_empty()) {
-            let message = format!("volume {} has no source, so it becomes an emptyDir", quoted(&volume.name));
-            let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);
-            out.push(
-                Finding::new(META.id, Severity::Warning, volume.path.clone(), message)
-                    .label("no source, or one that is null")
-                    .why(why(cx))
-                    .help("write `emptyDir: {}`, or the source that is meant")
-                    .fix(Fix { safety: Safety::Safe, edits: vec![edit] })
-                    .volume(&volume.name),
-            );
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    for volume in pod.volumes.iter().filter(|volume| volume.sources.is_empty()) {
+        let message = format!("volume {} has no source, so it becomes an emptyDir", quoted(&volume.name));
+        let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, volume.path.clone(), message)
+                .label("no source, or one that is null")
+                .why(why(cx))
+                .help("write `emptyDir: {}`, or the source that is meant")
+                .fix(Fix::safe_edits("add `emptyDir: {}`", vec![edit]))
+                .volume(&volume.name),
+        );
     }
 }
 

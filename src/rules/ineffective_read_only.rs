@@ -72,15 +72,16 @@
 //! - [Kubernetes: mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::types::described;
-use super::words::{container, is_of_node, reached};
-use super::{Context, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::host_path_type::with_article;
+use super::support::wording::{container, volume_and_path, written_path};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldPath, HostPath, MountOf, Relation};
 
-const META: Meta = Meta {
-    id: "ineffective-read-only",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("ineffective-read-only"),
     summary: "a mount is read-only, and that doesn't protect what it mounts",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -88,23 +89,16 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("ineffective_read_only.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some(of) = used.mount else { continue };
-            match void(used) {
-                Some(Void::Kind(kind)) => out.push(of_kind(host, used, of, kind)),
-                Some(Void::Propagation) => out.push(of_propagation(host, used, of)),
-                None => {}
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some(of) = used.mount else { continue };
+        match void(used) {
+            Some(Void::Kind(kind)) => out.push(of_kind(host, used, of, kind)),
+            Some(Void::Propagation) => out.push(of_propagation(host, used, of)),
+            None => {}
         }
     }
 }
@@ -118,9 +112,9 @@ pub(super) enum Void {
 }
 
 /// Why a use is read-only in vain; none where it isn't read-only, or not in vain.
-pub(super) fn void(used: &HostUse<'_>) -> Option<Void> {
+pub(super) fn void(used: &HostPathAccess<'_>) -> Option<Void> {
     let of = used.mount.filter(|_| used.is_read_only)?;
-    match used.opens() {
+    match used.read_only_bypass() {
         Some(kind) => Some(Void::Kind(kind)),
         None => (of.mount.propagates() && !holds_namespaces(&used.path)).then_some(Void::Propagation),
     }
@@ -133,12 +127,17 @@ pub(super) fn holds_namespaces(path: &HostPath) -> bool {
     })
 }
 
-fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind: HostPathType) -> Finding {
+fn of_kind(
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+    of: MountOf<'_, '_>,
+    kind: HostPathType,
+) -> Finding {
     let message = format!(
         "{} can write to host path {} despite `readOnly`: it is {}",
         container(of.container),
-        reached(host, used),
-        described(kind)
+        written_path(host, used),
+        with_article(kind)
     );
     let noun = kind.noun();
     finding(host, used, of, of.path().key("readOnly"), message)
@@ -147,11 +146,11 @@ fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind:
         .help(format!("drop the mount, if the container must not use the {noun}"))
 }
 
-fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>) -> Finding {
+fn of_propagation(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>) -> Finding {
     let message = format!(
         "{} can write to what is mounted below host path {} despite `readOnly`",
         container(of.container),
-        reached(host, used)
+        written_path(host, used)
     );
     finding(host, used, of, of.path().key("mountPropagation"), message)
         .label("brings in the mounts of the node, writable")
@@ -160,16 +159,16 @@ fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>
 }
 
 fn finding(
-    host: &HostVolume<'_>,
-    used: &HostUse<'_>,
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
     of: MountOf<'_, '_>,
     place: FieldPath,
     message: String,
 ) -> Finding {
-    Finding::new(META.id, Severity::Warning, place, message)
-        .related(host.path_field(), is_of_node(host))
+    Finding::new(RULE.id, Severity::Warning, place, message)
+        .related(host.path_field(), volume_and_path(host))
         .volume(host.name)
         .container(&of.container.name)
         .path(&used.path)
-        .access(used.access)
+        .access(used.effective)
 }

@@ -59,12 +59,14 @@
 //!
 //! - [YAML 1.1: Boolean](https://yaml.org/type/bool.html)
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, Rule, Unchecked};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{FieldError, printable};
 
-const META: Meta = Meta {
-    id: "invalid-field-value",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("invalid-field-value"),
     summary: "a field of an object has a value of the wrong type",
+    group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -72,12 +74,28 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses such an object before any webhook sees it"),
     source: include_str!("invalid_field_value.rs"),
+    check: Check::Unchecked(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
+    let Unchecked::InvalidField { error, kind } = unchecked else { return };
+    if error.is_bound {
+        return;
     }
+    let kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
+    let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.message);
+    let finding = Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
+        .why("the API server refuses the object, and it isn't judged here")
+        .help(help(error));
+    out.push(finding);
+}
+
+fn help(error: &FieldError) -> &'static str {
+    if error.message.starts_with("expected a string, found the ") {
+        return "put it in quotes: kubectl reads it as something else than text";
+    }
+    if error.message.starts_with("expected a boolean, ") {
+        return "write `true` or `false`, without quotes";
+    }
+    "write it as the API server reads it"
 }

@@ -68,14 +68,15 @@
 //!
 //! - [Kubernetes: Recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::MountOf;
 
-const META: Meta = Meta {
-    id: "invalid-recursive-read-only",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("invalid-recursive-read-only"),
     summary: "`recursiveReadOnly` where it can't hold",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -83,21 +84,14 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses such an object before any webhook sees it"),
     source: include_str!("invalid_recursive_read_only.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        // What a patch doesn't say may stand in what it patches; what is read by its looks is whole in its mounts.
-        let says_all = pod.is_whole || pod.is_heuristic;
-        out.extend(pod.mounts().filter_map(|of| finding(of, says_all)));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    // What a patch doesn't say may stand in what it patches; what is read by its looks is whole in its mounts.
+    let says_all = pod.is_whole || pod.is_heuristic;
+    out.extend(pod.mounts().filter_map(|of| finding(of, says_all)));
 }
 
 fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
@@ -128,7 +122,7 @@ fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
     };
     let name = quoted(&format!("recursiveReadOnly: {written}"));
     let message = format!("{name} of {} {problem}", container(of.container));
-    let finding = Finding::new(META.id, Severity::Error, path.key("recursiveReadOnly"), message)
+    let finding = Finding::new(RULE.id, Severity::Error, path.key("recursiveReadOnly"), message)
         .why("the API server refuses the object")
         .volume(&mount.name)
         .container(&of.container.name)
@@ -145,5 +139,5 @@ fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
     if propagates {
         edits.push(Edit::Remove(path.key("mountPropagation")));
     }
-    Some(finding.fix(Fix { safety: Safety::Unsafe, edits }))
+    Some(finding.fix(Fix::unsafe_edits("correct `recursiveReadOnly`", edits)))
 }

@@ -54,14 +54,15 @@
 //!
 //! - [Kubernetes: Managing service accounts](https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens)
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, Source, container_path};
 
-const META: Meta = Meta {
-    id: "manual-service-account-token",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("manual-service-account-token"),
     summary: "something else is mounted where Kubernetes puts the token of the Pod's ServiceAccount",
+    group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -69,45 +70,38 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("manual_service_account_token.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    for of in pod.mounts() {
+        let path = container_path(&of.mount.mount_path);
+        if !TOKEN.contains(&&*path) {
+            continue;
+        }
+        let Some(Mounted { what, help }) = mounted(pod, &of.mount.name) else { continue };
+        // The API server looks for its own spelling alone.
+        let why = if *of.mount.mount_path == *TOKEN[0] {
+            "the API server leaves the container without a token that is bound to the Pod and renewed"
+        } else {
+            "the API server mounts its own token there too, and one of the two hides the other"
+        };
+        let message = format!("{} has {what} where Kubernetes puts its token", container(of.container));
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, of.path(), message)
+                .why(why)
+                .help(help)
+                .volume(&of.mount.name)
+                .container(&of.container.name)
+                .path(path),
+        );
+    }
+}
 
 /// Where the token is; `/var/run` is a link to `/run` in most images.
 const TOKEN: [&str; 2] =
     ["/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"];
-
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        for of in pod.mounts() {
-            let path = container_path(&of.mount.mount_path);
-            if !TOKEN.contains(&&*path) {
-                continue;
-            }
-            let Some(Mounted { what, help }) = mounted(pod, &of.mount.name) else { continue };
-            // The API server looks for its own spelling alone.
-            let why = if *of.mount.mount_path == *TOKEN[0] {
-                "the API server leaves the container without a token that is bound to the Pod and renewed"
-            } else {
-                "the API server mounts its own token there too, and one of the two hides the other"
-            };
-            let message = format!("{} has {what} where Kubernetes puts its token", container(of.container));
-            out.push(
-                Finding::new(META.id, Severity::Warning, of.path(), message)
-                    .why(why)
-                    .help(help)
-                    .volume(&of.mount.name)
-                    .container(&of.container.name)
-                    .path(path),
-            );
-        }
-    }
-}
 
 struct Mounted {
     what: String,

@@ -71,15 +71,16 @@
 //!
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
-use super::types::{self, AskedType, described};
-use super::words::quoted;
-use super::{Catalog, Context, FixClass, HostPathType, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::host_path_type::{self, RequestedType, with_article};
+use super::support::wording::quoted;
+use super::{Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, HostPath};
 
-const META: Meta = Meta {
-    id: "mismatched-host-path-type",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("mismatched-host-path-type"),
     summary: "the type of a host path contradicts the path",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -87,64 +88,62 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("mismatched_host_path_type.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let typed = cx.host_volumes().iter().filter(|host| !host.path.is_empty() && host.is_mounted());
-        for (host, asked) in typed.filter_map(|host| Some((host, AskedType::of(host)?))) {
-            out.extend(mismatch(&cx.options.catalog, host, asked));
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let typed = cx.host_path_volumes().iter().filter(|host| !host.path.is_empty() && host.is_mounted());
+    for (host, asked) in typed.filter_map(|host| Some((host, RequestedType::of_volume(host)?))) {
+        out.extend(mismatch(&cx.options.catalog, host, asked));
     }
 }
 
-fn mismatch(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType) -> Option<Finding> {
+fn mismatch(catalog: &Catalog, host: &HostPathVolume<'_>, asked: RequestedType) -> Option<Finding> {
     if host.clean.is_named_pipe() {
         return Some(pipe(host));
     }
-    let certain = types::certain(catalog, &host.clean);
-    if let Some(kind) = certain.filter(|kind| *kind != asked.kind) {
+    let certain = host_path_type::known_type(catalog, &host.clean);
+    if let Some(kind) = certain.filter(|kind| *kind != asked.file_type) {
         return Some(other_kind(catalog, host, asked, kind));
     }
-    if asked.kind == HostPathType::Directory || !HostPath::names_folder(host.path) {
+    if asked.file_type == HostPathType::Directory || !HostPath::names_folder(host.path) {
         return None;
     }
     // Either the type is a slip, or the slash is.
-    let looks_like = certain.or_else(|| types::by_name(&host.clean));
-    let is_directory = asked.kind == HostPathType::File && looks_like == Some(HostPathType::Directory);
+    let looks_like = certain.or_else(|| host_path_type::type_from_name(&host.clean));
+    let is_directory = asked.file_type == HostPathType::File && looks_like == Some(HostPathType::Directory);
     Some(if is_directory { needless_type(host, asked) } else { needless_slash(host, asked) })
 }
 
 const NO_START: &str = "the kubelet checks the type, and the Pod doesn't start";
 
-fn pipe(host: &HostVolume<'_>) -> Finding {
+fn pipe(host: &HostPathVolume<'_>) -> Finding {
     let message = format!("host path {} is a named pipe, and no type fits one", quoted(host.path));
     finding(host, host.type_field(), message, NO_START)
         .label("asks for what a pipe can't be")
         .help("remove the type")
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![Edit::Remove(host.type_field())] })
+        .fix(Fix::unsafe_edits("remove the `type`", vec![Edit::Remove(host.type_field())]))
 }
 
-fn other_kind(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType, kind: HostPathType) -> Finding {
-    let asks_for = described(asked.kind);
+fn other_kind(
+    catalog: &Catalog,
+    host: &HostPathVolume<'_>,
+    asked: RequestedType,
+    kind: HostPathType,
+) -> Finding {
+    let asks_for = with_article(asked.file_type);
     let path = quoted(host.path);
-    let message = match (kind, catalog.kind(&host.clean)) {
+    let message = match (kind, catalog.file_type(&host.clean)) {
         (HostPathType::Socket, None) => {
             format!("host path {path} has the name of a socket, not of {asks_for}")
         }
-        (kind, _) => format!("host path {path} is {}, not {asks_for}", described(kind)),
+        (kind, _) => format!("host path {path} is {}, not {asks_for}", with_article(kind)),
     };
-    let mut edits = vec![set_type(host, kind.word())];
+    let mut edits = vec![set_type(host, kind.name())];
     if kind != HostPathType::Directory && HostPath::names_folder(host.path) {
         edits.push(drop_slash(host));
     }
-    let why = match (asked.creates, asked.kind) {
+    let why = match (asked.creates, asked.file_type) {
         (true, HostPathType::Directory) => {
             "where it is missing, the kubelet makes an empty directory in its place"
         }
@@ -153,39 +152,39 @@ fn other_kind(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType, kind: 
     };
     finding(host, host.type_field(), message, why)
         .label(format!("asks for {asks_for}"))
-        .help(format!("set `type: {}`, or correct the path", kind.word()))
-        .fix(Fix { safety: Safety::Unsafe, edits })
+        .help(format!("set `type: {}`, or correct the path", kind.name()))
+        .fix(Fix::unsafe_edits(format!("set `type: {}`", kind.name()), edits))
 }
 
-fn needless_type(host: &HostVolume<'_>, asked: AskedType) -> Finding {
-    let word = AskedType { kind: HostPathType::Directory, ..asked }.word();
+fn needless_type(host: &HostPathVolume<'_>, asked: RequestedType) -> Finding {
+    let word = RequestedType { file_type: HostPathType::Directory, ..asked }.name();
     finding(host, host.type_field(), slash_message(host, asked), NO_START)
-        .label(format!("asks for {}", described(asked.kind)))
+        .label(format!("asks for {}", with_article(asked.file_type)))
         .related(host.path_field(), "ends as a directory does")
         .help(format!("set `type: {word}`, or drop the slash at the end of the path"))
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![set_type(host, word)] })
+        .fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set_type(host, word)]))
 }
 
-fn needless_slash(host: &HostVolume<'_>, asked: AskedType) -> Finding {
+fn needless_slash(host: &HostPathVolume<'_>, asked: RequestedType) -> Finding {
     finding(host, host.path_field(), slash_message(host, asked), NO_START)
         .label("ends as a directory does")
-        .related(host.type_field(), format!("asks for {}", described(asked.kind)))
+        .related(host.type_field(), format!("asks for {}", with_article(asked.file_type)))
         .help(format!("drop the slash at the end: write {}", quoted(&HostPath::tidied(host.path))))
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![drop_slash(host)] })
+        .fix(Fix::unsafe_edits("remove the trailing slash", vec![drop_slash(host)]))
 }
 
-fn slash_message(host: &HostVolume<'_>, asked: AskedType) -> String {
-    format!("host path {} ends as a directory does, and its type is `{}`", quoted(host.path), asked.word())
+fn slash_message(host: &HostPathVolume<'_>, asked: RequestedType) -> String {
+    format!("host path {} ends as a directory does, and its type is `{}`", quoted(host.path), asked.name())
 }
 
-fn finding(host: &HostVolume<'_>, place: FieldPath, message: String, why: &'static str) -> Finding {
-    Finding::new(META.id, Severity::Warning, place, message).why(why).volume(host.name).path(&host.clean)
+fn finding(host: &HostPathVolume<'_>, place: FieldPath, message: String, why: &'static str) -> Finding {
+    Finding::new(RULE.id, Severity::Warning, place, message).why(why).volume(host.name).path(&host.clean)
 }
 
-fn set_type(host: &HostVolume<'_>, word: &str) -> Edit {
+fn set_type(host: &HostPathVolume<'_>, word: &str) -> Edit {
     Edit::Set(host.type_field(), EditValue::Str(word.to_owned()))
 }
 
-fn drop_slash(host: &HostVolume<'_>) -> Edit {
+fn drop_slash(host: &HostPathVolume<'_>) -> Edit {
     Edit::Set(host.path_field(), EditValue::Str(HostPath::tidied(host.path)))
 }

@@ -56,14 +56,15 @@
 //!
 //! - [Kubernetes: security context](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
-use super::words::container;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::container;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, ContainerList, Pod};
 
-const META: Meta = Meta {
-    id: "missing-scratch-volume",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("missing-scratch-volume"),
     summary: "a container has a read-only root file system and nothing that it can write to",
+    group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -71,29 +72,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("missing_scratch_volume.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
-            let message =
-                format!("{} has a read-only root file system and no writable mount", container(stuck));
-            let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");
-            out.push(
-                Finding::new(META.id, Severity::Info, root, message)
-                    .label("no writable mount beside it")
-                    .why("a program that writes a temporary file, a lock or a socket fails, maybe long after its start")
-                    .help("mount an emptyDir where it writes, usually at `/tmp`")
-                    .container(&stuck.name),
-            );
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
+        let message = format!("{} has a read-only root file system and no writable mount", container(stuck));
+        let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");
+        out.push(
+            Finding::new(RULE.id, Severity::Info, root, message)
+                .label("no writable mount beside it")
+                .why("a program that writes a temporary file, a lock or a socket fails, maybe long after its start")
+                .help("mount an emptyDir where it writes, usually at `/tmp`")
+                .container(&stuck.name),
+        );
     }
 }
 

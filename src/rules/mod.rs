@@ -1,156 +1,150 @@
-//! The rules: one file each, and the one list of them.
+//! The rules: one file each, and the list of them.
 //!
-//! A rule is a pure, total function of the model and its options. It knows no text, no YAML, no HTTP, no
-//! clock and no environment, and it can't fail: what it can't judge it says nothing of.
+//! A rule is data and a function from a subject to findings. Rules know the model and their options, and
+//! nothing else. Code that several rules share is in `support`.
 
-mod catalog;
-mod context;
-mod empty_dirs;
-mod lists;
-mod meta;
-mod types;
-mod words;
+mod page;
+mod registry;
+mod rule;
+mod subject;
+mod support;
 
-use crate::finding::Finding;
+mod app_data_empty_dir;
+mod app_data_ephemeral_claim;
+mod app_data_host_path;
+mod cloud_credentials;
+mod conflicting_read_only;
+mod dropped_text;
+mod duplicate_key;
+mod duplicate_mount_path;
+mod duplicate_volume_name;
+mod evictable_empty_dir;
+mod expired_exemption;
+mod host_mount_propagation;
+mod host_path;
+mod host_path_backstep;
+mod host_path_sub_path;
+mod host_root;
+mod ignore_without_reason;
+mod ignored_fs_group;
+mod implicit_empty_dir;
+mod ineffective_read_only;
+mod invalid_field_value;
+mod invalid_recursive_read_only;
+mod malformed_ignore;
+mod manual_service_account_token;
+mod mismatched_host_path_type;
+mod missing_scratch_volume;
+mod multiple_volume_sources;
+mod node_agent_socket;
+mod node_creating_host_path;
+mod non_recursive_read_only;
+mod overriding_merge_key;
+mod relative_host_path;
+mod runtime_socket;
+mod runtime_socket_parent;
+mod scratch_host_path;
+mod sensitive_host_path;
+mod shadowed_volume;
+mod shadowing_mount;
+mod shared_host_path;
+mod stale_baseline;
+mod stale_sub_path;
+mod sub_path_backstep;
+mod unanalyzed_document;
+mod unbounded_empty_dir;
+mod unbounded_memory_empty_dir;
+mod unclean_host_path;
+mod unclean_mount_path;
+mod undefined_sub_path_variable;
+mod undefined_volume;
+mod unknown_empty_dir_medium;
+mod unknown_host_path_type;
+mod unknown_rule_in_ignore;
+mod unknown_socket;
+mod unknown_volume_source;
+mod unlisted_host_path;
+mod unpinned_host_path;
+mod unreachable_size_limit;
+mod untyped_host_path;
+mod unused_exemption;
+mod unused_ignore;
+mod unused_volume;
+mod writable_host_path;
 
-pub use catalog::{Catalog, Class, Entry, EntryClass, HostPathType};
-pub use context::{Context, HostUse, HostVolume, Subject};
-pub use lists::{AllowedHostPath, MountParent, NamedPath, Options};
-pub use meta::{FixClass, Group, Meta, OptionMeta, Page};
+pub use page::Page;
+pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
+pub use rule::{Check, FixClass, Group, Rule, RuleOption};
+pub use subject::{
+    BaselineFacts, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem, IgnoreProblemKind,
+    MalformedIgnore, MergeOverride, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
+};
+pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
+pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSource};
+pub use support::options::{AllowedHostPath, ListedPath, MountParent, Options};
 
-/// One check of volumes.
-pub trait Rule: Sync {
-    /// What the rule is.
-    fn meta(&self) -> &'static Meta;
-
-    /// Adds what it finds in one pod or PersistentVolume. A rule about the run itself has nothing to add:
-    /// what reads the text reports it.
-    fn check(&self, _cx: &Context<'_>, _out: &mut Vec<Finding>) {}
-}
-
-/// Declares the module of each rule, and the list of them all, by group.
-macro_rules! rules {
-    ($($group:ident: [$($module:ident),* $(,)?]),* $(,)?) => {
-        $($(mod $module;)*)*
-
-        /// All rules, by group.
-        pub static ALL: &[&dyn Rule] = &[$($(&$module::Check,)*)*];
-
-        /// Where each rule stands: its group, and its module's name.
-        pub static MODULES: &[(Group, &str)] = &[$($((Group::$group, stringify!($module)),)*)*];
-    };
-}
-
-rules! {
-    HostPaths: [
-        untyped_host_path,
-        unknown_host_path_type,
-        mismatched_host_path_type,
-        node_creating_host_path,
-        writable_host_path,
-        ineffective_read_only,
-        non_recursive_read_only,
-        conflicting_read_only,
-        relative_host_path,
-        host_path_backstep,
-        unclean_host_path,
-        host_root,
-        cloud_credentials,
-        sensitive_host_path,
-        unlisted_host_path,
-        host_path,
-        app_data_host_path,
-        scratch_host_path,
-        shared_host_path,
-        unpinned_host_path,
-        ignored_fs_group,
-    ],
-    Sockets: [
-        runtime_socket,
-        runtime_socket_parent,
-        node_agent_socket,
-        unknown_socket,
-    ],
-    EmptyDir: [
-        app_data_empty_dir,
-        app_data_ephemeral_claim,
-        evictable_empty_dir,
-        implicit_empty_dir,
-        unknown_volume_source,
-        unbounded_empty_dir,
-        unbounded_memory_empty_dir,
-        unknown_empty_dir_medium,
-        unreachable_size_limit,
-        missing_scratch_volume,
-    ],
-    Mounts: [
-        undefined_volume,
-        unused_volume,
-        duplicate_volume_name,
-        multiple_volume_sources,
-        shadowed_volume,
-        duplicate_mount_path,
-        shadowing_mount,
-        unclean_mount_path,
-        sub_path_backstep,
-        undefined_sub_path_variable,
-        stale_sub_path,
-        host_path_sub_path,
-        invalid_recursive_read_only,
-        host_mount_propagation,
-        manual_service_account_token,
-    ],
-    Run: [
-        unanalyzed_document,
-        invalid_field_value,
-        duplicate_key,
-        overriding_merge_key,
-        dropped_text,
-        unused_ignore,
-        unknown_rule_in_ignore,
-        malformed_ignore,
-        ignore_without_reason,
-        stale_baseline,
-        expired_exemption,
-        unused_exemption,
-    ],
-}
-
-/// The rules of the families, each before those that say less of a volume: at a tie of severities the first
-/// one speaks.
-pub static FAMILY_ORDER: &[&str] = &[
-    "runtime-socket",
-    "runtime-socket-parent",
-    "host-root",
-    "cloud-credentials",
-    "node-agent-socket",
-    "sensitive-host-path",
-    "unknown-socket",
-    "unlisted-host-path",
-    "host-path",
-    // Always a warning, and says more than that of application data; an error there still goes first.
-    "shared-host-path",
-    "app-data-host-path",
-    "scratch-host-path",
-    "unpinned-host-path",
+/// All rules, by group, in the order of the catalog.
+static RULES: &[Rule] = &[
+    untyped_host_path::RULE,
+    unknown_host_path_type::RULE,
+    mismatched_host_path_type::RULE,
+    node_creating_host_path::RULE,
+    writable_host_path::RULE,
+    ineffective_read_only::RULE,
+    non_recursive_read_only::RULE,
+    conflicting_read_only::RULE,
+    relative_host_path::RULE,
+    host_path_backstep::RULE,
+    unclean_host_path::RULE,
+    host_root::RULE,
+    cloud_credentials::RULE,
+    sensitive_host_path::RULE,
+    unlisted_host_path::RULE,
+    host_path::RULE,
+    app_data_host_path::RULE,
+    scratch_host_path::RULE,
+    shared_host_path::RULE,
+    unpinned_host_path::RULE,
+    ignored_fs_group::RULE,
+    runtime_socket::RULE,
+    runtime_socket_parent::RULE,
+    node_agent_socket::RULE,
+    unknown_socket::RULE,
+    app_data_empty_dir::RULE,
+    app_data_ephemeral_claim::RULE,
+    evictable_empty_dir::RULE,
+    implicit_empty_dir::RULE,
+    unknown_volume_source::RULE,
+    unbounded_empty_dir::RULE,
+    unbounded_memory_empty_dir::RULE,
+    unknown_empty_dir_medium::RULE,
+    unreachable_size_limit::RULE,
+    missing_scratch_volume::RULE,
+    undefined_volume::RULE,
+    unused_volume::RULE,
+    duplicate_volume_name::RULE,
+    multiple_volume_sources::RULE,
+    shadowed_volume::RULE,
+    duplicate_mount_path::RULE,
+    shadowing_mount::RULE,
+    unclean_mount_path::RULE,
+    sub_path_backstep::RULE,
+    undefined_sub_path_variable::RULE,
+    stale_sub_path::RULE,
+    host_path_sub_path::RULE,
+    invalid_recursive_read_only::RULE,
+    host_mount_propagation::RULE,
+    manual_service_account_token::RULE,
+    unanalyzed_document::RULE,
+    invalid_field_value::RULE,
+    duplicate_key::RULE,
+    overriding_merge_key::RULE,
+    dropped_text::RULE,
+    unused_ignore::RULE,
+    unknown_rule_in_ignore::RULE,
+    malformed_ignore::RULE,
+    ignore_without_reason::RULE,
+    stale_baseline::RULE,
+    expired_exemption::RULE,
+    unused_exemption::RULE,
 ];
-
-/// The rules of a group.
-pub fn in_group(group: Group) -> impl Iterator<Item = &'static dyn Rule> {
-    ALL.iter().zip(MODULES).filter(move |(_, (own, _))| *own == group).map(|(rule, _)| *rule)
-}
-
-/// The rule `id`.
-pub fn find(id: &str) -> Option<&'static dyn Rule> {
-    ALL.iter().copied().find(|rule| rule.meta().id == id)
-}
-
-/// The id that `id` may stand for, for a question like "did you mean".
-pub fn similar(id: &str) -> Option<&'static str> {
-    crate::model::similar(id, ALL.iter().map(|rule| rule.meta().id))
-}
-
-/// Whether a rule is about what can't be judged at all: no policy excuses that.
-pub fn cannot_be_excused(id: &str) -> bool {
-    matches!(id, "unanalyzed-document" | "invalid-field-value")
-}

@@ -58,13 +58,14 @@
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "multiple-volume-sources",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("multiple-volume-sources"),
     summary: "a volume has more than one source",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -72,31 +73,24 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses such an object before any webhook sees it"),
     source: include_str!("multiple_volume_sources.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for volume in cx.pod().into_iter().flat_map(|pod| &pod.volumes) {
-            let keys: Vec<_> = volume.known_sources().map(|(key, _)| key).collect();
-            let [first, second, ..] = keys.as_slice() else { continue };
-            let listed: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
-            let message =
-                format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), listed.join(", "));
-            out.push(
-                Finding::new(META.id, Severity::Error, volume.path.key((*second).to_owned()), message)
-                    .at_key()
-                    .label("one too many")
-                    .related(volume.path.key((*first).to_owned()), format!("`{first}` is here already"))
-                    .why("the API server refuses the object")
-                    .help("keep one of them, and give each other one a volume of its own")
-                    .volume(&volume.name),
-            );
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for volume in cx.pod().into_iter().flat_map(|pod| &pod.volumes) {
+        let keys: Vec<_> = volume.known_sources().map(|(key, _)| key).collect();
+        let [first, second, ..] = keys.as_slice() else { continue };
+        let listed: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let message =
+            format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), listed.join(", "));
+        out.push(
+            Finding::new(RULE.id, Severity::Error, volume.path.key((*second).to_owned()), message)
+                .at_key()
+                .label("one too many")
+                .related(volume.path.key((*first).to_owned()), format!("`{first}` is here already"))
+                .why("the API server refuses the object")
+                .help("keep one of them, and give each other one a volume of its own")
+                .volume(&volume.name),
+        );
     }
 }

@@ -66,13 +66,16 @@
 //! - [Kubernetes: device plugins](https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/)
 //! - [NRI: the Node Resource Interface](https://github.com/containerd/nri)
 
-use super::words::{at_path, host_path, reason};
-use super::{Context, EntryClass, FixClass, HostPathType, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{class_reason, host_path};
+use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
+use crate::model::Relation;
 
-const META: Meta = Meta {
-    id: "node-agent-socket",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("node-agent-socket"),
     summary: "a volume gives a socket of the node's services",
+    group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -80,30 +83,24 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("node_agent_socket.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some((entry, is_above)) = used.class.entry() else { continue };
-            if entry.class != EntryClass::AgentSocket {
-                continue;
-            }
-            let severity = entry.severity.unwrap_or(Severity::Warning);
-            let is_folder = is_above || entry.kind == Some(HostPathType::Directory);
-            let what = if is_folder { "holds sockets" } else { "is a socket" };
-            let message = format!("{} {what} of the node's services", host_path(host, used));
-            let finding = at_path(&META, severity, host, used, message).why(reason(used.class)).help(
-                "drop the volume: a read-only mount protects no socket; if this agent needs it, exempt it in \
-                 the policy by namespace, name and path",
-            );
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some((entry, relation)) = used.class.entry() else { continue };
+        if entry.class != EntryClass::AgentSocket {
+            continue;
         }
+        let severity = entry.severity.unwrap_or(Severity::Warning);
+        let is_folder = relation == Relation::Ancestor || entry.file_type == Some(HostPathType::Directory);
+        let what = if is_folder { "holds sockets" } else { "is a socket" };
+        let message = format!("{} {what} of the node's services", host_path(host, used));
+        let finding =
+            host_path_finding(RULE.id, severity, host, used, message).why(class_reason(used.class)).help(
+                "drop the volume: a read-only mount protects no socket; if this agent needs it, exempt it in \
+             the policy by namespace, name and path",
+            );
+        out.push(finding);
     }
 }

@@ -75,15 +75,16 @@
 //!
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
-use super::types::{self, AskedType, described};
-use super::words::quoted;
-use super::{Class, Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::host_path_type::{self, RequestedType, with_article};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathVolume, PathClass, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{HostPath, Relation};
 
-const META: Meta = Meta {
-    id: "node-creating-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("node-creating-host-path"),
     summary: "a volume creates a path of the node that it shouldn't",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -91,7 +92,17 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("node_creating_host_path.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for host in cx.host_path_volumes().iter().filter(|host| host.is_mounted()) {
+        let Some(asked) = RequestedType::of_volume(host).filter(|asked| asked.creates) else { continue };
+        if inside(&host.clean, OF_OTHERS).is_none() {
+            out.extend(finding(cx, host, asked));
+        }
+    }
+}
 
 /// Folders that the node's packages and its kernel fill.
 const OF_NODE: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
@@ -107,24 +118,7 @@ const OF_OTHERS: &[&str] = &[
     r"C:\var\lib\kubelet",
 ];
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for host in cx.host_volumes().iter().filter(|host| host.is_mounted()) {
-            let Some(asked) = AskedType::of(host).filter(|asked| asked.creates) else { continue };
-            if inside(&host.clean, OF_OTHERS).is_none() {
-                out.extend(finding(cx, host, asked));
-            }
-        }
-    }
-}
-
-fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<Finding> {
+fn finding(cx: &Context<'_>, host: &HostPathVolume<'_>, asked: RequestedType) -> Option<Finding> {
     let path = quoted(host.path);
     let (message, why) = match inside(&host.clean, OF_NODE) {
         Some(folder) => (
@@ -138,38 +132,38 @@ fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<
         None => return None,
     };
     // Where `OrCreate` isn't all that is wrong, dropping it alone would be no remedy.
-    let kind = types::certain(&cx.options.catalog, &host.clean).unwrap_or(asked.kind);
-    let word = kind.word();
+    let kind = host_path_type::known_type(&cx.options.catalog, &host.clean).unwrap_or(asked.file_type);
+    let word = kind.name();
     let set = Edit::Set(host.type_field(), EditValue::Str(word.to_owned()));
-    let finding = Finding::new(META.id, Severity::Warning, host.type_field(), message)
-        .label(format!("makes {} owned by root", described(asked.kind)))
+    let finding = Finding::new(RULE.id, Severity::Warning, host.type_field(), message)
+        .label(format!("makes {} owned by root", with_article(asked.file_type)))
         .why(why)
         .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+        .fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set]))
         .volume(host.name)
         .path(&host.clean)
-        .access(host.uses.iter().map(|used| used.access).max().unwrap_or(Access::Read));
+        .access(host.accesses.iter().map(|used| used.effective).max().unwrap_or(Access::Read));
     Some(finding)
 }
 
 /// Whether a volume may have to make its path: a container writes there, and on a new node nobody else makes it.
-pub(super) fn may_create(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+pub(super) fn may_create(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
     let catalog = &cx.options.catalog;
-    let is_written = host.uses.iter().any(|used| used.mount.is_some() && !used.is_read_only);
+    let is_written = host.accesses.iter().any(|used| used.mount.is_some() && !used.is_read_only);
     is_written
         && match (inside(&host.clean, OF_OTHERS), catalog.classify(&host.clean)) {
-            (_, Class::SocketParent(_)) => false,
+            (_, PathClass::SocketParent(_)) => false,
             // What the kubelet makes itself, the catalogue knows.
-            (Some(folder), _) if folder.ends_with("kubelet") => catalog.kind(&host.clean).is_none(),
+            (Some(folder), _) if folder.ends_with("kubelet") => catalog.file_type(&host.clean).is_none(),
             (Some(_), _) => true,
             (None, class) => !class.is_catalogued() && inside(&host.clean, OF_NODE).is_none(),
         }
 }
 
 /// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
-fn is_only_read(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
+fn is_only_read(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
     cx.pod().is_some_and(|pod| pod.is_whole)
-        && host.uses.iter().all(|used| used.mount.is_some() && used.is_read_only)
+        && host.accesses.iter().all(|used| used.mount.is_some() && used.is_read_only)
 }
 
 /// The folder of the list that the path is, or is inside of.

@@ -73,14 +73,15 @@
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
 use super::ineffective_read_only::void;
-use super::words::{container, is_of_node, reached};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, MountParent, Options, Rule};
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::{container, volume_and_path, written_path};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MountParent, Options, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{MountOf, Relation};
 
-const META: Meta = Meta {
-    id: "non-recursive-read-only",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("non-recursive-read-only"),
     summary: "a read-only mount leaves what is mounted below it writable",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -88,34 +89,36 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("non_recursive_read_only.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses().filter(|(_, used)| used.is_read_only && void(used).is_none()) {
-            let Some(of) = used.mount.filter(|_| !host.path.is_empty()) else { continue };
-            if matches!(&*of.mount.recursive_read_only, "IfPossible" | "Enabled") {
-                continue;
-            }
-            out.extend(parent(cx.options, used).map(|parent| finding(host, used, of, parent)));
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses().filter(|(_, used)| used.is_read_only && void(used).is_none())
+    {
+        let Some(of) = used.mount.filter(|_| !host.path.is_empty()) else { continue };
+        if matches!(&*of.mount.recursive_read_only, "IfPossible" | "Enabled") {
+            continue;
         }
+        out.extend(parent(cx.options, used).map(|parent| finding(host, used, of, parent)));
     }
 }
 
-fn parent<'o>(options: &'o Options, used: &HostUse<'_>) -> Option<&'o MountParent> {
-    options.mount_parents.iter().find(|parent| used.path.relation(&parent.named.pattern) == Relation::Equal)
+fn parent<'o>(options: &'o Options, used: &HostPathAccess<'_>) -> Option<&'o MountParent> {
+    options
+        .mount_parents
+        .iter()
+        .find(|parent| used.path.relation(&parent.directory.pattern) == Relation::Equal)
 }
 
-fn finding(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, parent: &MountParent) -> Finding {
+fn finding(
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+    of: MountOf<'_, '_>,
+    parent: &MountParent,
+) -> Finding {
     let message = format!(
         "what is mounted below host path {} stays writable in {}",
-        reached(host, used),
+        written_path(host, used),
         container(of.container)
     );
     let (place, label) = match &*of.mount.recursive_read_only {
@@ -124,12 +127,12 @@ fn finding(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, paren
     };
     let recursive = of.path().key("recursiveReadOnly");
     let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
-    Finding::new(META.id, parent.severity, place, message)
+    Finding::new(RULE.id, parent.severity, place, message)
         .label(label)
-        .related(host.path_field(), is_of_node(host))
-        .why(format!("`readOnly` covers the mount alone, and {}", parent.named.reason))
+        .related(host.path_field(), volume_and_path(host))
+        .why(format!("`readOnly` covers the mount alone, and {}", parent.directory.reason))
         .help("set `recursiveReadOnly: IfPossible` on the mount")
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+        .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
         .volume(host.name)
         .container(&of.container.name)
         .path(&used.path)

@@ -70,12 +70,14 @@
 //!
 //! - [YAML 1.1: Merge key](https://yaml.org/type/merge.html)
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, Rule, TextFacts};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::printable;
 
-const META: Meta = Meta {
-    id: "overriding-merge-key",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("overriding-merge-key"),
     summary: "a merge key overrides a key that stands before it",
+    group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -83,12 +85,18 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("kubectl resolves merge keys before it sends the object"),
     source: include_str!("overriding_merge_key.rs"),
+    check: Check::Text(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
+    for merge in &facts.merge_overrides {
+        let message = format!("`<<` overrides the key `{}` before it", printable(&merge.key));
+        let finding = Finding::at_mark(RULE.id, Severity::Error, merge.dropped, message)
+            .why("kubectl takes the merged value, kustomize and most readers the one that is written out")
+            .help("move `<<` before the keys that it shares")
+            .label("kubectl drops this one")
+            .related_mark(merge.kept, "and takes this one")
+            .path(&merge.key);
+        out.push(finding);
     }
 }

@@ -66,13 +66,14 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
-use super::words::quoted;
-use super::{Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "relative-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("relative-host-path"),
     summary: "a host path is not absolute, or is empty",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -80,29 +81,22 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("relative_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        // A patch that names no path leaves that to what it patches.
-        let is_whole = cx.pod().is_none_or(|pod| pod.is_whole);
-        for host in cx.host_volumes().iter().filter(|host| host.clean.is_relative()) {
-            match host.path {
-                "" if is_whole => out.push(empty(host)),
-                "" => {}
-                _ => out.push(relative(host)),
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // A patch that names no path leaves that to what it patches.
+    let is_whole = cx.pod().is_none_or(|pod| pod.is_whole);
+    for host in cx.host_path_volumes().iter().filter(|host| host.clean.is_relative()) {
+        match host.path {
+            "" if is_whole => out.push(empty(host)),
+            "" => {}
+            _ => out.push(relative(host)),
         }
     }
 }
 
-fn empty(host: &HostVolume<'_>) -> Finding {
+fn empty(host: &HostPathVolume<'_>) -> Finding {
     let source = if host.has_type { "hostPath" } else { "local" };
     finding(host, format!("`{source}` has no path"))
         .label("`path` is missing or empty")
@@ -110,7 +104,7 @@ fn empty(host: &HostVolume<'_>) -> Finding {
         .help("set `path` to the whole path on the node")
 }
 
-fn relative(host: &HostVolume<'_>) -> Finding {
+fn relative(host: &HostPathVolume<'_>) -> Finding {
     if host.clean.is_windows() {
         return driveless(host);
     }
@@ -123,7 +117,7 @@ fn relative(host: &HostVolume<'_>) -> Finding {
 }
 
 /// What Windows alone takes for a path: to Linux it is one name.
-fn driveless(host: &HostVolume<'_>) -> Finding {
+fn driveless(host: &HostPathVolume<'_>) -> Finding {
     let such_as = match host.clean.has_backstep() {
         true => String::new(),
         false => format!(", such as {}", quoted(&format!("C:{}", host.path))),
@@ -134,7 +128,7 @@ fn driveless(host: &HostVolume<'_>) -> Finding {
         .help(format!("write the whole path on the node{such_as}"))
 }
 
-fn help(host: &HostVolume<'_>) -> String {
+fn help(host: &HostPathVolume<'_>) -> String {
     let whole = "write the whole path on the node";
     let path = host.path;
     match path.chars().next() {
@@ -154,6 +148,6 @@ fn is_plain(path: &str) -> bool {
     path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-".contains(character))
 }
 
-fn finding(host: &HostVolume<'_>, message: impl Into<String>) -> Finding {
-    Finding::new(META.id, Severity::Error, host.path_field(), message).volume(host.name).path(&host.clean)
+fn finding(host: &HostPathVolume<'_>, message: impl Into<String>) -> Finding {
+    Finding::new(RULE.id, Severity::Error, host.path_field(), message).volume(host.name).path(&host.clean)
 }

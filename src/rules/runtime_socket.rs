@@ -64,13 +64,15 @@
 //! - [Docker: protect the daemon socket](https://docs.docker.com/engine/security/protect-access/)
 //! - [OWASP: do not expose the Docker daemon socket](https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html)
 
-use super::words::{at_path, host_path, reason};
-use super::{Class, Context, FixClass, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{class_reason, host_path};
+use super::{Check, Context, FixClass, Group, PathClass, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "runtime-socket",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("runtime-socket"),
     summary: "a volume gives the socket of a container runtime",
+    group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -78,26 +80,19 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("runtime_socket.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            if !matches!(used.class, Class::Socket(_)) {
-                continue;
-            }
-            let message = format!("{} is a container runtime's socket", host_path(host, used));
-            let finding = at_path(&META, Severity::Error, host, used, message).why(reason(used.class)).help(
-                "drop the volume: a read-only mount protects no socket; images can be built without a daemon, and \
-                 the kubelet and the API server know the containers, too",
-            );
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        if !matches!(used.class, PathClass::Socket(_)) {
+            continue;
         }
+        let message = format!("{} is a container runtime's socket", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message).why(class_reason(used.class)).help(
+            "drop the volume: a read-only mount protects no socket; images can be built without a daemon, and \
+             the kubelet and the API server know the containers, too",
+        );
+        out.push(finding);
     }
 }

@@ -64,13 +64,15 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
-use super::words::{at_path, host_path, reason};
-use super::{Class, Context, FixClass, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{class_reason, host_path};
+use super::{Check, Context, FixClass, Group, PathClass, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "runtime-socket-parent",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("runtime-socket-parent"),
     summary: "a volume gives a folder that holds the socket of a container runtime",
+    group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -78,26 +80,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("runtime_socket_parent.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            if !matches!(used.class, Class::SocketParent(_)) {
-                continue;
-            }
-            let message = format!("{} holds the sockets of container runtimes", host_path(host, used));
-            let finding = at_path(&META, Severity::Error, host, used, message).why(reason(used.class)).help(
-                "mount only the file or folder below it that is needed: \
-                 a read-only mount protects no socket",
-            );
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        if !matches!(used.class, PathClass::SocketParent(_)) {
+            continue;
         }
+        let message = format!("{} holds the sockets of container runtimes", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
+            .why(class_reason(used.class))
+            .help(
+                "mount only the file or folder below it that is needed: \
+             a read-only mount protects no socket",
+            );
+        out.push(finding);
     }
 }

@@ -66,14 +66,16 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
-use super::words::{at_path, container, empty_dir, host_path, quoted};
-use super::{Context, FixClass, HostUse, Meta, NamedPath, Options, Rule};
-use crate::finding::{Access, Family, Finding, Severity};
+use super::support::findings::{host_path_finding, with_empty_dir_fix};
+use super::support::wording::{container, host_path, quoted};
+use super::{Check, Context, FixClass, Group, HostPathAccess, ListedPath, Options, Rule};
+use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::HostPath;
 
-const META: Meta = Meta {
-    id: "scratch-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("scratch-host-path"),
     summary: "a path of the node serves as scratch space",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Usage),
@@ -81,39 +83,32 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("scratch_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some(of) = used.mount.filter(|_| used.access == Access::Write) else { continue };
-            let at = HostPath::of_container(&of.mount.mount_path);
-            let Some(directory) = scratch(cx.options, used, &at) else { continue };
-            let message = format!(
-                "{} is scratch space of {} at {}",
-                host_path(host, used),
-                container(of.container),
-                quoted(&of.mount.mount_path)
-            );
-            let finding = at_path(&META, Severity::Error, host, used, message).why(format!(
-                "{}: {}; in a path of the node the files outlive the Pod, and meet those of others",
-                quoted(&directory.path),
-                directory.reason
-            ));
-            out.push(empty_dir(host, finding));
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some(of) = used.mount.filter(|_| used.effective == Access::Write) else { continue };
+        let at = HostPath::of_container(&of.mount.mount_path);
+        let Some(directory) = scratch(cx.options, used, &at) else { continue };
+        let message = format!(
+            "{} is scratch space of {} at {}",
+            host_path(host, used),
+            container(of.container),
+            quoted(&of.mount.mount_path)
+        );
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message).why(format!(
+            "{}: {}; in a path of the node the files outlive the Pod, and meet those of others",
+            quoted(&directory.path),
+            directory.reason
+        ));
+        out.push(with_empty_dir_fix(host, finding));
     }
 }
 
 /// The scratch directory that a use is of, in the container or on the node.
-fn scratch<'o>(options: &'o Options, used: &HostUse<'_>, at: &HostPath) -> Option<&'o NamedPath> {
-    if !used.may_be_folder() || used.class.is_catalogued() || at.is_socket() {
+fn scratch<'o>(options: &'o Options, used: &HostPathAccess<'_>, at: &HostPath) -> Option<&'o ListedPath> {
+    if !used.can_be_directory() || used.class.is_catalogued() || at.is_socket() {
         return None;
     }
     let inside = options.scratch_directories.around(at);

@@ -77,14 +77,19 @@
 
 use std::borrow::Cow;
 
-use super::words::{at_path, host_path, quoted, reason, who};
-use super::{Class, Context, Entry, EntryClass, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
-use crate::finding::{Access, Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{accessor, class_reason, host_path, quoted};
+use super::{
+    Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
+    PathClass, Rule,
+};
+use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::Relation;
 
-const META: Meta = Meta {
-    id: "sensitive-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("sensitive-host-path"),
     summary: "a volume gives files of the node's own",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
@@ -92,42 +97,35 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("sensitive_host_path.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some((entry, _)) = used.class.entry() else { continue };
+        let Some((severity, what)) = judge(cx, entry, host, used) else { continue };
+        let message = format!("sensitive {} {what} {}", host_path(host, used), accessor(host, used));
+        let finding = host_path_finding(RULE.id, severity, host, used, message).why(class_reason(used.class));
+        out.push(finding.help(remedy(cx, entry, host, used)));
+    }
+}
 
 /// Folders where a provisioner makes PersistentVolumes.
 const OF_PROVISIONERS: &[&str] =
     &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some((entry, _)) = used.class.entry() else { continue };
-            let Some((severity, what)) = judge(cx, entry, host, used) else { continue };
-            let message = format!("sensitive {} {what} {}", host_path(host, used), who(host, used));
-            let finding = at_path(&META, severity, host, used, message).why(reason(used.class));
-            out.push(finding.help(remedy(cx, entry, host, used)));
-        }
-    }
-}
-
 /// How bad it is to reach what is there, and in which words.
 fn judge(
     cx: &Context<'_>,
     entry: &Entry,
-    host: &HostVolume<'_>,
-    used: &HostUse<'_>,
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
 ) -> Option<(Severity, &'static str)> {
     let writes = (Severity::Error, "can be written by");
     match entry.class {
-        EntryClass::Never => Some((Severity::Error, "is reached by")),
-        EntryClass::Read if used.access == Access::Write => Some(writes),
-        EntryClass::Read => Some((Severity::Info, reads(cx, entry, host, used))),
+        EntryClass::Critical => Some((Severity::Error, "is reached by")),
+        EntryClass::Sensitive if used.effective == Access::Write => Some(writes),
+        EntryClass::Sensitive => Some((Severity::Info, reads(cx, entry, host, used))),
         // Writing to a device such as /dev/null harms nobody: only the mount's own flag counts here.
         EntryClass::Harmless if !used.is_read_only => Some(writes),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
@@ -135,17 +133,27 @@ fn judge(
 }
 
 /// What a read-only use can do.
-fn reads(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse<'_>) -> &'static str {
-    match used.kind {
+fn reads(
+    cx: &Context<'_>,
+    entry: &Entry,
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+) -> &'static str {
+    match used.file_type {
         // Who adds a container to the Pod says how that mounts it.
         _ if host.volume.is_some() && used.mount.is_none() => "can be reached by",
-        _ if !cx.options.catalog.holds_devices(entry) => "can be read by",
+        _ if !cx.options.catalog.contains_devices(entry) => "can be read by",
         Some(HostPathType::Directory) => "lets its devices be used by",
         _ => "can be used by",
     }
 }
 
-fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse<'_>) -> Cow<'static, str> {
+fn remedy(
+    cx: &Context<'_>,
+    entry: &Entry,
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+) -> Cow<'static, str> {
     let folder = quoted(&entry.path);
     if host.volume.is_none() {
         let is_inside = used.path.relation(&entry.pattern) == Relation::Descendant;
@@ -155,10 +163,12 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
         }
         return "point the PersistentVolume at a folder that is for volumes alone".into();
     }
-    let device = used.kind.filter(|kind| kind.ignores_read_only());
-    let words = match (entry.class, used.class, used.access, device) {
-        (EntryClass::Never, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
-        (EntryClass::Never, ..) => {
+    let device = used.file_type.filter(|kind| kind.bypasses_read_only());
+    let words = match (entry.class, used.class, used.effective, device) {
+        (EntryClass::Critical, PathClass::Above(_), ..) => {
+            "mount only the file or folder below it that is needed"
+        }
+        (EntryClass::Critical, ..) => {
             "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
         }
         (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount",
@@ -169,7 +179,7 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
                 format!("drop the volume: this is a {kind}, which a read-only mount does not protect");
             return words.into();
         }
-        _ if cx.options.catalog.opens_below(&used.path) => {
+        _ if cx.options.catalog.has_read_only_bypass_below(&used.path) => {
             "mount only what is needed below it: a read-only mount protects no device or socket in it"
         }
         _ => {

@@ -75,14 +75,15 @@
 
 use std::collections::HashMap;
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, Finding, Fix, Safety, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, Pod};
 
-const META: Meta = Meta {
-    id: "shadowed-volume",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("shadowed-volume"),
     summary: "a claim template replaces a volume, or a claim template, of the same name",
+    group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -90,36 +91,29 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("shadowed_volume.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    for volume in pod.shadowed.iter().filter(|volume| !volume.name.is_empty()) {
+        let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
+        out.extend(finding(
+            pod,
+            &volume.name,
+            &volume.path,
+            message,
+            "remove the volume, or rename one of the two",
+        ));
     }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        for volume in pod.shadowed.iter().filter(|volume| !volume.name.is_empty()) {
-            let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
-            out.extend(finding(
-                pod,
-                &volume.name,
-                &volume.path,
-                message,
-                "remove the volume, or rename one of the two",
-            ));
-        }
-        let mut last = HashMap::new();
-        for template in pod.claim_templates.iter().filter(|template| !template.metadata.name.is_empty()) {
-            let name = &*template.metadata.name;
-            let Some(replaced) = last.insert(name, template) else { continue };
-            let message = format!("a later claim template {} replaces this one", quoted(name));
-            let help =
-                "remove it, or rename one of the two; a StatefulSet that exists must be made anew for that";
-            out.extend(finding(pod, name, &replaced.path, message, help));
-        }
+    let mut last = HashMap::new();
+    for template in pod.claim_templates.iter().filter(|template| !template.metadata.name.is_empty()) {
+        let name = &*template.metadata.name;
+        let Some(replaced) = last.insert(name, template) else { continue };
+        let message = format!("a later claim template {} replaces this one", quoted(name));
+        let help =
+            "remove it, or rename one of the two; a StatefulSet that exists must be made anew for that";
+        out.extend(finding(pod, name, &replaced.path, message, help));
     }
 }
 
@@ -132,12 +126,12 @@ fn finding(
 ) -> Option<Finding> {
     let counts = pod.claim_template(name)?.path.key("metadata").key("name");
     Some(
-        Finding::new(META.id, Severity::Warning, path.clone(), message)
+        Finding::new(RULE.id, Severity::Warning, path.clone(), message)
             .label("reaches no Pod")
             .related(counts, "this one counts")
             .why("the Pods get the claim, whatever stands here")
             .help(help)
-            .fix(Fix { safety: Safety::Safe, edits: vec![Edit::Remove(path.clone())] })
+            .fix(Fix::safe_edits("remove the volume", vec![Edit::Remove(path.clone())]))
             .volume(name),
     )
 }

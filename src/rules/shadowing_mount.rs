@@ -63,14 +63,15 @@
 use std::cell::LazyCell;
 use std::collections::HashSet;
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldPath, HostPath, container_path};
 
-const META: Meta = Meta {
-    id: "shadowing-mount",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("shadowing-mount"),
     summary: "a mount hides a folder that the container needs",
+    group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -78,7 +79,33 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("shadowing_mount.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let same = LazyCell::new(|| same_of_node(cx));
+    for of in pod.mounts().filter(|of| !of.mount.mount_path.is_empty()) {
+        let (name, written) = (&of.mount.name, &of.mount.mount_path);
+        let path = container_path(written);
+        let Some((_, content)) = NEEDED.iter().find(|(needed, _)| *needed == path) else { continue };
+        // What isn't known may be the node's same path.
+        let is_known = pod.volume(name).is_some() || pod.claim_template(name).is_some();
+        if !is_known || same.contains(&of.path()) {
+            continue;
+        }
+        let volume = quoted(name);
+        let message = format!("volume {volume} hides {} of {}", quoted(written), container(of.container));
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, of.path().key("mountPath"), message)
+                .why(format!("there the container has {content}, which it can't see any more"))
+                .help("mount it in a folder of its own inside, or at a path that the image doesn't use")
+                .volume(name)
+                .container(&of.container.name)
+                .path(path),
+        );
+    }
+}
 
 /// What a container can't do without, and what is there.
 const NEEDED: &[(&str, &str)] = &[
@@ -92,42 +119,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr", "the programs and libraries of its image"),
 ];
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        let same = LazyCell::new(|| same_of_node(cx));
-        for of in pod.mounts().filter(|of| !of.mount.mount_path.is_empty()) {
-            let (name, written) = (&of.mount.name, &of.mount.mount_path);
-            let path = container_path(written);
-            let Some((_, content)) = NEEDED.iter().find(|(needed, _)| *needed == path) else { continue };
-            // What isn't known may be the node's same path.
-            let is_known = pod.volume(name).is_some() || pod.claim_template(name).is_some();
-            if !is_known || same.contains(&of.path()) {
-                continue;
-            }
-            let volume = quoted(name);
-            let message = format!("volume {volume} hides {} of {}", quoted(written), container(of.container));
-            out.push(
-                Finding::new(META.id, Severity::Warning, of.path().key("mountPath"), message)
-                    .why(format!("there the container has {content}, which it can't see any more"))
-                    .help("mount it in a folder of its own inside, or at a path that the image doesn't use")
-                    .volume(name)
-                    .container(&of.container.name)
-                    .path(path),
-            );
-        }
-    }
-}
-
 /// The mounts that are at the same path in the container as on the node.
 fn same_of_node(cx: &Context<'_>) -> HashSet<FieldPath> {
-    let mounts = cx.host_uses().filter_map(|(_, used)| Some((used.mount?, &used.path)));
+    let mounts = cx.host_path_accesses().filter_map(|(_, used)| Some((used.mount?, &used.path)));
     mounts
         .filter(|(of, path)| HostPath::new(&of.mount.mount_path) == **path)
         .map(|(of, _)| of.path())

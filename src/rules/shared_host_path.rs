@@ -77,15 +77,17 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
-use super::empty_dirs::is_of_stateful_set;
-use super::words::{at_path, container, empty_dir, host_path};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
-use crate::finding::{Access, Family, Finding, Severity};
+use super::support::empty_dir::is_stateful_set;
+use super::support::findings::{host_path_finding, with_empty_dir_fix};
+use super::support::wording::{container, host_path};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, Rule};
+use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{Container, HostPath, Relation};
 
-const META: Meta = Meta {
-    id: "shared-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("shared-host-path"),
     summary: "containers of a Pod exchange files through a path of the node",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: Some(Family::Usage),
@@ -93,38 +95,31 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("shared_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    if cx.is_possibly_daemon_set() {
+        return;
     }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        if cx.may_be_daemon_set() {
-            return;
-        }
-        for host in cx.host_volumes() {
-            let Some((used, writer, other)) = exchange(host) else { continue };
-            let (writer, other) = (container(writer), container(other));
-            let message = format!("{} is where {writer} and {other} exchange files", host_path(host, used));
-            let finding = at_path(&META, Severity::Warning, host, used, message)
-                .why("every other Pod on the node that mounts this path reads and writes the same files");
-            out.push(if is_to_last(cx, host) {
-                finding.help("use a claim, which keeps the data; an `emptyDir` is for what may be lost")
-            } else {
-                empty_dir(host, finding)
-            });
-        }
+    for host in cx.host_path_volumes() {
+        let Some((used, writer, other)) = exchange(host) else { continue };
+        let (writer, other) = (container(writer), container(other));
+        let message = format!("{} is where {writer} and {other} exchange files", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Warning, host, used, message)
+            .why("every other Pod on the node that mounts this path reads and writes the same files");
+        out.push(if is_to_last(cx, host) {
+            finding.help("use a claim, which keeps the data; an `emptyDir` is for what may be lost")
+        } else {
+            with_empty_dir_fix(host, finding)
+        });
     }
 }
 
 /// Whether what is in the volume is to be there again after the Pod.
-fn is_to_last(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
-    let mut mounts = host.uses.iter().filter_map(|used| used.mount);
-    is_of_stateful_set(cx)
+fn is_to_last(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
+    let mut mounts = host.accesses.iter().filter_map(|used| used.mount);
+    is_stateful_set(cx)
         || mounts.any(|of| {
             let at = HostPath::of_container(&of.mount.mount_path);
             cx.options.data_directories.around(&at).is_some()
@@ -132,21 +127,24 @@ fn is_to_last(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
 }
 
 /// A writable use, its container, and another container that reaches the same or a part of it.
-fn exchange<'h>(host: &'h HostVolume<'_>) -> Option<(&'h HostUse<'h>, &'h Container<'h>, &'h Container<'h>)> {
-    let mut uses: Vec<_> = host.uses.iter().filter_map(|used| Some((used, used.mount?.container))).collect();
-    uses.retain(|(used, _)| used.may_be_folder() && !used.class.is_catalogued());
+fn exchange<'h>(
+    host: &'h HostPathVolume<'_>,
+) -> Option<(&'h HostPathAccess<'h>, &'h Container<'h>, &'h Container<'h>)> {
+    let mut uses: Vec<_> =
+        host.accesses.iter().filter_map(|used| Some((used, used.mount?.container))).collect();
+    uses.retain(|(used, _)| used.can_be_directory() && !used.class.is_catalogued());
     // What is around a path comes right before it.
     uses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    let mut around: Vec<(&HostUse<'_>, &Container<'_>)> = Vec::new();
+    let mut around: Vec<(&HostPathAccess<'_>, &Container<'_>)> = Vec::new();
     for (used, own) in uses {
         around.retain(|(outer, _)| {
             matches!(used.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
         });
         for &(outer, other) in around.iter().filter(|(_, other)| !std::ptr::eq(*other, own)) {
-            if outer.access == Access::Write {
+            if outer.effective == Access::Write {
                 return Some((outer, other, own));
             }
-            if used.access == Access::Write {
+            if used.effective == Access::Write {
                 return Some((used, own, other));
             }
         }

@@ -49,12 +49,14 @@
 //!
 //! Never.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{BaselineFacts, Check, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::FieldPath;
 
-const META: Meta = Meta {
-    id: "stale-baseline",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("stale-baseline"),
     summary: "an entry of the baseline matches nothing any more",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -62,12 +64,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the webhook knows no baseline"),
     source: include_str!("stale_baseline.rs"),
+    check: Check::Baseline(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
+fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
+    let message = match baseline.stale {
+        0 => return,
+        1 => "an entry of the baseline matches nothing any more".to_owned(),
+        count => format!("{count} entries of the baseline match nothing any more"),
+    };
+    let more = match baseline.stale - baseline.examples.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
+        .why(format!("they would hide what comes back: {}{more}", baseline.examples.join("; ")))
+        .help("`volcheck baseline --prune` takes out what is gone");
+    out.push(finding);
 }

@@ -62,13 +62,14 @@
 //!
 //! - [Kubernetes: ConfigMaps](https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically)
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "stale-sub-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("stale-sub-path"),
     summary: "a sub path of a volume that Kubernetes updates: the container never sees the updates",
+    group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -76,45 +77,38 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("stale_sub_path.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    for of in pod.mounts() {
+        let Some((key, sub_path)) = of.mount.written_sub_path() else { continue };
+        let Some(volume) = pod.volume(&of.mount.name) else { continue };
+        let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
+        else {
+            continue;
+        };
+        let path = quoted(sub_path);
+        let name = container(of.container);
+        let message =
+            format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
+        let why = if volume.is_token() {
+            "a sub path stays bound to the first file, and the token in it expires"
+        } else {
+            "a sub path stays bound to the file that was there when the container started"
+        };
+        out.push(
+            Finding::new(RULE.id, Severity::Info, of.path().key(key), message)
+                .related(volume.path.clone(), "this volume is updated")
+                .why(why)
+                .help(HELP)
+                .volume(&volume.name)
+                .container(&of.container.name)
+                .path(sub_path),
+        );
+    }
+}
 
 const HELP: &str = "mount the whole volume at a folder of its own and point the program at it (not over a folder \
                     that holds other files), or restart the Pods after each change";
-
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        for of in pod.mounts() {
-            let Some((key, sub_path)) = of.mount.written_sub_path() else { continue };
-            let Some(volume) = pod.volume(&of.mount.name) else { continue };
-            let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
-            else {
-                continue;
-            };
-            let path = quoted(sub_path);
-            let name = container(of.container);
-            let message =
-                format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
-            let why = if volume.is_token() {
-                "a sub path stays bound to the first file, and the token in it expires"
-            } else {
-                "a sub path stays bound to the file that was there when the container started"
-            };
-            out.push(
-                Finding::new(META.id, Severity::Info, of.path().key(key), message)
-                    .related(volume.path.clone(), "this volume is updated")
-                    .why(why)
-                    .help(HELP)
-                    .volume(&volume.name)
-                    .container(&of.container.name)
-                    .path(sub_path),
-            );
-        }
-    }
-}

@@ -66,14 +66,15 @@ use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::ptr;
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, VolumeMount, expand};
 
-const META: Meta = Meta {
-    id: "sub-path-backstep",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("sub-path-backstep"),
     summary: "a sub path that is absolute, or leaves its volume by `..`",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -81,43 +82,36 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("sub_path_backstep.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for of in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-            let values = LazyCell::new(|| of.values());
-            for (index, mount) in of.volume_mounts.iter().enumerate() {
-                let Some((key, written)) = mount.written_sub_path() else { continue };
-                let expanded = match key {
-                    "subPathExpr" => expand(written, |name| values.get(name).map(String::as_str)),
-                    _ => None,
-                };
-                let (reached, problem, why) = match (problem(written), expanded) {
-                    (Some(problem), _) => (String::new(), problem, problem.why()),
-                    (None, Some(expanded)) => match problem(&expanded) {
-                        Some(problem) => (format!(" is {}, which", quoted(&expanded)), problem, OF_VALUE),
-                        None => continue,
-                    },
-                    (None, None) => continue,
-                };
-                let message =
-                    format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
-                out.push(
-                    Finding::new(META.id, Severity::Error, of.mount_path(index).key(key), message)
-                        .why(why)
-                        .help(problem.help)
-                        .volume(&mount.name)
-                        .container(&of.name)
-                        .path(written),
-                );
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for of in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
+        let values = LazyCell::new(|| of.values());
+        for (index, mount) in of.volume_mounts.iter().enumerate() {
+            let Some((key, written)) = mount.written_sub_path() else { continue };
+            let expanded = match key {
+                "subPathExpr" => expand(written, |name| values.get(name).map(String::as_str)),
+                _ => None,
+            };
+            let (reached, problem, why) = match (problem(written), expanded) {
+                (Some(problem), _) => (String::new(), problem, problem.why()),
+                (None, Some(expanded)) => match problem(&expanded) {
+                    Some(problem) => (format!(" is {}, which", quoted(&expanded)), problem, OF_VALUE),
+                    None => continue,
+                },
+                (None, None) => continue,
+            };
+            let message =
+                format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
+            out.push(
+                Finding::new(RULE.id, Severity::Error, of.mount_path(index).key(key), message)
+                    .why(why)
+                    .help(problem.help)
+                    .volume(&mount.name)
+                    .container(&of.name)
+                    .path(written),
+            );
         }
     }
 }

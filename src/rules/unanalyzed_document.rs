@@ -46,12 +46,14 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, OtherTemplates, Rule, Unchecked};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{FieldPath, printable};
 
-const META: Meta = Meta {
-    id: "unanalyzed-document",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unanalyzed-document"),
     summary: "a file or a document that can't be read, decoded or parsed, and so isn't judged",
+    group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -59,12 +61,55 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("what isn't an object never reaches a webhook"),
     source: include_str!("unanalyzed_document.rs"),
+    check: Check::Unchecked(check),
 };
 
-pub(crate) struct Check;
+fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
+    let whole = |message: String| {
+        let path = FieldPath::root();
+        Finding::new(RULE.id, Severity::Error, path, message)
+    };
+    out.push(match *unchecked {
+        Unchecked::Unreadable { error } => whole(format!("can't be read: {error}")),
+        Unchecked::NotText { message, help } => whole(message.to_owned()).help(help),
+        Unchecked::InternalError => {
+            whole("can't be read: volcheck made a mistake here; report it".to_owned())
+        }
+        Unchecked::InvalidSeparator(mark) => {
+            let message = "kubectl refuses this document separator: after `---` only a comment may stand";
+            Finding::at_mark(RULE.id, Severity::Error, mark, message)
+                .help("put what follows `---` on a line of its own")
+        }
+        Unchecked::RawTemplate { action, others } => {
+            Finding::at_mark(RULE.id, Severity::Error, action, raw_template(others))
+                .help("render it (`--helm CHART`), or leave it out (`--exclude 'CHART/templates/**'`)")
+        }
+        Unchecked::InvalidYaml { error, location, is_tab } => {
+            let message = format!("not YAML that kubectl reads: {error}");
+            let finding = Finding::at_mark(RULE.id, Severity::Error, location, message)
+                .why("this document isn't judged, and kubectl applies nothing of the file from here on");
+            match is_tab {
+                true => finding.help("indent with spaces: YAML takes no tab there"),
+                false => finding,
+            }
+        }
+        Unchecked::InvalidField { error, kind } if error.is_bound => {
+            let of_kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
+            let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.message);
+            Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
+                .why("the object isn't judged")
+                .help("make it smaller: fewer items, fewer mounts of host paths, shorter paths")
+        }
+        Unchecked::InvalidField { .. } => return,
+    });
+}
 
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn raw_template(others: Option<OtherTemplates<'_>>) -> String {
+    let message = "a raw template, which is no YAML before it is rendered";
+    match others {
+        None => message.to_owned(),
+        Some(OtherTemplates { chart, count }) => {
+            format!("{message}, as are {count} more in the chart `{}`", chart.display())
+        }
     }
 }

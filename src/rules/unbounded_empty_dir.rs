@@ -71,15 +71,16 @@
 //!
 //! - [Kubernetes: local ephemeral storage](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage)
 
-use super::empty_dirs::{DEFAULT_SIZE, Medium, unbounded};
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::empty_dir::{DEFAULT_SIZE, Medium, unbounded};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
 
-const META: Meta = Meta {
-    id: "unbounded-empty-dir",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unbounded-empty-dir"),
     summary: "nothing bounds what an emptyDir takes of the node's disk",
+    group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -87,23 +88,16 @@ const META: Meta = Meta {
     options: &[DEFAULT_SIZE],
     lint_only: None,
     source: include_str!("unbounded_empty_dir.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
-            let message =
-                format!("nothing bounds emptyDir {} on the node's disk", quoted(&empty_dir.volume.name));
-            empty_dir
-                .unbounded_finding(META.id, Severity::Info, message, cx)
-                .why("a full disk makes the kubelet evict Pods of the whole node, not only this one")
-                .help("set `sizeLimit`, or a limit for `ephemeral-storage` on a container of the Pod")
-        }));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
+        let message =
+            format!("nothing bounds emptyDir {} on the node's disk", quoted(&empty_dir.volume.name));
+        empty_dir
+            .unbounded_finding(RULE.id, Severity::Info, message, cx)
+            .why("a full disk makes the kubelet evict Pods of the whole node, not only this one")
+            .help("set `sizeLimit`, or a limit for `ephemeral-storage` on a container of the Pod")
+    }));
 }

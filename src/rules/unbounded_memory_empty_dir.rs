@@ -72,15 +72,16 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
-use super::empty_dirs::{DEFAULT_SIZE, Medium, unbounded};
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::empty_dir::{DEFAULT_SIZE, Medium, unbounded};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
 
-const META: Meta = Meta {
-    id: "unbounded-memory-empty-dir",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unbounded-memory-empty-dir"),
     summary: "nothing bounds what an emptyDir takes of the node's memory",
+    group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -88,23 +89,16 @@ const META: Meta = Meta {
     options: &[DEFAULT_SIZE],
     lint_only: None,
     source: include_str!("unbounded_memory_empty_dir.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        out.extend(unbounded(cx, Medium::Memory, Pod::memory_limit).map(|empty_dir| {
-            let name = quoted(&empty_dir.volume.name);
-            let message = format!("nothing bounds emptyDir {name} in the node's memory");
-            empty_dir
-                .unbounded_finding(META.id, Severity::Warning, message, cx)
-                .why("it can grow to all the memory that the node has for Pods, and others are killed or evicted")
-                .help("set `sizeLimit`, or a memory limit on every container of the Pod")
-        }));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    out.extend(unbounded(cx, Medium::Memory, Pod::memory_limit).map(|empty_dir| {
+        let name = quoted(&empty_dir.volume.name);
+        let message = format!("nothing bounds emptyDir {name} in the node's memory");
+        empty_dir
+            .unbounded_finding(RULE.id, Severity::Warning, message, cx)
+            .why("it can grow to all the memory that the node has for Pods, and others are killed or evicted")
+            .help("set `sizeLimit`, or a memory limit on every container of the Pod")
+    }));
 }

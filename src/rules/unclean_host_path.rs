@@ -69,15 +69,16 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
-use super::types::AskedType;
-use super::words::quoted;
-use super::{Context, FixClass, HostPathType, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::host_path_type::RequestedType;
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::HostPath;
 
-const META: Meta = Meta {
-    id: "unclean-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unclean-host-path"),
     summary: "a host path has slashes or dots in it that say nothing",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -85,26 +86,19 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unclean_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for host in cx.host_volumes().iter().filter(|host| !host.clean.is_relative()) {
-            let tidy = HostPath::tidied(host.path);
-            if tidy != host.path {
-                out.push(finding(host, &tidy));
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for host in cx.host_path_volumes().iter().filter(|host| !host.clean.is_relative()) {
+        let tidy = HostPath::tidied(host.path);
+        if tidy != host.path {
+            out.push(finding(host, &tidy));
         }
     }
 }
 
-fn finding(host: &HostVolume<'_>, tidy: &str) -> Finding {
+fn finding(host: &HostPathVolume<'_>, tidy: &str) -> Finding {
     let path = quoted(host.path);
     let is_slash_at_end = tidy != "/" && host.path.strip_suffix(['/', '\\']) == Some(tidy);
     let (severity, message) = match is_slash_at_end {
@@ -112,21 +106,22 @@ fn finding(host: &HostVolume<'_>, tidy: &str) -> Finding {
         false => (Severity::Warning, format!("host path {path} is not in its clean form")),
     };
     let set = Edit::Set(host.path_field(), EditValue::Str(tidy.to_owned()));
-    Finding::new(META.id, severity, host.path_field(), message)
+    Finding::new(RULE.id, severity, host.path_field(), message)
         .label(format!("means {}", quoted(tidy)))
         .why(format!(
             "tools that compare paths as text, such as allow lists and `grep`, don't see that this is {}",
             quoted(tidy)
         ))
         .help(format!("write {}", quoted(tidy)))
-        .fix(Fix { safety: safety(host), edits: vec![set] })
+        .fix(Fix { title: "rewrite the path".into(), safety: safety(host), edits: vec![set] })
         .volume(host.name)
         .path(&host.clean)
 }
 
 /// A slash at the end is lost, and with it that the path must be a directory, where the type doesn't say so.
-fn safety(host: &HostVolume<'_>) -> Safety {
-    let is_directory = AskedType::of(host).is_some_and(|asked| asked.kind == HostPathType::Directory);
+fn safety(host: &HostPathVolume<'_>) -> Safety {
+    let is_directory =
+        RequestedType::of_volume(host).is_some_and(|asked| asked.file_type == HostPathType::Directory);
     let loses_slash = HostPath::names_folder(host.path) && !host.clean.is_root();
     if loses_slash && !is_directory { Safety::Unsafe } else { Safety::Safe }
 }

@@ -66,14 +66,15 @@ use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::HashSet;
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{HostPath, MountOf, container_path};
 
-const META: Meta = Meta {
-    id: "unclean-mount-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unclean-mount-path"),
     summary: "a mount path that isn't written as the container sees it",
+    group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -81,22 +82,15 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unclean_mount_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-            let taken = LazyCell::new(|| container.volume_uses().map(|used| used.at).collect::<HashSet<_>>());
-            for (index, mount) in container.volume_mounts.iter().enumerate() {
-                let is_taken = |path: &str| taken.contains(path);
-                out.extend(finding(MountOf { container, mount, index }, is_taken));
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
+        let taken = LazyCell::new(|| container.volume_uses().map(|used| used.at).collect::<HashSet<_>>());
+        for (index, mount) in container.volume_mounts.iter().enumerate() {
+            let is_taken = |path: &str| taken.contains(path);
+            out.extend(finding(MountOf { container, mount, index }, is_taken));
         }
     }
 }
@@ -109,7 +103,7 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
     let path = HostPath::of_container(written);
     let (problem, why) = problem(written, &path)?;
     let message = format!("mount path {} of {} {problem}", quoted(written), container(of.container));
-    let finding = Finding::new(META.id, Severity::Info, of.path().key("mountPath"), message)
+    let finding = Finding::new(RULE.id, Severity::Info, of.path().key("mountPath"), message)
         .label(label(&path))
         .why(why)
         .volume(&of.mount.name)
@@ -130,7 +124,7 @@ fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Findi
     let safety = if path.has_backstep() { Safety::Unsafe } else { Safety::Safe };
     let help = format!("write {}", quoted(&clean));
     let edits = vec![Edit::Set(of.path().key("mountPath"), EditValue::Str(clean))];
-    Some(finding.help(help).fix(Fix { safety, edits }))
+    Some(finding.help(help).fix(Fix { title: "rewrite the path".into(), safety, edits }))
 }
 
 fn label(path: &HostPath) -> String {

@@ -70,14 +70,15 @@
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{EnvVar, MountOf, Piece, pieces};
 
-const META: Meta = Meta {
-    id: "undefined-sub-path-variable",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("undefined-sub-path-variable"),
     summary: "a sub path uses a variable that its container doesn't define",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -85,28 +86,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("undefined_sub_path_variable.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        for container in &pod.containers {
-            // Of several with one name the last counts.
-            let defined =
-                LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
-            for (index, mount) in container.volume_mounts.iter().enumerate() {
-                let of = MountOf { container, mount, index };
-                let mut seen = HashSet::new();
-                for piece in pieces(&mount.sub_path_expr) {
-                    if let Piece::Variable(name) = piece {
-                        out.extend(seen.insert(name).then(|| finding(of, name, &defined)).flatten());
-                    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    for container in &pod.containers {
+        // Of several with one name the last counts.
+        let defined =
+            LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
+        for (index, mount) in container.volume_mounts.iter().enumerate() {
+            let of = MountOf { container, mount, index };
+            let mut seen = HashSet::new();
+            for piece in pieces(&mount.sub_path_expr) {
+                if let Piece::Variable(name) = piece {
+                    out.extend(seen.insert(name).then(|| finding(of, name, &defined)).flatten());
                 }
             }
         }
@@ -129,7 +123,7 @@ fn finding(of: MountOf<'_, '_>, name: &str, defined: &HashMap<&str, &EnvVar<'_>>
     };
     let message = format!("sub path uses variable {variable}, which {} {problem}", container(of.container));
     Some(
-        Finding::new(META.id, severity, of.path().key("subPathExpr"), message)
+        Finding::new(RULE.id, severity, of.path().key("subPathExpr"), message)
             .why("without a value for it, the kubelet doesn't start the container")
             .help(match problem {
                 EMPTY => format!("give {variable} a value"),

@@ -60,14 +60,15 @@
 
 use std::collections::HashSet;
 
-use super::words::{container, quoted};
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, Origin, Pod, UseKind, VolumeUse};
 
-const META: Meta = Meta {
-    id: "undefined-volume",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("undefined-volume"),
     summary: "a container uses a volume that its pod doesn't have",
+    group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -75,41 +76,34 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses such an object before any webhook sees it"),
     source: include_str!("undefined_volume.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let names: HashSet<_> = names(pod).collect();
+    let uses = pod.containers.iter().flat_map(Container::volume_uses);
+    for used in uses.filter(|used| !names.contains(used.volume)) {
+        let why = match used.kind {
+            UseKind::Variable => "there is nothing that the variable could be read from",
+            UseKind::Mount | UseKind::Device => "the API server refuses the object",
+        };
+        out.push(
+            Finding::new(RULE.id, Severity::Error, used.volume_field(), message(used))
+                .why(why)
+                .help(help(pod, used, cx.object.origin))
+                .volume(used.volume)
+                .container(&used.container.name)
+                .path(used.at),
+        );
+    }
+}
 
 /// With so many of a pod's names a slip is compared, in the order of the text.
 const COMPARED: usize = 100;
 
 /// A name that is longer is none of a volume (a label of DNS, `ValidateDNS1123Label` of `k8s.io/apimachinery`).
 const LONGEST_NAME: usize = 63;
-
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        let names: HashSet<_> = names(pod).collect();
-        let uses = pod.containers.iter().flat_map(Container::volume_uses);
-        for used in uses.filter(|used| !names.contains(used.volume)) {
-            let why = match used.kind {
-                UseKind::Variable => "there is nothing that the variable could be read from",
-                UseKind::Mount | UseKind::Device => "the API server refuses the object",
-            };
-            out.push(
-                Finding::new(META.id, Severity::Error, used.volume_field(), message(used))
-                    .why(why)
-                    .help(help(pod, used, cx.object.origin))
-                    .volume(used.volume)
-                    .container(&used.container.name)
-                    .path(used.at),
-            );
-        }
-    }
-}
 
 fn names<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = &'p str> {
     let templates = pod.claim_templates.iter().map(|template| &*template.metadata.name);

@@ -66,14 +66,15 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: huge pages](https://kubernetes.io/docs/tasks/manage-hugepages/scheduling-hugepages/)
 
-use super::empty_dirs::{Medium, empty_dirs};
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::empty_dir::{Medium, empty_dirs};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "unknown-empty-dir-medium",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unknown-empty-dir-medium"),
     summary: "an emptyDir has a medium that the kubelet refuses",
+    group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -81,33 +82,26 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unknown_empty_dir_medium.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
-            let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
-            let place = empty_dir.path().key("medium");
-            let message = format!("emptyDir {} has the unknown medium {}", quoted(name), quoted(medium));
-            let finding = Finding::new(META.id, Severity::Error, place.clone(), message)
-                .label("no medium that the kubelet knows")
-                .why("the kubelet can't mount it, so a Pod that does never starts")
-                .volume(name);
-            out.push(match in_other_case(medium) {
-                Some(known) => finding
-                    .help(format!("write {}", quoted(&known)))
-                    .fix(Fix { safety: Safety::Safe, edits: vec![Edit::Set(place, EditValue::Str(known))] }),
-                None => finding.help(
-                    "write `Memory` for a tmpfs, `HugePages` or `HugePages-2Mi` for huge pages, or nothing for the disk",
-                ),
-            });
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
+        let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
+        let place = empty_dir.path().key("medium");
+        let message = format!("emptyDir {} has the unknown medium {}", quoted(name), quoted(medium));
+        let finding = Finding::new(RULE.id, Severity::Error, place.clone(), message)
+            .label("no medium that the kubelet knows")
+            .why("the kubelet can't mount it, so a Pod that does never starts")
+            .volume(name);
+        out.push(match in_other_case(medium) {
+            Some(known) => finding
+                .help(format!("write {}", quoted(&known)))
+                .fix(Fix::safe_edits(format!("set `medium: {known}`"), vec![Edit::Set(place, EditValue::Str(known))])),
+            None => finding.help(
+                "write `Memory` for a tmpfs, `HugePages` or `HugePages-2Mi` for huge pages, or nothing for the disk",
+            ),
+        });
     }
 }
 
@@ -118,7 +112,7 @@ fn in_other_case(text: &str) -> Option<String> {
         const SIZED: &str = "HugePages-";
         let (start, size) = text.split_at_checked(SIZED.len())?;
         let known = format!("{SIZED}{size}");
-        (start.eq_ignore_ascii_case(SIZED) && Medium::of(&known) == Medium::HugePages).then_some(known)
+        (start.eq_ignore_ascii_case(SIZED) && Medium::parse(&known) == Medium::HugePages).then_some(known)
     })
 }
 

@@ -67,14 +67,15 @@
 //!
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
-use super::types::AskedType;
-use super::words::quoted;
-use super::{Context, FixClass, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::host_path_type::RequestedType;
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "unknown-host-path-type",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unknown-host-path-type"),
     summary: "a host path has a type that doesn't exist",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -82,37 +83,31 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses the object before it calls a webhook"),
     source: include_str!("unknown_host_path_type.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for host in cx.host_volumes() {
-            let Some(written) = host.kind.filter(|kind| !kind.is_empty()) else { continue };
-            if AskedType::of(host).is_none() {
-                out.push(finding(host, written));
-            }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for host in cx.host_path_volumes() {
+        let Some(written) = host.declared_type.filter(|name| !name.is_empty()) else { continue };
+        if RequestedType::of_volume(host).is_none() {
+            out.push(finding(host, written));
         }
     }
 }
 
-fn finding(host: &HostVolume<'_>, written: &str) -> Finding {
+fn finding(host: &HostPathVolume<'_>, written: &str) -> Finding {
     let message = format!("host path {} has the unknown type {}", quoted(host.path), quoted(written));
-    let finding = Finding::new(META.id, Severity::Error, host.type_field(), message)
+    let finding = Finding::new(RULE.id, Severity::Error, host.type_field(), message)
         .label("none of the seven types")
         .why("the API server refuses the object")
         .volume(host.name)
         .path(&host.clean);
-    let meant = AskedType::ALL.into_iter().find(|asked| asked.word().eq_ignore_ascii_case(written.trim()));
-    let Some(meant) = meant.map(AskedType::word) else {
-        let known = AskedType::ALL.map(|asked| format!("`{}`", asked.word())).join(", ");
+    let meant =
+        RequestedType::ALL.into_iter().find(|asked| asked.name().eq_ignore_ascii_case(written.trim()));
+    let Some(meant) = meant.map(RequestedType::name) else {
+        let known = RequestedType::ALL.map(|asked| format!("`{}`", asked.name())).join(", ");
         return finding.help(format!("use one of {known}"));
     };
     let set = Edit::Set(host.type_field(), EditValue::Str(meant.to_owned()));
-    finding.help(format!("write `{meant}`")).fix(Fix { safety: Safety::Safe, edits: vec![set] })
+    finding.help(format!("write `{meant}`")).fix(Fix::safe_edits(format!("set `type: {meant}`"), vec![set]))
 }

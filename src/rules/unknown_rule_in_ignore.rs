@@ -56,12 +56,14 @@
 //!
 //! Never.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::printable;
 
-const META: Meta = Meta {
-    id: "unknown-rule-in-ignore",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unknown-rule-in-ignore"),
     summary: "a comment or an annotation names no rule",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -69,12 +71,17 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("comments and annotations count in lint alone"),
     source: include_str!("unknown_rule_in_ignore.rs"),
+    check: Check::Ignores(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
+    for problem in &facts.problems {
+        let IgnoreProblemKind::UnknownRule { name, similar } = &problem.kind else { continue };
+        let suggestion = similar.map_or_else(String::new, |id| format!("; did you mean `{id}`?"));
+        let message = format!("no rule is called `{}`{suggestion}", printable(name));
+        let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
+            .why("it silences nothing")
+            .help("`volcheck rules` lists all rules");
+        out.push(finding);
     }
 }

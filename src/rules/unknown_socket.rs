@@ -62,42 +62,37 @@
 //!
 //! - [unix(7): pathname socket ownership and permissions](https://man7.org/linux/man-pages/man7/unix.7.html)
 
-use super::words::{at_path, host_path};
-use super::{Context, FixClass, Meta, OptionMeta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::host_path;
+use super::{Check, Context, FixClass, Group, Rule, RuleOption};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "unknown-socket",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unknown-socket"),
     summary: "a volume gives a socket of the node that nobody knows",
+    group: Group::Sockets,
     severity: Severity::Warning,
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[OptionMeta { name: "hostPaths.allow", summary: "sockets in this list are known" }],
+    options: &[RuleOption { name: "hostPaths.allow", summary: "sockets in this list are known" }],
     lint_only: None,
     source: include_str!("unknown_socket.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            if used.class.is_catalogued() || !used.is_socket() || cx.options.allows(used) {
-                continue;
-            }
-            let message = format!("{} is a socket that the catalogue does not know", host_path(host, used));
-            let finding = at_path(&META, Severity::Warning, host, used, message)
-                .why("the container can ask of the service behind it what any program of the node can")
-                .help(
-                    "drop the volume (a read-only mount does not protect a socket), or allow the path in \
-                     `hostPaths.allow` of the policy",
-                );
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        if used.class.is_catalogued() || !used.is_socket() || used.is_allowed(cx.options) {
+            continue;
         }
+        let message = format!("{} is a socket that the catalogue does not know", host_path(host, used));
+        let finding = host_path_finding(RULE.id, Severity::Warning, host, used, message)
+            .why("the container can ask of the service behind it what any program of the node can")
+            .help(
+                "drop the volume (a read-only mount does not protect a socket), or allow the path in \
+                 `hostPaths.allow` of the policy",
+            );
+        out.push(finding);
     }
 }

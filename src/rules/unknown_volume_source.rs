@@ -70,14 +70,15 @@
 
 use strsim::damerau_levenshtein;
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, Finding, Fix, Safety, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::{Origin, Source, Volume, known_sources};
 
-const META: Meta = Meta {
-    id: "unknown-volume-source",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unknown-volume-source"),
     summary: "a volume has a source that Kubernetes doesn't know",
+    group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -85,37 +86,30 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("the API server refuses or drops a key that it doesn't know"),
     source: include_str!("unknown_volume_source.rs"),
+    check: Check::Volumes(check),
 };
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    for volume in &pod.volumes {
+        for (key, source) in &volume.sources {
+            if matches!(source, Source::Unknown) {
+                out.push(finding(cx.object.origin, volume, key));
+            }
+        }
+    }
+}
 
 const PVC: &str = "persistentVolumeClaim";
 
 /// What people write for sources with long names, in lower case.
 const SHORT: &[(&str, &str)] = &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        for volume in &pod.volumes {
-            for (key, source) in &volume.sources {
-                if matches!(source, Source::Unknown) {
-                    out.push(finding(cx.object.origin, volume, key));
-                }
-            }
-        }
-    }
-}
-
 fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
     let (name, source) = (quoted(&volume.name), quoted(key));
     let place = volume.path.key(key.to_owned());
     let new = |severity, message| {
-        Finding::new(META.id, severity, place.clone(), message).at_key().volume(&volume.name).path(key)
+        Finding::new(RULE.id, severity, place.clone(), message).at_key().volume(&volume.name).path(key)
     };
     match origin {
         Origin::Manifest => {
@@ -149,7 +143,7 @@ fn remedied(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
         return finding;
     }
     let rename = Edit::Rename(finding.primary.path.clone(), known.to_owned());
-    finding.fix(Fix { safety: Safety::Unsafe, edits: vec![rename] })
+    finding.fix(Fix::unsafe_edits(format!("rename it to `{known}`"), vec![rename]))
 }
 
 /// The source that is meant by `key`, where just one is near.

@@ -77,59 +77,54 @@
 //!
 //! Add the path to the list where every workload may use it; exempt a workload where it alone may.
 
-use super::words::{at_path, host_path, who};
-use super::{Context, FixClass, HostVolume, Meta, OptionMeta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::{accessor, host_path};
+use super::{Check, Context, FixClass, Group, HostPathVolume, Rule, RuleOption};
+use crate::finding::{Family, Finding, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "unlisted-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unlisted-host-path"),
     summary: "a volume gives a path of the node that the policy's allow list does not hold",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[OptionMeta {
+    options: &[RuleOption {
         name: "hostPaths.allow",
         summary: "the allowed paths; absent, there is no such check",
     }],
     lint_only: None,
     source: include_str!("unlisted_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(list) = &cx.options.allowed_host_paths else { return };
-        for (host, used) in cx.host_uses() {
-            if cx.options.allows(used) {
-                continue;
-            }
-            let path = host_path(host, used);
-            let (message, help) = if list.iter().any(|entry| entry.holds(&used.path)) {
-                (
-                    format!("{path} is allowed read-only, and {} can write it", who(host, used)),
-                    read_only(host),
-                )
-            } else {
-                (
-                    format!("{path} is not in the policy's allow list"),
-                    "use a path that is in the list, or add this one to `hostPaths.allow` of the policy",
-                )
-            };
-            let finding = at_path(&META, Severity::Error, host, used, message)
-                .why("the policy says which paths of a node are for workloads")
-                .help(help);
-            out.push(finding);
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(list) = &cx.options.allowed_host_paths else { return };
+    for (host, used) in cx.host_path_accesses() {
+        if used.is_allowed(cx.options) {
+            continue;
         }
+        let path = host_path(host, used);
+        let (message, help) = if list.iter().any(|entry| entry.covers(&used.path)) {
+            (
+                format!("{path} is allowed read-only, and {} can write it", accessor(host, used)),
+                read_only(host),
+            )
+        } else {
+            (
+                format!("{path} is not in the policy's allow list"),
+                "use a path that is in the list, or add this one to `hostPaths.allow` of the policy",
+            )
+        };
+        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
+            .why("the policy says which paths of a node are for workloads")
+            .help(help);
+        out.push(finding);
     }
 }
 
-fn read_only(host: &HostVolume<'_>) -> &'static str {
+fn read_only(host: &HostPathVolume<'_>) -> &'static str {
     match host.volume {
         Some(_) => "set `readOnly: true` on the mount",
         None => "use a path that the list allows to write: a PersistentVolume can't say that it is read-only",

@@ -69,14 +69,16 @@
 //!
 //! - [Kubernetes: assigning Pods to nodes](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/)
 
-use super::words::{at_path, host_path};
-use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
-use crate::finding::{Family, Finding, Severity};
+use super::support::findings::host_path_finding;
+use super::support::wording::host_path;
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, Rule};
+use crate::finding::{Family, Finding, RuleId, Severity};
 use crate::model::Pod;
 
-const META: Meta = Meta {
-    id: "unpinned-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unpinned-host-path"),
     summary: "a path of the node need not be there on the node where the Pod comes up",
+    group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
     family: Some(Family::Usage),
@@ -84,50 +86,43 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unpinned_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    if cx.is_possibly_daemon_set() || !cx.pod().is_some_and(is_free) {
+        return;
     }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        if cx.may_be_daemon_set() || !cx.pod().is_some_and(is_free) {
-            return;
+    for (host, used) in cx.host_path_accesses() {
+        if used.mount.is_none() || used.class.is_catalogued() {
+            continue;
         }
-        for (host, used) in cx.host_uses() {
-            if used.mount.is_none() || used.class.is_catalogued() {
-                continue;
-            }
-            // Every node has these, and in each is something else.
-            let is_everywhere = cx.options.node_scratch_directories.around(&used.path).is_some();
-            out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
-        }
+        // Every node has these, and in each is something else.
+        let is_everywhere = cx.options.node_scratch_directories.around(&used.path).is_some();
+        out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
     }
 }
 
-fn other_content(host: &HostVolume<'_>, used: &HostUse<'_>) -> Finding {
+fn other_content(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>) -> Finding {
     let message = format!("what is in {} differs from node to node", host_path(host, used));
-    at_path(&META, Severity::Warning, host, used, message)
+    host_path_finding(RULE.id, Severity::Warning, host, used, message)
         .why("on another node the Pod finds what others left there, or nothing")
         .help("bind the Pod to a node (`nodeSelector`, node affinity), or use a claim")
 }
 
-fn absent(host: &HostVolume<'_>, used: &HostUse<'_>) -> Finding {
+fn absent(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>) -> Finding {
     let message = format!("{} need not be on every node that the Pod can come up on", host_path(host, used));
     let why = if used.path.is_named_pipe() {
         "on a node without it the Pod does not start"
     } else {
         "on a node without it the Pod does not start, or starts with an empty folder"
     };
-    let help = if used.may_be_folder() {
+    let help = if used.can_be_directory() {
         "bind the Pod to nodes that have it (`nodeSelector`, node affinity), or use a claim"
     } else {
         "bind the Pod to nodes that have it (`nodeSelector`, node affinity)"
     };
-    at_path(&META, Severity::Warning, host, used, message).why(why).help(help)
+    host_path_finding(RULE.id, Severity::Warning, host, used, message).why(why).help(help)
 }
 
 /// Whether it is sure that nothing binds the pod to certain nodes.

@@ -71,15 +71,16 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: local ephemeral storage](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage)
 
-use super::empty_dirs::{EmptyDir, Medium, empty_dirs};
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Finding, Severity};
+use super::support::empty_dir::{EmptyDir, Medium, empty_dirs};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldPath, Pod, Quantity, Resources};
 
-const META: Meta = Meta {
-    id: "unreachable-size-limit",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unreachable-size-limit"),
     summary: "the `sizeLimit` of an emptyDir never takes effect",
+    group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -87,24 +88,17 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unreachable_size_limit.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let mut sized = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
+    if sized.peek().is_none() {
+        return;
     }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod() else { return };
-        let mut sized = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
-        if sized.peek().is_none() {
-            return;
-        }
-        let bounds = if pod.is_whole { bounds(pod) } else { Vec::new() };
-        out.extend(sized.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
-    }
+    let bounds = if pod.is_whole { bounds(pod) } else { Vec::new() };
+    out.extend(sized.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
 }
 
 fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
@@ -112,7 +106,7 @@ fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
     let name = quoted(&empty_dir.volume.name);
     let new = |message| {
         let place = empty_dir.size_limit_field();
-        Finding::new(META.id, Severity::Info, place, message).volume(&empty_dir.volume.name)
+        Finding::new(RULE.id, Severity::Info, place, message).volume(&empty_dir.volume.name)
     };
     if size.is_nothing() {
         return Some(

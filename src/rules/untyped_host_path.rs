@@ -74,14 +74,15 @@
 //! - [kubernetes/kubernetes#34058](https://github.com/kubernetes/kubernetes/pull/34058), which made the type
 
 use super::node_creating_host_path::may_create;
-use super::types::{self, AskedType};
-use super::words::quoted;
-use super::{Context, FixClass, HostPathType, HostVolume, Meta, Rule};
-use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::host_path_type::{self, RequestedType};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "untyped-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("untyped-host-path"),
     summary: "a host path doesn't say what must be there",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -89,39 +90,34 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("untyped_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let untyped =
-            cx.host_volumes().iter().filter(|host| host.has_type && host.kind.is_none_or(str::is_empty));
-        // An empty path is refused for itself.
-        for host in untyped.filter(|host| !host.path.is_empty() && !host.clean.is_named_pipe()) {
-            out.push(finding(host, likely(cx, host)));
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let untyped = cx
+        .host_path_volumes()
+        .iter()
+        .filter(|host| host.has_type && host.declared_type.is_none_or(str::is_empty));
+    // An empty path is refused for itself.
+    for host in untyped.filter(|host| !host.path.is_empty() && !host.clean.is_named_pipe()) {
+        out.push(finding(host, likely(cx, host)));
     }
 }
 
 /// What the volume should ask for; none where nothing is probable.
-fn likely(cx: &Context<'_>, host: &HostVolume<'_>) -> Option<AskedType> {
-    let kind = types::likely(&cx.options.catalog, host)?;
-    let creates = types::may_begin_empty(kind, &host.clean) && may_create(cx, host);
-    Some(AskedType { kind, creates })
+fn likely(cx: &Context<'_>, host: &HostPathVolume<'_>) -> Option<RequestedType> {
+    let kind = host_path_type::probable_type(&cx.options.catalog, host)?;
+    let creates = host_path_type::is_useful_when_empty(kind, &host.clean) && may_create(cx, host);
+    Some(RequestedType { file_type: kind, creates })
 }
 
-fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
-    let label = match host.kind {
+fn finding(host: &HostPathVolume<'_>, likely: Option<RequestedType>) -> Finding {
+    let label = match host.declared_type {
         None => "lacks a `type`",
         Some(_) => "empty, which is the same as none",
     };
     let message = format!("host path {} has no type", quoted(host.path));
-    let finding = Finding::new(META.id, Severity::Error, host.type_field(), message)
+    let finding = Finding::new(RULE.id, Severity::Error, host.type_field(), message)
         .label(label)
         .why(why(likely))
         .volume(host.name)
@@ -129,7 +125,7 @@ fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
     let Some(asked) = likely else {
         return finding.help("say what must be there: `type: CharDevice`, `BlockDevice` or `Directory`");
     };
-    let (word, kind) = (asked.word(), asked.kind.word());
+    let (word, kind) = (asked.name(), asked.file_type.name());
     let help = match asked.creates {
         true => format!(
             "say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"
@@ -139,17 +135,19 @@ fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
         }
     };
     let set = Edit::Set(host.source.key("type"), EditValue::Str(word.to_owned()));
-    finding.help(help).fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
+    finding.help(help).fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set]))
 }
 
-fn why(likely: Option<AskedType>) -> String {
+fn why(likely: Option<RequestedType>) -> String {
     let nothing = "nothing checks what is there, and a missing path becomes an empty directory owned by root";
     match likely {
-        Some(AskedType { kind: HostPathType::Directory, creates: true }) => {
+        Some(RequestedType { file_type: HostPathType::Directory, creates: true }) => {
             "nothing checks what is there, and what becomes of a missing path is left to the runtime"
                 .to_owned()
         }
-        None | Some(AskedType { kind: HostPathType::Directory, .. }) => nothing.to_owned(),
-        Some(asked) => format!("{nothing}, where {} should be", types::described(asked.kind)),
+        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => nothing.to_owned(),
+        Some(asked) => {
+            format!("{nothing}, where {} should be", host_path_type::with_article(asked.file_type))
+        }
     }
 }

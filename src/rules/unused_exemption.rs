@@ -34,12 +34,14 @@
 //!
 //! Where it is for objects that no manifest here makes.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, ExemptionFacts, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{FieldPath, printable};
 
-const META: Meta = Meta {
-    id: "unused-exemption",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unused-exemption"),
     summary: "an exemption of the policy matches nothing",
+    group: Group::Run,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
@@ -47,12 +49,16 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("it is about the policy, no object: `volcheck lint` with the same policy says it"),
     source: include_str!("unused_exemption.rs"),
+    check: Check::Exemption(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
+fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
+    if !exemption.is_unused {
+        return;
     }
+    let message = format!("this exemption matches nothing: {}", printable(exemption.reason));
+    let finding = Finding::new(RULE.id, Severity::Info, FieldPath::root(), message)
+        .why("what it was for is gone, or one of its keys doesn't fit; it would excuse what comes later")
+        .help("remove it, unless it is for objects that only the cluster has");
+    out.push(finding);
 }

@@ -58,12 +58,13 @@
 //!
 //! Never: remove it, or put it where the finding is.
 
-use super::{FixClass, Meta, Rule};
-use crate::finding::Severity;
+use super::{Check, FixClass, Group, IgnoreFacts, Rule};
+use crate::finding::{Finding, Ignores, RuleId, Severity};
 
-const META: Meta = Meta {
-    id: "unused-ignore",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unused-ignore"),
     summary: "a comment or an annotation silences nothing",
+    group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -71,12 +72,25 @@ const META: Meta = Meta {
     options: &[],
     lint_only: Some("comments and annotations count in lint alone"),
     source: include_str!("unused_ignore.rs"),
+    check: Check::Ignores(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
+fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
+    let why = match facts.limit {
+        Ignores::All => "what it was for is gone, or elsewhere; it would hide what comes later",
+        Ignores::Warnings => {
+            "the policy lets comments and annotations silence no errors (`ignores: warnings`)"
+        }
+        Ignores::None => "the policy lets comments and annotations silence nothing (`ignores: none`)",
+    };
+    out.extend(facts.unused.iter().map(|ignore| {
+        let message = format!(
+            "this {} silences nothing: there is no such finding of `{}`",
+            ignore.by.noun(),
+            ignore.rule
+        );
+        Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message)
+            .why(why)
+            .help("remove it, or put it where the finding is")
+    }));
 }

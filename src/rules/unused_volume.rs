@@ -62,14 +62,15 @@
 
 use std::collections::HashSet;
 
-use super::words::quoted;
-use super::{Context, FixClass, Meta, Rule};
-use crate::finding::{Edit, Finding, Fix, Safety, Severity};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{Container, Pod, Source, Volume};
 
-const META: Meta = Meta {
-    id: "unused-volume",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("unused-volume"),
     summary: "a volume that no container of its pod uses",
+    group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
@@ -77,28 +78,21 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("unused_volume.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
-        let used: HashSet<_> =
-            pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
-        let is_unused = |volume: &&Volume<'_>| {
-            // The API server refuses a volume without a name.
-            !volume.name.is_empty()
-                && !used.contains(&*volume.name)
-                && is_own(pod, volume)
-                && !volume.is_api_access()
-        };
-        out.extend(pod.volumes.iter().filter(is_unused).map(finding));
-    }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let used: HashSet<_> =
+        pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
+    let is_unused = |volume: &&Volume<'_>| {
+        // The API server refuses a volume without a name.
+        !volume.name.is_empty()
+            && !used.contains(&*volume.name)
+            && is_own(pod, volume)
+            && !volume.is_api_access()
+    };
+    out.extend(pod.volumes.iter().filter(is_unused).map(finding));
 }
 
 /// Whether the volume stands in the pod itself. What custom kinds keep beside their pods, any of them may use.
@@ -121,10 +115,14 @@ fn finding(volume: &Volume<'_>) -> Finding {
         }
         _ => "it does nothing but mislead who reads the manifest",
     };
-    Finding::new(META.id, severity, volume.path.clone(), message)
+    Finding::new(RULE.id, severity, volume.path.clone(), message)
         .label("named by no mount, device or variable")
         .why(why)
         .help("remove it, or mount it where it is needed")
-        .fix(Fix { safety, edits: vec![Edit::Remove(volume.path.clone())] })
+        .fix(Fix {
+            title: "remove the volume".into(),
+            safety,
+            edits: vec![Edit::Remove(volume.path.clone())],
+        })
         .volume(&volume.name)
 }

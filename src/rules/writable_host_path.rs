@@ -69,14 +69,15 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
-use super::words::{container, is_of_node, reached};
-use super::{Class, Context, EntryClass, FixClass, HostUse, Meta, Rule};
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
+use super::support::wording::{container, volume_and_path, written_path};
+use super::{Check, Context, EntryClass, FixClass, Group, HostPathAccess, PathClass, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::MountOf;
 
-const META: Meta = Meta {
-    id: "writable-host-path",
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("writable-host-path"),
     summary: "a container mounts a path of the node without `readOnly: true`",
+    group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
@@ -84,47 +85,40 @@ const META: Meta = Meta {
     options: &[],
     lint_only: None,
     source: include_str!("writable_host_path.rs"),
+    check: Check::Volumes(check),
 };
 
-pub(crate) struct Check;
-
-impl Rule for Check {
-    fn meta(&self) -> &'static Meta {
-        &META
-    }
-
-    fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        for (host, used) in cx.host_uses() {
-            let Some(of) = used.mount.filter(|_| !used.is_read_only) else { continue };
-            let path = reached(host, used);
-            let message = format!("host path {path} is mounted writable in {}", container(of.container));
-            let finding = Finding::new(META.id, Severity::Error, of.path(), message)
-                .label("mounted here without `readOnly: true`")
-                .related(host.path_field(), is_of_node(host))
-                .why("what the container writes there, it writes to the node")
-                .volume(host.name)
-                .container(&of.container.name)
-                .path(&used.path)
-                .access(Access::Write);
-            out.push(remedied(cx, used, of, finding));
-        }
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for (host, used) in cx.host_path_accesses() {
+        let Some(of) = used.mount.filter(|_| !used.is_read_only) else { continue };
+        let path = written_path(host, used);
+        let message = format!("host path {path} is mounted writable in {}", container(of.container));
+        let finding = Finding::new(RULE.id, Severity::Error, of.path(), message)
+            .label("mounted here without `readOnly: true`")
+            .related(host.path_field(), volume_and_path(host))
+            .why("what the container writes there, it writes to the node")
+            .volume(host.name)
+            .container(&of.container.name)
+            .path(&used.path)
+            .access(Access::Write);
+        out.push(remedied(cx, used, of, finding));
     }
 }
 
 /// The finding with what helps in its case.
-fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: Finding) -> Finding {
-    if let Some(kind) = used.opens() {
+fn remedied(cx: &Context<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>, finding: Finding) -> Finding {
+    if let Some(kind) = used.read_only_bypass() {
         let kind = kind.noun();
         return finding.help(format!(
             "drop the mount: this is a {kind}, which can be written through a read-only mount, too"
         ));
     }
-    if cx.options.catalog.opens_below(&used.path) && is_of_agent(used.class) {
+    if cx.options.catalog.has_read_only_bypass_below(&used.path) && is_of_agent(used.class) {
         return finding.help(
             "set `readOnly: true` if the container only connects to the sockets in it: it then can't replace them",
         );
     }
-    if cx.options.catalog.opens_below(&used.path) {
+    if cx.options.catalog.has_read_only_bypass_below(&used.path) {
         return finding.help(
             "drop the mount, or mount only the part that is needed: read-only protects the files in it, not the \
              devices and sockets",
@@ -133,10 +127,10 @@ fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: 
     let read_only = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
     finding
         .help("set `readOnly: true` on the mount, or drop it (the container may need to write)")
-        .fix(Fix { safety: Safety::Unsafe, edits: vec![read_only] })
+        .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 
 /// Whether it is a folder where an agent keeps its sockets, such as a CSI driver's own.
-fn is_of_agent(class: Class<'_>) -> bool {
-    matches!(class, Class::Inside(entry) if entry.class == EntryClass::AgentSocket)
+fn is_of_agent(class: PathClass<'_>) -> bool {
+    matches!(class, PathClass::Inside(entry) if entry.class == EntryClass::AgentSocket)
 }

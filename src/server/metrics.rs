@@ -240,14 +240,14 @@ impl Metrics {
             self.trouble(Trouble::Object);
         }
         for finding in &decision.findings {
-            let labels = FindingLabels { rule: finding.rule, severity: finding.severity.word() };
+            let labels = FindingLabels { rule: finding.rule.as_str(), severity: finding.severity.name() };
             self.findings.get_or_create(&labels).inc();
         }
         for (finding, _) in &decision.exempted {
-            self.exemptions.get_or_create(&RuleLabel { rule: finding.rule }).inc();
+            self.exemptions.get_or_create(&RuleLabel { rule: finding.rule.as_str() }).inc();
         }
         for rule in &decision.ratcheted {
-            self.ratcheted.get_or_create(&RuleLabel { rule }).inc();
+            self.ratcheted.get_or_create(&RuleLabel { rule: rule.as_str() }).inc();
         }
     }
 

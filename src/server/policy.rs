@@ -6,10 +6,10 @@ use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
-use crate::policy::Policy;
+use crate::policy::{MergedPolicy, Policy};
 
 /// Where the policy comes from; what is wrong with it, where it can't be used.
-pub type Source = Box<dyn Fn() -> anyhow::Result<Policy> + Send + Sync>;
+pub type Source = Box<dyn Fn() -> anyhow::Result<MergedPolicy> + Send + Sync>;
 
 /// A policy, and what names it.
 pub(super) struct Named {
@@ -18,8 +18,8 @@ pub(super) struct Named {
 }
 
 impl Named {
-    fn new(policy: Policy) -> Self {
-        Self { hash: policy.hash(), policy }
+    fn new(policy: MergedPolicy) -> Self {
+        Self { hash: policy.hash(), policy: policy.resolve() }
     }
 }
 

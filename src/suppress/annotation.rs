@@ -1,19 +1,24 @@
-//! `ignore.volcheck.io/<rule>: "reason"`, on an object or on its pod template; `"volume=data container=app --
-//! reason"` narrows it.
+//! Ignores in annotations: `ignore.volcheck.io/<rule>: "reason"` on an object or on its pod template. A value
+//! such as `"volume=data container=app -- reason"` limits it to a volume and a container.
 
-use super::{Ignore, Mistake, Scope, malformed, named, narrowing_keys, without_reason};
+use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;
-use crate::model::{FieldPath, Object};
+use crate::model::{FieldPath, Object, meant};
+use crate::rules::{IgnoreProblemKind, MalformedIgnore, Registry};
 use crate::source::{NodeId, Tree, find};
 
 const PREFIX: &str = "ignore.volcheck.io/";
 
-/// The ignores that the annotations of `object` are, which is the node `root` of `tree`; and what is wrong with
-/// them.
-pub fn annotations(tree: &Tree<'_>, root: NodeId, object: &Object<'_>) -> (Vec<Ignore>, Vec<Mistake>) {
-    let (mut ignores, mut mistakes) = (Vec::new(), Vec::new());
+/// Adds the ignores in the annotations of `object`, which is the node `root` of `tree`.
+pub fn annotations(
+    tree: &Tree<'_>,
+    root: NodeId,
+    object: &Object<'_>,
+    registry: Registry,
+    set: &mut IgnoreSet,
+) {
     let mut parts = vec![FieldPath::root()];
-    // A template: its metadata stand beside its spec.
+    // The metadata of a pod template is next to its spec.
     parts.extend(object.pods().iter().filter_map(|pod| pod.path.parent()));
     parts.sort();
     parts.dedup();
@@ -21,47 +26,56 @@ pub fn annotations(tree: &Tree<'_>, root: NodeId, object: &Object<'_>) -> (Vec<I
         let metadata = find(tree, root, &part).and_then(|node| tree.get(node, "metadata"));
         let Some(annotations) = metadata.and_then(|node| tree.get(node, "annotations")) else { continue };
         for &(key, value) in tree.entries(annotations).iter() {
-            let Some(rule) = tree.key(key).strip_prefix(PREFIX).map(str::to_owned) else { continue };
+            let Some(name) = tree.key(key).strip_prefix(PREFIX).map(str::to_owned) else { continue };
             let Some(text) = tree.str(value) else { continue };
-            let place = tree.range(key);
-            let Some(id) = named(&rule, &place, &mut mistakes) else { continue };
-            match narrowed(&text) {
-                Ok((volume, container, reason)) => {
+            let range = tree.range(key);
+            let Some(rule) = set.rule(&name, range.clone(), registry) else { continue };
+            match parse(&text) {
+                Ok(Value { volume, container, reason }) => {
+                    let by = SuppressedBy::Annotation;
                     if reason.is_empty() {
-                        mistakes.push(without_reason(SuppressedBy::Annotation.noun(), place.clone()));
+                        set.report(IgnoreProblemKind::NoReason(by), range.clone());
                     }
-                    let scope = Scope::Part { path: part.clone(), volume, container };
-                    let (reason, by) = (reason.to_owned(), SuppressedBy::Annotation);
-                    ignores.push(Ignore { rules: vec![(id, place.clone())], scope, reason, by, place });
+                    let scope =
+                        Scope::Object { object: tree.range(root), path: part.clone(), volume, container };
+                    let rules = vec![(rule, range.into())];
+                    set.add(Ignore { rules, scope, reason: reason.to_owned(), by });
                 }
-                Err(message) => mistakes.push(malformed(message, place)),
+                Err(malformed) => set.malformed(malformed, range),
             }
         }
     }
-    (ignores, mistakes)
 }
 
-/// The volume and the container that a text names, and its reason.
-fn narrowed(text: &str) -> Result<(Option<String>, Option<String>, &str), String> {
+/// The parsed value of an annotation.
+struct Value<'t> {
+    volume: Option<String>,
+    container: Option<String>,
+    reason: &'t str,
+}
+
+fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let (words, reason) = match text.split_once("--") {
         Some((words, reason)) => (words, reason.trim()),
-        // Without a reason there may be a narrowing still.
+        // `volume=data` alone has no reason.
         None if text.split_whitespace().all(|word| word.contains('=')) => (text, ""),
         None => ("", text.trim()),
     };
     let (mut volume, mut container) = (None, None);
     for word in words.split_whitespace() {
-        let (key, value) = word
-            .split_once('=')
-            .ok_or_else(|| format!("`{word}` is no `volume=NAME` or `container=NAME`"))?;
+        let (key, value) =
+            word.split_once('=').ok_or_else(|| MalformedIgnore::UnknownWord(word.to_owned()))?;
         let slot = match key {
             "volume" => &mut volume,
             "container" => &mut container,
-            _ => return Err(format!("unknown key `{key}`{}", narrowing_keys(key))),
+            _ => {
+                let suggestion = meant(key, ["volume", "container"].into_iter());
+                return Err(MalformedIgnore::UnknownKey { key: key.to_owned(), suggestion });
+            }
         };
         if value.is_empty() || slot.replace(value.to_owned()).is_some() {
-            return Err(format!("`{key}` is empty or stands twice"));
+            return Err(MalformedIgnore::RepeatedOrEmptyKey(key.to_owned()));
         }
     }
-    Ok((volume, container, reason))
+    Ok(Value { volume, container, reason })
 }

@@ -1,49 +1,42 @@
-//! The baseline: findings that were there when it was written, by object and fingerprint, and how often.
+//! The baseline: known findings by object and fingerprint, with the number of times each occurs.
 //!
-//! Neither a line nor a file is part of an entry: moved lines and renamed files don't break it, and a copy of an
-//! object raises the count.
+//! An entry contains neither a line nor a file, so moved lines and renamed files do not invalidate it. A copy of
+//! an object raises the count.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::rules::BaselineFacts;
 
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// Findings that one identity stands for.
+/// The findings with one identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry<'t> {
-    #[serde(borrow)]
-    rule: Cow<'t, str>,
-    #[serde(borrow)]
-    group: Cow<'t, str>,
-    #[serde(borrow)]
-    kind: Cow<'t, str>,
-    #[serde(borrow)]
-    namespace: Cow<'t, str>,
-    #[serde(borrow)]
-    name: Cow<'t, str>,
-    #[serde(borrow)]
-    fingerprint: Cow<'t, str>,
+struct Entry {
+    rule: String,
+    group: String,
+    kind: String,
+    namespace: String,
+    name: String,
+    fingerprint: String,
     count: usize,
-    #[serde(borrow)]
-    message: Cow<'t, str>,
+    message: String,
 }
 
-/// What makes two findings one entry: all texts of an [`Entry`] but its message, in order.
+/// The identity of an entry: its texts without the message, in order.
 type Identity<'e> = [&'e str; 6];
 
-impl Entry<'_> {
-    /// Of a finding in the file `path`, which only counts where there is no object.
-    fn of(finding: &Finding, path: &str) -> Self {
+impl Entry {
+    /// Creates the entry of a finding in the file `path`, which identifies findings without an object.
+    fn from_finding(finding: &Finding, path: &str) -> Self {
         let fingerprint = finding.fingerprint.to_string();
         let [rule, group, kind, namespace, name, fingerprint] =
-            identity(finding, path, &fingerprint).map(|text| Cow::Owned(text.to_owned()));
-        let message = Cow::Owned(finding.message.clone());
+            identity(finding, path, &fingerprint).map(str::to_owned);
+        let message = finding.message.clone();
         Self { rule, group, kind, namespace, name, fingerprint, count: 1, message }
     }
 
@@ -51,49 +44,48 @@ impl Entry<'_> {
         [&self.rule, &self.group, &self.kind, &self.namespace, &self.name, &self.fingerprint]
     }
 
-    fn order(&self, other: &Entry<'_>) -> Ordering {
+    fn order(&self, other: &Self) -> Ordering {
         self.identity().cmp(&other.identity())
     }
 }
 
 fn identity<'f>(finding: &'f Finding, path: &'f str, fingerprint: &'f str) -> Identity<'f> {
     match &finding.object {
-        Some(id) => [finding.rule, &id.group, &id.kind, &id.namespace, &id.name, fingerprint],
-        None => [finding.rule, "", "", "", path, fingerprint],
+        Some(id) => [finding.rule.as_str(), &id.group, &id.kind, &id.namespace, &id.name, fingerprint],
+        None => [finding.rule.as_str(), "", "", "", path, fingerprint],
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document<'t> {
+struct Document {
     version: u32,
-    #[serde(borrow)]
-    entries: Vec<Entry<'t>>,
+    entries: Vec<Entry>,
 }
 
-/// Why a text is no baseline.
+/// Why a baseline could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BaselineError {
-    /// What is wrong, in one clause.
+    /// The problem, in one clause.
     pub message: String,
-    /// The line, from 1; 0 where it is about the whole.
+    /// The line, from 1; 0 if the problem has no location.
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
 }
 
-/// A baseline: what it holds, and how often each is still to be met.
+/// A baseline, with the number of times that each entry may still match.
 #[derive(Clone, Debug, Default)]
-pub struct Baseline<'t> {
-    /// In order, each identity once.
-    entries: Vec<Entry<'t>>,
+pub struct Baseline {
+    /// In order of identity, each identity once.
+    entries: Vec<Entry>,
 }
 
-impl<'t> Baseline<'t> {
-    /// The baseline that `text` writes.
-    pub fn parse(text: &'t str) -> Result<Self, BaselineError> {
-        let document: Document<'t> = serde_json::from_str(text).map_err(|error| BaselineError {
+impl Baseline {
+    /// Parses a baseline.
+    pub fn parse(text: &str) -> Result<Self, BaselineError> {
+        let document: Document = serde_json::from_str(text).map_err(|error| BaselineError {
             message: format!(
                 "no baseline: {}",
                 error.to_string().split(" at line ").next().unwrap_or_default()
@@ -118,9 +110,10 @@ impl<'t> Baseline<'t> {
         Ok(Self { entries })
     }
 
-    /// A baseline of these findings, each with the name of its file.
-    pub fn of<'f>(findings: impl Iterator<Item = (&'f Finding, &'f str)>) -> Self {
-        let mut entries: Vec<_> = findings.map(|(finding, path)| Entry::of(finding, path)).collect();
+    /// Creates a baseline of these findings, each with the name of its file.
+    pub fn from_findings<'f>(findings: impl Iterator<Item = (&'f Finding, &'f str)>) -> Self {
+        let mut entries: Vec<_> =
+            findings.map(|(finding, path)| Entry::from_finding(finding, path)).collect();
         entries.sort_by(Entry::order);
         entries.dedup_by(|again, first| {
             let is_same = again.order(first).is_eq();
@@ -134,12 +127,12 @@ impl<'t> Baseline<'t> {
         self.entries.binary_search_by(|entry| entry.identity().cmp(&identity)).ok()
     }
 
-    /// How often it holds what `entry` stands for.
-    fn count(&self, entry: &Entry<'_>) -> usize {
+    /// Returns the count of the entry with the same identity.
+    fn count(&self, entry: &Entry) -> usize {
         self.find(entry.identity()).map_or(0, |at| self.entries[at].count)
     }
 
-    /// Whether the baseline still holds a finding; it does so as often as its count says.
+    /// Matches a finding against the baseline. An entry matches as many times as its count.
     pub fn take(&mut self, finding: &Finding, path: &str) -> bool {
         let fingerprint = finding.fingerprint.to_string();
         match self.find(identity(finding, path, &fingerprint)) {
@@ -151,27 +144,26 @@ impl<'t> Baseline<'t> {
         }
     }
 
-    /// How many of its entries were never met, or not often enough, and what the first `shown` of them say: the
-    /// rule, the object, the message and how often.
-    pub fn stale(&self, shown: usize) -> (usize, Vec<String>) {
+    /// Returns the entries with an unmatched count, with descriptions of the first `max_examples`.
+    pub fn stale(&self, max_examples: usize) -> BaselineFacts {
         let stale = || self.entries.iter().filter(|entry| entry.count > 0);
-        let text = |entry: &Entry<'_>| {
+        let text = |entry: &Entry| {
             let object = [&*entry.kind, &*entry.namespace, &*entry.name];
             let object: Vec<_> = object.into_iter().filter(|part| !part.is_empty()).collect();
             let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
             format!("{} in {}: {}{times}", entry.rule, object.join(" "), entry.message)
         };
-        (stale().count(), stale().take(shown).map(text).collect())
+        BaselineFacts { stale: stale().count(), examples: stale().take(max_examples).map(text).collect() }
     }
 
-    /// How many findings it holds that `other` doesn't.
-    pub fn beyond(&self, other: &Baseline<'_>) -> usize {
+    /// Returns the number of findings that it contains and `other` does not.
+    pub fn count_missing_in(&self, other: &Self) -> usize {
         self.entries.iter().map(|entry| entry.count.saturating_sub(other.count(entry))).sum()
     }
 
-    /// What both hold.
+    /// Keeps the findings that `other` contains too.
     #[must_use]
-    pub fn common(mut self, other: &Baseline<'_>) -> Self {
+    pub fn intersection(mut self, other: &Self) -> Self {
         self.entries.retain_mut(|entry| {
             entry.count = entry.count.min(other.count(entry));
             entry.count > 0
@@ -179,18 +171,17 @@ impl<'t> Baseline<'t> {
         self
     }
 
-    /// How many findings it holds.
+    /// Returns the number of findings in it.
     pub fn len(&self) -> usize {
         self.entries.iter().map(|entry| entry.count).sum()
     }
 
-    /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Its text: an entry a line, in order, so that a change of it can be read.
-    pub fn text(&self) -> String {
+    /// Returns the text: one entry per line, in order, so that its diffs are readable.
+    pub fn to_json(&self) -> String {
         let line = |entry| format!("    {}", serde_json::to_string(entry).unwrap_or_default());
         let lines: Vec<_> = self.entries.iter().map(line).collect();
         let list = if lines.is_empty() { "[]".to_owned() } else { format!("[\n{}\n  ]", lines.join(",\n")) };

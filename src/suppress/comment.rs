@@ -1,22 +1,24 @@
-//! `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first document.
+//! Ignores in comments: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first document.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{Ignore, Mistake, Scope, malformed, named, without_reason};
+use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;
+use crate::rules::{IgnoreProblemKind, MalformedIgnore, Registry};
 use crate::source::Tree;
 
-const MARK: &str = "volcheck:";
+const MARKER: &str = "volcheck:";
 
-/// A comment that speaks to volcheck: what it says, and where it begins.
+/// A comment that starts with the marker.
 #[derive(Clone, Copy)]
 struct Comment<'t> {
-    /// Its `#`.
+    /// The offset of the `#`.
     hash: usize,
-    /// Behind its mark.
+    /// The offset of the text after the marker.
     at: usize,
+    /// The text after the marker, up to the end of the line.
     text: &'t str,
 }
 
@@ -26,79 +28,73 @@ impl Comment<'_> {
     }
 }
 
-/// The comments in a part of a text that speak to volcheck.
-fn marked<'t>(text: &'t str, part: Range<usize>) -> impl Iterator<Item = Comment<'t>> {
-    memmem::find_iter(&text.as_bytes()[part.clone()], MARK).filter_map(move |found| {
-        let mark = part.start + found;
-        let line = text[..mark].rfind('\n').map_or(0, |end| end + 1);
-        let before = text[line..mark].trim_end_matches([' ', '\t']);
+/// Returns the comments with the marker in a part of a text.
+fn marked_comments<'t>(text: &'t str, part: Range<usize>) -> impl Iterator<Item = Comment<'t>> {
+    memmem::find_iter(&text.as_bytes()[part.clone()], MARKER).filter_map(move |found| {
+        let marker = part.start + found;
+        let line = text[..marker].rfind('\n').map_or(0, |end| end + 1);
+        let before = text[line..marker].trim_end_matches([' ', '\t']);
         let hash = line + before.len().checked_sub(1)?;
-        let begins = before.ends_with('#')
+        let is_comment = before.ends_with('#')
             && (hash == line || matches!(text.as_bytes()[hash - 1], b' ' | b'\t') || hash == bom(text));
-        let at = mark + MARK.len();
+        let at = marker + MARKER.len();
         let end = text[at..].find(['\n', '\r']).map_or(text.len(), |end| at + end);
-        let said = text[at..end].trim_end();
-        begins.then_some(Comment { hash, at, text: said })
+        is_comment.then_some(Comment { hash, at, text: text[at..end].trim_end() })
     })
 }
 
+/// Returns the length of the byte order mark, if there is one.
 fn bom(text: &str) -> usize {
     if text.starts_with('\u{FEFF}') { 3 } else { 0 }
 }
 
-/// The ignores of the whole file that stand before its first document, and what is wrong with them.
-pub fn file_comments(text: &str) -> (Vec<Ignore>, Vec<Mistake>) {
+/// Adds the `ignore-file` comments before the first document.
+pub fn file_comments(text: &str, registry: Registry, set: &mut IgnoreSet) {
     let mut head = 0;
     for line in text.split_inclusive('\n') {
-        let content = line.trim_start_matches('\u{FEFF}').trim();
-        if !content.is_empty() && !content.starts_with('#') && !content.starts_with("---") {
+        if !is_before_content(line) {
             break;
         }
         head += line.len();
     }
-    let (mut ignores, mut mistakes) = (Vec::new(), Vec::new());
-    for comment in marked(text, 0..head) {
+    for comment in marked_comments(text, 0..head) {
         if let Some(list) = comment.text.trim_start().strip_prefix("ignore-file") {
-            read(comment, list, Scope::File, &mut ignores, &mut mistakes);
+            parse(comment, list, Scope::File, registry, set);
         }
     }
-    (ignores, mistakes)
 }
 
-/// The ignores in the document that `tree` is, which stands in the part `chunk` of `text`; and what is wrong with
-/// them.
-pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>) -> (Vec<Ignore>, Vec<Mistake>) {
-    let (mut ignores, mut mistakes) = (Vec::new(), Vec::new());
+/// Checks whether a line can be before the first document: it is empty, a comment or a separator.
+fn is_before_content(line: &str) -> bool {
+    let content = line.trim_start_matches('\u{FEFF}').trim();
+    content.is_empty() || content.starts_with('#') || content.starts_with("---")
+}
+
+/// Adds the `ignore` comments of the document `tree` in the part `chunk` of `text`.
+pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>, registry: Registry, set: &mut IgnoreSet) {
     let root = tree.range(tree.root());
-    for comment in marked(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
-        let said = comment.text.trim_start();
-        if said.starts_with("ignore-file") {
-            // Before the first document it is the file's.
-            let is_first = text[..comment.hash].lines().all(|line| {
-                let line = line.trim_start_matches('\u{FEFF}').trim();
-                line.is_empty() || line.starts_with('#') || line.starts_with("---")
-            });
-            if !is_first {
-                let message = "`ignore-file` stands before the first document";
-                mistakes.push(malformed(message, comment.range()));
+    for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
+        let directive = comment.text.trim_start();
+        if directive.starts_with("ignore-file") {
+            // Before the first document it is read by `file_comments`.
+            if !text[..comment.hash].lines().all(is_before_content) {
+                set.malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }
             continue;
         }
-        let Some(list) = said.strip_prefix("ignore") else {
-            let message = "what stands behind `volcheck:` is neither `ignore[…]` nor `ignore-file[…]`";
-            mistakes.push(malformed(message, comment.range()));
+        let Some(list) = directive.strip_prefix("ignore") else {
+            set.malformed(MalformedIgnore::UnknownDirective, comment.range());
             continue;
         };
-        let Some(covered) = covered(text, comment.hash, root.end, tree) else {
-            mistakes.push(malformed("there is nothing here that it could be about", comment.range()));
-            continue;
-        };
-        read(comment, list, Scope::Bytes(covered), &mut ignores, &mut mistakes);
+        match covered(text, comment.hash, root.end, tree) {
+            Some(covered) => parse(comment, list, Scope::Bytes(covered), registry, set),
+            None => set.malformed(MalformedIgnore::NoTarget, comment.range()),
+        }
     }
-    (ignores, mistakes)
 }
 
-/// What a comment covers: what begins on its line, or, where it has a line of its own, on the next one.
+/// Returns the range that a comment covers: the node that begins on its line or, if the comment is alone on its
+/// line, on the next line with content.
 fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range<usize>> {
     let line = text[..hash].rfind('\n').map_or(0, |end| end + 1);
     let mut at = line + text[line..].len() - text[line..].trim_start_matches([' ', '\u{FEFF}']).len();
@@ -109,7 +105,7 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
             return None;
         }
     }
-    // Behind the dash of an item is the item.
+    // An item follows its dash.
     let is_item = text[at..].starts_with("- ");
     while text[at..].starts_with("- ") {
         at += text[at..].len() - text[at + 1..].trim_start_matches(' ').len();
@@ -117,44 +113,35 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
     tree.beginning_at(at, is_item)
 }
 
-/// Reads `[rule, rule] -- reason`.
-fn read(
-    comment: Comment<'_>,
-    list: &str,
-    scope: Scope,
-    ignores: &mut Vec<Ignore>,
-    mistakes: &mut Vec<Mistake>,
-) {
+/// Parses `[rule, rule] -- reason`.
+fn parse(comment: Comment<'_>, list: &str, scope: Scope, registry: Registry, set: &mut IgnoreSet) {
     let start = comment.at + comment.text.len() - list.len();
     let inner = list.strip_prefix('[').and_then(|inner| inner.split_once(']'));
-    let Some((words, rest)) = inner else {
-        return mistakes.push(malformed("it names no rules: `ignore[RULE, RULE]`", comment.range()));
+    let Some((names, rest)) = inner else {
+        return set.malformed(MalformedIgnore::NoRules, comment.range());
     };
     let reason = match rest.trim() {
         "" => "",
         rest => match rest.strip_prefix("--") {
             Some(reason) => reason.trim(),
-            None => {
-                let message = "what stands behind the rules is no reason: that begins with `--`";
-                return mistakes.push(malformed(message, comment.range()));
-            }
+            None => return set.malformed(MalformedIgnore::NoDashes, comment.range()),
         },
     };
     let mut rules = Vec::new();
     let mut at = start + 1;
-    for word in words.split(',') {
-        let name = word.trim();
-        let begin = at + word.len() - word.trim_start().len();
-        at += word.len() + 1;
-        let place = begin..begin + name.len();
+    for item in names.split(',') {
+        let name = item.trim();
+        let begin = at + item.len() - item.trim_start().len();
+        at += item.len() + 1;
+        let range = begin..begin + name.len();
         if name.is_empty() {
-            return mistakes.push(malformed("a rule's name is empty", comment.range()));
+            return set.malformed(MalformedIgnore::EmptyRule, comment.range());
         }
-        rules.extend(named(name, &place, mistakes).map(|id| (id, place)));
+        rules.extend(set.rule(name, range.clone(), registry).map(|rule| (rule, range.into())));
     }
+    let by = SuppressedBy::Comment;
     if reason.is_empty() {
-        mistakes.push(without_reason(SuppressedBy::Comment.noun(), comment.range()));
+        set.report(IgnoreProblemKind::NoReason(by), comment.range());
     }
-    let reason = reason.to_owned();
-    ignores.push(Ignore { rules, scope, reason, by: SuppressedBy::Comment, place: comment.range() });
+    set.add(Ignore { rules, scope, reason: reason.to_owned(), by });
 }

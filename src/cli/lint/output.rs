@@ -1,16 +1,17 @@
-//! `--output FORMAT=FILE`: reports in files.
+//! `--output FORMAT=FILE`: writes reports to files.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
 
-use crate::cli::complain;
-use crate::cli::file::{place, put};
+use crate::cli::eprint;
+use crate::cli::file::{resolved, write_atomically};
 use crate::finding::Severity;
-use crate::report::{self, Format, Report, Style};
+use crate::lint::Report;
+use crate::report::{self, Format, Style};
 
-/// A report that goes to a file.
+/// A report to write to a file.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Output {
     format: Format,
@@ -30,31 +31,31 @@ impl FromStr for Output {
     }
 }
 
-/// Refuses two outputs to one file, of which only the last would be left.
+/// Rejects two outputs to the same file: only the last one would remain.
 pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
     for (index, output) in outputs.iter().enumerate() {
-        if outputs[..index].iter().any(|other| place(&other.file) == place(&output.file)) {
+        if outputs[..index].iter().any(|other| resolved(&other.file) == resolved(&output.file)) {
             bail!("two outputs go to the file {}", output.file.display());
         }
     }
     Ok(())
 }
 
-/// Writes the reports; says which files can't be written, and whether there were none.
+/// Writes the reports. Prints an error for each file that cannot be written, and returns whether all were written.
 pub(super) fn write(
     outputs: &[Output],
     report: &Report,
     min_severity: Option<Severity>,
     style: Style,
 ) -> bool {
-    let mut is_whole = true;
+    let mut is_written = true;
     for Output { format, file } in outputs {
         let min_severity = min_severity.unwrap_or(format.default_min_severity());
         let style = Style { color: false, links: false, min_severity, ..style };
-        if let Err(error) = put(file, &report::render(report, *format, style)) {
-            complain(&format!("error: can't write {}: {error}\n", file.display()));
-            is_whole = false;
+        if let Err(error) = write_atomically(file, &report::render(report, *format, style)) {
+            eprint(&format!("error: can't write {}: {error}\n", file.display()));
+            is_written = false;
         }
     }
-    is_whole
+    is_written
 }

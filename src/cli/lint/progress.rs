@@ -1,4 +1,4 @@
-//! A line on the terminal while a run takes long.
+//! A progress line on the terminal during a long run.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,13 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::complain;
+use crate::cli::eprint;
 
-/// Nothing is shown before this: most runs are over by then.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The delay before the first line: most runs end earlier.
+const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work`, which counts the files that it has done; shows the count where somebody looks.
+/// Runs `work`, which counts the files that are done, and shows the count if standard error is a terminal.
 pub(super) fn shown<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T {
     let done = AtomicUsize::new(0);
     if !io::stderr().is_terminal() {
@@ -22,13 +22,13 @@ pub(super) fn shown<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T 
     thread::scope(|scope| {
         let done = &done;
         scope.spawn(move || {
-            let mut wait = PATIENCE;
+            let mut wait = DELAY;
             while waiting.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                complain(&format!("\r{} of {total} files", done.load(Ordering::Relaxed)));
+                eprint(&format!("\r{} of {total} files", done.load(Ordering::Relaxed)));
                 wait = INTERVAL;
             }
             if wait == INTERVAL {
-                complain("\r\x1b[K");
+                eprint("\r\x1b[K");
             }
         });
         let result = work(done);

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::load;
+use super::{load, load_merged};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
-use crate::cli::{CLEAN, print};
+use crate::cli::{EXIT_OK, print};
 use crate::policy::{self, Policy};
 
 pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     match command {
         PolicyCommand::Show { file, flat, policy } => {
-            let policy = load(&named(file.clone(), policy))?;
+            let policy = load_merged(&with_file(file.clone(), policy))?;
             print(&policy.text(!flat));
         }
         PolicyCommand::Check { file } => {
@@ -26,23 +26,24 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             print(&format!("{shown} is a policy: {}.\n", summary(&load(&arguments)?)));
         }
     }
-    Ok(CLEAN)
+    Ok(EXIT_OK)
 }
 
-/// The arguments, with a file that is named by itself.
-fn named(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
+/// Returns the arguments with the file that is named without a flag.
+fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);
     arguments
 }
 
 fn summary(policy: &Policy) -> String {
-    let expired = policy.exemptions.iter().filter(|exemption| !exemption.holds_on(policy::today())).count();
+    let today = policy::today();
+    let expired = policy.exemptions().filter(|(_, exemption)| !exemption.is_active_on(today)).count();
     let mut text = format!(
         "profile {}, {} rules on, {} exemptions",
         policy.profile,
-        policy.rules().count(),
-        policy.exemptions.len()
+        policy.enabled_rules().count(),
+        policy.exemptions().len()
     );
     if expired > 0 {
         text.push_str(&format!(", {expired} of them expired"));

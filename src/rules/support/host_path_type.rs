@@ -1,48 +1,48 @@
-//! Types of host paths: what a volume asks for, and what its path itself tells.
+//! Types of host paths: the type that a volume requests, and the type that its path implies.
 
 use super::catalog::{Catalog, Entry, HostPathType};
-use super::context::HostVolume;
+use super::context::HostPathVolume;
 use crate::model::{HostPath, Relation};
 
-/// What a value of `hostPath.type` asks the kubelet for.
+/// A value of `hostPath.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AskedType {
-    /// What must be there.
-    pub(crate) kind: HostPathType,
-    /// Whether the kubelet makes what is missing.
+pub(crate) struct RequestedType {
+    /// The type that the path must have.
+    pub(crate) file_type: HostPathType,
+    /// Whether the kubelet creates a missing path.
     pub(crate) creates: bool,
 }
 
-impl AskedType {
-    /// All, in the order of Kubernetes' documentation; empty, which asks for nothing, is none of them.
+impl RequestedType {
+    /// All values, in the order of the Kubernetes documentation, without the empty one.
     pub(crate) const ALL: [Self; 7] = [
-        Self { kind: HostPathType::Directory, creates: true },
-        Self { kind: HostPathType::Directory, creates: false },
-        Self { kind: HostPathType::File, creates: true },
-        Self { kind: HostPathType::File, creates: false },
-        Self { kind: HostPathType::Socket, creates: false },
-        Self { kind: HostPathType::CharDevice, creates: false },
-        Self { kind: HostPathType::BlockDevice, creates: false },
+        Self { file_type: HostPathType::Directory, creates: true },
+        Self { file_type: HostPathType::Directory, creates: false },
+        Self { file_type: HostPathType::File, creates: true },
+        Self { file_type: HostPathType::File, creates: false },
+        Self { file_type: HostPathType::Socket, creates: false },
+        Self { file_type: HostPathType::CharDevice, creates: false },
+        Self { file_type: HostPathType::BlockDevice, creates: false },
     ];
 
-    /// What a volume asks for; none where it asks for nothing, or for what doesn't exist.
-    pub(crate) fn of(host: &HostVolume<'_>) -> Option<Self> {
-        Self::ALL.into_iter().find(|asked| host.kind == Some(asked.word()))
+    /// Returns the type that a volume requests; `None` if it requests none, or one that does not exist.
+    pub(crate) fn of_volume(host: &HostPathVolume<'_>) -> Option<Self> {
+        Self::ALL.into_iter().find(|requested| host.declared_type == Some(requested.name()))
     }
 
-    /// Its word in `hostPath.type`.
-    pub(crate) fn word(self) -> &'static str {
-        match (self.kind, self.creates) {
+    /// Returns the value of `hostPath.type`.
+    pub(crate) fn name(self) -> &'static str {
+        match (self.file_type, self.creates) {
             (HostPathType::Directory, true) => "DirectoryOrCreate",
             (HostPathType::File, true) => "FileOrCreate",
-            (kind, _) => kind.word(),
+            (file_type, _) => file_type.name(),
         }
     }
 }
 
-/// A kind of file in a sentence, with its article.
-pub(crate) fn described(kind: HostPathType) -> &'static str {
-    match kind {
+/// Returns the type with its article, for use in a sentence.
+pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
+    match file_type {
         HostPathType::Directory => "a directory",
         HostPathType::File => "a file",
         HostPathType::Socket => "a socket",
@@ -51,46 +51,47 @@ pub(crate) fn described(kind: HostPathType) -> &'static str {
     }
 }
 
-/// What surely is at `path`: what the catalogue knows there, a directory above what it knows, and what has
-/// the name of a socket.
-pub(crate) fn certain(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
-    // What a `*` stands for need not be there.
+/// Returns the type of `path` if it is certain: from the catalog, because it is a directory above an entry,
+/// or because it has the name of a socket.
+pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
+    // A path that matches a wildcard need not exist.
     let is_above =
         |(entry, relation): (&Entry, _)| relation == Relation::Ancestor && !entry.path.contains('*');
-    match catalog.kind(path) {
-        Some(kind) => Some(kind),
+    match catalog.file_type(path) {
+        Some(file_type) => Some(file_type),
         None if path.is_root() || catalog.related(path).any(is_above) => Some(HostPathType::Directory),
         None => path.name().filter(|name| name.ends_with(".sock")).map(|_| HostPathType::Socket),
     }
 }
 
-/// What probably is at a volume's path; none where nothing is probable.
-pub(crate) fn likely(catalog: &Catalog, host: &HostVolume<'_>) -> Option<HostPathType> {
-    match certain(catalog, &host.clean) {
+/// Returns the type that a volume's path probably has; `None` if no type is probable.
+pub(crate) fn probable_type(catalog: &Catalog, host: &HostPathVolume<'_>) -> Option<HostPathType> {
+    match known_type(catalog, &host.clean) {
         None if HostPath::names_folder(host.path) => Some(HostPathType::Directory),
-        None => by_name(&host.clean),
-        certain => certain,
+        None => type_from_name(&host.clean),
+        known => known,
     }
 }
 
-/// What a path that the catalogue doesn't know has the name of.
-pub(crate) fn by_name(path: &HostPath) -> Option<HostPathType> {
+/// Returns the type that the name of an uncatalogued path suggests.
+pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let text = path.to_string();
-    let is_program = || text.rsplit_once('/').is_some_and(|(folder, _)| OF_PROGRAMS.contains(&folder));
+    let is_program =
+        || text.rsplit_once('/').is_some_and(|(directory, _)| PROGRAM_DIRECTORIES.contains(&directory));
     match text.strip_prefix("/dev/") {
-        Some(name) => device(name),
+        Some(name) => device_type(name),
         None if path.name().is_some_and(is_file_name) || is_program() => Some(HostPathType::File),
         None => Some(HostPathType::Directory),
     }
 }
 
-/// Folders that hold programs, and no folders.
-const OF_PROGRAMS: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+/// Directories that contain programs and no directories.
+const PROGRAM_DIRECTORIES: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 
-/// Whether what the kubelet makes where nothing is can serve: an empty folder, or an empty lock, but no empty
-/// certificate.
-pub(crate) fn may_begin_empty(kind: HostPathType, path: &HostPath) -> bool {
-    match kind {
+/// Checks whether an empty file or directory, as created by the kubelet, is of use: an empty directory or lock
+/// file is, an empty certificate is not.
+pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> bool {
+    match file_type {
         HostPathType::Directory => true,
         HostPathType::File => {
             let extension = path.name().and_then(|name| name.rsplit_once('.'));
@@ -101,8 +102,7 @@ pub(crate) fn may_begin_empty(kind: HostPathType, path: &HostPath) -> bool {
     }
 }
 
-/// What Linux puts at a name below `/dev`, where the catalogue says nothing; a `#` is a number and what
-/// follows it.
+/// Device names below `/dev` on Linux that the catalog does not list; `#` is a number and anything after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
     (HostPathType::BlockDevice, &["loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
     (
@@ -161,8 +161,8 @@ const DEVICES: &[(HostPathType, &[&str])] = &[
     ),
 ];
 
-fn device(name: &str) -> Option<HostPathType> {
-    // `nvme0` is the controller, `nvme0n1` a disk of it.
+fn device_type(name: &str) -> Option<HostPathType> {
+    // `nvme0` is a controller, `nvme0n1` a disk.
     if let Some(number) = name.strip_prefix("nvme").filter(|number| number.starts_with(is_digit)) {
         return Some(match number.contains('n') {
             true => HostPathType::BlockDevice,
@@ -173,14 +173,14 @@ fn device(name: &str) -> Option<HostPathType> {
         Some(stem) => name.strip_prefix(stem).is_some_and(|number| number.starts_with(is_digit)),
         None => **known == *name,
     };
-    DEVICES.iter().find(|(_, names)| names.iter().any(&is_known)).map(|(kind, _)| *kind)
+    DEVICES.iter().find(|(_, names)| names.iter().any(&is_known)).map(|(file_type, _)| *file_type)
 }
 
 fn is_digit(character: char) -> bool {
     character.is_ascii_digit()
 }
 
-/// Extensions that folders hardly ever have.
+/// Extensions that directories hardly ever have.
 const FILE_EXTENSIONS: &[&str] = &[
     "cer",
     "cert",
@@ -241,8 +241,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_told_apart_by_name() {
-        let kinds = [
+    fn device_types_follow_from_names() {
+        let types = [
             ("loop0", Some(HostPathType::BlockDevice)),
             ("loop-control", Some(HostPathType::CharDevice)),
             ("nvme0", Some(HostPathType::CharDevice)),
@@ -253,27 +253,27 @@ mod tests {
             ("nvme", None),
             ("unheard-of", None),
         ];
-        for (name, kind) in kinds {
-            assert_eq!(device(name), kind, "{name}");
+        for (name, file_type) in types {
+            assert_eq!(device_type(name), file_type, "{name}");
         }
     }
 
     #[test]
-    fn programs_are_files() {
-        let kinds = [
+    fn files_in_program_directories_are_files() {
+        let types = [
             ("/sbin/depmod", Some(HostPathType::File)),
             ("/usr/local/bin/crictl", Some(HostPathType::File)),
             ("/usr/local/bin", Some(HostPathType::Directory)),
             ("/usr/lib/agent/bin", Some(HostPathType::Directory)),
             ("/opt/bin/agent", Some(HostPathType::Directory)),
         ];
-        for (path, kind) in kinds {
-            assert_eq!(by_name(&HostPath::new(path)), kind, "{path}");
+        for (path, file_type) in types {
+            assert_eq!(type_from_name(&HostPath::new(path)), file_type, "{path}");
         }
     }
 
     #[test]
-    fn files_are_known_by_their_extension() {
+    fn file_names_have_known_extensions() {
         for name in ["agent.yaml", "libcuda.so.1", "a.b.conf", "kubeconfig"] {
             assert!(is_file_name(name), "{name}");
         }

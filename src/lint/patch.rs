@@ -1,21 +1,22 @@
-//! Patches of pod specs that stand in an object as text: read and judged like a pod spec, as a part of one.
+//! Patches of pod specs that an object contains as text, such as Argo's `podSpecPatch`: checked as a part of a pod.
 
 use std::borrow::Cow;
 
 use crate::engine::{Judged, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
+use crate::rules::Subject;
 use crate::source::{Tree, decode};
 
-/// What is found in the patch `text`, which stands at `path` of the object `whole`; or why it can't be judged.
-pub(super) fn judged(
+/// Checks the patch `text` at `path` of the object `whole`, or returns why it cannot be checked.
+pub(super) fn check(
     policy: &Policy,
     today: Date,
     whole: &Object<'_>,
     path: &FieldPath,
     text: &str,
 ) -> Result<Judged, String> {
-    let text = without_values(text);
+    let text = without_expressions(text);
     let tree = match Tree::parse(&text, 0..text.len()) {
         Ok(Some(tree)) => tree,
         Ok(None) => return Ok(Judged::default()),
@@ -27,9 +28,9 @@ pub(super) fn judged(
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (whole.id.clone(), whole.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, body };
-    let mut judged = judge(&object, policy, today);
+    let mut judged = judge(Subject::Object(&object), policy, today);
     for finding in judged.findings.iter_mut().chain(judged.exempted.iter_mut().map(|(finding, _)| finding)) {
-        // The text has no places of its own.
+        // Fields within the text have no location of their own.
         finding.primary.path.clone_from(path);
         finding.related.clear();
         finding.fix = None;
@@ -37,17 +38,17 @@ pub(super) fn judged(
     Ok(judged)
 }
 
-/// The text with its `{{…}}` as 0: what stands there is known when the workflow runs.
-fn without_values(text: &str) -> Cow<'_, str> {
+/// Returns the text with each `{{…}}` replaced by 0: the workflow engine evaluates it when the workflow runs.
+fn without_expressions(text: &str) -> Cow<'_, str> {
     if !text.contains("{{") {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, value)) = rest.split_once("{{") {
+    while let Some((before, expression)) = rest.split_once("{{") {
         out.push_str(before);
-        let Some((_, after)) = value.split_once("}}") else {
-            rest = value;
+        let Some((_, after)) = expression.split_once("}}") else {
+            rest = expression;
             break;
         };
         out.push('0');

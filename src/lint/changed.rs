@@ -1,0 +1,39 @@
+//! `--changed-since`: keeps the findings that a change touches.
+
+use std::path::Path;
+
+use super::{LocatedFinding, Report};
+use crate::input::Changes;
+
+/// Keeps the findings whose primary location or object is on changed lines, and counts the others.
+/// `reference` names the commit in the report.
+pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
+    let before = report.findings.len() + report.errors.len();
+    report.findings.retain(|located| is_touched(changes, located));
+    report.suppressed.retain(|located| is_touched(changes, located));
+    report
+        .errors
+        .retain(|located| is_outside_git(located) || changes.touch_file(Path::new(&*located.location.path)));
+    let outside = before - report.findings.len() - report.errors.len();
+    report.outside = Some((reference.to_owned(), outside));
+}
+
+/// Checks whether git cannot know the text: it came from standard input, or was rendered from several files.
+fn is_outside_git(located: &LocatedFinding) -> bool {
+    located.location.is_rendered || !Path::new(&*located.location.path).exists()
+}
+
+fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
+    if is_outside_git(located) {
+        return true;
+    }
+    let path = Path::new(&*located.location.path);
+    let primary = located.location.primary.map(|span| span.start.line..=span.start.line);
+    let object = located.location.file.as_ref().zip(located.object.as_ref()).map(|(file, bytes)| {
+        file.line(bytes.start)..=file.line(bytes.end.saturating_sub(1).max(bytes.start))
+    });
+    match (primary, object) {
+        (None, None) => changes.touch_file(path),
+        (primary, object) => primary.iter().chain(&object).any(|lines| changes.touch(path, lines)),
+    }
+}

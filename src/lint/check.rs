@@ -1,0 +1,427 @@
+//! Checks one manifest: from its bytes to located findings.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::de::IgnoredAny;
+
+use super::suppression::FileIgnores;
+use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
+use super::{patch, text_facts};
+use crate::engine::{Judged, judge};
+use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
+use crate::input::is_kustomization;
+use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
+use crate::policy;
+use crate::rules::{Subject, TextFacts, Unchecked};
+use crate::source::{
+    self, Chunk, File, NodeId, Position, Span, TextError, Tree, TreeError, Value, View, harmless_objects,
+    locate, locate_key,
+};
+use crate::suppress;
+
+/// Checks a manifest.
+pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
+    let Manifest { name, bytes, role } = manifest;
+    let mut outcome = Outcome::default();
+    outcome.counts.files = 1;
+    outcome.counts.kustomizations = usize::from(is_kustomization(name) && role != Role::Kustomization);
+    let file = match File::decode(name, bytes) {
+        Ok(file) => Arc::new(file),
+        Err(error) => {
+            outcome.unchecked.push(not_text(name, &error, options));
+            return outcome;
+        }
+    };
+    let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
+    let checker = Checker {
+        options,
+        file: &file,
+        path: name.into(),
+        is_patch: role == Role::Patch,
+        is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
+        may_contain_patch: contains(b"$patch"),
+        may_contain_ignores: options.with_ignores && contains(b"volcheck"),
+    };
+    let chunks = source::split(file.text());
+    let mut ignores = FileIgnores::default();
+    if let [chunk] = chunks.as_slice() {
+        let (part, found) = checker.for_chunk(chunk, &role).check_chunk(chunk);
+        outcome.merge(part);
+        ignores.extend(found);
+    } else {
+        // Documents are checked in parallel: one file may contain most of a run's input.
+        let check = |chunk: &Chunk| checker.for_chunk(chunk, &role).check_chunk(chunk);
+        let parts: Vec<_> = chunks.par_iter().map(check).collect();
+        for (part, found) in parts {
+            outcome.merge(part);
+            ignores.extend(found);
+        }
+    }
+    if checker.may_contain_ignores {
+        suppress::file_comments(file.text(), options.policy.rules(), &mut ignores.file);
+        let chunk_at = |offset: usize| {
+            let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
+            chunks.get(index)
+        };
+        let chunk_start = |offset| chunk_at(offset).map_or(0, |chunk| chunk.range.start);
+        let located = |finding: Finding| {
+            let chunk = finding.primary.mark().and_then(|mark| chunk_at(mark.range().start));
+            match chunk {
+                Some(chunk) => checker.for_chunk(chunk, &role).locate_text(finding),
+                None => checker.locate_text(finding),
+            }
+        };
+        ignores.apply(options, chunk_start, located, &mut outcome);
+    }
+    outcome
+}
+
+fn not_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
+    let position = Position { line: error.line, column: error.column, offset: error.at };
+    let location =
+        Location { primary: Some(Span { start: position, end: position }), ..Location::of_file(name) };
+    let unchecked = Unchecked::NotText { message: &error.message, help: error.help };
+    unchecked_input(&unchecked, options, location)
+}
+
+/// Returns the finding about input that could not be checked.
+pub(super) fn unchecked_input(
+    unchecked: &Unchecked<'_>,
+    options: &Options<'_>,
+    location: Location,
+) -> UncheckedInput {
+    let finding = unchecked_finding(unchecked, options);
+    let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
+    UncheckedInput { finding: LocatedFinding::new(finding, location), is_raw_template }
+}
+
+/// Returns the one finding that the rules report about input that could not be checked.
+pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
+    let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
+    debug_assert_eq!(findings.len(), 1, "{unchecked:?}");
+    findings.into_iter().next().expect("a rule reports each kind of unchecked input")
+}
+
+/// Checks the documents of a file.
+#[derive(Clone)]
+struct Checker<'c> {
+    options: &'c Options<'c>,
+    file: &'c Arc<File>,
+    path: Arc<str>,
+    /// Whether the text is the output of rendering the file at the path.
+    is_rendered: bool,
+    /// Whether a kustomization uses the file as a patch.
+    is_patch: bool,
+    /// Whether the word `$patch` occurs in the file.
+    may_contain_patch: bool,
+    /// Whether the word `volcheck` occurs in the file, so that it may contain ignores.
+    may_contain_ignores: bool,
+}
+
+impl Checker<'_> {
+    /// Returns the checker for a document, which Helm may have rendered from a template of its own.
+    fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
+        let template = match role {
+            Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
+            Role::File | Role::Patch | Role::Kustomization => None,
+        };
+        let Some(template) = template else { return Cow::Borrowed(self) };
+        let path = match role {
+            // The comment starts with the name of the chart, which its directory need not have.
+            Role::Chart(chart) if Path::new(chart).is_dir() => {
+                let inner = template.split_once('/').map_or(template, |(_, inner)| inner);
+                Path::new(chart).join(inner).to_string_lossy().into()
+            }
+            _ => template.into(),
+        };
+        Cow::Owned(Self { path, is_rendered: true, ..self.clone() })
+    }
+
+    /// Checks the document or documents of a chunk, and returns their ignores.
+    fn check_chunk(&self, chunk: &Chunk) -> (Outcome, FileIgnores) {
+        let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
+        if let Some(separator) = &chunk.bad_separator {
+            let unchecked = Unchecked::InvalidSeparator(separator.clone().into());
+            outcome.unchecked.push(self.unchecked_text(&unchecked));
+        }
+        let text = &self.file.text()[chunk.range.clone()];
+        // Unused ignores are reported, so a file with ignores is always parsed.
+        if !self.options.parse_all
+            && !self.may_contain_ignores
+            && let Some(count) = harmless_objects(text, policy::holds_no_volume)
+        {
+            outcome.counts.objects += count;
+            return (outcome, ignores);
+        }
+        if text.trim_start().starts_with('{')
+            && let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone())
+        {
+            for tree in trees {
+                self.check_document(&tree, &mut outcome, &mut ignores);
+            }
+            return (outcome, ignores);
+        }
+        match Tree::parse(self.file.text(), chunk.range.clone()) {
+            Ok(None) => {}
+            Ok(Some(tree)) => {
+                if self.check_document(&tree, &mut outcome, &mut ignores) {
+                    let dropped_text = text_facts::dropped_text(self.file.text(), &tree, chunk);
+                    self.check_text(&TextFacts { dropped_text, ..TextFacts::default() }, None, &mut outcome);
+                }
+                if self.may_contain_ignores {
+                    let (registry, set) = (self.options.policy.rules(), &mut ignores.comments);
+                    suppress::comments(self.file.text(), chunk.range.clone(), &tree, registry, set);
+                }
+            }
+            Err(_) if self.is_foreign_json(text) => outcome.counts.other_documents += 1,
+            Err(error) => outcome.unchecked.push(self.invalid_yaml(&error, chunk)),
+        }
+        (outcome, ignores)
+    }
+
+    /// Checks whether the text is a JSON dialect that kubectl does not read, such as compiler settings with
+    /// comments, and cannot contain the key `kind`.
+    fn is_foreign_json(&self, text: &str) -> bool {
+        self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
+    }
+
+    fn invalid_yaml(&self, error: &TreeError, chunk: &Chunk) -> UncheckedInput {
+        let text = &self.file.text()[chunk.range.clone()];
+        if let Some(action) = template_action(text, error.span.start - chunk.range.start) {
+            let action = chunk.range.start + action.start..chunk.range.start + action.end;
+            let unchecked = Unchecked::RawTemplate { action: action.into(), others: None };
+            return self.unchecked_text(&unchecked);
+        }
+        let is_tab = self.file.text().as_bytes().get(error.span.start) == Some(&b'\t');
+        let (error, location) = (error.message.as_str(), error.span.clone().into());
+        self.unchecked_text(&Unchecked::InvalidYaml { error, location, is_tab })
+    }
+
+    /// Checks a document, and returns whether it is a Kubernetes object.
+    fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
+        let before = outcome.counts.objects;
+        self.check_object(tree, tree.root(), None, outcome, ignores);
+        let is_object = outcome.counts.objects > before;
+        if !is_object && !tree.is_null(tree.root()) {
+            outcome.counts.other_documents += 1;
+        }
+        is_object
+    }
+
+    /// Checks the object at `node`, or the objects of the list at `node`. `outer` is the type of the list that
+    /// contains it.
+    fn check_object(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        outer: Option<&TypeMeta<'_>>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        if !matches!(tree.view(node), View::Mapping) {
+            return;
+        }
+        let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
+            Ok(meta) => with_item_type(meta, outer),
+            Err(error) => {
+                if tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some() {
+                    outcome.counts.objects += 1;
+                    outcome.unchecked.push(self.invalid_field(tree, node, &error, None));
+                }
+                return;
+            }
+        };
+        // kubectl expands any object with a list under `items`, and drops the object around it.
+        let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
+        if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
+            for item in tree.items(items) {
+                self.check_object(tree, *item, Some(&meta), outcome, ignores);
+            }
+            return;
+        }
+        if meta.kind.is_empty() || meta.api_version.is_empty() {
+            return;
+        }
+        outcome.counts.objects += 1;
+        if let Some(items) = tree.get(node, "items")
+            && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
+        {
+            error.path = FieldPath::of(&["items"]);
+            outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
+            return;
+        }
+        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
+        {
+            return;
+        }
+        let policy = self.options.policy;
+        match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+            Ok(object) if !policy.heuristic && object.is_heuristic() => {}
+            Ok(mut object) => {
+                let is_part =
+                    self.is_patch || (self.may_contain_patch && model::holds_patch(Value { tree, node }));
+                if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
+                    pods.iter_mut().for_each(|pod| pod.is_whole = false);
+                }
+                outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
+                let judged = judge(Subject::Object(&object), policy, self.options.today);
+                self.add(tree, node, judged, outcome);
+                self.check_patches(tree, node, &meta, &object, outcome);
+                if !matches!(object.body, Body::Other) {
+                    let facts = text_facts::repeated_keys(tree, node);
+                    self.check_text(&facts, Some((tree, node, &object)), outcome);
+                }
+                if self.may_contain_ignores {
+                    suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
+                }
+            }
+            Err(error) => outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta))),
+        }
+    }
+
+    /// Checks the patches of pod specs that the object contains as text.
+    fn check_patches(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        object: &Object<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let Options { policy, today, .. } = *self.options;
+        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
+            match patch::check(policy, today, object, &path, &text) {
+                Ok(judged) => self.add(tree, node, judged, outcome),
+                Err(message) => {
+                    let error = FieldError::new(path, format!("no patch of a pod spec: {message}"));
+                    outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(meta)));
+                }
+            }
+        }
+    }
+
+    /// Checks facts about the text, which are about `object` if it is given.
+    fn check_text(
+        &self,
+        facts: &TextFacts,
+        object: Option<(&Tree<'_>, NodeId, &Object<'_>)>,
+        outcome: &mut Outcome,
+    ) {
+        if facts.is_empty() {
+            return;
+        }
+        let subject = Subject::Text(facts, object.map(|(_, _, object)| object));
+        let judged = judge(subject, self.options.policy, self.options.today);
+        match object {
+            Some((tree, node, _)) => self.add(tree, node, judged, outcome),
+            None => {
+                outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate_text(finding)))
+            }
+        }
+    }
+
+    /// Adds the findings about the object at `root`.
+    fn add(&self, tree: &Tree<'_>, root: NodeId, judged: Judged, outcome: &mut Outcome) {
+        outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate(tree, root, finding)));
+        for (finding, exemption) in judged.exempted {
+            let mut located = self.locate(tree, root, finding);
+            let reason = self.options.policy.exemption(exemption).reason.clone();
+            located.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason });
+            outcome.suppressed.push(located);
+            outcome.used_exemptions.insert(exemption);
+        }
+    }
+
+    fn invalid_field(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        error: &FieldError,
+        meta: Option<&TypeMeta<'_>>,
+    ) -> UncheckedInput {
+        let unchecked = Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) };
+        let finding = self.locate(tree, node, unchecked_finding(&unchecked, self.options));
+        UncheckedInput { finding, is_raw_template: false }
+    }
+
+    /// Returns the finding about a part of the text that could not be checked.
+    fn unchecked_text(&self, unchecked: &Unchecked<'_>) -> UncheckedInput {
+        let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
+        let finding = self.locate_text(unchecked_finding(unchecked, self.options));
+        UncheckedInput { finding, is_raw_template }
+    }
+
+    /// Locates a finding about the object at `root`.
+    fn locate(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> LocatedFinding {
+        let span = |label: &Label| match label.target {
+            Target::Value => locate(self.file, tree, root, &label.path),
+            Target::Key => locate_key(self.file, tree, root, &label.path),
+            Target::Mark(mark) => self.file.span(mark.range()),
+        };
+        let location = self.location(&finding, span);
+        LocatedFinding { object: Some(tree.range(root)), ..LocatedFinding::new(finding, location) }
+    }
+
+    /// Locates a finding about a range of the text.
+    fn locate_text(&self, finding: Finding) -> LocatedFinding {
+        let span = |label: &Label| {
+            let range: Range<usize> = label.mark().map_or(0..0, |mark| mark.range());
+            self.file.span(range)
+        };
+        let location = self.location(&finding, span);
+        LocatedFinding::new(finding, location)
+    }
+
+    fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
+        let related = |label| RelatedLocation { path: Arc::clone(&self.path), span: span(label), file: None };
+        Location {
+            path: Arc::clone(&self.path),
+            file: Some(Arc::clone(self.file)),
+            primary: Some(span(&finding.primary)),
+            related: finding.related.iter().map(related).collect(),
+            is_rendered: self.is_rendered,
+        }
+    }
+}
+
+/// Returns the template that Helm names in the comments before a document.
+fn source_comment(text: &str) -> Option<&str> {
+    let lines = text.lines().map(str::trim);
+    let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
+    head.find_map(|line| line.strip_prefix("# Source: "))
+}
+
+/// Returns the template action (`{{…}}`) that causes a syntax error at the byte `at`: the nearest one before it,
+/// else the first one.
+fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
+    // The error is at one of the two braces, or after them.
+    let before = text.get(..text.len().min(at + 1)).and_then(|head| head.rfind("{{"));
+    let start = before.or_else(|| text.find("{{"))?;
+    let length = text[start..].find("}}").map_or(2, |length| length + 2);
+    Some(start..start + length)
+}
+
+/// Adds the type of an item of a typed list such as `PodList`, which may leave it to the list.
+fn with_item_type<'a>(mut meta: TypeMeta<'a>, list: Option<&TypeMeta<'a>>) -> TypeMeta<'a> {
+    let Some(list) = list else { return meta };
+    let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
+        meta.kind = model::Str::owned(kind);
+        if meta.api_version.is_empty() {
+            meta.api_version = list.api_version.clone();
+        }
+    }
+    meta
+}
+
+fn has_volumes(object: &Object<'_>) -> bool {
+    match &object.body {
+        Body::Pods(pods) => pods.iter().any(|pod| !pod.volumes.is_empty() || !pod.claim_templates.is_empty()),
+        Body::PersistentVolume(_) | Body::Claim(_) | Body::StorageClass(_) => true,
+        Body::Other => false,
+    }
+}

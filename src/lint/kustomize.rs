@@ -1,0 +1,54 @@
+//! Finds the files that kustomizations use as patches: such a file is only a part of an object.
+
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::source::{File, Tree, decode};
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Kustomization {
+    patches: Vec<Patch>,
+    patches_strategic_merge: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Patch {
+    path: Option<String>,
+}
+
+/// Adds the paths of the patches in a kustomization. One that cannot be decoded is reported when it is checked.
+pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
+    let Some(kustomization) = parse(name, bytes) else { return };
+    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+    let paths = kustomization.patches.into_iter().filter_map(|patch| patch.path);
+    for path in paths.chain(kustomization.patches_strategic_merge) {
+        patches.insert(normalized(&directory.join(path)).to_string_lossy().into_owned());
+    }
+}
+
+fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
+    let file = File::decode(name, bytes).ok()?;
+    let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
+    decode(&tree, tree.root()).ok()
+}
+
+/// Returns the path without `.` and `..`.
+fn normalized(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !out.pop() {
+                    out.push("..");
+                }
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,128 @@
+//! Findings with their locations in a text.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::finding::{Finding, Suppression};
+use crate::model::printable;
+use crate::source::{File, Span, Tree};
+
+/// A finding with its locations in a text.
+#[derive(Clone, Debug)]
+pub struct LocatedFinding {
+    pub finding: Finding,
+    pub location: Location,
+    /// What suppresses the finding.
+    pub suppressed: Option<Suppression>,
+    /// The bytes of the object in the text; `None` if the finding is not about an object.
+    pub object: Option<Range<usize>>,
+}
+
+/// The location of a finding.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// The name of the file, as shown to the user.
+    pub path: Arc<str>,
+    /// The text; `None` if it could not be read.
+    pub file: Option<Arc<File>>,
+    /// The primary span; `None` if the finding is about the whole file.
+    pub primary: Option<Span>,
+    /// The related locations, in the order of the finding's labels.
+    pub related: Vec<RelatedLocation>,
+    /// Whether the text is the output of rendering the file, so that the spans are not spans of the file.
+    pub is_rendered: bool,
+}
+
+/// A related location, which may be in another file.
+#[derive(Clone, Debug)]
+pub struct RelatedLocation {
+    /// The name of the file, as shown to the user.
+    pub path: Arc<str>,
+    pub span: Span,
+    /// The text, if it is another one than that of the primary location.
+    pub file: Option<Arc<File>>,
+}
+
+impl Location {
+    /// Returns the location of a file as a whole.
+    pub fn of_file(path: &str) -> Self {
+        Self { path: path.into(), file: None, primary: None, related: Vec::new(), is_rendered: false }
+    }
+
+    /// Returns the primary span and the spans of the related locations in the same text.
+    pub fn spans(&self) -> impl Iterator<Item = Span> {
+        let related = self.related.iter().filter(|related| related.file.is_none());
+        self.primary.into_iter().chain(related.map(|related| related.span))
+    }
+}
+
+impl LocatedFinding {
+    pub fn new(finding: Finding, location: Location) -> Self {
+        Self { finding, location, suppressed: None, object: None }
+    }
+
+    /// Compares by path, line, rule, column and message: the order of every report.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let start = |located: &Self| located.location.primary.map(|span| span.start);
+        let (own, others) = (start(self), start(other));
+        self.location
+            .path
+            .cmp(&other.location.path)
+            .then_with(|| own.map(|start| start.line).cmp(&others.map(|start| start.line)))
+            .then_with(|| self.finding.rule.cmp(&other.finding.rule))
+            .then_with(|| own.map(|start| start.column).cmp(&others.map(|start| start.column)))
+            .then_with(|| self.finding.message.cmp(&other.finding.message))
+    }
+
+    /// Parses the object of the finding again, for an edit of its text. Trees are not kept after a document has
+    /// been checked. Returns `None` if the finding is not about an object in a file.
+    pub fn tree(&self) -> Option<Tree<'_>> {
+        let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
+        Tree::parse(file.text(), object).ok().flatten()
+    }
+
+    /// Returns the line and column in the file, or the first line if they are unknown.
+    pub(crate) fn line_and_column(&self) -> (usize, usize) {
+        self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
+    }
+
+    /// Returns the primary span if it is a span of the file.
+    pub(crate) fn span(&self) -> Option<Span> {
+        self.location.primary.filter(|_| !self.location.is_rendered)
+    }
+
+    /// Returns the name of the file for people.
+    pub(crate) fn path(&self) -> Cow<'_, str> {
+        let path = printable(&self.location.path);
+        if self.location.is_rendered { format!("{path} (rendered)").into() } else { path }
+    }
+
+    /// Returns the message for formats with one location per finding: it includes the line in rendered output,
+    /// and related locations in other files.
+    pub(crate) fn message(&self) -> Cow<'_, str> {
+        let mut message = Cow::Borrowed(self.finding.message.as_str());
+        if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
+            message.to_mut().push_str(&format!(" (rendered, line {})", span.start.line));
+        }
+        for related in self.location.related.iter().filter(|related| related.file.is_some()) {
+            let location = format!(" (see {}:{})", printable(&related.path), related.span.start.line);
+            message.to_mut().push_str(&location);
+        }
+        message
+    }
+
+    /// Returns the name of the file as code hosts write it.
+    pub(crate) fn file_name(&self) -> &str {
+        self.location.path.strip_prefix("./").unwrap_or(&self.location.path)
+    }
+
+    /// Returns the message and the help, for formats with one text for both.
+    pub(crate) fn sentence(&self) -> String {
+        match self.finding.help.as_ref() {
+            "" => self.message().into_owned(),
+            help => format!("{}. {help}", self.message()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Lint: from the text of a manifest to located findings. The counterpart of `admission`.
+//!
+//! [`check`] is the entry point for one manifest. It is pure: no disk, no clock, no command line. [`run`]
+//! checks many inputs in parallel.
+
+mod changed;
+mod check;
+mod kustomize;
+mod located;
+mod patch;
+mod report;
+mod run;
+mod suppression;
+mod text_facts;
+
+use crate::policy::{Date, Policy};
+
+pub use changed::keep_changed;
+pub use check::check;
+pub use located::{LocatedFinding, Location, RelatedLocation};
+pub use report::{Counts, Report};
+pub use run::{Run, RunOptions, covers, exclude, run};
+
+/// A manifest to check.
+#[derive(Clone, Debug)]
+pub struct Manifest<'m> {
+    /// The name, as shown in reports.
+    pub name: &'m str,
+    pub bytes: Vec<u8>,
+    pub role: Role,
+}
+
+/// What the text of a manifest is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A file.
+    File,
+    /// A file that a kustomization uses as a patch.
+    Patch,
+    /// Standard input. If Helm rendered it, its comments name the templates.
+    Stream,
+    /// The output of rendering this chart.
+    Chart(String),
+    /// The output of rendering a kustomization.
+    Kustomization,
+}
+
+/// How manifests are checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'p> {
+    pub policy: &'p Policy,
+    /// The current date, which decides which exemptions are active.
+    pub today: Date,
+    /// Whether ignores in comments and annotations suppress findings.
+    pub with_ignores: bool,
+    /// Whether documents that cannot contain a volume are parsed too.
+    pub parse_all: bool,
+}
+
+/// The result of checking a manifest.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub counts: Counts,
+    /// Findings to report.
+    pub findings: Vec<LocatedFinding>,
+    /// Findings that an exemption or an ignore suppresses.
+    pub suppressed: Vec<LocatedFinding>,
+    /// Exemptions that matched a finding.
+    pub used_exemptions: std::collections::BTreeSet<crate::policy::ExemptionId>,
+    /// Input that could not be checked.
+    pub unchecked: Vec<UncheckedInput>,
+}
+
+/// Input that could not be checked.
+#[derive(Debug)]
+pub struct UncheckedInput {
+    pub finding: LocatedFinding,
+    /// Whether it is the raw template of a chart.
+    pub is_raw_template: bool,
+}
+
+impl Outcome {
+    /// Adds the result of another document or manifest.
+    pub fn merge(&mut self, other: Self) {
+        self.counts.add(&other.counts);
+        self.findings.extend(other.findings);
+        self.suppressed.extend(other.suppressed);
+        self.used_exemptions.extend(other.used_exemptions);
+        self.unchecked.extend(other.unchecked);
+    }
+}

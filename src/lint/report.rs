@@ -1,0 +1,95 @@
+//! The result of a run, as report formats show it.
+
+use crate::finding::{Severity, SuppressedBy};
+use crate::lint::LocatedFinding;
+use crate::policy::Policy;
+use crate::rules::Registry;
+
+/// What a run has read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Files read.
+    pub files: usize,
+    /// Kubernetes objects in them.
+    pub objects: usize,
+    /// Objects that have, create or provide volumes.
+    pub objects_with_volumes: usize,
+    /// Documents that are not Kubernetes objects.
+    pub other_documents: usize,
+    /// Kustomizations that were not rendered.
+    pub kustomizations: usize,
+    /// Charts that were not rendered.
+    pub charts: usize,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.objects += other.objects;
+        self.objects_with_volumes += other.objects_with_volumes;
+        self.other_documents += other.other_documents;
+        self.kustomizations += other.kustomizations;
+        self.charts += other.charts;
+    }
+}
+
+/// The result of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The rules of the policy.
+    pub rules: Registry,
+    pub counts: Counts,
+    /// Findings, in order.
+    pub findings: Vec<LocatedFinding>,
+    /// Input that could not be checked, in order.
+    pub errors: Vec<LocatedFinding>,
+    /// Suppressed findings, in order.
+    pub suppressed: Vec<LocatedFinding>,
+    /// The commit since which changes are reported, and the number of findings outside these changes.
+    pub outside: Option<(String, usize)>,
+}
+
+impl Report {
+    /// Creates an empty report of a run under `policy`.
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            rules: policy.rules(),
+            counts: Counts::default(),
+            findings: Vec::new(),
+            errors: Vec::new(),
+            suppressed: Vec::new(),
+            outside: None,
+        }
+    }
+
+    /// Returns the number of findings with this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|located| located.finding.severity == severity).count()
+    }
+
+    /// Returns the number of suppressed errors that the webhook denies: it applies exemptions, but neither
+    /// ignores nor the baseline.
+    pub fn denied_in_cluster(&self) -> usize {
+        let is_denied = |located: &&LocatedFinding| {
+            let rule = self.rules.find(located.finding.rule.as_str());
+            located.finding.severity == Severity::Error
+                && located.suppressed.as_ref().is_some_and(|own| own.by != SuppressedBy::Exemption)
+                && rule.is_some_and(|rule| rule.lint_only.is_none())
+        };
+        self.suppressed.iter().filter(is_denied).count()
+    }
+
+    /// Returns everything that calls for action: input that could not be checked, then findings of at least
+    /// this severity.
+    pub fn open(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
+        let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
+        self.errors.iter().chain(findings).collect()
+    }
+
+    /// Sorts findings and suppressed findings.
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(LocatedFinding::order);
+        self.suppressed.sort_by(LocatedFinding::order);
+        self.errors.sort_by(LocatedFinding::order);
+    }
+}

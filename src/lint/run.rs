@@ -1,0 +1,238 @@
+//! A run: checks many inputs in parallel. The report is the same at any number of threads.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+
+use globset::GlobSet;
+use rayon::prelude::*;
+
+use super::check::{check, unchecked_finding, unchecked_input};
+use super::{
+    Counts, LocatedFinding, Location, Manifest, Options, Outcome, Report, Role, UncheckedInput, kustomize,
+};
+use crate::engine::judge;
+use crate::finding::{SuppressedBy, Suppression};
+use crate::input::{self, Found, Input, InputError, Origin, Rendering, is_kustomization};
+use crate::policy::{Exemption, ExemptionId, Policy};
+use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
+use crate::suppress::Baseline;
+
+/// How a run is done.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'p> {
+    pub lint: Options<'p>,
+    /// Whether the run covers everything that the policy is for, so that unused exemptions and stale entries of
+    /// the baseline are reported.
+    pub is_complete: bool,
+}
+
+/// The result of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// The report; the baseline is not applied yet.
+    pub report: Report,
+    /// The counts of each input.
+    pub counts: Vec<Counts>,
+    /// Exemptions that matched a finding.
+    pub used_exemptions: BTreeSet<ExemptionId>,
+    /// The paths of raw templates.
+    pub raw_templates: Vec<String>,
+}
+
+/// Checks the inputs. `on_done` is called after each input, from any thread.
+pub fn run(found: &Found, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
+    let lint = &options.lint;
+    let patches = patches(&found.inputs);
+    let outcomes: Vec<Outcome> = found
+        .inputs
+        .par_iter()
+        .map(|input| {
+            let outcome = check_input(input, role(input, &patches), lint);
+            on_done();
+            outcome
+        })
+        .collect();
+    let counts = outcomes.iter().map(|outcome| outcome.counts.clone()).collect();
+    let unreadable = found.errors.iter().map(|error| unreadable(error, lint)).collect();
+    let mut whole = Outcome { unchecked: unreadable, ..Outcome::default() };
+    outcomes.into_iter().for_each(|outcome| whole.merge(outcome));
+    whole.counts.charts = found.charts.len();
+    let raw = whole.unchecked.iter().filter(|unchecked| unchecked.is_raw_template);
+    let raw_templates = raw.map(|unchecked| unchecked.finding.location.path.to_string()).collect();
+    let mut report = Report {
+        counts: whole.counts,
+        findings: whole.findings,
+        errors: join_raw_templates(whole.unchecked, lint),
+        suppressed: whole.suppressed,
+        ..Report::new(lint.policy)
+    };
+    let used = options.is_complete.then_some(&whole.used_exemptions);
+    report.findings.extend(check_exemptions(lint, used));
+    report.sort();
+    Run { report, counts, used_exemptions: whole.used_exemptions, raw_templates }
+}
+
+impl Run {
+    /// Suppresses the findings that the baseline in the file `path` contains, and reports its stale entries.
+    pub fn apply_baseline(&mut self, path: &Path, mut baseline: Baseline, options: &RunOptions<'_>) {
+        let report = &mut self.report;
+        for mut located in std::mem::take(&mut report.findings) {
+            if baseline.take(&located.finding, &located.location.path) {
+                located.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
+                report.suppressed.push(located);
+            } else {
+                report.findings.push(located);
+            }
+        }
+        if options.is_complete {
+            let facts = baseline.stale(3);
+            let judged = judge(Subject::Baseline(&facts), options.lint.policy, options.lint.today);
+            let location = |finding| LocatedFinding::new(finding, Location::of_file(&path.to_string_lossy()));
+            report.findings.extend(judged.findings.into_iter().map(location));
+        }
+        report.sort();
+    }
+}
+
+/// Removes the inputs that the policy excludes, by globs relative to the directory of their document.
+pub fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
+    if policy.exclude.is_empty() {
+        return Ok(());
+    }
+    let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
+    for (directory, glob) in &policy.exclude {
+        globs.extend(real_path(directory).zip(Some(input::globs([glob.as_str()])?)));
+    }
+    // Resolved once per directory: a tree has few directories compared with its files.
+    let mut directories: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
+    let mut is_excluded = |name: &str| {
+        let path = Path::new(name);
+        let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else { return false };
+        let real = directories.entry(parent.to_owned()).or_insert_with(|| real_path(parent));
+        let Some(path) = real.as_ref().map(|directory| directory.join(file)) else { return false };
+        let matches = |(directory, glob): &(PathBuf, GlobSet)| {
+            path.strip_prefix(directory).is_ok_and(|path| glob.is_match(path))
+        };
+        globs.iter().any(matches)
+    };
+    found.inputs.retain(|input| input.origin == Origin::Stdin || !is_excluded(&input.name));
+    found.errors.retain(|error| !is_excluded(&error.name));
+    Ok(())
+}
+
+/// Checks whether a run over `paths` covers everything that the policy is for: the directory of its file.
+pub fn covers(paths: &[String], policy: &Policy) -> bool {
+    let Some(directory) = policy.directory().and_then(real_path) else { return false };
+    paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
+}
+
+/// Returns the path with symbolic links resolved; `None` if it does not exist.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    path.canonicalize().ok()
+}
+
+/// Returns the names of the inputs that a kustomization among them uses as patches.
+fn patches(inputs: &[Input]) -> HashSet<String> {
+    let mut patches = HashSet::new();
+    for input in inputs.iter().filter(|input| is_kustomization(&input.name)) {
+        // A pipe can be read only once, and rendered output has no patches.
+        if input::is_file(input)
+            && let Ok(bytes) = input::read(input)
+        {
+            kustomize::add_patches(&input.name, bytes, &mut patches);
+        }
+    }
+    patches
+}
+
+fn role(input: &Input, patches: &HashSet<String>) -> Role {
+    match &input.origin {
+        Origin::Path(_) if patches.contains(&input.name) => Role::Patch,
+        Origin::Path(_) => Role::File,
+        // With a name, standard input is the content of that file.
+        Origin::Stdin if input.name != input::STDIN => Role::File,
+        Origin::Stdin => Role::Stream,
+        Origin::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
+        Origin::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+    }
+}
+
+fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
+    let read_and_check = || {
+        let bytes = input::read(input)?;
+        Ok(check(Manifest { name: &input.name, bytes, role }, options))
+    };
+    // A panic must not take the rest of the run with it.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(read_and_check));
+    let unchecked = match outcome {
+        Ok(Ok(outcome)) => return outcome,
+        Ok(Err(error)) => unreadable(&error, options),
+        Err(_) => unchecked_input(&Unchecked::InternalError, options, Location::of_file(&input.name)),
+    };
+    Outcome { unchecked: vec![unchecked], ..Outcome::default() }
+}
+
+fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
+    let unchecked = Unchecked::Unreadable { error: &error.message };
+    unchecked_input(&unchecked, options, Location::of_file(&error.name))
+}
+
+/// Reports one raw template for all templates of a chart.
+fn join_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
+    unchecked.sort_by(|a, b| a.finding.order(&b.finding));
+    let mut charts: BTreeMap<PathBuf, (usize, usize)> = BTreeMap::new();
+    let mut kept: Vec<LocatedFinding> = Vec::with_capacity(unchecked.len());
+    for UncheckedInput { finding, is_raw_template } in unchecked {
+        let chart = chart_directory(&finding.location.path).filter(|_| is_raw_template);
+        if let Some(chart) = chart {
+            if let Some((_, others)) = charts.get_mut(&chart) {
+                *others += 1;
+                continue;
+            }
+            charts.insert(chart, (kept.len(), 0));
+        }
+        kept.push(finding);
+    }
+    for (chart, (index, count)) in charts.iter().filter(|(_, (_, count))| *count > 0) {
+        let first = &mut kept[*index].finding;
+        if let Some(action) = first.primary.mark() {
+            let others = Some(OtherTemplates { chart, count: *count });
+            *first = unchecked_finding(&Unchecked::RawTemplate { action, others }, options);
+        }
+    }
+    kept
+}
+
+/// Returns the directory of the chart that a template belongs to.
+fn chart_directory(path: &str) -> Option<PathBuf> {
+    let mut ancestors = Path::new(path).ancestors();
+    let templates = ancestors.find(|path| path.file_name().is_some_and(|name| name == "templates"));
+    templates.and_then(Path::parent).map(Path::to_owned)
+}
+
+/// Reports expired exemptions and, if `used` are all those that matched a finding, unused ones.
+fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>) -> Vec<LocatedFinding> {
+    let mut found = Vec::new();
+    for (id, exemption) in options.policy.exemptions() {
+        let Some(location) = &exemption.location else { continue };
+        let facts = exemption_facts(exemption, options, used.is_some_and(|used| !used.contains(&id)));
+        let judged = judge(Subject::Exemption(&facts), options.policy, options.today);
+        let (file, primary) = (Some(location.file.clone()), Some(location.span));
+        let location = Location { file, primary, ..Location::of_file(&location.path) };
+        found.extend(
+            judged.findings.into_iter().map(|finding| LocatedFinding::new(finding, location.clone())),
+        );
+    }
+    found
+}
+
+fn exemption_facts<'e>(
+    exemption: &'e Exemption,
+    options: &Options<'_>,
+    is_unused: bool,
+) -> ExemptionFacts<'e> {
+    let expired = exemption.expires.filter(|_| !exemption.is_active_on(options.today));
+    ExemptionFacts { reason: &exemption.reason, expired, is_unused: is_unused && expired.is_none() }
+}

@@ -1,0 +1,90 @@
+//! Applies the ignores of a file to its findings, once, after all its documents have been checked.
+
+use std::collections::HashMap;
+
+use super::{LocatedFinding, Options, Outcome};
+use crate::engine::judge;
+use crate::finding::Finding;
+use crate::rules::{IgnoreFacts, Subject};
+use crate::suppress::{IgnoreSet, Scope, is_ignorable};
+
+/// The ignores of a file, from the narrowest to the widest.
+#[derive(Debug, Default)]
+pub(super) struct FileIgnores {
+    pub(super) annotations: IgnoreSet,
+    pub(super) comments: IgnoreSet,
+    pub(super) file: IgnoreSet,
+}
+
+impl FileIgnores {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.annotations.extend(other.annotations);
+        self.comments.extend(other.comments);
+        self.file.extend(other.file);
+    }
+
+    /// Suppresses the findings of the file, and adds findings about the ignores themselves. An ignore can
+    /// suppress a finding about a narrower ignore, such as a comment one about an annotation.
+    pub(super) fn apply(
+        self,
+        options: &Options<'_>,
+        chunk_start: impl Fn(usize) -> usize,
+        located: impl Fn(Finding) -> LocatedFinding,
+        outcome: &mut Outcome,
+    ) {
+        for mut set in [self.annotations, self.comments, self.file] {
+            if set.is_empty() {
+                continue;
+            }
+            apply_set(&mut set, options, &chunk_start, outcome);
+            let (problems, unused) = (set.take_problems(), set.unused(options.policy));
+            let facts = IgnoreFacts { problems, unused, limit: options.policy.ignores };
+            if !facts.is_empty() {
+                let judged = judge(Subject::Ignores(&facts), options.policy, options.today);
+                outcome.findings.extend(judged.findings.into_iter().map(&located));
+            }
+        }
+    }
+}
+
+fn apply_set(
+    set: &mut IgnoreSet,
+    options: &Options<'_>,
+    chunk_start: impl Fn(usize) -> usize,
+    outcome: &mut Outcome,
+) {
+    // A finding is only compared with the ignores of its object or document.
+    let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
+    for (index, ignore) in set.ignores().iter().enumerate() {
+        let start = match &ignore.scope {
+            Scope::File => None,
+            Scope::Bytes(range) => Some(chunk_start(range.start)),
+            Scope::Object { object, .. } => Some(object.start),
+        };
+        by_start.entry(start).or_default().push(index);
+    }
+    let mut suppression = |located: &LocatedFinding| {
+        if !is_ignorable(&located.finding, options.policy) {
+            return None;
+        }
+        let at = located.location.primary.map(|span| span.start.offset);
+        let object = located.object.as_ref();
+        let starts = [None, at.map(&chunk_start), object.map(|object| object.start)];
+        let mut candidates: Vec<usize> =
+            starts.iter().filter_map(|start| by_start.get(start)).flatten().copied().collect();
+        candidates.sort_unstable();
+        candidates.dedup();
+        set.suppress(&located.finding, at, object, candidates)
+    };
+    // An ignore is also used if it covers a finding that something else already suppresses.
+    for located in &outcome.suppressed {
+        suppression(located);
+    }
+    for mut located in std::mem::take(&mut outcome.findings) {
+        located.suppressed = suppression(&located);
+        match located.suppressed {
+            Some(_) => outcome.suppressed.push(located),
+            None => outcome.findings.push(located),
+        }
+    }
+}

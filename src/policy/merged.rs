@@ -1,0 +1,339 @@
+//! A checked policy, as one document or as several merged into one, with the origin of each value.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::document::{Directory, Document, ExemptionEntry, Mode, RuleSetting, WorkloadMode};
+use super::exemption::{Exemption, ExemptionLocation};
+use super::level::Level;
+use super::pattern::{Pattern, why_unreachable};
+use super::profile::Profile;
+use crate::finding::{Ignores, RuleId};
+use crate::model::{CustomKind, FieldPath, PathPattern, Quantity, meant};
+use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry, Rule};
+use crate::source::{File, Span, Tree, locate, locate_key};
+
+/// A problem in a policy or a baseline, with its location.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The name of the file, as shown to the user.
+    pub path: Arc<str>,
+    /// The location in the text; `None` if there is no text.
+    pub location: Option<(Arc<File>, Span)>,
+    /// The problem, in one clause.
+    pub message: String,
+}
+
+/// A value, and what sets it: a file and line, a profile, or a flag.
+#[derive(Clone, Debug)]
+pub(super) struct Sourced<T> {
+    pub(super) value: T,
+    pub(super) origin: String,
+}
+
+/// A checked policy. A policy document becomes one of these; documents are merged by [`merge`](Self::merge).
+#[derive(Clone, Debug, Default)]
+pub struct MergedPolicy {
+    pub(super) profile: Option<Sourced<Profile>>,
+    pub(super) levels: HashMap<RuleId, Sourced<Level>>,
+    /// The `sizeLimit` that the fix of a rule writes.
+    pub(super) default_sizes: HashMap<RuleId, String>,
+    pub(super) allowed_host_paths: Option<Vec<AllowedHostPath>>,
+    /// Entries besides the built-in catalog. Of two entries for a path, the first one counts.
+    pub(super) catalog: Vec<Entry>,
+    pub(super) data_directories: Vec<ListedPath>,
+    pub(super) scratch_directories: Vec<ListedPath>,
+    /// The modes by the namespace or glob that they are for.
+    pub(super) modes: BTreeMap<String, NamespaceMode>,
+    pub(super) workload_mode: Option<WorkloadMode>,
+    pub(super) ignores: Option<Ignores>,
+    pub(super) exemptions: Vec<DeclaredExemption>,
+    pub(super) workloads: Vec<CustomKind>,
+    pub(super) heuristic: Option<bool>,
+    pub(super) controllers: Vec<String>,
+    /// Globs of paths to exclude, each with the directory that it is relative to.
+    pub(super) exclude: Vec<(PathBuf, String)>,
+    pub(super) namespace: Option<String>,
+    pub(super) baseline: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
+}
+
+/// An exemption as written and as compiled.
+#[derive(Clone, Debug)]
+pub(super) struct DeclaredExemption {
+    pub(super) entry: ExemptionEntry,
+    pub(super) exemption: Exemption,
+}
+
+/// The mode of the namespaces that a pattern matches.
+#[derive(Clone, Debug)]
+pub(super) struct NamespaceMode {
+    pub(super) pattern: Pattern,
+    pub(super) mode: Mode,
+}
+
+/// The text of a policy document.
+pub(super) struct Text<'t> {
+    pub(super) name: Arc<str>,
+    pub(super) file: &'t Arc<File>,
+    pub(super) tree: &'t Tree<'t>,
+}
+
+impl Text<'_> {
+    fn value_span(&self, path: &FieldPath) -> Span {
+        locate(self.file, self.tree, self.tree.root(), path)
+    }
+
+    fn key_span(&self, path: &FieldPath) -> Span {
+        locate_key(self.file, self.tree, self.tree.root(), path)
+    }
+
+    /// Creates a problem with the value at `path`.
+    pub(super) fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
+        self.problem_at(self.value_span(path), message)
+    }
+
+    /// Creates a problem with the key at `path`.
+    pub(super) fn problem_with_key(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
+        self.problem_at(self.key_span(path), message)
+    }
+
+    fn problem_at(&self, span: Span, message: impl Into<String>) -> Problem {
+        let location = Some((Arc::clone(self.file), span));
+        Problem { path: Arc::clone(&self.name), location, message: message.into() }
+    }
+}
+
+impl MergedPolicy {
+    /// Checks a document, whose relative paths are relative to `directory`. Adds its problems to `problems`.
+    pub(super) fn from_document(
+        document: Document,
+        text: &Text<'_>,
+        directory: &Path,
+        registry: Registry,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let mut checker = Checker { text, registry, problems };
+        let (levels, default_sizes) = checker.rules(&document.rules);
+        Self {
+            profile: document.profile.map(|value| Sourced { value, origin: text.name.to_string() }),
+            levels,
+            default_sizes,
+            allowed_host_paths: document.host_paths.allow.as_ref().map(|entries| {
+                let field = FieldPath::of(&["hostPaths", "allow"]);
+                let allowed = entries.iter().enumerate().filter_map(|(index, entry)| {
+                    let pattern = checker.path(&field.index(index), &entry.path, PathPattern::new)?;
+                    Some(AllowedHostPath { path: entry.path.clone(), pattern, is_read_only: entry.read_only })
+                });
+                allowed.collect()
+            }),
+            catalog: checker.catalog(&document),
+            data_directories: checker.directories("dataDirectories", &document.data_directories),
+            scratch_directories: checker.directories("scratchDirectories", &document.scratch_directories),
+            modes: checker.modes(document.modes),
+            workload_mode: document.workload_mode,
+            ignores: document.ignores,
+            exemptions: checker.exemptions(document.exemptions),
+            workloads: document.workloads,
+            heuristic: document.heuristic,
+            controllers: document.controllers,
+            exclude: checker.exclude(directory, &document.lint.exclude),
+            namespace: document.lint.namespace,
+            baseline: document.lint.baseline.map(|path| directory.join(path)),
+            file: None,
+        }
+    }
+
+    /// Merges `over` into this policy; the values of `over` win.
+    pub(super) fn merge(&mut self, over: Self) {
+        let below = std::mem::take(self);
+        *self = Self {
+            profile: over.profile.or(below.profile),
+            levels: overlaid(below.levels, over.levels),
+            default_sizes: overlaid(below.default_sizes, over.default_sizes),
+            allowed_host_paths: over.allowed_host_paths.or(below.allowed_host_paths),
+            catalog: over.catalog.into_iter().chain(below.catalog).collect(),
+            data_directories: overlaid(below.data_directories, over.data_directories),
+            scratch_directories: overlaid(below.scratch_directories, over.scratch_directories),
+            modes: overlaid(below.modes, over.modes),
+            workload_mode: over.workload_mode.or(below.workload_mode),
+            ignores: over.ignores.or(below.ignores),
+            exemptions: overlaid(below.exemptions, over.exemptions),
+            workloads: overlaid(below.workloads, over.workloads),
+            heuristic: over.heuristic.or(below.heuristic),
+            controllers: overlaid(below.controllers, over.controllers),
+            exclude: overlaid(below.exclude, over.exclude),
+            namespace: over.namespace.or(below.namespace),
+            baseline: over.baseline.or(below.baseline),
+            file: over.file.or(below.file),
+        };
+    }
+}
+
+/// Extends a collection; in a map, the values of `over` win.
+fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
+    below.extend(over);
+    below
+}
+
+/// Checks the values of a document and reports their problems at their location.
+struct Checker<'c, 't> {
+    text: &'c Text<'t>,
+    registry: Registry,
+    problems: &'c mut Vec<Problem>,
+}
+
+impl Checker<'_, '_> {
+    fn report(&mut self, path: &FieldPath, message: impl Into<String>) {
+        self.problems.push(self.text.problem(path, message));
+    }
+
+    fn report_key(&mut self, path: &FieldPath, message: impl Into<String>) {
+        self.problems.push(self.text.problem_with_key(path, message));
+    }
+
+    fn path(
+        &mut self,
+        field: &FieldPath,
+        path: &str,
+        parse: fn(&str) -> Option<PathPattern>,
+    ) -> Option<PathPattern> {
+        let pattern = parse(path);
+        if pattern.is_none() {
+            self.report(&field.key("path"), format!("`{path}` fits nothing: {}", why_unreachable(path)));
+        }
+        pattern
+    }
+
+    fn catalog(&mut self, document: &Document) -> Vec<Entry> {
+        let field = FieldPath::of(&["hostPaths", "catalogue"]);
+        let mut entries = Vec::new();
+        for (index, entry) in document.host_paths.catalogue.iter().enumerate() {
+            match entry.clone().checked() {
+                Ok(entry) => entries.push(entry),
+                Err(message) => self.report(&field.index(index), message),
+            }
+        }
+        entries
+    }
+
+    fn directories(&mut self, key: &'static str, entries: &[Directory]) -> Vec<ListedPath> {
+        let field = FieldPath::of(&[key]);
+        let mut directories = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let pattern = self.path(&field.index(index), &entry.path, PathPattern::of_container);
+            directories.extend(pattern.map(|pattern| entry.clone().listed(pattern)));
+        }
+        directories
+    }
+
+    fn modes(&mut self, modes: BTreeMap<String, Mode>) -> BTreeMap<String, NamespaceMode> {
+        let mut checked = BTreeMap::new();
+        for (text, mode) in modes {
+            match Pattern::new(&text) {
+                Ok(pattern) => {
+                    checked.insert(text, NamespaceMode { pattern, mode });
+                }
+                Err(message) => self.report_key(&FieldPath::of(&["modes"]).key(text), message),
+            }
+        }
+        checked
+    }
+
+    fn exemptions(&mut self, entries: Vec<ExemptionEntry>) -> Vec<DeclaredExemption> {
+        let field = FieldPath::of(&["exemptions"]);
+        let mut exemptions = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let field = field.index(index);
+            let span = self.text.value_span(&field);
+            let (path, file) = (Arc::clone(&self.text.name), Arc::clone(self.text.file));
+            let origin = format!("{path}:{}", span.start.line);
+            let location = Some(ExemptionLocation { path, file, span });
+            match Exemption::new(&entry, origin, location, self.registry) {
+                Ok(exemption) => exemptions.push(DeclaredExemption { entry, exemption }),
+                Err(problems) => {
+                    problems.iter().for_each(|(path, message)| self.report(&field.join(path), message));
+                }
+            }
+        }
+        exemptions
+    }
+
+    fn exclude(&mut self, directory: &Path, globs: &[String]) -> Vec<(PathBuf, String)> {
+        let field = FieldPath::of(&["lint", "exclude"]);
+        let mut checked = Vec::new();
+        for (index, glob) in globs.iter().enumerate() {
+            match globset::Glob::new(glob) {
+                Ok(_) => checked.push((directory.to_owned(), glob.clone())),
+                Err(error) => self.report(&field.index(index), format!("no glob: {}", error.kind())),
+            }
+        }
+        checked
+    }
+
+    /// Returns the level and the default size of each rule that the document sets.
+    fn rules(
+        &mut self,
+        settings: &BTreeMap<String, RuleSetting>,
+    ) -> (HashMap<RuleId, Sourced<Level>>, HashMap<RuleId, String>) {
+        let (mut levels, mut sizes) = (HashMap::new(), HashMap::new());
+        // `*` sorts before every id, so that the level of a single rule wins.
+        for (id, setting) in settings {
+            let field = FieldPath::of(&["rules"]).key(id.to_owned());
+            let rule = match self.registry.require(id) {
+                Ok(rule) => Some(rule),
+                Err(_) if id == "*" => None,
+                Err(unknown) => {
+                    self.report_key(&field, unknown.to_string());
+                    continue;
+                }
+            };
+            self.options(id, rule, setting, &mut sizes);
+            let Some(level) = setting.level else { continue };
+            if rule.is_some_and(Rule::reports_unchecked_input) {
+                let message = format!("`{id}` is no finding, but what can't be judged: it has no severity");
+                self.report(&field, message);
+                continue;
+            }
+            let origin = format!("{}:{}", self.text.name, self.text.key_span(&field).start.line);
+            let sourced = || Sourced { value: level, origin: origin.clone() };
+            match rule {
+                Some(rule) => levels.extend([(rule.id, sourced())]),
+                None => {
+                    let all = self.registry.iter().filter(|rule| !rule.reports_unchecked_input());
+                    levels.extend(all.map(|rule| (rule.id, sourced())));
+                }
+            }
+        }
+        (levels, sizes)
+    }
+
+    fn options(
+        &mut self,
+        id: &str,
+        rule: Option<&'static Rule>,
+        setting: &RuleSetting,
+        sizes: &mut HashMap<RuleId, String>,
+    ) {
+        // An option with a dot in its name has a key of its own in the policy.
+        let options = rule.into_iter().flat_map(|rule| rule.options).map(|option| option.name);
+        let known: Vec<&str> = options.filter(|name| !name.contains('.')).collect();
+        for (name, value) in &setting.options {
+            let field = FieldPath::of(&["rules"]).key(id.to_owned()).key("options").key(name.clone());
+            match rule.filter(|_| known.contains(&name.as_str())) {
+                Some(rule) if Quantity::parse(value).is_some_and(|size| !size.is_nothing()) => {
+                    sizes.insert(rule.id, value.clone());
+                }
+                Some(_) => self.report(&field, format!("`{value}` is no size such as `1Gi`")),
+                None if known.is_empty() => {
+                    self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
+                }
+                None => {
+                    let suggestion = meant(name, known.iter().copied());
+                    self.report_key(&field, format!("unknown option `{name}` of `{id}`{suggestion}"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Patterns in policies: of names and of paths.
+
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::Regex;
+
+use crate::model::{HostPath, PathPattern, Relation};
+
+/// A pattern that matches a whole name: an exact name, a glob (`*` is any text, `?` one character), or a
+/// regular expression between slashes.
+#[derive(Clone, Debug)]
+pub(super) enum Pattern {
+    Any,
+    Exact(String),
+    Glob(GlobMatcher),
+    Regex(Regex),
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        if let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+            return whole_regex(expression).map(Self::Regex);
+        }
+        if text.is_empty() {
+            return Err("an empty text fits nothing".to_owned());
+        }
+        if let Some(odd) = text.chars().find(|odd| matches!(odd, '[' | ']' | '{' | '}' | '/' | '\\')) {
+            return Err(format!(
+                "`{odd}` has no meaning in a glob here: `*` is any text, `?` one character, and a regular \
+                 expression stands between slashes"
+            ));
+        }
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if text.contains(['*', '?']) {
+            let glob =
+                GlobBuilder::new(text).build().map_err(|error| format!("no glob: {}", error.kind()))?;
+            return Ok(Self::Glob(glob.compile_matcher()));
+        }
+        Ok(Self::Exact(text.to_owned()))
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(own) => own == text,
+            Self::Glob(glob) => glob.is_match(text),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// Compiles a regular expression that matches a whole text.
+fn whole_regex(expression: &str) -> Result<Regex, String> {
+    // Compiled as written first, so that an error shows the user's expression.
+    let compiled = Regex::new(expression).and_then(|_| Regex::new(&format!("^(?:{expression})$")));
+    compiled.map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        format!("no regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+    })
+}
+
+/// A pattern that matches effective paths.
+#[derive(Clone, Debug)]
+pub(super) enum PathGlob {
+    Any,
+    /// The paths that the pattern matches.
+    Exact(PathPattern),
+    /// These paths and all paths below them.
+    Subtree(PathPattern),
+    Regex(Regex),
+}
+
+impl PathGlob {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        if text.len() > 1
+            && let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
+        {
+            if !expression.starts_with('^') {
+                let path = text.trim_end_matches('/');
+                return Err(format!(
+                    "write `{path}` for that path, `{path}/**` for all in it, `/^…/` for a regular expression"
+                ));
+            }
+            return whole_regex(expression).map(Self::Regex);
+        }
+        if matches!(text, "**" | "/**") {
+            return Ok(Self::Any);
+        }
+        let (literal, is_subtree) = match text.strip_suffix("/**").or_else(|| text.strip_suffix("\\**")) {
+            Some(literal) => (literal, true),
+            None => (text, false),
+        };
+        let is_plain = |name: &str| name.matches('*').count() <= 1 && !name.contains(['?', '[', '{']);
+        let pattern = PathPattern::new(literal).filter(|_| literal.split(['/', '\\']).all(is_plain));
+        match pattern {
+            Some(pattern) if is_subtree => Ok(Self::Subtree(pattern)),
+            Some(pattern) => Ok(Self::Exact(pattern)),
+            None => Err(format!("`{text}` fits nothing: {}", why_unreachable(literal))),
+        }
+    }
+
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
+        match self {
+            Self::Any => true,
+            Self::Exact(pattern) => relation(pattern) == Relation::Equal,
+            Self::Subtree(pattern) => matches!(relation(pattern), Relation::Equal | Relation::Descendant),
+            Self::Regex(regex) => regex.is_match(path),
+        }
+    }
+}
+
+/// Explains why no effective path can be `text`.
+pub(super) fn why_unreachable(text: &str) -> String {
+    let effective = HostPath::new(text);
+    if !text.contains(['*', '?', '[', '{']) && !effective.is_relative() && !effective.has_backstep() {
+        return format!("on a node, that is `{effective}`");
+    }
+    if !Path::new(text).is_absolute() && !effective.is_windows() {
+        return "a path of a node begins with a slash".to_owned();
+    }
+    "a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone".to_owned()
+}

@@ -1,0 +1,249 @@
+//! The host path catalog: what is at which path of a node, and what access to it means.
+
+use std::cmp::Reverse;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Severity;
+use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
+
+/// What access to an entry of the catalog means, from most to least harmful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryClass {
+    /// The socket of a container runtime: access is root on the node.
+    Socket,
+    /// Harmful with any access.
+    Critical,
+    /// Credentials of a cloud account.
+    Credentials,
+    /// The socket of another agent on the node.
+    AgentSocket,
+    /// Harmful with write access.
+    Sensitive,
+    /// Harmless unless it can be written.
+    Harmless,
+}
+
+/// The type of a file on the node, as named by `hostPath.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum HostPathType {
+    Directory,
+    File,
+    /// A Unix socket, or a named pipe of Windows.
+    Socket,
+    CharDevice,
+    BlockDevice,
+}
+
+impl HostPathType {
+    /// All types, in the order of the Kubernetes documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Directory, Self::File, Self::Socket, Self::CharDevice, Self::BlockDevice];
+
+    /// Returns the value of `hostPath.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "Directory",
+            Self::File => "File",
+            Self::Socket => "Socket",
+            Self::CharDevice => "CharDevice",
+            Self::BlockDevice => "BlockDevice",
+        }
+    }
+
+    /// Returns the noun for use in a sentence.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Socket => "socket",
+            Self::CharDevice | Self::BlockDevice => "device",
+        }
+    }
+
+    /// Whether a container can write to it through a read-only mount. The kernel rejects writes to files and
+    /// directories of a read-only mount, but not connections to a socket or writes to a device.
+    pub fn bypasses_read_only(self) -> bool {
+        matches!(self, Self::Socket | Self::CharDevice | Self::BlockDevice)
+    }
+}
+
+/// An entry of the catalog.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The path as written in the catalog.
+    pub path: String,
+    /// The same path as a pattern to match.
+    pub pattern: PathPattern,
+    pub class: EntryClass,
+    /// Why access is harmful, as a verb phrase whose subject is the path.
+    pub reason: String,
+    /// The type of the file at the path, if known.
+    pub file_type: Option<HostPathType>,
+    /// The severity, if the class does not imply one.
+    pub severity: Option<Severity>,
+}
+
+/// The class of a host path: its relation to the entries of the catalog.
+#[derive(Clone, Copy, Debug)]
+pub enum PathClass<'c> {
+    /// The root of the node's filesystem.
+    Root,
+    /// The socket of a container runtime, or a path below it.
+    Socket(&'c Entry),
+    /// A directory that contains the socket of a container runtime.
+    SocketParent(&'c Entry),
+    /// The path of an entry, or a path below it.
+    Inside(&'c Entry),
+    /// A path above an entry, and inside no entry.
+    Above(&'c Entry),
+    /// A path that has nothing to do with the catalog.
+    Unlisted,
+}
+
+impl<'c> PathClass<'c> {
+    /// Returns the entry that decided the class, and the relation of the path to it.
+    pub fn entry(self) -> Option<(&'c Entry, Relation)> {
+        match self {
+            Self::Socket(entry) | Self::Inside(entry) => Some((entry, Relation::Descendant)),
+            Self::SocketParent(entry) | Self::Above(entry) => Some((entry, Relation::Ancestor)),
+            Self::Root | Self::Unlisted => None,
+        }
+    }
+
+    /// Whether the path belongs to the node and exists on every node.
+    pub fn is_catalogued(self) -> bool {
+        !matches!(self, Self::Unlisted)
+    }
+
+    /// Returns a key that orders classes from most to least harmful.
+    pub fn rank(self) -> impl Ord {
+        match self {
+            Self::Socket(_) => (0, None),
+            Self::SocketParent(_) => (1, None),
+            Self::Root => (2, None),
+            Self::Inside(entry) | Self::Above(entry) => (3, Some(entry.class)),
+            Self::Unlisted => (4, None),
+        }
+    }
+}
+
+impl Entry {
+    /// Returns a key whose minimum is the entry to name among those below a path: the most harmful one, then
+    /// one without a wildcard, then the shallowest.
+    fn precedence_below(&self) -> impl Ord {
+        (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
+    }
+}
+
+/// The host path catalog.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    entries: PathList<Entry>,
+}
+
+impl Patterned for Entry {
+    fn pattern(&self) -> &PathPattern {
+        &self.pattern
+    }
+}
+
+impl Catalog {
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+
+    /// Returns the entries in the order in which they were given.
+    pub fn entries(&self) -> &[Entry] {
+        self.entries.items()
+    }
+
+    /// Returns the entries that are related to `path`, in order, each with the relation of `path` to it.
+    pub fn related<'c, 'p>(
+        &'c self,
+        path: &'p HostPath,
+    ) -> impl Iterator<Item = (&'c Entry, Relation)> + use<'c, 'p> {
+        self.entries.related(path)
+    }
+
+    /// Classifies `path`: the socket of a container runtime decides first, then the nearest entry at or above
+    /// the path, then the most harmful entry below it.
+    pub fn classify(&self, path: &HostPath) -> PathClass<'_> {
+        if path.is_root() {
+            return PathClass::Root;
+        }
+        let (mut nearest, mut below) = (None::<&Entry>, None::<&Entry>);
+        for (entry, relation) in self.related(path) {
+            match (relation, entry.class) {
+                (Relation::Apart, _) => {}
+                (Relation::Equal | Relation::Descendant, EntryClass::Socket) => {
+                    return PathClass::Socket(entry);
+                }
+                (Relation::Equal | Relation::Descendant, _) => {
+                    if nearest.is_none_or(|known| known.pattern.depth() < entry.pattern.depth()) {
+                        nearest = Some(entry);
+                    }
+                }
+                (Relation::Ancestor, _) => {
+                    if below.is_none_or(|known| entry.precedence_below() < known.precedence_below()) {
+                        below = Some(entry);
+                    }
+                }
+            }
+        }
+        match (nearest, below) {
+            (_, Some(entry)) if entry.class == EntryClass::Socket => PathClass::SocketParent(entry),
+            (Some(entry), _) => PathClass::Inside(entry),
+            (None, Some(entry)) => PathClass::Above(entry),
+            (None, None) => PathClass::Unlisted,
+        }
+    }
+
+    /// Checks whether an entry below `path` can be written through a read-only mount.
+    pub fn has_read_only_bypass_below(&self, path: &HostPath) -> bool {
+        self.related(path).any(|(entry, relation)| {
+            entry.file_type.is_some_and(HostPathType::bypasses_read_only) && relation == Relation::Ancestor
+        })
+    }
+
+    /// Checks whether an entry is a directory of devices, so that any file in it may be one.
+    pub fn contains_devices(&self, entry: &Entry) -> bool {
+        let directory = HostPath::new(&entry.path);
+        self.related(&directory).any(|(inner, relation)| {
+            matches!(inner.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+                && relation == Relation::Ancestor
+        })
+    }
+
+    /// Returns the type of the file at `path`; `None` if the catalog does not know it.
+    pub fn file_type(&self, path: &HostPath) -> Option<HostPathType> {
+        let here = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
+        here.map(|(entry, _)| entry)
+            .max_by_key(|entry| entry.pattern.depth())
+            .and_then(|entry| entry.file_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefers_named_entry_below_path() {
+        let entry = |path: &str| Entry {
+            path: path.to_owned(),
+            pattern: PathPattern::new(path).expect("a pattern"),
+            class: EntryClass::Critical,
+            reason: String::new(),
+            file_type: None,
+            severity: None,
+        };
+        for paths in [["/a/*", "/a/b/c"], ["/a/b/c", "/a/*"], ["/a/b/c", "/a/b/c/d"], ["/a/x/*", "/a/b/c"]] {
+            let catalog = Catalog::new(paths.map(entry).into());
+            let named = catalog.classify(&HostPath::new("/a")).entry().map(|(entry, _)| entry.path.as_str());
+            assert_eq!(named, Some("/a/b/c"), "{paths:?}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What a rule sees of an object: one pod or PersistentVolume, with its host paths resolved once.
+
+use std::borrow::Cow;
+
+use super::catalog::{EntryClass, HostPathType, PathClass};
+use super::options::Options;
+use crate::finding::Access;
+use crate::model::{
+    FieldPath, HostPath, MountOf, Object, PersistentVolumeSpec, Piece, Pod, Volume, VolumeMount, is_built_in,
+    pieces,
+};
+
+/// Where the volumes that a rule checks are declared.
+#[derive(Clone, Copy, Debug)]
+pub enum VolumeSource<'a> {
+    /// A pod that the object is or creates.
+    Pod(&'a Pod<'a>),
+    /// The PersistentVolume that the object is.
+    PersistentVolume(&'a PersistentVolumeSpec<'a>),
+}
+
+/// The input of a rule about volumes.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub object: &'a Object<'a>,
+    /// The part of the object that is checked.
+    pub source: VolumeSource<'a>,
+    pub options: &'a Options,
+    host_path_volumes: Vec<HostPathVolume<'a>>,
+}
+
+/// A volume that is a path of the node: `hostPath`, or the `local` source of a PersistentVolume.
+#[derive(Clone, Debug)]
+pub struct HostPathVolume<'a> {
+    /// The volume; `None` for a PersistentVolume, which is the object itself.
+    pub volume: Option<&'a Volume<'a>>,
+    /// The name of the volume or of the PersistentVolume.
+    pub name: &'a str,
+    /// The field path of `hostPath` or `local`.
+    pub source: FieldPath,
+    /// The path as written in the manifest.
+    pub path: &'a str,
+    /// `hostPath.type` as written; `None` if absent. Kubernetes treats an empty one as absent.
+    pub declared_type: Option<&'a str>,
+    /// Whether the source has a `type` field: `local` has none.
+    pub has_type: bool,
+    /// The path, cleaned and with aliases resolved.
+    pub clean: HostPath,
+    /// The access through each mount, the most harmful first. If no container mounts the volume, read-only
+    /// access to its path.
+    pub accesses: Vec<HostPathAccess<'a>>,
+}
+
+/// The access of one container to a host path.
+#[derive(Clone, Debug)]
+pub struct HostPathAccess<'a> {
+    /// The mount; `None` for a PersistentVolume and for a volume that no container mounts.
+    pub mount: Option<MountOf<'a, 'a>>,
+    /// The effective path: the path of the volume joined with the mount's `subPath`.
+    pub path: HostPath,
+    pub class: PathClass<'a>,
+    /// The type of the file at the path: from the volume's type, the catalog or, for sockets, the name.
+    pub file_type: Option<HostPathType>,
+    /// Whether the mount is read-only.
+    pub is_read_only: bool,
+    /// The effective access: a socket or a device can be written through a read-only mount.
+    pub effective: Access,
+}
+
+impl<'a> HostPathAccess<'a> {
+    fn through_mount(self, mount: MountOf<'a, 'a>) -> Self {
+        let is_read_only = mount.mount.is_read_only();
+        let is_protected = is_read_only && self.read_only_bypass().is_none();
+        let effective = if is_protected { Access::Read } else { Access::Write };
+        Self { mount: Some(mount), is_read_only, effective, ..self }
+    }
+
+    /// Checks whether the path is a socket. `type: File` accepts a socket too, so then the name decides.
+    pub fn is_socket(&self) -> bool {
+        match self.file_type {
+            Some(HostPathType::Socket) => true,
+            Some(HostPathType::File) => self.path.is_socket(),
+            _ => false,
+        }
+    }
+
+    /// Returns the type of the file if a container can write to it through a read-only mount; `None` if it
+    /// cannot, or if the catalog lists the file as harmless, such as `/dev/null`.
+    pub fn read_only_bypass(&self) -> Option<HostPathType> {
+        // A file that was put into a harmless directory, such as /dev/shm, has another type.
+        let is_harmless = matches!(self.class, PathClass::Inside(entry)
+            if entry.class == EntryClass::Harmless && entry.file_type == self.file_type);
+        self.file_type.filter(|file_type| file_type.bypasses_read_only() && !is_harmless)
+    }
+
+    /// Checks whether the path can be a directory, so that an `emptyDir` can replace it.
+    pub fn can_be_directory(&self) -> bool {
+        matches!(self.file_type, None | Some(HostPathType::Directory))
+    }
+
+    /// Checks whether the policy's allow list allows the path with this access.
+    pub fn is_allowed(&self, options: &Options) -> bool {
+        let entries = options.allowed_host_paths.iter().flatten();
+        let mut covering = entries.filter(|entry| entry.covers(&self.path));
+        covering.any(|entry| self.is_read_only || !entry.is_read_only)
+    }
+
+    /// Returns the name of the container; empty if there is none.
+    pub fn container_name(&self) -> &str {
+        self.mount.map_or("", |of| &of.container.name)
+    }
+}
+
+impl<'a> Context<'a> {
+    pub fn for_pod(object: &'a Object<'a>, pod: &'a Pod<'a>, options: &'a Options) -> Self {
+        let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, volume, options));
+        let host_path_volumes = volumes.collect();
+        Self { object, source: VolumeSource::Pod(pod), options, host_path_volumes }
+    }
+
+    pub fn for_persistent_volume(
+        object: &'a Object<'a>,
+        spec: &'a PersistentVolumeSpec<'a>,
+        options: &'a Options,
+    ) -> Self {
+        let path = FieldPath::of(&["spec"]);
+        let name = object.id.name.as_str();
+        let volume = |key, source_path: &'a str, declared_type| {
+            let mut volume = HostPathVolume::new(None, name, path.key(key), source_path, declared_type);
+            volume.has_type = key == "hostPath";
+            // Any Pod can claim the volume, and the volume does not limit its access.
+            volume.accesses.push(volume.access_to(volume.clean.clone(), options));
+            volume
+        };
+        let host_path = spec.host_path.iter();
+        let host_path = host_path.map(|source| volume("hostPath", &source.path, source.kind.as_deref()));
+        let local = spec.local.iter().map(|source| volume("local", &source.path, None));
+        let host_path_volumes = host_path.chain(local).collect();
+        Self { object, source: VolumeSource::PersistentVolume(spec), options, host_path_volumes }
+    }
+
+    /// Returns the pod; `None` for a PersistentVolume.
+    pub fn pod(&self) -> Option<&'a Pod<'a>> {
+        match self.source {
+            VolumeSource::Pod(pod) => Some(pod),
+            VolumeSource::PersistentVolume(_) => None,
+        }
+    }
+
+    /// Checks whether the object's Pods may run one per node, as those of a DaemonSet do. For a custom
+    /// workload that creates other workloads this is unknown, so it is assumed.
+    pub fn is_possibly_daemon_set(&self) -> bool {
+        let id = &self.object.id;
+        let is_whole = self.pod().is_some_and(|pod| pod.is_whole);
+        self.object.workload.is_daemon_set() || !(is_whole || is_built_in(&id.group, &id.kind))
+    }
+
+    /// Returns the volumes that are host paths.
+    pub fn host_path_volumes(&self) -> &[HostPathVolume<'a>] {
+        &self.host_path_volumes
+    }
+
+    /// Returns every access to a host path, with its volume.
+    pub fn host_path_accesses(&self) -> impl Iterator<Item = (&HostPathVolume<'a>, &HostPathAccess<'a>)> {
+        let volumes = self.host_path_volumes.iter();
+        volumes.flat_map(|volume| volume.accesses.iter().map(move |access| (volume, access)))
+    }
+}
+
+/// Resolves a volume of a pod; `None` if it is no `hostPath` volume.
+fn host_path_volume<'a>(
+    pod: &'a Pod<'a>,
+    volume: &'a Volume<'a>,
+    options: &'a Options,
+) -> Option<HostPathVolume<'a>> {
+    let source = volume.host_path()?;
+    let field = volume.path.key("hostPath");
+    let mut host =
+        HostPathVolume::new(Some(volume), &volume.name, field, &source.path, source.kind.as_deref());
+    // Most mounts have no `subPath`.
+    let whole = host.access_to(host.clean.clone(), options);
+    let access = |mount: MountOf<'a, 'a>| {
+        let access = match &*known_sub_path(mount.mount) {
+            "" => whole.clone(),
+            sub_path => host.access_to(host.clean.join(sub_path), options),
+        };
+        access.through_mount(mount)
+    };
+    let mut accesses: Vec<_> = pod.mounts_of(&volume.name).map(access).collect();
+    accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
+    if accesses.is_empty() {
+        accesses.push(HostPathAccess { is_read_only: true, effective: Access::Read, ..whole });
+    }
+    host.accesses = accesses;
+    Some(host)
+}
+
+/// Returns the sub path of a mount, up to the directory before the first variable of a `subPathExpr`: any
+/// path below that directory is possible.
+fn known_sub_path<'m>(mount: &'m VolumeMount<'_>) -> Cow<'m, str> {
+    if mount.sub_path_expr.is_empty() {
+        return (&*mount.sub_path).into();
+    }
+    let mut known = String::new();
+    for piece in pieces(&mount.sub_path_expr) {
+        match piece {
+            Piece::Text(text) => known.push_str(text),
+            Piece::Variable(_) => {
+                known.truncate(known.rfind('/').unwrap_or(0));
+                break;
+            }
+        }
+    }
+    known.into()
+}
+
+impl<'a> HostPathVolume<'a> {
+    fn new(
+        volume: Option<&'a Volume<'a>>,
+        name: &'a str,
+        source: FieldPath,
+        path: &'a str,
+        declared_type: Option<&'a str>,
+    ) -> Self {
+        let clean = HostPath::new(path);
+        Self { volume, name, source, path, declared_type, has_type: true, clean, accesses: Vec::new() }
+    }
+
+    /// Returns the write access to `path`, which is the path of the volume or below it.
+    fn access_to(&self, path: HostPath, options: &'a Options) -> HostPathAccess<'a> {
+        // An empty path, which the API server rejects, would be the root of the node.
+        let class = if self.path.is_empty() { PathClass::Unlisted } else { options.catalog.classify(&path) };
+        // The type is that of the volume's path, not of a path below it.
+        let is_whole = path == self.clean;
+        let name = self.declared_type.map(|name| name.strip_suffix("OrCreate").unwrap_or(name));
+        let declared =
+            HostPathType::ALL.into_iter().find(|declared| is_whole && name == Some(declared.name()));
+        let file_type = match (declared, options.catalog.file_type(&path)) {
+            (Some(declared), _) if declared.bypasses_read_only() => Some(declared),
+            (declared, known) => known.or(declared).or(path.is_socket().then_some(HostPathType::Socket)),
+        };
+        HostPathAccess { mount: None, path, class, file_type, is_read_only: false, effective: Access::Write }
+    }
+
+    /// Checks whether a container mounts the volume: the kubelet does not touch one that is not mounted. A
+    /// PersistentVolume counts as mounted.
+    pub fn is_mounted(&self) -> bool {
+        self.volume.is_none() || self.accesses.iter().any(|access| access.mount.is_some())
+    }
+
+    /// Returns the field path of the path.
+    pub fn path_field(&self) -> FieldPath {
+        self.source.key("path")
+    }
+
+    /// Returns the field path of the type or, if it is absent, of the mapping that lacks it.
+    pub fn type_field(&self) -> FieldPath {
+        match self.declared_type {
+            Some(_) => self.source.key("type"),
+            None => self.source.clone(),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Code that several rules share: what they see of an object, their options, and their wording.
+
+pub(super) mod catalog;
+pub(super) mod context;
+pub(super) mod empty_dir;
+pub(super) mod findings;
+pub(super) mod host_path_type;
+pub(super) mod options;
+pub(super) mod wording;

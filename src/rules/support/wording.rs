@@ -1,0 +1,108 @@
+//! Phrases that several rules share. User-supplied text appears in backticks, escaped and truncated.
+
+use std::borrow::Cow;
+
+use super::catalog::PathClass;
+use super::context::{HostPathAccess, HostPathVolume};
+use crate::model::{Container, ContainerList, Piece, Relation, pieces, printable};
+
+/// Returns user-supplied text in backticks, with control and bidirectional characters escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", truncated(&printable(text)))
+}
+
+/// Truncates text to 80 characters: the API server accepts paths of a megabyte.
+fn truncated(text: &str) -> Cow<'_, str> {
+    const MAX_CHARS: usize = 80;
+    match text.char_indices().nth(MAX_CHARS) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+/// Returns `container`, `init container`, `sidecar` or `ephemeral container`, and its name.
+pub(crate) fn container(container: &Container<'_>) -> String {
+    let noun = match container.list {
+        ContainerList::Init if container.is_sidecar() => "sidecar",
+        ContainerList::Init => "init container",
+        ContainerList::Main => "container",
+        ContainerList::Ephemeral => "ephemeral container",
+    };
+    if container.name.is_empty() {
+        return format!("the {noun} at {}", quoted(&container.path.to_string()));
+    }
+    format!("{noun} {}", quoted(&container.name))
+}
+
+/// Returns the path of an access as written in the manifest, joined with the sub path if there is one.
+pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
+    let sub_path = access.mount.and_then(|of| of.mount.written_sub_path()).map_or("", |(_, text)| text);
+    match sub_path {
+        "" => quoted(volume.path),
+        sub_path => quoted(&format!("{}/{sub_path}", volume.path.trim_end_matches('/'))),
+    }
+}
+
+/// Returns `volume` and its name, or `this PersistentVolume`.
+pub(crate) fn volume(host: &HostPathVolume<'_>) -> String {
+    match host.volume {
+        Some(_) => format!("volume {}", quoted(host.name)),
+        None => "this PersistentVolume".to_owned(),
+    }
+}
+
+/// Returns the volume and its path as a clause.
+pub(crate) fn volume_and_path(host: &HostPathVolume<'_>) -> String {
+    format!("{} is {} of the node", volume(host), quoted(host.path))
+}
+
+/// Returns a relative clause with the effective path, if it differs from the written one: `/var/run` is
+/// `/run`. Empty if it does not differ.
+pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
+    let effective = quoted(&access.path.to_string());
+    let has_variable =
+        |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
+    if access.mount.is_some_and(|of| has_variable(&of.mount.sub_path_expr)) {
+        format!(", anything in {effective}")
+    } else if significant(&effective) == significant(written) {
+        String::new()
+    } else {
+        // A symbolic link before `..`, or another working directory, leads elsewhere.
+        let is = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
+        format!(", which {is} {effective}")
+    }
+}
+
+/// Returns the significant part of a quoted path: without a trailing slash and, for Windows, independent of
+/// case, of the kind of slash and of a leading `\\?\`.
+fn significant(quoted: &str) -> String {
+    let text = quoted.trim_matches('`').replace('\\', "/").to_lowercase();
+    text.strip_prefix("//?/").unwrap_or(&text).trim_end_matches('/').to_owned()
+}
+
+/// Returns `host path`, the written path and its resolution, as the subject of a sentence.
+pub(crate) fn host_path(host: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
+    let written = written_path(host, access);
+    match resolution(access, &written) {
+        same if same.is_empty() => format!("host path {written}"),
+        resolution => format!("host path {written}{resolution},"),
+    }
+}
+
+/// Returns the container that has the access, or a description if that is unknown.
+pub(crate) fn accessor(host: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
+    match (access.mount, host.volume) {
+        (Some(of), _) => container(of.container),
+        (None, Some(_)) => "whoever mounts it".to_owned(),
+        (None, None) => "whoever claims it".to_owned(),
+    }
+}
+
+/// Returns the reason that the catalog gives for the class; empty if no entry decided it.
+pub(crate) fn class_reason(class: PathClass<'_>) -> String {
+    match class.entry() {
+        Some((entry, Relation::Ancestor)) => format!("below it, {} {}", quoted(&entry.path), entry.reason),
+        Some((entry, _)) => format!("{} {}", quoted(&entry.path), entry.reason),
+        None => String::new(),
+    }
+}
