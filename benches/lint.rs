@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use rayon::prelude::*;
-use volcheck::cli::manifest::{self, Lint, Role};
 use volcheck::input::{Settings, discover};
+use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::policy::{Date, Overrides, Policy, Profile};
 use volcheck::source::{File, count_events, harmless_objects, split};
 
@@ -32,7 +32,7 @@ fn texts() -> Vec<Vec<u8>> {
 }
 
 fn policy() -> Policy {
-    Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile")
+    Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile")
 }
 
 fn size(texts: &[Vec<u8>]) -> BytesCount {
@@ -99,9 +99,7 @@ fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
 }
 
 fn lint_all(texts: Vec<Vec<u8>>, policy: &Policy) -> usize {
-    let lint = Lint { policy, today: Date::MIN, with_ignores: true, parse_all: false };
-    texts
-        .into_par_iter()
-        .map(|bytes| manifest::lint(&lint, "f.yaml", bytes, &Role::File).findings.len())
-        .sum()
+    let options = Options { policy, today: Date::MIN, with_ignores: true, parse_all: false };
+    let manifest = |bytes| Manifest { name: "f.yaml", bytes, role: Role::File };
+    texts.into_par_iter().map(|bytes| check(manifest(bytes), &options).findings.len()).sum()
 }

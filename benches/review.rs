@@ -35,7 +35,7 @@ fn a_json(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench(args = names())]
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     let text = text(name);
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let terms = Terms {
         policy: &policy,
         policy_hash: "0",

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 use volcheck::report::Format;
-use volcheck::rules::{self, Group};
+use volcheck::rules::{Group, Registry};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,9 +47,8 @@ fn generate(check: bool) -> Result<(), String> {
         fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| error.to_string())?;
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     };
-    for rule in rules::ALL {
-        let meta = rule.meta();
-        put(&format!("docs/rules/{}.md", meta.id), meta.page().markdown)?;
+    for rule in Registry::built_in().iter() {
+        put(&format!("docs/rules/{}.md", rule.id), rule.page().markdown)?;
     }
     let table = volcheck(&["rules", "--format", "markdown"])?;
     put("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", "")))?;
@@ -88,10 +87,9 @@ fn one_verdict() -> String {
          `volcheck lint` exits 1 exactly when the webhook would deny an object of the input, or a Pod that one of them makes.\n\
          The exceptions, all of them:\n\n| rule | why lint alone reports it |\n|---|---|\n",
     );
-    for rule in rules::ALL {
-        let meta = rule.meta();
-        if let Some(reason) = meta.lint_only {
-            out.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = meta.id));
+    for rule in Registry::built_in().iter() {
+        if let Some(reason) = rule.lint_only {
+            out.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = rule.id));
         }
     }
     out.push_str(

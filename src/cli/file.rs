@@ -15,8 +15,8 @@ fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a temporary file in the same directory and renames it. Writes directly if the path is not a regular
-/// file, such as a pipe.
+/// Writes a temporary file in the same directory and renames it. Writes directly if the path is not
+/// a regular file, such as a pipe.
 pub(super) fn write_atomically(file: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(file).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {

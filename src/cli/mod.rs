@@ -82,8 +82,8 @@ fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Prints to standard output. If the reader closes the pipe, as `| head` does, printing stops, but the exit code
-/// still depends on the findings.
+/// Prints to standard output. If the reader closes the pipe, as `| head` does, printing stops, but
+/// the exit code still depends on the findings.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -34,7 +34,7 @@ fn report(outcome: lint::Outcome) -> Report {
     let mut report = Report {
         counts: outcome.counts,
         findings: outcome.findings,
-        errors: outcome.unchecked.into_iter().map(|unchecked| unchecked.finding).collect(),
+        errors: outcome.unchecked.into_iter().map(|unchecked| unchecked.located).collect(),
         suppressed: outcome.suppressed,
         ..Report::new(&EVERY_RULE)
     };
@@ -50,7 +50,7 @@ fn rendered(report: &Report, format: Format) -> String {
 /// Any bytes are linted and reported in every format; places are in the text, and two runs are alike.
 pub fn lint_holds(bytes: &[u8]) {
     let first = outcome(bytes, false);
-    let unchecked = first.unchecked.iter().map(|unchecked| &unchecked.finding);
+    let unchecked = first.unchecked.iter().map(|unchecked| &unchecked.located);
     for located in first.findings.iter().chain(unchecked) {
         for span in located.location.spans() {
             assert!(span.start.line == span.end.line, "a span leaves its line");

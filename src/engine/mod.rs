@@ -1,7 +1,8 @@
-//! The engine: checks a subject with the rules of a policy. Lint and admission both enter through [`judge`].
+//! The engine: checks a subject with the rules of a policy. Lint and admission both enter through
+//! [`judge`].
 //!
-//! It is the only module that applies levels, exemptions and families. It knows neither text nor requests,
-//! and it has no clock.
+//! It is the only module that applies levels, exemptions and families. It knows neither text nor
+//! requests, and it has no clock.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -123,8 +124,8 @@ fn for_each_rule(policy: &Policy, findings: &mut Vec<Finding>, check: impl Fn(&R
     }
 }
 
-/// Removes and returns the findings that the policy exempts. This happens before families are applied, so that
-/// an exempted finding supersedes no other one.
+/// Removes and returns the findings that the policy exempts. This happens before families are
+/// applied, so that an exempted finding supersedes no other one.
 fn exempt(
     findings: &mut Vec<Finding>,
     object: &Object<'_>,
@@ -153,11 +154,12 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Keeps the most severe finding per volume and family, and returns the others. At equal severity, the order
-/// of the rules in their family decides, then the order of the findings.
+/// Keeps the most severe finding per volume and family, and returns the others. At equal severity,
+/// the order of the rules in their family decides, then the order of the findings.
 ///
-/// Findings of a family have the location of their volume, which several pods of an object may share. Levels
-/// are already applied: a rule that the policy weakens does not replace one that still denies.
+/// Findings of a family have the location of their volume, which several pods of an object may
+/// share. Levels are already applied: a rule that the policy weakens does not replace one that
+/// still denies.
 pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut best = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {

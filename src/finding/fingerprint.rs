@@ -16,8 +16,8 @@ pub enum Access {
     Write,
 }
 
-/// The identity of a finding within its object. It is made of names only, never of an index, a line or a
-/// file. A different path is a different finding, even a less harmful one.
+/// The identity of a finding within its object. It is made of names only, never of an index, a line
+/// or a file. A different path is a different finding, even a less harmful one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,

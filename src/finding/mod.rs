@@ -1,7 +1,7 @@
 //! Findings: their severity, their locations, their fixes, and what suppresses them.
 //!
-//! Locations are field paths in an object. This module knows neither the text of a manifest nor report
-//! formats.
+//! Locations are field paths in an object. This module knows neither the text of a manifest nor
+//! report formats.
 
 mod fingerprint;
 mod fix;
@@ -23,8 +23,8 @@ pub use rule_id::RuleId;
 pub use severity::Severity;
 pub use suppression::{Ignores, SuppressedBy, Suppression};
 
-/// A group of rules about the same aspect of a volume. Per volume, only the most severe finding of a family
-/// is reported.
+/// A group of rules about the same aspect of a volume. Per volume, only the most severe finding of
+/// a family is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -191,7 +191,8 @@ impl Finding {
         self
     }
 
-    /// Sets the path: the effective host path or, if no host path is involved, the path in the container.
+    /// Sets the path: the effective host path or, if no host path is involved, the path in the
+    /// container.
     #[must_use]
     pub fn path(mut self, path: impl fmt::Display) -> Self {
         self.fingerprint.path = path.to_string();

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. It alone decides the consequence: in admission an error denies, a warning
-/// warns and an info is audited; `volcheck lint` exits 1 if there is an error.
+/// The severity of a finding. It alone decides the consequence: in admission an error denies, a
+/// warning warns and an info is audited; `volcheck lint` exits 1 if there is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

@@ -18,7 +18,8 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether git cannot know the text: it came from standard input, or was rendered from several files.
+/// Checks whether git cannot know the text: it came from standard input, or was rendered from
+/// several files.
 fn is_outside_git(located: &LocatedFinding) -> bool {
     located.location.is_rendered || !Path::new(&*located.location.path).exists()
 }

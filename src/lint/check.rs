@@ -96,7 +96,7 @@ pub(super) fn unchecked_input(
 ) -> UncheckedInput {
     let finding = unchecked_finding(unchecked, options);
     let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
-    UncheckedInput { finding: LocatedFinding::new(finding, location), is_raw_template }
+    UncheckedInput { located: LocatedFinding::new(finding, location), is_raw_template }
 }
 
 /// Returns the one finding that the rules report about input that could not be checked.
@@ -183,8 +183,8 @@ impl Checker<'_> {
         (outcome, ignores)
     }
 
-    /// Checks whether the text is a JSON dialect that kubectl does not read, such as compiler settings with
-    /// comments, and cannot contain the key `kind`.
+    /// Checks whether the text is a JSON dialect that kubectl does not read, such as compiler
+    /// settings with comments, and cannot contain the key `kind`.
     fn is_foreign_json(&self, text: &str) -> bool {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
@@ -212,8 +212,8 @@ impl Checker<'_> {
         is_object
     }
 
-    /// Checks the object at `node`, or the objects of the list at `node`. `outer` is the type of the list that
-    /// contains it.
+    /// Checks the object at `node`, or the objects of the list at `node`. `outer` is the type of
+    /// the list that contains it.
     fn check_object(
         &self,
         tree: &Tree<'_>,
@@ -344,15 +344,15 @@ impl Checker<'_> {
         meta: Option<&TypeMeta<'_>>,
     ) -> UncheckedInput {
         let unchecked = Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) };
-        let finding = self.locate(tree, node, unchecked_finding(&unchecked, self.options));
-        UncheckedInput { finding, is_raw_template: false }
+        let located = self.locate(tree, node, unchecked_finding(&unchecked, self.options));
+        UncheckedInput { located, is_raw_template: false }
     }
 
     /// Returns the finding about a part of the text that could not be checked.
     fn unchecked_text(&self, unchecked: &Unchecked<'_>) -> UncheckedInput {
         let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
-        let finding = self.locate_text(unchecked_finding(unchecked, self.options));
-        UncheckedInput { finding, is_raw_template }
+        let located = self.locate_text(unchecked_finding(unchecked, self.options));
+        UncheckedInput { located, is_raw_template }
     }
 
     /// Locates a finding about the object at `root`.
@@ -395,8 +395,8 @@ fn source_comment(text: &str) -> Option<&str> {
     head.find_map(|line| line.strip_prefix("# Source: "))
 }
 
-/// Returns the template action (`{{…}}`) that causes a syntax error at the byte `at`: the nearest one before it,
-/// else the first one.
+/// Returns the template action (`{{…}}`) that causes a syntax error at the byte `at`: the nearest
+/// one before it, else the first one.
 fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
     // The error is at one of the two braces, or after them.
     let before = text.get(..text.len().min(at + 1)).and_then(|head| head.rfind("{{"));

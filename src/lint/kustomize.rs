@@ -20,7 +20,8 @@ struct Patch {
     path: Option<String>,
 }
 
-/// Adds the paths of the patches in a kustomization. One that cannot be decoded is reported when it is checked.
+/// Adds the paths of the patches in a kustomization. One that cannot be decoded is reported when it
+/// is checked.
 pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
     let Some(kustomization) = parse(name, bytes) else { return };
     let directory = Path::new(name).parent().unwrap_or(Path::new(""));

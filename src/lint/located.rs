@@ -31,7 +31,8 @@ pub struct Location {
     pub primary: Option<Span>,
     /// The related locations, in the order of the finding's labels.
     pub related: Vec<RelatedLocation>,
-    /// Whether the text is the output of rendering the file, so that the spans are not spans of the file.
+    /// Whether the text is the output of rendering the file, so that the spans are not spans of the
+    /// file.
     pub is_rendered: bool,
 }
 
@@ -76,8 +77,8 @@ impl LocatedFinding {
             .then_with(|| self.finding.message.cmp(&other.finding.message))
     }
 
-    /// Parses the object of the finding again, for an edit of its text. Trees are not kept after a document has
-    /// been checked. Returns `None` if the finding is not about an object in a file.
+    /// Parses the object of the finding again, for an edit of its text. Trees are not kept after a
+    /// document has been checked. Returns `None` if the finding is not about an object in a file.
     pub fn tree(&self) -> Option<Tree<'_>> {
         let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
         Tree::parse(file.text(), object).ok().flatten()
@@ -99,8 +100,8 @@ impl LocatedFinding {
         if self.location.is_rendered { format!("{path} (rendered)").into() } else { path }
     }
 
-    /// Returns the message for formats with one location per finding: it includes the line in rendered output,
-    /// and related locations in other files.
+    /// Returns the message for formats with one location per finding: it includes the line in
+    /// rendered output, and related locations in other files.
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {

@@ -1,7 +1,7 @@
 //! Lint: from the text of a manifest to located findings. The counterpart of `admission`.
 //!
-//! [`check`] is the entry point for one manifest. It is pure: no disk, no clock, no command line. [`run`]
-//! checks many inputs in parallel.
+//! [`check`] is the entry point for one manifest. It is pure: no disk, no clock, no command line.
+//! [`run`] checks many inputs in parallel.
 
 mod changed;
 mod check;
@@ -74,7 +74,7 @@ pub struct Outcome {
 /// Input that could not be checked.
 #[derive(Debug)]
 pub struct UncheckedInput {
-    pub finding: LocatedFinding,
+    pub located: LocatedFinding,
     /// Whether it is the raw template of a chart.
     pub is_raw_template: bool,
 }

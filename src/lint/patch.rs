@@ -1,4 +1,5 @@
-//! Patches of pod specs that an object contains as text, such as Argo's `podSpecPatch`: checked as a part of a pod.
+//! Patches of pod specs that an object contains as text, such as Argo's `podSpecPatch`: checked as
+//! a part of a pod.
 
 use std::borrow::Cow;
 
@@ -38,7 +39,8 @@ pub(super) fn check(
     Ok(judged)
 }
 
-/// Returns the text with each `{{…}}` replaced by 0: the workflow engine evaluates it when the workflow runs.
+/// Returns the text with each `{{…}}` replaced by 0: the workflow engine evaluates it when the
+/// workflow runs.
 fn without_expressions(text: &str) -> Cow<'_, str> {
     if !text.contains("{{") {
         return Cow::Borrowed(text);

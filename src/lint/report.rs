@@ -45,7 +45,8 @@ pub struct Report {
     pub errors: Vec<LocatedFinding>,
     /// Suppressed findings, in order.
     pub suppressed: Vec<LocatedFinding>,
-    /// The commit since which changes are reported, and the number of findings outside these changes.
+    /// The commit since which changes are reported, and the number of findings outside these
+    /// changes.
     pub outside: Option<(String, usize)>,
 }
 
@@ -67,8 +68,8 @@ impl Report {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
 
-    /// Returns the number of suppressed errors that the webhook denies: it applies exemptions, but neither
-    /// ignores nor the baseline.
+    /// Returns the number of suppressed errors that the webhook denies: it applies exemptions, but
+    /// neither ignores nor the baseline.
     pub fn denied_in_cluster(&self) -> usize {
         let is_denied = |located: &&LocatedFinding| {
             let rule = self.rules.find(located.finding.rule.as_str());
@@ -79,8 +80,8 @@ impl Report {
         self.suppressed.iter().filter(is_denied).count()
     }
 
-    /// Returns everything that calls for action: input that could not be checked, then findings of at least
-    /// this severity.
+    /// Returns everything that calls for action: input that could not be checked, then findings of
+    /// at least this severity.
     pub fn open(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
         let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
         self.errors.iter().chain(findings).collect()

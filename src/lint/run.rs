@@ -22,8 +22,8 @@ use crate::suppress::Baseline;
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions<'p> {
     pub lint: Options<'p>,
-    /// Whether the run covers everything that the policy is for, so that unused exemptions and stale entries of
-    /// the baseline are reported.
+    /// Whether the run covers everything that the policy is for, so that unused exemptions and
+    /// stale entries of the baseline are reported.
     pub is_complete: bool,
 }
 
@@ -59,7 +59,7 @@ pub fn run(found: &Found, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync))
     outcomes.into_iter().for_each(|outcome| whole.merge(outcome));
     whole.counts.charts = found.charts.len();
     let raw = whole.unchecked.iter().filter(|unchecked| unchecked.is_raw_template);
-    let raw_templates = raw.map(|unchecked| unchecked.finding.location.path.to_string()).collect();
+    let raw_templates = raw.map(|unchecked| unchecked.located.location.path.to_string()).collect();
     let mut report = Report {
         counts: whole.counts,
         findings: whole.findings,
@@ -74,7 +74,8 @@ pub fn run(found: &Found, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync))
 }
 
 impl Run {
-    /// Suppresses the findings that the baseline in the file `path` contains, and reports its stale entries.
+    /// Suppresses the findings that the baseline in the file `path` contains, and reports its stale
+    /// entries.
     pub fn apply_baseline(&mut self, path: &Path, mut baseline: Baseline, options: &RunOptions<'_>) {
         let report = &mut self.report;
         for mut located in std::mem::take(&mut report.findings) {
@@ -95,7 +96,8 @@ impl Run {
     }
 }
 
-/// Removes the inputs that the policy excludes, by globs relative to the directory of their document.
+/// Removes the inputs that the policy excludes, by globs relative to the directory of their
+/// document.
 pub fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
@@ -121,7 +123,8 @@ pub fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks whether a run over `paths` covers everything that the policy is for: the directory of its file.
+/// Checks whether a run over `paths` covers everything that the policy is for: the directory of its
+/// file.
 pub fn covers(paths: &[String], policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
     paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
@@ -181,11 +184,11 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
 
 /// Reports one raw template for all templates of a chart.
 fn join_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
-    unchecked.sort_by(|a, b| a.finding.order(&b.finding));
+    unchecked.sort_by(|a, b| a.located.order(&b.located));
     let mut charts: BTreeMap<PathBuf, (usize, usize)> = BTreeMap::new();
     let mut kept: Vec<LocatedFinding> = Vec::with_capacity(unchecked.len());
-    for UncheckedInput { finding, is_raw_template } in unchecked {
-        let chart = chart_directory(&finding.location.path).filter(|_| is_raw_template);
+    for UncheckedInput { located, is_raw_template } in unchecked {
+        let chart = chart_directory(&located.location.path).filter(|_| is_raw_template);
         if let Some(chart) = chart {
             if let Some((_, others)) = charts.get_mut(&chart) {
                 *others += 1;
@@ -193,7 +196,7 @@ fn join_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>)
             }
             charts.insert(chart, (kept.len(), 0));
         }
-        kept.push(finding);
+        kept.push(located);
     }
     for (chart, (index, count)) in charts.iter().filter(|(_, (_, count))| *count > 0) {
         let first = &mut kept[*index].finding;

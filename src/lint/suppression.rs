@@ -23,8 +23,9 @@ impl FileIgnores {
         self.file.extend(other.file);
     }
 
-    /// Suppresses the findings of the file, and adds findings about the ignores themselves. An ignore can
-    /// suppress a finding about a narrower ignore, such as a comment one about an annotation.
+    /// Suppresses the findings of the file, and adds findings about the ignores themselves. An
+    /// ignore can suppress a finding about a narrower ignore, such as a comment one about an
+    /// annotation.
     pub(super) fn apply(
         self,
         options: &Options<'_>,

@@ -33,7 +33,8 @@ pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId) -> TextFacts {
     facts
 }
 
-/// Returns the first text between the end of the document and the end of its chunk: kubectl ignores it.
+/// Returns the first text between the end of the document and the end of its chunk: kubectl ignores
+/// it.
 pub(super) fn dropped_text(text: &str, tree: &Tree<'_>, chunk: &Chunk) -> Option<Mark> {
     let mut offset = tree.end();
     for line in text[tree.end()..chunk.range.end].split_inclusive(['\n', '\r']) {

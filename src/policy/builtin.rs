@@ -150,7 +150,8 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
     levels
 }
 
-/// The name of the pack of exemptions for node agents; `node-agents/NAME` is the part for one agent.
+/// The name of the pack of exemptions for node agents; `node-agents/NAME` is the part for one
+/// agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! Policy documents as written: `volcheck.yaml`, and the profiles and packs in `policies/`.
 //!
-//! Decoding rejects unknown keys and wrong types. Values that need more than their own type to be valid are
-//! checked when the document becomes a [`Merged`](super::merged::Merged) policy.
+//! Decoding rejects unknown keys and wrong types. Values that need more than their own type to be
+//! valid are checked when the document becomes a [`Merged`](super::merged::Merged) policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,11 +26,13 @@ pub(super) struct Document {
     /// The version of this format: 1.
     #[schemars(schema_with = "version_schema")]
     pub(super) version: Option<i64>,
-    /// The built-in choice of rules that everything else builds on; `recommended` where no document says one.
+    /// The built-in choice of rules that everything else builds on; `recommended` where no document
+    /// says one.
     pub(super) profile: Option<Profile>,
     /// Packs (`node-agents`) and files, relative to this one; a later one wins, this document last.
     pub(super) extends: Vec<String>,
-    /// By rule, a severity or `off`, or a mapping with `severity` and `options`; `"*"` is every rule.
+    /// By rule, a severity or `off`, or a mapping with `severity` and `options`; `"*"` is every
+    /// rule.
     #[schemars(transform = with_rule_names)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// What the policy says of paths of the node.
@@ -39,7 +41,8 @@ pub(super) struct Document {
     pub(super) data_directories: Vec<Directory>,
     /// Directories of a container that hold nothing but scratch files, beside the built-in ones.
     pub(super) scratch_directories: Vec<Directory>,
-    /// What admission does in a namespace: its exact name, else the longest glob that fits, decides.
+    /// What admission does in a namespace: its exact name, else the longest glob that fits,
+    /// decides.
     pub(super) modes: BTreeMap<String, Mode>,
     /// What admission does with workloads, whose Pods are judged anyway when they come.
     pub(super) workload_mode: Option<WorkloadMode>,
@@ -72,8 +75,8 @@ fn version_schema(_: &mut SchemaGenerator) -> Schema {
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPaths {
-    /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others; an empty one
-    /// allows none.
+    /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others;
+    /// an empty one allows none.
     pub(super) allow: Option<Vec<AllowedEntry>>,
     /// Paths of your nodes that matter, beside the built-in ones.
     pub(super) catalogue: Vec<CatalogueEntry>,
@@ -152,7 +155,8 @@ pub(super) struct ExemptionEntry {
     pub(super) expires: Option<String>,
 }
 
-/// Where an exemption holds: globs (`*` is any text, `?` one character), or regular expressions between slashes.
+/// Where an exemption holds: globs (`*` is any text, `?` one character), or regular expressions
+/// between slashes.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
@@ -171,7 +175,8 @@ pub(super) struct Match {
     /// The container's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<OneOrMany>,
-    /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression is `/^…/`.
+    /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression
+    /// is `/^…/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
     /// What the container may do there; `write` covers reading, too.

@@ -117,8 +117,8 @@ impl Exemption {
         self.rules.is_empty() || self.rules.contains(&rule)
     }
 
-    /// Checks whether it matches a finding about the object `id`, which counts as part of `workload`. A key
-    /// for which the finding has no value does not match.
+    /// Checks whether it matches a finding about the object `id`, which counts as part of
+    /// `workload`. A key for which the finding has no value does not match.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))

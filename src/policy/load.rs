@@ -18,8 +18,8 @@ pub const FILE_NAME: &str = "volcheck.yaml";
 /// The maximum size of a policy file: that of a ConfigMap.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Returns the path of the policy file for `directory`, relative to it: the nearest one in the directory or
-/// above, up to the root of the repository.
+/// Returns the path of the policy file for `directory`, relative to it: the nearest one in the
+/// directory or above, up to the root of the repository.
 pub fn discover(directory: &Path) -> Option<PathBuf> {
     for (up, directory) in directory.ancestors().enumerate() {
         // An unreadable file counts: skipping it would silently change the verdict.

@@ -32,7 +32,8 @@ pub(super) struct Sourced<T> {
     pub(super) origin: String,
 }
 
-/// A checked policy. A policy document becomes one of these; documents are merged by [`merge`](Self::merge).
+/// A checked policy. A policy document becomes one of these; documents are merged by
+/// [`merge`](Self::merge).
 #[derive(Clone, Debug, Default)]
 pub struct MergedPolicy {
     pub(super) profile: Option<Sourced<Profile>>,
@@ -106,7 +107,8 @@ impl Text<'_> {
 }
 
 impl MergedPolicy {
-    /// Checks a document, whose relative paths are relative to `directory`. Adds its problems to `problems`.
+    /// Checks a document, whose relative paths are relative to `directory`. Adds its problems to
+    /// `problems`.
     pub(super) fn from_document(
         document: Document,
         text: &Text<'_>,

@@ -1,8 +1,9 @@
 //! The policy: which rules are enabled, their levels and options, and what is exempted.
 //!
-//! Three stages. A [`document`] is a file as written. A [`MergedPolicy`] is one checked document, or several
-//! merged ones: profile ← packs and files ← the file itself ← flags, with the origin of each value. A [`Policy`]
-//! is the resolved form that the engine uses. This module never looks at an object.
+//! Three stages. A [`document`] is a file as written. A [`MergedPolicy`] is one checked document,
+//! or several merged ones: profile ← packs and files ← the file itself ← flags, with the origin of
+//! each value. A [`Policy`] is the resolved form that the engine uses. This module never looks at
+//! an object.
 
 mod builtin;
 mod document;
@@ -245,15 +246,16 @@ impl Policy {
         &self.exemptions[id.0]
     }
 
-    /// Returns the mode of admission in a namespace: an exact name wins, then the longest glob that matches.
+    /// Returns the mode of admission in a namespace: an exact name wins, then the longest glob that
+    /// matches.
     pub fn mode(&self, namespace: &str) -> Mode {
         let matching = self.modes.iter().filter(|(_, mode)| mode.pattern.matches(namespace));
         let best = matching.max_by_key(|(text, _)| (text == namespace, text.len()));
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// Returns the exemption that applies to a finding about the object `id`, which counts as part of
-    /// `workload` if that is trusted. Only the engine calls this.
+    /// Returns the exemption that applies to a finding about the object `id`, which counts as part
+    /// of `workload` if that is trusted. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,

@@ -7,8 +7,8 @@ use regex::Regex;
 
 use crate::model::{HostPath, PathPattern, Relation};
 
-/// A pattern that matches a whole name: an exact name, a glob (`*` is any text, `?` one character), or a
-/// regular expression between slashes.
+/// A pattern that matches a whole name: an exact name, a glob (`*` is any text, `?` one character),
+/// or a regular expression between slashes.
 #[derive(Clone, Debug)]
 pub(super) enum Pattern {
     Any,

@@ -1,4 +1,5 @@
-//! Prints a merged policy as one document: for `volcheck policy show`, and for the webhook's ConfigMap.
+//! Prints a merged policy as one document: for `volcheck policy show`, and for the webhook's
+//! ConfigMap.
 
 use std::fmt::Write as _;
 
@@ -12,12 +13,14 @@ use crate::finding::digest;
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry};
 
 impl MergedPolicy {
-    /// Returns a hash that identifies the policy in logs and metrics; it depends on the meaning alone.
+    /// Returns a hash that identifies the policy in logs and metrics; it depends on the meaning
+    /// alone.
     pub fn hash(&self) -> String {
         format!("{:016x}", digest(&[&self.text(false)]))
     }
 
-    /// Returns the policy as one document that extends nothing, optionally with the origin of each value.
+    /// Returns the policy as one document that extends nothing, optionally with the origin of each
+    /// value.
     pub fn text(&self, with_origins: bool) -> String {
         let mut out = Writer { text: "version: 1\n".to_owned(), with_origins };
         if let Some(profile) = &self.profile {
@@ -126,8 +129,8 @@ fn entry(key: &str, value: &Value) -> Vec<String> {
     }
 }
 
-/// Returns a scalar on one line, quoted if a YAML 1.1 parser such as Helm's would read it as a boolean: `no` can
-/// be a namespace, and `off` a mode.
+/// Returns a scalar on one line, quoted if a YAML 1.1 parser such as Helm's would read it as a
+/// boolean: `no` can be a namespace, and `off` a mode.
 fn flow(value: &Value) -> String {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let plain = match value.as_str() {

@@ -1,7 +1,7 @@
 //! `github`: workflow commands, which GitHub shows as annotations at their lines.
 //!
-//! A step shows ten of a kind and drops the rest unsaid. So the worst come first, and where there are more, a
-//! last notice says how many.
+//! A step shows ten of a kind and drops the rest unsaid. So the worst come first, and where there
+//! are more, a last notice says how many.
 
 use std::fmt::Write as _;
 

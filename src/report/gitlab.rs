@@ -57,8 +57,8 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     }
 }
 
-/// What stays the same when lines move: the object and the fingerprint; without an object, the file and what
-/// is said of it.
+/// What stays the same when lines move: the object and the fingerprint; without an object, the file
+/// and what is said of it.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {

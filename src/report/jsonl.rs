@@ -1,4 +1,5 @@
-//! `jsonl`: the entries of `json`, a line each, for what reads as it comes. The last line is the summary.
+//! `jsonl`: the entries of `json`, a line each, for what reads as it comes. The last line is the
+//! summary.
 
 use serde::Serialize;
 

@@ -26,7 +26,8 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         document.add_test_suite(suite);
     }
     document.add_test_suites(files.into_values());
-    // Writing to a string can't fail. The schema of Jenkins knows no skipped tests of a whole report.
+    // Writing to a string can't fail. The schema of Jenkins knows no skipped tests of a whole
+    // report.
     document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
 }
 

@@ -102,7 +102,8 @@ impl Format {
         }
     }
 
-    /// What it shows where nothing else is asked for: stores of findings get all, people what calls for action.
+    /// What it shows where nothing else is asked for: stores of findings get all, people what calls
+    /// for action.
     pub fn default_min_severity(self) -> Severity {
         match self {
             Self::Json | Self::Jsonl | Self::Sarif => Severity::Info,
@@ -116,7 +117,8 @@ impl Format {
         }
     }
 
-    /// Whether statistics stand in it; the others have a shape of their own that has no place for them.
+    /// Whether statistics stand in it; the others have a shape of their own that has no place for
+    /// them.
     pub fn holds_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
@@ -180,8 +182,8 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
     }
 }
 
-/// The level that a format has for a severity. They agree on errors and warnings, and have their own word for
-/// an info.
+/// The level that a format has for a severity. They agree on errors and warnings, and have their
+/// own word for an info.
 fn level(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",

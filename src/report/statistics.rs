@@ -1,5 +1,5 @@
-//! How often each rule was found, with which severity. It stands in `text` and `concise`; beside the other
-//! formats it goes to standard error.
+//! How often each rule was found, with which severity. It stands in `text` and `concise`; beside
+//! the other formats it goes to standard error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

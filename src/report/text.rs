@@ -83,8 +83,8 @@ pub fn diagnostic(id: &str, message: &str, path: &str, place: Option<(&File, Spa
     text
 }
 
-/// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost more than
-/// the judging.
+/// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost
+/// more than the judging.
 fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
     let finding = &located.finding;
     let (line, bold) = match style.color {
@@ -157,8 +157,8 @@ fn other_file<'a>(
     snippet.path(printable(&related.path)).annotation(annotation)
 }
 
-/// Returns the lines of all labels with the lines between them, and whether the snippet is a part of a line that
-/// is too long.
+/// Returns the lines of all labels with the lines between them, and whether the snippet is a part
+/// of a line that is too long.
 fn snippet<'a>(
     located: &'a LocatedFinding,
     file: &'a File,

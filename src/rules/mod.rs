@@ -1,7 +1,7 @@
 //! The rules: one file each, and the list of them.
 //!
-//! A rule is data and a function from a subject to findings. Rules know the model and their options, and
-//! nothing else. Code that several rules share is in `support`.
+//! A rule is data and a function from a subject to findings. Rules know the model and their
+//! options, and nothing else. Code that several rules share is in `support`.
 
 mod page;
 mod registry;

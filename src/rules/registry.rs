@@ -4,14 +4,16 @@ use super::{Group, RULES, Rule};
 use crate::finding::RuleId;
 use crate::model::printable;
 
-/// The rules that a policy knows. A policy owns its registry, so that no other module has a list of rules.
+/// The rules that a policy knows. A policy owns its registry, so that no other module has a list of
+/// rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Registry {
     rules: &'static [Rule],
 }
 
 impl Registry {
-    /// Returns the registry of the built-in rules. Only a policy calls this; others ask their policy.
+    /// Returns the registry of the built-in rules. Only a policy calls this; others ask their
+    /// policy.
     pub fn built_in() -> Self {
         Self { rules: RULES }
     }
@@ -59,7 +61,8 @@ impl fmt::Display for UnknownRule {
 
 impl std::error::Error for UnknownRule {}
 
-/// The ids of the family rules, from most to least specific: at equal severity, the first one is reported.
+/// The ids of the family rules, from most to least specific: at equal severity, the first one is
+/// reported.
 pub static FAMILY_ORDER: &[RuleId] = &[
     RuleId::new("runtime-socket"),
     RuleId::new("runtime-socket-parent"),
@@ -70,7 +73,8 @@ pub static FAMILY_ORDER: &[RuleId] = &[
     RuleId::new("unknown-socket"),
     RuleId::new("unlisted-host-path"),
     RuleId::new("host-path"),
-    // Only ever a warning, but more specific than the next one, which may be an error and then wins.
+    // Only ever a warning, but more specific than the next one, which may be an error and then
+    // wins.
     RuleId::new("shared-host-path"),
     RuleId::new("app-data-host-path"),
     RuleId::new("scratch-host-path"),

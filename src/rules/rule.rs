@@ -4,8 +4,8 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: data about it, and the function that checks a subject.
 ///
-/// Rules are pure and total. They know neither text, YAML, HTTP, the clock nor the environment, and they
-/// cannot fail: a rule reports nothing about what it does not understand.
+/// Rules are pure and total. They know neither text, YAML, HTTP, the clock nor the environment, and
+/// they cannot fail: a rule reports nothing about what it does not understand.
 #[derive(Debug)]
 pub struct Rule {
     /// The id. It never changes, because policies and ignores name it.
@@ -20,8 +20,8 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// Why the webhook cannot report it, if it cannot: the API server has already dropped or rejected the
-    /// input that the rule is about.
+    /// Why the webhook cannot report it, if it cannot: the API server has already dropped or
+    /// rejected the input that the rule is about.
     pub lint_only: Option<&'static str>,
     /// The source file, whose leading doc comment is the rule's page.
     pub source: &'static str,
@@ -46,8 +46,8 @@ pub enum Check {
 }
 
 impl Rule {
-    /// Whether the rule reports input that could not be checked. Such findings have no severity to change,
-    /// and nothing suppresses them.
+    /// Whether the rule reports input that could not be checked. Such findings have no severity to
+    /// change, and nothing suppresses them.
     pub fn reports_unchecked_input(&self) -> bool {
         matches!(self.check, Check::Unchecked(_))
     }

@@ -1,5 +1,5 @@
-//! The subjects that rules check, as plain data. Locations in a text are opaque [`Mark`]s, so that rules need
-//! no text.
+//! The subjects that rules check, as plain data. Locations in a text are opaque [`Mark`]s, so that
+//! rules need no text.
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
-//! Ignores in annotations: `ignore.volcheck.io/<rule>: "reason"` on an object or on its pod template. A value
-//! such as `"volume=data container=app -- reason"` limits it to a volume and a container.
+//! Ignores in annotations: `ignore.volcheck.io/<rule>: "reason"` on an object or on its pod
+//! template. A value such as `"volume=data container=app -- reason"` limits it to a volume and a
+//! container.
 
 use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;

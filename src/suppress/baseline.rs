@@ -1,7 +1,7 @@
 //! The baseline: known findings by object and fingerprint, with the number of times each occurs.
 //!
-//! An entry contains neither a line nor a file, so moved lines and renamed files do not invalidate it. A copy of
-//! an object raises the count.
+//! An entry contains neither a line nor a file, so moved lines and renamed files do not invalidate
+//! it. A copy of an object raises the count.
 
 use std::cmp::Ordering;
 
@@ -31,7 +31,8 @@ struct Entry {
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
-    /// Creates the entry of a finding in the file `path`, which identifies findings without an object.
+    /// Creates the entry of a finding in the file `path`, which identifies findings without an
+    /// object.
     fn from_finding(finding: &Finding, path: &str) -> Self {
         let fingerprint = finding.fingerprint.to_string();
         let [rule, group, kind, namespace, name, fingerprint] =

@@ -1,4 +1,5 @@
-//! Ignores in comments: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first document.
+//! Ignores in comments: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first
+//! document.
 
 use std::ops::Range;
 
@@ -93,8 +94,8 @@ pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>, registry: Regi
     }
 }
 
-/// Returns the range that a comment covers: the node that begins on its line or, if the comment is alone on its
-/// line, on the next line with content.
+/// Returns the range that a comment covers: the node that begins on its line or, if the comment is
+/// alone on its line, on the next line with content.
 fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range<usize>> {
     let line = text[..hash].rfind('\n').map_or(0, |end| end + 1);
     let mut at = line + text[line..].len() - text[line..].trim_start_matches([' ', '\u{FEFF}']).len();

@@ -1,5 +1,6 @@
-//! Ignores and the baseline: they suppress findings in manifests, in lint alone. The webhook sees no comments and
-//! does not trust annotations. Exemptions belong to the policy and are applied by the engine.
+//! Ignores and the baseline: they suppress findings in manifests, in lint alone. The webhook sees
+//! no comments and does not trust annotations. Exemptions belong to the policy and are applied by
+//! the engine.
 
 mod annotation;
 mod baseline;
@@ -46,8 +47,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Checks whether the scope covers a finding in the object at the bytes `object`, whose primary location
-    /// starts at the byte `at`.
+    /// Checks whether the scope covers a finding in the object at the bytes `object`, whose primary
+    /// location starts at the byte `at`.
     fn covers(&self, finding: &Finding, at: Option<usize>, in_object: Option<&Range<usize>>) -> bool {
         let matches = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|name| name == own);
         match self {
@@ -86,7 +87,8 @@ impl IgnoreSet {
         self.report(IgnoreProblemKind::Malformed(malformed), range);
     }
 
-    /// Returns the rule called `name`; reports it and returns `None` if it does not exist or cannot be ignored.
+    /// Returns the rule called `name`; reports it and returns `None` if it does not exist or cannot
+    /// be ignored.
     fn rule(&mut self, name: &str, range: Range<usize>, registry: Registry) -> Option<RuleId> {
         match registry.require(name) {
             Ok(rule) if rule.reports_unchecked_input() => {
@@ -122,7 +124,8 @@ impl IgnoreSet {
         std::mem::take(&mut self.problems)
     }
 
-    /// Suppresses a finding by the ignores at `candidates`, and marks each one that covers it as used.
+    /// Suppresses a finding by the ignores at `candidates`, and marks each one that covers it as
+    /// used.
     pub fn suppress(
         &mut self,
         finding: &Finding,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use volcheck::finding::Severity;
 use volcheck::policy::{Overrides, Policy, Profile};
-use volcheck::rules;
+use volcheck::rules::Registry;
 
 use crate::support;
 use crate::world::{World, root, world};
@@ -87,14 +87,14 @@ fn apply(world: &World, case: &Case) -> (bool, String) {
 fn errors(policy: &Policy, case: &Case) -> Vec<String> {
     let outcome = support::lint(policy, "case.yaml", case.manifest.as_deref().expect("a manifest"));
     let findings = outcome.findings.into_iter().map(|located| located.finding);
-    let is_seen = |rule: &str| rules::find(rule).is_some_and(|rule| rule.meta().lint_only.is_none());
+    let is_seen = |rule: &str| Registry::built_in().find(rule).is_some_and(|rule| rule.lint_only.is_none());
     let is_denied = |kind: &str| ["Pod", "PersistentVolume"].contains(&kind);
     let errors = findings.filter(|finding| {
         finding.severity == Severity::Error
-            && is_seen(finding.rule)
+            && is_seen(finding.rule.as_str())
             && finding.object.as_ref().is_some_and(|object| is_denied(&object.kind))
     });
-    errors.map(|finding| finding.rule.to_owned()).collect()
+    errors.map(|finding| finding.rule.to_string()).collect()
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_known_of_the_api_server_holds_and_its_verdict_is_the_linter_s() {
     assert!(wrong.is_empty(), "of {}: {wrong:#?}", cases.len());
 
     world.install(crate::issued::VALUES);
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let wrong = all(&cases, |case| {
         let (accepted, stderr) = apply(world, case);
         let errors = if case.accepted { errors(&policy, case) } else { Vec::new() };

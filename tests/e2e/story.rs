@@ -46,7 +46,7 @@ fn the_documentation_shows_what_happens() {
 
 /// The errors that lint reports: the rule and the message.
 fn messages(manifest: &str) -> Vec<(String, String)> {
-    let policy = volcheck::policy::Policy::of_profile(
+    let policy = volcheck::policy::Policy::from_profile(
         volcheck::policy::Profile::Recommended,
         &volcheck::policy::Overrides::default(),
     );

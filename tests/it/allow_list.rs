@@ -12,7 +12,7 @@ fn found(list: Option<&[(&str, bool)]>, object: &Value) -> BTreeSet<&'static str
         selecting(&["unlisted-host-path", "unknown-socket", "runtime-socket", "writable-host-path"]);
     policy.options.allowed_host_paths = list.map(allow_list);
     let outcome = lint(&policy, "object.json", &object.to_string());
-    outcome.findings.iter().map(|located| located.finding.rule).collect()
+    outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect()
 }
 
 fn pod(path: &str, is_read_only: bool) -> Value {

@@ -7,11 +7,12 @@ use std::fs;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::model::{self, Object, Pod, Source, TypeMeta, Volume};
 use volcheck::policy::{self, Policy};
 use volcheck::source::{self, File, NodeId, Tree, View, decode, split};
 
-use crate::support::{TODAY, all_rules, root};
+use crate::support::{all_rules, options, root};
 
 #[derive(Deserialize)]
 struct Case {
@@ -140,11 +141,14 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Lints a case: the rules that found something, and those that name what couldn't be judged.
 fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
-    let lint = volcheck::cli::manifest::Lint { policy, today: TODAY, with_ignores: true, parse_all: true };
-    let outcome = volcheck::cli::manifest::lint(&lint, &case.id, bytes, &volcheck::cli::manifest::Role::File);
-    let found = outcome.findings.iter().map(|located| located.finding.rule).collect();
-    let errors =
-        outcome.errors.iter().map(|located| format!("{}: {}", located.finding.rule, located.finding.message));
+    let options = Options { parse_all: true, ..options(policy) };
+    let outcome = check(Manifest { name: &case.id, bytes, role: Role::File }, &options);
+    let found = outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect();
+    let errors = outcome
+        .unchecked
+        .iter()
+        .map(|unchecked| &unchecked.located.finding)
+        .map(|finding| format!("{}: {}", finding.rule, finding.message));
     (found, errors.collect())
 }
 

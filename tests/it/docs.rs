@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::house::sources;
+use crate::architecture::sources;
 use crate::policy::said;
 use crate::support::{folder, root};
 

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use volcheck::finding::Family;
-use volcheck::model::HostPath;
+use volcheck::model::{HostPath, Relation};
 use volcheck::policy::{self, Overrides, Policy, Profile};
+use volcheck::rules::Registry;
 
 use crate::support::{all_rules, lint, selecting};
 
 /// The rules that find something in an object, under the default policy.
 fn found(object: &Value) -> BTreeSet<&'static str> {
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let outcome = lint(&policy, "object.json", &object.to_string());
-    assert!(outcome.errors.is_empty(), "{}: {}", object, outcome.errors[0].finding.message);
-    outcome.findings.iter().map(|located| located.finding.rule).collect()
+    assert!(outcome.unchecked.is_empty(), "{}: {}", object, outcome.unchecked[0].located.finding.message);
+    outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect()
 }
 
 fn assert_found<'r>(rows: impl IntoIterator<Item = (String, Value, &'r str)>) {
@@ -298,7 +299,7 @@ fn what_only_looks_alike_is_not_found() {
     for path in paths {
         let rules = found(&pod(mounting(path, &json!({}))));
         let reached = rules.iter().filter(|rule| {
-            volcheck::rules::find(rule).is_some_and(|rule| rule.meta().family == Some(Family::Path))
+            Registry::built_in().find(rule).is_some_and(|rule| rule.family == Some(Family::Path))
         });
         assert_eq!(reached.count(), 0, "{path}: {rules:?}");
     }
@@ -320,7 +321,7 @@ fn of_what_lies_below_a_folder_the_telling_entry_is_named() {
     for (path, expected) in rows {
         let named =
             catalog.classify(&HostPath::new(path)).entry().map(|(entry, above)| (entry.path.as_str(), above));
-        assert_eq!(named, Some((expected, true)), "{path}");
+        assert_eq!(named, Some((expected, Relation::Ancestor)), "{path}");
     }
 }
 

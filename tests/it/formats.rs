@@ -7,13 +7,14 @@ use std::sync::Arc;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use serde_json::Value;
-use volcheck::finding::{Finding, Severity, SuppressedBy, Suppression};
+use volcheck::finding::{Finding, RuleId, Severity, SuppressedBy, Suppression};
+use volcheck::lint::{LocatedFinding, Location, Report};
 use volcheck::model::{FieldPath, ObjectId};
-use volcheck::report::{self, Format, Located, Place, Report, Style};
+use volcheck::report::{self, Format, Style};
 use volcheck::source::{Position, Span};
 
 use crate::reports::{RUNS, out, valid, volcheck};
-use crate::support::root;
+use crate::support::{empty_report, root};
 
 /// What a format might trip over.
 const HOSTILE: &[&str] = &[
@@ -30,8 +31,8 @@ fn rendered(report: &Report, format: Format) -> String {
     report::render(report, format, Style::plain(Severity::Info))
 }
 
-fn located(severity: Severity, line: usize, path: &str, message: &str) -> Located {
-    let mut finding = Finding::new("writable-host-path", severity, FieldPath::root(), message)
+fn located(severity: Severity, line: usize, path: &str, message: &str) -> LocatedFinding {
+    let mut finding = Finding::new(RuleId::new("writable-host-path"), severity, FieldPath::root(), message)
         .label(message.to_owned())
         .why(message.to_owned())
         .help(message.to_owned())
@@ -45,13 +46,13 @@ fn located(severity: Severity, line: usize, path: &str, message: &str) -> Locate
     }));
     let start = Position { line, column: 3, offset: 0 };
     let span = Span { start, end: Position { column: 5, ..start } };
-    let place = Place { primary: Some(span), ..Place::of_file(path) };
-    Located::new(finding, place)
+    let location = Location { primary: Some(span), ..Location::of_file(path) };
+    LocatedFinding::new(finding, location)
 }
 
 /// Findings at every severity, and errors, each of them hostile.
 fn hostile() -> Report {
-    let mut report = Report::default();
+    let mut report = empty_report();
     for (index, text) in HOSTILE.iter().enumerate() {
         let path = format!("./f{text}");
         for severity in [Severity::Error, Severity::Warning, Severity::Info] {
@@ -59,7 +60,7 @@ fn hostile() -> Report {
         }
         let mut error = located(Severity::Error, index + 1, &path, text);
         error.finding.object = None;
-        error.place.primary = None;
+        error.location.primary = None;
         report.errors.push(error);
     }
     report
@@ -70,7 +71,7 @@ fn many(infos: usize, warnings: usize, errors: usize) -> Report {
     let kinds = [(Severity::Info, infos), (Severity::Warning, warnings), (Severity::Error, errors)];
     let kinds = kinds.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count)).enumerate();
     let findings = kinds.map(|(index, severity)| located(severity, index + 1, "f.yaml", "text")).collect();
-    Report { findings, ..Report::default() }
+    Report { findings, ..empty_report() }
 }
 
 /// A report of every run, and the hostile one, in a format.
@@ -79,7 +80,7 @@ fn all(format: Format) -> Vec<String> {
         let arguments = ["lint", "--format", format.name(), "--min-severity", "info"];
         out(&volcheck(&[&arguments, *paths].concat()))
     });
-    runs.chain([rendered(&hostile(), format), rendered(&Report::default(), format)]).collect()
+    runs.chain([rendered(&hostile(), format), rendered(&empty_report(), format)]).collect()
 }
 
 fn file(path: &str) -> String {
@@ -129,7 +130,7 @@ fn jsonl_is_json_line_by_line() {
 fn what_is_silenced_is_shown_where_it_can_be_marked() {
     let mut silenced = located(Severity::Error, 1, "f", "quiet");
     silenced.suppressed = Some(Suppression { by: SuppressedBy::Comment, reason: "because".to_owned() });
-    let report = Report { suppressed: vec![silenced], ..Report::default() };
+    let report = Report { suppressed: vec![silenced], ..empty_report() };
     let plain = Style::plain(Severity::Info);
     // Code scanning closes what it knows to be suppressed, so SARIF holds it always.
     let sarif = json(&rendered(&report, Format::Sarif));
@@ -155,14 +156,14 @@ fn gitlab_holds_to_what_it_publishes() {
             issues.iter().map(|issue| issue["fingerprint"].as_str().expect("a string")).collect();
         assert_eq!(fingerprints.len(), issues.len(), "a fingerprint stands twice");
     }
-    assert_eq!(rendered(&Report::default(), Format::Gitlab), "[]\n");
+    assert_eq!(rendered(&empty_report(), Format::Gitlab), "[]\n");
 }
 
 #[test]
 fn gitlab_knows_a_finding_that_has_moved() {
     let fingerprint = |line, path: &str, text: &str| {
         let findings = vec![located(Severity::Error, line, path, text)];
-        let report = Report { findings, ..Report::default() };
+        let report = Report { findings, ..empty_report() };
         json(&rendered(&report, Format::Gitlab))[0]["fingerprint"].clone()
     };
     assert_eq!(fingerprint(1, "a.yaml", "x"), fingerprint(9, "b.yaml", "x"));
@@ -197,7 +198,7 @@ fn github_reads_back_what_is_meant() {
             assert!(command.properties.keys().all(|key| known.contains(&key.as_str())));
         }
     }
-    let mut report = Report::default();
+    let mut report = empty_report();
     report.findings.push(located(Severity::Info, 7, "./a,b:c%d%0A.yaml", "50% of a::b, 100%25"));
     let text = rendered(&report, Format::Github);
     let command = command(text.trim_end());
@@ -336,7 +337,7 @@ fn junit_has_a_suite_per_file_and_a_failure_per_finding() {
     assert_eq!(count("/testsuite"), HOSTILE.len());
     assert_eq!(count("/failure"), report.findings.len());
     assert_eq!(count("/error"), report.errors.len());
-    let clean = elements(&rendered(&Report::default(), Format::Junit));
+    let clean = elements(&rendered(&empty_report(), Format::Junit));
     assert_eq!(clean[2].attributes["name"], "no problems in 0 files");
     let errors_alone = report::render(&report, Format::Junit, Style::plain(Severity::Error));
     assert_eq!(errors_alone.matches("<failure").count(), HOSTILE.len());
@@ -362,7 +363,7 @@ fn checkstyle_is_what_its_readers_read() {
     let found = elements(&rendered(&hostile(), Format::Checkstyle));
     assert_eq!(found.len(), 1 + HOSTILE.len() + HOSTILE.len() * 4);
     let report =
-        Report { findings: vec![located(Severity::Error, 1, "f", "]]> \"a\" & <b>")], ..Report::default() };
+        Report { findings: vec![located(Severity::Error, 1, "f", "]]> \"a\" & <b>")], ..empty_report() };
     let found = elements(&rendered(&report, Format::Checkstyle));
     assert_eq!(found[2].attributes["message"], "]]> \"a\" & <b>. ]]> \"a\" & <b>");
 }
@@ -390,7 +391,7 @@ fn markdown_is_tables_whatever_users_write() {
         }
     }
     let report =
-        Report { findings: vec![located(Severity::Error, 1, "f", "`a` *b* | @c `d")], ..Report::default() };
+        Report { findings: vec![located(Severity::Error, 1, "f", "`a` *b* | @c `d")], ..empty_report() };
     let text = rendered(&report, Format::Markdown);
     assert!(text.contains("| `a` \\*b\\* &#124; <code>@</code>c &#96;d |"), "{text}");
 }
@@ -465,13 +466,13 @@ fn one_severity_has_one_word_in_every_format() {
         (Severity::Warning, "warning", "warning", "major"),
         (Severity::Info, "note", "notice", "info"),
     ] {
-        let report = Report { findings: vec![located(severity, 1, "f", "x")], ..Report::default() };
+        let report = Report { findings: vec![located(severity, 1, "f", "x")], ..empty_report() };
         assert_eq!(sarif(&report)["results"][0]["level"], sarif_level);
         assert_eq!(command(rendered(&report, Format::Github).trim_end()).name, command_name);
         assert_eq!(json(&rendered(&report, Format::Gitlab))[0]["severity"], gitlab);
-        assert_eq!(json(&rendered(&report, Format::Json))["findings"][0]["severity"], severity.word());
+        assert_eq!(json(&rendered(&report, Format::Json))["findings"][0]["severity"], severity.name());
         let checkstyle = elements(&rendered(&report, Format::Checkstyle));
-        assert_eq!(checkstyle[2].attributes["severity"], severity.word());
+        assert_eq!(checkstyle[2].attributes["severity"], severity.name());
     }
 }
 

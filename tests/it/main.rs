@@ -4,6 +4,7 @@
 mod admission;
 mod allow_list;
 mod apiserver;
+mod architecture;
 mod authority;
 mod bad_input;
 mod changed;
@@ -11,7 +12,6 @@ mod cli;
 mod docs;
 mod evasions;
 mod formats;
-mod house;
 #[cfg(feature = "server")]
 mod install;
 mod outputs;

@@ -5,10 +5,11 @@ use std::fs;
 
 use serde_json::json;
 use volcheck::finding::{Access, Edit, EditValue};
+use volcheck::lint::{LocatedFinding, Outcome};
 use volcheck::policy::Policy;
-use volcheck::rules::{self, Meta};
+use volcheck::rules::{Registry, Rule};
 
-use crate::support::{golden, judged, lint, manifests, name, root, selecting, text_of};
+use crate::support::{checked, golden, lint, manifests, name, root, selecting, text_of};
 
 /// The headings of a page, in order; those with `true` on every page.
 const HEADINGS: &[(&str, bool)] = &[
@@ -21,8 +22,8 @@ const HEADINGS: &[(&str, bool)] = &[
     ("References", false),
 ];
 
-fn metas() -> impl Iterator<Item = &'static Meta> {
-    rules::ALL.iter().map(|rule| rule.meta())
+fn rules() -> impl Iterator<Item = &'static Rule> {
+    Registry::built_in().iter()
 }
 
 /// The marked lines of a text: those that end in `# finding` or `# finding: <rule>`, and how often.
@@ -36,33 +37,42 @@ fn marked(text: &str, rule: &str) -> Vec<usize> {
     lines
 }
 
+/// Returns all findings of an outcome, including those about input that could not be checked.
+fn all(outcome: &Outcome) -> impl Iterator<Item = &LocatedFinding> {
+    outcome.unchecked.iter().map(|unchecked| &unchecked.located).chain(&outcome.findings)
+}
+
 /// The lines where `policy` finds `rule`, the errors of the run included.
 fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
-    let outcome = judged(policy, name, text, rule);
-    let all = outcome.errors.iter().chain(&outcome.findings);
+    let outcome = checked(policy, name, text, rule);
+    let all = all(&outcome);
     let own = all.filter(|located| located.finding.rule == rule);
     let mut lines: Vec<_> =
-        own.map(|located| located.place.primary.map_or(1, |span| span.start.line)).collect();
+        own.map(|located| located.location.primary.map_or(1, |span| span.start.line)).collect();
     lines.sort_unstable();
     lines
 }
 
 /// What is wrong with the fixtures of a rule under a policy.
-fn fixture_problems(meta: &Meta, policy: &Policy) -> Vec<String> {
-    let folder = root().join("tests/fixtures").join(meta.id);
+fn fixture_problems(rule: &Rule, policy: &Policy) -> Vec<String> {
+    let folder = root().join("tests/fixtures").join(rule.id.as_str());
     let mut problems = Vec::new();
     for kind in ["bad", "good"] {
         let paths = manifests(&folder.join(kind));
         if paths.is_empty() {
-            problems.push(format!("{}: no {kind} fixture", meta.id));
+            problems.push(format!("{}: no {kind} fixture", rule.id.as_str()));
         }
         for path in paths {
             let text = fs::read_to_string(&path).expect("fixture");
-            let expected = marked(&text, meta.id);
+            let expected = marked(&text, rule.id.as_str());
             if kind == "bad" && expected.is_empty() {
-                problems.push(format!("{}: no line is marked `# finding: {}`", name(&path), meta.id));
+                problems.push(format!(
+                    "{}: no line is marked `# finding: {}`",
+                    name(&path),
+                    rule.id.as_str()
+                ));
             }
-            let actual = found(policy, &name(&path), &text, meta.id);
+            let actual = found(policy, &name(&path), &text, rule.id.as_str());
             if actual != expected {
                 problems.push(format!("{}: marked {expected:?}, found {actual:?}", name(&path)));
             }
@@ -77,32 +87,32 @@ fn report(problems: Vec<String>) {
 
 #[test]
 fn fixtures_have_the_findings_that_they_mark() {
-    report(metas().flat_map(|meta| fixture_problems(meta, &selecting(&[meta.id]))).collect());
+    report(rules().flat_map(|rule| fixture_problems(rule, &selecting(&[rule.id.as_str()]))).collect());
 }
 
 #[test]
 fn without_a_rule_its_fixtures_fail() {
-    for meta in metas().filter(|meta| !is_run_error(meta)) {
-        let others: Vec<_> = metas().map(|other| other.id).filter(|id| *id != meta.id).collect();
-        let problems = fixture_problems(meta, &selecting(&others));
-        assert!(!problems.is_empty(), "{} can be disabled, and no fixture fails", meta.id);
+    for rule in rules().filter(|rule| !rule.reports_unchecked_input()) {
+        let others: Vec<_> = rules().map(|other| other.id.as_str()).filter(|id| rule.id != *id).collect();
+        let problems = fixture_problems(rule, &selecting(&others));
+        assert!(!problems.is_empty(), "{} can be disabled, and no fixture fails", rule.id.as_str());
     }
-}
-
-/// What ends in exit 2 can't be turned off.
-fn is_run_error(meta: &Meta) -> bool {
-    matches!(meta.id, "unanalyzed-document" | "invalid-field-value")
 }
 
 #[test]
 fn each_rule_shows_its_findings_as_on_record() {
     let mut problems = Vec::new();
-    for meta in metas() {
-        let folder = root().join("tests/fixtures").join(meta.id);
+    for rule in rules() {
+        let folder = root().join("tests/fixtures").join(rule.id.as_str());
         let mut out = String::new();
         for path in manifests(&folder.join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            out.push_str(&text_of(judged(&selecting(&[meta.id]), &name(&path), &text, meta.id)));
+            out.push_str(&text_of(checked(
+                &selecting(&[rule.id.as_str()]),
+                &name(&path),
+                &text,
+                rule.id.as_str(),
+            )));
             out.push('\n');
         }
         problems.extend(golden(&folder.join("output.txt"), &out).err());
@@ -113,38 +123,45 @@ fn each_rule_shows_its_findings_as_on_record() {
 #[test]
 fn pages_have_their_headings_and_examples_that_hold() {
     let mut problems = Vec::new();
-    for meta in metas() {
-        let page = meta.page();
+    for rule in rules() {
+        let page = rule.page();
         let headings: Vec<_> = page.markdown.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let known: Vec<_> =
             HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
         if headings != known {
-            problems.push(format!("{}: headings {headings:?} are not {known:?}", meta.id));
+            problems.push(format!("{}: headings {headings:?} are not {known:?}", rule.id.as_str()));
         }
         for (title, _) in HEADINGS.iter().filter(|(_, always)| *always) {
             if page.section(title).is_none_or(str::is_empty) {
-                problems.push(format!("{}: nothing under `{title}`", meta.id));
+                problems.push(format!("{}: nothing under `{title}`", rule.id.as_str()));
             }
         }
         let marks: BTreeSet<_> = page.examples().iter().map(|(mark, _)| *mark).collect();
         if marks != BTreeSet::from(["bad", "good"]) {
-            problems.push(format!("{}: examples are marked {marks:?}, not bad and good", meta.id));
+            problems.push(format!("{}: examples are marked {marks:?}, not bad and good", rule.id.as_str()));
         }
         for (mark, text) in page.examples() {
-            let policy = selecting(&[meta.id]);
-            let lines = found(&policy, "example.yaml", text, meta.id);
-            let errors = judged(&policy, "example.yaml", text, meta.id).errors;
-            if !is_run_error(meta) && !errors.is_empty() {
-                problems.push(format!("{}: an example isn't judged: {}", meta.id, errors[0].finding.message));
+            let policy = selecting(&[rule.id.as_str()]);
+            let lines = found(&policy, "example.yaml", text, rule.id.as_str());
+            let errors = checked(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
+            if !rule.reports_unchecked_input() && !errors.is_empty() {
+                problems.push(format!(
+                    "{}: an example isn't judged: {}",
+                    rule.id.as_str(),
+                    errors[0].located.finding.message
+                ));
             }
-            let expected = marked(text, meta.id);
+            let expected = marked(text, rule.id.as_str());
             let holds = match mark {
                 "bad" if expected.is_empty() => lines.len() == 1,
                 "bad" => lines.len() == 1 && lines == expected,
                 _ => lines.is_empty(),
             };
             if !holds {
-                problems.push(format!("{}: the {mark} example has findings at {lines:?}:\n{text}", meta.id));
+                problems.push(format!(
+                    "{}: the {mark} example has findings at {lines:?}:\n{text}",
+                    rule.id.as_str()
+                ));
             }
         }
     }
@@ -154,28 +171,28 @@ fn pages_have_their_headings_and_examples_that_hold() {
 #[test]
 fn messages_read_alike() {
     let mut problems = Vec::new();
-    for meta in metas() {
-        for path in manifests(&root().join("tests/fixtures").join(meta.id).join("bad")) {
+    for rule in rules() {
+        for path in manifests(&root().join("tests/fixtures").join(rule.id.as_str()).join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            let outcome = judged(&selecting(&[meta.id]), &name(&path), &text, meta.id);
-            for located in outcome.findings.iter().chain(&outcome.errors) {
+            let outcome = checked(&selecting(&[rule.id.as_str()]), &name(&path), &text, rule.id.as_str());
+            for located in all(&outcome) {
                 let finding = &located.finding;
                 let texts = [&*finding.message, &finding.why, &finding.help, &finding.primary.text];
                 for text in texts.into_iter().chain(finding.related.iter().map(|label| &*label.text)) {
                     let starts = text.chars().next().is_none_or(|first| !first.is_uppercase());
                     let common = ["hostPath", "emptyDir"].iter().any(|word| text.starts_with(word));
                     if !(starts || common) || text.ends_with('.') || text.contains("please") {
-                        problems.push(format!("{}: {text}", meta.id));
+                        problems.push(format!("{}: {text}", rule.id.as_str()));
                     }
                 }
                 if finding.message.chars().count() > 130 {
-                    problems.push(format!("{}: too long: {}", meta.id, finding.message));
+                    problems.push(format!("{}: too long: {}", rule.id.as_str(), finding.message));
                 }
-                if finding.severity > meta.severity {
-                    problems.push(format!("{}: a finding is worse than its rule says", meta.id));
+                if finding.severity > rule.severity {
+                    problems.push(format!("{}: a finding is worse than its rule says", rule.id.as_str()));
                 }
                 if finding.help.is_empty() && finding.why.is_empty() {
-                    problems.push(format!("{}: neither help nor why: {}", meta.id, finding.message));
+                    problems.push(format!("{}: neither help nor why: {}", rule.id.as_str(), finding.message));
                 }
             }
         }
@@ -255,7 +272,7 @@ fn an_inferred_type_brings_no_other_finding() {
 
 #[test]
 fn every_fixture_folder_belongs_to_a_rule() {
-    let known: BTreeSet<_> = metas().map(|meta| meta.id.to_owned()).collect();
+    let known: BTreeSet<_> = rules().map(|rule| rule.id.as_str().to_owned()).collect();
     let folders = fs::read_dir(root().join("tests/fixtures")).expect("fixtures");
     let found: BTreeSet<_> =
         folders.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();

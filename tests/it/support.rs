@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use volcheck::cli::manifest::{self, Lint, Outcome, Role};
 use volcheck::finding::Severity;
+use volcheck::input::{self, Settings};
+use volcheck::lint::{self, LocatedFinding, Manifest, Options, Outcome, Report, Role, Run, RunOptions};
 use volcheck::model::PathPattern;
-use volcheck::policy::{Date, Level, Overrides, Policy, Profile};
-use volcheck::report::{self, Format, Report, Style};
-use volcheck::rules::AllowedHostPath;
+use volcheck::policy::{Date, Overrides, Policy, Profile};
+use volcheck::report::{self, Format, Style};
+use volcheck::rules::{AllowedHostPath, Registry};
 use volcheck::suppress::Baseline;
 
 /// The folder of the project.
@@ -21,7 +22,7 @@ pub fn root() -> &'static Path {
 pub fn selecting(rules: &[&str]) -> Policy {
     let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
     let overrides = Overrides { select, ..Overrides::default() };
-    let mut policy = Policy::of_profile(Profile::Recommended, &overrides).expect("known rules");
+    let mut policy = Policy::from_profile(Profile::Recommended, &overrides).expect("known rules");
     if rules.contains(&"unlisted-host-path") {
         policy.options.allowed_host_paths = Some(allow_list(&[("/var/log", true), ("/srv/volumes", false)]));
     }
@@ -31,6 +32,7 @@ pub fn selecting(rules: &[&str]) -> Policy {
 /// An allow list of these paths, those with `true` read-only.
 pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
     let entry = |(path, is_read_only): &(&str, bool)| AllowedHostPath {
+        path: (*path).to_owned(),
         pattern: PathPattern::new(path).expect("a clean path"),
         is_read_only: *is_read_only,
     };
@@ -39,67 +41,89 @@ pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
 
 /// A policy with all rules.
 pub fn all_rules() -> Policy {
-    selecting(&volcheck::rules::ALL.iter().map(|rule| rule.meta().id).collect::<Vec<_>>())
+    selecting(&Registry::built_in().iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>())
 }
 
-/// What comes of a text.
+/// Checks a manifest.
 pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
-    let lint = Lint { policy, today: TODAY, with_ignores: true, parse_all: false };
-    manifest::lint(&lint, name, text.as_bytes().to_vec(), &Role::File)
+    let manifest = Manifest { name, bytes: text.as_bytes().to_vec(), role: Role::File };
+    lint::check(manifest, &options(policy))
+}
+
+/// The options of a check on the day of the tests.
+pub fn options(policy: &Policy) -> Options<'_> {
+    Options { policy, today: TODAY, with_ignores: true, parse_all: false }
+}
+
+/// Checks the manifests in a directory, as a run that covers everything the policy is for.
+fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -> Run {
+    let extensions = vec!["yaml".to_owned()];
+    let settings = Settings { extensions, ..Settings::default() };
+    let found = input::discover(&[directory.to_string_lossy().into_owned()], &settings);
+    let options = RunOptions { lint: options(policy), is_complete: true };
+    let mut run = lint::run(&found, &options, &|| {});
+    if let Some(baseline) = baseline {
+        run.apply_baseline(Path::new("baseline.json"), baseline, &options);
+    }
+    run
 }
 
 /// The day of the tests.
 pub const TODAY: Date = Date::constant(2026, 6, 1);
 
-/// Whether a rule is about the policy itself, so that its fixtures and examples are policies.
-pub fn is_about_policy(rule: &str) -> bool {
-    ["expired-exemption", "unused-exemption"].contains(&rule)
-}
-
-/// What comes of the text `name`, a manifest; or, for a rule about the policy, a policy beside the example's
-/// manifest.
-pub fn judged(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
-    let manifest = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
-    if rule == "stale-baseline" {
-        let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &manifest).findings;
-        let mut baseline = Baseline::of(known.iter().map(|located| (&located.finding, "agent.yaml")));
-        for located in lint(&all_rules(), name, text).findings {
-            baseline.take(&located.finding, name);
+/// Checks the text `name`. For a rule about the run, the text is the policy or the manifest of a complete run
+/// next to the first example.
+pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
+    let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
+    let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
+    let findings = match rule {
+        "stale-baseline" => {
+            let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &example).findings;
+            let known = known.iter().map(|located| (&located.finding, "agent.yaml"));
+            let baseline = Baseline::from_findings(known);
+            let directory = folder(&[("manifest.yaml", text)]);
+            let select = vec!["writable-host-path".to_owned(), rule.to_owned()];
+            let own = match is_enabled {
+                true => selecting(&select.iter().map(String::as_str).collect::<Vec<_>>()),
+                false => selecting(&["writable-host-path"]),
+            };
+            complete_run(directory.path(), &own, Some(baseline)).report.findings
         }
-        let findings = volcheck::cli::baseline::stale(&baseline, name, policy).into_iter().collect();
-        return Outcome { findings, ..Outcome::default() };
-    }
-    if rule == "unused-ignore" && policy.level(rule) != Level::Off {
-        // Only a rule that is on can have no finding.
-        let recommended = Policy::of_profile(Profile::Recommended, &Overrides::default());
-        let mut outcome = lint(&recommended.expect("a profile"), name, text);
-        outcome.findings.retain(|located| located.finding.rule == rule);
-        return outcome;
-    }
-    if !is_about_policy(rule) {
-        return lint(policy, name, text);
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let written = folder.path().join("volcheck.yaml");
-    fs::write(&written, text).expect("written");
-    let ignore = if policy.level(rule) == Level::Off { vec![rule.to_owned()] } else { Vec::new() };
-    let own = Policy::load(&written, &Overrides { ignore, ..Overrides::default() }).expect("a policy");
-    let used = lint(&own, "agent.yaml", &manifest).used;
-    let mut findings = volcheck::cli::policy::findings(&own, Some(&used), TODAY);
-    findings.iter_mut().for_each(|located| located.place.path = name.into());
+        "expired-exemption" | "unused-exemption" => {
+            let directory = folder(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
+            let ignore = if is_enabled { Vec::new() } else { vec![rule.to_owned()] };
+            let overrides = Overrides { ignore, ..Overrides::default() };
+            let own = Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
+            complete_run(directory.path(), &own, None).report.findings
+        }
+        // Findings are missing only for rules that are enabled.
+        "unused-ignore" if is_enabled => {
+            let recommended = Policy::from_profile(Profile::Recommended, &Overrides::default());
+            lint(&recommended.expect("a profile"), name, text).findings
+        }
+        _ => return lint(policy, name, text),
+    };
+    let mut findings: Vec<_> = findings.into_iter().filter(|located| located.finding.rule == *rule).collect();
+    findings.iter_mut().for_each(|located| located.location.path = name.into());
     Outcome { findings, ..Outcome::default() }
 }
 
-/// An outcome as a report.
+/// Returns the report of an outcome.
 pub fn report_of(outcome: Outcome) -> Report {
-    let Outcome { counts, findings, errors, suppressed, .. } = outcome;
-    Report { counts, findings, errors, suppressed, outside: None }
+    let Outcome { counts, findings, unchecked, suppressed, .. } = outcome;
+    let errors = unchecked.into_iter().map(|unchecked| unchecked.located).collect();
+    Report { counts, findings, errors, suppressed, ..empty_report() }
+}
+
+/// Returns the report of a run that found nothing.
+pub fn empty_report() -> Report {
+    Report::new(&Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile"))
 }
 
 /// The text report of an outcome, all severities shown.
 pub fn text_of(outcome: Outcome) -> String {
     let mut report = report_of(outcome);
-    report.findings.sort_by(report::Located::order);
+    report.findings.sort_by(LocatedFinding::order);
     let style = Style::plain(Severity::Info);
     report::render(&report, Format::Text, style)
 }

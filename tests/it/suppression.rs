@@ -13,10 +13,11 @@ use crate::support::{folder, lint, policy};
 /// The rules found under a policy, each with its line.
 fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     let outcome = lint(policy, "m.yaml", text);
-    assert!(outcome.errors.is_empty(), "{text}");
-    let line = |located: &volcheck::report::Located| located.place.primary.map_or(0, |span| span.start.line);
+    assert!(outcome.unchecked.is_empty(), "{text}");
+    let line =
+        |located: &volcheck::lint::LocatedFinding| located.location.primary.map_or(0, |span| span.start.line);
     let mut found: Vec<_> =
-        outcome.findings.iter().map(|located| (located.finding.rule, line(located))).collect();
+        outcome.findings.iter().map(|located| (located.finding.rule.as_str(), line(located))).collect();
     found.sort_by_key(|(rule, line)| (*line, *rule));
     found
 }
@@ -277,7 +278,7 @@ fn generated(volumes: &[(usize, bool, bool)]) -> String {
 /// What is found, each finding by all that it says.
 fn marks(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
     let outcome = lint(policy, "p.yaml", text);
-    let mark = |located: volcheck::report::Located| {
+    let mark = |located: volcheck::lint::LocatedFinding| {
         (
             located.finding.fingerprint.volume.clone(),
             format!("{:?} {}", located.finding.fingerprint, located.finding.message),

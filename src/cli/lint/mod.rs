@@ -96,8 +96,8 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     }
 }
 
-/// Decides on colors and links: by flag, else by environment (no-color.org, bixense.com/clicolors), else by
-/// whether the output is a terminal.
+/// Decides on colors and links: by flag, else by environment (no-color.org, bixense.com/clicolors),
+/// else by whether the output is a terminal.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
     let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
     match when {

@@ -41,7 +41,8 @@ pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the reports. Prints an error for each file that cannot be written, and returns whether all were written.
+/// Writes the reports. Prints an error for each file that cannot be written, and returns whether
+/// all were written.
 pub(super) fn write(
     outputs: &[Output],
     report: &Report,

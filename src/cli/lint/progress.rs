@@ -12,7 +12,8 @@ use crate::cli::eprint;
 const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work`, which counts the files that are done, and shows the count if standard error is a terminal.
+/// Runs `work`, which counts the files that are done, and shows the count if standard error is a
+/// terminal.
 pub(super) fn shown<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T {
     let done = AtomicUsize::new(0);
     if !io::stderr().is_terminal() {

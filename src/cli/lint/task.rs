@@ -38,7 +38,8 @@ impl<'a> Task<'a> {
         Ok(Self { arguments: input, found, is_narrowed: true, policy })
     }
 
-    /// Returns the options of the run; `with_ignores` lets comments and annotations suppress findings.
+    /// Returns the options of the run; `with_ignores` lets comments and annotations suppress
+    /// findings.
     pub(in crate::cli) fn options(&self, with_ignores: bool) -> RunOptions<'_> {
         let (policy, parse_all) = (&self.policy, self.arguments.strict_parse);
         RunOptions {
