@@ -22,9 +22,9 @@ helm lint --strict charts/volcheck > "$work/lint" || { cat "$work/lint"; fail 'h
 
 check 'invalid values are rejected'
 rejects 'certs.mode=secret requires certs.caBundle' --set certs.mode=secret
-rejects 'mode' "${ca[@]}" --set mode=enforce
-rejects 'additional properties' "${ca[@]}" --set webhooks.failurePolicy=Ignore
-rejects 'replicas' "${ca[@]}" --set replicas=0
+rejects "at '/mode'" "${ca[@]}" --set mode=enforce
+rejects "additional properties 'webhooks'" "${ca[@]}" --set webhooks.failurePolicy=Ignore
+rejects "at '/replicas'" "${ca[@]}" --set replicas=0
 rejects 'certs.caBundle requires certs.mode=secret' --set certs.caBundle=x
 rejects 'clients.names requires clients.caBundle' --set 'clients.names={kube-apiserver}'
 rejects "is the kubelet's port" --set hostNetwork=true
@@ -49,7 +49,7 @@ done
 
 check 'charts/plain.yaml is up to date'
 {
-    printf '# Rendered from charts/volcheck. tests/chart.sh compares it, and updates it with VOLCHECK_BLESS=1.\n'
+    printf '# volcheck, rendered from its Helm chart by tests/chart.sh.\n'
     printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
     helm template volcheck charts/volcheck --namespace namespace-of-volcheck --skip-tests \
         --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
