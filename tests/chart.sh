@@ -49,7 +49,7 @@ done
 
 check 'charts/plain.yaml is up to date'
 {
-    printf '# volcheck, rendered from its Helm chart by tests/chart.sh.\n'
+    printf '# volcheck, rendered from charts/volcheck by tests/chart.sh.\n'
     printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
     helm template volcheck charts/volcheck --namespace namespace-of-volcheck --skip-tests \
         --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
