@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Whole programs on one tree, side by side: volcheck, ripgrep for one word (near what reading costs), and
-# kubeconform parsing without validating anything, which flatters it. A program that isn't there is named.
+# Compares whole programs on one directory: volcheck, ripgrep searching for one word (close to the
+# cost of reading the files), and kubeconform parsing without validating, which favors it. Prints
+# the names of missing programs.
 #
-#   benches/peers.sh TREE
+#   benches/peers.sh DIR
 set -euo pipefail
-tree="${1:?a folder of manifests}"
+dir="${1:?usage: benches/peers.sh DIR}"
 program="${VOLCHECK:-volcheck}"
 commands=()
 add() {
-    if command -v "$1" > /dev/null; then commands+=("$2"); else echo "absent: $1"; fi
+    if command -v "$1" > /dev/null; then commands+=("$2"); else echo "not installed: $1"; fi
 }
-add "$program" "$program lint $tree"
-add rg "rg -c hostPath $tree"
-add kubeconform "kubeconform -ignore-missing-schemas -schema-location /nonexistent/x.json $tree"
-command -v hyperfine > /dev/null || { echo 'absent: hyperfine, which measures'; exit 2; }
+add "$program" "$program lint $dir"
+add rg "rg -c hostPath $dir"
+add kubeconform "kubeconform -ignore-missing-schemas -schema-location /nonexistent/x.json $dir"
+command -v hyperfine > /dev/null || { echo 'hyperfine is not installed'; exit 2; }
 hyperfine -N -i --warmup 3 --runs 30 "${commands[@]}"

@@ -150,15 +150,19 @@ fn picture() -> Result<String, String> {
     Ok(svg)
 }
 
-/// The chart's page, with a table of its values: each has its words above it, `# -- …`.
+/// Returns the chart's README with the table of its values. The comment above a value (`# -- …`) is
+/// its description.
 fn chart() -> Result<String, String> {
     let values = page("charts/volcheck/values.yaml")?;
-    let mut table = String::from("| value | default | what it is |\n|---|---|---|\n");
-    let (mut section, mut words) = ("", None);
+    let mut table = String::from("| value | default | description |\n|---|---|---|\n");
+    let (mut section, mut description) = ("", None::<String>);
     for line in values.lines() {
         let content = line.trim_start();
-        if let Some(text) = content.strip_prefix("# -- ") {
-            words = Some(text);
+        if let Some(text) = content.strip_prefix("# ") {
+            match &mut description {
+                Some(description) => *description = format!("{description} {text}"),
+                None => description = text.strip_prefix("-- ").map(str::to_owned),
+            }
             continue;
         }
         let Some((key, value)) = content.split_once(':') else { continue };
@@ -166,7 +170,7 @@ fn chart() -> Result<String, String> {
         if !is_inner && value.is_empty() {
             section = key;
         }
-        let Some(text) = words.take() else { continue };
+        let Some(text) = description.take() else { continue };
         let name = if is_inner { format!("{section}.{key}") } else { key.to_owned() };
         let default = match value.trim() {
             "" => "see `values.yaml`".to_owned(),

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# The container image, from nothing: a static program and the few lines of JSON that make it an image. No registry and
-# no container engine is needed, and the same source by the same toolchain gives the same bytes.
+# Builds the container image: a static binary in an OCI image layout. No registry or container
+# engine is needed, and the same source and toolchain give the same bytes.
 #
-#     image/build.sh              target/image/volcheck and target/image/volcheck.oci.tar
-#     image/build.sh --program    the program alone
+#     image/build.sh              builds target/image/volcheck and target/image/volcheck.oci.tar
+#     image/build.sh --program    builds only target/image/volcheck
 #
-# Rust, its target for the machine at hand, and Python are needed. The archive is an OCI image layout:
-# `podman load -i`, `docker load -i`, `ctr images import`, `kind load image-archive` and `skopeo copy oci-archive:` take it.
+# Requires Rust with the target of this machine, and Python. `podman load -i`, `docker load -i`,
+# `ctr images import`, `kind load image-archive` and `skopeo copy oci-archive:` read the archive.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 arch="$(uname -m)"
 target="$arch-unknown-linux-gnu"
-# Where it is built doesn't show in it.
+# The paths of the build machine must not appear in the binary.
 flags=(-Ctarget-feature=+crt-static "--remap-path-prefix=$PWD=/volcheck" "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo")
 RUSTFLAGS="${flags[*]}" cargo build --release --locked --quiet --target "$target" --bin volcheck
 mkdir -p target/image

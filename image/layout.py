@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Makes an image of one program, as an archive of an OCI image layout.
+"""Packs a binary into an image: an archive in the OCI image layout.
 
-    layout.py PROGRAM ARCHIVE ARCHITECTURE
+    layout.py PROGRAM ARCHIVE MACHINE
 
-The format: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md. No time and no name of the machine
-is in it, so that the same program gives the same bytes.
+MACHINE is the architecture as `uname -m` prints it. The archive contains no timestamp or host name,
+so that the same binary gives the same bytes. Format:
+https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 """
 
 import hashlib
@@ -21,28 +22,30 @@ architecture = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
 
 
 def tar(files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    """Returns a tar archive of `files`, pairs of name and content."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as out:
         for name, content in files:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755 if name == "volcheck" else 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return out.getvalue()
+            out.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
 
 
-def blob(content):
+def add_blob(content):
+    """Adds a blob to the layout and returns its descriptor, without the media type."""
     digest = hashlib.sha256(content).hexdigest()
     blobs[f"blobs/sha256/{digest}"] = content
     return {"digest": f"sha256:{digest}", "size": len(content)}
 
 
-def text(value):
+def to_json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 blobs = {}
-layer = blob(tar([("volcheck", program.read_bytes())]))
-config = blob(text({
+layer = add_blob(tar([("volcheck", program.read_bytes())]))
+config = add_blob(to_json({
     "architecture": architecture,
     "os": "linux",
     "config": {
@@ -54,25 +57,29 @@ config = blob(text({
             "org.opencontainers.image.licenses": "Apache-2.0",
         },
     },
-    # Not compressed, so that the digest is the content's own.
+    # The layer is not compressed, so its digest is also its diff ID.
     "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
 }))
-kind = "application/vnd.oci.image."
-manifest = blob(text({
+media_type = "application/vnd.oci.image."
+manifest = add_blob(to_json({
     "schemaVersion": 2,
-    "mediaType": kind + "manifest.v1+json",
-    "config": {"mediaType": kind + "config.v1+json", **config},
-    "layers": [{"mediaType": kind + "layer.v1.tar", **layer}],
+    "mediaType": media_type + "manifest.v1+json",
+    "config": {"mediaType": media_type + "config.v1+json", **config},
+    "layers": [{"mediaType": media_type + "layer.v1.tar", **layer}],
 }))
-index = text({
+index = to_json({
     "schemaVersion": 2,
-    "mediaType": kind + "index.v1+json",
+    "mediaType": media_type + "index.v1+json",
     "manifests": [{
-        "mediaType": kind + "manifest.v1+json",
+        "mediaType": media_type + "manifest.v1+json",
         **manifest,
         "platform": {"architecture": architecture, "os": "linux"},
-        "annotations": {"org.opencontainers.image.ref.name": version, "io.containerd.image.name": f"docker.io/library/volcheck:{version}"},
+        "annotations": {
+            "org.opencontainers.image.ref.name": version,
+            "io.containerd.image.name": f"docker.io/library/volcheck:{version}",
+        },
     }],
 })
-archive.write_bytes(tar([("oci-layout", text({"imageLayoutVersion": "1.0.0"})), ("index.json", index), *sorted(blobs.items())]))
+layout = ("oci-layout", to_json({"imageLayoutVersion": "1.0.0"}))
+archive.write_bytes(tar([layout, ("index.json", index), *sorted(blobs.items())]))
 print(f"{archive}: volcheck:{version} {manifest['digest']}")

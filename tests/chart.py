@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What the chart renders to, read as the API server reads it.
+"""Checks the objects that the chart renders, parsed as the API server parses them.
 
     chart.py SECRET.yaml CERT-MANAGER.yaml SELF.yaml CA.crt POLICY
 
-The policy of the first is written to POLICY.
+The first three files are the chart rendered with each `certs.mode`. The policy of the first one is
+written to POLICY.
 """
 
 import base64
@@ -13,87 +14,107 @@ import sys
 
 import yaml
 
-secret, managed, own, authority, policy = map(pathlib.Path, sys.argv[1:])
+secret, cert_manager, self_issued, ca, policy = map(pathlib.Path, sys.argv[1:])
 
 
 def read(path):
-    objects = [one for one in yaml.safe_load_all(path.read_text()) if one]
-    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+    """Returns the objects of a file by kind and name."""
+    objects = [obj for obj in yaml.safe_load_all(path.read_text()) if obj]
+    return {(obj["kind"], obj["metadata"]["name"]): obj for obj in objects}
 
 
-def equal(found, wanted, what):
-    if found != wanted:
-        sys.exit(f"error: {what} is {found!r}, not {wanted!r}")
+def expect(what, actual, expected):
+    if actual != expected:
+        sys.exit(f"error: {what}: expected {expected!r}, found {actual!r}")
 
 
+# certs.mode=secret
 objects = read(secret)
-for (kind, name), one in objects.items():
+for (kind, name), obj in objects.items():
     if kind != "ValidatingWebhookConfiguration":
-        equal(one["metadata"].get("namespace"), "volcheck", f"the namespace of {kind} {name}")
+        expect(f"namespace of {kind} {name}", obj["metadata"].get("namespace"), "volcheck")
+kinds = [kind for kind, _ in objects if "Role" in kind or "Mutating" in kind]
+expect("roles and mutating webhooks", kinds, [])
 
-rights = [kind for kind, _ in objects if "Role" in kind or "Mutating" in kind]
-equal(rights, [], "what gives rights, or mutates")
 hooks = objects["ValidatingWebhookConfiguration", "volcheck"]["webhooks"]
-equal([hook["name"].split(".")[0] for hook in hooks], ["validate", "strict", "volumes", "advise"], "the entries")
-equal([hook["clientConfig"]["service"]["path"] for hook in hooks], ["/validate", "/validate/deny", "/validate", "/advise"], "the paths")
-equal([hook["failurePolicy"] for hook in hooks], ["Fail", "Fail", "Ignore", "Ignore"], "the failure policies")
+expect("webhook names", [hook["name"].split(".")[0] for hook in hooks], ["validate", "strict", "volumes", "advise"])
+paths = [hook["clientConfig"]["service"]["path"] for hook in hooks]
+expect("webhook paths", paths, ["/validate", "/validate/deny", "/validate", "/advise"])
+expect("failure policies", [hook["failurePolicy"] for hook in hooks], ["Fail", "Fail", "Ignore", "Ignore"])
 for hook in hooks:
-    equal(base64.b64decode(hook["clientConfig"]["caBundle"]).decode(), authority.read_text(), "the authority")
-    equal((hook["sideEffects"], hook["matchPolicy"], hook["admissionReviewVersions"]), ("None", "Equivalent", ["v1"]), hook["name"])
+    name = hook["name"]
+    expect(f"CA of {name}", base64.b64decode(hook["clientConfig"]["caBundle"]).decode(), ca.read_text())
+    expect(f"sideEffects of {name}", hook["sideEffects"], "None")
+    expect(f"matchPolicy of {name}", hook["matchPolicy"], "Equivalent")
+    expect(f"admissionReviewVersions of {name}", hook["admissionReviewVersions"], ["v1"])
     for rule in hook["rules"]:
-        equal(set(rule["operations"]) <= {"CREATE", "UPDATE"}, True, f"that {hook['name']} never stands before a deletion")
+        expect(f"operations of {name} other than CREATE and UPDATE", set(rule["operations"]) - {"CREATE", "UPDATE"}, set())
         if "pods" in rule["resources"]:
-            equal(rule["operations"], ["CREATE"], "what happens to Pods")
-    if hook["name"] != "volumes.volcheck.io":
-        (names, *_) = hook["namespaceSelector"]["matchExpressions"]
-        equal((names["key"], names["operator"], names["values"][:2]), ("kubernetes.io/metadata.name", "NotIn", ["volcheck", "kube-system"]), "what is left out")
-by_label = [hook["namespaceSelector"]["matchExpressions"][1] for hook in hooks[:2]]
-equal([(one["key"], one["operator"], one["values"]) for one in by_label], [("volcheck.io/mode", "NotIn", ["deny"]), ("volcheck.io/mode", "In", ["deny"])], "the label")
+            expect(f"operations of {name} on Pods", rule["operations"], ["CREATE"])
+    if name != "volumes.volcheck.io":
+        (term, *_) = hook["namespaceSelector"]["matchExpressions"]
+        expect(f"namespace key of {name}", (term["key"], term["operator"]), ("kubernetes.io/metadata.name", "NotIn"))
+        expect(f"excluded namespaces of {name}", term["values"][:2], ["volcheck", "kube-system"])
+terms = [hook["namespaceSelector"]["matchExpressions"][1] for hook in hooks[:2]]
+expect("mode label", terms, [
+    {"key": "volcheck.io/mode", "operator": "NotIn", "values": ["deny"]},
+    {"key": "volcheck.io/mode", "operator": "In", "values": ["deny"]},
+])
 
 deployment = objects["Deployment", "volcheck"]["spec"]
 pod = deployment["template"]["spec"]
 (container,) = pod["containers"]
-equal(deployment["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0}, "the roll-out")
-equal(pod["terminationGracePeriodSeconds"] > 15 + 10, True, "that there is time to drain")
-equal((pod["automountServiceAccountToken"], pod["securityContext"]["runAsNonRoot"]), (False, True), "the Pod's identity")
-equal(container["securityContext"], {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, "the container's rights")
-equal({port["name"]: port["containerPort"] for port in container["ports"]}, {"webhook": 10250, "admin": 8081}, "the ports")
-equal("cpu" in container["resources"]["limits"], False, "a limit on CPU")
+expect("rollingUpdate", deployment["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
+expect("grace period longer than the drain timeout", pod["terminationGracePeriodSeconds"] > 15 + 10, True)
+expect("automountServiceAccountToken", pod["automountServiceAccountToken"], False)
+expect("runAsNonRoot", pod["securityContext"]["runAsNonRoot"], True)
+expect("container securityContext", container["securityContext"], {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+})
+expect("ports", {port["name"]: port["containerPort"] for port in container["ports"]}, {"webhook": 10250, "admin": 8081})
+expect("CPU limit", "cpu" in container["resources"]["limits"], False)
 mounts = {mount["mountPath"]: mount["readOnly"] for mount in container["volumeMounts"]}
-equal(mounts, {"/certs": True, "/policy": True}, "the mounts")
-equal(objects["PodDisruptionBudget", "volcheck"]["spec"]["maxUnavailable"], 1, "the budget")
+expect("read-only mounts", mounts, {"/certs": True, "/policy": True})
+expect("maxUnavailable", objects["PodDisruptionBudget", "volcheck"]["spec"]["maxUnavailable"], 1)
 
 text = objects["ConfigMap", "volcheck"]["data"]["volcheck.yaml"]
-equal(yaml.safe_load(text), {"version": 1, "extends": ["node-agents"], "modes": {"*": "deny", "shop": "audit"}}, "the policy")
+modes = {"*": "deny", "shop": "audit"}
+expect("policy", yaml.safe_load(text), {"version": 1, "extends": ["node-agents"], "modes": modes})
 policy.write_text(text)
 
-objects = read(managed)
-equal(("PodDisruptionBudget", "volcheck") in objects, False, "a budget for one replica")
-hooks = objects["ValidatingWebhookConfiguration", "volcheck"]
-equal(hooks["metadata"]["annotations"]["cert-manager.io/inject-ca-from"], "volcheck/volcheck", "the annotation")
-equal(any("caBundle" in hook["clientConfig"] for hook in hooks["webhooks"]), False, "an authority of the chart's own")
-equal(objects["Certificate", "volcheck"]["spec"]["dnsNames"], ["volcheck.volcheck.svc"], "the name")
-equal(yaml.safe_load(objects["ConfigMap", "volcheck"]["data"]["volcheck.yaml"])["modes"], {"*": "warn"}, "the mode")
+# certs.mode=cert-manager, with one replica
+objects = read(cert_manager)
+expect("PodDisruptionBudget for one replica", ("PodDisruptionBudget", "volcheck") in objects, False)
+registration = objects["ValidatingWebhookConfiguration", "volcheck"]
+annotations = registration["metadata"]["annotations"]
+expect("inject-ca-from", annotations["cert-manager.io/inject-ca-from"], "volcheck/volcheck")
+expect("caBundle", any("caBundle" in hook["clientConfig"] for hook in registration["webhooks"]), False)
+expect("dnsNames", objects["Certificate", "volcheck"]["spec"]["dnsNames"], ["volcheck.volcheck.svc"])
+text = objects["ConfigMap", "volcheck"]["data"]["volcheck.yaml"]
+expect("modes", yaml.safe_load(text)["modes"], {"*": "warn"})
 
-objects = read(own)
-hooks = objects["ValidatingWebhookConfiguration", "volcheck"]
-equal("webhooks" in hooks, False, "entries before volcheck is ready")
-entries = json.loads(hooks["metadata"]["annotations"]["volcheck.io/entries"])
-for given, registered in zip(read(secret)["ValidatingWebhookConfiguration", "volcheck"]["webhooks"], entries, strict=True):
-    del given["clientConfig"]["caBundle"]
-    equal(registered, given, "what is registered")
-equal("data" in objects["Secret", "volcheck-ca"], False, "a key of the chart's own")
-rights = {kind: objects[kind, "volcheck"]["rules"] for kind in ("Role", "ClusterRole")}
-equal([(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rights["Role"] + rights["ClusterRole"]], [
+# certs.mode=self
+objects = read(self_issued)
+registration = objects["ValidatingWebhookConfiguration", "volcheck"]
+expect("webhooks before volcheck is ready", "webhooks" in registration, False)
+entries = json.loads(registration["metadata"]["annotations"]["volcheck.io/entries"])
+for hook in hooks:
+    del hook["clientConfig"]["caBundle"]
+expect("entries", entries, hooks)
+expect("data of the CA Secret", "data" in objects["Secret", "volcheck-ca"], False)
+rules = [rule for kind in ("Role", "ClusterRole") for rule in objects[kind, "volcheck"]["rules"]]
+expect("permissions", [(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rules], [
     (["secrets"], ["volcheck-ca"], ["get", "update"]),
     (["endpointslices"], None, ["list"]),
     (["validatingwebhookconfigurations"], ["volcheck"], ["get", "patch"]),
-], "the rights")
+])
 pod = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]
-equal([volume["name"] for volume in pod["volumes"]], ["policy"], "the volumes")
-equal(objects["ConfigMap", "volcheck"]["data"]["clients.crt"], authority.read_text(), "the authority of clients")
+expect("volumes", [volume["name"] for volume in pod["volumes"]], ["policy"])
+expect("client CA", objects["ConfigMap", "volcheck"]["data"]["clients.crt"], ca.read_text())
 flags = [flag for flag in pod["containers"][0]["args"] if "client" in flag]
-equal(flags, ["--client-ca=/policy/clients.crt", "--client-name=kube-apiserver"], "who may ask")
-equal(pod["automountServiceAccountToken"], True, "that it has an account")
+expect("client flags", flags, ["--client-ca=/policy/clients.crt", "--client-name=kube-apiserver"])
+expect("automountServiceAccountToken", pod["automountServiceAccountToken"], True)
 egress = objects["NetworkPolicy", "volcheck"]["spec"]["egress"]
-equal(egress, [{"ports": [{"port": 443}, {"port": 6443}]}], "where it may go")
+expect("egress", egress, [{"ports": [{"port": 443}, {"port": 6443}]}])

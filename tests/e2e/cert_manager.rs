@@ -11,7 +11,8 @@ use crate::issued::{self, registration};
 use crate::load::{under_good_load, under_load};
 use crate::world::{BAD, NAMESPACE, World, pod, world};
 
-const VALUES: &str = "certs: {mode: cert-manager}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n";
+const VALUES: &str =
+    "certs: {mode: cert-manager}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload=0.5]\n";
 
 /// Runs until it goes.
 struct CertManager(Child);

@@ -46,7 +46,7 @@ fn text(path: &str) -> String {
 pub fn values(authority: &str) -> String {
     let indented = text(authority).replace('\n', "\n    ");
     format!(
-        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload=0.5]\n"
+        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload=0.5]\n"
     )
 }
 

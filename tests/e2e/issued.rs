@@ -14,7 +14,7 @@ use crate::world::{BAD, GOOD, NAMESPACE, World, pod, world};
 pub const VALUES: &str = "\
 certs: {mode: self}
 mode: deny
-drainSeconds: 6
+drainTimeoutSeconds: 6
 policy:
   modes: {relaxed: warn, quiet: audit, blind: \"off\"}
 extraArgs: [--settle=2, --reload=0.5]

@@ -3,18 +3,18 @@
 {{- if not (contains "volcheck" $name) }}{{ $name = printf "%s-volcheck" $name }}{{ end -}}
 {{- $name = .Values.fullnameOverride | default $name | trunc 50 | trimSuffix "-" -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
-{{- fail (printf "no Service can have the name `%s`: `fullnameOverride` gives another" $name) -}}
+{{- fail (printf "`%s` is not a valid Service name: set `fullnameOverride` to a name that starts with a letter" $name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end -}}
 
-{{- define "volcheck.selector" -}}
+{{- define "volcheck.selectorLabels" -}}
 app.kubernetes.io/name: volcheck
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "volcheck.labels" -}}
-{{ include "volcheck.selector" . }}
+{{ include "volcheck.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -26,18 +26,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The mode of namespaces of which the policy says nothing; YAML 1.1, which Helm reads, takes `off` for a boolean. */}}
+{{/* The mode for namespaces that the policy does not mention. Helm reads YAML 1.1, in which `off` is a boolean. */}}
 {{- define "volcheck.mode" -}}
 {{- $modes := .Values.policy.modes | default dict -}}
 {{- ternary (get $modes "*") .Values.mode (hasKey $modes "*") | toString | replace "false" "off" -}}
 {{- end -}}
 
-{{/* The policy: the mode of all namespaces is the chart's where the policy says none. */}}
+{{/* The policy. If it sets no mode for `*`, the value `mode` is used. */}}
 {{- define "volcheck.policy" -}}
 {{- $policy := deepCopy .Values.policy -}}
 {{- range $policy.extends -}}
 {{- if or (hasSuffix ".yaml" .) (hasSuffix ".yml" .) (hasPrefix "." .) -}}
-{{- fail (printf "policy.extends: %s is a file, which the cluster doesn't have: `volcheck policy show --flat` makes one policy of several" .) -}}
+{{- fail (printf "policy.extends: `%s` is a file, which the cluster cannot read: merge the files with `volcheck policy show --flat`" .) -}}
 {{- end -}}
 {{- end -}}
 {{- $modes := $policy.modes | default dict -}}
@@ -46,8 +46,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toYaml $policy -}}
 {{- end -}}
 
-{{/* What every entry of the registration has in common. */}}
-{{- define "volcheck.webhook" -}}
+{{/* The fields that all webhook entries share. Arguments: the root context and the URL path. */}}
+{{- define "volcheck.webhookDefaults" -}}
 {{- $root := index . 0 }}{{ $path := index . 1 -}}
 admissionReviewVersions: [v1]
 sideEffects: None
@@ -68,7 +68,8 @@ clientConfig:
     port: 443
 {{- end -}}
 
-{{- define "volcheck.namespaces" -}}
+{{/* The selector term that excludes the release namespace and `webhook.excludedNamespaces`. */}}
+{{- define "volcheck.excludedNamespaces" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values:
@@ -80,44 +81,44 @@ clientConfig:
     {{- end }}
 {{- end -}}
 
-{{/* The entries of the registration. */}}
+{{/* The webhook entries. */}}
 {{- define "volcheck.webhooks" -}}
 - name: validate.volcheck.io
-  {{- include "volcheck.webhook" (list . "/validate") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "/validate") | nindent 2 }}
   failurePolicy: {{ .Values.webhook.failurePolicy }}
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.namespaces" . | nindent 6 }}
-      # Each Pod meets this entry or the next, and a label can only make its namespace stricter.
+      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
+      # Each Pod matches either this entry or the next. The label can only make a namespace stricter.
       - { key: volcheck.io/mode, operator: NotIn, values: [deny] }
   rules: &pods
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [pods], scope: Namespaced }
     - { apiGroups: [""], apiVersions: ["*"], operations: [UPDATE], resources: [pods/ephemeralcontainers], scope: Namespaced }
 - name: strict.volcheck.io
-  {{- include "volcheck.webhook" (list . "/validate/deny") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "/validate/deny") | nindent 2 }}
   failurePolicy: {{ .Values.webhook.failurePolicy }}
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.namespaces" . | nindent 6 }}
+      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
       - { key: volcheck.io/mode, operator: In, values: [deny] }
   rules: *pods
 - name: volumes.volcheck.io
-  {{- include "volcheck.webhook" (list . "/validate") | nindent 2 }}
-  # A provisioner that is refused would stop for all.
+  {{- include "volcheck.webhookDefaults" (list . "/validate") | nindent 2 }}
+  # A rejected volume would stall its provisioner, and with it storage for the whole cluster.
   failurePolicy: Ignore
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector: {}
   rules:
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [persistentvolumes], scope: Cluster }
 - name: advise.volcheck.io
-  {{- include "volcheck.webhook" (list . "/advise") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
   failurePolicy: Ignore
   timeoutSeconds: 2
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.namespaces" . | nindent 6 }}
+      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
   rules:
     - apiGroups: ["", apps, batch]
       apiVersions: ["*"]
@@ -126,8 +127,8 @@ clientConfig:
       scope: Namespaced
 {{- if .Values.webhook.adviseKubeSystem }}
 - name: system.volcheck.io
-  {{- include "volcheck.webhook" (list . "/advise") | nindent 2 }}
-  # One that fails there could keep the cluster from starting.
+  {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
+  # A failing webhook must not keep the cluster from starting.
   failurePolicy: Ignore
   timeoutSeconds: 2
   namespaceSelector:
