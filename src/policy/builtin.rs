@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::document::{CatalogueEntry, Directory, ExemptionEntry};
+use super::document::{CatalogEntry, Directory, ExemptionEntry};
 use super::exemption::Exemption;
 use super::layer::Layer;
 use crate::finding::Severity;
@@ -35,7 +35,7 @@ pub(super) fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostPathDocument {
-    entries: Vec<CatalogueEntry>,
+    entries: Vec<CatalogEntry>,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ fn catalog() -> Catalog {
     Catalog::new(document.entries.into_iter().map(entry).collect())
 }
 
-fn entry(entry: CatalogueEntry) -> Entry {
+fn entry(entry: CatalogEntry) -> Entry {
     let path = entry.path.clone();
     entry.checked().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
 }

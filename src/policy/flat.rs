@@ -47,13 +47,13 @@ impl Policy {
             }
         }
         let written = &self.written;
-        if written.host_paths.allow.is_some() || !written.host_paths.catalogue.is_empty() {
+        if written.host_paths.allow.is_some() || !written.host_paths.catalog.is_empty() {
             out.text.push_str("hostPaths:\n");
             if let Some(allow) = &written.host_paths.allow {
                 out.list("  allow", allow, |_| "");
             }
-            if !written.host_paths.catalogue.is_empty() {
-                out.list("  catalogue", &written.host_paths.catalogue, |_| "");
+            if !written.host_paths.catalog.is_empty() {
+                out.list("  catalog", &written.host_paths.catalog, |_| "");
             }
         }
         out.filled("dataDirectories", &written.data_directories, |_| "");
@@ -64,7 +64,7 @@ impl Policy {
         out.value("workloadMode", &self.workload_mode);
         out.value("ignores", &self.ignores);
         out.value("heuristic", &self.heuristic);
-        out.filled("controllers", &self.controllers, |_| "");
+        out.filled("trustedControllers", &self.trusted_controllers, |_| "");
         out.filled("workloads", &written.workloads, |_| "");
         out.filled("exemptions", &written.exemptions, |index| &self.exemptions[index].origin);
         out.text

@@ -35,7 +35,7 @@ pub(super) struct Layer {
     /// What `sizeLimit` the fixes of a rule write.
     pub(super) default_sizes: Vec<(&'static str, String)>,
     pub(super) allow: Option<Vec<AllowedHostPath>>,
-    pub(super) catalogue: Vec<Entry>,
+    pub(super) catalog: Vec<Entry>,
     pub(super) data_directories: Vec<NamedPath>,
     pub(super) scratch_directories: Vec<NamedPath>,
     pub(super) modes: Vec<NamespaceMode>,
@@ -44,7 +44,7 @@ pub(super) struct Layer {
     pub(super) exemptions: Vec<Exemption>,
     pub(super) workloads: Vec<CustomKind>,
     pub(super) heuristic: Option<bool>,
-    pub(super) controllers: Vec<String>,
+    pub(super) trusted_controllers: Vec<String>,
     pub(super) folder: PathBuf,
     pub(super) exclude: Vec<String>,
     pub(super) namespace: Option<String>,
@@ -100,7 +100,7 @@ impl Layer {
             ignores: document.ignores,
             workloads: document.workloads.clone(),
             heuristic: document.heuristic,
-            controllers: document.controllers.clone(),
+            trusted_controllers: document.trusted_controllers.clone(),
             folder: folder.to_owned(),
             namespace: document.lint.namespace.clone(),
             baseline: document.lint.baseline.as_ref().map(|path| folder.join(path)),
@@ -117,10 +117,10 @@ impl Layer {
             });
             allowed.collect()
         });
-        let at = FieldPath::of(&["hostPaths", "catalogue"]);
-        for (index, entry) in document.host_paths.catalogue.iter().enumerate() {
+        let at = FieldPath::of(&["hostPaths", "catalog"]);
+        for (index, entry) in document.host_paths.catalog.iter().enumerate() {
             match entry.clone().checked() {
-                Ok(entry) => layer.catalogue.push(entry),
+                Ok(entry) => layer.catalog.push(entry),
                 Err(message) => reader.report(&at.index(index), message),
             }
         }

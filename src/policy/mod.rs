@@ -74,8 +74,8 @@ pub struct Policy {
     /// What admission does with workloads.
     pub workload_mode: WorkloadMode,
     modes: Vec<NamespaceMode>,
-    /// Users whose owner references admission believes.
-    pub controllers: Vec<String>,
+    /// Users whose owner references the webhook trusts.
+    pub trusted_controllers: Vec<String>,
     /// What isn't read: globs, each with the folder that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
     /// The baseline's file.
@@ -175,7 +175,7 @@ impl Policy {
             ignores: Ignores::default(),
             workload_mode: WorkloadMode::default(),
             modes: Vec::new(),
-            controllers: Vec::new(),
+            trusted_controllers: Vec::new(),
             exclude: Vec::new(),
             baseline: None,
             file: None,
@@ -212,7 +212,7 @@ impl Policy {
             layer.document;
         let written = &mut self.written;
         written.host_paths.allow = host_paths.allow.or(written.host_paths.allow.take());
-        written.host_paths.catalogue.splice(0..0, host_paths.catalogue);
+        written.host_paths.catalog.splice(0..0, host_paths.catalog);
         written.data_directories.extend(data_directories);
         written.scratch_directories.extend(scratch_directories);
         written.modes.extend(modes);
@@ -222,9 +222,9 @@ impl Policy {
         if let Some(allow) = layer.allow {
             self.options.allowed_host_paths = Some(allow);
         }
-        if !layer.catalogue.is_empty() {
+        if !layer.catalog.is_empty() {
             // Of two entries for one path, the first counts.
-            let entries = layer.catalogue.into_iter().chain(self.options.catalog.entries().iter().cloned());
+            let entries = layer.catalog.into_iter().chain(self.options.catalog.entries().iter().cloned());
             self.options.catalog = Catalog::new(entries.collect());
         }
         self.options.data_directories.extend(layer.data_directories);
@@ -235,7 +235,7 @@ impl Policy {
         }
         self.exemptions.extend(layer.exemptions);
         self.custom_kinds.extend(layer.workloads);
-        self.controllers.extend(layer.controllers);
+        self.trusted_controllers.extend(layer.trusted_controllers);
         self.heuristic = layer.heuristic.unwrap_or(self.heuristic);
         self.ignores = layer.ignores.unwrap_or(self.ignores);
         self.workload_mode = layer.workload_mode.unwrap_or(self.workload_mode);

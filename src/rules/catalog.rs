@@ -14,14 +14,14 @@ use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
 pub enum EntryClass {
     /// A container runtime's socket: root on the node.
     Socket,
-    /// Bad at any access.
-    Never,
+    /// Unsafe at any access.
+    Critical,
     /// Keys of a cloud account.
     Credentials,
     /// A socket of another agent of the node.
     AgentSocket,
-    /// Bad where it can be written.
-    Read,
+    /// Unsafe if a container can write to it.
+    Sensitive,
     /// Of no use to an attacker who can only read it.
     Harmless,
 }
@@ -237,7 +237,7 @@ mod tests {
         let entry = |path: &str| Entry {
             path: path.to_owned(),
             pattern: PathPattern::new(path).expect("a pattern"),
-            class: EntryClass::Never,
+            class: EntryClass::Critical,
             reason: String::new(),
             kind: None,
             severity: None,

@@ -7,8 +7,8 @@
 //!
 //! | class | examples | if a container can write | if it can only read |
 //! |---|---|---|---|
-//! | never | `/var/lib/kubelet`, `/etc/kubernetes`, `/root`, `/etc/shadow`, `/dev/sda` | error | error |
-//! | read | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt/cni/bin` | error | info |
+//! | critical | `/var/lib/kubelet`, `/etc/kubernetes`, `/root`, `/etc/shadow`, `/dev/sda` | error | error |
+//! | sensitive | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt/cni/bin` | error | info |
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
 //! A folder counts as what the nearest entry at or above it says, else as the worst that lies below it:
@@ -125,9 +125,9 @@ fn judge(
 ) -> Option<(Severity, &'static str)> {
     let writes = (Severity::Error, "can be written by");
     match entry.class {
-        EntryClass::Never => Some((Severity::Error, "is reached by")),
-        EntryClass::Read if used.access == Access::Write => Some(writes),
-        EntryClass::Read => Some((Severity::Info, reads(cx, entry, host, used))),
+        EntryClass::Critical => Some((Severity::Error, "is reached by")),
+        EntryClass::Sensitive if used.access == Access::Write => Some(writes),
+        EntryClass::Sensitive => Some((Severity::Info, reads(cx, entry, host, used))),
         // Writing to a device such as /dev/null harms nobody: only the mount's own flag counts here.
         EntryClass::Harmless if !used.is_read_only => Some(writes),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
@@ -157,8 +157,8 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
     }
     let device = used.kind.filter(|kind| kind.ignores_read_only());
     let words = match (entry.class, used.class, used.access, device) {
-        (EntryClass::Never, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
-        (EntryClass::Never, ..) => {
+        (EntryClass::Critical, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
+        (EntryClass::Critical, ..) => {
             "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
         }
         (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount",
