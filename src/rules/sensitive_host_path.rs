@@ -157,7 +157,9 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
     }
     let device = used.kind.filter(|kind| kind.ignores_read_only());
     let words = match (entry.class, used.class, used.access, device) {
-        (EntryClass::Critical, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
+        (EntryClass::Critical, Class::Above(_), ..) => {
+            "mount only the file or folder below it that is needed"
+        }
         (EntryClass::Critical, ..) => {
             "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
         }

@@ -148,7 +148,12 @@ fn each_mistake_is_said_with_its_place() {
             24,
             "an `agent-socket`, and nothing else, has a `severity`",
         ),
-        ("version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n", 2, 24, "lacks the key `reason`"),
+        (
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n",
+            2,
+            24,
+            "lacks the key `reason`",
+        ),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,
