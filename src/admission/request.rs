@@ -145,7 +145,7 @@ impl<'a> Request<'a> {
             }
             None => user == "system:kube-controller-manager",
         };
-        built_in || policy.controllers.iter().any(|known| known == user)
+        built_in || policy.trusted_controllers.iter().any(|known| known == user)
     }
 
     /// Whether the object is a kubelet's own report of a static Pod, which runs whatever is said here

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::document::{CatalogueEntry, Directory, Document, ExemptionEntry};
+use super::document::{CatalogEntry, Directory, Document, ExemptionEntry};
 use super::exemption::Exemption;
 use super::level::Level;
 use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
@@ -36,7 +36,7 @@ fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostPathDocument {
-    entries: Vec<CatalogueEntry>,
+    entries: Vec<CatalogEntry>,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ fn catalog() -> Catalog {
     Catalog::new(document.entries.into_iter().map(entry).collect())
 }
 
-fn entry(entry: CatalogueEntry) -> Entry {
+fn entry(entry: CatalogEntry) -> Entry {
     let path = entry.path.clone();
     entry.checked().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
 }

@@ -55,8 +55,8 @@ pub(super) struct Document {
     pub(super) workloads: Vec<CustomKind>,
     /// Whether kinds that nobody named are read by their structure.
     pub(super) heuristic: Option<bool>,
-    /// Users whose owner references admission believes, beside the controllers of Kubernetes.
-    pub(super) controllers: Vec<String>,
+    /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
+    pub(super) trusted_controllers: Vec<String>,
     /// What holds for `volcheck lint` alone.
     pub(super) lint: LintSection,
 }
@@ -78,8 +78,8 @@ pub(super) struct HostPaths {
     /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others;
     /// an empty one allows none.
     pub(super) allow: Option<Vec<AllowedEntry>>,
-    /// Paths of your nodes that matter, beside the built-in ones.
-    pub(super) catalogue: Vec<CatalogueEntry>,
+    /// Paths on your nodes and their classes, in addition to the built-in catalog.
+    pub(super) catalog: Vec<CatalogEntry>,
 }
 
 /// A path that workloads may use, and what is inside of it.
@@ -96,10 +96,10 @@ pub(super) struct AllowedEntry {
 /// A path of the node, and what it is.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CatalogueEntry {
+pub(super) struct CatalogEntry {
     /// The path, absolute and clean; a segment may be `*`, or end in it.
     pub(super) path: String,
-    /// `socket`, `agent-socket`, `credentials`, `never`, `read` or `harmless`.
+    /// `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`.
     pub(super) class: EntryClass,
     /// Why, in one clause.
     pub(super) reason: String,
@@ -111,7 +111,7 @@ pub(super) struct CatalogueEntry {
     pub(super) severity: Option<Severity>,
 }
 
-impl CatalogueEntry {
+impl CatalogEntry {
     /// The entry, or what is wrong with it.
     pub(super) fn checked(self) -> Result<Entry, String> {
         let pattern = PathPattern::new(&self.path).ok_or_else(|| why_unreachable(&self.path))?;

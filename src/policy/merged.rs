@@ -52,7 +52,7 @@ pub struct MergedPolicy {
     pub(super) exemptions: Vec<DeclaredExemption>,
     pub(super) workloads: Vec<CustomKind>,
     pub(super) heuristic: Option<bool>,
-    pub(super) controllers: Vec<String>,
+    pub(super) trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
     pub(super) exclude: Vec<(PathBuf, String)>,
     pub(super) namespace: Option<String>,
@@ -139,7 +139,7 @@ impl MergedPolicy {
             exemptions: checker.exemptions(document.exemptions),
             workloads: document.workloads,
             heuristic: document.heuristic,
-            controllers: document.controllers,
+            trusted_controllers: document.trusted_controllers,
             exclude: checker.exclude(directory, &document.lint.exclude),
             namespace: document.lint.namespace,
             baseline: document.lint.baseline.map(|path| directory.join(path)),
@@ -164,7 +164,7 @@ impl MergedPolicy {
             exemptions: overlaid(below.exemptions, over.exemptions),
             workloads: overlaid(below.workloads, over.workloads),
             heuristic: over.heuristic.or(below.heuristic),
-            controllers: overlaid(below.controllers, over.controllers),
+            trusted_controllers: overlaid(below.trusted_controllers, over.trusted_controllers),
             exclude: overlaid(below.exclude, over.exclude),
             namespace: over.namespace.or(below.namespace),
             baseline: over.baseline.or(below.baseline),
@@ -209,9 +209,9 @@ impl Checker<'_, '_> {
     }
 
     fn catalog(&mut self, document: &Document) -> Vec<Entry> {
-        let field = FieldPath::of(&["hostPaths", "catalogue"]);
+        let field = FieldPath::of(&["hostPaths", "catalog"]);
         let mut entries = Vec::new();
-        for (index, entry) in document.host_paths.catalogue.iter().enumerate() {
+        for (index, entry) in document.host_paths.catalog.iter().enumerate() {
             match entry.clone().checked() {
                 Ok(entry) => entries.push(entry),
                 Err(message) => self.report(&field.index(index), message),

@@ -61,7 +61,7 @@ pub struct Policy {
     pub workload_mode: WorkloadMode,
     modes: Vec<(String, NamespaceMode)>,
     /// Users whose owner references admission trusts, besides the controllers of Kubernetes.
-    pub controllers: Vec<String>,
+    pub trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
     /// The path of the baseline.
@@ -189,7 +189,7 @@ impl MergedPolicy {
             ignores: self.ignores.unwrap_or_default(),
             workload_mode: self.workload_mode.unwrap_or_default(),
             modes: self.modes.into_iter().collect(),
-            controllers: self.controllers,
+            trusted_controllers: self.trusted_controllers,
             exclude: self.exclude,
             baseline: self.baseline,
             file: self.file,

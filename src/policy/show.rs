@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::document::{AllowedEntry, CatalogueEntry, Directory};
+use super::document::{AllowedEntry, CatalogEntry, Directory};
 use super::level::Level;
 use super::merged::MergedPolicy;
 use crate::finding::digest;
@@ -57,8 +57,8 @@ impl MergedPolicy {
             if let Some(allow) = &self.allowed_host_paths {
                 out.list("  allow", &allow.iter().map(AllowedEntry::from).collect::<Vec<_>>(), |_| "");
             }
-            let catalog: Vec<_> = self.catalog.iter().map(CatalogueEntry::from).collect();
-            out.list_if_any("  catalogue", &catalog, |_| "");
+            let catalog: Vec<_> = self.catalog.iter().map(CatalogEntry::from).collect();
+            out.list_if_any("  catalog", &catalog, |_| "");
         }
         let directories = |paths: &[ListedPath]| paths.iter().map(Directory::from).collect::<Vec<_>>();
         out.list_if_any("dataDirectories", &directories(&self.data_directories), |_| "");
@@ -70,7 +70,7 @@ impl MergedPolicy {
         out.value("workloadMode", &self.workload_mode.unwrap_or_default());
         out.value("ignores", &self.ignores.unwrap_or_default());
         out.value("heuristic", &self.heuristic.unwrap_or(true));
-        out.list_if_any("controllers", &self.controllers, |_| "");
+        out.list_if_any("trustedControllers", &self.trusted_controllers, |_| "");
         out.list_if_any("workloads", &self.workloads, |_| "");
         let exemptions: Vec<_> = self.exemptions.iter().map(|declared| &declared.entry).collect();
         out.list_if_any("exemptions", &exemptions, |index| &self.exemptions[index].exemption.origin);
@@ -84,7 +84,7 @@ impl From<&AllowedHostPath> for AllowedEntry {
     }
 }
 
-impl From<&Entry> for CatalogueEntry {
+impl From<&Entry> for CatalogEntry {
     fn from(entry: &Entry) -> Self {
         Self {
             path: entry.path.clone(),

@@ -27,7 +27,8 @@ fn the_policy_of_the_page_is_one() {
 
 #[test]
 fn the_ignores_of_the_page_silence_what_they_name() {
-    let [comments, annotations] = blocks("suppression.md", "yaml").try_into().expect("two blocks");
+    let [comments, annotations, exemption] =
+        blocks("suppression.md", "yaml").try_into().expect("three blocks");
     let pod = |name: &str, metadata: &str, volumes: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\n{metadata}\n  name: {name}\nspec:\n  containers:\n  - name: app\n    image: i\n    volumeMounts:\n    - {{name: logs, mountPath: /logs, readOnly: true}}\n    - {{name: data, mountPath: /data}}\n{}",
@@ -45,6 +46,9 @@ fn the_ignores_of_the_page_silence_what_they_name() {
     // One file says nothing of the mount that can write, the other nothing of the volume that isn't pinned.
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("Found 2 problems (1 error, 1 warning) in 2 of 2 files; 5 suppressed"), "{text}");
+    fs::write(folder.path().join("volcheck.yaml"), exemption).expect("written");
+    let (code, text) = said(folder.path(), &["policy", "check"]);
+    assert_eq!(code, 0, "{text}");
 }
 
 #[test]

@@ -147,18 +147,23 @@ fn each_mistake_is_said_with_its_place() {
             "`/a/../b` fits nothing: a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone",
         ),
         (
-            "version: 1\nhostPaths: {catalogue: [{path: /a, class: bad, reason: r}]}\n",
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
             2,
-            43,
-            "unknown word `bad`; known are `socket`, `never`, `credentials`, `agent-socket`, `read`, `harmless`",
+            41,
+            "unknown word `bad`; known are `socket`, `critical`, `credentials`, `agent-socket`, `sensitive`, `harmless`",
         ),
         (
-            "version: 1\nhostPaths: {catalogue: [{path: /a, class: agent-socket, reason: r}]}\n",
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: agent-socket, reason: r}]}\n",
             2,
-            26,
+            24,
             "an `agent-socket`, and nothing else, has a `severity`",
         ),
-        ("version: 1\nhostPaths: {catalogue: [{path: /a, class: never}]}\n", 2, 26, "lacks the key `reason`"),
+        (
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n",
+            2,
+            24,
+            "lacks the key `reason`",
+        ),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,
@@ -457,7 +462,7 @@ fn own_entries_join_the_built_in_ones_and_go_before_them() {
     };
     let own = policy(
         "version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n\
-         hostPaths: {catalogue: [{path: /opt/vault, class: never, reason: unseal keys}, {path: /etc, class: harmless, reason: ours}]}\n\
+         hostPaths: {catalog: [{path: /opt/vault, class: critical, reason: unseal keys}, {path: /etc, class: harmless, reason: ours}]}\n\
          dataDirectories: [{path: /ledger, reason: ours}]\n",
     );
     let built_in =
@@ -534,14 +539,14 @@ rules:
   unbounded-memory-empty-dir: {options: {defaultSize: 64Mi}}
 hostPaths:
   allow: [{path: /var/log, readOnly: true}, {path: /srv}]
-  catalogue: [{path: /opt/vault, class: never, reason: \"unseal: keys\"}]
+  catalog: [{path: /opt/vault, class: critical, reason: \"unseal: keys\"}]
 dataDirectories: [{path: /ledger, reason: ours}]
 scratchDirectories: [{path: /work, reason: ours}]
 modes: {kube-system: warn, \"*\": deny, \"off-*\": off}
 workloadMode: deny
 ignores: warnings
 heuristic: false
-controllers: [system:serviceaccount:argo:rollouts]
+trustedControllers: [system:serviceaccount:argo:rollouts]
 workloads: [{group: example.io, kind: Runner, podSpecs: [\"spec.pods[].spec\"]}]
 exemptions:
 - rules: [host-root]
@@ -557,7 +562,7 @@ fn a_policy_made_flat_means_the_same_and_says_who_says_what() {
         ("volcheck.yaml", RICH),
         (
             "base.yaml",
-            "version: 1\nrules: {\"*\": warning}\nhostPaths: {catalogue: [{path: /opt/x, class: read, reason: r}]}\n",
+            "version: 1\nrules: {\"*\": warning}\nhostPaths: {catalog: [{path: /opt/x, class: sensitive, reason: r}]}\n",
         ),
     ]);
     let whole = load(folder.path()).expect("a policy");
