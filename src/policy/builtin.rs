@@ -9,7 +9,7 @@ use super::document::{CatalogueEntry, Directory, ExemptionEntry};
 use super::exemption::Exemption;
 use super::layer::Layer;
 use crate::finding::Severity;
-use crate::model::{CustomKind, CustomKinds, PathPattern};
+use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
 use crate::rules::{Catalog, Entry, MountParent, NamedPath, Options};
 
 /// A document of `policies/`, as the build script left it.
@@ -68,7 +68,7 @@ struct ParentEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WorkloadDocument {
-    workloads: Vec<CustomKind>,
+    workloads: Vec<CustomWorkload>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +91,7 @@ pub fn options() -> &'static Options {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
         let data: PathDocument = built_in(document!("data-directories"));
         let parents: ParentDocument = built_in(document!("mount-parents"));
-        let in_container = |entry| built_in_path(entry, PathPattern::of_container);
+        let in_container = |entry| built_in_path(entry, PathPattern::in_container);
         let on_node = |entry| built_in_path(entry, PathPattern::new);
         Options {
             catalog: catalog(),
@@ -191,10 +191,10 @@ pub(super) fn pack(name: &str) -> Option<Layer> {
 }
 
 /// Where the pods of well-known custom kinds are.
-pub fn workloads() -> &'static CustomKinds {
-    static KINDS: LazyLock<CustomKinds> = LazyLock::new(|| {
+pub fn workloads() -> &'static CustomWorkloads {
+    static KINDS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
         let document: WorkloadDocument = built_in(document!("workloads"));
-        CustomKinds::new(document.workloads)
+        CustomWorkloads::new(document.workloads)
     });
     &KINDS
 }

@@ -15,7 +15,7 @@ use super::Level;
 use super::exemption::unreachable_path;
 use super::profile::Profile;
 use crate::finding::{Access, Severity};
-use crate::model::{CustomKind, PathPattern};
+use crate::model::{CustomWorkload, PathPattern};
 use crate::rules::{self, Entry, EntryClass, HostPathType};
 
 /// A volcheck policy.
@@ -49,7 +49,7 @@ pub(super) struct Document {
     pub(super) exemptions: Vec<ExemptionEntry>,
     /// Where the Pods of custom kinds are.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
-    pub(super) workloads: Vec<CustomKind>,
+    pub(super) workloads: Vec<CustomWorkload>,
     /// Whether kinds that nobody named are read by their structure.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references admission believes, beside the controllers of Kubernetes.
@@ -102,7 +102,7 @@ pub(super) struct CatalogueEntry {
     pub(super) reason: String,
     /// The hostPath type of what is there.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<HostPathType>,
+    pub(super) file_type: Option<HostPathType>,
     /// Of an `agent-socket`: error or warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
@@ -115,8 +115,8 @@ impl CatalogueEntry {
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
             return Err("an `agent-socket`, and nothing else, has a `severity`".to_owned());
         }
-        let Self { path, class, reason, kind, severity } = self;
-        Ok(Entry { path, pattern, class, reason, kind, severity })
+        let Self { path, class, reason, file_type, severity } = self;
+        Ok(Entry { path, pattern, class, reason, file_type, severity })
     }
 }
 

@@ -59,14 +59,16 @@ impl Exemption {
         let mut mistakes = Vec::new();
         let rules = excused(&entry.rules, &mut mistakes);
         if entry.reason.trim().is_empty() {
-            mistakes
-                .push((FieldPath::of(&["reason"]), "a reason is words: say why this is excused".to_owned()));
+            mistakes.push((
+                FieldPath::from_keys(&["reason"]),
+                "a reason is words: say why this is excused".to_owned(),
+            ));
         }
         let scope = &entry.scope;
         if scope.namespace.is_none() && !is_of_persistent_volumes(scope) {
             let message = "says no `namespace`: name those that it holds in, or `\"*\"` for all \
                            (only `kind: PersistentVolume` has none)";
-            mistakes.push((FieldPath::of(&["match"]), message.to_owned()));
+            mistakes.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
         let mut texts = |key: &'static str, words: &Option<Words>| {
             parse(key, words.as_ref(), Pattern::new, &mut mistakes)
@@ -79,7 +81,7 @@ impl Exemption {
             let day = text.parse::<Date>();
             day.map_err(|_| {
                 let message = format!("`{text}` is no day such as `2027-01-31`");
-                mistakes.push((FieldPath::of(&["expires"]), message));
+                mistakes.push((FieldPath::from_keys(&["expires"]), message));
             })
             .ok()
         });
@@ -144,7 +146,7 @@ impl Exemption {
 
 /// The rules that an exemption names; empty for all.
 fn excused(words: &Words, mistakes: &mut Vec<Mistake>) -> Vec<&'static str> {
-    let path = FieldPath::of(&["rules"]);
+    let path = FieldPath::from_keys(&["rules"]);
     if words.0.is_empty() {
         mistakes.push((path, "names no rule".to_owned()));
         return Vec::new();
@@ -177,7 +179,7 @@ fn parse<T>(
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Vec<T>> {
     let words = words?;
-    let path = FieldPath::of(&["match", key]);
+    let path = FieldPath::from_keys(&["match", key]);
     if words.0.is_empty() {
         mistakes.push((path, "an empty list fits nothing".to_owned()));
         return None;

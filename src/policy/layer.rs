@@ -8,7 +8,7 @@ use super::builtin::named;
 use super::document::{Document, Ignores, Mode, WorkloadMode};
 use super::exemption::{Exemption, ExemptionPlace, Pattern, unreachable_path};
 use super::profile::Profile;
-use crate::model::{CustomKind, FieldPath, PathPattern, Quantity, meant};
+use crate::model::{CustomWorkload, FieldPath, PathPattern, Quantity, did_you_mean};
 use crate::rules::{self, AllowedHostPath, Entry, NamedPath};
 use crate::source::{File, Span, Tree, locate, locate_key};
 
@@ -42,7 +42,7 @@ pub(super) struct Layer {
     pub(super) workload_mode: Option<WorkloadMode>,
     pub(super) ignores: Option<Ignores>,
     pub(super) exemptions: Vec<Exemption>,
-    pub(super) workloads: Vec<CustomKind>,
+    pub(super) workloads: Vec<CustomWorkload>,
     pub(super) heuristic: Option<bool>,
     pub(super) controllers: Vec<String>,
     pub(super) folder: PathBuf,
@@ -110,14 +110,14 @@ impl Layer {
             reader.rule(&mut layer, id, setting);
         }
         layer.allow = document.host_paths.allow.as_ref().map(|entries| {
-            let at = FieldPath::of(&["hostPaths", "allow"]);
+            let at = FieldPath::from_keys(&["hostPaths", "allow"]);
             let allowed = entries.iter().enumerate().filter_map(|(index, entry)| {
                 let pattern = reader.path(&at.index(index), &entry.path, PathPattern::new)?;
                 Some(AllowedHostPath { pattern, is_read_only: entry.read_only })
             });
             allowed.collect()
         });
-        let at = FieldPath::of(&["hostPaths", "catalogue"]);
+        let at = FieldPath::from_keys(&["hostPaths", "catalogue"]);
         for (index, entry) in document.host_paths.catalogue.iter().enumerate() {
             match entry.clone().checked() {
                 Ok(entry) => layer.catalogue.push(entry),
@@ -125,9 +125,9 @@ impl Layer {
             }
         }
         let mut directories = |key, entries: &[super::document::Directory]| {
-            let at = FieldPath::of(&[key]);
+            let at = FieldPath::from_keys(&[key]);
             let directory = |(index, entry): (usize, &super::document::Directory)| {
-                let pattern = reader.path(&at.index(index), &entry.path, PathPattern::of_container)?;
+                let pattern = reader.path(&at.index(index), &entry.path, PathPattern::in_container)?;
                 Some(named(entry.clone(), pattern))
             };
             entries.iter().enumerate().filter_map(directory).collect()
@@ -137,10 +137,12 @@ impl Layer {
         for (text, mode) in &document.modes {
             match Pattern::new(text) {
                 Ok(pattern) => layer.modes.push(NamespaceMode { text: text.clone(), pattern, mode: *mode }),
-                Err(message) => reader.report_key(&FieldPath::of(&["modes"]).key(text.clone()), message),
+                Err(message) => {
+                    reader.report_key(&FieldPath::from_keys(&["modes"]).key(text.clone()), message);
+                }
             }
         }
-        let at = FieldPath::of(&["exemptions"]);
+        let at = FieldPath::from_keys(&["exemptions"]);
         for (index, entry) in document.exemptions.iter().enumerate() {
             let at = at.index(index);
             let span = locate(text.file, text.tree, text.tree.root(), &at);
@@ -153,7 +155,7 @@ impl Layer {
                 }
             }
         }
-        let at = FieldPath::of(&["lint", "exclude"]);
+        let at = FieldPath::from_keys(&["lint", "exclude"]);
         for (index, glob) in document.lint.exclude.iter().enumerate() {
             match globset::Glob::new(glob) {
                 Ok(_) => layer.exclude.push(glob.clone()),
@@ -193,7 +195,7 @@ impl Reader<'_, '_> {
     }
 
     fn rule(&mut self, layer: &mut Layer, id: &str, setting: &super::document::RuleSetting) {
-        let at = FieldPath::of(&["rules"]).key(id.to_owned());
+        let at = FieldPath::from_keys(&["rules"]).key(id.to_owned());
         let known = rules::find(id).map(rules::Rule::meta);
         if known.is_none() && id != "*" {
             return self.report_key(&at, super::UnknownRule(id.to_owned()).to_string());
@@ -205,7 +207,7 @@ impl Reader<'_, '_> {
         for (name, value) in &setting.options {
             let at = at.key("options").key(name.clone());
             match known.filter(|_| options.contains(&name.as_str())) {
-                Some(meta) if Quantity::parse(value).is_some_and(|size| !size.is_nothing()) => {
+                Some(meta) if Quantity::parse(value).is_some_and(|size| size.is_positive()) => {
                     layer.default_sizes.push((meta.id, value.clone()));
                 }
                 Some(_) => self.report(&at, format!("`{value}` is no size such as `1Gi`")),
@@ -213,7 +215,7 @@ impl Reader<'_, '_> {
                     self.report_key(&at, format!("unknown option `{name}`: `{id}` has none"));
                 }
                 None => {
-                    let known = meant(name, options.iter().copied());
+                    let known = did_you_mean(name, options.iter().copied());
                     self.report_key(&at, format!("unknown option `{name}` of `{id}`{known}"));
                 }
             }

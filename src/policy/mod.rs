@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Severity};
-use crate::model::{CustomKinds, ObjectId, Workload};
+use crate::model::{CustomWorkloads, ObjectId, Workload};
 use crate::rules::{self, Catalog, Options, Rule};
 use document::Document;
 use layer::{Layer, NamespaceMode};
@@ -60,7 +60,7 @@ pub struct Policy {
     /// What the rules know beside the object.
     pub options: Options,
     /// Where the pods of custom kinds are.
-    pub custom_kinds: CustomKinds,
+    pub custom_workloads: CustomWorkloads,
     /// Whether kinds that are not known are read by their structure.
     pub heuristic: bool,
     /// The namespace of objects that name none.
@@ -167,7 +167,7 @@ impl Policy {
             origins,
             active: Vec::new(),
             options: options().clone(),
-            custom_kinds: workloads().clone(),
+            custom_workloads: workloads().clone(),
             heuristic: true,
             namespace: "default".to_owned(),
             exemptions: Vec::new(),
@@ -234,7 +234,7 @@ impl Policy {
             self.modes.push(mode);
         }
         self.exemptions.extend(layer.exemptions);
-        self.custom_kinds.extend(layer.workloads);
+        self.custom_workloads.extend(layer.workloads);
         self.controllers.extend(layer.controllers);
         self.heuristic = layer.heuristic.unwrap_or(self.heuristic);
         self.ignores = layer.ignores.unwrap_or(self.ignores);

@@ -73,7 +73,7 @@
 use super::words::{at_path, container, host_path, quoted};
 use super::{Context, FixClass, HostUse, HostVolume, Meta, NamedPath, Rule};
 use crate::finding::{Access, Family, Finding, Severity};
-use crate::model::{HostPath, MountOf};
+use crate::model::{ContainerMount, HostPath};
 
 const META: Meta = Meta {
     id: "app-data-host-path",
@@ -97,8 +97,8 @@ impl Rule for Check {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses() {
             let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
-            let at = HostPath::of_container(&of.mount.mount_path);
-            if let Some(directory) = cx.options.data_directories.around(&at) {
+            let at = HostPath::in_container(&of.mount.mount_path);
+            if let Some(directory) = cx.options.data_directories.find_containing(&at) {
                 out.push(data(host, used, of, directory));
             } else if used.access == Access::Write && !used.class.is_catalogued() && !cx.may_be_daemon_set() {
                 out.push(storage(host, used, of));
@@ -107,7 +107,12 @@ impl Rule for Check {
     }
 }
 
-fn data(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, directory: &NamedPath) -> Finding {
+fn data(
+    host: &HostVolume<'_>,
+    used: &HostUse<'_>,
+    of: ContainerMount<'_, '_>,
+    directory: &NamedPath,
+) -> Finding {
     let message = format!(
         "{} is the data directory {} of {}",
         host_path(host, used),
@@ -119,7 +124,7 @@ fn data(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, director
         .help("use a `persistentVolumeClaim`; in a StatefulSet, `volumeClaimTemplates`")
 }
 
-fn storage(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>) -> Finding {
+fn storage(host: &HostVolume<'_>, used: &HostUse<'_>, of: ContainerMount<'_, '_>) -> Finding {
     let message = format!("{} serves {} as storage", host_path(host, used), container(of.container));
     at_path(&META, Severity::Warning, host, used, message)
         .why("what the container writes stays on one node: a Pod on another one does not find it")

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
-use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
+use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
 /// What reaching an entry of the catalogue means; the worse first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
@@ -86,7 +86,7 @@ pub struct Entry {
     /// Why, in one clause.
     pub reason: String,
     /// What is there.
-    pub kind: Option<HostPathType>,
+    pub file_type: Option<HostPathType>,
     /// How bad it is, where the class leaves that open.
     pub severity: Option<Severity>,
 }
@@ -149,7 +149,7 @@ pub struct Catalog {
     entries: PathList<Entry>,
 }
 
-impl Patterned for Entry {
+impl HasPattern for Entry {
     fn pattern(&self) -> &PathPattern {
         &self.pattern
     }
@@ -183,7 +183,7 @@ impl Catalog {
         let (mut nearest, mut below) = (None::<&Entry>, None::<&Entry>);
         for (entry, relation) in self.related(path) {
             match (relation, entry.class) {
-                (Relation::Apart, _) => {}
+                (Relation::Unrelated, _) => {}
                 (Relation::Equal | Relation::Descendant, EntryClass::Socket) => return Class::Socket(entry),
                 (Relation::Equal | Relation::Descendant, _) => {
                     if nearest.is_none_or(|known| known.pattern.depth() < entry.pattern.depth()) {
@@ -208,7 +208,7 @@ impl Catalog {
     /// Whether something below `path` can be written through a read-only mount.
     pub fn opens_below(&self, path: &HostPath) -> bool {
         self.related(path).any(|(entry, relation)| {
-            entry.kind.is_some_and(HostPathType::ignores_read_only) && relation == Relation::Ancestor
+            entry.file_type.is_some_and(HostPathType::ignores_read_only) && relation == Relation::Ancestor
         })
     }
 
@@ -216,15 +216,17 @@ impl Catalog {
     pub fn holds_devices(&self, entry: &Entry) -> bool {
         let folder = HostPath::new(&entry.path);
         self.related(&folder).any(|(inner, relation)| {
-            matches!(inner.kind, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+            matches!(inner.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
                 && relation == Relation::Ancestor
         })
     }
 
     /// What surely is at `path`; none where the catalogue doesn't say.
-    pub fn kind(&self, path: &HostPath) -> Option<HostPathType> {
+    pub fn file_type(&self, path: &HostPath) -> Option<HostPathType> {
         let here = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
-        here.map(|(entry, _)| entry).max_by_key(|entry| entry.pattern.depth()).and_then(|entry| entry.kind)
+        here.map(|(entry, _)| entry)
+            .max_by_key(|entry| entry.pattern.depth())
+            .and_then(|entry| entry.file_type)
     }
 }
 
@@ -239,7 +241,7 @@ mod tests {
             pattern: PathPattern::new(path).expect("a pattern"),
             class: EntryClass::Never,
             reason: String::new(),
-            kind: None,
+            file_type: None,
             severity: None,
         };
         for paths in [["/a/*", "/a/b/c"], ["/a/b/c", "/a/*"], ["/a/b/c", "/a/b/c/d"], ["/a/x/*", "/a/b/c"]] {

@@ -81,7 +81,7 @@ use std::collections::BTreeMap;
 use super::words::{container, quoted, reached};
 use super::{Context, FixClass, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::{FieldPath, HostPath, MountOf, Relation};
+use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 const META: Meta = Meta {
     id: "conflicting-read-only",
@@ -102,7 +102,7 @@ pub(crate) struct Check;
 struct Mounted<'c> {
     host: &'c HostVolume<'c>,
     used: &'c HostUse<'c>,
-    of: MountOf<'c, 'c>,
+    of: ContainerMount<'c, 'c>,
 }
 
 /// The read-only mounts of each container in the order of their paths: what is inside of a path comes right

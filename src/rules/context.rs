@@ -4,8 +4,8 @@ use super::catalog::{Class, EntryClass, HostPathType};
 use super::lists::Options;
 use crate::finding::Access;
 use crate::model::{
-    FieldPath, HostPath, HostPathSource, MountOf, Object, PersistentVolumeSpec, Piece, Pod, Str, Volume,
-    VolumeMount, is_built_in, pieces,
+    ContainerMount, FieldPath, HostPath, HostPathSource, Object, PersistentVolumeSpec, Piece, Pod, Str,
+    Volume, VolumeMount, is_built_in, pieces,
 };
 
 /// What a rule judges at a time.
@@ -41,7 +41,7 @@ pub struct HostVolume<'a> {
     /// Its path, as the user wrote it.
     pub path: &'a str,
     /// Its type, as the user wrote it: none where it is absent; empty counts as absent to Kubernetes.
-    pub kind: Option<&'a str>,
+    pub host_path_type: Option<&'a str>,
     /// Whether it can have a type at all: `local` can't.
     pub has_type: bool,
     /// The path, cleaned and without aliases.
@@ -54,13 +54,13 @@ pub struct HostVolume<'a> {
 #[derive(Clone, Debug)]
 pub struct HostUse<'a> {
     /// The mount; none where nothing mounts the volume, and for a PersistentVolume.
-    pub mount: Option<MountOf<'a, 'a>>,
+    pub mount: Option<ContainerMount<'a, 'a>>,
     /// The path that the container reaches: the volume's and the mount's `subPath` in one.
     pub path: HostPath,
     /// What that is to the node.
     pub class: Class<'a>,
     /// What is there, by the volume's type or the catalogue, else a socket by its name.
-    pub kind: Option<HostPathType>,
+    pub file_type: Option<HostPathType>,
     /// Whether the mount is read-only.
     pub is_read_only: bool,
     /// What the container can do there: a socket and a device can be written through a read-only mount.
@@ -69,7 +69,7 @@ pub struct HostUse<'a> {
 
 impl<'a> HostUse<'a> {
     /// The same by a mount.
-    fn by(self, of: MountOf<'a, 'a>) -> Self {
+    fn by(self, of: ContainerMount<'a, 'a>) -> Self {
         let is_read_only = of.mount.is_read_only();
         let access = if is_read_only && self.opens().is_none() { Access::Read } else { Access::Write };
         Self { mount: Some(of), is_read_only, access, ..self }
@@ -77,7 +77,7 @@ impl<'a> HostUse<'a> {
 
     /// Whether a socket is there. `type: File` takes one, too, so there the name decides.
     pub fn is_socket(&self) -> bool {
-        match self.kind {
+        match self.file_type {
             Some(HostPathType::Socket) => true,
             Some(HostPathType::File) => self.path.is_socket(),
             _ => false,
@@ -89,13 +89,13 @@ impl<'a> HostUse<'a> {
     pub fn opens(&self) -> Option<HostPathType> {
         // What is put into a harmless folder, such as /dev/shm, is another matter.
         let is_harmless = matches!(self.class, Class::Inside(entry)
-            if entry.class == EntryClass::Harmless && entry.kind == self.kind);
-        self.kind.filter(|kind| kind.ignores_read_only() && !is_harmless)
+            if entry.class == EntryClass::Harmless && entry.file_type == self.file_type);
+        self.file_type.filter(|file_type| file_type.ignores_read_only() && !is_harmless)
     }
 
     /// Whether a folder may be there, so that an `emptyDir` can take its place.
     pub fn may_be_folder(&self) -> bool {
-        matches!(self.kind, None | Some(HostPathType::Directory))
+        matches!(self.file_type, None | Some(HostPathType::Directory))
     }
 
     /// The name of the container; empty where there is none.
@@ -117,11 +117,11 @@ impl<'a> Context<'a> {
         spec: &'a PersistentVolumeSpec<'a>,
         options: &'a Options,
     ) -> Self {
-        let path = FieldPath::of(&["spec"]);
+        let path = FieldPath::from_keys(&["spec"]);
         let name = object.id.name.as_str();
         let of = |key, source: &'a HostPathSource<'a>| {
-            let kind = source.kind.as_deref();
-            persistent(HostVolume::new(None, name, path.key(key), &source.path, kind), options)
+            let host_path_type = source.host_path_type.as_deref();
+            persistent(HostVolume::new(None, name, path.key(key), &source.path, host_path_type), options)
         };
         let mut host_volumes: Vec<_> = spec.host_path.iter().map(|source| of("hostPath", source)).collect();
         host_volumes.extend(spec.local.iter().map(|source| {
@@ -144,7 +144,7 @@ impl<'a> Context<'a> {
     /// custom kind that makes other workloads nobody can tell.
     pub fn may_be_daemon_set(&self) -> bool {
         let id = &self.object.id;
-        let is_whole = self.pod().is_some_and(|pod| pod.is_whole);
+        let is_whole = self.pod().is_some_and(|pod| pod.is_complete);
         self.object.workload.is_daemon_set() || !(is_whole || is_built_in(&id.group, &id.kind))
     }
 
@@ -161,9 +161,14 @@ impl<'a> Context<'a> {
 
 fn of_volume<'a>(pod: &'a Pod<'a>, volume: &'a Volume<'a>, options: &'a Options) -> Option<HostVolume<'a>> {
     let source = volume.host_path()?;
-    let kind = source.kind.as_deref();
-    let mut host =
-        HostVolume::new(Some(volume), &volume.name, volume.path.key("hostPath"), &source.path, kind);
+    let host_path_type = source.host_path_type.as_deref();
+    let mut host = HostVolume::new(
+        Some(volume),
+        &volume.name,
+        volume.path.key("hostPath"),
+        &source.path,
+        host_path_type,
+    );
     // Most mounts reach all of the volume.
     let whole = host.used(host.clean.clone(), options);
     host.uses = pod
@@ -215,10 +220,10 @@ impl<'a> HostVolume<'a> {
         name: &'a str,
         source: FieldPath,
         path: &'a str,
-        kind: Option<&'a str>,
+        host_path_type: Option<&'a str>,
     ) -> Self {
         let clean = HostPath::new(path);
-        Self { volume, name, source, path, kind, has_type: true, clean, uses: Vec::new() }
+        Self { volume, name, source, path, host_path_type, has_type: true, clean, uses: Vec::new() }
     }
 
     /// A use of `path`, which is its own or inside of that, by whoever: with nothing that makes it read-only.
@@ -227,13 +232,13 @@ impl<'a> HostVolume<'a> {
         let class = if self.path.is_empty() { Class::Unlisted } else { options.catalog.classify(&path) };
         let whole = path == self.clean;
         // The type speaks of the volume's path, not of what a `subPath` reaches in it.
-        let word = self.kind.map(|word| word.strip_suffix("OrCreate").unwrap_or(word));
-        let stated = HostPathType::ALL.into_iter().find(|kind| whole && word == Some(kind.word()));
-        let kind = match (stated, options.catalog.kind(&path)) {
+        let word = self.host_path_type.map(|word| word.strip_suffix("OrCreate").unwrap_or(word));
+        let stated = HostPathType::ALL.into_iter().find(|file_type| whole && word == Some(file_type.word()));
+        let file_type = match (stated, options.catalog.file_type(&path)) {
             (Some(stated), _) if stated.ignores_read_only() => Some(stated),
             (stated, known) => known.or(stated).or(path.is_socket().then_some(HostPathType::Socket)),
         };
-        HostUse { mount: None, path, class, kind, is_read_only: false, access: Access::Write }
+        HostUse { mount: None, path, class, file_type, is_read_only: false, access: Access::Write }
     }
 
     /// Whether a container mounts it: the kubelet leaves alone what none does. Whoever claims a
@@ -249,7 +254,7 @@ impl<'a> HostVolume<'a> {
 
     /// Where its type stands, or would stand: where it is absent, the mapping that lacks it.
     pub fn type_field(&self) -> FieldPath {
-        match self.kind {
+        match self.host_path_type {
             Some(_) => self.source.key("type"),
             None => self.source.clone(),
         }

@@ -7,8 +7,8 @@ use super::words::{container, quoted};
 use super::{Context, NamedPath, OptionMeta};
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
 use crate::model::{
-    ContainerList, EmptyDirSource, FieldPath, HostPath, MountOf, Origin, Pod, Quantity, Source, Volume,
-    VolumeMount,
+    ContainerList, ContainerMount, EmptyDirSource, FieldPath, HostPath, Origin, Pod, Quantity, Volume,
+    VolumeMount, VolumeSource,
 };
 
 /// What the fix of an unbounded emptyDir writes.
@@ -42,7 +42,7 @@ impl Medium {
             "Memory" => Self::Memory,
             "HugePages" => Self::HugePages,
             _ => match text.strip_prefix("HugePages-").and_then(Quantity::parse) {
-                Some(size) if !size.is_nothing() => Self::HugePages,
+                Some(size) if size.is_positive() => Self::HugePages,
                 _ => Self::Unknown,
             },
         }
@@ -62,7 +62,7 @@ impl EmptyDir<'_> {
 
     /// Whether it has a size of its own; a `sizeLimit` of 0 is none to the kubelet.
     pub(super) fn has_size_limit(&self) -> bool {
-        self.source.size_limit.is_some_and(|limit| !limit.is_nothing())
+        self.source.size_limit.is_some_and(|limit| limit.is_positive())
     }
 
     /// Where its `sizeLimit` stands, or would stand.
@@ -85,7 +85,7 @@ impl EmptyDir<'_> {
         let finding =
             Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
         // Where `emptyDir` isn't written out, there is nothing to set a key of.
-        let Some(Source::EmptyDir(_)) = self.volume.source() else { return finding };
+        let Some(VolumeSource::EmptyDir(_)) = self.volume.source() else { return finding };
         let size = EditValue::Str(cx.options.default_size(rule).to_owned());
         finding.fix(Fix { safety: Safety::Unsafe, edits: vec![Edit::Set(self.size_limit_field(), size)] })
     }
@@ -97,7 +97,7 @@ impl EmptyDir<'_> {
 /// its emptyDir written out, and a source that isn't known here is one that is newer.
 pub(super) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin == Origin::Manifest;
-    let implies = cx.pod().is_some_and(|pod| pod.is_whole && is_manifest);
+    let implies = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
     cx.pod().into_iter().flat_map(|pod| &pod.volumes).filter_map(move |volume| {
         let source = volume.empty_dir()?;
         (implies || volume.source().is_some()).then_some(EmptyDir { volume, source })
@@ -111,7 +111,7 @@ pub(super) fn unbounded<'a>(
     medium: Medium,
     limit: fn(&Pod<'a>) -> Option<Quantity>,
 ) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
-    let may_grow = cx.pod().is_some_and(|pod| pod.is_whole && limit(pod).is_none());
+    let may_grow = cx.pod().is_some_and(|pod| pod.is_complete && limit(pod).is_none());
     let empty_dirs = may_grow.then(|| empty_dirs(cx)).into_iter().flatten();
     empty_dirs.filter(move |empty_dir| empty_dir.medium() == medium && !empty_dir.has_size_limit())
 }
@@ -121,7 +121,7 @@ pub(super) fn unbounded<'a>(
 pub(super) struct DataMount<'a> {
     /// The volume: an emptyDir, or a generic ephemeral claim.
     pub(super) volume: &'a Volume<'a>,
-    of: MountOf<'a, 'a>,
+    of: ContainerMount<'a, 'a>,
     /// The directory that it is, or is inside of.
     directory: &'a NamedPath,
 }
@@ -136,7 +136,8 @@ pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     if passing.is_empty() {
         return Vec::new();
     }
-    let directory = |of: &MountOf<'_, '_>| cx.options.data_directories.around(&path(of.mount));
+    let directory =
+        |of: &ContainerMount<'_, '_>| cx.options.data_directories.find_containing(&path(of.mount));
     let mut found: Vec<_> = pod
         .mounts()
         .filter(|of| !of.mount.is_read_only())
@@ -147,7 +148,7 @@ pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
         .collect();
     // Most Pods have none: what would keep their data isn't looked for.
     if !found.is_empty() {
-        let name = |of: &MountOf<'a, 'a>| &*of.mount.name;
+        let name = |of: &ContainerMount<'a, 'a>| &*of.mount.name;
         let lasting =
             pod.mounts().filter(|of| !passing.contains_key(name(of)) && outlives_pod(pod, name(of)));
         let kept: Vec<_> = lasting.filter_map(|of| directory(&of)).collect();
@@ -162,7 +163,8 @@ pub(super) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
 
 /// The volumes that a container can write to and that go with the Pod, by name.
 fn passing_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
-    let claims = pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(Source::Ephemeral(_))));
+    let claims =
+        pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(VolumeSource::Ephemeral(_))));
     let passing = empty_dirs(cx).map(|empty_dir| empty_dir.volume).chain(claims);
     passing.map(|volume| (&*volume.name, volume)).collect()
 }
@@ -170,13 +172,13 @@ fn passing_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &
 /// Whether a volume that isn't among the passing ones holds data; what isn't known here may.
 fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
     let source = pod.volume(name).and_then(Volume::source);
-    !matches!(source, Some(Source::ReadOnly | Source::Projected(_)))
+    !matches!(source, Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)))
 }
 
 impl DataMount<'_> {
     /// Whether the volume is a generic ephemeral claim.
     pub(super) fn is_claim(&self) -> bool {
-        matches!(self.volume.source(), Some(Source::Ephemeral(_)))
+        matches!(self.volume.source(), Some(VolumeSource::Ephemeral(_)))
     }
 
     /// A finding of `rule` about `key`, the source of its volume; `what` names that in the message.
@@ -217,5 +219,5 @@ pub(super) fn is_of_stateful_set(cx: &Context<'_>) -> bool {
 }
 
 fn path(mount: &VolumeMount<'_>) -> HostPath {
-    HostPath::of_container(&mount.mount_path)
+    HostPath::in_container(&mount.mount_path)
 }

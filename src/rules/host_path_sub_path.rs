@@ -103,17 +103,17 @@ impl Rule for Check {
         let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
         let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
         for (host, used, of) in uses() {
-            let Some((key, _)) = of.mount.written_sub_path() else { continue };
+            let Some((key, _)) = of.mount.sub_path_entry() else { continue };
             if reported.contains(&std::ptr::from_ref(of.mount)) {
                 continue;
             }
-            let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
+            let meets = |other: &HostUse<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
             let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
             let path = reached(host, used);
             let message =
                 format!("{} has sub path {path} of a host path that can be written", container(of.container));
             let ignores_read_only =
-                used.is_socket() || used.kind.is_some_and(HostPathType::ignores_read_only);
+                used.is_socket() || used.file_type.is_some_and(HostPathType::ignores_read_only);
             let help = if ignores_read_only {
                 "mount the volume without a sub path"
             } else {

@@ -68,7 +68,7 @@
 use super::words::volume;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{Pod, Source, Volume};
+use crate::model::{Pod, Volume, VolumeSource};
 
 const META: Meta = Meta {
     id: "ignored-fs-group",
@@ -91,7 +91,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod() else { return };
-        let Some(group) = pod.spec.fs_group.filter(|_| pod.is_whole && has_none_that_takes_it(pod)) else {
+        let Some(group) = pod.fs_group.filter(|_| pod.is_complete && has_none_that_takes_it(pod)) else {
             return;
         };
         let place = pod.path.key("securityContext").key("fsGroup");
@@ -114,5 +114,5 @@ fn has_none_that_takes_it(pod: &Pod<'_>) -> bool {
 
 /// Whether the API server itself has added the volume, as it does to nearly every Pod.
 fn is_added(volume: &Volume<'_>) -> bool {
-    volume.name.starts_with("kube-api-access-") && matches!(volume.source(), Some(Source::Projected(_)))
+    volume.name.starts_with("kube-api-access-") && matches!(volume.source(), Some(VolumeSource::Projected(_)))
 }

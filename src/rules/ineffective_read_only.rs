@@ -76,7 +76,7 @@ use super::types::described;
 use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, HostPathType, HostUse, HostVolume, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{FieldPath, HostPath, MountOf, Relation};
+use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 const META: Meta = Meta {
     id: "ineffective-read-only",
@@ -133,7 +133,12 @@ pub(super) fn holds_namespaces(path: &HostPath) -> bool {
     })
 }
 
-fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind: HostPathType) -> Finding {
+fn of_kind(
+    host: &HostVolume<'_>,
+    used: &HostUse<'_>,
+    of: ContainerMount<'_, '_>,
+    kind: HostPathType,
+) -> Finding {
     let message = format!(
         "{} can write to host path {} despite `readOnly`: it is {}",
         container(of.container),
@@ -147,7 +152,7 @@ fn of_kind(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, kind:
         .help(format!("drop the mount, if the container must not use the {noun}"))
 }
 
-fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>) -> Finding {
+fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: ContainerMount<'_, '_>) -> Finding {
     let message = format!(
         "{} can write to what is mounted below host path {} despite `readOnly`",
         container(of.container),
@@ -162,7 +167,7 @@ fn of_propagation(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>
 fn finding(
     host: &HostVolume<'_>,
     used: &HostUse<'_>,
-    of: MountOf<'_, '_>,
+    of: ContainerMount<'_, '_>,
     place: FieldPath,
     message: String,
 ) -> Finding {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::catalog::Catalog;
 use super::context::HostUse;
 use crate::finding::Severity;
-use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
+use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
 /// A path of a list, and why it stands there.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct NamedPath {
     pub reason: String,
 }
 
-impl Patterned for NamedPath {
+impl HasPattern for NamedPath {
     fn pattern(&self) -> &PathPattern {
         &self.pattern
     }

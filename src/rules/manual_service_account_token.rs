@@ -57,7 +57,7 @@
 use super::words::{container, quoted};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{Pod, Source, container_path};
+use crate::model::{Pod, VolumeSource, clean_container_path};
 
 const META: Meta = Meta {
     id: "manual-service-account-token",
@@ -85,7 +85,7 @@ impl Rule for Check {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod() else { return };
         for of in pod.mounts() {
-            let path = container_path(&of.mount.mount_path);
+            let path = clean_container_path(&of.mount.mount_path);
             if !TOKEN.contains(&&*path) {
                 continue;
             }
@@ -121,7 +121,7 @@ fn mounted(pod: &Pod<'_>, name: &str) -> Option<Mounted> {
         pod.claim_template(name)?;
         return Some(Mounted { what: format!("claim template {}", quoted(name)), help: of_pod });
     };
-    if volume.is_token() {
+    if volume.has_service_account_token() {
         return None;
     }
     let what = match volume.source_key() {
@@ -129,10 +129,12 @@ fn mounted(pod: &Pod<'_>, name: &str) -> Option<Mounted> {
         None => format!("volume {}", quoted(name)),
     };
     let help = match volume.source() {
-        Some(Source::EmptyDir(_)) | None => {
+        Some(VolumeSource::EmptyDir(_)) | None => {
             "drop the mount; `automountServiceAccountToken: false` keeps the token out of the Pod"
         }
-        Some(Source::Projected(_)) => "add a `serviceAccountToken` source to the volume, or drop the mount",
+        Some(VolumeSource::Projected(_)) => {
+            "add a `serviceAccountToken` source to the volume, or drop the mount"
+        }
         Some(_) => of_pod,
     };
     Some(Mounted { what, help })

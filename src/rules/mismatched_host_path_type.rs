@@ -109,15 +109,15 @@ fn mismatch(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType) -> Optio
         return Some(pipe(host));
     }
     let certain = types::certain(catalog, &host.clean);
-    if let Some(kind) = certain.filter(|kind| *kind != asked.kind) {
+    if let Some(kind) = certain.filter(|kind| *kind != asked.file_type) {
         return Some(other_kind(catalog, host, asked, kind));
     }
-    if asked.kind == HostPathType::Directory || !HostPath::names_folder(host.path) {
+    if asked.file_type == HostPathType::Directory || !HostPath::has_directory_suffix(host.path) {
         return None;
     }
     // Either the type is a slip, or the slash is.
     let looks_like = certain.or_else(|| types::by_name(&host.clean));
-    let is_directory = asked.kind == HostPathType::File && looks_like == Some(HostPathType::Directory);
+    let is_directory = asked.file_type == HostPathType::File && looks_like == Some(HostPathType::Directory);
     Some(if is_directory { needless_type(host, asked) } else { needless_slash(host, asked) })
 }
 
@@ -132,19 +132,19 @@ fn pipe(host: &HostVolume<'_>) -> Finding {
 }
 
 fn other_kind(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType, kind: HostPathType) -> Finding {
-    let asks_for = described(asked.kind);
+    let asks_for = described(asked.file_type);
     let path = quoted(host.path);
-    let message = match (kind, catalog.kind(&host.clean)) {
+    let message = match (kind, catalog.file_type(&host.clean)) {
         (HostPathType::Socket, None) => {
             format!("host path {path} has the name of a socket, not of {asks_for}")
         }
         (kind, _) => format!("host path {path} is {}, not {asks_for}", described(kind)),
     };
     let mut edits = vec![set_type(host, kind.word())];
-    if kind != HostPathType::Directory && HostPath::names_folder(host.path) {
+    if kind != HostPathType::Directory && HostPath::has_directory_suffix(host.path) {
         edits.push(drop_slash(host));
     }
-    let why = match (asked.creates, asked.kind) {
+    let why = match (asked.creates, asked.file_type) {
         (true, HostPathType::Directory) => {
             "where it is missing, the kubelet makes an empty directory in its place"
         }
@@ -158,9 +158,9 @@ fn other_kind(catalog: &Catalog, host: &HostVolume<'_>, asked: AskedType, kind: 
 }
 
 fn needless_type(host: &HostVolume<'_>, asked: AskedType) -> Finding {
-    let word = AskedType { kind: HostPathType::Directory, ..asked }.word();
+    let word = AskedType { file_type: HostPathType::Directory, ..asked }.word();
     finding(host, host.type_field(), slash_message(host, asked), NO_START)
-        .label(format!("asks for {}", described(asked.kind)))
+        .label(format!("asks for {}", described(asked.file_type)))
         .related(host.path_field(), "ends as a directory does")
         .help(format!("set `type: {word}`, or drop the slash at the end of the path"))
         .fix(Fix { safety: Safety::Unsafe, edits: vec![set_type(host, word)] })
@@ -169,8 +169,8 @@ fn needless_type(host: &HostVolume<'_>, asked: AskedType) -> Finding {
 fn needless_slash(host: &HostVolume<'_>, asked: AskedType) -> Finding {
     finding(host, host.path_field(), slash_message(host, asked), NO_START)
         .label("ends as a directory does")
-        .related(host.type_field(), format!("asks for {}", described(asked.kind)))
-        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::tidied(host.path))))
+        .related(host.type_field(), format!("asks for {}", described(asked.file_type)))
+        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::simplify(host.path))))
         .fix(Fix { safety: Safety::Unsafe, edits: vec![drop_slash(host)] })
 }
 
@@ -187,5 +187,5 @@ fn set_type(host: &HostVolume<'_>, word: &str) -> Edit {
 }
 
 fn drop_slash(host: &HostVolume<'_>) -> Edit {
-    Edit::Set(host.path_field(), EditValue::Str(HostPath::tidied(host.path)))
+    Edit::Set(host.path_field(), EditValue::Str(HostPath::simplify(host.path)))
 }

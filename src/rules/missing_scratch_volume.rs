@@ -81,7 +81,7 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+        let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
         for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
             let message =
                 format!("{} has a read-only root file system and no writable mount", container(stuck));

@@ -96,7 +96,7 @@ impl Rule for Check {
                 continue;
             }
             let severity = entry.severity.unwrap_or(Severity::Warning);
-            let is_folder = is_above || entry.kind == Some(HostPathType::Directory);
+            let is_folder = is_above || entry.file_type == Some(HostPathType::Directory);
             let what = if is_folder { "holds sockets" } else { "is a socket" };
             let message = format!("{} {what} of the node's services", host_path(host, used));
             let finding = at_path(&META, severity, host, used, message).why(reason(used.class)).help(

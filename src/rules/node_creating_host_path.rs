@@ -138,11 +138,11 @@ fn finding(cx: &Context<'_>, host: &HostVolume<'_>, asked: AskedType) -> Option<
         None => return None,
     };
     // Where `OrCreate` isn't all that is wrong, dropping it alone would be no remedy.
-    let kind = types::certain(&cx.options.catalog, &host.clean).unwrap_or(asked.kind);
+    let kind = types::certain(&cx.options.catalog, &host.clean).unwrap_or(asked.file_type);
     let word = kind.word();
     let set = Edit::Set(host.type_field(), EditValue::Str(word.to_owned()));
     let finding = Finding::new(META.id, Severity::Warning, host.type_field(), message)
-        .label(format!("makes {} owned by root", described(asked.kind)))
+        .label(format!("makes {} owned by root", described(asked.file_type)))
         .why(why)
         .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
         .fix(Fix { safety: Safety::Unsafe, edits: vec![set] })
@@ -160,7 +160,7 @@ pub(super) fn may_create(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
         && match (inside(&host.clean, OF_OTHERS), catalog.classify(&host.clean)) {
             (_, Class::SocketParent(_)) => false,
             // What the kubelet makes itself, the catalogue knows.
-            (Some(folder), _) if folder.ends_with("kubelet") => catalog.kind(&host.clean).is_none(),
+            (Some(folder), _) if folder.ends_with("kubelet") => catalog.file_type(&host.clean).is_none(),
             (Some(_), _) => true,
             (None, class) => !class.is_catalogued() && inside(&host.clean, OF_NODE).is_none(),
         }
@@ -168,7 +168,7 @@ pub(super) fn may_create(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
 
 /// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
 fn is_only_read(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
-    cx.pod().is_some_and(|pod| pod.is_whole)
+    cx.pod().is_some_and(|pod| pod.is_complete)
         && host.uses.iter().all(|used| used.mount.is_some() && used.is_read_only)
 }
 

@@ -76,7 +76,7 @@ use super::ineffective_read_only::void;
 use super::words::{container, is_of_node, reached};
 use super::{Context, FixClass, HostUse, HostVolume, Meta, MountParent, Options, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::{MountOf, Relation};
+use crate::model::{ContainerMount, Relation};
 
 const META: Meta = Meta {
     id: "non-recursive-read-only",
@@ -112,7 +112,12 @@ fn parent<'o>(options: &'o Options, used: &HostUse<'_>) -> Option<&'o MountParen
     options.mount_parents.iter().find(|parent| used.path.relation(&parent.named.pattern) == Relation::Equal)
 }
 
-fn finding(host: &HostVolume<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, parent: &MountParent) -> Finding {
+fn finding(
+    host: &HostVolume<'_>,
+    used: &HostUse<'_>,
+    of: ContainerMount<'_, '_>,
+    parent: &MountParent,
+) -> Finding {
     let message = format!(
         "what is mounted below host path {} stays writable in {}",
         reached(host, used),

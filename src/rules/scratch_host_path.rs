@@ -93,7 +93,7 @@ impl Rule for Check {
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for (host, used) in cx.host_uses() {
             let Some(of) = used.mount.filter(|_| used.access == Access::Write) else { continue };
-            let at = HostPath::of_container(&of.mount.mount_path);
+            let at = HostPath::in_container(&of.mount.mount_path);
             let Some(directory) = scratch(cx.options, used, &at) else { continue };
             let message = format!(
                 "{} is scratch space of {} at {}",
@@ -116,6 +116,6 @@ fn scratch<'o>(options: &'o Options, used: &HostUse<'_>, at: &HostPath) -> Optio
     if !used.may_be_folder() || used.class.is_catalogued() || at.is_socket() {
         return None;
     }
-    let inside = options.scratch_directories.around(at);
-    inside.or_else(|| options.node_scratch_directories.around(&used.path))
+    let inside = options.scratch_directories.find_containing(at);
+    inside.or_else(|| options.node_scratch_directories.find_containing(&used.path))
 }

@@ -136,7 +136,7 @@ fn judge(
 
 /// What a read-only use can do.
 fn reads(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse<'_>) -> &'static str {
-    match used.kind {
+    match used.file_type {
         // Who adds a container to the Pod says how that mounts it.
         _ if host.volume.is_some() && used.mount.is_none() => "can be reached by",
         _ if !cx.options.catalog.holds_devices(entry) => "can be read by",
@@ -155,7 +155,7 @@ fn remedy(cx: &Context<'_>, entry: &Entry, host: &HostVolume<'_>, used: &HostUse
         }
         return "point the PersistentVolume at a folder that is for volumes alone".into();
     }
-    let device = used.kind.filter(|kind| kind.ignores_read_only());
+    let device = used.file_type.filter(|kind| kind.ignores_read_only());
     let words = match (entry.class, used.class, used.access, device) {
         (EntryClass::Never, Class::Above(_), ..) => "mount only the file or folder below it that is needed",
         (EntryClass::Never, ..) => {

@@ -101,7 +101,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(pod) = cx.pod() else { return };
-        for volume in pod.shadowed.iter().filter(|volume| !volume.name.is_empty()) {
+        for volume in pod.shadowed_volumes.iter().filter(|volume| !volume.name.is_empty()) {
             let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
             out.extend(finding(
                 pod,

@@ -66,7 +66,7 @@ use std::collections::HashSet;
 use super::words::{container, quoted};
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Finding, Severity};
-use crate::model::{FieldPath, HostPath, container_path};
+use crate::model::{FieldPath, HostPath, clean_container_path};
 
 const META: Meta = Meta {
     id: "shadowing-mount",
@@ -104,7 +104,7 @@ impl Rule for Check {
         let same = LazyCell::new(|| same_of_node(cx));
         for of in pod.mounts().filter(|of| !of.mount.mount_path.is_empty()) {
             let (name, written) = (&of.mount.name, &of.mount.mount_path);
-            let path = container_path(written);
+            let path = clean_container_path(written);
             let Some((_, content)) = NEEDED.iter().find(|(needed, _)| *needed == path) else { continue };
             // What isn't known may be the node's same path.
             let is_known = pod.volume(name).is_some() || pod.claim_template(name).is_some();

@@ -126,8 +126,8 @@ fn is_to_last(cx: &Context<'_>, host: &HostVolume<'_>) -> bool {
     let mut mounts = host.uses.iter().filter_map(|used| used.mount);
     is_of_stateful_set(cx)
         || mounts.any(|of| {
-            let at = HostPath::of_container(&of.mount.mount_path);
-            cx.options.data_directories.around(&at).is_some()
+            let at = HostPath::in_container(&of.mount.mount_path);
+            cx.options.data_directories.find_containing(&at).is_some()
         })
 }
 

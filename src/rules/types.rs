@@ -8,7 +8,7 @@ use crate::model::{HostPath, Relation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AskedType {
     /// What must be there.
-    pub(crate) kind: HostPathType,
+    pub(crate) file_type: HostPathType,
     /// Whether the kubelet makes what is missing.
     pub(crate) creates: bool,
 }
@@ -16,23 +16,23 @@ pub(crate) struct AskedType {
 impl AskedType {
     /// All, in the order of Kubernetes' documentation; empty, which asks for nothing, is none of them.
     pub(crate) const ALL: [Self; 7] = [
-        Self { kind: HostPathType::Directory, creates: true },
-        Self { kind: HostPathType::Directory, creates: false },
-        Self { kind: HostPathType::File, creates: true },
-        Self { kind: HostPathType::File, creates: false },
-        Self { kind: HostPathType::Socket, creates: false },
-        Self { kind: HostPathType::CharDevice, creates: false },
-        Self { kind: HostPathType::BlockDevice, creates: false },
+        Self { file_type: HostPathType::Directory, creates: true },
+        Self { file_type: HostPathType::Directory, creates: false },
+        Self { file_type: HostPathType::File, creates: true },
+        Self { file_type: HostPathType::File, creates: false },
+        Self { file_type: HostPathType::Socket, creates: false },
+        Self { file_type: HostPathType::CharDevice, creates: false },
+        Self { file_type: HostPathType::BlockDevice, creates: false },
     ];
 
     /// What a volume asks for; none where it asks for nothing, or for what doesn't exist.
     pub(crate) fn of(host: &HostVolume<'_>) -> Option<Self> {
-        Self::ALL.into_iter().find(|asked| host.kind == Some(asked.word()))
+        Self::ALL.into_iter().find(|asked| host.host_path_type == Some(asked.word()))
     }
 
     /// Its word in `hostPath.type`.
     pub(crate) fn word(self) -> &'static str {
-        match (self.kind, self.creates) {
+        match (self.file_type, self.creates) {
             (HostPathType::Directory, true) => "DirectoryOrCreate",
             (HostPathType::File, true) => "FileOrCreate",
             (kind, _) => kind.word(),
@@ -57,7 +57,7 @@ pub(crate) fn certain(catalog: &Catalog, path: &HostPath) -> Option<HostPathType
     // What a `*` stands for need not be there.
     let is_above =
         |(entry, relation): (&Entry, _)| relation == Relation::Ancestor && !entry.path.contains('*');
-    match catalog.kind(path) {
+    match catalog.file_type(path) {
         Some(kind) => Some(kind),
         None if path.is_root() || catalog.related(path).any(is_above) => Some(HostPathType::Directory),
         None => path.name().filter(|name| name.ends_with(".sock")).map(|_| HostPathType::Socket),
@@ -67,7 +67,7 @@ pub(crate) fn certain(catalog: &Catalog, path: &HostPath) -> Option<HostPathType
 /// What probably is at a volume's path; none where nothing is probable.
 pub(crate) fn likely(catalog: &Catalog, host: &HostVolume<'_>) -> Option<HostPathType> {
     match certain(catalog, &host.clean) {
-        None if HostPath::names_folder(host.path) => Some(HostPathType::Directory),
+        None if HostPath::has_directory_suffix(host.path) => Some(HostPathType::Directory),
         None => by_name(&host.clean),
         certain => certain,
     }

@@ -96,7 +96,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for host in cx.host_volumes().iter().filter(|host| !host.clean.is_relative()) {
-            let tidy = HostPath::tidied(host.path);
+            let tidy = HostPath::simplify(host.path);
             if tidy != host.path {
                 out.push(finding(host, &tidy));
             }
@@ -126,7 +126,7 @@ fn finding(host: &HostVolume<'_>, tidy: &str) -> Finding {
 
 /// A slash at the end is lost, and with it that the path must be a directory, where the type doesn't say so.
 fn safety(host: &HostVolume<'_>) -> Safety {
-    let is_directory = AskedType::of(host).is_some_and(|asked| asked.kind == HostPathType::Directory);
-    let loses_slash = HostPath::names_folder(host.path) && !host.clean.is_root();
+    let is_directory = AskedType::of(host).is_some_and(|asked| asked.file_type == HostPathType::Directory);
+    let loses_slash = HostPath::has_directory_suffix(host.path) && !host.clean.is_root();
     if loses_slash && !is_directory { Safety::Unsafe } else { Safety::Safe }
 }

@@ -91,7 +91,7 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+        let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
         let names: HashSet<_> = names(pod).collect();
         let uses = pod.containers.iter().flat_map(Container::volume_uses);
         for used in uses.filter(|used| !names.contains(used.volume)) {
@@ -105,7 +105,7 @@ impl Rule for Check {
                     .help(help(pod, used, cx.object.origin))
                     .volume(used.volume)
                     .container(&used.container.name)
-                    .path(used.at),
+                    .path(used.target),
             );
         }
     }
@@ -121,7 +121,7 @@ fn message(used: VolumeUse<'_, '_>) -> String {
     let what = match used.kind {
         UseKind::Mount => format!("{} mounts", container(of)),
         UseKind::Device => format!("{} has a device of", container(of)),
-        UseKind::Variable => format!("variable {} of {} is read from", quoted(used.at), container(of)),
+        UseKind::Variable => format!("variable {} of {} is read from", quoted(used.target), container(of)),
     };
     match used.volume {
         "" => format!("{what} a volume that isn't named"),

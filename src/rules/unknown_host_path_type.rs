@@ -93,7 +93,7 @@ impl Rule for Check {
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
         for host in cx.host_volumes() {
-            let Some(written) = host.kind.filter(|kind| !kind.is_empty()) else { continue };
+            let Some(written) = host.host_path_type.filter(|text| !text.is_empty()) else { continue };
             if AskedType::of(host).is_none() {
                 out.push(finding(host, written));
             }

@@ -73,7 +73,7 @@ use strsim::damerau_levenshtein;
 use super::words::quoted;
 use super::{Context, FixClass, Meta, Rule};
 use crate::finding::{Edit, Finding, Fix, Safety, Severity};
-use crate::model::{Origin, Source, Volume, known_sources};
+use crate::model::{Origin, Volume, VolumeSource, known_sources};
 
 const META: Meta = Meta {
     id: "unknown-volume-source",
@@ -100,10 +100,10 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+        let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
         for volume in &pod.volumes {
             for (key, source) in &volume.sources {
-                if matches!(source, Source::Unknown) {
+                if matches!(source, VolumeSource::Unknown) {
                     out.push(finding(cx.object.origin, volume, key));
                 }
             }
@@ -133,7 +133,7 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
 }
 
 fn remedied(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
-    if volume.sources.iter().any(|(_, source)| !matches!(source, Source::Unknown)) {
+    if volume.sources.iter().any(|(_, source)| !matches!(source, VolumeSource::Unknown)) {
         return finding
             .why("kubectl refuses it; for other clients the API server drops it")
             .help("remove it, or indent it if it belongs to the source");

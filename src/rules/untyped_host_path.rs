@@ -99,8 +99,10 @@ impl Rule for Check {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Vec<Finding>) {
-        let untyped =
-            cx.host_volumes().iter().filter(|host| host.has_type && host.kind.is_none_or(str::is_empty));
+        let untyped = cx
+            .host_volumes()
+            .iter()
+            .filter(|host| host.has_type && host.host_path_type.is_none_or(str::is_empty));
         // An empty path is refused for itself.
         for host in untyped.filter(|host| !host.path.is_empty() && !host.clean.is_named_pipe()) {
             out.push(finding(host, likely(cx, host)));
@@ -110,13 +112,13 @@ impl Rule for Check {
 
 /// What the volume should ask for; none where nothing is probable.
 fn likely(cx: &Context<'_>, host: &HostVolume<'_>) -> Option<AskedType> {
-    let kind = types::likely(&cx.options.catalog, host)?;
-    let creates = types::may_begin_empty(kind, &host.clean) && may_create(cx, host);
-    Some(AskedType { kind, creates })
+    let file_type = types::likely(&cx.options.catalog, host)?;
+    let creates = types::may_begin_empty(file_type, &host.clean) && may_create(cx, host);
+    Some(AskedType { file_type, creates })
 }
 
 fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
-    let label = match host.kind {
+    let label = match host.host_path_type {
         None => "lacks a `type`",
         Some(_) => "empty, which is the same as none",
     };
@@ -129,7 +131,7 @@ fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
     let Some(asked) = likely else {
         return finding.help("say what must be there: `type: CharDevice`, `BlockDevice` or `Directory`");
     };
-    let (word, kind) = (asked.word(), asked.kind.word());
+    let (word, kind) = (asked.word(), asked.file_type.word());
     let help = match asked.creates {
         true => format!(
             "say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"
@@ -145,11 +147,11 @@ fn finding(host: &HostVolume<'_>, likely: Option<AskedType>) -> Finding {
 fn why(likely: Option<AskedType>) -> String {
     let nothing = "nothing checks what is there, and a missing path becomes an empty directory owned by root";
     match likely {
-        Some(AskedType { kind: HostPathType::Directory, creates: true }) => {
+        Some(AskedType { file_type: HostPathType::Directory, creates: true }) => {
             "nothing checks what is there, and what becomes of a missing path is left to the runtime"
                 .to_owned()
         }
-        None | Some(AskedType { kind: HostPathType::Directory, .. }) => nothing.to_owned(),
-        Some(asked) => format!("{nothing}, where {} should be", types::described(asked.kind)),
+        None | Some(AskedType { file_type: HostPathType::Directory, .. }) => nothing.to_owned(),
+        Some(asked) => format!("{nothing}, where {} should be", types::described(asked.file_type)),
     }
 }

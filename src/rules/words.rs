@@ -6,7 +6,7 @@ use super::catalog::Class;
 use super::context::{HostUse, HostVolume};
 use super::meta::Meta;
 use crate::finding::{Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::{Container, ContainerList, MountOf, Piece, pieces, printable};
+use crate::model::{Container, ContainerList, ContainerMount, Piece, pieces, printable};
 
 /// A name or a path of the user, in back-ticks, with nothing in it that could turn the message.
 pub(crate) fn quoted(text: &str) -> String {
@@ -38,7 +38,7 @@ pub(crate) fn container(container: &Container<'_>) -> String {
 
 /// The path that a use reaches, as the user wrote it: with the mount's sub-path where there is one.
 pub(crate) fn reached(volume: &HostVolume<'_>, used: &HostUse<'_>) -> String {
-    let below = used.mount.and_then(|of| of.mount.written_sub_path()).map_or("", |(_, text)| text);
+    let below = used.mount.and_then(|of| of.mount.sub_path_entry()).map_or("", |(_, text)| text);
     match below {
         "" => quoted(volume.path),
         below => quoted(&format!("{}/{below}", volume.path.trim_end_matches('/'))),
@@ -147,7 +147,7 @@ pub(crate) fn empty_dir(host: &HostVolume<'_>, finding: Finding) -> Finding {
 }
 
 /// What to say at a mount of a volume that a finding is about.
-fn mounted(of: MountOf<'_, '_>, used: &HostUse<'_>) -> String {
+fn mounted(of: ContainerMount<'_, '_>, used: &HostUse<'_>) -> String {
     let part = match (&*of.mount.sub_path, &*of.mount.sub_path_expr) {
         ("", "") => "it".to_owned(),
         (below, "") | (_, below) => format!("{} of it", quoted(below)),

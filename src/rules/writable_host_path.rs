@@ -72,7 +72,7 @@
 use super::words::{container, is_of_node, reached};
 use super::{Class, Context, EntryClass, FixClass, HostUse, Meta, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, Safety, Severity};
-use crate::model::MountOf;
+use crate::model::ContainerMount;
 
 const META: Meta = Meta {
     id: "writable-host-path",
@@ -112,7 +112,7 @@ impl Rule for Check {
 }
 
 /// The finding with what helps in its case.
-fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: MountOf<'_, '_>, finding: Finding) -> Finding {
+fn remedied(cx: &Context<'_>, used: &HostUse<'_>, of: ContainerMount<'_, '_>, finding: Finding) -> Finding {
     if let Some(kind) = used.opens() {
         let kind = kind.noun();
         return finding.help(format!(

@@ -10,7 +10,7 @@ mod comment;
 use std::ops::Range;
 
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
-use crate::model::{FieldPath, meant, printable};
+use crate::model::{FieldPath, did_you_mean, printable};
 use crate::policy::{Ignores, Policy};
 use crate::rules;
 
@@ -165,5 +165,5 @@ fn without_reason(noun: &str, place: Range<usize>) -> Mistake {
 
 /// What stands behind an unknown key of an annotation's narrowing.
 fn narrowing_keys(word: &str) -> String {
-    meant(word, ["volume", "container"].into_iter())
+    did_you_mean(word, ["volume", "container"].into_iter())
 }

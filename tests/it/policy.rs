@@ -60,7 +60,7 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nprofile: strict\n",
             2,
             10,
-            "unknown word `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
+            "unknown value `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
         ),
         ("version: 1\nversion: 1\n", 2, 1, "key `version` stands twice in one mapping"),
         ("version: 1\nrules: {host-rot: off}\n", 2, 9, "unknown rule `host-rot`; did you mean `host-root`?"),
@@ -140,7 +140,7 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nhostPaths: {catalogue: [{path: /a, class: bad, reason: r}]}\n",
             2,
             43,
-            "unknown word `bad`; known are `socket`, `never`, `credentials`, `agent-socket`, `read`, `harmless`",
+            "unknown value `bad`; known are `socket`, `never`, `credentials`, `agent-socket`, `read`, `harmless`",
         ),
         (
             "version: 1\nhostPaths: {catalogue: [{path: /a, class: agent-socket, reason: r}]}\n",
@@ -148,7 +148,7 @@ fn each_mistake_is_said_with_its_place() {
             26,
             "an `agent-socket`, and nothing else, has a `severity`",
         ),
-        ("version: 1\nhostPaths: {catalogue: [{path: /a, class: never}]}\n", 2, 26, "lacks the key `reason`"),
+        ("version: 1\nhostPaths: {catalogue: [{path: /a, class: never}]}\n", 2, 26, "missing key `reason`"),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,
@@ -160,7 +160,7 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nmodes: {a: loud}\n",
             2,
             12,
-            "unknown word `loud`; known are `deny`, `warn`, `audit`, `off`",
+            "unknown value `loud`; known are `deny`, `warn`, `audit`, `off`",
         ),
         ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "no glob: "),
         (
@@ -198,7 +198,7 @@ fn each_mistake_is_said_with_its_place() {
             11,
             "`invalid-field-value` can't be exempted: `lint.exclude` leaves a file out",
         ),
-        (&exemption("  reason: r\n", ""), 3, 3, "lacks the key `reason`"),
+        (&exemption("  reason: r\n", ""), 3, 3, "missing key `reason`"),
         (&exemption("reason: r", "reason: \" \""), 5, 11, "a reason is words: say why this is excused"),
         (&exemption("{namespace: a}", "{name: a}"), 4, 11, "says no `namespace`"),
         (&exemption("namespace: a", "namespace: []"), 4, 22, "an empty list fits nothing"),
@@ -227,7 +227,7 @@ fn each_mistake_is_said_with_its_place() {
             &exemption("namespace: a", "namespace: a, access: all"),
             4,
             33,
-            "unknown word `all`; known are `read`, `write`",
+            "unknown value `all`; known are `read`, `write`",
         ),
         (
             &exemption("namespace: a", "namespace: a, nam: b"),

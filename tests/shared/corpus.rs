@@ -4,13 +4,13 @@ use std::fs;
 use std::process::Command;
 
 use volcheck::cli::manifest::{self, Lint, Role};
-use volcheck::cli::properties::plain_holds;
 use volcheck::finding::Severity;
 use volcheck::policy::holds_no_volume;
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{Tree, harmless_objects, split};
 
 use crate::admission::differences;
+use crate::properties::assert_fast_reader_agrees;
 use crate::support::{TODAY, all_rules, report_of};
 use crate::{manifests, shared};
 
@@ -103,7 +103,7 @@ fn plain_style_is_read_as_the_engine_reads_it() {
     let (mut plain, mut all) = (0, 0);
     for (_, path) in manifests() {
         let Ok(text) = fs::read_to_string(path) else { continue };
-        plain_holds(&text);
+        assert_fast_reader_agrees(&text);
         for chunk in split(&text) {
             if harmless_objects(&text[chunk.range.clone()], holds_no_volume).is_none() {
                 let is_plain = Tree::parse_plain(&text, chunk.range.clone()).is_some();

@@ -13,7 +13,7 @@ use super::patch;
 use crate::engine::{Judged, judge};
 use crate::finding::{Finding, Severity, SuppressedBy, Suppression};
 use crate::input::is_kustomization;
-use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
+use crate::model::{self, Body, ExpectedType, FieldError, FieldErrorKind, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Date, Policy};
 use crate::report::{Counts, Located, Place};
 use crate::source::{
@@ -264,7 +264,7 @@ impl Reader<'_> {
         if let Some(items) = tree.get(node, "items")
             && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
         {
-            error.path = FieldPath::of(&["items"]);
+            error.path = FieldPath::from_keys(&["items"]);
             outcome.errors.push(self.invalid(tree, node, &error, Some(&meta)));
             return;
         }
@@ -274,13 +274,13 @@ impl Reader<'_> {
         }
         let policy = self.lint.policy;
         let before = (outcome.findings.len(), outcome.suppressed.len());
-        match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+        match model::decode_object(Value { tree, node }, &meta, &policy.namespace, &policy.custom_workloads) {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
-                let is_part =
-                    self.is_patch || (self.may_hold_patch && model::holds_patch(Value { tree, node }));
+                let is_part = self.is_patch
+                    || (self.may_hold_patch && model::contains_patch_directive(Value { tree, node }));
                 if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
-                    pods.iter_mut().for_each(|pod| pod.is_whole = false);
+                    pods.iter_mut().for_each(|pod| pod.is_complete = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
                 self.put(tree, node, judge(&object, policy, self.lint.today), outcome);
@@ -306,7 +306,7 @@ impl Reader<'_> {
         outcome: &mut Outcome,
     ) {
         let policy = self.lint.policy;
-        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
+        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_workloads) {
             match patch::judged(policy, self.lint.today, object, &path, &text) {
                 Ok(judged) => self.put(tree, node, judged, outcome),
                 Err(message) => {
@@ -370,17 +370,17 @@ impl Reader<'_> {
         meta: Option<&TypeMeta<'_>>,
     ) -> Located {
         let kind = meta.map_or_else(String::new, |meta| format!(" of this {}", model::printable(&meta.kind)));
-        let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.message);
-        let (rule, why, help) = match error.is_bound {
-            true => (
+        let message = format!("`{}`{kind}: {}", model::printable(&error.path.to_string()), error.kind);
+        let (rule, why, help) = match &error.kind {
+            FieldErrorKind::TooLarge(_) => (
                 "unanalyzed-document",
                 "the object isn't judged",
                 "make it smaller: fewer items, fewer mounts of host paths, shorter paths",
             ),
-            false => (
+            kind => (
                 "invalid-field-value",
                 "the API server refuses the object, and it isn't judged here",
-                remedy(&error.message),
+                remedy(kind),
             ),
         };
         let finding = Finding::new(rule, Severity::Error, error.path.clone(), message).why(why).help(help);
@@ -517,15 +517,17 @@ fn template(text: &str, at: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// What to do about a value, by what is said of it.
-fn remedy(message: &str) -> &'static str {
-    if message.starts_with("expected a string, found the ") {
-        return "put it in quotes: kubectl reads it as something else than text";
+/// Returns the help for a value that a field cannot take.
+fn remedy(kind: &FieldErrorKind) -> &'static str {
+    match kind {
+        FieldErrorKind::WrongType { expected: ExpectedType::String, found } if found.is_scalar() => {
+            "put it in quotes: kubectl reads it as something else than text"
+        }
+        FieldErrorKind::WrongType { expected: ExpectedType::Boolean, .. } => {
+            "write `true` or `false`, without quotes"
+        }
+        _ => "write it as the API server reads it",
     }
-    if message.starts_with("expected a boolean, ") {
-        return "write `true` or `false`, without quotes";
-    }
-    "write it as the API server reads it"
 }
 
 fn unanalyzed(message: &str) -> Finding {
