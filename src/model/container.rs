@@ -72,8 +72,8 @@ impl<'a> Container<'a> {
 
     /// Returns the environment variables that have a literal value, expanded and not empty.
     ///
-    /// Leaves out a value that is longer than any path, and all values once they have
-    /// [`MAX_ENV_VALUES_LEN`] bytes together.
+    /// Leaves out a value that is longer than any path, and all values after the first 1 MiB of
+    /// them.
     pub fn env_values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();
         let mut left = MAX_ENV_VALUES_LEN;

@@ -39,7 +39,7 @@ pub struct CustomWorkload {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodParts {
-    /// The path of the values that are one pod each; empty if the object is one pod.
+    /// The path of the values that each describe one pod; empty if the object itself does.
     pub each: PathExpression,
     /// Paths of lists of volumes, from `each`.
     pub volumes: Vec<PathExpression>,

@@ -55,8 +55,8 @@ impl ItemBudget {
     }
 }
 
-/// A seed for a value that costs as much as a list item, although it is the value of a struct's
-/// key.
+/// A seed for the value of a struct's key that costs as much as a list item, because the struct
+/// keeps any number of keys.
 pub(super) struct Item<S>(pub(super) S);
 
 /// The name by which a [`Counted`] deserializer recognizes an [`Item`].
@@ -82,8 +82,8 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Item<S> {
     }
 }
 
-/// A part of serde's machinery (seed, deserializer, visitor or access) that charges a budget and
-/// hands the budget on to the parts inside it.
+/// Wraps each of the values by which serde decodes (seeds, deserializers, visitors and accesses),
+/// so that all of them charge one budget.
 pub(crate) struct Counted<'b, T> {
     inner: T,
     budget: &'b ItemBudget,
@@ -92,7 +92,7 @@ pub(crate) struct Counted<'b, T> {
 }
 
 impl<'b, T> Counted<'b, T> {
-    fn around<U>(&self, inner: U) -> Counted<'b, U> {
+    fn wrap<U>(&self, inner: U) -> Counted<'b, U> {
         Counted { inner, budget: self.budget, entry_cost: 0 }
     }
 }
@@ -101,7 +101,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counted<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let deserializer = self.around(deserializer);
+        let deserializer = self.wrap(deserializer);
         self.inner.deserialize(deserializer)
     }
 }
@@ -109,7 +109,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Counted<'_, S> {
 macro_rules! forward_deserialize {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            let visitor = self.around(visitor);
+            let visitor = self.wrap(visitor);
             self.inner.$method(visitor)
         }
     )*};
@@ -127,7 +127,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let visitor = Counted { entry_cost: 1, ..self.around(visitor) };
+        let visitor = Counted { entry_cost: 1, ..self.wrap(visitor) };
         self.inner.deserialize_map(visitor)
     }
 
@@ -137,7 +137,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_struct(name, fields, visitor)
     }
 
@@ -149,7 +149,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         if name == ITEM {
             self.budget.charge(ITEM_COST)?;
         }
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_newtype_struct(name, visitor)
     }
 
@@ -159,7 +159,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_enum(name, variants, visitor)
     }
 
@@ -168,12 +168,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_unit_struct(name, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_tuple(len, visitor)
     }
 
@@ -183,7 +183,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = self.around(visitor);
+        let visitor = self.wrap(visitor);
         self.inner.deserialize_tuple_struct(name, len, visitor)
     }
 
@@ -227,22 +227,22 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<'_, V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        let deserializer = self.around(deserializer);
+        let deserializer = self.wrap(deserializer);
         self.inner.visit_some(deserializer)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        let deserializer = self.around(deserializer);
+        let deserializer = self.wrap(deserializer);
         self.inner.visit_newtype_struct(deserializer)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        let items = self.around(items);
+        let items = self.wrap(items);
         self.inner.visit_seq(items)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        let entries = Counted { entry_cost: self.entry_cost, ..self.around(entries) };
+        let entries = Counted { entry_cost: self.entry_cost, ..self.wrap(entries) };
         self.inner.visit_map(entries)
     }
 
@@ -255,7 +255,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counted<'_, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let seed = self.around(seed);
+        let seed = self.wrap(seed);
         let item = self.inner.next_element_seed(seed)?;
         if item.is_some() {
             self.budget.charge(ITEM_COST)?;
@@ -280,11 +280,49 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Counted<'_, A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let seed = self.around(seed);
+        let seed = self.wrap(seed);
         self.inner.next_value_seed(seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// Decodes `text` and returns whether it exceeds the budget.
+    fn exceeds_budget<'a, T: Deserialize<'a>>(text: &'a str) -> bool {
+        let budget = ItemBudget::new();
+        let decoded = budget.seed::<T>().deserialize(&mut serde_json::Deserializer::from_str(text));
+        assert_eq!(decoded.is_err(), budget.is_exceeded());
+        budget.is_exceeded()
+    }
+
+    #[test]
+    fn counts_items_of_all_lists() {
+        let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(!exceeds_budget::<Vec<u8>>(&list(5_000)));
+        assert!(exceeds_budget::<Vec<u8>>(&list(5_001)));
+        let nested = |count: usize| format!("[{0},{0}]", list(count));
+        assert!(!exceeds_budget::<Vec<Vec<u8>>>(&nested(2_499)));
+        assert!(exceeds_budget::<Vec<Vec<u8>>>(&nested(2_500)));
+        assert!(!exceeds_budget::<de::IgnoredAny>(&list(5_001)));
+    }
+
+    #[test]
+    fn ten_map_entries_cost_one_item() {
+        let map = |count: usize| {
+            let entries: Vec<_> = (0..count).map(|key| format!("\"{key}\":\"\"")).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        assert!(!exceeds_budget::<BTreeMap<String, String>>(&map(50_000)));
+        assert!(exceeds_budget::<BTreeMap<String, String>>(&map(50_001)));
     }
 }

@@ -9,8 +9,8 @@ use super::pod::{Pod, PodSpec};
 /// Finds the pod specs of an object of unknown kind: mappings whose `containers` is a list of
 /// mappings.
 ///
-/// Skips such a mapping if it is not a valid pod spec, since the words may mean anything in an
-/// unknown kind and the webhook will see the Pods themselves. Fails only if a pod spec exceeds a
+/// Skips such a mapping if it is not a valid pod spec, since its keys may mean anything in an
+/// unknown kind, and the webhook will check the Pods themselves. Fails only if a pod spec exceeds a
 /// limit.
 pub(super) fn find_pods<'a, N: Node<'a>>(node: N) -> Result<Vec<Pod<'a>>, FieldError> {
     let mut pods = Vec::new();

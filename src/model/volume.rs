@@ -280,4 +280,16 @@ mod tests {
         let error = serde_json::from_str::<Volume<'_>>("3").expect_err("a number");
         assert!(error.to_string().contains("expected a volume"), "{error}");
     }
+
+    #[test]
+    fn each_source_after_the_first_costs_an_item() {
+        let exceeds_budget = |count: usize| {
+            let sources: Vec<_> = (0..count).map(|key| format!("\"{key}\":0")).collect();
+            let text = format!("{{\"name\":\"v\",{}}}", sources.join(","));
+            let mut deserializer = serde_json::Deserializer::from_str(&text);
+            crate::model::ItemBudget::new().seed::<Volume<'_>>().deserialize(&mut deserializer).is_err()
+        };
+        assert!(!exceeds_budget(5_001));
+        assert!(exceeds_budget(5_002));
+    }
 }

@@ -372,3 +372,22 @@ fn heuristic_pods_need_a_list_of_containers() {
         |containers: &str| lint(&selecting(&["host-root"]), "m.yaml", &text(containers)).findings.len();
     assert_eq!((found("[{name: c}]"), found("[]"), found("[c]"), found("{}")), (1, 0, 0, 0));
 }
+
+#[test]
+fn custom_workload_parts_must_be_mappings() {
+    let text = |template: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: w}}\nspec: {{templates: [{template}]}}\n"
+        )
+    };
+    for (template, message) in [
+        ("t", "`spec.templates[0]` of this Workflow: expected a mapping, found the string \"t\""),
+        (
+            "{nodeSelector: {a: 3}}",
+            "`spec.templates[0].nodeSelector.a` of this Workflow: expected a string, found the number `3`",
+        ),
+    ] {
+        let errors = lint(&all_rules(), "w.yaml", &text(template)).errors;
+        assert_eq!(errors.iter().map(|located| &*located.finding.message).collect::<Vec<_>>(), [message]);
+    }
+}
