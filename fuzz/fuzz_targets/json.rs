@@ -1,6 +1,10 @@
-//! The JSON reader accepts just what serde_json does, and reads the same.
+//! The JSON reader agrees with serde_json.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| volcheck::cli::properties::json_holds(text));
+#[allow(dead_code, reason = "each fuzzer checks one property")]
+#[path = "../../tests/properties/mod.rs"]
+mod properties;
+
+fuzz_target!(|text: &str| properties::assert_json_reader_agrees(text));

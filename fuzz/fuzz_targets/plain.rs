@@ -1,6 +1,10 @@
-//! What is read in plain style, the YAML engine reads into the same tree.
+//! The fast reader agrees with the YAML engine.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| volcheck::cli::properties::plain_holds(text));
+#[allow(dead_code, reason = "each fuzzer checks one property")]
+#[path = "../../tests/properties/mod.rs"]
+mod properties;
+
+fuzz_target!(|text: &str| properties::assert_fast_reader_agrees(text));

@@ -1,6 +1,10 @@
-//! What the sniff skips, the parser reads as an object that holds no volume, or refuses.
+//! Skipping documents without volumes does not change the report.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| volcheck::cli::properties::sniff_holds(text));
+#[allow(dead_code, reason = "each fuzzer checks one property")]
+#[path = "../../tests/properties/mod.rs"]
+mod properties;
+
+fuzz_target!(|text: &str| properties::assert_skipping_changes_nothing(text));

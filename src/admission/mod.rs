@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::{Judged, judge};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Body, FieldError, Object, Origin, Workload, printable, read_built_in};
+use crate::model::{Body, FieldError, Object, Origin, Workload, decode_built_in, printable};
 use crate::policy::{Date, ExemptionId, Mode, Policy, WorkloadMode};
 use crate::rules::Subject;
 use answer::Status;
@@ -194,7 +194,7 @@ impl Verdict {
 
     /// What can't be read is denied where an error would be: anything else would be a way around.
     fn of_unreadable(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
-        let message = answer::warning(&format!("the object can't be read: {}", error.message));
+        let message = answer::warning(&format!("the object can't be read: {}", error.kind));
         let annotations = BTreeMap::from([("volcheck-error", message.clone())]);
         let mut verdict = Self { annotations, is_error: true, ..Self::default() };
         match mode {
@@ -269,7 +269,7 @@ fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Term
         None => (std::mem::take(&mut judged.findings), Vec::new()),
     };
     if let Some(old) = &old
-        && object.keep_added_containers(old)
+        && object.retain_added_ephemeral_containers(old)
     {
         ratchet::add_reached(&mut new, judge(Subject::Object(&object), policy, terms.today).findings);
     }
@@ -311,11 +311,11 @@ fn read<'a>(
 ) -> Result<Option<Object<'a>>, FieldError> {
     let meta = request.type_of(object)?;
     let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
-    let Some(object) = read_built_in(object, &meta, namespace, Origin::Admission) else { return Ok(None) };
+    let Some(object) = decode_built_in(object, &meta, namespace, Origin::Admission) else { return Ok(None) };
     let mut object = object?;
     if !request.is_by_controller(policy) {
         // Anybody may write an owner reference.
-        object.workload = Workload::itself(&object.id);
+        object.workload = Workload::without_owner(&object.id);
     }
     Ok(Some(object))
 }

@@ -1,9 +1,12 @@
 //! The API server's question, as far as it matters (`k8s.io/api/admission/v1`, `AdmissionRequest`).
 
 use serde::Deserialize;
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
-use crate::model::{Decode, FieldError, FieldPath, List, Map, Str, TypeMeta, counted, is_built_in, nullable};
+use crate::model::{
+    Decode, FieldError, FieldPath, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable,
+};
 use crate::policy::Policy;
 
 /// Why a text is no review that could be answered.
@@ -98,7 +101,7 @@ pub(super) struct UserInfo<'a> {
 impl<'a> Request<'a> {
     /// The request of the review `text`.
     pub(super) fn parse(text: &'a str) -> Result<Self, ReviewError> {
-        let review: Review<'_> = counted(|| serde_json::from_str(text)).0?;
+        let review = decode_json(text, ItemBudget::new().seed::<Review<'_>>())?;
         if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
             let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
             return Err(ReviewError::Kind { api_version, kind });
@@ -211,12 +214,20 @@ struct HeadSpec<'a> {
     node_name: Str<'a>,
 }
 
+/// Decodes JSON text with `seed`.
+fn decode_json<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
 /// An object of a review, in JSON.
 #[derive(Clone, Copy)]
 pub(super) struct Json<'a>(&'a str);
 
 impl<'a> Decode<'a> for Json<'a> {
-    fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
-        serde_json::from_str(self.0).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
+    fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
+        decode_json(self.0, seed).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
     }
 }

@@ -12,7 +12,6 @@ mod init;
 mod install;
 mod lint;
 mod policy;
-pub mod properties;
 mod review;
 mod rules;
 #[cfg(feature = "server")]

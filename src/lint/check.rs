@@ -250,7 +250,7 @@ impl Checker<'_> {
         if let Some(items) = tree.get(node, "items")
             && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
         {
-            error.path = FieldPath::of(&["items"]);
+            error.path = FieldPath::from_keys(&["items"]);
             outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
             return;
         }
@@ -259,13 +259,13 @@ impl Checker<'_> {
             return;
         }
         let policy = self.options.policy;
-        match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+        match model::decode_object(Value { tree, node }, &meta, &policy.namespace, &policy.custom_workloads) {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
-                let is_part =
-                    self.is_patch || (self.may_contain_patch && model::holds_patch(Value { tree, node }));
+                let is_part = self.is_patch
+                    || (self.may_contain_patch && model::contains_patch_directive(Value { tree, node }));
                 if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
-                    pods.iter_mut().for_each(|pod| pod.is_whole = false);
+                    pods.iter_mut().for_each(|pod| pod.is_complete = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
                 let judged = judge(Subject::Object(&object), policy, self.options.today);
@@ -293,7 +293,7 @@ impl Checker<'_> {
         outcome: &mut Outcome,
     ) {
         let Options { policy, today, .. } = *self.options;
-        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
+        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_workloads) {
             match patch::check(policy, today, object, &path, &text) {
                 Ok(judged) => self.add(tree, node, judged, outcome),
                 Err(message) => {

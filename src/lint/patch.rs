@@ -25,7 +25,7 @@ pub(super) fn check(
     };
     let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
     let mut pod = Pod::new(FieldPath::root(), spec);
-    (pod.is_whole, pod.is_heuristic) = (false, true);
+    (pod.is_complete, pod.is_heuristic) = (false, true);
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (whole.id.clone(), whole.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, body };

@@ -1,4 +1,4 @@
-//! Containers, and how they mount volumes.
+//! Containers and their use of volumes.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,11 @@ use super::field_path::FieldPath;
 use super::quantity::Quantity;
 use super::value::{List, Map, Str, nullable};
 
-/// Which of a pod's lists a container stands in.
+/// The list of a pod spec that a container is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContainerList {
-    /// `initContainers`: run before the others, one by one; those with `restartPolicy: Always` are sidecars.
+    /// `initContainers`: run one at a time before the main containers, except for sidecars
+    /// (`restartPolicy: Always`), which keep running.
     Init,
     /// `containers`.
     #[default]
@@ -21,64 +22,61 @@ pub enum ContainerList {
     Ephemeral,
 }
 
-/// A container of any of a pod's lists.
+/// A container of any list of a pod spec.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Container<'a> {
-    /// Its name in the pod.
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// Its image. No rule looks at it; a value that is no string is refused here as there.
+    /// The image. No rule uses it; it is decoded so that a value of another type is an error, as on
+    /// the API server.
     #[serde(borrow)]
     pub image: Str<'a>,
-    /// `Always` makes a sidecar of an init container.
+    /// `Always` makes an init container a sidecar.
     #[serde(borrow)]
     pub restart_policy: Str<'a>,
-    /// Its environment.
     #[serde(borrow)]
     pub env: List<EnvVar<'a>>,
-    /// Whole ConfigMaps and Secrets as its environment.
     pub env_from: List<EnvFrom>,
-    /// Its mounts.
     #[serde(borrow)]
     pub volume_mounts: List<VolumeMount<'a>>,
-    /// The volumes that it has as raw block devices.
     #[serde(borrow)]
     pub volume_devices: List<VolumeDevice<'a>>,
-    /// Its privileges.
     #[serde(deserialize_with = "nullable")]
     pub security_context: SecurityContext,
-    /// What it may use.
     #[serde(borrow, deserialize_with = "nullable")]
     pub resources: Resources<'a>,
-    /// Which list it stands in.
+    /// The list that the container is in.
     #[serde(skip)]
     pub list: ContainerList,
-    /// Where it stands in the object.
+    /// The path of the container in the object.
     #[serde(skip)]
     pub path: FieldPath,
 }
 
 impl<'a> Container<'a> {
-    /// Whether it is an init container that goes on beside the others.
+    /// Checks whether this is an init container that keeps running next to the main containers.
     pub fn is_sidecar(&self) -> bool {
         self.list == ContainerList::Init && &*self.restart_policy == "Always"
     }
 
-    /// The place of its mount `index`.
-    pub fn mount_path(&self, index: usize) -> FieldPath {
+    /// Returns the field path of entry `index` of `volumeMounts`.
+    pub fn mount_field(&self, index: usize) -> FieldPath {
         self.path.key("volumeMounts").index(index)
     }
 
-    /// The place of its device `index`.
-    pub fn device_path(&self, index: usize) -> FieldPath {
+    /// Returns the field path of entry `index` of `volumeDevices`.
+    pub fn device_field(&self, index: usize) -> FieldPath {
         self.path.key("volumeDevices").index(index)
     }
 
-    /// The values of its variables, as far as they are written out in it, and not too long in all.
-    pub fn values(&self) -> HashMap<&str, String> {
+    /// Returns the environment variables that have a literal value, expanded and not empty.
+    ///
+    /// Leaves out a value that is longer than any path, and all values after the first 1 MiB of
+    /// them.
+    pub fn env_values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();
-        let mut left = LONGEST_VALUES;
+        let mut left = MAX_ENV_VALUES_LEN;
         for variable in self.env.iter() {
             let value = expand(&variable.value, |name| values.get(name).map(String::as_str));
             left = left.saturating_sub(value.as_ref().map_or(0, String::len));
@@ -90,9 +88,9 @@ impl<'a> Container<'a> {
         values
     }
 
-    /// Every place where it names a volume.
+    /// Iterates over all references of the container to volumes: mounts, devices, then variables.
     pub fn volume_uses(&self) -> impl Iterator<Item = VolumeUse<'_, 'a>> {
-        let used = |kind, index, volume, at| VolumeUse { container: self, kind, index, volume, at };
+        let used = |kind, index, volume, target| VolumeUse { container: self, kind, index, volume, target };
         let mounts = self.volume_mounts.iter().enumerate();
         let devices = self.volume_devices.iter().enumerate();
         let variables = self.env.iter().enumerate().filter_map(|(index, variable)| {
@@ -108,37 +106,37 @@ impl<'a> Container<'a> {
     }
 }
 
-/// What the values of a container's variables may have in all, in bytes: a few of them can stand in each of thousands.
-const LONGEST_VALUES: usize = 1 << 20;
+/// The most bytes of expanded values of one container. Each of thousands of variables may repeat a
+/// long one.
+const MAX_ENV_VALUES_LEN: usize = 1 << 20;
 
-/// How a container uses a volume.
+/// The way in which a container uses a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UseKind {
-    /// As a folder or a file.
+    /// An entry of `volumeMounts`.
     Mount,
-    /// As a raw block device.
+    /// An entry of `volumeDevices`: a raw block device.
     Device,
-    /// As a variable's value, without mounting it.
+    /// A variable whose value is read from a file in the volume (`fileKeyRef`).
     Variable,
 }
 
-/// A place where a container names a volume.
+/// A reference of a container to a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct VolumeUse<'p, 'a> {
-    /// The container.
     pub container: &'p Container<'a>,
-    /// How it uses the volume.
     pub kind: UseKind,
-    /// The index of the mount, the device or the variable in its list.
+    /// The index of the mount, device or variable in its list.
     pub index: usize,
-    /// The volume's name.
+    /// The name of the volume.
     pub volume: &'p str,
-    /// The path in the container; of a variable its name.
-    pub at: &'p str,
+    /// `mountPath`, `devicePath` or the name of the variable.
+    pub target: &'p str,
 }
 
 impl VolumeUse<'_, '_> {
-    /// Where the volume's name stands in the object; where there is none, what lacks it.
+    /// Returns the field path of the volume's name, or of the mount, device or variable if the name
+    /// is absent.
     pub fn volume_field(&self) -> FieldPath {
         match self.kind {
             _ if self.volume.is_empty() => self.path(),
@@ -147,8 +145,8 @@ impl VolumeUse<'_, '_> {
         }
     }
 
-    /// Where the path in the container stands in the object; of a variable its name.
-    pub fn at_field(&self) -> FieldPath {
+    /// Returns the field path of [`Self::target`].
+    pub fn target_field(&self) -> FieldPath {
         self.path().key(match self.kind {
             UseKind::Mount => "mountPath",
             UseKind::Device => "devicePath",
@@ -158,85 +156,83 @@ impl VolumeUse<'_, '_> {
 
     fn path(&self) -> FieldPath {
         match self.kind {
-            UseKind::Mount => self.container.mount_path(self.index),
-            UseKind::Device => self.container.device_path(self.index),
+            UseKind::Mount => self.container.mount_field(self.index),
+            UseKind::Device => self.container.device_field(self.index),
             UseKind::Variable => self.container.path.key("env").index(self.index),
         }
     }
 }
 
-/// One variable of a container's environment.
+/// An environment variable.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EnvVar<'a> {
-    /// Its name.
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// Its value, where it is written out.
+    /// The literal value.
     #[serde(borrow)]
     pub value: Str<'a>,
-    /// Where its value comes from else.
+    /// The source of a value that is not literal.
     #[serde(borrow)]
     pub value_from: Option<EnvSource<'a>>,
 }
 
-/// Where a variable's value comes from.
+/// `valueFrom` of an environment variable.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EnvSource<'a> {
-    /// A key of a file in a volume (Kubernetes 1.34, `fileKeyRef`).
     #[serde(borrow)]
     pub file_key_ref: Option<FileKeyRef<'a>>,
 }
 
-/// `fileKeyRef`: uses a volume without mounting it.
+/// `fileKeyRef` (Kubernetes 1.34): a key of a file in a volume, which need not be mounted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct FileKeyRef<'a> {
-    /// The volume, an emptyDir.
+    /// The name of the volume, an `emptyDir`.
     #[serde(borrow)]
     pub volume_name: Str<'a>,
 }
 
-/// An entry of `envFrom`; what it holds isn't in the object.
+/// An entry of `envFrom`. Its variables are in another object.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EnvFrom {}
 
-/// How a container mounts a volume.
+/// An entry of `volumeMounts`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct VolumeMount<'a> {
-    /// The volume.
+    /// The name of the volume.
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// Where in the container.
+    /// The path in the container.
     #[serde(borrow)]
     pub mount_path: Str<'a>,
-    /// Which part of the volume; empty for all of it.
+    /// The path inside the volume; empty for the whole volume.
     #[serde(borrow)]
     pub sub_path: Str<'a>,
-    /// The same, with variables of the container's environment as `$(NAME)`.
+    /// Like `sub_path`, with references `$(NAME)` to environment variables of the container.
     #[serde(borrow)]
     pub sub_path_expr: Str<'a>,
-    /// Whether the container may not write, as far as this mount goes. The API server drops `false`.
+    /// Whether this mount is read-only. The API server drops `false`.
     pub read_only: Option<bool>,
-    /// Whether that holds for what is mounted inside the volume, too; empty is `Disabled`.
+    /// Whether mounts inside the volume are read-only too; empty means `Disabled`.
     #[serde(borrow)]
     pub recursive_read_only: Str<'a>,
-    /// Whether later mounts pass between node and container; empty is `None`.
+    /// Whether later mounts propagate between node and container; empty means `None`.
     #[serde(borrow)]
     pub mount_propagation: Str<'a>,
 }
 
 impl VolumeMount<'_> {
-    /// Whether the mount itself asks for read-only.
+    /// Checks whether the mount itself sets `readOnly`.
     pub fn is_read_only(&self) -> bool {
         self.read_only == Some(true)
     }
 
-    /// The key and the text of what says which part of the volume it is; none where it is all of it.
-    pub fn written_sub_path(&self) -> Option<(&'static str, &str)> {
+    /// Returns the key and value of `subPath` or `subPathExpr`, or `None` if neither is set.
+    pub fn sub_path_entry(&self) -> Option<(&'static str, &str)> {
         match (&*self.sub_path, &*self.sub_path_expr) {
             ("", "") => None,
             (text, "") => Some(("subPath", text)),
@@ -244,48 +240,47 @@ impl VolumeMount<'_> {
         }
     }
 
-    /// Whether mounts that the node makes later appear in it, writable.
+    /// Checks whether later mounts on the node appear inside this mount, where they are writable.
     pub fn propagates(&self) -> bool {
         matches!(&*self.mount_propagation, "HostToContainer" | "Bidirectional")
     }
 }
 
-/// A volume as a raw block device.
+/// An entry of `volumeDevices`: a volume as a raw block device.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct VolumeDevice<'a> {
-    /// The volume.
+    /// The name of the volume.
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// Where in the container.
+    /// The path in the container.
     #[serde(borrow)]
     pub device_path: Str<'a>,
 }
 
-/// What a container may do.
+/// `securityContext` of a container.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SecurityContext {
-    /// May do what root on the node may.
+    /// Whether the container has the privileges of root on the node.
     #[serde(deserialize_with = "nullable")]
     pub privileged: bool,
-    /// May not write outside of its mounts.
+    /// Whether the container can write only to its mounts.
     #[serde(deserialize_with = "nullable")]
     pub read_only_root_filesystem: bool,
 }
 
-/// What a container or a pod may use.
+/// `resources` of a container or a pod.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Resources<'a> {
-    /// The upper bounds, by resource.
     #[serde(borrow)]
     pub limits: Map<'a, Quantity>,
 }
 
 impl Resources<'_> {
-    /// The upper bound of `resource`; one of 0 bounds nothing.
+    /// Returns the limit of `resource`. A limit of 0 is no limit.
     pub fn limit(&self, resource: &str) -> Option<Quantity> {
-        self.limits.get(resource).copied().filter(|limit| !limit.is_nothing())
+        self.limits.get(resource).copied().filter(|limit| limit.is_positive())
     }
 }

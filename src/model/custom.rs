@@ -1,157 +1,183 @@
-//! Where the pods of custom kinds are: a table that a policy can extend.
+//! Custom workloads: kinds outside Kubernetes whose pods volcheck finds. A policy can add some.
 
 use serde::{Deserialize, Serialize};
 
+use super::container::{Container, ContainerList};
+use super::decode::{FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
-use super::read::Node;
+use super::path_expression::PathExpression;
+use super::pod::{Pod, PodSpec, PodTemplate};
+use super::value::{List, Str};
+use super::volume::Volume;
 
-/// The custom kinds whose pods are known to be at certain places.
+/// All custom workloads of a policy.
 #[derive(Clone, Debug, Default)]
-pub struct CustomKinds(Vec<CustomKind>);
+pub struct CustomWorkloads(Vec<CustomWorkload>);
 
-/// One custom kind.
+/// The paths of the pods in one custom kind.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CustomKind {
-    /// Its API group.
+pub struct CustomWorkload {
+    /// The API group.
     pub group: String,
-    /// Its kind.
     pub kind: String,
-    /// Where it has a template: metadata and spec.
+    /// Paths of pod templates: mappings with `metadata` and `spec`.
     #[serde(default)]
     pub pod_templates: Vec<PathExpression>,
-    /// Where it has a pod spec.
+    /// Paths of pod specs.
     #[serde(default)]
     pub pod_specs: Vec<PathExpression>,
-    /// Pods that are put together of several places.
+    /// Pods whose volumes and containers are in different places.
     #[serde(default)]
-    pub parts: Vec<Parts>,
-    /// Whether volumes or mounts may come from elsewhere.
+    pub parts: Vec<PodParts>,
+    /// Whether volumes or mounts of the pods may be in other objects.
     #[serde(default, rename = "fragment")]
     pub is_fragment: bool,
 }
 
-/// The places of one pod's volumes and containers.
+/// The paths of the volumes and containers of a pod.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Parts {
-    /// One pod for each of these; the object itself where it is empty.
+pub struct PodParts {
+    /// The path of the values that each describe one pod; empty if the object itself does.
     pub each: PathExpression,
-    /// Lists of volumes, from `each`.
+    /// Paths of lists of volumes, from `each`.
     pub volumes: Vec<PathExpression>,
-    /// Lists of volumes that all these pods have, from the object.
+    /// Paths of lists of volumes that all the pods share, from the object.
     pub shared_volumes: Vec<PathExpression>,
-    /// Containers, or lists of them, from `each`.
+    /// Paths of containers or lists of containers, from `each`.
     pub containers: Vec<PathExpression>,
-    /// Init containers, or lists of them, from `each`.
+    /// Paths of init containers or lists of init containers, from `each`.
     pub init_containers: Vec<PathExpression>,
-    /// Lists of claim templates, from the object.
+    /// Paths of lists of claim templates, from the object.
     pub claim_templates: Vec<PathExpression>,
-    /// Patches of the pod spec, as text, from `each`.
+    /// Paths of patches of the pod spec, which are strings, from `each`.
     pub pod_spec_patch: Vec<PathExpression>,
 }
 
-/// A path such as `spec.tasks[].template`: `[]` is each item of a list, `*` each value of a mapping.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PathExpression(Vec<Step>);
+impl CustomWorkloads {
+    /// Returns the given workloads. If several are of one kind, the last one counts.
+    pub fn new(workloads: Vec<CustomWorkload>) -> Self {
+        Self(workloads)
+    }
 
-/// One step of a [`PathExpression`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Key(String),
-    EachItem,
-    EachValue,
+    /// Adds workloads, which replace earlier ones of the same kind.
+    pub fn extend(&mut self, workloads: Vec<CustomWorkload>) {
+        self.0.extend(workloads);
+    }
+
+    /// Returns the workload of a kind.
+    pub fn get(&self, group: &str, kind: &str) -> Option<&CustomWorkload> {
+        self.0.iter().rev().find(|workload| workload.group == group && workload.kind == kind)
+    }
 }
 
-impl TryFrom<String> for PathExpression {
-    type Error = String;
+impl CustomWorkload {
+    /// Decodes the pods of the object `node`.
+    pub(super) fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<Vec<Pod<'a>>, FieldError> {
+        let mut pods = Vec::new();
+        for (path, template) in self.pod_templates.iter().flat_map(|expression| expression.find(node)) {
+            let template = template.decode::<PodTemplate<'a>>().map_err(|error| error.within(&path))?;
+            pods.push(Pod::from_template(&path, template));
+        }
+        for (path, spec) in self.pod_specs.iter().flat_map(|expression| expression.find(node)) {
+            let spec = spec.decode::<PodSpec<'a>>().map_err(|error| error.within(&path))?;
+            pods.push(Pod::new(path, spec));
+        }
+        for parts in &self.parts {
+            pods.append(&mut parts.decode_pods(node)?);
+        }
+        if self.is_fragment {
+            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        }
+        Ok(pods)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut steps = Vec::new();
-        for part in text.split('.').filter(|_| !text.is_empty()) {
-            let (key, each) = part.strip_suffix("[]").map_or((part, false), |key| (key, true));
-            match key {
-                "" => return Err(format!("`{text}` has an empty key")),
-                "*" => steps.push(Step::EachValue),
-                key if key.contains(['[', ']']) => {
-                    return Err(format!("`{part}` in `{text}` is not `key[]`"));
+impl PodParts {
+    /// Decodes the pods of the object `node`, leaving out pods without volumes and containers.
+    ///
+    /// A shared volume is added to the pods that mount it; if none does, to the first pod.
+    fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<Vec<Pod<'a>>, FieldError> {
+        let mut pods = Vec::new();
+        for (path, base) in self.each.find(node) {
+            pods.push(self.decode_pod(node, path, base)?);
+        }
+        for (path, list) in self.shared_volumes.iter().flat_map(|expression| expression.find(node)) {
+            for (index, volume) in decode_list::<N, Volume<'a>>(list, &path)?.into_iter().enumerate() {
+                share_volume(Volume { path: path.index(index), ..volume }, &mut pods);
+            }
+        }
+        pods.retain(|pod| !pod.volumes.is_empty() || !pod.containers.is_empty());
+        Ok(pods)
+    }
+
+    /// Decodes the pod of `base`, which is at `path` of the object `node`.
+    fn decode_pod<'a, N: Node<'a>>(&self, node: N, path: FieldPath, base: N) -> Result<Pod<'a>, FieldError> {
+        let settings = PodSpec::decode_settings(base).map_err(|error| error.within(&path))?;
+        let mut pod = Pod::new(path.clone(), settings);
+        // Another part of the object may pin the pod, too.
+        pod.is_pinned = pod.is_pinned.filter(|is_pinned| *is_pinned);
+        for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
+            let path = path.join(&inner);
+            pod.add_volumes(&path, decode_list(list, &path)?);
+        }
+        for (list, expressions) in
+            [(ContainerList::Init, &self.init_containers), (ContainerList::Main, &self.containers)]
+        {
+            for (inner, found) in expressions.iter().flat_map(|expression| expression.find(base)) {
+                let path = path.join(&inner);
+                if found.items().is_some() {
+                    pod.add_containers(list, &path, decode_list(found, &path)?);
+                } else {
+                    let container: Container<'a> = found.decode().map_err(|error| error.within(&path))?;
+                    pod.add_container(Container { list, path, ..container });
                 }
-                key => steps.push(Step::Key(key.to_owned())),
-            }
-            if each {
-                steps.push(Step::EachItem);
             }
         }
-        Ok(Self(steps))
+        for (path, list) in self.claim_templates.iter().flat_map(|expression| expression.find(node)) {
+            pod.add_claim_templates(&path, decode_list(list, &path)?);
+        }
+        Ok(pod)
     }
 }
 
-impl From<PathExpression> for String {
-    fn from(path: PathExpression) -> Self {
-        let mut text = Self::new();
-        for step in &path.0 {
-            match step {
-                Step::EachItem => text.push_str("[]"),
-                Step::Key(_) | Step::EachValue if text.is_empty() => {}
-                Step::Key(_) | Step::EachValue => text.push('.'),
+fn decode_list<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
+    list: N,
+    path: &FieldPath,
+) -> Result<Vec<T>, FieldError> {
+    list.decode::<List<T>>().map(List::into_vec).map_err(|error| error.within(path))
+}
+
+fn share_volume<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
+    let is_mounted = |pod: &Pod<'a>| pod.mounts_of(&volume.name).next().is_some();
+    let mut users: Vec<usize> = (0..pods.len()).filter(|index| is_mounted(&pods[*index])).collect();
+    if users.is_empty() && !pods.is_empty() {
+        users.push(0);
+    }
+    for index in users {
+        // The pod's own volumes take precedence over shared ones of the same name.
+        if pods[index].volume(&volume.name).is_none() {
+            pods[index].add_volume(volume.clone());
+        }
+    }
+}
+
+/// Returns the pod spec patches of an object, such as Argo's `podSpecPatch`, with their paths.
+pub fn pod_spec_patches<'a, N: Node<'a>>(
+    node: N,
+    meta: &TypeMeta<'_>,
+    custom: &CustomWorkloads,
+) -> Vec<(FieldPath, Str<'a>)> {
+    let Some(workload) = custom.get(meta.group(), &meta.kind) else { return Vec::new() };
+    let mut patches = Vec::new();
+    for parts in workload.parts.iter().filter(|parts| !parts.pod_spec_patch.is_empty()) {
+        for (path, base) in parts.each.find(node) {
+            for (inner, text) in parts.pod_spec_patch.iter().flat_map(|expression| expression.find(base)) {
+                // A value that is not a string is not applied.
+                patches.extend(text.decode::<Str<'a>>().ok().map(|text| (path.join(&inner), text)));
             }
-            match step {
-                Step::EachItem => {}
-                Step::Key(key) => text.push_str(key),
-                Step::EachValue => text.push('*'),
-            }
-        }
-        text
-    }
-}
-
-impl PathExpression {
-    /// The values at this path, and where each stands.
-    pub fn find<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N)> {
-        let mut found = vec![(FieldPath::root(), node)];
-        for step in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|(path, node)| {
-                    step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
-                })
-                .collect();
-        }
-        found
-    }
-}
-
-impl CustomKinds {
-    /// A table of these kinds; of two entries for one kind, the later counts.
-    pub fn new(kinds: Vec<CustomKind>) -> Self {
-        Self(kinds)
-    }
-
-    /// Adds these kinds.
-    pub fn extend(&mut self, kinds: Vec<CustomKind>) {
-        self.0.extend(kinds);
-    }
-
-    /// The entry of a kind.
-    pub fn get(&self, group: &str, kind: &str) -> Option<&CustomKind> {
-        self.0.iter().rev().find(|entry| entry.group == group && entry.kind == kind)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_is_keys_and_each() {
-        let parsed = |text: &str| PathExpression::try_from(text.to_owned());
-        assert!(parsed("spec.tasks[].template").is_ok() && parsed("spec.*.a").is_ok() && parsed("").is_ok());
-        for text in ["spec.tasks[].template", "a.*.b[]", "", "*[].a"] {
-            assert_eq!(parsed(text).map(String::from).as_deref(), Ok(text));
-        }
-        for wrong in ["a..b", ".a", "a[0]", "a[]b", "a]", "a.[]", "[]"] {
-            assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }
+    patches
 }

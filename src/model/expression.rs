@@ -1,25 +1,29 @@
-//! `$(NAME)` in a text, as the kubelet reads it (`third_party/forked/golang/expansion`).
+//! `$(NAME)` references in strings, as the kubelet expands them
+//! (`third_party/forked/golang/expansion`).
 
-/// Longer than any path may be: what expands to more has no value that matters.
-const LONGEST: usize = 4096;
+/// The longest expansion, in bytes: the longest path that Linux can open (`PATH_MAX`).
+const MAX_EXPANDED_LEN: usize = 4096;
 
-/// What is written in more isn't worked out.
-const LONGEST_WRITTEN: usize = 16 * LONGEST;
+/// The longest input of [`expand`], in bytes.
+const MAX_INPUT_LEN: usize = 16 * MAX_EXPANDED_LEN;
 
-/// A piece of a text that may hold variables.
+/// A part of a string that may contain variable references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
-    /// Stands for itself.
+    /// Literal text.
     Text(&'t str),
-    /// The name in a `$(NAME)`.
+    /// The name in a `$(NAME)` reference.
     Variable(&'t str),
 }
 
-/// The pieces of `text`. `$$` stands for a dollar sign, and a `$(` that nothing closes for itself.
+/// Splits `text` into literals and variable references.
+///
+/// `$$` is a literal dollar sign. A `$(` without a closing parenthesis is literal text.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
-    // Behind it nothing closes any more.
+    // No `$(` after the last `)` is closed. Without this limit, each would search the rest of the
+    // text.
     let last = text.rfind(')').unwrap_or(0);
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
         let rest = &text[dollar + 1..];
@@ -43,10 +47,12 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// `text` with the values of its variables; one that has none stays as it is written. None where that gets
-/// longer than any path, or is written so.
+/// Replaces the variable references in `text` by their values. A reference without a value is left
+/// as it is.
+///
+/// Returns `None` if the result is longer than any path, or the input far longer.
 pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
-    if text.len() > LONGEST_WRITTEN {
+    if text.len() > MAX_INPUT_LEN {
         return None;
     }
     let mut out = String::new();
@@ -58,7 +64,7 @@ pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Option
                 None => out.extend(["$(", name, ")"]),
             },
         }
-        if out.len() > LONGEST {
+        if out.len() > MAX_EXPANDED_LEN {
             return None;
         }
     }
@@ -70,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_variables_as_the_kubelet_does() {
+    fn splits_references_like_the_kubelet() {
         use Piece::{Text, Variable};
         assert_eq!(pieces("a/$(B)/c"), [Text("a/"), Variable("B"), Text("/c")]);
         assert_eq!(pieces("$$(B)$(C)"), [Text("$"), Text("(B)"), Variable("C")]);
@@ -78,16 +84,16 @@ mod tests {
         assert_eq!(pieces("$()$"), [Variable(""), Text("$")]);
         assert_eq!(pieces(""), []);
         assert_eq!(pieces("$(A)$($(B"), [Variable("A"), Text("$($(B")]);
-        // No pass over the rest for each of them.
+        // Quadratic if each `$(` searches the rest of the text.
         assert_eq!(pieces(&"$(".repeat(2_000_000)).len(), 1);
     }
 
     #[test]
-    fn puts_in_what_is_known() {
+    fn expands_known_variables() {
         let value = |name: &str| (name == "A").then_some("..");
         assert_eq!(expand("$(A)/$(B)/$$(A)", value).as_deref(), Some("../$(B)/$(A)"));
         assert_eq!(expand(&"$(A)".repeat(3000), value), None);
-        assert!(expand(&"a".repeat(LONGEST), value).is_some());
-        assert_eq!(expand(&"a".repeat(LONGEST + 2), value), None);
+        assert!(expand(&"a".repeat(MAX_EXPANDED_LEN), value).is_some());
+        assert_eq!(expand(&"a".repeat(MAX_EXPANDED_LEN + 2), value), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Places within an object, in Kubernetes notation.
+//! Paths of fields within an object, in Kubernetes notation.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,47 +6,47 @@ use std::fmt;
 /// One step from a value to a value inside it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
-    /// The value of a mapping's key.
+    /// A key of a mapping.
     Key(Cow<'static, str>),
-    /// The item of a list, from 0.
+    /// A zero-based index into a list.
     Index(usize),
 }
 
-/// A place within an object, such as `spec.template.spec.volumes[2].hostPath.path`.
+/// The path of a value within an object, such as `spec.template.spec.volumes[2].hostPath.path`.
 ///
-/// It is the path that the API server would name. The empty path is the object itself.
+/// Written as the API server writes it in its errors. The empty path is the object itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath(Vec<Segment>);
 
 impl FieldPath {
-    /// The object itself.
+    /// Returns the path of the object itself.
     pub const fn root() -> Self {
         Self(Vec::new())
     }
 
-    /// Whether it is that of the object itself.
+    /// Checks whether this is the path of the object itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The path through `keys`, from the object.
-    pub fn of(keys: &[&'static str]) -> Self {
+    /// Returns the path that leads from the object through `keys`.
+    pub fn from_keys(keys: &[&'static str]) -> Self {
         Self(keys.iter().map(|key| Segment::Key(Cow::Borrowed(key))).collect())
     }
 
-    /// The value of `key` in the mapping at this path.
+    /// Returns the path of the value of `key` in the mapping at this path.
     #[must_use]
     pub fn key(&self, key: impl Into<Cow<'static, str>>) -> Self {
         self.with(Segment::Key(key.into()))
     }
 
-    /// The item `index` of the list at this path.
+    /// Returns the path of item `index` of the list at this path.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
     }
 
-    /// This path and one step more.
+    /// Returns this path with `segment` appended.
     #[must_use]
     pub fn with(&self, segment: Segment) -> Self {
         let mut segments = Vec::with_capacity(self.0.len() + 2);
@@ -55,23 +55,23 @@ impl FieldPath {
         Self(segments)
     }
 
-    /// Whether it is the place `outer`, or inside of it.
+    /// Checks whether this path is `outer` or inside it.
     pub fn starts_with(&self, outer: &Self) -> bool {
         self.0.starts_with(&outer.0)
     }
 
-    /// This path, and `rest` from there.
+    /// Returns this path with all segments of `rest` appended.
     #[must_use]
     pub fn join(&self, rest: &Self) -> Self {
         Self([self.0.as_slice(), rest.0.as_slice()].concat())
     }
 
-    /// The steps, outermost first.
+    /// The segments, outermost first.
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
 
-    /// The path one step out; none for the object itself.
+    /// Returns the path without its last segment, or `None` if it is the root.
     pub fn parent(&self) -> Option<Self> {
         let (_, head) = self.0.split_last()?;
         Some(Self(head.to_vec()))
@@ -88,7 +88,8 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
-                // As `field.Path` writes a key of a map whose keys are not field names.
+                // `field.Path` of the API server writes the keys of maps, such as labels, in
+                // brackets.
                 Segment::Key(key) if !is_field_name(key) => write!(f, "[{key}]")?,
                 Segment::Key(key) if position == 0 => f.write_str(key)?,
                 Segment::Key(key) => write!(f, ".{key}")?,
@@ -108,13 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_the_api_server_writes_it() {
-        let path = FieldPath::of(&["spec", "volumes"]).index(2).key("hostPath").key("path");
+    fn prints_paths_like_the_api_server() {
+        let path = FieldPath::from_keys(&["spec", "volumes"]).index(2).key("hostPath").key("path");
         assert_eq!(path.to_string(), "spec.volumes[2].hostPath.path");
-        let key = FieldPath::of(&["metadata", "annotations"]).key("example.io/a");
+        let key = FieldPath::from_keys(&["metadata", "annotations"]).key("example.io/a");
         assert_eq!(key.to_string(), "metadata.annotations[example.io/a]");
         assert_eq!(FieldPath::root().to_string(), "");
-        assert_eq!(FieldPath::of(&["a_b", "c-d", "e f"]).to_string(), "a_b.c-d[e f]");
+        assert_eq!(FieldPath::from_keys(&["a_b", "c-d", "e f"]).to_string(), "a_b.c-d[e f]");
         assert_eq!(path.parent().map(|p| p.to_string()).as_deref(), Some("spec.volumes[2].hostPath"));
     }
 }

@@ -1,34 +1,34 @@
-//! Paths of a node, and how they relate: by segments, in every spelling, aliases resolved.
+//! Paths on a node. Paths are compared by segments, after cleaning and alias resolution.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// How a path is written; paths of different forms never meet.
+/// The syntax of a path. Paths of different syntax are unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
+enum Syntax {
     Posix,
-    /// `C:\…`, `\\server\share`, `\\.\pipe\…`: case and the kind of slash don't count.
+    /// `C:\…`, `\\server\share`, `\\.\pipe\…`. Case-insensitive; `/` and `\` are the same.
     Windows,
 }
 
-/// A path of a node: cleaned, and with the aliases that every node has resolved.
+/// A path on a node, cleaned and with the aliases that every node has resolved.
 ///
-/// `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` are both `/run/docker.sock`.
-/// The API server stores paths exactly as sent, so all spellings occur.
+/// `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` are both `/run/docker.sock`. The API
+/// server stores paths as they are sent, so all spellings occur.
 ///
-/// Two are equal where they lead to the same place, however they were written.
+/// Two paths are equal if they lead to the same file, however they were written.
 #[derive(Clone, Debug)]
 pub struct HostPath {
-    form: Form,
+    syntax: Syntax,
     segments: Vec<Box<str>>,
-    relative: bool,
-    backstep: bool,
+    is_relative: bool,
+    has_backstep: bool,
 }
 
 impl PartialEq for HostPath {
     fn eq(&self, other: &Self) -> bool {
-        self.form == other.form && self.segments == other.segments
+        self.syntax == other.syntax && self.segments == other.segments
     }
 }
 
@@ -41,63 +41,59 @@ impl PartialOrd for HostPath {
 }
 
 impl Ord for HostPath {
-    /// What is inside a path comes right after it.
+    /// Sorts a directory directly before everything inside it.
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.form, &self.segments).cmp(&(other.form, &other.segments))
+        (self.syntax, &self.segments).cmp(&(other.syntax, &other.segments))
     }
 }
 
-/// How a path P stands to another, S.
+/// The relation of a path to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// P is S.
+    /// The path is the other path.
     Equal,
-    /// P is above S, so it exposes S.
+    /// The path contains the other path, and so exposes it.
     Ancestor,
-    /// P is inside S.
+    /// The path is inside the other path.
     Descendant,
-    /// Neither is inside the other.
-    Apart,
+    /// Neither path contains the other.
+    Unrelated,
 }
 
 impl HostPath {
-    /// The path that `text` means on a node.
+    /// Cleans `text` and resolves its aliases.
     ///
-    /// A relative one is taken from `/`, the working directory of the usual container runtimes; `..` is
-    /// resolved as text, since neither the API server nor a rule lets it pass. `\var` is as good as relative: it
-    /// is on whatever drive comes to it, and that is `C:`, which the kubelet puts before it.
+    /// A relative path is resolved against `/`, the working directory of the usual container
+    /// runtimes. `..` is resolved lexically, since both the API server and a rule report it. `\var`
+    /// counts as relative: it has no drive, and the kubelet prefixes `C:`.
     pub fn new(text: &str) -> Self {
-        let (form, relative, body) = match windows(text) {
-            Some(body) => (Form::Windows, false, body),
-            None if text.starts_with('\\') => (Form::Windows, true, format!("c:{}", lower(text))),
-            None => (Form::Posix, !text.starts_with('/'), text.to_owned()),
+        let (syntax, is_relative, body) = match windows(text) {
+            Some(body) => (Syntax::Windows, false, body),
+            None if text.starts_with('\\') => (Syntax::Windows, true, format!("c:{}", lower(text))),
+            None => (Syntax::Posix, !text.starts_with('/'), text.to_owned()),
         };
-        let mut path = Self { form, segments: Vec::new(), relative, backstep: false };
+        let mut path = Self { syntax, segments: Vec::new(), is_relative, has_backstep: false };
         path.push(&body);
         path.resolve_aliases();
         path
     }
 
-    /// The path that `text` means inside a container: what is an alias on a node isn't one there.
-    pub fn of_container(text: &str) -> Self {
-        let mut path = Self { form: Form::Posix, segments: Vec::new(), relative: false, backstep: false };
-        match windows(text) {
-            Some(body) => {
-                path.form = Form::Windows;
-                path.push(&body);
-            }
-            None => path.push(text),
-        }
+    /// Cleans a path inside a container. Aliases of a node are not aliases there.
+    pub fn in_container(text: &str) -> Self {
+        let windows = windows(text);
+        let syntax = if windows.is_some() { Syntax::Windows } else { Syntax::Posix };
+        let mut path = Self { syntax, segments: Vec::new(), is_relative: false, has_backstep: false };
+        path.push(windows.as_deref().unwrap_or(text));
         path
     }
 
-    /// The path of `sub_path` inside of this one.
+    /// Returns the path of `sub_path` inside this path.
     #[must_use]
     pub fn join(&self, sub_path: &str) -> Self {
         let mut path = self.clone();
-        let body = match self.form {
-            Form::Windows => lower(sub_path),
-            Form::Posix => sub_path.to_owned(),
+        let body = match self.syntax {
+            Syntax::Windows => lower(sub_path),
+            Syntax::Posix => sub_path.to_owned(),
         };
         path.push(&body);
         path.resolve_aliases();
@@ -109,7 +105,7 @@ impl HostPath {
             match segment {
                 "" | "." => {}
                 ".." => {
-                    self.backstep = true;
+                    self.has_backstep = true;
                     self.segments.pop();
                 }
                 name => self.segments.push(name.into()),
@@ -118,41 +114,44 @@ impl HostPath {
     }
 
     fn resolve_aliases(&mut self) {
-        if self.form == Form::Windows {
+        if self.syntax == Syntax::Windows {
             return;
         }
-        // Each round makes the path shorter, or ends with a name that no alias begins with.
+        // Terminates: each round makes the path shorter, or ends with a first segment that is no
+        // alias.
         while let Some((length, target)) = alias(&self.segments) {
             self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
         }
     }
 
-    /// Whether it is the root of a node's file system, or of a drive.
+    /// Checks whether this is the root of the node's filesystem or of a drive.
     pub fn is_root(&self) -> bool {
-        match self.form {
-            Form::Posix => self.segments.is_empty(),
-            Form::Windows => matches!(self.segments.as_slice(), [drive] if is_drive(drive)),
+        match self.syntax {
+            Syntax::Posix => self.segments.is_empty(),
+            Syntax::Windows => matches!(self.segments.as_slice(), [drive] if is_drive(drive)),
         }
     }
 
-    /// Whether it was written without a beginning: the node resolves it against some working directory.
+    /// Checks whether the path was written without a root, so that the node resolves it against
+    /// some working directory.
     pub fn is_relative(&self) -> bool {
-        self.relative
+        self.is_relative
     }
 
-    /// Whether a `..` stood in it, between the slashes that count in its form.
+    /// Checks whether the path was written with a `..` segment.
     pub fn has_backstep(&self) -> bool {
-        self.backstep
+        self.has_backstep
     }
 
-    /// Whether it is a named pipe of Windows: the kubelet knows no type for these.
+    /// Checks whether this is a Windows named pipe. The kubelet has no `hostPath.type` for pipes.
     pub fn is_named_pipe(&self) -> bool {
-        self.form == Form::Windows
+        self.syntax == Syntax::Windows
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
     }
 
-    /// `text` without the slashes and the `.` that say nothing; all else, case included, as it is written.
-    pub fn tidied(text: &str) -> String {
+    /// Removes redundant slashes and `.` segments from `text`. Everything else, including case, is
+    /// left as it is.
+    pub fn simplify(text: &str) -> String {
         let bytes = text.as_bytes();
         let slashes = slashes(text);
         let is_slash = |at: usize| bytes.get(at).is_some_and(|byte| slashes.contains(&char::from(*byte)));
@@ -161,81 +160,84 @@ impl HostPath {
             (_, true) if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) => 4,
             (_, true) => 2,
         };
-        let mut tidy = text[..prefix].to_owned();
+        let mut simple = text[..prefix].to_owned();
         for piece in text[prefix..].split_inclusive(slashes) {
             if !matches!(piece.trim_end_matches(slashes), "" | ".") {
-                tidy.push_str(piece);
+                simple.push_str(piece);
             }
         }
-        match tidy[prefix..].strip_suffix(slashes) {
-            // The root of a drive isn't the drive.
+        match simple[prefix..].strip_suffix(slashes) {
+            // `C:\` is the root of the drive, `C:` its working directory.
             Some(drive) if slashes.len() > 1 && drive.ends_with(':') && !drive.contains(slashes) => {}
-            Some(_) => tidy.truncate(tidy.len() - 1),
+            Some(_) => simple.truncate(simple.len() - 1),
             None => {}
         }
-        tidy
+        simple
     }
 
-    /// Whether `text` ends as only the path of a folder can: in a slash, or in `/.`.
-    pub fn names_folder(text: &str) -> bool {
+    /// Checks whether `text` ends in a slash or in `/.`, as only the path of a directory can.
+    pub fn has_directory_suffix(text: &str) -> bool {
         let end = text.strip_suffix('.').unwrap_or(text);
         end.ends_with(slashes(text))
     }
 
-    /// Whether it has one of the forms of Windows.
+    /// Checks whether this is a Windows path.
     pub fn is_windows(&self) -> bool {
-        self.form == Form::Windows
+        self.syntax == Syntax::Windows
     }
 
-    /// The first name; none for the root.
-    pub(super) fn first_name(&self) -> Option<&str> {
+    /// Returns the first segment, or `None` if the path is the root.
+    pub(super) fn first_segment(&self) -> Option<&str> {
         self.segments.first().map(|name| &**name)
     }
 
-    /// The last name; none for the root.
+    /// Returns the last segment, or `None` if the path is the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
     }
 
-    /// Whether it is a socket, by its name: it ends in `.sock`, or is a named pipe of Windows.
+    /// Checks whether the path has the name of a socket: it ends in `.sock`, or is a Windows named
+    /// pipe.
     pub fn is_socket(&self) -> bool {
         match self.segments.as_slice() {
-            [devices, kind, _, ..] if **devices == *DEVICES && **kind == *"pipe" => true,
+            [devices, pipe, _, ..] if **devices == *DEVICES && **pipe == *"pipe" => true,
             segments => segments.last().is_some_and(|name| name.ends_with(".sock")),
         }
     }
 
-    /// How this path stands to the paths that `pattern` means.
+    /// Returns the relation of this path to the paths that match `pattern`.
     pub fn relation(&self, pattern: &PathPattern) -> Relation {
-        if self.form != pattern.form {
-            return Relation::Apart;
+        if self.syntax != pattern.syntax {
+            return Relation::Unrelated;
         }
-        let fits = self.segments.iter().zip(&pattern.segments).all(|(name, part)| part.matches(name));
-        relation(fits, self.segments.len(), pattern.segments.len())
+        let matches = self.segments.iter().zip(&pattern.segments).all(|(name, part)| part.matches(name));
+        relation(matches, self.segments.len(), pattern.segments.len())
     }
 
-    /// How this path stands to `other`.
+    /// Returns the relation of this path to `other`.
     pub fn relation_to(&self, other: &Self) -> Relation {
-        if self.form != other.form {
-            return Relation::Apart;
+        if self.syntax != other.syntax {
+            return Relation::Unrelated;
         }
-        let fits = self.segments.iter().zip(&other.segments).all(|(a, b)| a == b);
-        relation(fits, self.segments.len(), other.segments.len())
+        let matches = self.segments.iter().zip(&other.segments).all(|(a, b)| a == b);
+        relation(matches, self.segments.len(), other.segments.len())
     }
 }
 
-/// A path inside a container, cleaned: what most of them are already.
-pub fn container_path(text: &str) -> Cow<'_, str> {
+/// Cleans a path inside a container. Borrows the path if it is clean already, as most are.
+pub fn clean_container_path(text: &str) -> Cow<'_, str> {
     let is_clean = match text.strip_prefix('/') {
         Some(below) => below.is_empty() || below.split('/').all(|name| !matches!(name, "" | "." | "..")),
         None => false,
     };
-    if is_clean { Cow::Borrowed(text) } else { Cow::Owned(HostPath::of_container(text).to_string()) }
+    if is_clean { Cow::Borrowed(text) } else { Cow::Owned(HostPath::in_container(text).to_string()) }
 }
 
-fn relation(fits: bool, own: usize, other: usize) -> Relation {
-    match (fits, own.cmp(&other)) {
-        (false, _) => Relation::Apart,
+/// Returns the relation of a path to another one from their lengths, and whether their common
+/// segments match.
+fn relation(matches: bool, len: usize, other_len: usize) -> Relation {
+    match (matches, len.cmp(&other_len)) {
+        (false, _) => Relation::Unrelated,
         (true, Ordering::Equal) => Relation::Equal,
         (true, Ordering::Less) => Relation::Ancestor,
         (true, Ordering::Greater) => Relation::Descendant,
@@ -246,54 +248,55 @@ impl fmt::Display for HostPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = self.segments.join("/");
         let backslashed = |from: usize| self.segments[from..].join("\\");
-        match (self.form, self.segments.first().map(|first| &**first)) {
-            (Form::Posix, _) => write!(f, "/{joined}"),
-            (Form::Windows, Some(DEVICES)) if self.is_named_pipe() => {
+        match (self.syntax, self.segments.first().map(|first| &**first)) {
+            (Syntax::Posix, _) => write!(f, "/{joined}"),
+            (Syntax::Windows, Some(DEVICES)) if self.is_named_pipe() => {
                 write!(f, "//.{}", &joined[DEVICES.len()..])
             }
-            (Form::Windows, Some(DEVICES)) => write!(f, r"\\.\{}", backslashed(1)),
-            (Form::Windows, Some(drive)) if is_drive(drive) => f.write_str(&joined),
-            (Form::Windows, _) => write!(f, r"\\{}", backslashed(0)),
+            (Syntax::Windows, Some(DEVICES)) => write!(f, r"\\.\{}", backslashed(1)),
+            (Syntax::Windows, Some(drive)) if is_drive(drive) => f.write_str(&joined),
+            (Syntax::Windows, _) => write!(f, r"\\{}", backslashed(0)),
         }
     }
 }
 
-/// The body of a path in one of the Windows forms, in lower case and with `/`; none for any other path.
+/// Returns the segments of a Windows path in lower case and separated by `/`, or `None` if `text`
+/// is not a Windows path.
 fn windows(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
-    let drive = |at: usize| {
+    let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
+    let is_drive = |at: usize| {
         bytes.get(at).is_some_and(u8::is_ascii_alphabetic)
             && bytes.get(at + 1) == Some(&b':')
-            && (slash(at + 2) || bytes.len() == at + 2)
+            && (is_slash(at + 2) || bytes.len() == at + 2)
     };
-    if drive(0) {
+    if is_drive(0) {
         return Some(lower(text));
     }
-    // `/\?` is a POSIX name behind a slash: no program of Windows takes the two for a device's.
-    if !(slash(0) && bytes.get(1) == bytes.first()) {
+    // `/\?` is a POSIX name after a slash: Windows programs use two equal slashes for a device.
+    if !(is_slash(0) && bytes.get(1) == bytes.first()) {
         return None;
     }
-    // `\\?\C:\x` is `C:\x`; `\\.\pipe\x` and `//./pipe/x` are a device.
-    if matches!(bytes.get(2), Some(b'?' | b'.')) && slash(3) {
+    // `\\?\C:\x` is `C:\x`; `\\.\pipe\x` and `//./pipe/x` are devices.
+    if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) {
         let rest = &text[4..];
-        if drive(4) {
+        if is_drive(4) {
             return Some(lower(rest));
         }
         let rest = lower(rest);
         let is_pipe = rest.trim_start_matches('/').split('/').next() == Some("pipe");
-        // `//./run` is a POSIX path with a dot in it.
+        // `//./run` is a POSIX path.
         return (is_pipe || bytes.starts_with(b"\\\\")).then(|| format!("{DEVICES}/{rest}"));
     }
     bytes.starts_with(b"\\\\").then(|| lower(text))
 }
 
-/// A text of Windows, to compare with.
+/// Converts part of a Windows path to the form in which paths are compared.
 fn lower(text: &str) -> String {
     text.replace('\\', "/").to_lowercase()
 }
 
-/// The characters that part the names of a path.
+/// Returns the characters that separate the segments of `text`.
 fn slashes(text: &str) -> &'static [char] {
     match text.starts_with('\\') || windows(text).is_some() {
         true => &['/', '\\'],
@@ -301,15 +304,15 @@ fn slashes(text: &str) -> &'static [char] {
     }
 }
 
-/// Stands for the `\\.\` of a device's path: no server can have this name.
+/// The first segment of a Windows device path, instead of `\\.\`. It is not a valid server name.
 const DEVICES: &str = "{devices}";
 
-/// Whether a segment is the drive that a path of Windows begins with.
+/// Checks whether a segment is a Windows drive such as `c:`.
 fn is_drive(segment: &str) -> bool {
     matches!(segment.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
 }
 
-/// How many leading segments are an alias, and what they stand for.
+/// Returns the number of leading segments that are an alias, and the segments of its target.
 fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     let name = |at: usize| segments.get(at).map(|name| &**name);
     let is_process = |name: &str| {
@@ -330,7 +333,7 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         ("sbin", _) => (1, &["usr", "sbin"]),
         ("lib", _) => (1, &["usr", "lib"]),
         ("lib64", _) => (1, &["usr", "lib64"]),
-        // ostree keeps what a machine may change under /var.
+        // ostree keeps all writable directories under /var.
         ("var", Some("home")) => (2, &["home"]),
         ("var", Some("roothome")) => (2, &["root"]),
         ("var", Some("opt")) => (2, &["opt"]),
@@ -338,84 +341,93 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         ("var", Some("srv")) => (2, &["srv"]),
         ("var", Some("usrlocal")) => (2, &["usr", "local"]),
         ("ostree", _) => (1, &["sysroot", "ostree"]),
-        // Where Container-Optimized OS and Bottlerocket keep what they mount at these.
+        // Container-Optimized OS and Bottlerocket bind-mount these directories to the targets.
         ("mnt", Some("stateful_partition")) if matches!(name(2), Some("var" | "home")) => (2, &[]),
         ("local", Some("var" | "opt" | "mnt")) => (1, &[]),
         _ => return None,
     })
 }
 
-/// A path of a catalogue: a segment may hold one `*`, which is any text within a name.
+/// A path with at most one `*` per segment, which matches any text within the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
-    form: Form,
-    segments: Vec<Part>,
+    syntax: Syntax,
+    segments: Vec<SegmentPattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Name(Box<str>),
-    /// What stands before the `*`, and behind it.
-    Around(Box<str>, Box<str>),
+enum SegmentPattern {
+    Literal(Box<str>),
+    /// A segment with a `*`.
+    Wildcard {
+        prefix: Box<str>,
+        suffix: Box<str>,
+    },
 }
 
-impl Part {
+impl SegmentPattern {
+    fn new(segment: Box<str>) -> Self {
+        match segment.split_once('*') {
+            Some((prefix, suffix)) => Self::Wildcard { prefix: prefix.into(), suffix: suffix.into() },
+            None => Self::Literal(segment),
+        }
+    }
+
     fn matches(&self, name: &str) -> bool {
         match self {
-            Self::Name(own) => **own == *name,
-            Self::Around(before, behind) => {
-                let rest = name.strip_prefix(&**before);
-                rest.is_some_and(|rest| rest.ends_with(&**behind))
+            Self::Literal(literal) => **literal == *name,
+            Self::Wildcard { prefix, suffix } => {
+                name.strip_prefix(&**prefix).is_some_and(|rest| rest.ends_with(&**suffix))
             }
         }
     }
 }
 
 impl PathPattern {
-    /// The pattern that `text` writes; none where it isn't absolute, clean, and free of aliases, since
-    /// nothing would ever match it.
+    /// Parses a pattern of node paths.
+    ///
+    /// Returns `None` if the pattern can never match: it is relative, not clean, or begins with an
+    /// alias.
     pub fn new(text: &str) -> Option<Self> {
-        Self::of(HostPath::new(text), text)
+        Self::from_path(HostPath::new(text), text)
     }
 
-    /// The same for paths inside a container.
-    pub fn of_container(text: &str) -> Option<Self> {
-        Self::of(HostPath::of_container(text), text)
+    /// Parses a pattern of paths inside a container. Returns `None` if it can never match.
+    pub fn in_container(text: &str) -> Option<Self> {
+        Self::from_path(HostPath::in_container(text), text)
     }
 
-    fn of(path: HostPath, text: &str) -> Option<Self> {
-        let written = match path.form {
-            Form::Posix => text.to_owned(),
-            Form::Windows => windows(text)?,
+    /// Converts `path` to a pattern, or returns `None` if it differs from its source, `text`.
+    fn from_path(path: HostPath, text: &str) -> Option<Self> {
+        let source = match path.syntax {
+            Syntax::Posix => text.to_owned(),
+            Syntax::Windows => windows(text)?,
         };
-        let reached = written.split('/').filter(|name| !name.is_empty());
-        if path.relative || !reached.eq(path.segments.iter().map(|name| &**name)) {
+        let segments = source.split('/').filter(|name| !name.is_empty());
+        if path.is_relative || !segments.eq(path.segments.iter().map(|name| &**name)) {
             return None;
         }
-        if path.form == Form::Posix && path.to_string() != text {
+        if path.syntax == Syntax::Posix && path.to_string() != text {
             return None;
         }
-        let part = |name: Box<str>| match name.split_once('*') {
-            Some((before, behind)) => Part::Around(before.into(), behind.into()),
-            None => Part::Name(name),
-        };
-        Some(Self { form: path.form, segments: path.segments.into_iter().map(part).collect() })
+        let segments = path.segments.into_iter().map(SegmentPattern::new).collect();
+        Some(Self { syntax: path.syntax, segments })
     }
 
-    /// The first name; none for the root, and where it may be one of several.
-    pub(super) fn first_name(&self) -> Option<&str> {
+    /// Returns the first segment, or `None` if it has a wildcard or the pattern is the root.
+    pub(super) fn first_segment(&self) -> Option<&str> {
         match self.segments.first()? {
-            Part::Name(name) => Some(name),
-            Part::Around(..) => None,
+            SegmentPattern::Literal(name) => Some(name),
+            SegmentPattern::Wildcard { .. } => None,
         }
     }
 
-    /// Whether it means more than one path.
+    /// Checks whether the pattern has a `*`.
     pub fn has_wildcard(&self) -> bool {
-        self.segments.iter().any(|part| matches!(part, Part::Around(..)))
+        self.segments.iter().any(|part| matches!(part, SegmentPattern::Wildcard { .. }))
     }
 
-    /// How many names it has: of two patterns that fit a path, the one with more is nearer.
+    /// The number of segments. Of two patterns that match a path, the deeper one is more specific.
     pub fn depth(&self) -> usize {
         self.segments.len()
     }
@@ -426,8 +438,8 @@ mod tests {
     use super::HostPath;
 
     #[test]
-    fn is_tidied_in_its_own_spelling() {
-        let tidy = [
+    fn simplify_removes_redundant_slashes_and_dots() {
+        let cases = [
             ("/", "/"),
             ("///", "/"),
             ("/.", "/"),
@@ -450,23 +462,23 @@ mod tests {
             ("\\", "\\"),
             ("\\a\\\\b/", "\\a\\b"),
         ];
-        for (text, expected) in tidy {
-            assert_eq!(HostPath::tidied(text), expected, "{text}");
+        for (text, expected) in cases {
+            assert_eq!(HostPath::simplify(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn a_slash_at_the_end_names_a_folder() {
+    fn directory_suffix_is_a_slash() {
         for text in ["/", "/a/", "/a/.", "C:\\a\\"] {
-            assert!(HostPath::names_folder(text), "{text}");
+            assert!(HostPath::has_directory_suffix(text), "{text}");
         }
         for text in ["/a", "/a.", "/a\\", "", "."] {
-            assert!(!HostPath::names_folder(text), "{text}");
+            assert!(!HostPath::has_directory_suffix(text), "{text}");
         }
     }
 
     #[test]
-    fn pipes_are_known_in_both_spellings() {
+    fn recognizes_named_pipes() {
         assert!(HostPath::new("\\\\.\\pipe\\docker_engine").is_named_pipe());
         assert!(HostPath::new("//./pipe/docker_engine").is_named_pipe());
         assert!(!HostPath::new("/pipe/x").is_named_pipe());

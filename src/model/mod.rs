@@ -1,48 +1,91 @@
-//! What Kubernetes says: objects, workloads, pods, volumes, mounts and the paths of nodes.
+//! The Kubernetes model: objects, workloads, pods, volumes, mounts and node paths.
 //!
-//! The types are narrow (what no rule looks at is skipped unread), tolerant (null counts as absent) and
-//! borrow from the input. They know neither text nor spans, neither findings nor HTTP: a place is a
-//! [`FieldPath`]. Every container list and every kind of workload is visited here once, so that no rule
-//! can forget one.
+//! The types are narrow (fields that no rule uses are skipped), tolerant (null counts as absent)
+//! and borrow from the input. They know nothing of source text, findings or HTTP; a location is a
+//! [`FieldPath`]. Only this module knows the lists of containers and the kinds of workloads, so a
+//! rule cannot forget one.
+//!
+//! An input implements [`Decode`] (JSON, which is decoded in one pass) or [`Node`] (a tree, which
+//! can also be walked). Built-in kinds have types here; custom workloads are described by path
+//! expressions ([`CustomWorkloads`]); in all other kinds, pods are found by their structure.
 
-mod bounds;
+mod builtin;
+mod claim;
 mod container;
 mod custom;
+mod decode;
 mod expression;
 mod field_path;
 mod host_path;
+mod item_budget;
+mod limits;
 mod mark;
+mod metadata;
 mod object;
+mod path_expression;
 mod path_list;
 mod pod;
 mod quantity;
-mod read;
 mod storage;
+mod structure;
 mod text;
 mod value;
 mod volume;
 
+pub use builtin::{decode_built_in, is_built_in};
+pub use claim::{ClaimSpec, ClaimTemplate};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse,
 };
-pub use custom::{CustomKind, CustomKinds, Parts, PathExpression};
+pub use custom::{CustomWorkload, CustomWorkloads, PodParts, pod_spec_patches};
+pub use decode::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, TypeMeta};
 pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
-pub use host_path::{HostPath, PathPattern, Relation, container_path};
+pub use host_path::{HostPath, PathPattern, Relation, clean_container_path};
+pub(crate) use item_budget::ItemBudget;
 pub use mark::Mark;
-pub use object::{Body, Metadata, Object, ObjectId, Origin, OwnerReference, Workload};
-pub use path_list::{PathList, Patterned};
-pub use pod::{MountOf, Placement, Pod, PodSettings, PodSpec};
+pub use metadata::{Metadata, OwnerReference};
+pub use object::{Body, Object, ObjectId, Origin, Workload};
+pub use path_expression::PathExpression;
+pub use path_list::{HasPattern, PathList};
+pub use pod::{ContainerMount, Pod, PodSpec};
 pub use quantity::Quantity;
-pub use read::{
-    Decode, FieldError, Node, TypeMeta, holds_patch, is_built_in, pod_spec_patches, read, read_built_in,
-};
-pub use storage::{ClaimRef, ClaimSpec, ClaimTemplate, LocalSource, PersistentVolumeSpec, StorageClass};
-pub use text::{meant, printable, similar};
+pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass};
+pub use structure::contains_patch_directive;
+pub use text::{did_you_mean, printable, similar};
+pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
-pub(crate) use value::{counted, nullable};
 pub use volume::{
     ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
-    ProjectedSource, Source, Volume, known_sources,
+    ProjectedSource, Volume, VolumeSource, known_sources,
 };
+
+/// Decodes the object `node`, of any kind.
+///
+/// `namespace` is the namespace of an object that does not set one.
+pub fn decode_object<'a, N: Node<'a>>(
+    node: N,
+    meta: &TypeMeta<'_>,
+    namespace: &str,
+    custom: &CustomWorkloads,
+) -> Result<Object<'a>, FieldError> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct WithMetadata<'a> {
+        #[serde(borrow, deserialize_with = "nullable")]
+        metadata: Metadata<'a>,
+    }
+
+    if let Some(object) = decode_built_in(node, meta, namespace, Origin::Manifest) {
+        return object;
+    }
+    let pods = match custom.get(meta.group(), &meta.kind) {
+        Some(workload) => workload.decode_pods(node)?,
+        None => structure::find_pods(node)?,
+    };
+    let metadata = node.decode::<WithMetadata<'a>>()?.metadata;
+    let id = ObjectId::new(meta, &metadata, Some(namespace));
+    let body = if pods.is_empty() { Body::Other } else { Body::Pods(pods) };
+    limits::check(Object { workload: Workload::new(&id, &metadata), id, origin: Origin::Manifest, body })
+}

@@ -1,104 +1,80 @@
-//! Objects: who they are, who controls them, and what they hold.
+//! Kubernetes objects: identity, workload and content.
 
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::Deserialize;
-
+use super::claim::ClaimSpec;
 use super::container::{Container, ContainerList};
+use super::decode::TypeMeta;
+use super::metadata::Metadata;
 use super::pod::Pod;
-use super::storage::{ClaimSpec, PersistentVolumeSpec, StorageClass};
-use super::value::{List, Map, Str, nullable};
+use super::storage::{PersistentVolumeSpec, StorageClass};
+use super::text::printable;
 
-/// What names an object in a cluster.
+/// The identity of an object in a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
-    /// Its API group; empty for the core group.
+    /// The API group; empty for the core group.
     pub group: String,
-    /// Its version in that group.
+    /// The API version within the group.
     pub version: String,
-    /// Its kind.
     pub kind: String,
-    /// Its namespace; empty for kinds without one.
+    /// The namespace; empty for cluster-scoped kinds.
     pub namespace: String,
-    /// Its name, or its `generateName`; empty where it has neither.
+    /// The name, otherwise `generateName`; empty if neither is set.
     pub name: String,
 }
 
-impl fmt::Display for ObjectId {
-    /// `DaemonSet monitoring/agent`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
-        let (kind, name) = (super::text::printable(&self.kind), super::text::printable(name));
-        match self.namespace.as_str() {
-            "" => write!(f, "{kind} {name}"),
-            namespace => write!(f, "{kind} {}/{name}", super::text::printable(namespace)),
+impl ObjectId {
+    /// Returns the identity of an object. `namespace` is the default namespace, or `None` if the
+    /// kind is cluster-scoped.
+    pub(super) fn new(meta: &TypeMeta<'_>, metadata: &Metadata<'_>, namespace: Option<&str>) -> Self {
+        let or =
+            |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        Self {
+            group: meta.group().to_owned(),
+            version: meta.version().to_owned(),
+            kind: meta.kind.to_string(),
+            namespace: namespace.map_or_else(String::new, |default| or(&metadata.namespace, default)),
+            name: or(&metadata.name, &metadata.generate_name),
         }
     }
 }
 
-/// `metadata`, as far as it matters.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Metadata<'a> {
-    /// The object's name.
-    #[serde(borrow)]
-    pub name: Str<'a>,
-    /// What the API server makes a name of.
-    #[serde(borrow)]
-    pub generate_name: Str<'a>,
-    /// The namespace that it names.
-    #[serde(borrow)]
-    pub namespace: Str<'a>,
-    /// Its labels.
-    #[serde(borrow)]
-    pub labels: Map<'a>,
-    /// Its annotations.
-    #[serde(borrow)]
-    pub annotations: Map<'a>,
-    /// Who it belongs to.
-    #[serde(borrow)]
-    pub owner_references: List<OwnerReference<'a>>,
+impl fmt::Display for ObjectId {
+    /// Writes, for example, `DaemonSet monitoring/agent`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
+        let (kind, name) = (printable(&self.kind), printable(name));
+        match self.namespace.as_str() {
+            "" => write!(f, "{kind} {name}"),
+            namespace => write!(f, "{kind} {}/{name}", printable(namespace)),
+        }
+    }
 }
 
-/// One owner of an object. Anybody who may write the object can claim one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct OwnerReference<'a> {
-    /// The owner's kind.
-    #[serde(borrow)]
-    pub kind: Str<'a>,
-    /// The owner's name.
-    #[serde(borrow)]
-    pub name: Str<'a>,
-    /// Whether this owner controls the object.
-    #[serde(deserialize_with = "nullable")]
-    pub controller: bool,
-}
-
-/// The workload that an object counts as.
+/// The workload that an object belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workload {
-    /// Its kind, such as `Deployment`.
+    /// The kind, such as `Deployment`.
     pub kind: String,
-    /// Its name.
     pub name: String,
 }
 
 impl Workload {
-    /// What an object counts as: what controls it, else itself.
+    /// Returns the workload of an object: its controller, otherwise the object itself.
     ///
-    /// A ReplicaSet's name less the Pod's `pod-template-hash` is the Deployment, a Job's less a CronJob's
-    /// time stamp the CronJob.
-    pub fn of(id: &ObjectId, metadata: &Metadata<'_>) -> Self {
+    /// A ReplicaSet is replaced by its Deployment, whose name is that of the ReplicaSet without the
+    /// Pod's `pod-template-hash`, and a Job with a scheduled time in its name by its CronJob.
+    pub fn new(id: &ObjectId, metadata: &Metadata<'_>) -> Self {
         let Some(owner) = metadata.owner_references.iter().find(|owner| owner.controller) else {
-            return Self::itself(id);
+            return Self::without_owner(id);
         };
         let hash = metadata.labels.get("pod-template-hash");
         let deployment = hash.and_then(|hash| owner.name.strip_suffix(&**hash)?.strip_suffix('-'));
         let (kind, name) = match (&*owner.kind, deployment) {
             ("ReplicaSet", Some(name)) => ("Deployment", name),
-            ("Job", _) => match scheduled(&owner.name) {
+            ("Job", _) => match cron_job_name(&owner.name) {
                 Some(name) => ("CronJob", name),
                 None => ("Job", &*owner.name),
             },
@@ -107,50 +83,49 @@ impl Workload {
         Self { kind: kind.to_owned(), name: name.to_owned() }
     }
 
-    /// What an object counts as where nobody believes what it says of its owner.
-    pub fn itself(id: &ObjectId) -> Self {
+    /// Returns the workload of an object whose owner references are not trusted: the object itself.
+    pub fn without_owner(id: &ObjectId) -> Self {
         Self { kind: id.kind.clone(), name: id.name.clone() }
     }
 
-    /// Whether its Pods run on every node that they fit, one each.
+    /// Checks whether the workload is a DaemonSet, which runs one Pod on each eligible node.
     pub fn is_daemon_set(&self) -> bool {
         self.kind == "DaemonSet"
     }
 }
 
-/// A CronJob's name, of the name of a Job that it made: the minutes since 1970 stand behind it.
-fn scheduled(job: &str) -> Option<&str> {
+/// Returns the name of the CronJob that created the Job named `job`: the Job's name without the
+/// scheduled time, which is in minutes since 1970.
+fn cron_job_name(job: &str) -> Option<&str> {
     let (name, minutes) = job.rsplit_once('-')?;
     (minutes.len() >= 8 && minutes.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// Where an object comes from. The same object gets the same findings from both, but for what one of
-/// them can't see.
+/// Where an object comes from.
+///
+/// The same object gets the same findings from both, except for findings that only one of them can
+/// have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A text, as a user wrote it.
+    /// A manifest, as the user wrote it.
     Manifest,
-    /// An API server, which has pruned, defaulted and validated it.
+    /// An API server, which has pruned, defaulted and validated the object.
     Admission,
 }
 
-/// An object, as rules see it.
+/// An object in the form that rules check.
 #[derive(Clone, Debug)]
 pub struct Object<'a> {
-    /// What names it.
     pub id: ObjectId,
-    /// What it counts as.
     pub workload: Workload,
-    /// Where it comes from.
     pub origin: Origin,
-    /// What it holds.
     pub body: Body<'a>,
 }
 
-/// What an object holds.
+/// The content of an object, by kind.
 #[derive(Clone, Debug)]
 pub enum Body<'a> {
-    /// A Pod, or templates of Pods.
+    /// A Pod, or the pod templates of a workload.
     Pods(Vec<Pod<'a>>),
     /// A PersistentVolume.
     PersistentVolume(Box<PersistentVolumeSpec<'a>>),
@@ -158,12 +133,12 @@ pub enum Body<'a> {
     Claim(Box<ClaimSpec<'a>>),
     /// A StorageClass.
     StorageClass(Box<StorageClass<'a>>),
-    /// Nothing that concerns volumes.
+    /// Any other kind.
     Other,
 }
 
 impl<'a> Object<'a> {
-    /// The pods that it is or makes.
+    /// The pods of the object; empty if its kind has none.
     pub fn pods(&self) -> &[Pod<'a>] {
         match &self.body {
             Body::Pods(pods) => pods,
@@ -171,24 +146,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Whether its pods were found by its structure: the kind isn't known.
+    /// Checks whether the pods were found by their structure, since the kind is unknown.
     pub fn is_heuristic(&self) -> bool {
         self.pods().iter().any(|pod| pod.is_heuristic)
     }
 
-    /// Leaves of a Pod only the ephemeral containers that `before` hasn't, with the volumes that they mount; whether there
-    /// are any.
-    pub fn keep_added_containers(&mut self, before: &Self) -> bool {
+    /// Reduces a Pod to the ephemeral containers that `old` does not have, and the volumes that
+    /// they mount. Returns whether there are any.
+    pub fn retain_added_ephemeral_containers(&mut self, old: &Self) -> bool {
         let Body::Pods(pods) = &mut self.body else { return false };
-        let containers = before.pods().iter().flat_map(|pod| &pod.containers);
+        let containers = old.pods().iter().flat_map(|pod| &pod.containers);
         let known: HashSet<&str> = containers.map(|container| &*container.name).collect();
         let is_added = |container: &Container<'_>| {
             container.list == ContainerList::Ephemeral && !known.contains(&*container.name)
         };
-        pods.iter_mut().any(|pod| pod.keep_containers(is_added))
+        pods.iter_mut().any(|pod| pod.retain_containers(is_added))
     }
 
-    /// Its PersistentVolume's spec.
+    /// The spec of the PersistentVolume, or `None` if the object is of another kind.
     pub fn persistent_volume(&self) -> Option<&PersistentVolumeSpec<'a>> {
         match &self.body {
             Body::PersistentVolume(spec) => Some(spec),
@@ -209,12 +184,12 @@ mod tests {
         .to_string();
         let metadata: Metadata<'_> = serde_json::from_str(&text).expect("metadata");
         let id = ObjectId { kind: "Pod".to_owned(), name: "p".to_owned(), ..ObjectId::default() };
-        let workload = Workload::of(&id, &metadata);
+        let workload = Workload::new(&id, &metadata);
         format!("{} {}", workload.kind, workload.name)
     }
 
     #[test]
-    fn a_pod_counts_as_of_what_controls_it() {
+    fn pods_belong_to_the_workload_of_their_controller() {
         assert_eq!(workload("ReplicaSet", "web-5d4f", Some("5d4f"), true), "Deployment web");
         assert_eq!(workload("ReplicaSet", "web-5d4f", Some("other"), true), "ReplicaSet web-5d4f");
         assert_eq!(workload("ReplicaSet", "web", None, true), "ReplicaSet web");

@@ -1,61 +1,63 @@
-//! Lists of paths, found by their first name: each path of a Pod is held against hundreds.
+//! Lists of path patterns, indexed by their first segment. Each path of a Pod is compared with
+//! hundreds of patterns.
 
 use std::collections::HashMap;
 
 use super::host_path::{HostPath, PathPattern, Relation};
 
-/// What stands for a pattern.
-pub trait Patterned {
-    /// The paths that it means.
+/// An item of a [`PathList`].
+pub trait HasPattern {
+    /// The paths that the item is about.
     fn pattern(&self) -> &PathPattern;
 }
 
-/// Patterns and what goes with each, in order.
+/// Items with path patterns, in order.
 #[derive(Clone, Debug)]
 pub struct PathList<T> {
     items: Vec<T>,
-    /// The items that a path with this first name may be related to.
-    by_name: HashMap<Box<str>, Vec<usize>>,
-    /// Those that any path may be: their first name is none, or has a `*`.
-    rest: Vec<usize>,
+    /// The items that may be related to a path with this first segment, by index.
+    by_first_segment: HashMap<Box<str>, Vec<usize>>,
+    /// The items that may be related to any path: their first segment has a wildcard, or they are
+    /// the root.
+    any: Vec<usize>,
 }
 
 impl<T> Default for PathList<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), by_name: HashMap::new(), rest: Vec::new() }
+        Self { items: Vec::new(), by_first_segment: HashMap::new(), any: Vec::new() }
     }
 }
 
 impl<T> PathList<T> {
-    /// All of them.
+    /// All items.
     pub fn items(&self) -> &[T] {
         &self.items
     }
 }
 
-impl<T: Patterned> PathList<T> {
-    /// The items that `path` is, is above of or is inside of, in order, and which of that it is.
+impl<T: HasPattern> PathList<T> {
+    /// Returns the items to which `path` is related, in order, and its relation to each.
     pub fn related<'l, 'p>(
         &'l self,
         path: &'p HostPath,
     ) -> impl Iterator<Item = (&'l T, Relation)> + use<'l, 'p, T> {
-        let (all, some) = match path.first_name() {
+        let (all, some) = match path.first_segment() {
             None => (self.items.as_slice(), &[][..]),
-            Some(name) => (&[][..], self.by_name.get(name).unwrap_or(&self.rest).as_slice()),
+            Some(name) => (&[][..], self.by_first_segment.get(name).unwrap_or(&self.any).as_slice()),
         };
-        let near = all.iter().chain(some.iter().map(|at| &self.items[*at]));
-        let related = near.map(|item| (item, path.relation(item.pattern())));
-        related.filter(|(_, relation)| *relation != Relation::Apart)
+        let candidates = all.iter().chain(some.iter().map(|at| &self.items[*at]));
+        let related = candidates.map(|item| (item, path.relation(item.pattern())));
+        related.filter(|(_, relation)| *relation != Relation::Unrelated)
     }
 
-    /// The first item that `path` is, or is inside of.
-    pub fn around(&self, path: &HostPath) -> Option<&T> {
-        let inside = |relation| matches!(relation, Relation::Equal | Relation::Descendant);
-        self.related(path).find(|(_, relation)| inside(*relation)).map(|(item, _)| item)
+    /// Returns the first item that `path` matches or is inside of.
+    pub fn find_containing(&self, path: &HostPath) -> Option<&T> {
+        let is_inside = |relation| matches!(relation, Relation::Equal | Relation::Descendant);
+        self.related(path).find(|(_, relation)| is_inside(*relation)).map(|(item, _)| item)
     }
 }
 
-impl<T: Patterned> FromIterator<T> for PathList<T> {
+impl<T: HasPattern> FromIterator<T> for PathList<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut list = Self::default();
         list.extend(items);
@@ -63,18 +65,18 @@ impl<T: Patterned> FromIterator<T> for PathList<T> {
     }
 }
 
-impl<T: Patterned> Extend<T> for PathList<T> {
+impl<T: HasPattern> Extend<T> for PathList<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
         for item in items {
             let at = self.items.len();
-            match item.pattern().first_name() {
+            match item.pattern().first_segment() {
                 Some(name) => {
-                    let same = self.by_name.entry(name.into());
-                    same.or_insert_with(|| self.rest.clone()).push(at);
+                    let same = self.by_first_segment.entry(name.into());
+                    same.or_insert_with(|| self.any.clone()).push(at);
                 }
                 None => {
-                    self.rest.push(at);
-                    self.by_name.values_mut().for_each(|same| same.push(at));
+                    self.any.push(at);
+                    self.by_first_segment.values_mut().for_each(|same| same.push(at));
                 }
             }
             self.items.push(item);
@@ -86,15 +88,14 @@ impl<T: Patterned> Extend<T> for PathList<T> {
 mod tests {
     use super::*;
 
-    impl Patterned for PathPattern {
+    impl HasPattern for PathPattern {
         fn pattern(&self) -> &PathPattern {
             self
         }
     }
 
-    /// What the list finds is what looking at each would.
     #[test]
-    fn nothing_is_missed() {
+    fn finds_the_same_items_as_a_linear_search() {
         let texts = ["/a", "/a/b", "/*", "/", "/b*/x", "/a/*/c", "/b/x", "C:\\a", "/z", "/*z/a", "/a"];
         let patterns: Vec<_> = texts.iter().filter_map(|text| PathPattern::new(text)).collect();
         assert_eq!(patterns.len(), texts.len());
@@ -106,7 +107,8 @@ mod tests {
             {
                 let path = HostPath::new(text);
                 let each = patterns.iter().map(|pattern| (pattern, path.relation(pattern)));
-                let expected: Vec<_> = each.filter(|(_, relation)| *relation != Relation::Apart).collect();
+                let expected: Vec<_> =
+                    each.filter(|(_, relation)| *relation != Relation::Unrelated).collect();
                 assert_eq!(list.related(&path).collect::<Vec<_>>(), expected, "{text}");
             }
         }

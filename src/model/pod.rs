@@ -1,4 +1,4 @@
-//! Pod specs, as every rule sees them.
+//! Pod specs and the pods that rules check.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -6,10 +6,12 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::claim::ClaimTemplate;
 use super::container::{Container, ContainerList, Resources, VolumeMount};
+use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
+use super::metadata::Metadata;
 use super::quantity::Quantity;
-use super::storage::ClaimTemplate;
 use super::value::{List, Map, Str, nullable};
 use super::volume::Volume;
 
@@ -17,18 +19,14 @@ use super::volume::Volume;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec<'a> {
-    /// `volumes`.
     #[serde(borrow)]
-    pub volumes: List<Volume<'a>>,
-    /// `initContainers`.
+    volumes: List<Volume<'a>>,
     #[serde(borrow)]
-    pub init_containers: List<Container<'a>>,
-    /// `containers`.
+    init_containers: List<Container<'a>>,
     #[serde(borrow)]
-    pub containers: List<Container<'a>>,
-    /// `ephemeralContainers`.
+    containers: List<Container<'a>>,
     #[serde(borrow)]
-    pub ephemeral_containers: List<Container<'a>>,
+    ephemeral_containers: List<Container<'a>>,
     #[serde(borrow)]
     node_name: Str<'a>,
     #[serde(borrow)]
@@ -41,140 +39,142 @@ pub struct PodSpec<'a> {
     resources: Resources<'a>,
 }
 
-/// What else of a pod spec matters; also of what only looks like a pod spec.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Placement<'a> {
-    #[serde(borrow)]
-    node_name: Str<'a>,
-    #[serde(borrow)]
-    node_selector: Map<'a>,
-    #[serde(deserialize_with = "nullable")]
-    affinity: Affinity,
-    #[serde(deserialize_with = "nullable")]
-    security_context: PodSecurityContext,
-}
-
-/// Labels that tell what kind of machine a node is, not which: a selector of these alone binds to no node.
-const PLATFORM: [&str; 4] =
-    ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
-
-impl<'a> From<Placement<'a>> for PodSettings<'a> {
-    fn from(placement: Placement<'a>) -> Self {
-        Self {
-            is_pinned: Some(
-                !placement.node_name.is_empty()
-                    || placement.node_selector.iter().any(|(label, _)| !PLATFORM.contains(&&**label))
-                    || placement.affinity.node_affinity.required.is_some(),
-            ),
-            fs_group: placement.security_context.fs_group,
-            resources: Resources::default(),
-        }
-    }
-}
-
-/// `affinity`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Affinity {
-    /// Which nodes.
     #[serde(deserialize_with = "nullable")]
-    pub node_affinity: NodeAffinity,
+    node_affinity: NodeAffinity,
 }
 
-/// `nodeAffinity`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 struct NodeAffinity {
-    /// Nodes that it can't run without.
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
-    pub required: Option<IgnoredAny>,
+    required: Option<IgnoredAny>,
 }
 
-/// `securityContext` of a pod.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct PodSecurityContext {
-    /// The group that volumes are given to, where they can be.
-    pub fs_group: Option<i64>,
+    fs_group: Option<i64>,
 }
 
-/// One pod that an object is, or makes.
+/// Accepts any mapping.
+#[derive(Deserialize)]
+struct AnyMapping {}
+
+/// Node labels that describe a platform. A selector of only these does not pin a pod to nodes.
+const PLATFORM_LABELS: [&str; 4] =
+    ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
+
+impl<'a> PodSpec<'a> {
+    /// Decodes the scheduling and security settings of a mapping that has them under the keys of a
+    /// pod spec, but volumes, containers and resources in another form.
+    pub(super) fn decode_settings<N: Node<'a>>(node: N) -> Result<Self, FieldError> {
+        fn decode_key<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
+            node: N,
+            key: &'static str,
+        ) -> Result<T, FieldError> {
+            let Some(value) = node.get(key) else { return Ok(T::default()) };
+            let decoded =
+                value.decode::<Option<T>>().map_err(|error| error.within(&FieldPath::root().key(key)));
+            decoded.map(Option::unwrap_or_default)
+        }
+        node.decode::<AnyMapping>()?;
+        Ok(Self {
+            node_name: decode_key(node, "nodeName")?,
+            node_selector: decode_key(node, "nodeSelector")?,
+            affinity: decode_key(node, "affinity")?,
+            security_context: decode_key(node, "securityContext")?,
+            ..Self::default()
+        })
+    }
+
+    /// Checks whether the scheduler is limited to certain nodes: by name, selector or affinity.
+    fn is_pinned(&self) -> bool {
+        !self.node_name.is_empty()
+            || self.node_selector.iter().any(|(label, _)| !PLATFORM_LABELS.contains(&&**label))
+            || self.affinity.node_affinity.required.is_some()
+    }
+}
+
+/// The template of a pod: `template` of a Deployment, for instance.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PodTemplate<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    spec: PodSpec<'a>,
+}
+
+/// A pod of an object: the object itself, or one that its controller creates.
 #[derive(Clone, Debug, Default)]
 pub struct Pod<'a> {
-    /// Where its spec stands in the object.
+    /// The path of the pod spec in the object.
     pub path: FieldPath,
-    /// The annotations of the Pod, or of the template that makes it, and where they stand.
+    /// The annotations of the Pod or of its template.
     pub annotations: Map<'a>,
-    /// Where those annotations stand in the object.
+    /// The path of the annotations in the object.
     pub annotations_path: FieldPath,
-    /// Its volumes, in order. Those that a claim template replaces are in `shadowed`.
+    /// The volumes in input order, without `shadowed_volumes`.
     pub volumes: Vec<Volume<'a>>,
-    /// Volumes of the text that never reach a Pod: a claim template of the same name replaces them.
-    pub shadowed: Vec<Volume<'a>>,
-    /// All containers: init, then main, then ephemeral ones.
+    /// Volumes that no Pod will have, since a claim template of the same name replaces them.
+    pub shadowed_volumes: Vec<Volume<'a>>,
+    /// All containers: init, then main, then ephemeral containers.
     pub containers: Vec<Container<'a>>,
-    /// Claims that are made for each Pod, by a StatefulSet; each is a volume by its name.
+    /// Claim templates of a StatefulSet. Each becomes a volume with the name of the template.
     pub claim_templates: Vec<ClaimTemplate<'a>>,
-    /// Everything else.
-    pub spec: PodSettings<'a>,
-    /// Whether it is all there: not so for patches, and where volumes or mounts may come from elsewhere.
-    pub is_whole: bool,
-    /// Whether it was found by its looks, in an object of a kind that isn't known.
+    /// Whether the Pods can run only on certain nodes, or `None` if another part of the object may
+    /// limit them, which is possible with custom workloads.
+    pub is_pinned: Option<bool>,
+    /// `securityContext.fsGroup`.
+    pub fs_group: Option<i64>,
+    /// Resources of the pod as a whole.
+    pub resources: Resources<'a>,
+    /// Whether nothing of the pod is missing. A patch is incomplete, and so are fragments, whose
+    /// volumes or mounts may be in another object.
+    pub is_complete: bool,
+    /// Whether the pod was found by its structure in an object of an unknown kind.
     pub is_heuristic: bool,
-    /// Made when it is first asked for: a Pod may have thousands of volumes and mounts.
-    pub(super) index: OnceCell<Index>,
+    /// Created on first use, since a Pod may have thousands of volumes and mounts.
+    index: OnceCell<Index>,
 }
 
-/// Where the mounts and volumes of each name are.
+/// The positions of mounts and volumes by volume name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Index {
-    /// By container and mount.
+struct Index {
+    /// Container and mount indices.
     mounts: HashMap<Box<str>, Vec<(usize, usize)>>,
     volumes: HashMap<Box<str>, usize>,
 }
 
-/// What a pod spec says beside its volumes and containers.
-#[derive(Clone, Debug, Default)]
-pub struct PodSettings<'a> {
-    /// Whether its Pods are bound to certain nodes: by name, selector or required affinity. None where that
-    /// stands elsewhere: in the parts that a custom kind puts a pod together of.
-    pub is_pinned: Option<bool>,
-    /// `securityContext.fsGroup`.
-    pub fs_group: Option<i64>,
-    /// Limits of the pod as a whole.
-    pub resources: Resources<'a>,
-}
-
-/// A mount, with the container that it stands in.
+/// A mount and the container that it is in.
 #[derive(Clone, Copy, Debug)]
-pub struct MountOf<'p, 'a> {
-    /// The container.
+pub struct ContainerMount<'p, 'a> {
     pub container: &'p Container<'a>,
-    /// The mount.
     pub mount: &'p VolumeMount<'a>,
-    /// Its index in the container's `volumeMounts`.
+    /// The index of the mount in `volumeMounts` of the container.
     pub index: usize,
 }
 
-impl MountOf<'_, '_> {
-    /// Where the mount stands in the object.
+impl ContainerMount<'_, '_> {
+    /// Returns the path of the mount in the object.
     pub fn path(&self) -> FieldPath {
-        self.container.mount_path(self.index)
+        self.container.mount_field(self.index)
     }
 }
 
 impl<'a> Pod<'a> {
-    /// The pod that `spec` at `path` describes.
+    /// Returns the pod with the spec `spec`, which is at `path` of the object.
     pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
-        let placement = Placement {
-            node_name: spec.node_name,
-            node_selector: spec.node_selector,
-            affinity: spec.affinity,
-            security_context: spec.security_context,
+        let mut pod = Self {
+            is_pinned: Some(spec.is_pinned()),
+            fs_group: spec.security_context.fs_group,
+            resources: spec.resources,
+            is_complete: true,
+            ..Self::default()
         };
-        let settings = PodSettings { resources: spec.resources, ..placement.into() };
-        let mut pod = Self { spec: settings, is_whole: true, ..Self::default() };
         pod.add_volumes(&path.key("volumes"), spec.volumes.into_vec());
         pod.add_containers(ContainerList::Init, &path.key("initContainers"), spec.init_containers.into_vec());
         pod.add_containers(ContainerList::Main, &path.key("containers"), spec.containers.into_vec());
@@ -184,13 +184,21 @@ impl<'a> Pod<'a> {
         pod
     }
 
-    /// Adds a volume that knows its place.
+    /// Returns the pod of the template `template`, which is at `path` of the object.
+    pub(super) fn from_template(path: &FieldPath, template: PodTemplate<'a>) -> Self {
+        let mut pod = Self::new(path.key("spec"), template.spec);
+        pod.annotations = template.metadata.annotations;
+        pod.annotations_path = path.key("metadata").key("annotations");
+        pod
+    }
+
+    /// Adds a volume whose path is set.
     pub fn add_volume(&mut self, volume: Volume<'a>) {
         self.volumes.push(volume);
         self.index = OnceCell::new();
     }
 
-    /// Adds volumes that stand in the list at `path`.
+    /// Adds the volumes of the list at `path`.
     pub fn add_volumes(&mut self, path: &FieldPath, volumes: Vec<Volume<'a>>) {
         for (index, mut volume) in volumes.into_iter().enumerate() {
             volume.path = path.index(index);
@@ -198,31 +206,36 @@ impl<'a> Pod<'a> {
         }
     }
 
-    /// Adds containers that stand in the list at `path`.
+    /// Adds a container whose list and path are set.
+    pub(super) fn add_container(&mut self, container: Container<'a>) {
+        self.containers.push(container);
+        self.index = OnceCell::new();
+    }
+
+    /// Adds the containers of the list at `path`.
     pub fn add_containers(&mut self, list: ContainerList, path: &FieldPath, containers: Vec<Container<'a>>) {
-        for (index, mut container) in containers.into_iter().enumerate() {
-            container.list = list;
-            container.path = path.index(index);
-            self.containers.push(container);
+        for (index, container) in containers.into_iter().enumerate() {
+            self.add_container(Container { list, path: path.index(index), ..container });
         }
     }
 
-    /// Adds the claims that are made for each Pod; they replace volumes of the same name.
+    /// Adds the claim templates of the list at `path`. They replace volumes of the same name.
     pub fn add_claim_templates(&mut self, path: &FieldPath, templates: Vec<ClaimTemplate<'a>>) {
         for (index, mut template) in templates.into_iter().enumerate() {
             template.path = path.index(index);
             self.claim_templates.push(template);
         }
         let names: HashSet<&str> = self.claim_templates.iter().map(|one| &*one.metadata.name).collect();
-        let replaced = |volume: &mut Volume<'a>| names.contains(&*volume.name);
-        self.shadowed.extend(self.volumes.extract_if(.., replaced));
+        let is_replaced = |volume: &mut Volume<'a>| names.contains(&*volume.name);
+        self.shadowed_volumes.extend(self.volumes.extract_if(.., is_replaced));
         self.index = OnceCell::new();
     }
 
-    /// Leaves only these containers, and the volumes that they mount; whether there are any.
-    pub(super) fn keep_containers(&mut self, keep: impl Fn(&Container<'a>) -> bool) -> bool {
+    /// Removes all containers but those for which `keep` returns true, and all volumes that none of
+    /// the remaining ones mounts. Returns whether any container remains.
+    pub(super) fn retain_containers(&mut self, keep: impl Fn(&Container<'a>) -> bool) -> bool {
         self.containers.retain(keep);
-        let mounted: HashSet<&str> = self.mounts().map(|of| &*of.mount.name).collect();
+        let mounted: HashSet<&str> = self.mounts().map(|mount| &*mount.mount.name).collect();
         let keep: Vec<bool> = self.volumes.iter().map(|volume| mounted.contains(&*volume.name)).collect();
         let mut keep = keep.into_iter();
         self.volumes.retain(|_| keep.next().unwrap_or_default());
@@ -230,24 +243,24 @@ impl<'a> Pod<'a> {
         !self.containers.is_empty()
     }
 
-    /// Every mount of every container.
-    pub fn mounts(&self) -> impl Iterator<Item = MountOf<'_, 'a>> {
+    /// Iterates over all mounts of all containers.
+    pub fn mounts(&self) -> impl Iterator<Item = ContainerMount<'_, 'a>> {
         self.containers.iter().flat_map(|container| {
             let mounts = container.volume_mounts.iter().enumerate();
-            mounts.map(move |(index, mount)| MountOf { container, mount, index })
+            mounts.map(move |(index, mount)| ContainerMount { container, mount, index })
         })
     }
 
-    /// Every mount of the volume `name`.
-    pub fn mounts_of(&self, name: &str) -> impl Iterator<Item = MountOf<'_, 'a>> {
+    /// Iterates over the mounts of the volume named `name`.
+    pub fn mounts_of(&self, name: &str) -> impl Iterator<Item = ContainerMount<'_, 'a>> {
         let found = self.index().mounts.get(name).map_or(&[][..], Vec::as_slice);
         found.iter().map(|(container, index)| {
             let container = &self.containers[*container];
-            MountOf { container, mount: &container.volume_mounts[*index], index: *index }
+            ContainerMount { container, mount: &container.volume_mounts[*index], index: *index }
         })
     }
 
-    /// The volume `name`; of several with that name the first.
+    /// Returns the volume named `name`. If several share the name, returns the first one.
     pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
         self.index().volumes.get(name).map(|index| &self.volumes[*index])
     }
@@ -267,47 +280,50 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// The claim template `name`; of several with that name the last, as the StatefulSet controller takes it.
+    /// Returns the claim template named `name`. If several share the name, returns the last one, as
+    /// the StatefulSet controller does.
     pub fn claim_template(&self, name: &str) -> Option<&ClaimTemplate<'a>> {
         self.claim_templates.iter().rev().find(|template| &*template.metadata.name == name)
     }
 
-    /// The most memory that its containers may use together; none where one of them has no bound.
+    /// Returns the limit on the memory of all containers together, or `None` if one has no limit.
     ///
-    /// The kubelet makes no volume in memory larger.
+    /// The kubelet makes no `emptyDir` in memory larger.
     pub fn memory_limit(&self) -> Option<Quantity> {
-        self.spec.resources.limit("memory").or_else(|| {
-            let mut lasting = self.containers.iter().filter(|other| other.list != ContainerList::Ephemeral);
-            let bounded = lasting.all(|container| container.resources.limit("memory").is_some());
-            bounded.then(|| self.summed_limit("memory"))
+        self.resources.limit("memory").or_else(|| {
+            let mut permanent = self.containers.iter().filter(|one| one.list != ContainerList::Ephemeral);
+            let is_limited = permanent.all(|container| container.resources.limit("memory").is_some());
+            is_limited.then(|| self.total_limit("memory"))
         })
     }
 
-    /// The most that it may keep on the node's disk before it is evicted; none where no container has a limit.
+    /// Returns the disk usage above which the kubelet evicts the Pod, or `None` if no container has
+    /// a limit.
     ///
-    /// One of 0 evicts it at once. There is none of the pod as a whole: the API server refuses it.
+    /// A limit of 0 evicts the Pod at once. A pod-level limit does not exist: the API server
+    /// rejects it.
     pub fn ephemeral_storage_limit(&self) -> Option<Quantity> {
-        let has = |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
-        self.containers.iter().any(has).then(|| self.summed_limit("ephemeral-storage"))
+        let has_limit = |one: &Container<'a>| one.resources.limits.get("ephemeral-storage").is_some();
+        self.containers.iter().any(has_limit).then(|| self.total_limit("ephemeral-storage"))
     }
 
-    /// What its containers' limits for `resource` amount to, as the kubelet adds them up: init containers run one
-    /// by one before the others, sidecars beside all that come after them.
-    fn summed_limit(&self, resource: &str) -> Quantity {
-        let [mut together, mut sidecars, mut before] = [Quantity::default(); 3];
+    /// Adds up the containers' limits of `resource` as the kubelet does: init containers run one at
+    /// a time, before the main containers; a sidecar runs alongside all containers after it.
+    fn total_limit(&self, resource: &str) -> Quantity {
+        let [mut main, mut sidecars, mut init] = [Quantity::default(); 3];
         for container in &self.containers {
             let limit = container.resources.limit(resource).unwrap_or_default();
             match container.list {
-                ContainerList::Init if container.is_sidecar() => sidecars = sidecars.plus(limit),
-                ContainerList::Init => before = before.max(sidecars.plus(limit)),
-                ContainerList::Main => together = together.plus(limit),
+                ContainerList::Init if container.is_sidecar() => sidecars = sidecars.saturating_add(limit),
+                ContainerList::Init => init = init.max(sidecars.saturating_add(limit)),
+                ContainerList::Main => main = main.saturating_add(limit),
                 ContainerList::Ephemeral => {}
             }
         }
-        before.max(sidecars.plus(together))
+        init.max(sidecars.saturating_add(main))
     }
 
-    /// Whether a mount of the volume can't write: by itself, by the claim, or by the kind of source.
+    /// Checks whether `mount` is read-only: because of the mount, the claim or the type of volume.
     pub fn is_read_only(&self, mount: &VolumeMount<'_>) -> bool {
         mount.is_read_only() || self.volume(&mount.name).is_some_and(Volume::is_always_read_only)
     }
@@ -318,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_add_up_as_containers_run() {
+    fn memory_limit_follows_the_order_of_containers() {
         let container = |name: &str, memory: &str, restarts: &str| {
             format!(
                 r#"{{"name": "{name}", "restartPolicy": "{restarts}", "resources": {{"limits": {{"memory": "{memory}"}}}}}}"#
@@ -335,7 +351,8 @@ mod tests {
         };
         let (sidecar, init) = (container("s", "1Gi", "Always"), container("i", "4Gi", ""));
         let mains = [container("a", "1Gi", ""), container("b", "1Gi", "")];
-        // The sidecar runs beside the init container behind it, and beside the others.
+        // The sidecar runs alongside the init container after it, and alongside the main
+        // containers.
         assert_eq!(limit(&[sidecar.clone(), init.clone()], &mains), Quantity::parse("5Gi"));
         assert_eq!(limit(&[init.clone(), sidecar.clone()], &mains), Quantity::parse("4Gi"));
         assert_eq!(limit(&[sidecar], &mains), Quantity::parse("3Gi"));

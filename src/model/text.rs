@@ -1,13 +1,15 @@
-//! Texts of users in messages.
+//! Text supplied by users, prepared for messages.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` with control and bidirectional characters escaped, and with what is no character.
+/// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
+/// `text`.
 ///
-/// The API server accepts them in paths; kubectl prints a denial raw, and drops a warning that holds one.
+/// The API server accepts all of them in paths. kubectl prints a denial unescaped, and drops a
+/// warning that contains a control character.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(hides) {
+    if !text.chars().any(needs_escape) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
@@ -16,9 +18,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            hidden if hides(hidden) => {
+            other if needs_escape(other) => {
                 // Writing to a string can't fail.
-                let _ = write!(out, "\\u{{{:04X}}}", u32::from(hidden));
+                let _ = write!(out, "\\u{{{:04X}}}", u32::from(other));
             }
             other => out.push(other),
         }
@@ -26,12 +28,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn hides(character: char) -> bool {
+fn needs_escape(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}' | '\u{FFFE}'..='\u{FFFF}')
 }
 
-/// The word of `known` that `word` may stand for: the nearest one, where that is near.
+/// Returns the word of `known` that is closest to `word`, or `None` if none is close enough to be a
+/// likely misspelling.
 pub fn similar<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     known
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -40,8 +43,9 @@ pub fn similar<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, known)| known)
 }
 
-/// What to say behind an unknown word: the one that is meant, else all that are known.
-pub fn meant<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+/// Returns the end of a message about an unknown word: a suggestion if one of `known` is similar,
+/// otherwise the list of all known words.
+pub fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     match similar(word, known.clone()) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => {
@@ -52,20 +56,20 @@ pub fn meant<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> St
 
 #[cfg(test)]
 mod tests {
-    use super::{meant, printable, similar};
+    use super::{did_you_mean, printable, similar};
 
     #[test]
-    fn guesses_what_is_near_alone() {
+    fn suggests_only_similar_words() {
         let words = || ["hostPaths", "rules", "exemptions"].into_iter();
         assert_eq!(similar("hostpaths", words()), Some("hostPaths"));
         assert_eq!(similar("exemption", words()), Some("exemptions"));
         assert_eq!(similar("modes", words()), None);
-        assert_eq!(meant("rule", words()), "; did you mean `rules`?");
-        assert_eq!(meant("x", words()), "; known are `hostPaths`, `rules`, `exemptions`");
+        assert_eq!(did_you_mean("rule", words()), "; did you mean `rules`?");
+        assert_eq!(did_you_mean("x", words()), "; known are `hostPaths`, `rules`, `exemptions`");
     }
 
     #[test]
-    fn escapes_what_would_hide_or_turn_a_message() {
+    fn escapes_control_and_bidirectional_characters() {
         assert_eq!(printable("/var/log"), "/var/log");
         assert_eq!(printable("/a\n\u{1b}[2J\u{202e}b"), "/a\\n\\u{001B}[2J\\u{202E}b");
     }

@@ -1,19 +1,18 @@
-//! Building blocks of decoding, tolerant as the API server is: null counts as absent, everywhere.
+//! Building blocks of decoded types. Like the API server, they take null for an absent value.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A string of the input, borrowed from it where it stands there as it is.
+/// A string, borrowed from the input unless the input has it in another form, such as escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str<'a>(Cow<'a, str>);
 
 impl<'a> Str<'a> {
-    /// A string that isn't the input's.
+    /// Returns a copy of `text`.
     pub fn owned(text: &str) -> Self {
         Self(Cow::Owned(text.to_owned()))
     }
@@ -67,53 +66,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     }
 }
 
-/// How many items the lists of what is decoded at once may have in all, some ten times what the largest Pods of clusters have: three bytes of
-/// text can be an item of hundreds, and rules compare them with each other.
-const MOST_ITEMS: usize = 5_000;
-
-/// An entry of a mapping, such as a label, counts as so much of an item.
-const ENTRIES_OF_AN_ITEM: usize = 10;
-
-thread_local! {
-    /// How many more entries may come; any number where nobody counts.
-    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// Decodes what may have so many items and no more: with one more it is an error, and the second result says so.
-pub(crate) fn counted<T>(decode: impl FnOnce() -> T) -> (T, bool) {
-    /// Ends the counting, whatever becomes of it.
-    struct Counting;
-    impl Drop for Counting {
-        fn drop(&mut self) {
-            LEFT.set(None);
-        }
-    }
-    let _counting = Counting;
-    LEFT.set(Some(MOST_ITEMS * ENTRIES_OF_AN_ITEM + 1));
-    let decoded = decode();
-    (decoded, LEFT.get() == Some(0))
-}
-
-/// Counts one item, of what is read as a list without being one, too.
-pub(super) fn count_item<E: de::Error>() -> Result<(), E> {
-    count(ENTRIES_OF_AN_ITEM)
-}
-
-fn count<E: de::Error>(entries: usize) -> Result<(), E> {
-    let left = LEFT.get().map(|left| left.saturating_sub(entries));
-    LEFT.set(left);
-    match left {
-        Some(0) => Err(E::custom("more items than can be judged")),
-        _ => Ok(()),
-    }
-}
-
-/// A list. A null item is an item with nothing set.
+/// A list. A null item becomes the default item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(Vec<T>);
 
 impl<T> List<T> {
-    /// The items.
+    /// Converts the list to a `Vec`.
     pub fn into_vec(self) -> Vec<T> {
         self.0
     }
@@ -146,7 +104,6 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
                 let mut list = Vec::with_capacity(items.size_hint().unwrap_or(0).min(1024));
                 while let Some(item) = items.next_element::<Option<T>>()? {
-                    count_item()?;
                     list.push(item.unwrap_or_default());
                 }
                 Ok(List(list))
@@ -164,7 +121,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
     }
 }
 
-/// A mapping from names to values, such as labels; in the order of the input.
+/// A mapping from arbitrary keys to values, such as labels, in input order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<'a, V = Str<'a>>(Vec<(Str<'a>, V)>);
 
@@ -175,12 +132,12 @@ impl<V> Default for Map<'_, V> {
 }
 
 impl<'a, V> Map<'a, V> {
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub fn get(&self, key: &str) -> Option<&V> {
         self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }
 
-    /// The keys and values.
+    /// Iterates over the keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&Str<'a>, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
@@ -199,7 +156,6 @@ impl<'de: 'a, 'a, V: Deserialize<'de> + Default> Deserialize<'de> for Map<'a, V>
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
                 let mut map = Vec::new();
                 while let Some(key) = entries.next_key()? {
-                    count(1)?;
                     map.push((key, entries.next_value::<Option<V>>()?.unwrap_or_default()));
                 }
                 Ok(Map(map))
@@ -217,7 +173,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de> + Default> Deserialize<'de> for Map<'a, V>
     }
 }
 
-/// For fields whose type doesn't take null by itself.
+/// Decodes a `T`, taking null for its default. For `deserialize_with` of types that reject null.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

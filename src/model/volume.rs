@@ -1,66 +1,68 @@
-//! Volumes of a pod.
+//! The volumes of a pod.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::claim::ClaimSpec;
 use super::field_path::FieldPath;
+use super::item_budget::Item;
 use super::quantity::Quantity;
-use super::storage::ClaimSpec;
-use super::value::{List, Str, count_item, nullable};
+use super::value::{List, Str, nullable};
 
-/// A volume of a pod spec: its name, and every other key that isn't null.
+/// A volume of a pod spec.
 #[derive(Clone, Debug, Default)]
 pub struct Volume<'a> {
-    /// Its name in the pod; empty where there is none, which the API server refuses.
+    /// The name of the volume in the pod; empty if absent, which the API server rejects.
     pub name: Str<'a>,
-    /// What is written beside the name, in order.
-    pub sources: Vec<(Str<'a>, Source<'a>)>,
-    /// Where it stands in the object.
+    /// All keys other than `name` whose value is not null, in input order.
+    pub sources: Vec<(Str<'a>, VolumeSource<'a>)>,
+    /// The path of the volume in the object.
     pub path: FieldPath,
 }
 
-/// Where a volume's content comes from.
+/// The source of a volume's content.
 #[derive(Clone, Debug)]
-pub enum Source<'a> {
-    /// A file or folder of the node.
+pub enum VolumeSource<'a> {
+    /// A file or directory of the node.
     HostPath(HostPathSource<'a>),
-    /// An empty folder that lives as long as the Pod.
+    /// A directory that is created empty and deleted with the Pod.
     EmptyDir(EmptyDirSource<'a>),
-    /// A claim of the Pod's namespace.
+    /// A claim in the namespace of the Pod.
     Claim(ClaimSource<'a>),
-    /// A claim that is made and deleted with the Pod.
+    /// A claim that is created and deleted with the Pod.
     Ephemeral(EphemeralSource<'a>),
     /// `configMap`, `secret`, `downwardAPI` or `image`: always read-only.
     ReadOnly,
-    /// Several of those in one; always read-only.
+    /// Several ConfigMaps, Secrets and the like in one volume: always read-only.
     Projected(ProjectedSource),
-    /// Any other source that Kubernetes knows.
+    /// Any other source of Kubernetes.
     Other,
-    /// A key that Kubernetes doesn't know.
+    /// A key that is not a source of Kubernetes.
     Unknown,
 }
 
-/// `hostPath`, of a volume or a PersistentVolume.
+/// `hostPath` of a volume or a PersistentVolume.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct HostPathSource<'a> {
-    /// As the user wrote it.
+    /// The path on the node, as in the input.
     #[serde(borrow)]
     pub path: Str<'a>,
-    /// What the kubelet is to find there; absent and empty are the same to Kubernetes.
+    /// `hostPath.type`: what the kubelet checks for at the path. To Kubernetes, an empty type is
+    /// the same as an absent one.
     #[serde(rename = "type", borrow)]
-    pub kind: Option<Str<'a>>,
+    pub host_path_type: Option<Str<'a>>,
 }
 
 /// `emptyDir`.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EmptyDirSource<'a> {
-    /// Where it lives: empty for the node's disk.
+    /// `Memory` for a tmpfs; empty for the node's disk.
     #[serde(borrow)]
     pub medium: Str<'a>,
-    /// How much it may hold before the Pod is evicted.
+    /// The size above which the Pod is evicted.
     pub size_limit: Option<Quantity>,
 }
 
@@ -68,10 +70,9 @@ pub struct EmptyDirSource<'a> {
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ClaimSource<'a> {
-    /// The claim's name.
     #[serde(borrow)]
     pub claim_name: Str<'a>,
-    /// Makes every mount of it read-only.
+    /// Whether every mount of the volume is read-only.
     #[serde(deserialize_with = "nullable")]
     pub read_only: bool,
 }
@@ -80,16 +81,14 @@ pub struct ClaimSource<'a> {
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EphemeralSource<'a> {
-    /// What the claim is made of.
     #[serde(borrow, deserialize_with = "nullable")]
     pub volume_claim_template: EphemeralTemplate<'a>,
 }
 
-/// The template of a generic ephemeral claim.
+/// The claim template of an ephemeral volume.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct EphemeralTemplate<'a> {
-    /// The claim's spec.
     #[serde(borrow, deserialize_with = "nullable")]
     pub spec: ClaimSpec<'a>,
 }
@@ -98,7 +97,6 @@ pub struct EphemeralTemplate<'a> {
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct ProjectedSource {
-    /// What is projected.
     pub sources: List<ProjectedPart>,
 }
 
@@ -106,11 +104,11 @@ pub struct ProjectedSource {
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ProjectedPart {
-    /// A token of the Pod's ServiceAccount.
+    /// Set if the source is a token of the Pod's ServiceAccount.
     pub service_account_token: Option<IgnoredAny>,
 }
 
-/// The keys of a volume that Kubernetes 1.37 knows, those apart that are decoded further (`core/v1/types.go`).
+/// The sources of Kubernetes 1.37 (`core/v1/types.go`) that are not in [`DECODED_SOURCES`].
 const OTHER_SOURCES: &[&str] = &[
     "awsElasticBlockStore",
     "azureDisk",
@@ -135,7 +133,7 @@ const OTHER_SOURCES: &[&str] = &[
     "vsphereVolume",
 ];
 
-/// The keys of the sources that are decoded further.
+/// The sources that have a variant of [`VolumeSource`].
 const DECODED_SOURCES: &[&str] = &[
     "hostPath",
     "emptyDir",
@@ -148,72 +146,72 @@ const DECODED_SOURCES: &[&str] = &[
     "projected",
 ];
 
-/// The keys of all sources that Kubernetes knows.
+/// Returns the keys of all volume sources of Kubernetes.
 pub fn known_sources() -> impl Iterator<Item = &'static str> {
     DECODED_SOURCES.iter().chain(OTHER_SOURCES).copied()
 }
 
 impl<'a> Volume<'a> {
-    /// The source, where there is just one that Kubernetes knows.
-    pub fn source(&self) -> Option<&Source<'a>> {
-        let mut known = self.sources.iter().filter(|(_, source)| !matches!(source, Source::Unknown));
-        match (known.next(), known.next()) {
-            (Some((_, source)), None) => Some(source),
-            _ => None,
-        }
+    /// Returns the source if exactly one is known to Kubernetes.
+    pub fn source(&self) -> Option<&VolumeSource<'a>> {
+        self.only_source().map(|(_, source)| source)
     }
 
-    /// The `hostPath`, also where other sources stand beside it.
+    /// Returns the key of the source if exactly one is known to Kubernetes.
+    pub fn source_key(&self) -> Option<&str> {
+        self.only_source().map(|(key, _)| key)
+    }
+
+    fn only_source(&self) -> Option<(&str, &VolumeSource<'a>)> {
+        let mut known = self.known_sources();
+        known.next().filter(|_| known.next().is_none())
+    }
+
+    /// Iterates over the sources that are known to Kubernetes, with their keys.
+    pub fn known_sources(&self) -> impl Iterator<Item = (&str, &VolumeSource<'a>)> {
+        let known = self.sources.iter().filter(|(_, source)| !matches!(source, VolumeSource::Unknown));
+        known.map(|(key, source)| (&**key, source))
+    }
+
+    /// Returns the `hostPath`, even if the volume has other sources.
     pub fn host_path(&self) -> Option<&HostPathSource<'a>> {
         self.sources.iter().find_map(|(_, source)| match source {
-            Source::HostPath(host_path) => Some(host_path),
+            VolumeSource::HostPath(host_path) => Some(host_path),
             _ => None,
         })
     }
 
-    /// The `emptyDir`, written out or implied by the absence of every source; an unknown key implies it too,
-    /// since the API server drops it. None where other sources stand beside it, which the API server refuses.
+    /// Returns the `emptyDir`, explicit or implied.
+    ///
+    /// A volume without a source is an `emptyDir`. So is one with only unknown keys, since the API
+    /// server drops them. Returns `None` if there are several sources, which the API server
+    /// rejects.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
-        let mut known =
-            self.sources.iter().map(|(_, source)| source).filter(|s| !matches!(s, Source::Unknown));
+        let mut known = self.known_sources().map(|(_, source)| source);
         match (known.next(), known.next()) {
             (None, _) => Some(EmptyDirSource::default()),
-            (Some(Source::EmptyDir(source)), None) => Some(source.clone()),
+            (Some(VolumeSource::EmptyDir(source)), None) => Some(source.clone()),
             _ => None,
         }
     }
 
-    /// Whether it brings a token of the Pod's ServiceAccount that Kubernetes renews.
-    pub fn is_token(&self) -> bool {
-        let parts = match self.source() {
-            Some(Source::Projected(projected)) => &projected.sources,
-            _ => return false,
-        };
-        parts.iter().any(|part| part.service_account_token.is_some())
+    /// Checks whether the volume is `projected` and has a token of the Pod's ServiceAccount.
+    pub fn has_service_account_token(&self) -> bool {
+        let Some(VolumeSource::Projected(projected)) = self.source() else { return false };
+        projected.sources.iter().any(|part| part.service_account_token.is_some())
     }
 
-    /// Whether the API server itself adds such a volume to nearly every Pod (`kube-api-access-x2x4v`).
-    pub fn is_api_access(&self) -> bool {
-        self.name.starts_with("kube-api-access-") && self.is_token()
+    /// Checks whether this is the volume (such as `kube-api-access-x2x4v`) that the API server adds
+    /// to nearly every Pod.
+    pub fn is_kube_api_access(&self) -> bool {
+        self.name.starts_with("kube-api-access-") && self.has_service_account_token()
     }
 
-    /// The key of its source, where there is just one that Kubernetes knows.
-    pub fn source_key(&self) -> Option<&str> {
-        self.source()?;
-        self.known_sources().next().map(|(key, _)| key)
-    }
-
-    /// Its sources that Kubernetes knows, with their keys.
-    pub fn known_sources(&self) -> impl Iterator<Item = (&str, &Source<'a>)> {
-        let known = self.sources.iter().filter(|(_, source)| !matches!(source, Source::Unknown));
-        known.map(|(key, source)| (&**key, source))
-    }
-
-    /// Whether every mount of it is read-only, whatever the mount says.
+    /// Checks whether every mount of the volume is read-only, even if the mount does not set it.
     pub fn is_always_read_only(&self) -> bool {
         match self.source() {
-            Some(Source::ReadOnly | Source::Projected(_)) => true,
-            Some(Source::Claim(claim)) => claim.read_only,
+            Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)) => true,
+            Some(VolumeSource::Claim(claim)) => claim.read_only,
             _ => false,
         }
     }
@@ -232,32 +230,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
                 let mut volume = Volume::default();
                 while let Some(key) = entries.next_key::<Str<'de>>()? {
-                    let source = match &*key {
-                        "name" => {
-                            volume.name = entries.next_value()?;
-                            continue;
-                        }
-                        "hostPath" => entries.next_value::<Option<_>>()?.map(Source::HostPath),
-                        "emptyDir" => entries.next_value::<Option<_>>()?.map(Source::EmptyDir),
-                        "persistentVolumeClaim" => entries.next_value::<Option<_>>()?.map(Source::Claim),
-                        "ephemeral" => entries.next_value::<Option<_>>()?.map(Source::Ephemeral),
-                        "projected" => entries.next_value::<Option<_>>()?.map(Source::Projected),
-                        "configMap" | "secret" | "downwardAPI" | "image" => {
-                            entries.next_value::<Option<IgnoredAny>>()?.map(|_| Source::ReadOnly)
-                        }
-                        other => {
-                            let known = OTHER_SOURCES.contains(&other);
-                            let value = entries.next_value::<Option<IgnoredAny>>()?;
-                            value.map(|_| if known { Source::Other } else { Source::Unknown })
-                        }
-                    };
-                    if let Some(source) = source {
-                        // What has several isn't valid, and each is judged.
-                        if !volume.sources.is_empty() {
-                            count_item()?;
-                        }
-                        volume.sources.push((key, source));
+                    if &*key == "name" {
+                        volume.name = entries.next_value()?;
+                        continue;
                     }
+                    // A valid volume has one source. Each further one costs as much as a list item.
+                    let source = match volume.sources.is_empty() {
+                        true => entries.next_value_seed(SourceSeed(&key))?,
+                        false => entries.next_value_seed(Item(SourceSeed(&key)))?,
+                    };
+                    volume.sources.extend(source.map(|source| (key, source)));
                 }
                 Ok(volume)
             }
@@ -266,13 +248,48 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
     }
 }
 
+/// Decodes the source with this key; null is no source.
+struct SourceSeed<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for SourceSeed<'_> {
+    type Value = Option<VolumeSource<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        Ok(match self.0 {
+            "hostPath" => Option::deserialize(deserializer)?.map(VolumeSource::HostPath),
+            "emptyDir" => Option::deserialize(deserializer)?.map(VolumeSource::EmptyDir),
+            "persistentVolumeClaim" => Option::deserialize(deserializer)?.map(VolumeSource::Claim),
+            "ephemeral" => Option::deserialize(deserializer)?.map(VolumeSource::Ephemeral),
+            "projected" => Option::deserialize(deserializer)?.map(VolumeSource::Projected),
+            "configMap" | "secret" | "downwardAPI" | "image" => {
+                Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| VolumeSource::ReadOnly)
+            }
+            other => Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| {
+                if OTHER_SOURCES.contains(&other) { VolumeSource::Other } else { VolumeSource::Unknown }
+            }),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn says_what_a_volume_is() {
+    fn errors_name_the_expected_type() {
         let error = serde_json::from_str::<Volume<'_>>("3").expect_err("a number");
         assert!(error.to_string().contains("expected a volume"), "{error}");
+    }
+
+    #[test]
+    fn each_source_after_the_first_costs_an_item() {
+        let exceeds_budget = |count: usize| {
+            let sources: Vec<_> = (0..count).map(|key| format!("\"{key}\":0")).collect();
+            let text = format!("{{\"name\":\"v\",{}}}", sources.join(","));
+            let mut deserializer = serde_json::Deserializer::from_str(&text);
+            crate::model::ItemBudget::new().seed::<Volume<'_>>().deserialize(&mut deserializer).is_err()
+        };
+        assert!(!exceeds_budget(5_001));
+        assert!(exceeds_budget(5_002));
     }
 }

@@ -11,7 +11,7 @@ use super::level::Level;
 use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
-use crate::model::{CustomKind, CustomKinds, PathPattern};
+use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
 use crate::rules::{Catalog, Entry, ListedPath, MountParent, Options, Registry};
 
 /// Returns the JSON that the build script made of a document in `policies/`.
@@ -69,7 +69,7 @@ struct ParentEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WorkloadDocument {
-    workloads: Vec<CustomKind>,
+    workloads: Vec<CustomWorkload>,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +92,7 @@ pub fn options() -> &'static Options {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
         let data: PathDocument = built_in(document!("data-directories"));
         let parents: ParentDocument = built_in(document!("mount-parents"));
-        let in_container = |entry| built_in_path(entry, PathPattern::of_container);
+        let in_container = |entry| built_in_path(entry, PathPattern::in_container);
         let on_node = |entry| built_in_path(entry, PathPattern::new);
         Options {
             catalog: catalog(),
@@ -203,10 +203,10 @@ pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
 }
 
 /// Returns the well-known custom workloads.
-pub fn workloads() -> &'static CustomKinds {
-    static KINDS: LazyLock<CustomKinds> = LazyLock::new(|| {
+pub fn workloads() -> &'static CustomWorkloads {
+    static KINDS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
         let document: WorkloadDocument = built_in(document!("workloads"));
-        CustomKinds::new(document.workloads)
+        CustomWorkloads::new(document.workloads)
     });
     &KINDS
 }

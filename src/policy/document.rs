@@ -15,7 +15,7 @@ use super::level::Level;
 use super::pattern::why_unreachable;
 use super::profile::Profile;
 use crate::finding::{Access, Ignores, Severity};
-use crate::model::{CustomKind, PathPattern};
+use crate::model::{CustomWorkload, PathPattern};
 use crate::rules::{Entry, EntryClass, HostPathType, ListedPath, Registry};
 
 /// A volcheck policy.
@@ -52,7 +52,7 @@ pub(super) struct Document {
     pub(super) exemptions: Vec<ExemptionEntry>,
     /// Where the Pods of custom kinds are.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
-    pub(super) workloads: Vec<CustomKind>,
+    pub(super) workloads: Vec<CustomWorkload>,
     /// Whether kinds that nobody named are read by their structure.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
@@ -105,7 +105,7 @@ pub(super) struct CatalogEntry {
     pub(super) reason: String,
     /// The hostPath type of what is there.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<HostPathType>,
+    pub(super) file_type: Option<HostPathType>,
     /// Of an `agent-socket`: error or warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
@@ -118,8 +118,8 @@ impl CatalogEntry {
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
             return Err("an `agent-socket`, and nothing else, has a `severity`".to_owned());
         }
-        let Self { path, class, reason, kind, severity } = self;
-        Ok(Entry { path, pattern, class, reason, file_type: kind, severity })
+        let Self { path, class, reason, file_type, severity } = self;
+        Ok(Entry { path, pattern, class, reason, file_type, severity })
     }
 }
 

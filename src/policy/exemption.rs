@@ -60,14 +60,16 @@ impl Exemption {
         let mut problems = Vec::new();
         let rules = exempted_rules(&entry.rules, registry, &mut problems);
         if entry.reason.trim().is_empty() {
-            problems
-                .push((FieldPath::of(&["reason"]), "a reason is words: say why this is excused".to_owned()));
+            problems.push((
+                FieldPath::from_keys(&["reason"]),
+                "a reason is words: say why this is excused".to_owned(),
+            ));
         }
         let scope = &entry.scope;
         if scope.namespace.is_none() && !matches_only_persistent_volumes(scope) {
             let message = "says no `namespace`: name those that it holds in, or `\"*\"` for all \
                            (only `kind: PersistentVolume` has none)";
-            problems.push((FieldPath::of(&["match"]), message.to_owned()));
+            problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
         let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
             parse(key, texts.as_ref(), Pattern::new, &mut problems)
@@ -82,7 +84,7 @@ impl Exemption {
             let day = text.parse::<Date>();
             day.map_err(|_| {
                 let message = format!("`{text}` is no day such as `2027-01-31`");
-                problems.push((FieldPath::of(&["expires"]), message));
+                problems.push((FieldPath::from_keys(&["expires"]), message));
             })
             .ok()
         });
@@ -147,7 +149,7 @@ impl Exemption {
 
 /// Returns the rules that an exemption names; empty for all.
 fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<EntryProblem>) -> Vec<RuleId> {
-    let path = FieldPath::of(&["rules"]);
+    let path = FieldPath::from_keys(&["rules"]);
     if names.0.is_empty() {
         problems.push((path, "names no rule".to_owned()));
         return Vec::new();
@@ -180,7 +182,7 @@ fn parse<T>(
     problems: &mut Vec<EntryProblem>,
 ) -> Option<Vec<T>> {
     let texts = texts?;
-    let path = FieldPath::of(&["match", key]);
+    let path = FieldPath::from_keys(&["match", key]);
     if texts.0.is_empty() {
         problems.push((path, "an empty list fits nothing".to_owned()));
         return None;

@@ -8,7 +8,7 @@ use super::builtin;
 use super::document::Document;
 use super::merged::{MergedPolicy, Problem, Text};
 use super::profile::Profile;
-use crate::model::{FieldPath, meant};
+use crate::model::{ExpectedType, FieldErrorKind, FieldPath, did_you_mean};
 use crate::rules::Registry;
 use crate::source::{File, Tree, decode, split};
 
@@ -137,23 +137,29 @@ impl Loader {
         }
         let document: Document = match decode(tree, tree.root()) {
             Ok(document) => document,
-            Err(error) if error.is_key => {
-                self.problems.push(text.problem_with_key(&error.path, error.message));
+            Err(error) if matches!(error.kind, FieldErrorKind::UnknownKey { .. }) => {
+                self.problems.push(text.problem_with_key(&error.path, error.kind.to_string()));
                 return;
             }
-            Err(mut error) => {
-                // `n` is a namespace to people, and false to YAML.
-                if error.message.starts_with("expected a string") && error.message.contains("found the ") {
-                    error.message.push_str(": put it in quotes");
+            Err(error) => {
+                let mut message = error.kind.to_string();
+                // Unquoted, the namespace `n` is the boolean false.
+                if let FieldErrorKind::WrongType {
+                    expected: ExpectedType::String | ExpectedType::StringOrList,
+                    found,
+                } = &error.kind
+                    && found.is_scalar()
+                {
+                    message.push_str(": put it in quotes");
                 }
-                return self.problems.push(text.problem(&error.path, error.message));
+                return self.problems.push(text.problem(&error.path, message));
             }
         };
         match document.version {
             Some(1) => {}
             Some(other) => {
                 let message = format!("version {other} is not known: this volcheck reads version 1");
-                self.problems.push(text.problem(&FieldPath::of(&["version"]), message));
+                self.problems.push(text.problem(&FieldPath::from_keys(&["version"]), message));
                 return;
             }
             None => self
@@ -161,7 +167,7 @@ impl Loader {
                 .push(text.problem(&FieldPath::root(), "lacks the key `version`; this is version 1")),
         }
         for (index, entry) in document.extends.iter().enumerate() {
-            self.extend(&text, FieldPath::of(&["extends"]).index(index), entry, directory);
+            self.extend(&text, FieldPath::from_keys(&["extends"]).index(index), entry, directory);
         }
         let own = MergedPolicy::from_document(document, &text, directory, self.registry, &mut self.problems);
         self.merged.merge(own);
@@ -182,7 +188,7 @@ impl Loader {
             Ok(profile) => format!("`{entry}` is a profile: write `profile: {profile}`"),
             Err(_) => format!(
                 "unknown pack `{entry}`{}; a file has a `/` or ends in `.yaml`",
-                meant(entry, builtin::packs())
+                did_you_mean(entry, builtin::packs())
             ),
         };
         self.problems.push(text.problem(&at, message));

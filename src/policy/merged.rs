@@ -10,7 +10,7 @@ use super::level::Level;
 use super::pattern::{Pattern, why_unreachable};
 use super::profile::Profile;
 use crate::finding::{Ignores, RuleId};
-use crate::model::{CustomKind, FieldPath, PathPattern, Quantity, meant};
+use crate::model::{CustomWorkload, FieldPath, PathPattern, Quantity, did_you_mean};
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry, Rule};
 use crate::source::{File, Span, Tree, locate, locate_key};
 
@@ -50,7 +50,7 @@ pub struct MergedPolicy {
     pub(super) workload_mode: Option<WorkloadMode>,
     pub(super) ignores: Option<Ignores>,
     pub(super) exemptions: Vec<DeclaredExemption>,
-    pub(super) workloads: Vec<CustomKind>,
+    pub(super) workloads: Vec<CustomWorkload>,
     pub(super) heuristic: Option<bool>,
     pub(super) trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
@@ -123,7 +123,7 @@ impl MergedPolicy {
             levels,
             default_sizes,
             allowed_host_paths: document.host_paths.allow.as_ref().map(|entries| {
-                let field = FieldPath::of(&["hostPaths", "allow"]);
+                let field = FieldPath::from_keys(&["hostPaths", "allow"]);
                 let allowed = entries.iter().enumerate().filter_map(|(index, entry)| {
                     let pattern = checker.path(&field.index(index), &entry.path, PathPattern::new)?;
                     Some(AllowedHostPath { path: entry.path.clone(), pattern, is_read_only: entry.read_only })
@@ -209,7 +209,7 @@ impl Checker<'_, '_> {
     }
 
     fn catalog(&mut self, document: &Document) -> Vec<Entry> {
-        let field = FieldPath::of(&["hostPaths", "catalog"]);
+        let field = FieldPath::from_keys(&["hostPaths", "catalog"]);
         let mut entries = Vec::new();
         for (index, entry) in document.host_paths.catalog.iter().enumerate() {
             match entry.clone().checked() {
@@ -221,10 +221,10 @@ impl Checker<'_, '_> {
     }
 
     fn directories(&mut self, key: &'static str, entries: &[Directory]) -> Vec<ListedPath> {
-        let field = FieldPath::of(&[key]);
+        let field = FieldPath::from_keys(&[key]);
         let mut directories = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
-            let pattern = self.path(&field.index(index), &entry.path, PathPattern::of_container);
+            let pattern = self.path(&field.index(index), &entry.path, PathPattern::in_container);
             directories.extend(pattern.map(|pattern| entry.clone().listed(pattern)));
         }
         directories
@@ -237,14 +237,14 @@ impl Checker<'_, '_> {
                 Ok(pattern) => {
                     checked.insert(text, NamespaceMode { pattern, mode });
                 }
-                Err(message) => self.report_key(&FieldPath::of(&["modes"]).key(text), message),
+                Err(message) => self.report_key(&FieldPath::from_keys(&["modes"]).key(text), message),
             }
         }
         checked
     }
 
     fn exemptions(&mut self, entries: Vec<ExemptionEntry>) -> Vec<DeclaredExemption> {
-        let field = FieldPath::of(&["exemptions"]);
+        let field = FieldPath::from_keys(&["exemptions"]);
         let mut exemptions = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let field = field.index(index);
@@ -263,7 +263,7 @@ impl Checker<'_, '_> {
     }
 
     fn exclude(&mut self, directory: &Path, globs: &[String]) -> Vec<(PathBuf, String)> {
-        let field = FieldPath::of(&["lint", "exclude"]);
+        let field = FieldPath::from_keys(&["lint", "exclude"]);
         let mut checked = Vec::new();
         for (index, glob) in globs.iter().enumerate() {
             match globset::Glob::new(glob) {
@@ -282,7 +282,7 @@ impl Checker<'_, '_> {
         let (mut levels, mut sizes) = (HashMap::new(), HashMap::new());
         // `*` sorts before every id, so that the level of a single rule wins.
         for (id, setting) in settings {
-            let field = FieldPath::of(&["rules"]).key(id.to_owned());
+            let field = FieldPath::from_keys(&["rules"]).key(id.to_owned());
             let rule = match self.registry.require(id) {
                 Ok(rule) => Some(rule),
                 Err(_) if id == "*" => None,
@@ -322,9 +322,9 @@ impl Checker<'_, '_> {
         let options = rule.into_iter().flat_map(|rule| rule.options).map(|option| option.name);
         let known: Vec<&str> = options.filter(|name| !name.contains('.')).collect();
         for (name, value) in &setting.options {
-            let field = FieldPath::of(&["rules"]).key(id.to_owned()).key("options").key(name.clone());
+            let field = FieldPath::from_keys(&["rules"]).key(id.to_owned()).key("options").key(name.clone());
             match rule.filter(|_| known.contains(&name.as_str())) {
-                Some(rule) if Quantity::parse(value).is_some_and(|size| !size.is_nothing()) => {
+                Some(rule) if Quantity::parse(value).is_some_and(|size| size.is_positive()) => {
                     sizes.insert(rule.id, value.clone());
                 }
                 Some(_) => self.report(&field, format!("`{value}` is no size such as `1Gi`")),
@@ -332,7 +332,7 @@ impl Checker<'_, '_> {
                     self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
                 }
                 None => {
-                    let suggestion = meant(name, known.iter().copied());
+                    let suggestion = did_you_mean(name, known.iter().copied());
                     self.report_key(&field, format!("unknown option `{name}` of `{id}`{suggestion}"));
                 }
             }

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Ignores, RuleId};
-use crate::model::{CustomKinds, ObjectId, Workload};
+use crate::model::{CustomWorkloads, ObjectId, Workload};
 use crate::rules::{Catalog, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
@@ -48,7 +48,7 @@ pub struct Policy {
     enabled: Vec<(&'static Rule, Level)>,
     /// What the rules know besides the object.
     pub options: Options,
-    pub custom_kinds: CustomKinds,
+    pub custom_workloads: CustomWorkloads,
     /// Whether the pods of unknown kinds are found by structure.
     pub heuristic: bool,
     /// The namespace of objects that specify none.
@@ -166,8 +166,8 @@ impl MergedPolicy {
         }
         options.data_directories.extend(self.data_directories);
         options.scratch_directories.extend(self.scratch_directories);
-        let mut custom_kinds = workloads().clone();
-        custom_kinds.extend(self.workloads);
+        let mut custom_workloads = workloads().clone();
+        custom_workloads.extend(self.workloads);
         let exemptions: Vec<_> = self.exemptions.into_iter().map(|declared| declared.exemption).collect();
         let mut exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>> = HashMap::new();
         for (index, exemption) in exemptions.iter().enumerate() {
@@ -181,7 +181,7 @@ impl MergedPolicy {
             levels,
             enabled,
             options,
-            custom_kinds,
+            custom_workloads,
             heuristic: self.heuristic.unwrap_or(true),
             namespace: self.namespace.unwrap_or_else(|| "default".to_owned()),
             exemptions,

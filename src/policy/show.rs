@@ -90,7 +90,7 @@ impl From<&Entry> for CatalogEntry {
             path: entry.path.clone(),
             class: entry.class,
             reason: entry.reason.clone(),
-            kind: entry.file_type,
+            file_type: entry.file_type,
             severity: entry.severity,
         }
     }

@@ -74,7 +74,7 @@ use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
-use crate::model::{HostPath, MountOf};
+use crate::model::{ContainerMount, HostPath};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-host-path"),
@@ -93,8 +93,8 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for (host, used) in cx.host_path_accesses() {
         let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
-        let at = HostPath::of_container(&of.mount.mount_path);
-        if let Some(directory) = cx.options.data_directories.around(&at) {
+        let at = HostPath::in_container(&of.mount.mount_path);
+        if let Some(directory) = cx.options.data_directories.find_containing(&at) {
             out.push(data(host, used, of, directory));
         } else if used.effective == Access::Write
             && !used.class.is_catalogued()
@@ -108,7 +108,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 fn data(
     host: &HostPathVolume<'_>,
     used: &HostPathAccess<'_>,
-    of: MountOf<'_, '_>,
+    of: ContainerMount<'_, '_>,
     directory: &ListedPath,
 ) -> Finding {
     let message = format!(
@@ -122,7 +122,7 @@ fn data(
         .help("use a `persistentVolumeClaim`; in a StatefulSet, `volumeClaimTemplates`")
 }
 
-fn storage(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>) -> Finding {
+fn storage(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: ContainerMount<'_, '_>) -> Finding {
     let message = format!("{} serves {} as storage", host_path(host, used), container(of.container));
     host_path_finding(RULE.id, Severity::Warning, host, used, message)
         .why("what the container writes stays on one node: a Pod on another one does not find it")

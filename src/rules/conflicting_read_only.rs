@@ -81,7 +81,7 @@ use std::collections::BTreeMap;
 use super::support::wording::{container, quoted, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{FieldPath, HostPath, MountOf, Relation};
+use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("conflicting-read-only"),
@@ -120,7 +120,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 struct Mounted<'c> {
     host: &'c HostPathVolume<'c>,
     used: &'c HostPathAccess<'c>,
-    of: MountOf<'c, 'c>,
+    of: ContainerMount<'c, 'c>,
 }
 
 /// The read-only mounts of each container in the order of their paths: what is inside of a path comes right

@@ -72,7 +72,7 @@ use std::collections::HashMap;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, UseKind, Volume, VolumeUse, container_path};
+use crate::model::{Pod, UseKind, Volume, VolumeUse, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("duplicate-mount-path"),
@@ -92,15 +92,15 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for container in &pod.containers {
         let (mut written, mut clean) = (HashMap::new(), HashMap::new());
-        let is_path = |used: &VolumeUse<'_, '_>| used.kind != UseKind::Variable && !used.at.is_empty();
+        let is_path = |used: &VolumeUse<'_, '_>| used.kind != UseKind::Variable && !used.target.is_empty();
         for used in container.volume_uses().filter(is_path) {
-            let path = container_path(used.at);
-            if let Some(first) = written.get(used.at) {
+            let path = clean_container_path(used.target);
+            if let Some(first) = written.get(used.target) {
                 out.push(finding(*first, used, Severity::Error));
             } else if let Some(first) = clean.get(&path).filter(|first| !is_added(pod, **first, used)) {
                 out.push(finding(*first, used, Severity::Warning));
             }
-            written.entry(used.at).or_insert(used);
+            written.entry(used.target).or_insert(used);
             clean.entry(path).or_insert(used);
         }
     }
@@ -108,23 +108,23 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 /// Whether one of the two is what the API server itself adds, which only looks for its own spelling.
 fn is_added(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
-    [first, second].iter().any(|used| pod.volume(used.volume).is_some_and(Volume::is_api_access))
+    [first, second].iter().any(|used| pod.volume(used.volume).is_some_and(Volume::is_kube_api_access))
 }
 
 fn finding(first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>, severity: Severity) -> Finding {
     let of = container(second.container);
     let (message, why) = if severity == Severity::Error {
-        (format!("{of} has two mounts at {}", quoted(second.at)), "the API server refuses the object")
+        (format!("{of} has two mounts at {}", quoted(second.target)), "the API server refuses the object")
     } else {
-        let message = format!("{of} mounts at {} and at {}", quoted(first.at), quoted(second.at));
+        let message = format!("{of} mounts at {} and at {}", quoted(first.target), quoted(second.target));
         (message, "they are one path: one of the two hides the other")
     };
-    Finding::new(RULE.id, severity, second.at_field(), message)
+    Finding::new(RULE.id, severity, second.target_field(), message)
         .label(format!("volume {}", quoted(second.volume)))
-        .related(first.at_field(), format!("volume {}", quoted(first.volume)))
+        .related(first.target_field(), format!("volume {}", quoted(first.volume)))
         .why(why)
         .help("drop one of the two, or give it a path of its own")
         .volume(second.volume)
         .container(&second.container.name)
-        .path(container_path(second.at))
+        .path(clean_container_path(second.target))
 }

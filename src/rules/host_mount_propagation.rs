@@ -94,7 +94,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // What a patch doesn't say of its container may stand in what it patches.
-    let says_all = cx.pod().is_some_and(|pod| pod.is_whole || pod.is_heuristic);
+    let says_all = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
     for (host, used) in cx.host_path_accesses() {
         let Some(of) = used.mount.filter(|of| of.mount.propagates()) else { continue };
         let (path, name) = (written_path(host, used), container(of.container));

@@ -98,11 +98,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
     let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
     for (host, used, of) in uses() {
-        let Some((key, _)) = of.mount.written_sub_path() else { continue };
+        let Some((key, _)) = of.mount.sub_path_entry() else { continue };
         if reported.contains(&std::ptr::from_ref(of.mount)) {
             continue;
         }
-        let meets = |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Apart;
+        let meets = |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
         let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
         let path = written_path(host, used);
         let message =

@@ -68,7 +68,7 @@
 use super::support::wording::volume;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, Source, Volume};
+use crate::model::{Pod, Volume, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ignored-fs-group"),
@@ -86,7 +86,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    let Some(group) = pod.spec.fs_group.filter(|_| pod.is_whole && has_none_that_takes_it(pod)) else {
+    let Some(group) = pod.fs_group.filter(|_| pod.is_complete && has_none_that_takes_it(pod)) else {
         return;
     };
     let place = pod.path.key("securityContext").key("fsGroup");
@@ -108,5 +108,5 @@ fn has_none_that_takes_it(pod: &Pod<'_>) -> bool {
 
 /// Whether the API server itself has added the volume, as it does to nearly every Pod.
 fn is_added(volume: &Volume<'_>) -> bool {
-    volume.name.starts_with("kube-api-access-") && matches!(volume.source(), Some(Source::Projected(_)))
+    volume.name.starts_with("kube-api-access-") && matches!(volume.source(), Some(VolumeSource::Projected(_)))
 }

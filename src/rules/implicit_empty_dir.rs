@@ -81,7 +81,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for volume in pod.volumes.iter().filter(|volume| volume.sources.is_empty()) {
         let message = format!("volume {} has no source, so it becomes an emptyDir", quoted(&volume.name));
         let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);

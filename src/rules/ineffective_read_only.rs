@@ -76,7 +76,7 @@ use super::support::host_path_type::with_article;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, HostPath, MountOf, Relation};
+use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ineffective-read-only"),
@@ -130,7 +130,7 @@ pub(super) fn holds_namespaces(path: &HostPath) -> bool {
 fn of_kind(
     host: &HostPathVolume<'_>,
     used: &HostPathAccess<'_>,
-    of: MountOf<'_, '_>,
+    of: ContainerMount<'_, '_>,
     kind: HostPathType,
 ) -> Finding {
     let message = format!(
@@ -146,7 +146,11 @@ fn of_kind(
         .help(format!("drop the mount, if the container must not use the {noun}"))
 }
 
-fn of_propagation(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>) -> Finding {
+fn of_propagation(
+    host: &HostPathVolume<'_>,
+    used: &HostPathAccess<'_>,
+    of: ContainerMount<'_, '_>,
+) -> Finding {
     let message = format!(
         "{} can write to what is mounted below host path {} despite `readOnly`",
         container(of.container),
@@ -161,7 +165,7 @@ fn of_propagation(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: Moun
 fn finding(
     host: &HostPathVolume<'_>,
     used: &HostPathAccess<'_>,
-    of: MountOf<'_, '_>,
+    of: ContainerMount<'_, '_>,
     place: FieldPath,
     message: String,
 ) -> Finding {

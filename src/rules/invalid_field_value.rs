@@ -61,7 +61,7 @@
 
 use super::{Check, FixClass, Group, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldError, printable};
+use crate::model::{ExpectedType, FieldErrorKind, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-field-value"),
@@ -79,23 +79,25 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     let Unchecked::InvalidField { error, kind } = unchecked else { return };
-    if error.is_bound {
+    if matches!(error.kind, FieldErrorKind::TooLarge(_)) {
         return;
     }
     let kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
-    let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.message);
+    let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.kind);
     let finding = Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
         .why("the API server refuses the object, and it isn't judged here")
-        .help(help(error));
+        .help(help(&error.kind));
     out.push(finding);
 }
 
-fn help(error: &FieldError) -> &'static str {
-    if error.message.starts_with("expected a string, found the ") {
-        return "put it in quotes: kubectl reads it as something else than text";
+fn help(kind: &FieldErrorKind) -> &'static str {
+    match kind {
+        FieldErrorKind::WrongType { expected: ExpectedType::String, found } if found.is_scalar() => {
+            "put it in quotes: kubectl reads it as something else than text"
+        }
+        FieldErrorKind::WrongType { expected: ExpectedType::Boolean, .. } => {
+            "write `true` or `false`, without quotes"
+        }
+        _ => "write it as the API server reads it",
     }
-    if error.message.starts_with("expected a boolean, ") {
-        return "write `true` or `false`, without quotes";
-    }
-    "write it as the API server reads it"
 }

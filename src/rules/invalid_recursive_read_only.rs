@@ -71,7 +71,7 @@
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::MountOf;
+use crate::model::ContainerMount;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-recursive-read-only"),
@@ -90,11 +90,11 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     // What a patch doesn't say may stand in what it patches; what is read by its looks is whole in its mounts.
-    let says_all = pod.is_whole || pod.is_heuristic;
+    let says_all = pod.is_complete || pod.is_heuristic;
     out.extend(pod.mounts().filter_map(|of| finding(of, says_all)));
 }
 
-fn finding(of: MountOf<'_, '_>, says_all: bool) -> Option<Finding> {
+fn finding(of: ContainerMount<'_, '_>, says_all: bool) -> Option<Finding> {
     let (mount, path) = (of.mount, of.path());
     let written = &*mount.recursive_read_only;
     let value =

@@ -57,7 +57,7 @@
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, Source, container_path};
+use crate::model::{Pod, VolumeSource, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("manual-service-account-token"),
@@ -76,7 +76,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for of in pod.mounts() {
-        let path = container_path(&of.mount.mount_path);
+        let path = clean_container_path(&of.mount.mount_path);
         if !TOKEN.contains(&&*path) {
             continue;
         }
@@ -115,7 +115,7 @@ fn mounted(pod: &Pod<'_>, name: &str) -> Option<Mounted> {
         pod.claim_template(name)?;
         return Some(Mounted { what: format!("claim template {}", quoted(name)), help: of_pod });
     };
-    if volume.is_token() {
+    if volume.has_service_account_token() {
         return None;
     }
     let what = match volume.source_key() {
@@ -123,10 +123,12 @@ fn mounted(pod: &Pod<'_>, name: &str) -> Option<Mounted> {
         None => format!("volume {}", quoted(name)),
     };
     let help = match volume.source() {
-        Some(Source::EmptyDir(_)) | None => {
+        Some(VolumeSource::EmptyDir(_)) | None => {
             "drop the mount; `automountServiceAccountToken: false` keeps the token out of the Pod"
         }
-        Some(Source::Projected(_)) => "add a `serviceAccountToken` source to the volume, or drop the mount",
+        Some(VolumeSource::Projected(_)) => {
+            "add a `serviceAccountToken` source to the volume, or drop the mount"
+        }
         Some(_) => of_pod,
     };
     Some(Mounted { what, help })

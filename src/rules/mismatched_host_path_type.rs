@@ -106,7 +106,7 @@ fn mismatch(catalog: &Catalog, host: &HostPathVolume<'_>, asked: RequestedType) 
     if let Some(kind) = certain.filter(|kind| *kind != asked.file_type) {
         return Some(other_kind(catalog, host, asked, kind));
     }
-    if asked.file_type == HostPathType::Directory || !HostPath::names_folder(host.path) {
+    if asked.file_type == HostPathType::Directory || !HostPath::has_directory_suffix(host.path) {
         return None;
     }
     // Either the type is a slip, or the slash is.
@@ -140,7 +140,7 @@ fn other_kind(
         (kind, _) => format!("host path {path} is {}, not {asks_for}", with_article(kind)),
     };
     let mut edits = vec![set_type(host, kind.name())];
-    if kind != HostPathType::Directory && HostPath::names_folder(host.path) {
+    if kind != HostPathType::Directory && HostPath::has_directory_suffix(host.path) {
         edits.push(drop_slash(host));
     }
     let why = match (asked.creates, asked.file_type) {
@@ -169,7 +169,7 @@ fn needless_slash(host: &HostPathVolume<'_>, asked: RequestedType) -> Finding {
     finding(host, host.path_field(), slash_message(host, asked), NO_START)
         .label("ends as a directory does")
         .related(host.type_field(), format!("asks for {}", with_article(asked.file_type)))
-        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::tidied(host.path))))
+        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::simplify(host.path))))
         .fix(Fix::unsafe_edits("remove the trailing slash", vec![drop_slash(host)]))
 }
 
@@ -186,5 +186,5 @@ fn set_type(host: &HostPathVolume<'_>, word: &str) -> Edit {
 }
 
 fn drop_slash(host: &HostPathVolume<'_>) -> Edit {
-    Edit::Set(host.path_field(), EditValue::Str(HostPath::tidied(host.path)))
+    Edit::Set(host.path_field(), EditValue::Str(HostPath::simplify(host.path)))
 }

@@ -76,7 +76,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
         let message = format!("{} has a read-only root file system and no writable mount", container(stuck));
         let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");

@@ -80,7 +80,7 @@ pub use subject::{
     MalformedIgnore, MergeOverride, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
-pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSource};
+pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
 pub use support::options::{AllowedHostPath, ListedPath, MountParent, Options};
 
 /// All rules, by group, in the order of the catalog.

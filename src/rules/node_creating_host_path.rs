@@ -162,7 +162,7 @@ pub(super) fn may_create(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
 
 /// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
 fn is_only_read(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
-    cx.pod().is_some_and(|pod| pod.is_whole)
+    cx.pod().is_some_and(|pod| pod.is_complete)
         && host.accesses.iter().all(|used| used.mount.is_some() && used.is_read_only)
 }
 

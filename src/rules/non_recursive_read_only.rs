@@ -76,7 +76,7 @@ use super::ineffective_read_only::void;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MountParent, Options, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{MountOf, Relation};
+use crate::model::{ContainerMount, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("non-recursive-read-only"),
@@ -113,7 +113,7 @@ fn parent<'o>(options: &'o Options, used: &HostPathAccess<'_>) -> Option<&'o Mou
 fn finding(
     host: &HostPathVolume<'_>,
     used: &HostPathAccess<'_>,
-    of: MountOf<'_, '_>,
+    of: ContainerMount<'_, '_>,
     parent: &MountParent,
 ) -> Finding {
     let message = format!(

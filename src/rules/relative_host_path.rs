@@ -86,7 +86,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // A patch that names no path leaves that to what it patches.
-    let is_whole = cx.pod().is_none_or(|pod| pod.is_whole);
+    let is_whole = cx.pod().is_none_or(|pod| pod.is_complete);
     for host in cx.host_path_volumes().iter().filter(|host| host.clean.is_relative()) {
         match host.path {
             "" if is_whole => out.push(empty(host)),

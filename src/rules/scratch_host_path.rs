@@ -89,7 +89,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for (host, used) in cx.host_path_accesses() {
         let Some(of) = used.mount.filter(|_| used.effective == Access::Write) else { continue };
-        let at = HostPath::of_container(&of.mount.mount_path);
+        let at = HostPath::in_container(&of.mount.mount_path);
         let Some(directory) = scratch(cx.options, used, &at) else { continue };
         let message = format!(
             "{} is scratch space of {} at {}",
@@ -111,6 +111,6 @@ fn scratch<'o>(options: &'o Options, used: &HostPathAccess<'_>, at: &HostPath) -
     if !used.can_be_directory() || used.class.is_catalogued() || at.is_socket() {
         return None;
     }
-    let inside = options.scratch_directories.around(at);
-    inside.or_else(|| options.node_scratch_directories.around(&used.path))
+    let inside = options.scratch_directories.find_containing(at);
+    inside.or_else(|| options.node_scratch_directories.find_containing(&used.path))
 }

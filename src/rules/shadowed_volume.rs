@@ -96,7 +96,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    for volume in pod.shadowed.iter().filter(|volume| !volume.name.is_empty()) {
+    for volume in pod.shadowed_volumes.iter().filter(|volume| !volume.name.is_empty()) {
         let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
         out.extend(finding(
             pod,

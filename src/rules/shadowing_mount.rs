@@ -66,7 +66,7 @@ use std::collections::HashSet;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, HostPath, container_path};
+use crate::model::{FieldPath, HostPath, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowing-mount"),
@@ -87,7 +87,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let same = LazyCell::new(|| same_of_node(cx));
     for of in pod.mounts().filter(|of| !of.mount.mount_path.is_empty()) {
         let (name, written) = (&of.mount.name, &of.mount.mount_path);
-        let path = container_path(written);
+        let path = clean_container_path(written);
         let Some((_, content)) = NEEDED.iter().find(|(needed, _)| *needed == path) else { continue };
         // What isn't known may be the node's same path.
         let is_known = pod.volume(name).is_some() || pod.claim_template(name).is_some();

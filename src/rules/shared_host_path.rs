@@ -121,8 +121,8 @@ fn is_to_last(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
     let mut mounts = host.accesses.iter().filter_map(|used| used.mount);
     is_stateful_set(cx)
         || mounts.any(|of| {
-            let at = HostPath::of_container(&of.mount.mount_path);
-            cx.options.data_directories.around(&at).is_some()
+            let at = HostPath::in_container(&of.mount.mount_path);
+            cx.options.data_directories.find_containing(&at).is_some()
         })
 }
 

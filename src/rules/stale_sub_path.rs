@@ -83,7 +83,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for of in pod.mounts() {
-        let Some((key, sub_path)) = of.mount.written_sub_path() else { continue };
+        let Some((key, sub_path)) = of.mount.sub_path_entry() else { continue };
         let Some(volume) = pod.volume(&of.mount.name) else { continue };
         let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
         else {
@@ -93,7 +93,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let name = container(of.container);
         let message =
             format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
-        let why = if volume.is_token() {
+        let why = if volume.has_service_account_token() {
             "a sub path stays bound to the first file, and the token in it expires"
         } else {
             "a sub path stays bound to the file that was there when the container started"

@@ -87,9 +87,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for of in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-        let values = LazyCell::new(|| of.values());
+        let values = LazyCell::new(|| of.env_values());
         for (index, mount) in of.volume_mounts.iter().enumerate() {
-            let Some((key, written)) = mount.written_sub_path() else { continue };
+            let Some((key, written)) = mount.sub_path_entry() else { continue };
             let expanded = match key {
                 "subPathExpr" => expand(written, |name| values.get(name).map(String::as_str)),
                 _ => None,
@@ -105,7 +105,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             let message =
                 format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
             out.push(
-                Finding::new(RULE.id, Severity::Error, of.mount_path(index).key(key), message)
+                Finding::new(RULE.id, Severity::Error, of.mount_field(index).key(key), message)
                     .why(why)
                     .help(problem.help)
                     .volume(&mount.name)
@@ -120,9 +120,9 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 pub(super) fn reported<'p>(pod: &'p Pod<'_>) -> HashSet<*const VolumeMount<'p>> {
     let mut found = HashSet::new();
     for of in &pod.containers {
-        let values = LazyCell::new(|| of.values());
+        let values = LazyCell::new(|| of.env_values());
         for mount in of.volume_mounts.iter() {
-            let Some((key, written)) = mount.written_sub_path() else { continue };
+            let Some((key, written)) = mount.sub_path_entry() else { continue };
             let expanded = || expand(written, |name| values.get(name).map(String::as_str));
             let is_problem_expanded = || expanded().is_some_and(|expanded| problem(&expanded).is_some());
             if problem(written).is_some() || key == "subPathExpr" && is_problem_expanded() {

@@ -48,7 +48,7 @@
 
 use super::{Check, FixClass, Group, OtherTemplates, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, printable};
+use crate::model::{FieldErrorKind, FieldPath, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unanalyzed-document"),
@@ -93,9 +93,9 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 false => finding,
             }
         }
-        Unchecked::InvalidField { error, kind } if error.is_bound => {
+        Unchecked::InvalidField { error, kind } if matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
             let of_kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
-            let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.message);
+            let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.kind);
             Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
                 .why("the object isn't judged")
                 .help("make it smaller: fewer items, fewer mounts of host paths, shorter paths")

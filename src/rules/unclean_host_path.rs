@@ -91,7 +91,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for host in cx.host_path_volumes().iter().filter(|host| !host.clean.is_relative()) {
-        let tidy = HostPath::tidied(host.path);
+        let tidy = HostPath::simplify(host.path);
         if tidy != host.path {
             out.push(finding(host, &tidy));
         }
@@ -122,6 +122,6 @@ fn finding(host: &HostPathVolume<'_>, tidy: &str) -> Finding {
 fn safety(host: &HostPathVolume<'_>) -> Safety {
     let is_directory =
         RequestedType::of_volume(host).is_some_and(|asked| asked.file_type == HostPathType::Directory);
-    let loses_slash = HostPath::names_folder(host.path) && !host.clean.is_root();
+    let loses_slash = HostPath::has_directory_suffix(host.path) && !host.clean.is_root();
     if loses_slash && !is_directory { Safety::Unsafe } else { Safety::Safe }
 }

@@ -69,7 +69,7 @@ use std::collections::HashSet;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
-use crate::model::{HostPath, MountOf, container_path};
+use crate::model::{ContainerMount, HostPath, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unclean-mount-path"),
@@ -87,20 +87,20 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-        let taken = LazyCell::new(|| container.volume_uses().map(|used| used.at).collect::<HashSet<_>>());
+        let taken = LazyCell::new(|| container.volume_uses().map(|used| used.target).collect::<HashSet<_>>());
         for (index, mount) in container.volume_mounts.iter().enumerate() {
             let is_taken = |path: &str| taken.contains(path);
-            out.extend(finding(MountOf { container, mount, index }, is_taken));
+            out.extend(finding(ContainerMount { container, mount, index }, is_taken));
         }
     }
 }
 
-fn finding(of: MountOf<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Finding> {
+fn finding(of: ContainerMount<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Finding> {
     let written = &*of.mount.mount_path;
-    if written.is_empty() || container_path(written) == written {
+    if written.is_empty() || clean_container_path(written) == written {
         return None;
     }
-    let path = HostPath::of_container(written);
+    let path = HostPath::in_container(written);
     let (problem, why) = problem(written, &path)?;
     let message = format!("mount path {} of {} {problem}", quoted(written), container(of.container));
     let finding = Finding::new(RULE.id, Severity::Info, of.path().key("mountPath"), message)

@@ -73,7 +73,7 @@ use std::collections::{HashMap, HashSet};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{EnvVar, MountOf, Piece, pieces};
+use crate::model::{ContainerMount, EnvVar, Piece, pieces};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("undefined-sub-path-variable"),
@@ -90,13 +90,13 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for container in &pod.containers {
         // Of several with one name the last counts.
         let defined =
             LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
         for (index, mount) in container.volume_mounts.iter().enumerate() {
-            let of = MountOf { container, mount, index };
+            let of = ContainerMount { container, mount, index };
             let mut seen = HashSet::new();
             for piece in pieces(&mount.sub_path_expr) {
                 if let Piece::Variable(name) = piece {
@@ -109,7 +109,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 const EMPTY: &str = "leaves empty";
 
-fn finding(of: MountOf<'_, '_>, name: &str, defined: &HashMap<&str, &EnvVar<'_>>) -> Option<Finding> {
+fn finding(of: ContainerMount<'_, '_>, name: &str, defined: &HashMap<&str, &EnvVar<'_>>) -> Option<Finding> {
     let variable = quoted(name);
     let (severity, problem) = match defined.get(name) {
         Some(variable) if variable.value.is_empty() && variable.value_from.is_none() => {

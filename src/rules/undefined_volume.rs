@@ -80,7 +80,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let names: HashSet<_> = names(pod).collect();
     let uses = pod.containers.iter().flat_map(Container::volume_uses);
     for used in uses.filter(|used| !names.contains(used.volume)) {
@@ -94,7 +94,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .help(help(pod, used, cx.object.origin))
                 .volume(used.volume)
                 .container(&used.container.name)
-                .path(used.at),
+                .path(used.target),
         );
     }
 }
@@ -115,7 +115,7 @@ fn message(used: VolumeUse<'_, '_>) -> String {
     let what = match used.kind {
         UseKind::Mount => format!("{} mounts", container(of)),
         UseKind::Device => format!("{} has a device of", container(of)),
-        UseKind::Variable => format!("variable {} of {} is read from", quoted(used.at), container(of)),
+        UseKind::Variable => format!("variable {} of {} is read from", quoted(used.target), container(of)),
     };
     match used.volume {
         "" => format!("{what} a volume that isn't named"),

@@ -73,7 +73,7 @@ use strsim::damerau_levenshtein;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
-use crate::model::{Origin, Source, Volume, known_sources};
+use crate::model::{Origin, Volume, VolumeSource, known_sources};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-volume-source"),
@@ -90,10 +90,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for volume in &pod.volumes {
         for (key, source) in &volume.sources {
-            if matches!(source, Source::Unknown) {
+            if matches!(source, VolumeSource::Unknown) {
                 out.push(finding(cx.object.origin, volume, key));
             }
         }
@@ -127,7 +127,7 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
 }
 
 fn remedied(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
-    if volume.sources.iter().any(|(_, source)| !matches!(source, Source::Unknown)) {
+    if volume.sources.iter().any(|(_, source)| !matches!(source, VolumeSource::Unknown)) {
         return finding
             .why("kubectl refuses it; for other clients the API server drops it")
             .help("remove it, or indent it if it belongs to the source");

@@ -98,7 +98,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         // Every node has these, and in each is something else.
-        let is_everywhere = cx.options.node_scratch_directories.around(&used.path).is_some();
+        let is_everywhere = cx.options.node_scratch_directories.find_containing(&used.path).is_some();
         out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
     }
 }
@@ -127,5 +127,5 @@ fn absent(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>) -> Finding {
 
 /// Whether it is sure that nothing binds the pod to certain nodes.
 fn is_free(pod: &Pod<'_>) -> bool {
-    pod.is_whole && pod.spec.is_pinned == Some(false)
+    pod.is_complete && pod.is_pinned == Some(false)
 }

@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     if sized.peek().is_none() {
         return;
     }
-    let bounds = if pod.is_whole { bounds(pod) } else { Vec::new() };
+    let bounds = if pod.is_complete { bounds(pod) } else { Vec::new() };
     out.extend(sized.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
 }
 
@@ -108,7 +108,7 @@ fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
         let place = empty_dir.size_limit_field();
         Finding::new(RULE.id, Severity::Info, place, message).volume(&empty_dir.volume.name)
     };
-    if size.is_nothing() {
+    if !size.is_positive() {
         return Some(
             new(format!("emptyDir {name} has a `sizeLimit` of 0, which is no limit"))
                 .label("no limit")
@@ -165,7 +165,7 @@ fn fields(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
     let field = |path: &FieldPath, resources: &Resources<'_>| {
         resources.limit(resource).map(|_| path.key("resources").key("limits").key(resource))
     };
-    if let Some(own) = field(&pod.path, &pod.spec.resources) {
+    if let Some(own) = field(&pod.path, &pod.resources) {
         return vec![own];
     }
     let own = pod.containers.iter().filter_map(|container| field(&container.path, &container.resources));

@@ -65,7 +65,7 @@ use std::collections::HashSet;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Safety, Severity};
-use crate::model::{Container, Pod, Source, Volume};
+use crate::model::{Container, Pod, Volume, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-volume"),
@@ -82,7 +82,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_whole) else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let used: HashSet<_> =
         pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
     let is_unused = |volume: &&Volume<'_>| {
@@ -90,7 +90,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         !volume.name.is_empty()
             && !used.contains(&*volume.name)
             && is_own(pod, volume)
-            && !volume.is_api_access()
+            && !volume.is_kube_api_access()
     };
     out.extend(pod.volumes.iter().filter(is_unused).map(finding));
 }
@@ -103,14 +103,14 @@ fn is_own(pod: &Pod<'_>, volume: &Volume<'_>) -> bool {
 fn finding(volume: &Volume<'_>) -> Finding {
     let of_node = volume.host_path().is_some();
     let severity = if of_node { Severity::Warning } else { Severity::Info };
-    let is_empty_dir = volume.sources.iter().all(|(_, source)| matches!(source, Source::EmptyDir(_)));
+    let is_empty_dir = volume.sources.iter().all(|(_, source)| matches!(source, VolumeSource::EmptyDir(_)));
     let safety = if is_empty_dir { Safety::Safe } else { Safety::Unsafe };
     let message = format!("no container uses volume {}", quoted(&volume.name));
     let why = match volume.source() {
         _ if of_node => {
             "whoever may add an ephemeral container to the Pod can mount this path of the node, writable"
         }
-        Some(Source::Claim(_) | Source::Ephemeral(_)) => {
+        Some(VolumeSource::Claim(_) | VolumeSource::Ephemeral(_)) => {
             "the Pod waits for the claim, and runs where its volume is"
         }
         _ => "it does nothing but mislead who reads the manifest",

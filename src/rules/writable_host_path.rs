@@ -72,7 +72,7 @@
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, EntryClass, FixClass, Group, HostPathAccess, PathClass, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::MountOf;
+use crate::model::ContainerMount;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("writable-host-path"),
@@ -106,7 +106,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 /// The finding with what helps in its case.
-fn remedied(cx: &Context<'_>, used: &HostPathAccess<'_>, of: MountOf<'_, '_>, finding: Finding) -> Finding {
+fn remedied(
+    cx: &Context<'_>,
+    used: &HostPathAccess<'_>,
+    of: ContainerMount<'_, '_>,
+    finding: Finding,
+) -> Finding {
     if let Some(kind) = used.read_only_bypass() {
         let kind = kind.noun();
         return finding.help(format!(

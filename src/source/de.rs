@@ -4,24 +4,27 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::Scalar;
 use super::tree::{NodeId, Pair, Tree, View};
-use crate::model::{Decode, FieldError, Node, Segment, meant};
+use crate::model::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, Segment};
 
-/// Why a value isn't what its field holds.
+/// A [`FieldError`] whose path is still growing.
 #[derive(Debug)]
 struct DecodeError {
-    message: String,
-    /// The way to the value, innermost step first while the error travels outwards.
+    kind: FieldErrorKind,
+    /// The path of the value, innermost segment first, since the error travels outwards.
     steps: Vec<Segment>,
-    /// Whether it is the key there that is wrong.
-    is_key: bool,
 }
 
 impl DecodeError {
+    fn new(kind: FieldErrorKind) -> Self {
+        Self { kind, steps: Vec::new() }
+    }
+
     fn at(mut self, step: Segment) -> Self {
         self.steps.push(step);
         self
@@ -30,7 +33,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.kind.fmt(f)
     }
 }
 
@@ -38,79 +41,38 @@ impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), steps: Vec::new(), is_key: false }
+        Self::new(FieldErrorKind::Other(message.to_string()))
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let found = match found {
-            de::Unexpected::Map => "a mapping".to_owned(),
-            de::Unexpected::Seq => "a list".to_owned(),
-            de::Unexpected::Str(text) => format!("the string \"{}\"", crate::model::printable(text)),
-            de::Unexpected::Bool(value) => format!("the boolean `{value}`"),
-            de::Unexpected::Signed(value) => format!("the number `{value}`"),
-            de::Unexpected::Unsigned(value) => format!("the number `{value}`"),
-            de::Unexpected::Float(value) => format!("the number `{value}`"),
-            de::Unexpected::Unit | de::Unexpected::Option => "null".to_owned(),
-            other => other.to_string(),
-        };
-        Self::custom(format_args!("expected {}, found {found}", plain(&expected.to_string())))
+        Self::new(FieldErrorKind::WrongType { expected: ExpectedType::new(expected), found: found.into() })
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::invalid_type(found, expected)
     }
 
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let known = meant(field, expected.iter().copied());
-        let field = Cow::Owned(field.to_owned());
-        let mut error =
-            Self::custom(format_args!("unknown key `{}`{known}", crate::model::printable(&field)));
-        error.is_key = true;
-        error.at(Segment::Key(field))
+    fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
+        let segment = Segment::Key(Cow::Owned(key.to_owned()));
+        Self::new(FieldErrorKind::UnknownKey { key: key.to_owned(), known }).at(segment)
     }
 
-    fn unknown_variant(word: &str, expected: &'static [&'static str]) -> Self {
-        let known = meant(word, expected.iter().copied());
-        Self::custom(format_args!("unknown word `{}`{known}", crate::model::printable(word)))
+    fn unknown_variant(value: &str, known: &'static [&'static str]) -> Self {
+        Self::new(FieldErrorKind::UnknownValue { value: value.to_owned(), known })
     }
 
-    fn missing_field(field: &'static str) -> Self {
-        Self::custom(format_args!("lacks the key `{field}`"))
+    fn missing_field(key: &'static str) -> Self {
+        Self::new(FieldErrorKind::MissingKey(key))
     }
 
     fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("expected {}", plain(&expected.to_string())))
+        Self::custom(format_args!("expected {}", ExpectedType::new(expected)))
     }
 }
 
-/// What serde expects by itself, in words of YAML; what the model says of itself stays.
-fn plain(expected: &str) -> &str {
-    match expected {
-        "map" | "a map" => "a mapping",
-        "sequence" | "a sequence" => "a list",
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize"
-        | "integer" | "an integer" => "a whole number",
-        "f32" | "f64" => "a number",
-        "bool" | "boolean" => "a boolean",
-        "str" | "string" | "a borrowed string" | "a character" | "identifier" => "a string",
-        "unit" | "option" => "null",
-        "anything at all" => "a value",
-        _ if ["struct ", "unit struct ", "enum "].iter().any(|kind| expected.starts_with(kind)) => {
-            "a mapping"
-        }
-        _ if ["tuple ", "a tuple ", "an array "].iter().any(|kind| expected.starts_with(kind)) => "a list",
-        _ => expected,
-    }
-}
-
-/// The value `node` of `tree` as a `T`.
+/// Decodes the value `node` of `tree` as a `T`.
 pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Result<T, FieldError> {
-    T::deserialize(Decoder { tree, node }).map_err(|error| FieldError {
-        path: error.steps.into_iter().rev().collect(),
-        message: error.message,
-        is_key: error.is_key,
-        is_bound: false,
-    })
+    Value { tree, node }.decode_seed(PhantomData::<T>)
 }
 
 /// A node, to be decoded or walked.
@@ -123,8 +85,9 @@ pub struct Value<'a> {
 }
 
 impl<'a> Decode<'a> for Value<'a> {
-    fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
-        decode(self.tree, self.node)
+    fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
+        seed.deserialize(Decoder { tree: self.tree, node: self.node })
+            .map_err(|error| FieldError { path: error.steps.into_iter().rev().collect(), kind: error.kind })
     }
 }
 
@@ -164,21 +127,19 @@ impl<'a> Decoder<'a> {
 
     fn refuse<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
         let found = match self.tree.view(self.node) {
-            View::Mapping => "a mapping".to_owned(),
-            View::Sequence(_) => "a list".to_owned(),
+            View::Mapping => FoundValue::Mapping,
+            View::Sequence(_) => FoundValue::List,
             View::Scalar(_) => match self.scalar() {
-                Ok(Scalar::Str(text)) => format!("the string \"{}\"", crate::model::printable(&text)),
-                Ok(scalar) => scalar.describe(),
+                Ok(Scalar::Null) => FoundValue::Null,
+                Ok(Scalar::Bool(value)) => FoundValue::Boolean(value),
+                Ok(Scalar::Int(value)) => FoundValue::Number(value.to_string()),
+                Ok(Scalar::Uint(value)) => FoundValue::Number(value.to_string()),
+                Ok(Scalar::Float(value)) => FoundValue::Number(value.to_string()),
+                Ok(Scalar::Str(text)) => FoundValue::String(text.into_owned()),
                 Err(error) => return error,
             },
         };
-        struct Expected<'v, V>(&'v V);
-        impl<'de, V: Visitor<'de>> fmt::Display for Expected<'_, V> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.expecting(f)
-            }
-        }
-        de::Error::custom(format_args!("expected {}, found {found}", plain(&Expected(visitor).to_string())))
+        DecodeError::new(FieldErrorKind::WrongType { expected: ExpectedType::new(visitor), found })
     }
 }
 
@@ -370,27 +331,5 @@ impl<'a> MapAccess<'a> for Entries<'a> {
         let (key, node) = self.pairs[self.next - 1];
         seed.deserialize(Decoder { tree: self.tree, node })
             .map_err(|error| error.at(Segment::Key(Cow::Owned(self.tree.key(key).into_owned()))))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn nothing_of_rust_is_expected() {
-        let of = |words: &[&str], plain_word: &str| {
-            for word in words {
-                assert_eq!(plain(word), plain_word, "{word}");
-            }
-        };
-        of(&["struct HostPathSource", "struct X with 2 elements", "a map", "map", "a mapping"], "a mapping");
-        of(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
-        of(&["i64", "u8", "i32", "usize"], "a whole number");
-        of(&["f64", "f32"], "a number");
-        of(&["bool", "a boolean"], "a boolean");
-        of(&["a string", "a borrowed string", "str"], "a string");
-        of(&["unit"], "null");
-        of(&["a quantity such as `1Gi`"], "a quantity such as `1Gi`");
     }
 }

@@ -19,20 +19,6 @@ pub enum Scalar<'a> {
     Str(Cow<'a, str>),
 }
 
-impl Scalar<'_> {
-    /// What to call it in a message.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Null => "null".to_owned(),
-            Self::Bool(value) => format!("the boolean `{value}`"),
-            Self::Int(value) => format!("the number `{value}`"),
-            Self::Uint(value) => format!("the number `{value}`"),
-            Self::Float(value) => format!("the number `{value}`"),
-            Self::Str(_) => "a string".to_owned(),
-        }
-    }
-}
-
 /// What the plain scalar `text` means when it has no tag.
 pub fn resolve(text: &str) -> Scalar<'_> {
     let as_text = || Scalar::Str(Cow::Borrowed(text));

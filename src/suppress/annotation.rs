@@ -4,7 +4,7 @@
 
 use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;
-use crate::model::{FieldPath, Object, meant};
+use crate::model::{FieldPath, Object, did_you_mean};
 use crate::rules::{IgnoreProblemKind, MalformedIgnore, Registry};
 use crate::source::{NodeId, Tree, find};
 
@@ -70,7 +70,7 @@ fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
             "volume" => &mut volume,
             "container" => &mut container,
             _ => {
-                let suggestion = meant(key, ["volume", "container"].into_iter());
+                let suggestion = did_you_mean(key, ["volume", "container"].into_iter());
                 return Err(MalformedIgnore::UnknownKey { key: key.to_owned(), suggestion });
             }
         };

@@ -8,7 +8,7 @@ use std::fs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use volcheck::lint::{Manifest, Options, Role, check};
-use volcheck::model::{self, Object, Pod, Source, TypeMeta, Volume};
+use volcheck::model::{self, Object, Pod, TypeMeta, Volume, VolumeSource};
 use volcheck::policy::{self, Policy};
 use volcheck::source::{self, File, NodeId, Tree, View, decode, split};
 
@@ -287,7 +287,7 @@ fn each_object(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
         // An item of a PodList.
         (meta.kind, meta.api_version) = (model::Str::owned("Pod"), model::Str::owned("v1"));
     }
-    let read = model::read(source::Value { tree, node }, &meta, "default", policy::workloads());
+    let read = model::decode_object(source::Value { tree, node }, &meta, "default", policy::workloads());
     let Ok(object) = read else { return };
     of_object(&object, models);
 }
@@ -295,13 +295,13 @@ fn each_object(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
 fn of_object(object: &Object<'_>, models: &mut Vec<Value>) {
     if let Some(spec) = object.persistent_volume() {
         if let Some(host_path) = &spec.host_path {
-            let kind = host_path.kind.as_deref().unwrap_or_default();
+            let kind = host_path.host_path_type.as_deref().unwrap_or_default();
             models.push(json!({"hostPath": {"path": &*host_path.path, "type": kind}}));
         }
         models.extend(spec.local.as_ref().map(|local| json!({"local": &*local.path})));
     }
     for pod in object.pods() {
-        let mut volumes: Vec<&Volume<'_>> = pod.volumes.iter().chain(&pod.shadowed).collect();
+        let mut volumes: Vec<&Volume<'_>> = pod.volumes.iter().chain(&pod.shadowed_volumes).collect();
         volumes.sort_by_key(|volume| volume.path.clone());
         let volumes: Vec<_> = volumes.into_iter().map(volume_of_model).collect();
         models.push(json!({ "volumes": volumes }));
@@ -310,15 +310,20 @@ fn of_object(object: &Object<'_>, models: &mut Vec<Value>) {
 }
 
 fn volume_of_model(volume: &Volume<'_>) -> Value {
-    let known = volume.sources.iter().find(|(_, source)| !matches!(source, Source::Unknown));
+    let known = volume.sources.iter().find(|(_, source)| !matches!(source, VolumeSource::Unknown));
     match known {
-        Some((key, Source::HostPath(source))) => {
-            json!([&*volume.name, &**key, &*source.path, source.kind.as_deref().unwrap_or_default()])
+        Some((key, VolumeSource::HostPath(source))) => {
+            json!([
+                &*volume.name,
+                &**key,
+                &*source.path,
+                source.host_path_type.as_deref().unwrap_or_default()
+            ])
         }
-        Some((key, Source::Claim(claim))) => {
+        Some((key, VolumeSource::Claim(claim))) => {
             json!([&*volume.name, &**key, &*claim.claim_name, claim.read_only])
         }
-        Some((key, source)) if !matches!(source, Source::EmptyDir(_)) => json!([&*volume.name, &**key]),
+        Some((key, source)) if !matches!(source, VolumeSource::EmptyDir(_)) => json!([&*volume.name, &**key]),
         _ => {
             let source = volume.empty_dir().unwrap_or_default();
             json!([&*volume.name, "emptyDir", &*source.medium, source.size_limit.is_some()])
@@ -327,7 +332,7 @@ fn volume_of_model(volume: &Volume<'_>) -> Value {
 }
 
 fn mounts_of_model(pod: &Pod<'_>) -> Vec<Value> {
-    let mount = |of: model::MountOf<'_, '_>| {
+    let mount = |of: model::ContainerMount<'_, '_>| {
         let mount = of.mount;
         json!([
             &*mount.name,

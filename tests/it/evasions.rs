@@ -1,4 +1,4 @@
-//! Nothing passes by its spelling, its list, its kind or its mount: each row evades some other tool.
+//! Volumes that evade other tools by spelling, container list, kind or mount.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use volcheck::rules::Registry;
 
 use crate::support::{all_rules, lint, selecting};
 
-/// The rules that find something in an object, under the default policy.
-fn found(object: &Value) -> BTreeSet<&'static str> {
+/// Returns the rules with findings in `object` under the default policy.
+fn found_rules(object: &Value) -> BTreeSet<&'static str> {
     let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let outcome = lint(&policy, "object.json", &object.to_string());
     assert!(outcome.unchecked.is_empty(), "{}: {}", object, outcome.unchecked[0].located.finding.message);
@@ -21,22 +21,22 @@ fn found(object: &Value) -> BTreeSet<&'static str> {
 fn assert_found<'r>(rows: impl IntoIterator<Item = (String, Value, &'r str)>) {
     let missed: Vec<_> = rows
         .into_iter()
-        .filter(|(_, object, rule)| !found(object).contains(rule))
-        .map(|(row, object, rule)| format!("{row}: not {rule} but {:?}", found(&object)))
+        .filter(|(_, object, rule)| !found_rules(object).contains(rule))
+        .map(|(row, object, rule)| format!("{row}: not {rule} but {:?}", found_rules(&object)))
         .collect();
-    assert!(missed.is_empty(), "{} rows pass:\n{}", missed.len(), missed.join("\n"));
+    assert!(missed.is_empty(), "{} rows evade volcheck:\n{}", missed.len(), missed.join("\n"));
 }
 
 fn pod(spec: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
 }
 
-/// The spec of a Pod that mounts `path` as `mount` says.
-fn mounting(path: &str, mount: &Value) -> Value {
-    let mut own = json!({"name": "v", "mountPath": "/m", "readOnly": true});
-    own.as_object_mut().expect("a mount").extend(mount.as_object().expect("a mount").clone());
+/// Returns the spec of a Pod with a read-only mount of `path`, extended by the keys of `mount`.
+fn spec_mounting(path: &str, mount: &Value) -> Value {
+    let mut extended = json!({"name": "v", "mountPath": "/m", "readOnly": true});
+    extended.as_object_mut().expect("a mount").extend(mount.as_object().expect("a mount").clone());
     json!({
-        "containers": [{"name": "c", "image": "x", "volumeMounts": [own]}],
+        "containers": [{"name": "c", "image": "x", "volumeMounts": [extended]}],
         "volumes": [{"name": "v", "hostPath": {"path": path}}],
     })
 }
@@ -48,7 +48,7 @@ fn persistent_volume(source: Value) -> Value {
 }
 
 #[test]
-fn every_spelling_is_seen_through() {
+fn every_spelling_of_a_path_is_found() {
     let rows = [
         ("/run/docker.sock", "runtime-socket"),
         ("/var/run/docker.sock", "runtime-socket"),
@@ -126,11 +126,11 @@ fn every_spelling_is_seen_through() {
         (r"\\.\pipe\csi-proxy-disk-v1", "node-agent-socket"),
         (r"\\.\pipe\vendor", "unknown-socket"),
     ];
-    assert_found(rows.map(|(path, rule)| (path.to_owned(), pod(mounting(path, &json!({}))), rule)));
+    assert_found(rows.map(|(path, rule)| (path.to_owned(), pod(spec_mounting(path, &json!({}))), rule)));
 }
 
 #[test]
-fn a_mount_completes_the_path() {
+fn sub_paths_are_part_of_the_path() {
     let rows = [
         ("/run", json!({"subPath": "docker.sock"}), "runtime-socket"),
         ("/run", json!({"subPath": "containerd/containerd.sock"}), "runtime-socket"),
@@ -148,13 +148,14 @@ fn a_mount_completes_the_path() {
         ("/run", json!({"subPathExpr": "docker.sock"}), "runtime-socket"),
         ("/", json!({"subPathExpr": "$(ANY)"}), "host-root"),
     ];
-    let rows = rows.map(|(path, mount, rule)| (format!("{path} {mount}"), pod(mounting(path, &mount)), rule));
+    let rows =
+        rows.map(|(path, mount, rule)| (format!("{path} {mount}"), pod(spec_mounting(path, &mount)), rule));
     assert_found(rows);
 }
 
 #[test]
-fn every_list_of_containers_counts() {
-    let own = json!([{"name": "own", "image": "x"}]);
+fn every_container_list_is_checked() {
+    let main = json!([{"name": "main", "image": "x"}]);
     let using = |extra: Value| {
         let mut container = json!({"name": "c", "image": "x", "volumeMounts": [
             {"name": "socket", "mountPath": "/s", "subPath": "docker.sock", "readOnly": true},
@@ -167,10 +168,10 @@ fn every_list_of_containers_counts() {
         ("containers", "containers", json!({})),
         ("init containers", "initContainers", json!({})),
         ("sidecars", "initContainers", json!({"restartPolicy": "Always"})),
-        ("ephemeral containers", "ephemeralContainers", json!({"targetContainerName": "own"})),
+        ("ephemeral containers", "ephemeralContainers", json!({"targetContainerName": "main"})),
     ];
     for (row, list, extra) in rows {
-        let mut spec = json!({"containers": own, "volumes": [
+        let mut spec = json!({"containers": main, "volumes": [
             {"name": "socket", "hostPath": {"path": "/run"}},
             {"name": "logs", "hostPath": {"path": "/var/log"}},
         ]});
@@ -181,9 +182,9 @@ fn every_list_of_containers_counts() {
 }
 
 #[test]
-fn an_unmounted_volume_counts() {
+fn unmounted_volumes_are_checked() {
     let spec = |path: &str| {
-        let mut spec = mounting(path, &json!({}));
+        let mut spec = spec_mounting(path, &json!({}));
         spec["containers"][0]["volumeMounts"] = json!([]);
         spec
     };
@@ -193,8 +194,8 @@ fn an_unmounted_volume_counts() {
 }
 
 #[test]
-fn every_kind_counts() {
-    let spec = mounting("/var/run/docker.sock", &json!({}));
+fn every_kind_is_checked() {
+    let spec = spec_mounting("/var/run/docker.sock", &json!({}));
     let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": spec});
     let object = |api: &str, kind: &str, rest: Value| {
         let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
@@ -265,7 +266,7 @@ fn every_kind_counts() {
 }
 
 #[test]
-fn a_persistent_volume_is_judged_as_what_it_reaches() {
+fn persistent_volumes_are_checked_by_path() {
     let rows = [
         ("/", "host-root"),
         ("/var/run", "runtime-socket-parent"),
@@ -285,7 +286,7 @@ fn a_persistent_volume_is_judged_as_what_it_reaches() {
 }
 
 #[test]
-fn what_only_looks_alike_is_not_found() {
+fn similar_paths_have_no_findings() {
     let paths = [
         "/run/docker.sock.d",
         "/run2",
@@ -297,16 +298,16 @@ fn what_only_looks_alike_is_not_found() {
         r"E:\var\lib\kubelet",
     ];
     for path in paths {
-        let rules = found(&pod(mounting(path, &json!({}))));
-        let reached = rules.iter().filter(|rule| {
+        let rules = found_rules(&pod(spec_mounting(path, &json!({}))));
+        let path_rules = rules.iter().filter(|rule| {
             Registry::built_in().find(rule).is_some_and(|rule| rule.family == Some(Family::Path))
         });
-        assert_eq!(reached.count(), 0, "{path}: {rules:?}");
+        assert_eq!(path_rules.count(), 0, "{path}: {rules:?}");
     }
 }
 
 #[test]
-fn of_what_lies_below_a_folder_the_telling_entry_is_named() {
+fn parents_are_classified_by_their_worst_descendant() {
     let catalog = &policy::options().catalog;
     let rows = [
         ("/run", "/run/docker.sock"),
@@ -326,7 +327,7 @@ fn of_what_lies_below_a_folder_the_telling_entry_is_named() {
 }
 
 #[test]
-fn a_volume_that_several_pods_share_is_found_once_at_its_worst() {
+fn shared_volumes_have_one_finding_of_their_worst_mount() {
     let template = |name: &str, mut mount: Value| {
         mount["mountPath"] = json!("/m");
         json!({"name": name, "container": {"image": "x", "volumeMounts": [mount]}})
@@ -343,26 +344,26 @@ fn a_volume_that_several_pods_share_is_found_once_at_its_worst() {
     workflow["metadata"] = json!({"name": "w"});
     let policy = selecting(&["runtime-socket", "runtime-socket-parent"]);
     let findings = lint(&policy, "object.json", &workflow.to_string()).findings;
-    let rules: Vec<_> = findings.iter().map(|located| located.finding.rule).collect();
+    let rules: Vec<_> = findings.iter().map(|located| located.finding.rule.as_str()).collect();
     assert_eq!(rules, ["runtime-socket"]);
 }
 
 #[test]
-fn claims_and_classes_count_as_objects_with_volumes() {
+fn claims_and_classes_are_objects_with_volumes() {
     let text = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
     let counts = lint(&all_rules(), "m.yaml", text).counts;
     assert_eq!((counts.objects, counts.objects_with_volumes), (4, 3));
 }
 
 #[test]
-fn text_in_another_code_is_read() {
+fn decodes_binary_scalars() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: i}]\n  volumes:\n  - name: v\n    hostPath: {path: !!binary L3J1bi9kb2NrZXIuc29jaw==}\n";
     let found = lint(&selecting(&["runtime-socket"]), "m.yaml", text).findings;
     assert_eq!(found.len(), 1);
 }
 
 #[test]
-fn a_mapping_without_containers_is_no_pod() {
+fn heuristic_pods_need_a_list_of_containers() {
     let text = |containers: &str| {
         format!(
             "apiVersion: example.io/v1\nkind: Other\nmetadata: {{name: o}}\nspec:\n  containers: {containers}\n  volumes: [{{name: v, hostPath: {{path: /}}}}]\n"
@@ -371,4 +372,23 @@ fn a_mapping_without_containers_is_no_pod() {
     let found =
         |containers: &str| lint(&selecting(&["host-root"]), "m.yaml", &text(containers)).findings.len();
     assert_eq!((found("[{name: c}]"), found("[]"), found("[c]"), found("{}")), (1, 0, 0, 0));
+}
+
+#[test]
+fn custom_workload_parts_must_be_mappings() {
+    let text = |template: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: w}}\nspec: {{templates: [{template}]}}\n"
+        )
+    };
+    for (template, message) in [
+        ("t", "`spec.templates[0]` of this Workflow: expected a mapping, found the string \"t\""),
+        (
+            "{nodeSelector: {a: 3}}",
+            "`spec.templates[0].nodeSelector.a` of this Workflow: expected a string, found the number `3`",
+        ),
+    ] {
+        let errors = lint(&all_rules(), "w.yaml", &text(template)).unchecked;
+        assert_eq!(errors.iter().map(|located| &*located.finding.message).collect::<Vec<_>>(), [message]);
+    }
 }

@@ -1,10 +1,10 @@
-//! The path algebra: what no spelling may change.
+//! Cleaning and comparison of node paths.
 
 use proptest::prelude::*;
-use volcheck::model::{HostPath, PathPattern, Relation, container_path};
+use volcheck::model::{HostPath, PathPattern, Relation, clean_container_path};
 
-/// A clean, absolute path that begins with no alias.
-fn clean() -> impl Strategy<Value = String> {
+/// A clean, absolute path that does not begin with an alias.
+fn clean_path() -> impl Strategy<Value = String> {
     let first = prop::sample::select(vec!["etc", "run", "srv", "data", "usr", "opt", "proc"]);
     (first, prop::collection::vec("[a-z.]{1,4}", 0..4)).prop_map(|(first, rest)| {
         let rest = rest.into_iter().filter(|name| name != "." && name != "..").map(|name| format!("/{name}"));
@@ -12,8 +12,8 @@ fn clean() -> impl Strategy<Value = String> {
     })
 }
 
-/// The same path, with slashes and dots that mean nothing.
-fn spelled(path: &str, noise: &[u8]) -> String {
+/// Adds redundant slashes and `.` segments to `path`.
+fn respell(path: &str, noise: &[u8]) -> String {
     let mut noise = noise.iter().cycle();
     let names = path.split('/').filter(|name| !name.is_empty());
     let mut out: String = names
@@ -32,24 +32,24 @@ fn spelled(path: &str, noise: &[u8]) -> String {
 
 proptest! {
     #[test]
-    fn a_clean_path_stays_as_it_is(path in clean()) {
+    fn clean_paths_are_unchanged(path in clean_path()) {
         prop_assert_eq!(HostPath::new(&path).to_string(), path);
     }
 
     #[test]
-    fn any_text_is_cleaned_once_and_for_all(text in "\\PC*") {
+    fn cleaning_is_idempotent(text in "\\PC*") {
         let once = HostPath::new(&text);
         let again = HostPath::new(&once.to_string());
         prop_assert_eq!(once.to_string(), again.to_string());
     }
 
     #[test]
-    fn spelling_changes_nothing(path in clean(), noise in prop::collection::vec(any::<u8>(), 1..8)) {
-        prop_assert_eq!(HostPath::new(&spelled(&path, &noise)), HostPath::new(&path));
+    fn spellings_of_a_path_are_equal(path in clean_path(), noise in prop::collection::vec(any::<u8>(), 1..8)) {
+        prop_assert_eq!(HostPath::new(&respell(&path, &noise)), HostPath::new(&path));
     }
 
     #[test]
-    fn aliases_lead_to_the_same_place(path in clean(), process in 1u32..99999) {
+    fn aliases_are_resolved(path in clean_path(), process in 1u32..99999) {
         let target = HostPath::new(&path);
         for alias in [
             format!("/proc/1/root{path}"),
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sub_path_is_joined_as_text_would_be(path in clean(), sub in "[a-z/.]{0,8}") {
+    fn join_equals_concatenation(path in clean_path(), sub in "[a-z/.]{0,8}") {
         prop_assert_eq!(
             HostPath::new(&path).join(&sub).to_string(),
             HostPath::new(&format!("{path}/{sub}")).to_string()
@@ -77,35 +77,35 @@ proptest! {
     }
 
     #[test]
-    fn relations_mirror_one_another(a in clean(), b in clean()) {
+    fn relations_are_symmetric(a in clean_path(), b in clean_path()) {
         let (a, b) = (HostPath::new(&a), HostPath::new(&b));
-        let mirrored = match b.relation_to(&a) {
+        let inverse = match b.relation_to(&a) {
             Relation::Equal => Relation::Equal,
             Relation::Ancestor => Relation::Descendant,
             Relation::Descendant => Relation::Ancestor,
-            Relation::Apart => Relation::Apart,
+            Relation::Unrelated => Relation::Unrelated,
         };
-        prop_assert_eq!(a.relation_to(&b), mirrored);
+        prop_assert_eq!(a.relation_to(&b), inverse);
         prop_assert_eq!(a.relation_to(&b) == Relation::Equal, a == b);
     }
 
     #[test]
-    fn what_is_inside_is_inside_by_segments(path in clean(), name in "[a-z]{1,5}") {
+    fn relations_compare_whole_segments(path in clean_path(), name in "[a-z]{1,5}") {
         let outer = HostPath::new(&path);
         prop_assert_eq!(HostPath::new(&format!("{path}/{name}")).relation_to(&outer), Relation::Descendant);
         prop_assert_eq!(outer.relation_to(&HostPath::new(&format!("{path}/{name}"))), Relation::Ancestor);
-        prop_assert_eq!(HostPath::new(&format!("{path}{name}")).relation_to(&outer), Relation::Apart);
+        prop_assert_eq!(HostPath::new(&format!("{path}{name}")).relation_to(&outer), Relation::Unrelated);
         prop_assert_eq!(HostPath::new("/").relation_to(&outer), Relation::Ancestor);
     }
 
     #[test]
-    fn a_pattern_is_equal_to_its_own_path(path in clean()) {
+    fn patterns_match_their_own_path(path in clean_path()) {
         let pattern = PathPattern::new(&path);
         prop_assert!(pattern.is_some_and(|pattern| HostPath::new(&path).relation(&pattern) == Relation::Equal));
     }
 
     #[test]
-    fn windows_knows_neither_case_nor_the_kind_of_slash(names in prop::collection::vec("[A-Za-z0-9]{1,6}", 0..4)) {
+    fn windows_paths_ignore_case_and_slash_direction(names in prop::collection::vec("[A-Za-z0-9]{1,6}", 0..4)) {
         let path = HostPath::new(&format!("C:\\{}", names.join("\\")));
         for spelling in [
             format!("c:/{}", names.join("/")),
@@ -119,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn forms_are_told_apart_before_anything_is_collapsed() {
+fn slashes_are_cleaned_after_the_syntax_is_known() {
     let same = |a: &str, b: &str| assert_eq!(HostPath::new(a), HostPath::new(b), "{a} and {b}");
     same("\\\\.\\pipe\\docker_engine", "//./pipe/Docker_Engine");
     same("//./run/docker.sock", "/run/docker.sock");
@@ -137,7 +137,7 @@ fn forms_are_told_apart_before_anything_is_collapsed() {
 }
 
 #[test]
-fn roots_names_and_flaws_are_seen() {
+fn detects_roots_relative_paths_and_backsteps() {
     for root in ["/", "//", "/./", "/proc/1/root", "/proc/1/root/", "C:\\", "c:/", "C:", "\\\\?\\C:\\", "/.."]
     {
         assert!(HostPath::new(root).is_root(), "{root}");
@@ -162,37 +162,37 @@ fn roots_names_and_flaws_are_seen() {
 }
 
 #[test]
-fn patterns_match_names_and_parts_of_names() {
+fn patterns_match_segments_and_wildcards() {
     let relation = |path: &str, pattern: &str| {
         HostPath::new(path).relation(&PathPattern::new(pattern).unwrap_or_else(|| panic!("{pattern}")))
     };
     assert_eq!(relation("/run/user/1000/docker.sock", "/run/user/*/docker.sock"), Relation::Equal);
     assert_eq!(relation("/run/user/1000", "/run/user/*/docker.sock"), Relation::Ancestor);
-    assert_eq!(relation("/run/user/1000/other", "/run/user/*/docker.sock"), Relation::Apart);
+    assert_eq!(relation("/run/user/1000/other", "/run/user/*/docker.sock"), Relation::Unrelated);
     assert_eq!(relation("/dev/nvidia0", "/dev/nvidia*"), Relation::Equal);
-    assert_eq!(relation("/dev/nvme0", "/dev/nvidia*"), Relation::Apart);
+    assert_eq!(relation("/dev/nvme0", "/dev/nvidia*"), Relation::Unrelated);
     assert_eq!(relation("/a/x.csi", "/a/*.csi"), Relation::Equal);
-    assert_eq!(relation("/a/x.csi.d", "/a/*.csi"), Relation::Apart);
+    assert_eq!(relation("/a/x.csi.d", "/a/*.csi"), Relation::Unrelated);
     assert_eq!(relation("/a/aba", "/a/a*ba"), Relation::Equal);
-    assert_eq!(relation("/a/aa", "/a/aa*a"), Relation::Apart);
+    assert_eq!(relation("/a/aa", "/a/aa*a"), Relation::Unrelated);
     assert_eq!(relation("/home/a/.aws/credentials", "/home/*/.aws"), Relation::Descendant);
-    assert_eq!(relation("/var/lib/dockerx", "/var/lib/docker"), Relation::Apart);
+    assert_eq!(relation("/var/lib/dockerx", "/var/lib/docker"), Relation::Unrelated);
 }
 
 #[test]
-fn a_pattern_that_nothing_would_match_is_none() {
+fn rejects_patterns_that_never_match() {
     for text in
         ["", "run", "/run/", "//run", "/run/../x", "/var/run/x", "/bin/sh", "/proc/1/root/x", "/a/./b"]
     {
         assert_eq!(PathPattern::new(text), None, "{text}");
     }
     assert_eq!(PathPattern::new(r"\var\x"), None);
-    assert!(PathPattern::of_container("/var/opt/mssql").is_some());
-    assert!(PathPattern::of_container("/bin/x").is_some());
+    assert!(PathPattern::in_container("/var/opt/mssql").is_some());
+    assert!(PathPattern::in_container("/bin/x").is_some());
 }
 
 #[test]
-fn a_pipe_of_windows_begins_with_two_slashes() {
+fn named_pipes_begin_with_two_slashes() {
     for text in ["/x./pipe/y", "aa./pipe/y", "/\\./pipe/y"] {
         assert!(!HostPath::new(text).is_windows(), "{text}");
     }
@@ -200,16 +200,16 @@ fn a_pipe_of_windows_begins_with_two_slashes() {
 }
 
 #[test]
-fn paths_of_a_container_are_cleaned() {
+fn container_paths_are_cleaned() {
     for (text, clean) in
         [("/a/b", "/a/b"), ("/", "/"), ("/./.", "/"), ("//", "/"), ("/a/../b", "/b"), ("a/", "/a")]
     {
-        assert_eq!(container_path(text), clean, "{text}");
+        assert_eq!(clean_container_path(text), clean, "{text}");
     }
 }
 
 #[test]
-fn what_is_inside_a_path_comes_right_after_it() {
+fn descendants_sort_directly_after_their_ancestor() {
     let mut paths = ["/a-b", "/a/b", "/a", "/"].map(HostPath::new);
     paths.sort();
     assert_eq!(paths.each_ref().map(ToString::to_string), ["/", "/a", "/a/b", "/a-b"]);
@@ -217,8 +217,8 @@ fn what_is_inside_a_path_comes_right_after_it() {
 }
 
 #[test]
-fn ostree_keeps_folders_under_var() {
-    for (text, reached) in [
+fn resolves_ostree_aliases() {
+    for (text, target) in [
         ("/var/home/a", "/home/a"),
         ("/var/roothome", "/root"),
         ("/var/opt/a", "/opt/a"),
@@ -226,17 +226,17 @@ fn ostree_keeps_folders_under_var() {
         ("/var/srv", "/srv"),
         ("/var/usrlocal/bin", "/usr/local/bin"),
     ] {
-        assert_eq!(HostPath::new(text).to_string(), reached, "{text}");
+        assert_eq!(HostPath::new(text).to_string(), target, "{text}");
     }
 }
 
 #[test]
-fn a_colon_makes_no_drive_of_a_posix_name() {
-    assert_eq!(HostPath::tidied("/x:/"), "/x:");
+fn posix_names_may_end_in_a_colon() {
+    assert_eq!(HostPath::simplify("/x:/"), "/x:");
 }
 
 #[test]
-fn a_server_is_no_device() {
+fn servers_are_not_devices() {
     assert_eq!(HostPath::new(r"\\a\b").to_string(), r"\\a\b");
-    assert_eq!(HostPath::tidied(r"\\.x\y"), r"\\.x\y");
+    assert_eq!(HostPath::simplify(r"\\.x\y"), r"\\.x\y");
 }

@@ -1,36 +1,41 @@
-//! The properties of the fuzzers, on inputs that were interesting once and on generated documents.
+//! The properties of the fuzzers, checked on inputs that fuzzers have found and on generated ones.
 
 use std::fs;
 
 use proptest::prelude::*;
-use volcheck::cli::properties::{
-    json_holds, lint_holds, paths_hold, plain_holds, ratchet_holds, review_holds, sniff_holds,
-};
 
 use crate::support::root;
 
+#[path = "../properties/mod.rs"]
+mod assertions;
+
+use assertions::{
+    assert_fast_reader_agrees, assert_json_reader_agrees, assert_lint_is_sound, assert_paths_are_sound,
+    assert_ratchet_is_sound, assert_review_is_sound, assert_skipping_changes_nothing,
+};
+
 #[test]
-fn kept_inputs_hold() {
-    let folder = root().join("tests/data/fuzz");
+fn properties_hold_for_kept_inputs() {
+    let directory = root().join("tests/data/fuzz");
     let mut count = 0;
-    for entry in fs::read_dir(folder).expect("inputs") {
+    for entry in fs::read_dir(directory).expect("inputs") {
         let bytes = fs::read(entry.expect("an input").path()).expect("an input");
-        lint_holds(&bytes);
+        assert_lint_is_sound(&bytes);
         if let Ok(text) = std::str::from_utf8(&bytes) {
-            sniff_holds(text);
-            plain_holds(text);
-            json_holds(text);
+            assert_skipping_changes_nothing(text);
+            assert_fast_reader_agrees(text);
+            assert_json_reader_agrees(text);
             let (a, b) = text.split_once('\n').unwrap_or((text, ""));
-            paths_hold(a, b);
-            review_holds(text);
-            ratchet_holds(a, b);
+            assert_paths_are_sound(a, b);
+            assert_review_is_sound(text);
+            assert_ratchet_is_sound(a, b);
         }
         count += 1;
     }
     assert!(count > 20, "only {count} inputs");
 }
 
-/// Lines that a hiding document would be made of.
+/// A line of a document that might be skipped although it has findings.
 fn line() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "apiVersion: v1",
@@ -83,12 +88,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn no_document_hides(lines in prop::collection::vec(line(), 1..12), end in prop::sample::select(vec!["\n", "\r\n", "\r"])) {
-        sniff_holds(&lines.join(end));
+    fn skipping_never_hides_findings(lines in prop::collection::vec(line(), 1..12), end in prop::sample::select(vec!["\n", "\r\n", "\r"])) {
+        assert_skipping_changes_nothing(&lines.join(end));
     }
 }
 
-/// Pieces of lines, from which texts are made that are plain, or nearly so.
+/// A piece of a line that the fast reader can read, or almost.
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "a: ", "b:", "c: d", "- ", "-", "  ", "    ", " ", "x", "/y:z", "\"q\"", "'s'", "''", "\"", "[", "]",
@@ -106,8 +111,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn plain_style_is_read_as_the_engine_reads_it(lines in prop::collection::vec(indented_line(), 1..9), ends in any::<bool>()) {
-        plain_holds(&(lines.join("\n") + if ends { "\n" } else { "" }));
+    fn fast_reader_agrees_with_the_engine(lines in prop::collection::vec(indented_line(), 1..9), ends in any::<bool>()) {
+        assert_fast_reader_agrees(&(lines.join("\n") + if ends { "\n" } else { "" }));
     }
 }
 
@@ -115,17 +120,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_lines_are_linted(lines in prop::collection::vec(line(), 1..16)) {
-        lint_holds(lines.join("\n").as_bytes());
+    fn lints_any_lines(lines in prop::collection::vec(line(), 1..16)) {
+        assert_lint_is_sound(lines.join("\n").as_bytes());
     }
 
     #[test]
-    fn any_bytes_are_linted(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        lint_holds(&bytes);
+    fn lints_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        assert_lint_is_sound(&bytes);
     }
 
     #[test]
-    fn json_is_read_as_json(text in "[\\[\\]{}:,\"a0-9.eE+\\- \\\\n\u{e9}]{0,24}") {
-        json_holds(&text);
+    fn json_reader_agrees_with_serde_json(text in "[\\[\\]{}:,\"a0-9.eE+\\- \\\\n\u{e9}]{0,24}") {
+        assert_json_reader_agrees(&text);
     }
 }

@@ -80,7 +80,7 @@ fn absence_has_the_nearest_place_around_it() {
         let span = locate(&file, &tree, tree.root(), path);
         (span.start.line, &file.text()[span.start.offset..span.end.offset])
     };
-    let volumes = FieldPath::of(&["spec", "volumes"]);
+    let volumes = FieldPath::from_keys(&["spec", "volumes"]);
     assert_eq!(at(&volumes), (3, "name: v"));
     assert_eq!(at(&volumes.index(0)), (3, "name: v"));
     assert_eq!(at(&volumes.index(0).key("emptyDir")), (4, "emptyDir"));
@@ -98,7 +98,7 @@ fn a_value_by_alias_or_merge_is_found_where_it_is_written() {
     let file = File::decode("f.yaml", text.as_bytes().to_vec()).expect("text");
     let tree = Tree::parse(text, 0..text.len()).expect("YAML").expect("a document");
     let at = |path: &[&'static str]| {
-        let span = locate(&file, &tree, tree.root(), &FieldPath::of(path));
+        let span = locate(&file, &tree, tree.root(), &FieldPath::from_keys(path));
         (span.start.line, &text[span.start.offset..span.end.offset])
     };
     assert_eq!(at(&["volume", "hostPath", "path"]), (2, "/etc"));

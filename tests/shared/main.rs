@@ -8,6 +8,8 @@ mod adopting;
 mod cases;
 mod corpus;
 mod oracle;
+#[path = "../properties/mod.rs"]
+mod properties;
 #[path = "../it/support.rs"]
 mod support;
 

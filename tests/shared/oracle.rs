@@ -66,17 +66,17 @@ fn rows_of(file: &str, object: &Object<'_>, rows: &mut BTreeMap<Row, String>) {
         [file, object_kind, name, pointer(place), volume, source, path, kind, medium, mounted_by, mount_path]
     };
     if let Some(host_path) = object.persistent_volume().and_then(|spec| spec.host_path.as_ref()) {
-        let place = FieldPath::of(&["spec", "hostPath"]);
-        let kind = host_path.kind.as_deref().unwrap_or_default();
+        let place = FieldPath::from_keys(&["spec", "hostPath"]);
+        let kind = host_path.host_path_type.as_deref().unwrap_or_default();
         rows.insert(head(&place, ["", "PV:hostPath", &host_path.path, kind, "", "(pv)", ""]), String::new());
     }
     for pod in object.pods() {
-        for volume in pod.volumes.iter().chain(&pod.shadowed) {
+        for volume in pod.volumes.iter().chain(&pod.shadowed_volumes) {
             let (source, path, kind, medium) = match (volume.host_path(), volume.empty_dir()) {
                 (Some(host_path), _) => (
                     "hostPath",
                     &*host_path.path,
-                    host_path.kind.as_deref().unwrap_or_default(),
+                    host_path.host_path_type.as_deref().unwrap_or_default(),
                     String::new(),
                 ),
                 (None, Some(empty_dir)) => ("emptyDir", "", "", empty_dir.medium.to_string()),
@@ -130,7 +130,7 @@ fn every_volume_of_the_oracle_is_in_the_model() {
                 if meta.kind.is_empty() || &*meta.kind == "CustomResourceDefinition" {
                     return;
                 }
-                let object = model::read(Value { tree: &tree, node }, meta, "", policy::workloads());
+                let object = model::decode_object(Value { tree: &tree, node }, meta, "", policy::workloads());
                 if let Ok(object) = object {
                     rows_of(&name, &object, &mut rows);
                 }

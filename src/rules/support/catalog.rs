@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
-use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
+use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
 /// What access to an entry of the catalog means, from most to least harmful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
@@ -144,7 +144,7 @@ pub struct Catalog {
     entries: PathList<Entry>,
 }
 
-impl Patterned for Entry {
+impl HasPattern for Entry {
     fn pattern(&self) -> &PathPattern {
         &self.pattern
     }
@@ -177,7 +177,7 @@ impl Catalog {
         let (mut nearest, mut below) = (None::<&Entry>, None::<&Entry>);
         for (entry, relation) in self.related(path) {
             match (relation, entry.class) {
-                (Relation::Apart, _) => {}
+                (Relation::Unrelated, _) => {}
                 (Relation::Equal | Relation::Descendant, EntryClass::Socket) => {
                     return PathClass::Socket(entry);
                 }

@@ -6,13 +6,13 @@ use super::catalog::{EntryClass, HostPathType, PathClass};
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    FieldPath, HostPath, MountOf, Object, PersistentVolumeSpec, Piece, Pod, Volume, VolumeMount, is_built_in,
-    pieces,
+    ContainerMount, FieldPath, HostPath, Object, PersistentVolumeSpec, Piece, Pod, Volume, VolumeMount,
+    is_built_in, pieces,
 };
 
 /// Where the volumes that a rule checks are declared.
 #[derive(Clone, Copy, Debug)]
-pub enum VolumeSource<'a> {
+pub enum VolumeSubject<'a> {
     /// A pod that the object is or creates.
     Pod(&'a Pod<'a>),
     /// The PersistentVolume that the object is.
@@ -24,7 +24,7 @@ pub enum VolumeSource<'a> {
 pub struct Context<'a> {
     pub object: &'a Object<'a>,
     /// The part of the object that is checked.
-    pub source: VolumeSource<'a>,
+    pub subject: VolumeSubject<'a>,
     pub options: &'a Options,
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
@@ -55,7 +55,7 @@ pub struct HostPathVolume<'a> {
 #[derive(Clone, Debug)]
 pub struct HostPathAccess<'a> {
     /// The mount; `None` for a PersistentVolume and for a volume that no container mounts.
-    pub mount: Option<MountOf<'a, 'a>>,
+    pub mount: Option<ContainerMount<'a, 'a>>,
     /// The effective path: the path of the volume joined with the mount's `subPath`.
     pub path: HostPath,
     pub class: PathClass<'a>,
@@ -68,7 +68,7 @@ pub struct HostPathAccess<'a> {
 }
 
 impl<'a> HostPathAccess<'a> {
-    fn through_mount(self, mount: MountOf<'a, 'a>) -> Self {
+    fn through_mount(self, mount: ContainerMount<'a, 'a>) -> Self {
         let is_read_only = mount.mount.is_read_only();
         let is_protected = is_read_only && self.read_only_bypass().is_none();
         let effective = if is_protected { Access::Read } else { Access::Write };
@@ -115,7 +115,7 @@ impl<'a> Context<'a> {
     pub fn for_pod(object: &'a Object<'a>, pod: &'a Pod<'a>, options: &'a Options) -> Self {
         let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, volume, options));
         let host_path_volumes = volumes.collect();
-        Self { object, source: VolumeSource::Pod(pod), options, host_path_volumes }
+        Self { object, subject: VolumeSubject::Pod(pod), options, host_path_volumes }
     }
 
     pub fn for_persistent_volume(
@@ -123,7 +123,7 @@ impl<'a> Context<'a> {
         spec: &'a PersistentVolumeSpec<'a>,
         options: &'a Options,
     ) -> Self {
-        let path = FieldPath::of(&["spec"]);
+        let path = FieldPath::from_keys(&["spec"]);
         let name = object.id.name.as_str();
         let volume = |key, source_path: &'a str, declared_type| {
             let mut volume = HostPathVolume::new(None, name, path.key(key), source_path, declared_type);
@@ -133,17 +133,18 @@ impl<'a> Context<'a> {
             volume
         };
         let host_path = spec.host_path.iter();
-        let host_path = host_path.map(|source| volume("hostPath", &source.path, source.kind.as_deref()));
+        let host_path =
+            host_path.map(|source| volume("hostPath", &source.path, source.host_path_type.as_deref()));
         let local = spec.local.iter().map(|source| volume("local", &source.path, None));
         let host_path_volumes = host_path.chain(local).collect();
-        Self { object, source: VolumeSource::PersistentVolume(spec), options, host_path_volumes }
+        Self { object, subject: VolumeSubject::PersistentVolume(spec), options, host_path_volumes }
     }
 
     /// Returns the pod; `None` for a PersistentVolume.
     pub fn pod(&self) -> Option<&'a Pod<'a>> {
-        match self.source {
-            VolumeSource::Pod(pod) => Some(pod),
-            VolumeSource::PersistentVolume(_) => None,
+        match self.subject {
+            VolumeSubject::Pod(pod) => Some(pod),
+            VolumeSubject::PersistentVolume(_) => None,
         }
     }
 
@@ -151,7 +152,7 @@ impl<'a> Context<'a> {
     /// workload that creates other workloads this is unknown, so it is assumed.
     pub fn is_possibly_daemon_set(&self) -> bool {
         let id = &self.object.id;
-        let is_whole = self.pod().is_some_and(|pod| pod.is_whole);
+        let is_whole = self.pod().is_some_and(|pod| pod.is_complete);
         self.object.workload.is_daemon_set() || !(is_whole || is_built_in(&id.group, &id.kind))
     }
 
@@ -175,11 +176,16 @@ fn host_path_volume<'a>(
 ) -> Option<HostPathVolume<'a>> {
     let source = volume.host_path()?;
     let field = volume.path.key("hostPath");
-    let mut host =
-        HostPathVolume::new(Some(volume), &volume.name, field, &source.path, source.kind.as_deref());
+    let mut host = HostPathVolume::new(
+        Some(volume),
+        &volume.name,
+        field,
+        &source.path,
+        source.host_path_type.as_deref(),
+    );
     // Most mounts have no `subPath`.
     let whole = host.access_to(host.clean.clone(), options);
-    let access = |mount: MountOf<'a, 'a>| {
+    let access = |mount: ContainerMount<'a, 'a>| {
         let access = match &*known_sub_path(mount.mount) {
             "" => whole.clone(),
             sub_path => host.access_to(host.clean.join(sub_path), options),

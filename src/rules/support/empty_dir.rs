@@ -8,8 +8,8 @@ use super::options::ListedPath;
 use super::wording::{container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{
-    ContainerList, EmptyDirSource, FieldPath, HostPath, MountOf, Origin, Pod, Quantity, Source, Volume,
-    VolumeMount,
+    ContainerList, ContainerMount, EmptyDirSource, FieldPath, HostPath, Origin, Pod, Quantity, Volume,
+    VolumeMount, VolumeSource,
 };
 use crate::rules::RuleOption;
 
@@ -43,7 +43,7 @@ impl Medium {
             "Memory" => Self::Memory,
             "HugePages" => Self::HugePages,
             _ => match text.strip_prefix("HugePages-").and_then(Quantity::parse) {
-                Some(size) if !size.is_nothing() => Self::HugePages,
+                Some(size) if size.is_positive() => Self::HugePages,
                 _ => Self::Unknown,
             },
         }
@@ -62,7 +62,7 @@ impl EmptyDir<'_> {
 
     /// Checks whether it has a `sizeLimit`. The kubelet treats 0 as absent.
     pub(crate) fn has_size_limit(&self) -> bool {
-        self.source.size_limit.is_some_and(|limit| !limit.is_nothing())
+        self.source.size_limit.is_some_and(|limit| limit.is_positive())
     }
 
     /// Returns the field path of `sizeLimit`.
@@ -85,7 +85,7 @@ impl EmptyDir<'_> {
         let finding =
             Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
         // An implied `emptyDir` has no mapping in which to set a key.
-        let Some(Source::EmptyDir(_)) = self.volume.source() else { return finding };
+        let Some(VolumeSource::EmptyDir(_)) = self.volume.source() else { return finding };
         let size = cx.options.default_size(rule).to_owned();
         let title = format!("set `sizeLimit: {size}`");
         let edit = Edit::Set(self.size_limit_field(), EditValue::Str(size));
@@ -99,7 +99,7 @@ impl EmptyDir<'_> {
 /// API server writes implied emptyDirs out, so in admission a volume without a known source has a newer one.
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin == Origin::Manifest;
-    let implies = cx.pod().is_some_and(|pod| pod.is_whole && is_manifest);
+    let implies = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
     cx.pod().into_iter().flat_map(|pod| &pod.volumes).filter_map(move |volume| {
         let source = volume.empty_dir()?;
         (implies || volume.source().is_some()).then_some(EmptyDir { volume, source })
@@ -113,7 +113,7 @@ pub(crate) fn unbounded<'a>(
     medium: Medium,
     limit: fn(&Pod<'a>) -> Option<Quantity>,
 ) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
-    let is_unlimited = cx.pod().is_some_and(|pod| pod.is_whole && limit(pod).is_none());
+    let is_unlimited = cx.pod().is_some_and(|pod| pod.is_complete && limit(pod).is_none());
     let empty_dirs = is_unlimited.then(|| empty_dirs(cx)).into_iter().flatten();
     empty_dirs.filter(move |empty_dir| empty_dir.medium() == medium && !empty_dir.has_size_limit())
 }
@@ -123,7 +123,7 @@ pub(crate) fn unbounded<'a>(
 pub(crate) struct DataMount<'a> {
     /// An emptyDir or a generic ephemeral volume.
     pub(crate) volume: &'a Volume<'a>,
-    of: MountOf<'a, 'a>,
+    of: ContainerMount<'a, 'a>,
     /// The data directory at or above the mount path.
     directory: &'a ListedPath,
 }
@@ -138,7 +138,8 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     if ephemeral.is_empty() {
         return Vec::new();
     }
-    let directory = |of: &MountOf<'_, '_>| cx.options.data_directories.around(&path(of.mount));
+    let directory =
+        |of: &ContainerMount<'_, '_>| cx.options.data_directories.find_containing(&path(of.mount));
     let mut found: Vec<_> = pod
         .mounts()
         .filter(|of| !of.mount.is_read_only())
@@ -149,7 +150,7 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
         .collect();
     // Most Pods have none, so the volumes that outlive the Pod are not searched for first.
     if !found.is_empty() {
-        let name = |of: &MountOf<'a, 'a>| &*of.mount.name;
+        let name = |of: &ContainerMount<'a, 'a>| &*of.mount.name;
         let lasting =
             pod.mounts().filter(|of| !ephemeral.contains_key(name(of)) && outlives_pod(pod, name(of)));
         let kept: Vec<_> = lasting.filter_map(|of| directory(&of)).collect();
@@ -164,7 +165,8 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
 
 /// Returns the writable volumes that are deleted with the Pod, by name.
 fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
-    let claims = pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(Source::Ephemeral(_))));
+    let claims =
+        pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(VolumeSource::Ephemeral(_))));
     let ephemeral = empty_dirs(cx).map(|empty_dir| empty_dir.volume).chain(claims);
     ephemeral.map(|volume| (&*volume.name, volume)).collect()
 }
@@ -172,13 +174,13 @@ fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str,
 /// Checks whether a volume that is not ephemeral can contain data; unknown sources can.
 fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
     let source = pod.volume(name).and_then(Volume::source);
-    !matches!(source, Some(Source::ReadOnly | Source::Projected(_)))
+    !matches!(source, Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)))
 }
 
 impl DataMount<'_> {
     /// Whether the volume is a generic ephemeral volume.
     pub(crate) fn is_claim(&self) -> bool {
-        matches!(self.volume.source(), Some(Source::Ephemeral(_)))
+        matches!(self.volume.source(), Some(VolumeSource::Ephemeral(_)))
     }
 
     /// Creates a finding at `key`, the source of the volume; `noun` names the source in the message.
@@ -213,5 +215,5 @@ pub(crate) fn is_stateful_set(cx: &Context<'_>) -> bool {
 }
 
 fn path(mount: &VolumeMount<'_>) -> HostPath {
-    HostPath::of_container(&mount.mount_path)
+    HostPath::in_container(&mount.mount_path)
 }

@@ -3,7 +3,7 @@
 use super::context::{HostPathAccess, HostPathVolume};
 use super::wording::{container, quoted, volume};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::MountOf;
+use crate::model::ContainerMount;
 
 /// The number of other mounts of a volume to list as related: a volume may have thousands.
 const MAX_OTHER_MOUNTS: usize = 9;
@@ -46,7 +46,7 @@ pub(crate) fn with_empty_dir_fix(host: &HostPathVolume<'_>, finding: Finding) ->
 }
 
 /// Returns the label of a mount of the volume that a finding is about.
-fn mount_label(of: MountOf<'_, '_>, access: &HostPathAccess<'_>) -> String {
+fn mount_label(of: ContainerMount<'_, '_>, access: &HostPathAccess<'_>) -> String {
     let part = match (&*of.mount.sub_path, &*of.mount.sub_path_expr) {
         ("", "") => "it".to_owned(),
         (sub_path, "") | (_, sub_path) => format!("{} of it", quoted(sub_path)),

@@ -67,7 +67,7 @@ pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathT
 /// Returns the type that a volume's path probably has; `None` if no type is probable.
 pub(crate) fn probable_type(catalog: &Catalog, host: &HostPathVolume<'_>) -> Option<HostPathType> {
     match known_type(catalog, &host.clean) {
-        None if HostPath::names_folder(host.path) => Some(HostPathType::Directory),
+        None if HostPath::has_directory_suffix(host.path) => Some(HostPathType::Directory),
         None => type_from_name(&host.clean),
         known => known,
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::catalog::Catalog;
 use crate::finding::{RuleId, Severity};
-use crate::model::{HostPath, PathList, PathPattern, Patterned, Relation};
+use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
 /// A path in a list, with the reason for which it is listed.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct ListedPath {
     pub reason: String,
 }
 
-impl Patterned for ListedPath {
+impl HasPattern for ListedPath {
     fn pattern(&self) -> &PathPattern {
         &self.pattern
     }

@@ -36,7 +36,7 @@ pub(crate) fn container(container: &Container<'_>) -> String {
 
 /// Returns the path of an access as written in the manifest, joined with the sub path if there is one.
 pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
-    let sub_path = access.mount.and_then(|of| of.mount.written_sub_path()).map_or("", |(_, text)| text);
+    let sub_path = access.mount.and_then(|of| of.mount.sub_path_entry()).map_or("", |(_, text)| text);
     match sub_path {
         "" => quoted(volume.path),
         sub_path => quoted(&format!("{}/{sub_path}", volume.path.trim_end_matches('/'))),

@@ -1,0 +1,185 @@
+//! Objects of Kubernetes' own kinds.
+
+use serde::Deserialize;
+
+use super::claim::{ClaimSpec, ClaimTemplate};
+use super::decode::{Decode, FieldError, TypeMeta};
+use super::field_path::FieldPath;
+use super::limits;
+use super::metadata::Metadata;
+use super::object::{Body, Object, ObjectId, Origin, Workload};
+use super::pod::{Pod, PodSpec, PodTemplate};
+use super::storage::{PersistentVolumeSpec, StorageClass};
+use super::value::{List, nullable};
+
+/// The structure of a built-in kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// `spec` is a pod spec.
+    Pod,
+    /// `template` is a pod template.
+    PodTemplate,
+    /// `spec.template` is a pod template.
+    Workload,
+    /// `spec.jobTemplate.spec.template` is a pod template.
+    CronJob,
+    /// `data.spec.template` is a pod template, which a rollback applies.
+    ControllerRevision,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    StorageClass,
+}
+
+impl Shape {
+    /// Returns the shape of a kind, in any of the API groups and versions that it has ever had.
+    fn new(group: &str, kind: &str) -> Option<Self> {
+        Some(match (group, kind) {
+            ("", "Pod") => Self::Pod,
+            ("", "PodTemplate") => Self::PodTemplate,
+            ("", "ReplicationController")
+            | ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet")
+            | ("apps", "StatefulSet")
+            | ("batch" | "extensions", "Job") => Self::Workload,
+            ("batch", "CronJob") => Self::CronJob,
+            ("apps", "ControllerRevision") => Self::ControllerRevision,
+            ("", "PersistentVolume") => Self::PersistentVolume,
+            ("", "PersistentVolumeClaim") => Self::PersistentVolumeClaim,
+            ("storage.k8s.io", "StorageClass") => Self::StorageClass,
+            _ => return None,
+        })
+    }
+
+    fn is_cluster_scoped(self) -> bool {
+        matches!(self, Self::PersistentVolume | Self::StorageClass)
+    }
+}
+
+/// Checks whether a kind is one of the built-in kinds that volcheck checks.
+pub fn is_built_in(group: &str, kind: &str) -> bool {
+    Shape::new(group, kind).is_some()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WithSpec<'a, S: Default> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: Metadata<'a>,
+    #[serde(deserialize_with = "nullable", bound(deserialize = "S: Deserialize<'de>"))]
+    spec: S,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WorkloadSpec<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    template: PodTemplate<'a>,
+    #[serde(borrow)]
+    volume_claim_templates: List<ClaimTemplate<'a>>,
+}
+
+impl<'a> WorkloadSpec<'a> {
+    fn into_pod(self, path: &FieldPath) -> Pod<'a> {
+        let mut pod = Pod::from_template(&path.key("template"), self.template);
+        pod.add_claim_templates(&path.key("volumeClaimTemplates"), self.volume_claim_templates.into_vec());
+        pod
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WithTemplate<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    template: PodTemplate<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CronJobSpec<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    job_template: JobTemplate<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct JobTemplate<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    spec: WorkloadSpec<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ControllerRevision<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    data: RevisionData<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RevisionData<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    spec: WorkloadSpec<'a>,
+}
+
+/// Decodes an object of a built-in kind, or returns `None` if the kind is not built in.
+///
+/// `namespace` is the namespace of an object that does not set one.
+pub fn decode_built_in<'a>(
+    input: impl Decode<'a>,
+    meta: &TypeMeta<'_>,
+    namespace: &str,
+    origin: Origin,
+) -> Option<Result<Object<'a>, FieldError>> {
+    let shape = Shape::new(meta.group(), &meta.kind)?;
+    Some(decode_body(input, shape).and_then(|(metadata, body)| {
+        let id = ObjectId::new(meta, &metadata, Some(namespace).filter(|_| !shape.is_cluster_scoped()));
+        limits::check(Object { workload: Workload::new(&id, &metadata), id, origin, body })
+    }))
+}
+
+fn decode_body<'a>(input: impl Decode<'a>, shape: Shape) -> Result<(Metadata<'a>, Body<'a>), FieldError> {
+    Ok(match shape {
+        Shape::Pod => {
+            let mut object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
+            let mut pod = Pod::new(FieldPath::from_keys(&["spec"]), object.spec);
+            pod.annotations = std::mem::take(&mut object.metadata.annotations);
+            pod.annotations_path = FieldPath::from_keys(&["metadata", "annotations"]);
+            (object.metadata, Body::Pods(vec![pod]))
+        }
+        Shape::PodTemplate => {
+            let object: WithTemplate<'a> = input.decode()?;
+            let pod = Pod::from_template(&FieldPath::from_keys(&["template"]), object.template);
+            (object.metadata, Body::Pods(vec![pod]))
+        }
+        Shape::Workload => {
+            let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
+            (object.metadata, Body::Pods(vec![object.spec.into_pod(&FieldPath::from_keys(&["spec"]))]))
+        }
+        Shape::CronJob => {
+            let object: WithSpec<'a, CronJobSpec<'a>> = input.decode()?;
+            let path = FieldPath::from_keys(&["spec", "jobTemplate", "spec"]);
+            (object.metadata, Body::Pods(vec![object.spec.job_template.spec.into_pod(&path)]))
+        }
+        Shape::ControllerRevision => {
+            let object: ControllerRevision<'a> = input.decode()?;
+            let mut pod = object.data.spec.into_pod(&FieldPath::from_keys(&["data", "spec"]));
+            pod.is_complete = false;
+            (object.metadata, Body::Pods(vec![pod]))
+        }
+        Shape::PersistentVolume => {
+            let object: WithSpec<'a, PersistentVolumeSpec<'a>> = input.decode()?;
+            (object.metadata, Body::PersistentVolume(Box::new(object.spec)))
+        }
+        Shape::PersistentVolumeClaim => {
+            let object: WithSpec<'a, ClaimSpec<'a>> = input.decode()?;
+            (object.metadata, Body::Claim(Box::new(object.spec)))
+        }
+        Shape::StorageClass => {
+            let object: StorageClass<'a> = input.decode()?;
+            (object.metadata.clone(), Body::StorageClass(Box::new(object)))
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! Claims of storage: PersistentVolumeClaims and templates of them.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::field_path::FieldPath;
+use super::metadata::Metadata;
+use super::value::{List, Str, nullable};
+
+/// The spec of a PersistentVolumeClaim.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ClaimSpec<'a> {
+    #[serde(borrow)]
+    pub access_modes: List<Str<'a>>,
+    /// An empty class requests a volume without a class; an absent one, the default class.
+    #[serde(borrow)]
+    pub storage_class_name: Option<Str<'a>>,
+    /// `Filesystem` or `Block`; empty means `Filesystem`.
+    #[serde(borrow)]
+    pub volume_mode: Str<'a>,
+    /// The name of the only PersistentVolume that the claim may be bound to; empty for any.
+    #[serde(borrow)]
+    pub volume_name: Str<'a>,
+    /// Set if only PersistentVolumes with certain labels are suitable.
+    pub selector: Option<IgnoredAny>,
+}
+
+/// An entry of `volumeClaimTemplates` of a StatefulSet or a similar workload.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ClaimTemplate<'a> {
+    /// The metadata of the claim. Its name is also the name of the volume.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub metadata: Metadata<'a>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub spec: ClaimSpec<'a>,
+    /// The path of the template in the object.
+    #[serde(skip)]
+    pub path: FieldPath,
+}

@@ -1,0 +1,283 @@
+//! The interface between inputs and the model: how an input is decoded or walked, and how it
+//! reports a value that the model cannot take.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed};
+
+use super::field_path::FieldPath;
+use super::item_budget::ItemBudget;
+use super::text::{did_you_mean, printable};
+use super::value::Str;
+
+/// A value that a field cannot take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {kind}")]
+pub struct FieldError {
+    /// The path of the value, or of an unknown key, from the value that was decoded.
+    pub path: FieldPath,
+    /// The reason.
+    pub kind: FieldErrorKind,
+}
+
+/// The reason of a [`FieldError`], as a message about the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldErrorKind {
+    /// The value has another type than the field.
+    #[error("expected {expected}, found {found}")]
+    WrongType {
+        /// The type of the field.
+        expected: ExpectedType,
+        /// The value.
+        found: FoundValue,
+    },
+    /// The mapping has a key that its type does not have.
+    #[error("unknown key `{}`{}", printable(key), did_you_mean(key, known.iter().copied()))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The keys of the type.
+        known: &'static [&'static str],
+    },
+    /// The value is a string, but none of those that the field takes.
+    #[error("unknown value `{}`{}", printable(value), did_you_mean(value, known.iter().copied()))]
+    UnknownValue {
+        /// The value.
+        value: String,
+        /// The values that the field takes.
+        known: &'static [&'static str],
+    },
+    /// The mapping lacks a required key.
+    #[error("missing key `{0}`")]
+    MissingKey(&'static str),
+    /// The value exceeds a limit of volcheck.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Any other reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl FieldError {
+    /// Returns an error about the value at `path`, with `message` as its reason.
+    pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
+        Self { path, kind: FieldErrorKind::Other(message.into()) }
+    }
+
+    /// Returns an error about a limit that the value at `path` exceeds.
+    pub(super) fn too_large(path: FieldPath, message: impl Into<String>) -> Self {
+        Self { path, kind: FieldErrorKind::TooLarge(message.into()) }
+    }
+
+    /// Returns the same error about a value that was decoded at `outer`.
+    pub(super) fn within(mut self, outer: &FieldPath) -> Self {
+        self.path = outer.join(&self.path);
+        self
+    }
+}
+
+/// The type of value that a field takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedType {
+    /// Null.
+    Null,
+    /// A boolean.
+    Boolean,
+    /// A number without a fraction.
+    WholeNumber,
+    /// Any number.
+    Number,
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// A mapping.
+    Mapping,
+    /// Any value.
+    Any,
+    /// A string or a list of strings.
+    StringOrList,
+    /// Any other expectation, such as "a quantity such as `1Gi`".
+    Other(String),
+}
+
+impl ExpectedType {
+    /// Converts a serde expectation. Names of Rust types become types of YAML.
+    pub fn new(expected: &dyn de::Expected) -> Self {
+        let text = expected.to_string();
+        let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        match text.as_str() {
+            "map" | "a map" | "a mapping" => Self::Mapping,
+            "sequence" | "a sequence" | "a list" => Self::List,
+            "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128"
+            | "usize" | "integer" | "an integer" => Self::WholeNumber,
+            "f32" | "f64" => Self::Number,
+            "bool" | "boolean" | "a boolean" => Self::Boolean,
+            "str" | "string" | "a string" | "a borrowed string" | "a character" | "identifier" => {
+                Self::String
+            }
+            "a string or a list of strings" => Self::StringOrList,
+            "unit" | "option" => Self::Null,
+            "anything at all" => Self::Any,
+            _ if starts_with(&["struct ", "unit struct ", "enum "]) => Self::Mapping,
+            _ if starts_with(&["tuple ", "a tuple ", "an array "]) => Self::List,
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl fmt::Display for ExpectedType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::WholeNumber => "a whole number",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::StringOrList => "a string or a list of strings",
+            Self::List => "a list",
+            Self::Mapping => "a mapping",
+            Self::Any => "a value",
+            Self::Other(text) => text,
+        })
+    }
+}
+
+/// A value that an input has where a field takes another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundValue {
+    /// Null.
+    Null,
+    /// A boolean.
+    Boolean(bool),
+    /// A number, as text.
+    Number(String),
+    /// A string.
+    String(String),
+    /// A list.
+    List,
+    /// A mapping.
+    Mapping,
+    /// Any other value, described by serde.
+    Other(String),
+}
+
+impl FoundValue {
+    /// Checks whether the value is a boolean, a number or a string.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self, Self::Boolean(_) | Self::Number(_) | Self::String(_))
+    }
+}
+
+impl From<de::Unexpected<'_>> for FoundValue {
+    fn from(found: de::Unexpected<'_>) -> Self {
+        match found {
+            de::Unexpected::Map => Self::Mapping,
+            de::Unexpected::Seq => Self::List,
+            de::Unexpected::Str(text) => Self::String(text.to_owned()),
+            de::Unexpected::Bool(value) => Self::Boolean(value),
+            de::Unexpected::Signed(value) => Self::Number(value.to_string()),
+            de::Unexpected::Unsigned(value) => Self::Number(value.to_string()),
+            de::Unexpected::Float(value) => Self::Number(value.to_string()),
+            de::Unexpected::Unit | de::Unexpected::Option => Self::Null,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for FoundValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Boolean(value) => write!(f, "the boolean `{value}`"),
+            Self::Number(value) => write!(f, "the number `{value}`"),
+            Self::String(text) => write!(f, "the string \"{}\"", printable(text)),
+            Self::List => f.write_str("a list"),
+            Self::Mapping => f.write_str("a mapping"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// An input that can be decoded.
+pub trait Decode<'a>: Copy {
+    /// Decodes the input with `seed`.
+    fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError>;
+
+    /// Decodes the input as a `T`, or fails if it has more items than volcheck checks.
+    fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
+        let budget = ItemBudget::new();
+        self.decode_seed(budget.seed::<T>()).map_err(|error| match budget.is_exceeded() {
+            true => FieldError::too_large(error.path, "too many items to check"),
+            false => error,
+        })
+    }
+}
+
+/// An input that can also be walked. Keys whose value is null are absent.
+pub trait Node<'a>: Decode<'a> {
+    /// Returns the value of `key` if this is a mapping that has it.
+    fn get(self, key: &str) -> Option<Self>;
+    /// The keys and values of a mapping; empty for any other value.
+    fn entries(self) -> Vec<(Cow<'a, str>, Self)>;
+    /// The items of a list, including null ones, or `None` if this is not a list.
+    fn items(self) -> Option<Vec<Self>>;
+}
+
+/// `apiVersion` and `kind`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TypeMeta<'a> {
+    /// The API group and version, such as `apps/v1`; only the version for the core group.
+    #[serde(borrow)]
+    pub api_version: Str<'a>,
+    /// The kind.
+    #[serde(borrow)]
+    pub kind: Str<'a>,
+}
+
+impl TypeMeta<'_> {
+    /// The API group; empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The version within the group.
+    pub(super) fn version(&self) -> &str {
+        self.api_version.split_once('/').map_or(&*self.api_version, |(_, version)| version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_api_versions() {
+        let meta = |text: &str| TypeMeta { api_version: Str::owned(text), kind: Str::owned("K") };
+        assert_eq!((meta("apps/v1").group(), meta("apps/v1").version()), ("apps", "v1"));
+        assert_eq!((meta("v1").group(), meta("v1").version()), ("", "v1"));
+    }
+
+    #[test]
+    fn expected_types_are_those_of_yaml() {
+        let check = |texts: &[&str], expected: &str| {
+            for text in texts {
+                assert_eq!(ExpectedType::new(text).to_string(), expected, "{text}");
+            }
+        };
+        check(
+            &["struct HostPathSource", "struct X with 2 elements", "a map", "map", "a mapping"],
+            "a mapping",
+        );
+        check(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
+        check(&["i64", "u8", "i32", "usize"], "a whole number");
+        check(&["f64", "f32"], "a number");
+        check(&["bool", "a boolean"], "a boolean");
+        check(&["a string", "a borrowed string", "str"], "a string");
+        check(&["unit"], "null");
+        check(&["a quantity such as `1Gi`"], "a quantity such as `1Gi`");
+    }
+}

@@ -1,0 +1,108 @@
+//! Limits on the work that an object may cause.
+//!
+//! [`super::item_budget`] limits the number of items. Some items are expensive: each mount of a
+//! host path becomes a path that is compared with the host path catalog and repeated in findings.
+//! So a short manifest may cause much work.
+
+use super::decode::FieldError;
+use super::field_path::FieldPath;
+use super::object::{Body, Object};
+use super::pod::Pod;
+
+/// The longest path that Linux can open, in bytes (`PATH_MAX` in `include/uapi/linux/limits.h`). No
+/// kubelet can mount a longer one.
+const MAX_PATH_LEN: usize = 4096;
+
+/// The longest name of a volume or container, in bytes. Findings repeat names.
+///
+/// The API server allows 63 bytes (`ValidatePodSpec` in `pkg/apis/core/validation`). Placeholders
+/// of templating tools may be longer.
+const MAX_NAME_LEN: usize = 253;
+
+/// The most variable references in the sub paths of a Pod. Each may cause a finding.
+const MAX_VARIABLES: usize = 1_000;
+
+/// The cost of a mount, in addition to the length of its path in bytes.
+const MOUNT_COST: usize = 256;
+
+/// The highest cost of all host path mounts of an object: about two thousand mounts, ten times as
+/// many as in the largest Pods of clusters.
+const MAX_COST: usize = 512 << 10;
+
+/// Returns the object, or an error if it exceeds a limit.
+pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
+    let mut cost = 0;
+    for pod in object.pods() {
+        check_lengths(pod)?;
+        for volume in &pod.volumes {
+            let Some(source) = volume.host_path() else { continue };
+            let field = || volume.path.key("hostPath").key("path");
+            let path_len = source.path.len();
+            if path_len > MAX_PATH_LEN {
+                return Err(path_too_long(field()));
+            }
+            cost += MOUNT_COST + path_len;
+            for mount in pod.mounts_of(&volume.name) {
+                let (key, sub_path) = mount.mount.sub_path_entry().unwrap_or_default();
+                if path_len + sub_path.len() > MAX_PATH_LEN {
+                    return Err(path_too_long(mount.path().key(key)));
+                }
+                cost += MOUNT_COST + path_len + sub_path.len();
+            }
+            if cost > MAX_COST {
+                return Err(FieldError::too_large(
+                    field(),
+                    "host path mounts are too many or too long to check",
+                ));
+            }
+        }
+    }
+    if let Body::PersistentVolume(spec) = &object.body {
+        let host_path = spec.host_path.iter().map(|source| ("hostPath", &source.path));
+        let local = spec.local.iter().map(|source| ("local", &source.path));
+        if let Some((key, _)) = host_path.chain(local).find(|(_, path)| path.len() > MAX_PATH_LEN) {
+            return Err(path_too_long(FieldPath::from_keys(&["spec", key, "path"])));
+        }
+    }
+    Ok(object)
+}
+
+/// Checks the lengths of names and paths, and the number of variable references.
+fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
+    let volumes = pod.volumes.iter().map(|volume| (&volume.name, &volume.path));
+    let containers = pod.containers.iter().map(|container| (&container.name, &container.path));
+    for (name, path) in volumes.chain(containers) {
+        check_name(name, || path.key("name"))?;
+    }
+    let mut variables = 0;
+    for container in &pod.containers {
+        for used in container.volume_uses() {
+            check_name(used.volume, || used.volume_field())?;
+        }
+        for (index, mount) in container.volume_mounts.iter().enumerate() {
+            let sub_path = mount.sub_path_entry().unwrap_or_default();
+            for (key, path) in [("mountPath", &*mount.mount_path), sub_path] {
+                if path.len() > MAX_PATH_LEN {
+                    return Err(path_too_long(container.mount_field(index).key(key)));
+                }
+            }
+            variables += mount.sub_path_expr.matches("$(").count();
+            if variables > MAX_VARIABLES {
+                let path = container.mount_field(index).key("subPathExpr");
+                return Err(FieldError::too_large(path, "sub paths have too many variables to check"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, path: impl FnOnce() -> FieldPath) -> Result<(), FieldError> {
+    match name.len() > MAX_NAME_LEN {
+        true => Err(FieldError::too_large(path(), format!("name is longer than {MAX_NAME_LEN} bytes"))),
+        false => Ok(()),
+    }
+}
+
+fn path_too_long(path: FieldPath) -> FieldError {
+    FieldError::too_large(path, format!("path is longer than {MAX_PATH_LEN} bytes (`PATH_MAX`)"))
+}

@@ -1,0 +1,37 @@
+//! Object metadata.
+
+use serde::Deserialize;
+
+use super::value::{List, Map, Str, nullable};
+
+/// The fields of `metadata` that volcheck uses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// The prefix from which the API server generates a name.
+    #[serde(borrow)]
+    pub generate_name: Str<'a>,
+    #[serde(borrow)]
+    pub namespace: Str<'a>,
+    #[serde(borrow)]
+    pub labels: Map<'a>,
+    #[serde(borrow)]
+    pub annotations: Map<'a>,
+    #[serde(borrow)]
+    pub owner_references: List<OwnerReference<'a>>,
+}
+
+/// An owner of an object. Anyone who may write the object can claim any owner.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct OwnerReference<'a> {
+    #[serde(borrow)]
+    pub kind: Str<'a>,
+    #[serde(borrow)]
+    pub name: Str<'a>,
+    /// Whether the owner is the controller that manages the object.
+    #[serde(deserialize_with = "nullable")]
+    pub controller: bool,
+}
