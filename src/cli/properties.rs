@@ -14,7 +14,7 @@ use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Date, Overrides, Policy, Profile};
 use crate::report::{self, Format, Report, Style};
 use crate::rules;
-use crate::source::{self, Tree, harmless_objects};
+use crate::source::{self, count_skippable};
 
 /// The policy with every rule on.
 static EVERY_RULE: LazyLock<Policy> = LazyLock::new(|| {
@@ -77,12 +77,12 @@ pub fn lint_holds(bytes: &[u8]) {
 
 /// With the sniff and without it, a text that parses gets the same report.
 pub fn sniff_holds(text: &str) {
-    for chunk in source::split(text) {
+    for chunk in source::split_documents(text) {
         let part = &text[chunk.range.clone()];
-        if harmless_objects(part, policy::holds_no_volume).is_none() {
+        if count_skippable(part, policy::holds_no_volume).is_none() {
             continue;
         }
-        let parsed = Tree::parse(text, chunk.range).ok().flatten();
+        let parsed = source::parse(text, chunk.range).ok().flatten();
         assert!(
             parsed.is_none()
                 || rendered(&report(outcome(part.as_bytes(), true)), Format::Json)
@@ -94,9 +94,9 @@ pub fn sniff_holds(text: &str) {
 
 /// What is read in plain style, the YAML engine reads into the same tree.
 pub fn plain_holds(text: &str) {
-    for chunk in source::split(text) {
-        if let Some(tree) = Tree::parse_plain(text, chunk.range.clone()) {
-            let by_engine = Tree::parse_by_engine(text, chunk.range);
+    for chunk in source::split_documents(text) {
+        if let Some(tree) = source::parse_fast(text, chunk.range.clone()) {
+            let by_engine = source::parse_general(text, chunk.range);
             assert_eq!(by_engine, Ok(Some(tree)), "{text:?}");
         }
     }
@@ -104,7 +104,7 @@ pub fn plain_holds(text: &str) {
 
 /// JSON is read as serde_json reads it, and nothing else passes for JSON.
 pub fn json_holds(text: &str) {
-    let ours = Tree::parse_json(text, 0..text.len());
+    let ours = source::parse_json(text, 0..text.len());
     let theirs: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     match (&ours, &theirs) {
         (Ok(trees), Ok(values)) => assert_eq!(trees.len(), values.len()),
@@ -112,12 +112,12 @@ pub fn json_holds(text: &str) {
             error.to_string().contains("out of range") || error.to_string().contains("recursion"),
             "{error}"
         ),
-        (Err(error), Ok(_)) => panic!("JSON that isn't read as such: {}", error.message),
+        (Err(error), Ok(_)) => panic!("JSON that isn't read as such: {}", error.kind),
         (Err(_), Err(_)) => {}
     }
     if let (Ok(trees), Ok(values)) = (ours, theirs) {
         for (tree, value) in trees.iter().zip(values) {
-            if tree.irregular().is_empty() {
+            if tree.irregular_mappings().is_empty() {
                 let decoded: Result<Value, _> = source::decode(tree, tree.root());
                 assert!(decoded.is_ok_and(|decoded| same(&decoded, &value)), "{value}");
             }

@@ -1,6 +1,8 @@
-//! Decoding: a tree as a serde `Deserializer` that reads as kubectl and the API server do.
+//! A serde [`Deserializer`](de::Deserializer) for trees that converts values as kubectl and the API
+//! server do.
 //!
-//! Null counts as absent in a mapping; nothing turns into a string, a number or a boolean that wasn't one.
+//! A null value in a mapping counts as absent. Strings, numbers and booleans are not converted into
+//! each other.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,22 +10,22 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::Scalar;
-use super::tree::{NodeId, Pair, Tree, View};
-use crate::model::{Decode, FieldError, Node, Segment, meant};
+use super::tree::{MappingEntry, NodeId, Tree, View};
+use crate::model::{Decode, FieldError, Node, Segment, meant, printable};
 
-/// Why a value isn't what its field holds.
+/// A value of the wrong type.
 #[derive(Debug)]
 struct DecodeError {
     message: String,
-    /// The way to the value, innermost step first while the error travels outwards.
-    steps: Vec<Segment>,
-    /// Whether it is the key there that is wrong.
+    /// The path to the value, innermost segment first.
+    reversed_path: Vec<Segment>,
+    /// Whether the key at that path is wrong, and not its value.
     is_key: bool,
 }
 
 impl DecodeError {
-    fn at(mut self, step: Segment) -> Self {
-        self.steps.push(step);
+    fn inside(mut self, segment: Segment) -> Self {
+        self.reversed_path.push(segment);
         self
     }
 }
@@ -38,14 +40,14 @@ impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), steps: Vec::new(), is_key: false }
+        Self { message: message.to_string(), reversed_path: Vec::new(), is_key: false }
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         let found = match found {
             de::Unexpected::Map => "a mapping".to_owned(),
             de::Unexpected::Seq => "a list".to_owned(),
-            de::Unexpected::Str(text) => format!("the string \"{}\"", crate::model::printable(text)),
+            de::Unexpected::Str(text) => describe_string(text),
             de::Unexpected::Bool(value) => format!("the boolean `{value}`"),
             de::Unexpected::Signed(value) => format!("the number `{value}`"),
             de::Unexpected::Unsigned(value) => format!("the number `{value}`"),
@@ -53,7 +55,7 @@ impl de::Error for DecodeError {
             de::Unexpected::Unit | de::Unexpected::Option => "null".to_owned(),
             other => other.to_string(),
         };
-        Self::custom(format_args!("expected {}, found {found}", plain(&expected.to_string())))
+        Self::custom(format_args!("expected {}, found {found}", yaml_type(&expected.to_string())))
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -61,35 +63,33 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let known = meant(field, expected.iter().copied());
-        let field = Cow::Owned(field.to_owned());
-        let mut error =
-            Self::custom(format_args!("unknown key `{}`{known}", crate::model::printable(&field)));
-        error.is_key = true;
-        error.at(Segment::Key(field))
+        let suggestion = meant(field, expected.iter().copied());
+        let error = Self::custom(format_args!("unknown key `{}`{suggestion}", printable(field)));
+        Self { is_key: true, ..error }.inside(Segment::Key(Cow::Owned(field.to_owned())))
     }
 
-    fn unknown_variant(word: &str, expected: &'static [&'static str]) -> Self {
-        let known = meant(word, expected.iter().copied());
-        Self::custom(format_args!("unknown word `{}`{known}", crate::model::printable(word)))
+    fn unknown_variant(value: &str, expected: &'static [&'static str]) -> Self {
+        let suggestion = meant(value, expected.iter().copied());
+        Self::custom(format_args!("unknown value `{}`{suggestion}", printable(value)))
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::custom(format_args!("lacks the key `{field}`"))
+        Self::custom(format_args!("missing key `{field}`"))
     }
 
     fn invalid_length(_: usize, expected: &dyn de::Expected) -> Self {
-        Self::custom(format_args!("expected {}", plain(&expected.to_string())))
+        Self::custom(format_args!("expected {}", yaml_type(&expected.to_string())))
     }
 }
 
-/// What serde expects by itself, in words of YAML; what the model says of itself stays.
-fn plain(expected: &str) -> &str {
+/// Translates what serde's visitors expect into terms of YAML. Descriptions by the model's visitors
+/// remain as they are.
+fn yaml_type(expected: &str) -> &str {
     match expected {
         "map" | "a map" => "a mapping",
         "sequence" | "a sequence" => "a list",
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize"
-        | "integer" | "an integer" => "a whole number",
+        | "integer" | "an integer" => "an integer",
         "f32" | "f64" => "a number",
         "bool" | "boolean" => "a boolean",
         "str" | "string" | "a borrowed string" | "a character" | "identifier" => "a string",
@@ -103,40 +103,44 @@ fn plain(expected: &str) -> &str {
     }
 }
 
-/// The value `node` of `tree` as a `T`.
+fn describe_string(text: &str) -> String {
+    format!("the string \"{}\"", printable(text))
+}
+
+/// Deserializes `node`.
 pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Result<T, FieldError> {
     T::deserialize(Decoder { tree, node }).map_err(|error| FieldError {
-        path: error.steps.into_iter().rev().collect(),
+        path: error.reversed_path.into_iter().rev().collect(),
         message: error.message,
         is_key: error.is_key,
         is_bound: false,
     })
 }
 
-/// A node, to be decoded or walked.
+/// A node and its tree, as input for the model.
 #[derive(Clone, Copy)]
-pub struct Value<'a> {
-    /// The tree that it stands in.
+pub struct NodeRef<'a> {
+    /// The tree.
     pub tree: &'a Tree<'a>,
     /// The node.
     pub node: NodeId,
 }
 
-impl<'a> Decode<'a> for Value<'a> {
+impl<'a> Decode<'a> for NodeRef<'a> {
     fn decode_all<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         decode(self.tree, self.node)
     }
 }
 
-impl<'a> Node<'a> for Value<'a> {
+impl<'a> Node<'a> for NodeRef<'a> {
     fn get(self, key: &str) -> Option<Self> {
         self.tree.get(self.node, key).map(|node| Self { node, ..self })
     }
 
     fn entries(self) -> Vec<(Cow<'a, str>, Self)> {
         let entries = self.tree.entries(self.node);
-        let present = entries.iter().filter(|(_, value)| !self.tree.is_null(*value));
-        present.map(|(key, value)| (self.tree.key(*key), Self { node: *value, ..self })).collect()
+        let present = entries.iter().filter(|entry| !self.tree.is_null(entry.value));
+        present.map(|entry| (self.tree.key(entry.key), Self { node: entry.value, ..self })).collect()
     }
 
     fn items(self) -> Option<Vec<Self>> {
@@ -157,17 +161,18 @@ impl<'a> Decoder<'a> {
     fn scalar(self) -> Result<Scalar<'a>, DecodeError> {
         match self.tree.scalar(self.node) {
             Some(Ok(scalar)) => Ok(scalar),
-            Some(Err(message)) => Err(de::Error::custom(message)),
+            Some(Err(error)) => Err(de::Error::custom(error)),
             None => Ok(Scalar::Null),
         }
     }
 
-    fn refuse<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
+    /// Returns the error for a node of another type than `visitor` expects.
+    fn type_error<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
         let found = match self.tree.view(self.node) {
             View::Mapping => "a mapping".to_owned(),
             View::Sequence(_) => "a list".to_owned(),
             View::Scalar(_) => match self.scalar() {
-                Ok(Scalar::Str(text)) => format!("the string \"{}\"", crate::model::printable(&text)),
+                Ok(Scalar::Str(text)) => describe_string(&text),
                 Ok(scalar) => scalar.describe(),
                 Err(error) => return error,
             },
@@ -178,12 +183,13 @@ impl<'a> Decoder<'a> {
                 self.0.expecting(f)
             }
         }
-        de::Error::custom(format_args!("expected {}, found {found}", plain(&Expected(visitor).to_string())))
+        let expected = Expected(visitor).to_string();
+        de::Error::custom(format_args!("expected {}, found {found}", yaml_type(&expected)))
     }
 }
 
-/// Numbers that JSON would carry as a whole number count as one: `5.0` is 5.
-fn whole(value: f64) -> Option<i64> {
+/// Converts a number that JSON writes as an integer, such as `5.0`.
+fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }
 
@@ -193,11 +199,11 @@ macro_rules! integers {
             match self.scalar()? {
                 Scalar::Int(value) => visitor.visit_i64(value),
                 Scalar::Uint(value) => visitor.visit_u64(value),
-                Scalar::Float(value) => match whole(value) {
+                Scalar::Float(value) => match as_integer(value) {
                     Some(value) => visitor.visit_i64(value),
-                    None => Err(self.refuse(&visitor)),
+                    None => Err(self.type_error(&visitor)),
                 },
-                _ => Err(self.refuse(&visitor)),
+                _ => Err(self.type_error(&visitor)),
             }
         }
     )*};
@@ -216,7 +222,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
                 Scalar::Int(value) => visitor.visit_i64(value),
                 Scalar::Uint(value) => visitor.visit_u64(value),
                 Scalar::Float(value) if value.is_finite() => visitor.visit_f64(value),
-                Scalar::Float(_) => Err(de::Error::custom("JSON has no infinity and no NaN")),
+                Scalar::Float(_) => Err(de::Error::custom("JSON has no infinity or NaN")),
                 Scalar::Str(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
                 Scalar::Str(Cow::Owned(text)) => visitor.visit_string(text),
             },
@@ -226,7 +232,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.scalar()? {
             Scalar::Bool(value) => visitor.visit_bool(value),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -234,7 +240,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         match self.scalar()? {
             Scalar::Str(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Scalar::Str(Cow::Owned(text)) => visitor.visit_string(text),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -248,20 +254,20 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Sequence(items) => visitor.visit_seq(Items { tree: self.tree, items, next: 0 }),
-            _ => Err(self.refuse(&visitor)),
+            View::Sequence(items) => visitor.visit_seq(SequenceAccess { tree: self.tree, items, next: 0 }),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => visitor.visit_map(Entries {
+            View::Mapping => visitor.visit_map(MappingAccess {
                 tree: self.tree,
-                pairs: self.tree.entries(self.node),
+                entries: self.tree.entries(self.node),
                 next: 0,
-                skip_null: false,
+                skips_null: false,
             }),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -272,13 +278,13 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => visitor.visit_map(Entries {
+            View::Mapping => visitor.visit_map(MappingAccess {
                 tree: self.tree,
-                pairs: self.tree.entries(self.node),
+                entries: self.tree.entries(self.node),
                 next: 0,
-                skip_null: true,
+                skips_null: true,
             }),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -294,7 +300,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor.visit_unit()
     }
 
-    /// A variant is a word as it is written: `off`, which YAML takes for a boolean, too.
+    /// Deserializes a variant from its text, even if YAML reads it as another type, such as `off`.
     fn deserialize_enum<V: Visitor<'a>>(
         self,
         _name: &'static str,
@@ -302,8 +308,8 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Scalar(word) => visitor.visit_enum(word.into_deserializer()),
-            _ => Err(self.refuse(&visitor)),
+            View::Scalar(text) => visitor.visit_enum(text.into_deserializer()),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -316,13 +322,13 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
     }
 }
 
-struct Items<'a> {
+struct SequenceAccess<'a> {
     tree: &'a Tree<'a>,
     items: &'a [NodeId],
     next: usize,
 }
 
-impl<'a> SeqAccess<'a> for Items<'a> {
+impl<'a> SeqAccess<'a> for SequenceAccess<'a> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(
@@ -330,9 +336,9 @@ impl<'a> SeqAccess<'a> for Items<'a> {
         seed: T,
     ) -> Result<Option<T::Value>, DecodeError> {
         let Some(&node) = self.items.get(self.next) else { return Ok(None) };
-        let step = Segment::Index(self.next);
+        let segment = Segment::Index(self.next);
         self.next += 1;
-        seed.deserialize(Decoder { tree: self.tree, node }).map(Some).map_err(|error| error.at(step))
+        seed.deserialize(Decoder { tree: self.tree, node }).map(Some).map_err(|error| error.inside(segment))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -340,23 +346,24 @@ impl<'a> SeqAccess<'a> for Items<'a> {
     }
 }
 
-struct Entries<'a> {
+struct MappingAccess<'a> {
     tree: &'a Tree<'a>,
-    pairs: Cow<'a, [Pair]>,
+    entries: Cow<'a, [MappingEntry]>,
     next: usize,
-    skip_null: bool,
+    /// Whether null values count as absent.
+    skips_null: bool,
 }
 
-impl<'a> MapAccess<'a> for Entries<'a> {
+impl<'a> MapAccess<'a> for MappingAccess<'a> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        while let Some(&(key, value)) = self.pairs.get(self.next) {
+        while let Some(entry) = self.entries.get(self.next) {
             self.next += 1;
-            if self.skip_null && self.tree.is_null(value) {
+            if self.skips_null && self.tree.is_null(entry.value) {
                 continue;
             }
-            return match self.tree.key(key) {
+            return match self.tree.key(entry.key) {
                 Cow::Borrowed(text) => seed.deserialize(de::value::BorrowedStrDeserializer::new(text)),
                 Cow::Owned(text) => seed.deserialize(text.into_deserializer()),
             }
@@ -366,31 +373,35 @@ impl<'a> MapAccess<'a> for Entries<'a> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
-        // `next_key_seed` has just gone past this pair.
-        let (key, node) = self.pairs[self.next - 1];
-        seed.deserialize(Decoder { tree: self.tree, node })
-            .map_err(|error| error.at(Segment::Key(Cow::Owned(self.tree.key(key).into_owned()))))
+        // `next_key_seed` has advanced past this entry.
+        let entry = self.entries[self.next - 1];
+        let key = || Cow::Owned(self.tree.key(entry.key).into_owned());
+        seed.deserialize(Decoder { tree: self.tree, node: entry.value })
+            .map_err(|error| error.inside(Segment::Key(key())))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::yaml_type;
 
     #[test]
-    fn nothing_of_rust_is_expected() {
-        let of = |words: &[&str], plain_word: &str| {
-            for word in words {
-                assert_eq!(plain(word), plain_word, "{word}");
+    fn names_expected_types_in_yaml_terms() {
+        let assert_type = |expected: &[&str], name: &str| {
+            for expected in expected {
+                assert_eq!(yaml_type(expected), name, "{expected}");
             }
         };
-        of(&["struct HostPathSource", "struct X with 2 elements", "a map", "map", "a mapping"], "a mapping");
-        of(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
-        of(&["i64", "u8", "i32", "usize"], "a whole number");
-        of(&["f64", "f32"], "a number");
-        of(&["bool", "a boolean"], "a boolean");
-        of(&["a string", "a borrowed string", "str"], "a string");
-        of(&["unit"], "null");
-        of(&["a quantity such as `1Gi`"], "a quantity such as `1Gi`");
+        assert_type(
+            &["struct HostPathSource", "struct X with 2 elements", "a map", "map", "a mapping"],
+            "a mapping",
+        );
+        assert_type(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
+        assert_type(&["i64", "u8", "i32", "usize"], "an integer");
+        assert_type(&["f64", "f32"], "a number");
+        assert_type(&["bool", "a boolean"], "a boolean");
+        assert_type(&["a string", "a borrowed string", "str"], "a string");
+        assert_type(&["unit"], "null");
+        assert_type(&["a quantity such as `1Gi`"], "a quantity such as `1Gi`");
     }
 }

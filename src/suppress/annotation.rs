@@ -4,7 +4,7 @@
 use super::{Ignore, Mistake, Scope, malformed, named, narrowing_keys, without_reason};
 use crate::finding::SuppressedBy;
 use crate::model::{FieldPath, Object};
-use crate::source::{NodeId, Tree, find};
+use crate::source::{MappingEntry, NodeId, Tree, find_node};
 
 const PREFIX: &str = "ignore.volcheck.io/";
 
@@ -18,11 +18,11 @@ pub fn annotations(tree: &Tree<'_>, root: NodeId, object: &Object<'_>) -> (Vec<I
     parts.sort();
     parts.dedup();
     for part in parts {
-        let metadata = find(tree, root, &part).and_then(|node| tree.get(node, "metadata"));
+        let metadata = find_node(tree, root, &part).and_then(|node| tree.get(node, "metadata"));
         let Some(annotations) = metadata.and_then(|node| tree.get(node, "annotations")) else { continue };
-        for &(key, value) in tree.entries(annotations).iter() {
+        for &MappingEntry { key, value } in tree.entries(annotations).iter() {
             let Some(rule) = tree.key(key).strip_prefix(PREFIX).map(str::to_owned) else { continue };
-            let Some(text) = tree.str(value) else { continue };
+            let Some(text) = tree.as_str(value) else { continue };
             let place = tree.range(key);
             let Some(id) = named(&rule, &place, &mut mistakes) else { continue };
             match narrowed(&text) {

@@ -150,7 +150,7 @@ pub fn is_by_schema(text: &str) -> bool {
         let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
         jsonschema::validator_for(&schema).expect("a schema")
     });
-    let tree = volcheck::source::Tree::parse(text, 0..text.len()).expect("YAML").expect("a document");
+    let tree = volcheck::source::parse(text, 0..text.len()).expect("YAML").expect("a document");
     VALIDATOR.is_valid(&volcheck::source::decode(&tree, tree.root()).expect("JSON"))
 }
 

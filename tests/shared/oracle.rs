@@ -5,7 +5,7 @@ use std::fs;
 
 use volcheck::model::{self, ContainerList, FieldPath, Object, Pod, Segment, TypeMeta, VolumeMount};
 use volcheck::policy;
-use volcheck::source::{File, NodeId, Tree, Value, View, decode, split};
+use volcheck::source::{File, NodeId, NodeRef, Tree, View, decode, parse, split_documents};
 
 use crate::{manifests, shared};
 
@@ -124,13 +124,13 @@ fn every_volume_of_the_oracle_is_in_the_model() {
     let mut rows = BTreeMap::new();
     for (name, path) in manifests() {
         let file = File::decode(name.as_str(), fs::read(path).expect("a file")).expect("a text");
-        for chunk in split(file.text()) {
-            let Ok(Some(tree)) = Tree::parse(file.text(), chunk.range) else { continue };
+        for chunk in split_documents(file.text()) {
+            let Ok(Some(tree)) = parse(file.text(), chunk.range) else { continue };
             each_object(&tree, tree.root(), &mut |meta, node| {
                 if meta.kind.is_empty() || &*meta.kind == "CustomResourceDefinition" {
                     return;
                 }
-                let object = model::read(Value { tree: &tree, node }, meta, "", policy::workloads());
+                let object = model::read(NodeRef { tree: &tree, node }, meta, "", policy::workloads());
                 if let Ok(object) = object {
                     rows_of(&name, &object, &mut rows);
                 }

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::input::{self, Input, is_kustomization};
-use crate::source::{File, Tree, decode};
+use crate::source::{self, File, decode};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -42,7 +42,7 @@ fn read(input: &Input) -> Option<Kustomization> {
         return None;
     }
     let file = File::decode(input.name.as_str(), input::read(input).ok()?).ok()?;
-    let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
+    let tree = source::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()
 }
 

@@ -17,7 +17,7 @@ use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy::{self, Date, Policy};
 use crate::report::{Counts, Located, Place};
 use crate::source::{
-    self, Chunk, File, NodeId, Pair, Position, Span, Tree, TreeError, Value, View, harmless_objects, locate,
+    self, Chunk, File, MappingEntry, NodeId, NodeRef, ParseError, Span, Tree, View, count_skippable, locate,
     locate_key,
 };
 use crate::suppress::{self, Ignore, Mistake};
@@ -91,17 +91,17 @@ pub fn lint(lint: &Lint<'_>, name: &str, bytes: Vec<u8>, role: &Role) -> Outcome
     let file = match File::decode(name, bytes) {
         Ok(file) => Arc::new(file),
         Err(error) => {
-            let at = Position { line: error.line, column: error.column, offset: error.at };
+            let at = error.position;
             let finding =
-                Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.message)
-                    .help(error.help);
+                Finding::new("unanalyzed-document", Severity::Error, FieldPath::root(), error.to_string())
+                    .help(error.kind.help());
             let primary = Some(Span { start: at, end: at });
             let place = Place { primary, ..Place::of_file(name) };
             outcome.errors.push(Located::new(finding, place));
             return outcome;
         }
     };
-    let chunks = source::split(file.text());
+    let chunks = source::split_documents(file.text());
     let holds = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
     let reader = Reader {
         lint,
@@ -170,21 +170,21 @@ impl Reader<'_> {
             outcome.errors.push(self.at(finding, separator.clone()));
         }
         let text = &self.file.text()[chunk.range.clone()];
-        let harmless = || harmless_objects(text, policy::holds_no_volume);
+        let harmless = || count_skippable(text, policy::holds_no_volume);
         // An ignore that has nothing to silence is said, too.
         if let Some(count) = (!self.lint.parse_all && !self.may_ignore).then(harmless).flatten() {
             outcome.counts.objects += count;
             return outcome;
         }
         if text.trim_start().starts_with('{')
-            && let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone())
+            && let Ok(trees) = source::parse_json(self.file.text(), chunk.range.clone())
         {
             for tree in trees {
                 self.document(&tree, &mut outcome);
             }
             return outcome;
         }
-        match Tree::parse(self.file.text(), chunk.range.clone()) {
+        match source::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
             Ok(Some(tree)) => {
                 if self.document(&tree, &mut outcome) {
@@ -208,14 +208,14 @@ impl Reader<'_> {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
 
-    fn refused(&self, error: &TreeError, chunk: &Chunk) -> Located {
+    fn refused(&self, error: &ParseError, chunk: &Chunk) -> Located {
         let text = &self.file.text()[chunk.range.clone()];
         if let Some(template) = template(text, error.span.start - chunk.range.start) {
             let finding = unanalyzed(RAW_TEMPLATE)
                 .help("render it (`--helm CHART`), or leave it out (`--exclude 'CHART/templates/**'`)");
             return self.at(finding, chunk.range.start + template.start..chunk.range.start + template.end);
         }
-        let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.message))
+        let finding = unanalyzed(&format!("not YAML that kubectl reads: {}", error.kind))
             .why("this document isn't judged, and kubectl applies nothing of the file from here on");
         let finding = match self.file.text().as_bytes().get(error.span.start) {
             Some(b'\t') => finding.help("indent with spaces: YAML takes no tab there"),
@@ -274,11 +274,11 @@ impl Reader<'_> {
         }
         let policy = self.lint.policy;
         let before = (outcome.findings.len(), outcome.suppressed.len());
-        match model::read(Value { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
+        match model::read(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_kinds) {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
                 let is_part =
-                    self.is_patch || (self.may_hold_patch && model::holds_patch(Value { tree, node }));
+                    self.is_patch || (self.may_hold_patch && model::holds_patch(NodeRef { tree, node }));
                 if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
                     pods.iter_mut().for_each(|pod| pod.is_whole = false);
                 }
@@ -306,7 +306,7 @@ impl Reader<'_> {
         outcome: &mut Outcome,
     ) {
         let policy = self.lint.policy;
-        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_kinds) {
+        for (path, text) in model::pod_spec_patches(NodeRef { tree, node }, meta, &policy.custom_kinds) {
             match patch::judged(policy, self.lint.today, object, &path, &text) {
                 Ok(judged) => self.put(tree, node, judged, outcome),
                 Err(message) => {
@@ -389,15 +389,15 @@ impl Reader<'_> {
 
     fn repeated_keys(&self, tree: &Tree<'_>, root: NodeId, object: &Object<'_>, outcome: &mut Outcome) {
         let whole = tree.range(root);
-        for &mapping in tree.irregular() {
+        for &mapping in tree.irregular_mappings() {
             let range = tree.range(mapping);
             if range.start < whole.start || range.end > whole.end {
                 continue;
             }
-            for duplicate in tree.duplicates(mapping) {
-                let same = tree.same(duplicate.first.1, duplicate.last.1);
+            for duplicate in tree.duplicate_keys(mapping) {
+                let same = tree.are_equal(duplicate.dropped.value, duplicate.kept.value);
                 let severity = if same { Severity::Warning } else { Severity::Error };
-                let key = model::printable(&tree.key(duplicate.last.0)).into_owned();
+                let key = model::printable(&tree.key(duplicate.kept.key)).into_owned();
                 let finding = Finding::new(
                     "duplicate-key",
                     severity,
@@ -408,10 +408,10 @@ impl Reader<'_> {
                 .help("remove one of the two")
                 .label("this one counts")
                 .related(FieldPath::root(), "this one is dropped");
-                self.add_pair(tree, object, finding, duplicate.last, duplicate.first, outcome);
+                self.add_pair(tree, object, finding, duplicate.kept, duplicate.dropped, outcome);
             }
-            for (first, last) in tree.overridden(mapping) {
-                let key = model::printable(&tree.key(first.0)).into_owned();
+            for conflict in tree.merge_overrides(mapping) {
+                let key = model::printable(&tree.key(conflict.dropped.key)).into_owned();
                 let finding = Finding::new(
                     "overriding-merge-key",
                     Severity::Error,
@@ -422,7 +422,7 @@ impl Reader<'_> {
                 .help("move `<<` before the keys that it shares")
                 .label("kubectl drops this one")
                 .related(FieldPath::root(), "and takes this one");
-                self.add_pair(tree, object, finding, first, last, outcome);
+                self.add_pair(tree, object, finding, conflict.dropped, conflict.kept, outcome);
             }
         }
     }
@@ -433,15 +433,15 @@ impl Reader<'_> {
         tree: &Tree<'_>,
         object: &Object<'_>,
         finding: Finding,
-        at: Pair,
-        other: Pair,
+        at: MappingEntry,
+        other: MappingEntry,
         outcome: &mut Outcome,
     ) {
         let Some(mut finding) = self.lint.policy.leveled(finding) else { return };
         finding.object = Some(Arc::new(object.id.clone()));
-        finding.fingerprint.path = tree.key(at.0).into_owned();
-        let mut located = self.at(finding, tree.range(at.0));
-        located.place.related = vec![self.file.span(tree.range(other.0))];
+        finding.fingerprint.path = tree.key(at.key).into_owned();
+        let mut located = self.at(finding, tree.range(at.key));
+        located.place.related = vec![self.file.span(tree.range(other.key))];
         let policy = self.lint.policy;
         match policy.exemption(&located.finding, &object.id, &object.workload, self.lint.today) {
             Some(by) => self.exempt(located, by, outcome),

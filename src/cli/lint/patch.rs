@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::engine::{Judged, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
-use crate::source::{Tree, decode};
+use crate::source::{self, decode};
 
 /// What is found in the patch `text`, which stands at `path` of the object `whole`; or why it can't be judged.
 pub(super) fn judged(
@@ -16,10 +16,10 @@ pub(super) fn judged(
     text: &str,
 ) -> Result<Judged, String> {
     let text = without_values(text);
-    let tree = match Tree::parse(&text, 0..text.len()) {
+    let tree = match source::parse(&text, 0..text.len()) {
         Ok(Some(tree)) => tree,
         Ok(None) => return Ok(Judged::default()),
-        Err(error) => return Err(error.message),
+        Err(error) => return Err(error.to_string()),
     };
     let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
     let mut pod = Pod::new(FieldPath::root(), spec);
