@@ -13,7 +13,9 @@ pub(super) fn keep(report: &mut Report, reference: &str) -> anyhow::Result<()> {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(&changes, located));
     report.suppressed.retain(|located| is_touched(&changes, located));
-    report.errors.retain(|located| is_given(located) || changes.touch_file(Path::new(&*located.place.path)));
+    report
+        .errors
+        .retain(|located| is_given(located) || changes.touches_file(Path::new(&*located.place.path)));
     let outside = before - report.findings.len() - report.errors.len();
     report.outside = Some((reference.to_owned(), outside));
     Ok(())
@@ -34,7 +36,7 @@ fn is_touched(changes: &Changes, located: &Located) -> bool {
         file.line(bytes.start)..=file.line(bytes.end.saturating_sub(1).max(bytes.start))
     });
     match (primary, object) {
-        (None, None) => changes.touch_file(path),
-        (primary, object) => primary.iter().chain(&object).any(|lines| changes.touch(path, lines)),
+        (None, None) => changes.touches_file(path),
+        (primary, object) => primary.iter().chain(&object).any(|lines| changes.touches(path, lines)),
     }
 }

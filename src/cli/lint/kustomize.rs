@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::input::{self, Input, is_kustomization};
+use crate::input::{Input, is_kustomization};
 use crate::source::{self, File, decode};
 
 #[derive(Default, Deserialize)]
@@ -38,10 +38,10 @@ pub(super) fn patches(inputs: &[Input]) -> HashSet<String> {
 
 fn read(input: &Input) -> Option<Kustomization> {
     // A pipe can be read once only, and not here; what is rendered patches nothing.
-    if !input::is_file(input) {
+    if !input.is_file() {
         return None;
     }
-    let file = File::decode(input.name.as_str(), input::read(input).ok()?).ok()?;
+    let file = File::decode(input.name.as_str(), input.read().ok()?).ok()?;
     let tree = source::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()
 }

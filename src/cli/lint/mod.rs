@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal};
 use super::args::{FailOn, LintArgs, When};
 use super::{CLEAN, FINDINGS, TROUBLE, baseline, complain, print};
 use crate::finding::Severity;
-use crate::input::{Found, InputError};
+use crate::input::{Discovery, InputError};
 use crate::model::printable;
 use crate::report::{self, Report, Style};
 use task::Task;
@@ -72,10 +72,10 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
 }
 
 /// Prints the names of what would be read.
-fn show_files(found: &Found) -> u8 {
+fn show_files(found: &Discovery) -> u8 {
     print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>());
-    for InputError { name, message } in &found.errors {
-        complain(&format!("error: {} can't be read: {message}\n", printable(name)));
+    for InputError { name, kind } in &found.errors {
+        complain(&format!("error: {} can't be read: {kind}\n", printable(name)));
     }
     if found.errors.is_empty() { CLEAN } else { TROUBLE }
 }

@@ -13,7 +13,9 @@ use super::{kustomize, progress};
 use crate::cli::args::{InputArgs, PolicyArgs};
 use crate::cli::policy;
 use crate::finding::{Finding, Severity};
-use crate::input::{self, Found, Input, InputError, Origin, Rendering};
+use crate::input::{
+    self, Discovery, DiscoveryOptions, Input, InputError, InputErrorKind, InputSource, Rendering,
+};
 use crate::model::FieldPath;
 use crate::policy::{Policy, today};
 use crate::report::{Counts, Located, Place, Report};
@@ -21,7 +23,7 @@ use crate::report::{Counts, Located, Place, Report};
 /// What is to be judged, and by what.
 pub(in crate::cli) struct Task<'a> {
     input: &'a InputArgs,
-    pub(super) found: Found,
+    pub(super) found: Discovery,
     /// Whether it leaves out something that is there, or some of the rules.
     is_narrowed: bool,
     /// The policy.
@@ -72,9 +74,9 @@ impl<'a> Task<'a> {
     }
 }
 
-fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
-    Ok(input::Settings {
-        exclude: input::globs(input.exclude.iter().map(String::as_str))?,
+fn settings(input: &InputArgs) -> anyhow::Result<DiscoveryOptions> {
+    Ok(DiscoveryOptions {
+        exclude: input::glob_set(input.exclude.iter().map(String::as_str))?,
         no_gitignore: input.no_gitignore,
         extensions: input.ext.clone(),
         stdin_name: input.stdin_filename.clone(),
@@ -92,17 +94,17 @@ fn rendered<'a>(input: &'a InputArgs, namespace: &'a str) -> impl Iterator<Item 
     let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
     charts
         .chain(kustomizations)
-        .map(|rendering| Input { name: rendering.name(), origin: Origin::Rendered(rendering) })
+        .map(|rendering| Input { name: rendering.name(), source: InputSource::Rendered(rendering) })
 }
 
 /// Leaves out what the policy excludes, by globs that are relative to its folder.
-fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
+fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
     }
     let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
     for (folder, glob) in &policy.exclude {
-        globs.extend(policy::real(folder).zip(Some(input::globs([glob.as_str()])?)));
+        globs.extend(policy::real(folder).zip(Some(input::glob_set([glob.as_str()])?)));
     }
     // A tree has few folders beside its files; a link is named by where it stands.
     let mut folders: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
@@ -113,33 +115,29 @@ fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
         let Some(path) = real.as_ref().map(|folder| folder.join(file)) else { return false };
         globs.iter().any(|(folder, glob)| path.strip_prefix(folder).is_ok_and(|path| glob.is_match(path)))
     };
-    found.inputs.retain(|input| input.origin == Origin::Stdin || !is_excluded(&input.name));
+    found.inputs.retain(|input| input.source == InputSource::Stdin || !is_excluded(&input.name));
     found.errors.retain(|error| !is_excluded(&error.name));
     Ok(())
 }
 
 /// The report of all that was found, the exemptions that were used, and what was seen in each input; the same at any
 /// number of threads.
-fn lint_all(lint: &Lint<'_>, found: &Found) -> (Report, BTreeSet<usize>, Vec<Counts>) {
+fn lint_all(lint: &Lint<'_>, found: &Discovery) -> (Report, BTreeSet<usize>, Vec<Counts>) {
     let patches = kustomize::patches(&found.inputs);
-    let role = |input: &Input| match &input.origin {
-        Origin::Path(_) if patches.contains(&input.name) => Role::Patch,
-        Origin::Path(_) => Role::File,
+    let role = |input: &Input| match &input.source {
+        InputSource::Path(_) if patches.contains(&input.name) => Role::Patch,
+        InputSource::Path(_) => Role::File,
         // Who names it says what it is.
-        Origin::Stdin if input.name != input::STDIN => Role::File,
-        Origin::Stdin => Role::Stream,
-        Origin::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
-        Origin::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+        InputSource::Stdin if input.name != input::STDIN => Role::File,
+        InputSource::Stdin => Role::Stream,
+        InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
+        InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
     };
     let judge = |input: &Input| {
-        let read = || input::read(input).map(|bytes| manifest::lint(lint, &input.name, bytes, &role(input)));
+        let read = || input.read().map(|bytes| manifest::lint(lint, &input.name, bytes, &role(input)));
         // A mistake of volcheck's own must not take the rest of the run with it.
-        let outcome = panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-            Err(InputError {
-                name: input.name.clone(),
-                message: "volcheck made a mistake here; report it".to_owned(),
-            })
-        });
+        let outcome = panic::catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(InputError { name: input.name.clone(), kind: InputErrorKind::Internal }));
         outcome.unwrap_or_else(|error| Outcome { errors: vec![unreadable(&error)], ..Outcome::default() })
     };
     let outcomes: Vec<Outcome> = progress::shown(found.inputs.len(), |done| {
@@ -168,7 +166,7 @@ fn unreadable(error: &InputError) -> Located {
         "unanalyzed-document",
         Severity::Error,
         FieldPath::root(),
-        format!("can't be read: {}", error.message),
+        format!("can't be read: {}", error.kind),
     );
     let place = Place::of_file(&error.name);
     Located::new(finding, place)
