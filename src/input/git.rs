@@ -16,7 +16,7 @@ pub struct Changes {
 
 impl Changes {
     /// Returns the changes since `reference` in the repository that contains `directory`:
-    /// committed, uncommitted and untracked. The error is a message without the reference.
+    /// committed, uncommitted and untracked. The error is a message for the user.
     pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
         let not_a_commit = || format!("`{reference}` is not a commit");
         // git would read a reference that starts with a dash as a flag.

@@ -5,8 +5,7 @@ use std::sync::OnceLock;
 
 use super::position::{LineIndex, Position, Span, Utf16Position};
 
-/// The maximum size of a file. etcd stores objects of at most 1.5 MB, and kubectl sends at most 3
-/// MB.
+/// The maximum size of a file. etcd stores objects of up to 1.5 MB, and kubectl sends up to 3 MB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
 /// A file that is not text.

@@ -90,8 +90,8 @@ impl<'t> EventParser<'t> {
         if unsafe { self.event.assume_init_ref() }.type_ == sys::YAML_STREAM_START_EVENT {
             self.advance()?;
         }
-        // SAFETY: `advance` filled the event. Its strings live until it is deleted, which takes
-        // `&mut self` and so waits for the returned borrow to end.
+        // SAFETY: `advance` filled the event. Its strings live until it is deleted. That takes
+        // `&mut self`, which the returned borrow of `self` rules out.
         let (event, kind) = unsafe {
             let event = self.event.assume_init_ref();
             (event, event_kind(event))
@@ -102,7 +102,8 @@ impl<'t> EventParser<'t> {
     /// Replaces the current event by the next one.
     fn advance(&mut self) -> Result<(), SyntaxError> {
         self.delete_event();
-        // SAFETY: `new` initialized the parser, and libyaml zeroes the event before it fills it.
+        // SAFETY: `new` initialized the parser, and libyaml zeroes the event before it fills it. If
+        // parsing failed, libyaml has reported an error for the parser.
         unsafe {
             let parser = self.parser.as_mut().get_unchecked_mut().as_mut_ptr();
             if sys::yaml_parser_parse(parser, self.event.as_mut_ptr()).fail {

@@ -72,7 +72,7 @@ fn spans_contain_the_text_of_their_value() {
 }
 
 #[test]
-fn absent_fields_have_the_span_of_the_nearest_parent() {
+fn absent_fields_have_the_span_of_their_parent() {
     let file = File::decode(
         "f.yaml",
         b"spec:\n  volumes:\n  - name: v\n    emptyDir:\n  - {name: w, hostPath: {}}\n".to_vec(),

@@ -10,7 +10,7 @@
 //!
 //! Both keep this contract:
 //!
-//! 1. In any doubt they give up and return `None`. The general parser then decides, and it alone
+//! 1. When in doubt, they give up and return `None`. The general parser then decides, and it alone
 //!    reports errors.
 //! 2. A tree from `plain` equals the tree of the general parser in every byte offset.
 //! 3. If the general parser accepts a document that `sniff` skips, it finds the same number of

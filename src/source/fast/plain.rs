@@ -19,7 +19,7 @@ const MAX_LEVELS: usize = 64;
 /// The maximum nesting of flow collections.
 const MAX_FLOW_DEPTH: usize = 8;
 
-/// Parses the document in the bytes `chunk` of `text`. Returns `None` in any doubt.
+/// Parses the document in the bytes `chunk` of `text`. Returns `None` when in doubt.
 pub(in crate::source) fn parse(text: &str, chunk: Range<usize>) -> Option<Tree<'_>> {
     // The compiler vectorizes a fold, but not a loop that exits early.
     let is_unsupported = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~' | b'\n'));
@@ -363,7 +363,7 @@ spec:
     }
 
     #[test]
-    fn gives_up_on_any_doubt() {
+    fn gives_up_when_in_doubt() {
         for text in [
             "",
             "# c\n",

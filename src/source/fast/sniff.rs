@@ -12,7 +12,7 @@ use super::lexer::{split_entry, strip_comment};
 const SPECIAL_CHARACTERS: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"];
 
 /// Returns the number of objects in a document if `can_skip(api_version, kind)` is true for all of
-/// them. Returns `None` in any doubt.
+/// them. Returns `None` when in doubt.
 ///
 /// The document must be one object, or a list of objects under `items`. Its top level must be a
 /// block mapping at column 0 with plain keys, among them one `apiVersion` and one `kind`. The
@@ -63,9 +63,9 @@ impl<'t> ObjectType<'t> {
 
 /// Returns the type of the only object in a document.
 ///
-/// Until both fields of the type are known, characters that may start a value of several lines are
-/// in doubt. Afterwards they are not: a line in such a value that looks like another `apiVersion`
-/// or `kind` only repeats the key, which is in doubt anyway.
+/// Until both fields of the type are known, the function gives up at any character that may start a
+/// multi-line value. Afterwards such values do no harm: a line in one of them that looks like
+/// another `apiVersion` or `kind` counts as a duplicate key, and the function gives up there.
 fn single_object(text: &str) -> Option<ObjectType<'_>> {
     let bytes = text.as_bytes();
     let mut object = ObjectType::default();
@@ -112,8 +112,8 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
 
 /// A scanner of a list of objects: block style, each object an item under `items`.
 ///
-/// Unlike for a single object, quotes, flow style and anchors are in doubt everywhere. The
-/// exception are block scalars, which end with their indentation.
+/// Unlike for a single object, the scanner gives up at quotes, flow style and anchors everywhere
+/// except in block scalars, whose end is determined by the indentation alone.
 #[derive(Default)]
 struct ListScanner<'t> {
     list: ObjectType<'t>,
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_on_any_doubt_in_a_list() {
+    fn gives_up_when_in_doubt_about_a_list() {
         for (from, to) in [
             ("kind: Service\n  spec", "kind: Pod\n  spec"),
             ("kind: Service\n  spec", "kind: Service\n  kind: Service\n  spec"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_on_any_doubt_in_an_object() {
+    fn gives_up_when_in_doubt_about_an_object() {
         for text in [
             "apiVersion: v1\nkind: Pod\n",
             "apiVersion: serving.knative.dev/v1\nkind: Service\n",
