@@ -1,6 +1,7 @@
-//! What linting costs beside what it can't do without: reading the bytes, and parsing them.
+//! Benchmarks of linting, compared with reading and parsing the same manifests.
 //!
-//! `VOLCHECK_BENCH_TREE=DIR cargo bench` takes the manifests of a tree; without it, those of the project.
+//! `VOLCHECK_BENCH_TREE=DIR cargo bench` uses the manifests in a directory, by default those of
+//! this repository. The names start with a letter because divan sorts by name.
 
 use std::env;
 use std::fs;
@@ -9,97 +10,102 @@ use std::path::{Path, PathBuf};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use rayon::prelude::*;
-use volcheck::input::{Settings, discover};
+use volcheck::input::{DiscoveryOptions, discover};
 use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::policy::{Date, Overrides, Policy, Profile};
-use volcheck::source::{File, count_events, harmless_objects, split};
+use volcheck::source::{File, count_events, count_skippable, split_documents};
 
 fn main() {
     divan::main();
 }
 
 fn paths() -> Vec<PathBuf> {
-    let tree = env::var("VOLCHECK_BENCH_TREE").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join(tree);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let tree = env::var("VOLCHECK_BENCH_TREE").unwrap_or_else(|_| root.to_owned());
+    let tree = Path::new(root).join(tree).to_string_lossy().into_owned();
     let extensions = ["yaml", "yml", "json"].map(str::to_owned).to_vec();
-    let found =
-        discover(&[tree.to_string_lossy().into_owned()], &Settings { extensions, ..Settings::default() });
-    found.inputs.into_iter().map(|input| PathBuf::from(input.name)).collect()
+    let options = DiscoveryOptions { extensions, ..DiscoveryOptions::default() };
+    let inputs = discover(&[tree], &options).inputs;
+    inputs.into_iter().map(|input| PathBuf::from(input.name)).collect()
 }
 
-fn texts() -> Vec<Vec<u8>> {
+fn manifests() -> Vec<Vec<u8>> {
     paths().iter().map(|path| fs::read(path).expect("a manifest")).collect()
+}
+
+fn decode(manifests: &[Vec<u8>]) -> Vec<File> {
+    manifests.iter().filter_map(|bytes| File::decode("", bytes.clone()).ok()).collect()
 }
 
 fn policy() -> Policy {
     Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile")
 }
 
-fn size(texts: &[Vec<u8>]) -> BytesCount {
-    BytesCount::new(texts.iter().map(Vec::len).sum::<usize>())
+fn size(manifests: &[Vec<u8>]) -> BytesCount {
+    BytesCount::new(manifests.iter().map(Vec::len).sum::<usize>())
 }
 
-/// Reads every file.
+/// Reads the files.
 #[divan::bench]
 fn a_read(bencher: Bencher<'_, '_>) {
     let paths = paths();
     bencher
-        .counter(size(&texts()))
-        .bench(|| paths.iter().map(|path| fs::read(path).map_or(0, |b| b.len())).sum::<usize>());
+        .counter(size(&manifests()))
+        .bench(|| paths.iter().map(|path| fs::read(path).map_or(0, |bytes| bytes.len())).sum::<usize>());
 }
 
-/// Splits the texts and looks at each document's first lines.
+/// Splits the files into documents and counts those that can be skipped.
 #[divan::bench]
 fn b_sniff(bencher: Bencher<'_, '_>) {
-    let texts = texts();
-    let files: Vec<File> = texts.iter().filter_map(|text| File::decode("", text.clone()).ok()).collect();
-    bencher.counter(size(&texts)).bench(|| {
-        let skipped = |file: &File| {
-            let chunks = split(file.text());
-            let skip =
-                |range| harmless_objects(&file.text()[range], volcheck::policy::holds_no_volume).is_some();
-            chunks.into_iter().filter(|chunk| skip(chunk.range.clone())).count()
+    let manifests = manifests();
+    let files = decode(&manifests);
+    bencher.counter(size(&manifests)).bench(|| {
+        let can_skip = |text: &str| count_skippable(text, volcheck::policy::holds_no_volume).is_some();
+        let count_skipped = |file: &File| {
+            let documents = split_documents(file.text());
+            documents.into_iter().filter(|document| can_skip(&file.text()[document.range.clone()])).count()
         };
-        files.iter().map(skipped).sum::<usize>()
+        files.iter().map(count_skipped).sum::<usize>()
     });
 }
 
-/// The same bytes through the YAML engine, its events counted and dropped.
+/// Parses all documents with libyaml and drops the events.
 #[divan::bench]
 fn c_events(bencher: Bencher<'_, '_>) {
-    let texts = texts();
-    let files: Vec<File> = texts.iter().filter_map(|text| File::decode("", text.clone()).ok()).collect();
-    bencher.counter(size(&texts)).bench(|| {
-        let events = |file: &File| {
-            split(file.text()).into_iter().map(|c| count_events(&file.text()[c.range])).sum::<usize>()
+    let manifests = manifests();
+    let files = decode(&manifests);
+    bencher.counter(size(&manifests)).bench(|| {
+        let count = |file: &File| {
+            let documents = split_documents(file.text());
+            documents.into_iter().map(|document| count_events(&file.text()[document.range])).sum::<usize>()
         };
-        files.iter().map(events).sum::<usize>()
+        files.iter().map(count).sum::<usize>()
     });
 }
 
-/// Everything but the reading and the report, on one core.
+/// Lints the files on one core, without reading and reporting.
 #[divan::bench]
 fn d_lint(bencher: Bencher<'_, '_>) {
-    let (texts, policy) = (texts(), policy());
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+    let (manifests, policy) = (manifests(), policy());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread pool");
     bencher
-        .counter(size(&texts))
-        .with_inputs(|| texts.clone())
-        .bench_values(|texts| pool.install(|| lint_all(texts, &policy)));
+        .counter(size(&manifests))
+        .with_inputs(|| manifests.clone())
+        .bench_values(|manifests| pool.install(|| lint_all(manifests, &policy)));
 }
 
-/// The same with as many threads as there are cores.
+/// Lints the files on all cores, without reading and reporting.
 #[divan::bench]
 fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
-    let (texts, policy) = (texts(), policy());
+    let (manifests, policy) = (manifests(), policy());
     bencher
-        .counter(size(&texts))
-        .with_inputs(|| texts.clone())
-        .bench_values(|texts| lint_all(texts, &policy));
+        .counter(size(&manifests))
+        .with_inputs(|| manifests.clone())
+        .bench_values(|manifests| lint_all(manifests, &policy));
 }
 
-fn lint_all(texts: Vec<Vec<u8>>, policy: &Policy) -> usize {
+fn lint_all(manifests: Vec<Vec<u8>>, policy: &Policy) -> usize {
     let options = Options { policy, today: Date::MIN, with_ignores: true, parse_all: false };
     let manifest = |bytes| Manifest { name: "f.yaml", bytes, role: Role::File };
-    texts.into_par_iter().map(|bytes| check(manifest(bytes), &options).findings.len()).sum()
+    manifests.into_par_iter().map(|bytes| check(manifest(bytes), &options).findings.len()).sum()
 }

@@ -1,4 +1,4 @@
-//! What a verdict costs: from the text of a review to the answer's, beside reading the JSON alone.
+//! Benchmarks of an admission review, compared with parsing its JSON.
 //!
 //! `cargo bench --bench review`
 
@@ -15,26 +15,26 @@ fn main() {
     divan::main();
 }
 
-fn text(name: &str) -> String {
-    let size = reviews::SIZES.iter().find(|(known, _)| *known == name).expect("a size").1;
-    reviews::review(size)
+fn review_json(name: &str) -> String {
+    let (_, size) = reviews::SIZES.iter().find(|(known, _)| *known == name).expect("a size");
+    reviews::review(*size)
 }
 
 fn names() -> [&'static str; 3] {
     reviews::SIZES.map(|(name, _)| name)
 }
 
-/// Passes over the JSON, and keeps nothing.
+/// Parses the JSON and discards the values.
 #[divan::bench(args = names())]
 fn a_json(bencher: Bencher<'_, '_>, name: &str) {
-    let text = text(name);
-    bencher.counter(BytesCount::new(text.len())).bench(|| serde_json::from_str::<IgnoredAny>(&text));
+    let json = review_json(name);
+    bencher.counter(BytesCount::new(json.len())).bench(|| serde_json::from_str::<IgnoredAny>(&json));
 }
 
-/// The verdict, and the answer's text.
+/// Reviews the request and serializes the response.
 #[divan::bench(args = names())]
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
-    let text = text(name);
+    let json = review_json(name);
     let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let terms = Terms {
         policy: &policy,
@@ -42,8 +42,8 @@ fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
         today: volcheck::policy::today(),
         endpoint: Endpoint::Validate,
     };
-    bencher.counter(BytesCount::new(text.len())).bench(|| {
-        let decision = admission::review(&text, &terms).expect("a decision");
+    bencher.counter(BytesCount::new(json.len())).bench(|| {
+        let decision = admission::review(&json, &terms).expect("a decision");
         serde_json::to_vec(&decision.answer)
     });
 }

@@ -1,4 +1,4 @@
-//! Which lines of which files have changed since a commit, as `git` itself says.
+//! The lines that changed since a commit, as reported by `git`.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -7,28 +7,27 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What has changed in a working tree since a commit.
+/// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// By file, links in its path followed: the lines that are new, from 1.
+    /// The new lines, from 1, by the canonical path of the file.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
 }
 
 impl Changes {
-    /// What has changed since `reference` in the repository that holds `folder`: committed or not, and what git
-    /// doesn't know yet. Or why that can't be said.
-    pub fn since(reference: &str, folder: &Path) -> Result<Self, String> {
-        // A reference that begins with a dash would be a flag.
+    /// Returns the changes since `reference` in the repository that contains `directory`:
+    /// committed, uncommitted and untracked. The error is a message for the user.
+    pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
+        let not_a_commit = || format!("`{reference}` is not a commit");
+        // git would read a reference that starts with a dash as a flag.
         if reference.is_empty() || reference.starts_with('-') {
-            return Err(format!("`{reference}` is no commit"));
+            return Err(not_a_commit());
         }
-        let root = git(folder, &["rev-parse", "--show-toplevel"])?;
+        let root = git(directory, &["rev-parse", "--show-toplevel"])?;
         let root = PathBuf::from(root.trim_end_matches(['\n', '\r']));
-        let commit = git(
-            folder,
-            &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{reference}^{{commit}}")],
-        )
-        .map_err(|error| if error.is_empty() { format!("`{reference}` is no commit") } else { error })?;
+        let revision = format!("{reference}^{{commit}}");
+        let commit = git(directory, &["rev-parse", "--verify", "--quiet", "--end-of-options", &revision])
+            .map_err(|error| if error.is_empty() { not_a_commit() } else { error })?;
         let diff = git(
             &root,
             &[
@@ -48,58 +47,59 @@ impl Changes {
             ],
         )?;
         let mut files: HashMap<PathBuf, Vec<RangeInclusive<usize>>> = HashMap::new();
-        for (name, lines) in read_diff(&diff) {
-            files.entry(real(&root.join(name))).or_default().extend(lines);
+        for (name, lines) in parse_diff(&diff) {
+            files.entry(canonical(&root.join(name))).or_default().extend(lines);
         }
         let untracked = git(&root, &["ls-files", "--others", "--exclude-standard", "-z"])?;
         for name in untracked.split('\0').filter(|name| !name.is_empty()) {
-            files.insert(real(&root.join(name)), vec![1..=usize::MAX]);
+            files.insert(canonical(&root.join(name)), vec![1..=usize::MAX]);
         }
         Ok(Self { files })
     }
 
-    /// Whether any of these lines of a file is new.
-    pub fn touch(&self, path: &Path, lines: &RangeInclusive<usize>) -> bool {
-        let Some(changed) = self.files.get(&real(path)) else { return false };
+    /// Checks whether any of the lines of a file is new.
+    pub fn touches(&self, path: &Path, lines: &RangeInclusive<usize>) -> bool {
+        let Some(changed) = self.files.get(&canonical(path)) else { return false };
         changed.iter().any(|new| new.start() <= lines.end() && lines.start() <= new.end())
     }
 
-    /// Whether a file has changed at all.
-    pub fn touch_file(&self, path: &Path) -> bool {
-        self.files.contains_key(&real(path))
+    /// Checks whether a file changed, including by a rename.
+    pub fn touches_file(&self, path: &Path) -> bool {
+        self.files.contains_key(&canonical(path))
     }
 }
 
-fn real(path: &Path) -> PathBuf {
+fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn git<A: AsRef<OsStr>>(folder: &Path, arguments: &[A]) -> Result<String, String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
-    let output = output.map_err(|error| format!("git can't be run: {error}"))?;
+/// Runs git in a directory and returns its output. The error is the first line that git prints.
+fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, String> {
+    let output = Command::new("git").arg("-C").arg(directory).args(arguments).output();
+    let output = output.map_err(|error| format!("failed to run `git`: {error}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(said.lines().next().unwrap_or_default().trim_start_matches("fatal: ").to_owned());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(stderr.lines().next().unwrap_or_default().trim_start_matches("fatal: ").to_owned());
     }
-    String::from_utf8(output.stdout).map_err(|_| "git says what isn't UTF-8".to_owned())
+    String::from_utf8(output.stdout).map_err(|_| "the output of `git` is not UTF-8".to_owned())
 }
 
-/// The files of a diff without context, and the lines that are new in each.
-fn read_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
+/// Parses a diff without context lines into the names of the files and the new lines of each.
+fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     let mut files: Vec<(String, Vec<RangeInclusive<usize>>)> = Vec::new();
-    // Only in the head of a file; what is taken away or added may look like one.
-    let mut left = 0;
+    // The number of lines left in the hunk. Their text may look like a header.
+    let mut lines_left = 0;
     for line in diff.lines() {
-        if left > 0 && line.starts_with(['+', '-', '\\']) {
-            left -= usize::from(!line.starts_with('\\'));
+        if lines_left > 0 && line.starts_with(['+', '-', '\\']) {
+            lines_left -= usize::from(!line.starts_with('\\'));
             continue;
         }
         if let Some(name) = line.strip_prefix("+++ ") {
-            let name = unquoted(name.trim_end_matches('\t'));
+            let name = unquote(name.trim_end_matches('\t'));
             files.push((name.strip_prefix("b/").unwrap_or_default().to_owned(), Vec::new()));
         } else if let Some(name) = line.strip_prefix("rename to ") {
-            // A file that is only renamed has no hunks, and none of its lines is new.
-            files.push((unquoted(name), Vec::new()));
+            // A renamed file without other changes has no hunks and no new lines.
+            files.push((unquote(name), Vec::new()));
         } else if let Some(hunk) = line.strip_prefix("@@ -") {
             let Some((old, new)) = hunk.split(" @@").next().and_then(|hunk| hunk.split_once(" +")) else {
                 continue;
@@ -109,8 +109,8 @@ fn read_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
                 (start.parse().unwrap_or(0), count.parse().unwrap_or(0))
             };
             let ((_, removed), (start, added)) = (numbers(old), numbers(new));
-            left = removed + added;
-            // Where lines are only gone, what stands around them has changed.
+            lines_left = removed + added;
+            // If lines were only removed, the lines before and after them count as changed.
             let last = if added == 0 { start + 1 } else { start + added - 1 };
             if let Some((_, lines)) = files.last_mut() {
                 lines.push(start.max(1)..=last);
@@ -121,8 +121,8 @@ fn read_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     files
 }
 
-/// A file's name as git writes it: in quotes where it holds odd characters (`quote.c`).
-fn unquoted(name: &str) -> String {
+/// Removes the quotes and escapes that git adds to names with special characters (`quote.c`).
+fn unquote(name: &str) -> String {
     let Some(inner) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return name.to_owned();
     };
@@ -161,13 +161,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_git_writes() {
+    fn parses_diffs_of_git() {
         let diff = "diff --git a/a.yaml b/a.yaml\n--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1 @@ kind: Pod\n-old\n+new\n\
                     @@ -3,2 +3,0 @@\n---- looks like a head\n--- and another\n@@ -9,0 +8,3 @@\n+++ b/none.yaml\n+x\n+y\n\
                     diff --git a/b.yaml b/c d.yaml\nsimilarity index 100%\nrename from b.yaml\nrename to c d.yaml\n\
                     diff --git \"a/\\303\\274\\\".yaml\" \"b/\\303\\274\\\".yaml\"\n--- /dev/null\n+++ \"b/\\303\\274\\\".yaml\"\n@@ -0,0 +1,2 @@\n+a\n+b\n\\ No newline at end of file\n\
                     diff --git a/gone.yaml b/gone.yaml\n--- a/gone.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n";
-        let files = read_diff(diff);
+        let files = parse_diff(diff);
         assert_eq!(
             files,
             [

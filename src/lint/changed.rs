@@ -11,9 +11,9 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
     report.suppressed.retain(|located| is_touched(changes, located));
-    report
-        .errors
-        .retain(|located| is_outside_git(located) || changes.touch_file(Path::new(&*located.location.path)));
+    report.errors.retain(|located| {
+        is_outside_git(located) || changes.touches_file(Path::new(&*located.location.path))
+    });
     let outside = before - report.findings.len() - report.errors.len();
     report.outside = Some((reference.to_owned(), outside));
 }
@@ -34,7 +34,7 @@ fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
         file.line(bytes.start)..=file.line(bytes.end.saturating_sub(1).max(bytes.start))
     });
     match (primary, object) {
-        (None, None) => changes.touch_file(path),
-        (primary, object) => primary.iter().chain(&object).any(|lines| changes.touch(path, lines)),
+        (None, None) => changes.touches_file(path),
+        (primary, object) => primary.iter().chain(&object).any(|lines| changes.touches(path, lines)),
     }
 }

@@ -18,8 +18,8 @@ use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy;
 use crate::rules::{Subject, TextFacts, Unchecked};
 use crate::source::{
-    self, Chunk, File, NodeId, Position, Span, TextError, Tree, TreeError, Value, View, harmless_objects,
-    locate, locate_key,
+    self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, count_skippable, locate,
+    locate_key,
 };
 use crate::suppress;
 
@@ -46,7 +46,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         may_contain_patch: contains(b"$patch"),
         may_contain_ignores: options.with_ignores && contains(b"volcheck"),
     };
-    let chunks = source::split(file.text());
+    let chunks = source::split_documents(file.text());
     let mut ignores = FileIgnores::default();
     if let [chunk] = chunks.as_slice() {
         let (part, found) = checker.for_chunk(chunk, &role).check_chunk(chunk);
@@ -81,10 +81,9 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
 }
 
 fn not_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
-    let position = Position { line: error.line, column: error.column, offset: error.at };
-    let location =
-        Location { primary: Some(Span { start: position, end: position }), ..Location::of_file(name) };
-    let unchecked = Unchecked::NotText { message: &error.message, help: error.help };
+    let primary = Some(Span { start: error.position, end: error.position });
+    let location = Location { primary, ..Location::of_file(name) };
+    let unchecked = Unchecked::NotText { message: &error.to_string(), help: error.kind.help() };
     unchecked_input(&unchecked, options, location)
 }
 
@@ -152,20 +151,20 @@ impl Checker<'_> {
         // Unused ignores are reported, so a file with ignores is always parsed.
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && let Some(count) = harmless_objects(text, policy::holds_no_volume)
+            && let Some(count) = count_skippable(text, policy::holds_no_volume)
         {
             outcome.counts.objects += count;
             return (outcome, ignores);
         }
         if text.trim_start().starts_with('{')
-            && let Ok(trees) = Tree::parse_json(self.file.text(), chunk.range.clone())
+            && let Ok(trees) = source::parse_json(self.file.text(), chunk.range.clone())
         {
             for tree in trees {
                 self.check_document(&tree, &mut outcome, &mut ignores);
             }
             return (outcome, ignores);
         }
-        match Tree::parse(self.file.text(), chunk.range.clone()) {
+        match source::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
             Ok(Some(tree)) => {
                 if self.check_document(&tree, &mut outcome, &mut ignores) {
@@ -189,7 +188,7 @@ impl Checker<'_> {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
 
-    fn invalid_yaml(&self, error: &TreeError, chunk: &Chunk) -> UncheckedInput {
+    fn invalid_yaml(&self, error: &ParseError, chunk: &Chunk) -> UncheckedInput {
         let text = &self.file.text()[chunk.range.clone()];
         if let Some(action) = template_action(text, error.span.start - chunk.range.start) {
             let action = chunk.range.start + action.start..chunk.range.start + action.end;
@@ -197,8 +196,8 @@ impl Checker<'_> {
             return self.unchecked_text(&unchecked);
         }
         let is_tab = self.file.text().as_bytes().get(error.span.start) == Some(&b'\t');
-        let (error, location) = (error.message.as_str(), error.span.clone().into());
-        self.unchecked_text(&Unchecked::InvalidYaml { error, location, is_tab })
+        let location = error.span.clone().into();
+        self.unchecked_text(&Unchecked::InvalidYaml { error: &error.to_string(), location, is_tab })
     }
 
     /// Checks a document, and returns whether it is a Kubernetes object.
@@ -259,11 +258,12 @@ impl Checker<'_> {
             return;
         }
         let policy = self.options.policy;
-        match model::decode_object(Value { tree, node }, &meta, &policy.namespace, &policy.custom_workloads) {
+        match model::decode_object(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_workloads)
+        {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
                 let is_part = self.is_patch
-                    || (self.may_contain_patch && model::contains_patch_directive(Value { tree, node }));
+                    || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
                 if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
                     pods.iter_mut().for_each(|pod| pod.is_complete = false);
                 }
@@ -293,7 +293,7 @@ impl Checker<'_> {
         outcome: &mut Outcome,
     ) {
         let Options { policy, today, .. } = *self.options;
-        for (path, text) in model::pod_spec_patches(Value { tree, node }, meta, &policy.custom_workloads) {
+        for (path, text) in model::pod_spec_patches(NodeRef { tree, node }, meta, &policy.custom_workloads) {
             match patch::check(policy, today, object, &path, &text) {
                 Ok(judged) => self.add(tree, node, judged, outcome),
                 Err(message) => {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::source::{File, Tree, decode};
+use crate::source::{self, File, decode};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -33,7 +33,7 @@ pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<Stri
 
 fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
     let file = File::decode(name, bytes).ok()?;
-    let tree = Tree::parse(file.text(), 0..file.text().len()).ok()??;
+    let tree = source::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::finding::{Finding, Suppression};
 use crate::model::printable;
-use crate::source::{File, Span, Tree};
+use crate::source::{self, File, Span, Tree};
 
 /// A finding with its locations in a text.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl LocatedFinding {
     /// document has been checked. Returns `None` if the finding is not about an object in a file.
     pub fn tree(&self) -> Option<Tree<'_>> {
         let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
-        Tree::parse(file.text(), object).ok().flatten()
+        source::parse(file.text(), object).ok().flatten()
     }
 
     /// Returns the line and column in the file, or the first line if they are unknown.

@@ -7,7 +7,7 @@ use crate::engine::{Judged, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
-use crate::source::{Tree, decode};
+use crate::source::{self, decode};
 
 /// Checks the patch `text` at `path` of the object `whole`, or returns why it cannot be checked.
 pub(super) fn check(
@@ -18,10 +18,10 @@ pub(super) fn check(
     text: &str,
 ) -> Result<Judged, String> {
     let text = without_expressions(text);
-    let tree = match Tree::parse(&text, 0..text.len()) {
+    let tree = match source::parse(&text, 0..text.len()) {
         Ok(Some(tree)) => tree,
         Ok(None) => return Ok(Judged::default()),
-        Err(error) => return Err(error.message),
+        Err(error) => return Err(error.to_string()),
     };
     let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
     let mut pod = Pod::new(FieldPath::root(), spec);

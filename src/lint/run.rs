@@ -13,7 +13,9 @@ use super::{
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
-use crate::input::{self, Found, Input, InputError, Origin, Rendering, is_kustomization};
+use crate::input::{
+    self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering, is_kustomization,
+};
 use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::suppress::Baseline;
@@ -41,7 +43,7 @@ pub struct Run {
 }
 
 /// Checks the inputs. `on_done` is called after each input, from any thread.
-pub fn run(found: &Found, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
+pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
     let lint = &options.lint;
     let patches = patches(&found.inputs);
     let outcomes: Vec<Outcome> = found
@@ -98,13 +100,13 @@ impl Run {
 
 /// Removes the inputs that the policy excludes, by globs relative to the directory of their
 /// document.
-pub fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
+pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
     }
     let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
     for (directory, glob) in &policy.exclude {
-        globs.extend(real_path(directory).zip(Some(input::globs([glob.as_str()])?)));
+        globs.extend(real_path(directory).zip(Some(input::glob_set([glob.as_str()])?)));
     }
     // Resolved once per directory: a tree has few directories compared with its files.
     let mut directories: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
@@ -118,7 +120,7 @@ pub fn exclude(policy: &Policy, found: &mut Found) -> anyhow::Result<()> {
         };
         globs.iter().any(matches)
     };
-    found.inputs.retain(|input| input.origin == Origin::Stdin || !is_excluded(&input.name));
+    found.inputs.retain(|input| input.source == InputSource::Stdin || !is_excluded(&input.name));
     found.errors.retain(|error| !is_excluded(&error.name));
     Ok(())
 }
@@ -141,8 +143,8 @@ fn patches(inputs: &[Input]) -> HashSet<String> {
     let mut patches = HashSet::new();
     for input in inputs.iter().filter(|input| is_kustomization(&input.name)) {
         // A pipe can be read only once, and rendered output has no patches.
-        if input::is_file(input)
-            && let Ok(bytes) = input::read(input)
+        if input.is_file()
+            && let Ok(bytes) = input.read()
         {
             kustomize::add_patches(&input.name, bytes, &mut patches);
         }
@@ -151,20 +153,20 @@ fn patches(inputs: &[Input]) -> HashSet<String> {
 }
 
 fn role(input: &Input, patches: &HashSet<String>) -> Role {
-    match &input.origin {
-        Origin::Path(_) if patches.contains(&input.name) => Role::Patch,
-        Origin::Path(_) => Role::File,
+    match &input.source {
+        InputSource::Path(_) if patches.contains(&input.name) => Role::Patch,
+        InputSource::Path(_) => Role::File,
         // With a name, standard input is the content of that file.
-        Origin::Stdin if input.name != input::STDIN => Role::File,
-        Origin::Stdin => Role::Stream,
-        Origin::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
-        Origin::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+        InputSource::Stdin if input.name != input::STDIN => Role::File,
+        InputSource::Stdin => Role::Stream,
+        InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
+        InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
     }
 }
 
 fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
     let read_and_check = || {
-        let bytes = input::read(input)?;
+        let bytes = input.read()?;
         Ok(check(Manifest { name: &input.name, bytes, role }, options))
     };
     // A panic must not take the rest of the run with it.
@@ -172,13 +174,16 @@ fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
     let unchecked = match outcome {
         Ok(Ok(outcome)) => return outcome,
         Ok(Err(error)) => unreadable(&error, options),
-        Err(_) => unchecked_input(&Unchecked::InternalError, options, Location::of_file(&input.name)),
+        Err(_) => {
+            let error = InputError { name: input.name.clone(), kind: InputErrorKind::Internal };
+            unreadable(&error, options)
+        }
     };
     Outcome { unchecked: vec![unchecked], ..Outcome::default() }
 }
 
 fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
-    let unchecked = Unchecked::Unreadable { error: &error.message };
+    let unchecked = Unchecked::Unreadable { error: &error.kind.to_string() };
     unchecked_input(&unchecked, options, Location::of_file(&error.name))
 }
 

@@ -8,25 +8,24 @@ use crate::source::{Chunk, NodeId, Tree};
 pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId) -> TextFacts {
     let mut facts = TextFacts::default();
     let object = tree.range(root);
-    for &mapping in tree.irregular() {
+    for &mapping in tree.irregular_mappings() {
         let range = tree.range(mapping);
         if range.start < object.start || range.end > object.end {
             continue;
         }
-        for duplicate in tree.duplicates(mapping) {
-            let (first, last) = (duplicate.first, duplicate.last);
+        for conflict in tree.duplicate_keys(mapping) {
             facts.duplicate_keys.push(DuplicateKey {
-                key: tree.key(last.0).into_owned(),
-                has_same_value: tree.same(first.1, last.1),
-                kept: tree.range(last.0).into(),
-                dropped: tree.range(first.0).into(),
+                key: tree.key(conflict.kept.key).into_owned(),
+                has_same_value: tree.are_equal(conflict.dropped.value, conflict.kept.value),
+                kept: tree.range(conflict.kept.key).into(),
+                dropped: tree.range(conflict.dropped.key).into(),
             });
         }
-        for (overridden, merge) in tree.overridden(mapping) {
+        for conflict in tree.merge_overrides(mapping) {
             facts.merge_overrides.push(MergeOverride {
-                key: tree.key(overridden.0).into_owned(),
-                dropped: tree.range(overridden.0).into(),
-                kept: tree.range(merge.0).into(),
+                key: tree.key(conflict.dropped.key).into_owned(),
+                dropped: tree.range(conflict.dropped.key).into(),
+                kept: tree.range(conflict.kept.key).into(),
             });
         }
     }

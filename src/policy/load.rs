@@ -10,7 +10,7 @@ use super::merged::{MergedPolicy, Problem, Text};
 use super::profile::Profile;
 use crate::model::{ExpectedType, FieldErrorKind, FieldPath, did_you_mean};
 use crate::rules::Registry;
-use crate::source::{File, Tree, decode, split};
+use crate::source::{self, File, decode, split_documents};
 
 /// The name of the policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
@@ -99,7 +99,7 @@ impl Loader {
         };
         let file = match file {
             Ok(file) => Arc::new(file),
-            Err(error) => return failed(self, error.message),
+            Err(error) => return failed(self, error.to_string()),
         };
         self.open.push(real);
         self.text(&file, name, path.parent().unwrap_or(Path::new("")));
@@ -111,12 +111,12 @@ impl Loader {
             let location = Some((Arc::clone(file), file.span(range)));
             self.problems.push(Problem { path: Arc::clone(&name), location, message });
         };
-        let chunks: Vec<_> = split(file.text()).into_iter().map(|chunk| chunk.range).collect();
+        let chunks: Vec<_> = split_documents(file.text()).into_iter().map(|chunk| chunk.range).collect();
         let mut trees = Vec::new();
         for chunk in chunks {
-            match Tree::parse(file.text(), chunk) {
+            match source::parse(file.text(), chunk) {
                 Ok(tree) => trees.extend(tree),
-                Err(error) => return report(error.span, error.message),
+                Err(error) => return report(error.span.clone(), error.to_string()),
             }
         }
         let tree = match trees.as_slice() {
@@ -127,10 +127,10 @@ impl Loader {
             }
         };
         let text = Text { name, file, tree };
-        for &mapping in tree.irregular() {
-            for duplicate in tree.duplicates(mapping) {
-                let key = tree.key(duplicate.last.0).into_owned();
-                let location = Some((Arc::clone(file), file.span(tree.range(duplicate.last.0))));
+        for &mapping in tree.irregular_mappings() {
+            for duplicate in tree.duplicate_keys(mapping) {
+                let key = tree.key(duplicate.kept.key).into_owned();
+                let location = Some((Arc::clone(file), file.span(tree.range(duplicate.kept.key))));
                 let message = format!("key `{key}` stands twice in one mapping");
                 self.problems.push(Problem { path: Arc::clone(&text.name), location, message });
             }

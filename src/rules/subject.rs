@@ -30,8 +30,6 @@ pub enum Unchecked<'a> {
     Unreadable { error: &'a str },
     /// A file is not text.
     NotText { message: &'a str, help: &'static str },
-    /// The check itself failed: a defect of volcheck.
-    InternalError,
     /// kubectl rejects the line that separates two documents.
     InvalidSeparator(Mark),
     /// The template of a chart, which is YAML only once it is rendered.

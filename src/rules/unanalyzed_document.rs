@@ -72,9 +72,6 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     out.push(match *unchecked {
         Unchecked::Unreadable { error } => whole(format!("can't be read: {error}")),
         Unchecked::NotText { message, help } => whole(message.to_owned()).help(help),
-        Unchecked::InternalError => {
-            whole("can't be read: volcheck made a mistake here; report it".to_owned())
-        }
         Unchecked::InvalidSeparator(mark) => {
             let message = "kubectl refuses this document separator: after `---` only a comment may stand";
             Finding::at_mark(RULE.id, Severity::Error, mark, message)

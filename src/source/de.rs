@@ -1,6 +1,8 @@
-//! Decoding: a tree as a serde `Deserializer` that reads as kubectl and the API server do.
+//! A serde [`Deserializer`](de::Deserializer) for trees that converts values as kubectl and the API
+//! server do.
 //!
-//! Null counts as absent in a mapping; nothing turns into a string, a number or a boolean that wasn't one.
+//! A null value in a mapping counts as absent. Strings, numbers and booleans are not converted into
+//! each other.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,24 +11,28 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::Scalar;
-use super::tree::{NodeId, Pair, Tree, View};
+use super::tree::{MappingEntry, NodeId, Tree, View};
 use crate::model::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, Segment};
 
 /// A [`FieldError`] whose path is still growing.
 #[derive(Debug)]
 struct DecodeError {
     kind: FieldErrorKind,
-    /// The path of the value, innermost segment first, since the error travels outwards.
-    steps: Vec<Segment>,
+    /// The path to the value, innermost segment first.
+    reversed_path: Vec<Segment>,
 }
 
 impl DecodeError {
     fn new(kind: FieldErrorKind) -> Self {
-        Self { kind, steps: Vec::new() }
+        Self { kind, reversed_path: Vec::new() }
     }
 
-    fn at(mut self, step: Segment) -> Self {
-        self.steps.push(step);
+    fn into_field_error(self) -> FieldError {
+        FieldError { path: self.reversed_path.into_iter().rev().collect(), kind: self.kind }
+    }
+
+    fn inside(mut self, segment: Segment) -> Self {
+        self.reversed_path.push(segment);
         self
     }
 }
@@ -54,7 +60,7 @@ impl de::Error for DecodeError {
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
         let segment = Segment::Key(Cow::Owned(key.to_owned()));
-        Self::new(FieldErrorKind::UnknownKey { key: key.to_owned(), known }).at(segment)
+        Self::new(FieldErrorKind::UnknownKey { key: key.to_owned(), known }).inside(segment)
     }
 
     fn unknown_variant(value: &str, known: &'static [&'static str]) -> Self {
@@ -70,36 +76,36 @@ impl de::Error for DecodeError {
     }
 }
 
-/// Decodes the value `node` of `tree` as a `T`.
+/// Deserializes `node`.
 pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Result<T, FieldError> {
-    Value { tree, node }.decode_seed(PhantomData::<T>)
+    NodeRef { tree, node }.decode_seed(PhantomData::<T>)
 }
 
-/// A node, to be decoded or walked.
+/// A node and its tree, as input for the model.
 #[derive(Clone, Copy)]
-pub struct Value<'a> {
-    /// The tree that it stands in.
+pub struct NodeRef<'a> {
+    /// The tree.
     pub tree: &'a Tree<'a>,
     /// The node.
     pub node: NodeId,
 }
 
-impl<'a> Decode<'a> for Value<'a> {
+impl<'a> Decode<'a> for NodeRef<'a> {
     fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
-        seed.deserialize(Decoder { tree: self.tree, node: self.node })
-            .map_err(|error| FieldError { path: error.steps.into_iter().rev().collect(), kind: error.kind })
+        let decoder = Decoder { tree: self.tree, node: self.node };
+        seed.deserialize(decoder).map_err(DecodeError::into_field_error)
     }
 }
 
-impl<'a> Node<'a> for Value<'a> {
+impl<'a> Node<'a> for NodeRef<'a> {
     fn get(self, key: &str) -> Option<Self> {
         self.tree.get(self.node, key).map(|node| Self { node, ..self })
     }
 
     fn entries(self) -> Vec<(Cow<'a, str>, Self)> {
         let entries = self.tree.entries(self.node);
-        let present = entries.iter().filter(|(_, value)| !self.tree.is_null(*value));
-        present.map(|(key, value)| (self.tree.key(*key), Self { node: *value, ..self })).collect()
+        let present = entries.iter().filter(|entry| !self.tree.is_null(entry.value));
+        present.map(|entry| (self.tree.key(entry.key), Self { node: entry.value, ..self })).collect()
     }
 
     fn items(self) -> Option<Vec<Self>> {
@@ -120,12 +126,13 @@ impl<'a> Decoder<'a> {
     fn scalar(self) -> Result<Scalar<'a>, DecodeError> {
         match self.tree.scalar(self.node) {
             Some(Ok(scalar)) => Ok(scalar),
-            Some(Err(message)) => Err(de::Error::custom(message)),
+            Some(Err(error)) => Err(de::Error::custom(error)),
             None => Ok(Scalar::Null),
         }
     }
 
-    fn refuse<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
+    /// Returns the error for a node of another type than `visitor` expects.
+    fn type_error<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
         let found = match self.tree.view(self.node) {
             View::Mapping => FoundValue::Mapping,
             View::Sequence(_) => FoundValue::List,
@@ -143,8 +150,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Numbers that JSON would carry as a whole number count as one: `5.0` is 5.
-fn whole(value: f64) -> Option<i64> {
+/// Converts a number that JSON writes as an integer, such as `5.0`.
+fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }
 
@@ -154,11 +161,11 @@ macro_rules! integers {
             match self.scalar()? {
                 Scalar::Int(value) => visitor.visit_i64(value),
                 Scalar::Uint(value) => visitor.visit_u64(value),
-                Scalar::Float(value) => match whole(value) {
+                Scalar::Float(value) => match as_integer(value) {
                     Some(value) => visitor.visit_i64(value),
-                    None => Err(self.refuse(&visitor)),
+                    None => Err(self.type_error(&visitor)),
                 },
-                _ => Err(self.refuse(&visitor)),
+                _ => Err(self.type_error(&visitor)),
             }
         }
     )*};
@@ -177,7 +184,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
                 Scalar::Int(value) => visitor.visit_i64(value),
                 Scalar::Uint(value) => visitor.visit_u64(value),
                 Scalar::Float(value) if value.is_finite() => visitor.visit_f64(value),
-                Scalar::Float(_) => Err(de::Error::custom("JSON has no infinity and no NaN")),
+                Scalar::Float(_) => Err(de::Error::custom("JSON has no infinity or NaN")),
                 Scalar::Str(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
                 Scalar::Str(Cow::Owned(text)) => visitor.visit_string(text),
             },
@@ -187,7 +194,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.scalar()? {
             Scalar::Bool(value) => visitor.visit_bool(value),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -195,7 +202,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         match self.scalar()? {
             Scalar::Str(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Scalar::Str(Cow::Owned(text)) => visitor.visit_string(text),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -209,20 +216,20 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Sequence(items) => visitor.visit_seq(Items { tree: self.tree, items, next: 0 }),
-            _ => Err(self.refuse(&visitor)),
+            View::Sequence(items) => visitor.visit_seq(SequenceAccess { tree: self.tree, items, next: 0 }),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
     fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => visitor.visit_map(Entries {
+            View::Mapping => visitor.visit_map(MappingAccess {
                 tree: self.tree,
-                pairs: self.tree.entries(self.node),
+                entries: self.tree.entries(self.node),
                 next: 0,
-                skip_null: false,
+                skips_null: false,
             }),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -233,13 +240,13 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Mapping => visitor.visit_map(Entries {
+            View::Mapping => visitor.visit_map(MappingAccess {
                 tree: self.tree,
-                pairs: self.tree.entries(self.node),
+                entries: self.tree.entries(self.node),
                 next: 0,
-                skip_null: true,
+                skips_null: true,
             }),
-            _ => Err(self.refuse(&visitor)),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -255,7 +262,7 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor.visit_unit()
     }
 
-    /// A variant is a word as it is written: `off`, which YAML takes for a boolean, too.
+    /// Deserializes a variant from its text, even if YAML reads it as another type, such as `off`.
     fn deserialize_enum<V: Visitor<'a>>(
         self,
         _name: &'static str,
@@ -263,8 +270,8 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match self.tree.view(self.node) {
-            View::Scalar(word) => visitor.visit_enum(word.into_deserializer()),
-            _ => Err(self.refuse(&visitor)),
+            View::Scalar(text) => visitor.visit_enum(text.into_deserializer()),
+            _ => Err(self.type_error(&visitor)),
         }
     }
 
@@ -277,13 +284,13 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
     }
 }
 
-struct Items<'a> {
+struct SequenceAccess<'a> {
     tree: &'a Tree<'a>,
     items: &'a [NodeId],
     next: usize,
 }
 
-impl<'a> SeqAccess<'a> for Items<'a> {
+impl<'a> SeqAccess<'a> for SequenceAccess<'a> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(
@@ -291,9 +298,9 @@ impl<'a> SeqAccess<'a> for Items<'a> {
         seed: T,
     ) -> Result<Option<T::Value>, DecodeError> {
         let Some(&node) = self.items.get(self.next) else { return Ok(None) };
-        let step = Segment::Index(self.next);
+        let segment = Segment::Index(self.next);
         self.next += 1;
-        seed.deserialize(Decoder { tree: self.tree, node }).map(Some).map_err(|error| error.at(step))
+        seed.deserialize(Decoder { tree: self.tree, node }).map(Some).map_err(|error| error.inside(segment))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -301,23 +308,24 @@ impl<'a> SeqAccess<'a> for Items<'a> {
     }
 }
 
-struct Entries<'a> {
+struct MappingAccess<'a> {
     tree: &'a Tree<'a>,
-    pairs: Cow<'a, [Pair]>,
+    entries: Cow<'a, [MappingEntry]>,
     next: usize,
-    skip_null: bool,
+    /// Whether null values count as absent.
+    skips_null: bool,
 }
 
-impl<'a> MapAccess<'a> for Entries<'a> {
+impl<'a> MapAccess<'a> for MappingAccess<'a> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        while let Some(&(key, value)) = self.pairs.get(self.next) {
+        while let Some(entry) = self.entries.get(self.next) {
             self.next += 1;
-            if self.skip_null && self.tree.is_null(value) {
+            if self.skips_null && self.tree.is_null(entry.value) {
                 continue;
             }
-            return match self.tree.key(key) {
+            return match self.tree.key(entry.key) {
                 Cow::Borrowed(text) => seed.deserialize(de::value::BorrowedStrDeserializer::new(text)),
                 Cow::Owned(text) => seed.deserialize(text.into_deserializer()),
             }
@@ -327,9 +335,10 @@ impl<'a> MapAccess<'a> for Entries<'a> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
-        // `next_key_seed` has just gone past this pair.
-        let (key, node) = self.pairs[self.next - 1];
-        seed.deserialize(Decoder { tree: self.tree, node })
-            .map_err(|error| error.at(Segment::Key(Cow::Owned(self.tree.key(key).into_owned()))))
+        // `next_key_seed` has advanced past this entry.
+        let entry = self.entries[self.next - 1];
+        let key = || Cow::Owned(self.tree.key(entry.key).into_owned());
+        seed.deserialize(Decoder { tree: self.tree, node: entry.value })
+            .map_err(|error| error.inside(Segment::Key(key())))
     }
 }

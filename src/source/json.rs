@@ -1,51 +1,54 @@
-//! JSON into the same tree as YAML: for JSON, libyaml is too strict about escapes.
+//! A parser of JSON streams that builds the same trees as the YAML parsers. libyaml cannot parse
+//! all of JSON, because it rejects some escapes.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::build::Builder;
-use super::libyaml::Style;
-use super::tree::{Tree, TreeError};
+use super::builder::TreeBuilder;
+use super::error::{ParseError, ParseErrorKind};
+use super::scalar::ScalarStyle;
+use super::tree::Tree;
 
-/// The values of the stream of JSON in the part `chunk` of `text`.
-pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, TreeError> {
-    let mut reader = Reader { text, at: chunk.start, end: chunk.end };
+/// Parses the bytes `chunk` of `text` as a stream of JSON values.
+pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, ParseError> {
+    let mut parser = JsonParser { text, offset: chunk.start, end: chunk.end };
     let mut trees = Vec::new();
-    reader.blank();
-    while reader.at < reader.end {
-        // A stream may hold a hundred thousand values: no room is made for each that it may not need.
-        let mut builder = Builder::with_room(text, reader.at..chunk.end, 0);
-        reader.value(&mut builder)?;
-        trees.push(builder.finish(reader.at)?);
-        reader.blank();
+    parser.skip_whitespace();
+    while parser.offset < parser.end {
+        // No memory is reserved: a stream may have a hundred thousand small values.
+        let mut builder = TreeBuilder::new(text, 0);
+        parser.value(&mut builder)?;
+        trees.push(builder.finish(parser.offset)?);
+        parser.skip_whitespace();
     }
     Ok(trees)
 }
 
-struct Reader<'t> {
+struct JsonParser<'t> {
     text: &'t str,
-    at: usize,
+    /// The next byte.
+    offset: usize,
     end: usize,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> JsonParser<'t> {
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes()[..self.end].get(self.at).copied()
+        self.text.as_bytes()[..self.end].get(self.offset).copied()
     }
 
-    fn blank(&mut self) {
+    fn skip_whitespace(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+            self.offset += 1;
         }
     }
 
-    fn error<T>(&self, message: &str) -> Result<T, TreeError> {
-        Err(TreeError { message: message.to_owned(), span: self.at..self.at })
+    fn error<T>(&self, offset: usize, message: &'static str) -> Result<T, ParseError> {
+        Err(ParseErrorKind::Json(message).at(offset..offset))
     }
 
-    /// One value; nesting is bounded by the builder, so a loop over open collections isn't needed.
-    fn value(&mut self, builder: &mut Builder<'t>) -> Result<(), TreeError> {
-        let start = self.at;
+    /// Parses one value. The builder limits the nesting, and so the recursion.
+    fn value(&mut self, builder: &mut TreeBuilder<'t>) -> Result<(), ParseError> {
+        let start = self.offset;
         match self.peek() {
             Some(b'{') => self.collection(builder, b'}'),
             Some(b'[') => self.collection(builder, b']'),
@@ -55,107 +58,125 @@ impl<'t> Reader<'t> {
                     self.peek(),
                     Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
                 ) {
-                    self.at += 1;
+                    self.offset += 1;
                 }
-                let literal = &self.text[start..self.at];
+                let literal = &self.text[start..self.offset];
                 if !matches!(literal, "true" | "false" | "null") && !is_number(literal.as_bytes()) {
-                    self.at = start;
-                    return self.error("not a JSON value");
+                    return self.error(start, "invalid JSON value");
                 }
-                builder.scalar(start..self.at, Cow::Borrowed(literal), Style::Plain);
+                builder.scalar(start..self.offset, Cow::Borrowed(literal), ScalarStyle::Plain, None);
                 Ok(())
             }
-            _ => self.error("expected a JSON value"),
+            _ => self.error(start, "expected a JSON value"),
         }
     }
 
-    fn collection(&mut self, builder: &mut Builder<'t>, closing: u8) -> Result<(), TreeError> {
-        builder.open(self.at..self.at + 1, closing == b'}')?;
-        self.at += 1;
-        self.blank();
-        let mut first = true;
+    fn collection(&mut self, builder: &mut TreeBuilder<'t>, closing: u8) -> Result<(), ParseError> {
+        let is_object = closing == b'}';
+        builder.open(self.offset..self.offset + 1, is_object)?;
+        self.offset += 1;
+        self.skip_whitespace();
+        let mut is_first = true;
         while self.peek() != Some(closing) {
-            if !first {
+            if !is_first {
                 if self.peek() != Some(b',') {
-                    return self.error("expected a comma, or the end of the list or mapping");
+                    let expected = if is_object { "expected `,` or `}`" } else { "expected `,` or `]`" };
+                    return self.error(self.offset, expected);
                 }
-                self.at += 1;
-                self.blank();
+                self.offset += 1;
+                self.skip_whitespace();
             }
-            first = false;
-            if closing == b'}' {
+            is_first = false;
+            if is_object {
                 self.string(builder)?;
-                self.blank();
+                self.skip_whitespace();
                 if self.peek() != Some(b':') {
-                    return self.error("expected `:`");
+                    return self.error(self.offset, "expected `:`");
                 }
-                self.at += 1;
-                self.blank();
+                self.offset += 1;
+                self.skip_whitespace();
             }
             self.value(builder)?;
-            self.blank();
+            self.skip_whitespace();
         }
-        self.at += 1;
-        builder.close(self.at)
+        self.offset += 1;
+        builder.close(self.offset)
     }
 
-    fn string(&mut self, builder: &mut Builder<'t>) -> Result<(), TreeError> {
-        let start = self.at;
+    fn string(&mut self, builder: &mut TreeBuilder<'t>) -> Result<(), ParseError> {
+        let start = self.offset;
         if self.peek() != Some(b'"') {
-            return self.error("expected a string");
+            return self.error(start, "expected a string");
         }
-        self.at += 1;
-        let mut escaped = false;
+        self.offset += 1;
+        let mut has_escapes = false;
         loop {
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
-                    self.at += 2;
+                    has_escapes = true;
+                    self.offset += 2;
                 }
-                Some(0..0x20) => return self.error("control character in a string"),
-                Some(_) => self.at += 1,
-                None => return self.error("the string doesn't end"),
+                Some(0..0x20) => return self.error(self.offset, "control character in a string"),
+                Some(_) => self.offset += 1,
+                None => return self.error(start, "unterminated string"),
             }
         }
-        self.at += 1;
-        let value = if escaped {
-            match serde_json::from_str::<String>(&self.text[start..self.at]) {
+        self.offset += 1;
+        let value = if has_escapes {
+            match serde_json::from_str::<String>(&self.text[start..self.offset]) {
                 Ok(value) => Cow::Owned(value),
-                Err(_) => {
-                    self.at = start;
-                    return self.error("invalid escape in a string");
-                }
+                Err(_) => return self.error(start, "invalid escape in a string"),
             }
         } else {
-            Cow::Borrowed(&self.text[start + 1..self.at - 1])
+            Cow::Borrowed(&self.text[start + 1..self.offset - 1])
         };
-        builder.scalar(start..self.at, value, Style::Quoted);
+        builder.scalar(start..self.offset, value, ScalarStyle::Quoted, None);
         Ok(())
     }
 }
 
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?`
+/// Checks whether `text` matches `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?`.
 fn is_number(text: &[u8]) -> bool {
-    let digits = |at: usize| at + text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let start = usize::from(text.first() == Some(&b'-'));
-    let mut at = digits(start);
-    if at == start || (text[start] == b'0' && at > start + 1) {
+    let skip_digits =
+        |start: usize| start + text[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let integer = usize::from(text.first() == Some(&b'-'));
+    let mut end = skip_digits(integer);
+    if end == integer || (text[integer] == b'0' && end > integer + 1) {
         return false;
     }
-    if text.get(at) == Some(&b'.') {
-        let fraction = at + 1;
-        at = digits(fraction);
-        if at == fraction {
+    if text.get(end) == Some(&b'.') {
+        let fraction = end + 1;
+        end = skip_digits(fraction);
+        if end == fraction {
             return false;
         }
     }
-    if matches!(text.get(at), Some(b'e' | b'E')) {
-        let exponent = at + 1 + usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at = digits(exponent);
-        if at == exponent {
+    if matches!(text.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + usize::from(matches!(text.get(end + 1), Some(b'+' | b'-')));
+        end = skip_digits(exponent);
+        if end == exponent {
             return false;
         }
     }
-    at == text.len()
+    end == text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::MAX_DEPTH;
+    use super::super::yaml;
+    use super::*;
+
+    #[test]
+    fn limits_nesting_like_yaml() {
+        let nested = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
+        let deepest = nested(MAX_DEPTH);
+        assert!(parse(&deepest, 0..deepest.len()).is_ok());
+        assert!(yaml::parse(&deepest, 0..deepest.len()).is_ok());
+        let deeper = nested(MAX_DEPTH + 1);
+        for error in [parse(&deeper, 0..deeper.len()).err(), yaml::parse(&deeper, 0..deeper.len()).err()] {
+            assert_eq!(error, Some(ParseErrorKind::TooDeep.at(MAX_DEPTH..MAX_DEPTH + 1)));
+        }
+    }
 }

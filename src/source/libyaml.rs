@@ -1,8 +1,8 @@
-//! The YAML engine, behind an interface without `unsafe`.
+//! A safe interface to libyaml.
 //!
-//! libyaml is the parser that go-yaml was ported from, so it accepts and refuses what kubectl does.
-//! Nothing outside of this file knows which engine it is.
-#![allow(unsafe_code, reason = "the engine's interface is C's; this file is the only one that calls it")]
+//! go-yaml is a port of libyaml, so libyaml accepts and rejects what kubectl does. No other file of
+//! the crate calls it.
+#![allow(unsafe_code, reason = "libyaml has a C interface, and only this file calls it")]
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -12,122 +12,131 @@ use std::slice;
 
 use libyaml_rs as sys;
 
-/// How a scalar was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Without quotes: may be a boolean, a number or null.
-    Plain,
-    /// In single or double quotes.
-    Quoted,
-    /// A block scalar, `|` or `>`.
-    Block,
-}
+use super::scalar::ScalarStyle;
 
-/// What the parser saw; `start` and `end` count bytes from the start of the text.
+/// An event of the parser. Offsets are in bytes from the start of the text.
 #[derive(Debug)]
-pub(super) struct Event<'p> {
-    /// What it is.
-    pub kind: EventKind<'p>,
-    /// The first byte, counted from 0.
-    pub start: u64,
+pub(super) struct Event<'e> {
+    pub(super) kind: EventKind<'e>,
+    /// The first byte.
+    pub(super) start: u64,
     /// The byte after the last one.
-    pub end: u64,
+    pub(super) end: u64,
 }
 
-/// The kinds of event that carry content.
 #[derive(Debug)]
-pub(super) enum EventKind<'p> {
-    /// Begins a document, under the version of YAML that a directive names.
-    DocumentStart { version: Option<(i32, i32)> },
-    /// Ends a document.
+pub(super) enum EventKind<'e> {
+    DocumentStart {
+        /// The version in a `%YAML` directive.
+        version: Option<(i32, i32)>,
+    },
     DocumentEnd,
-    /// The end of the text.
     StreamEnd,
-    /// Another appearance of an anchored value.
-    Alias(&'p str),
-    /// A scalar.
-    Scalar { anchor: Option<&'p str>, tag: Option<&'p str>, value: &'p str, style: Style },
-    /// Begins a list.
-    SequenceStart { anchor: Option<&'p str> },
-    /// Begins a mapping.
-    MappingStart { anchor: Option<&'p str> },
-    /// Ends the innermost list or mapping.
-    End,
+    /// An alias and the name of its anchor.
+    Alias(&'e str),
+    Scalar {
+        anchor: Option<&'e str>,
+        tag: Option<&'e str>,
+        value: &'e str,
+        style: ScalarStyle,
+    },
+    SequenceStart {
+        anchor: Option<&'e str>,
+    },
+    MappingStart {
+        anchor: Option<&'e str>,
+    },
+    /// The end of the innermost sequence or mapping.
+    CollectionEnd,
 }
 
-/// A refusal of the parser.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ParseError {
-    /// What the parser says, in its own words.
-    pub problem: String,
-    /// The byte where the trouble is, counted from 0.
-    pub at: u64,
+/// A syntax error.
+#[derive(Debug)]
+pub(super) struct SyntaxError {
+    /// The error message of libyaml.
+    pub(super) message: String,
+    /// The offset in bytes from the start of the text.
+    pub(super) offset: u64,
 }
 
-/// A parser over one text.
-pub(super) struct Parser<'t> {
-    raw: Pin<Box<MaybeUninit<sys::yaml_parser_t>>>,
+/// A parser of one text.
+pub(super) struct EventParser<'t> {
+    parser: Pin<Box<MaybeUninit<sys::yaml_parser_t>>>,
     event: MaybeUninit<sys::yaml_event_t>,
-    holds_event: bool,
+    /// Whether `event` was filled by libyaml and not deleted yet.
+    has_event: bool,
     text: PhantomData<&'t str>,
 }
 
-impl<'t> Parser<'t> {
-    /// A parser at the start of `text`.
+impl<'t> EventParser<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let mut raw = Box::pin(MaybeUninit::<sys::yaml_parser_t>::uninit());
-        // SAFETY: the parser is initialised before its first use and stays where it is: it is boxed,
-        // and the library keeps pointers into it. `text` outlives it by `'t`.
+        let mut parser = Box::pin(MaybeUninit::<sys::yaml_parser_t>::uninit());
+        // SAFETY: `parser` is initialized before any other use. libyaml keeps pointers into it, and
+        // it never moves because it is boxed and pinned. `text` outlives it because of the lifetime
+        // `'t`.
         unsafe {
-            let parser = raw.as_mut().get_unchecked_mut().as_mut_ptr();
-            assert!(sys::yaml_parser_initialize(parser).ok, "the YAML parser could not be initialised");
+            let parser = parser.as_mut().get_unchecked_mut().as_mut_ptr();
+            assert!(sys::yaml_parser_initialize(parser).ok, "out of memory for the YAML parser");
             sys::yaml_parser_set_encoding(parser, sys::YAML_UTF8_ENCODING);
             sys::yaml_parser_set_input_string(parser, text.as_ptr(), text.len() as u64);
         }
-        Self { raw, event: MaybeUninit::uninit(), holds_event: false, text: PhantomData }
+        Self { parser, event: MaybeUninit::uninit(), has_event: false, text: PhantomData }
     }
 
-    /// The next event. After `StreamEnd` or an error there is none worth asking for.
-    pub(super) fn next(&mut self) -> Result<Event<'_>, ParseError> {
-        self.release();
-        // SAFETY: both structures are initialised as the library demands; the event's strings live until
-        // `yaml_event_delete`, which the borrow of `self` keeps from happening while they are in use.
+    /// Returns the next event. After an error or the end of the stream, returns `StreamEnd`.
+    pub(super) fn next_event(&mut self) -> Result<Event<'_>, SyntaxError> {
+        self.advance()?;
+        // SAFETY: `advance` filled the event.
+        if unsafe { self.event.assume_init_ref() }.type_ == sys::YAML_STREAM_START_EVENT {
+            self.advance()?;
+        }
+        // SAFETY: `advance` filled the event. Its strings live until it is deleted. That takes
+        // `&mut self`, which the returned borrow of `self` rules out.
+        let (event, kind) = unsafe {
+            let event = self.event.assume_init_ref();
+            (event, event_kind(event))
+        };
+        Ok(Event { kind, start: event.start_mark.index, end: event.end_mark.index })
+    }
+
+    /// Replaces the current event by the next one.
+    fn advance(&mut self) -> Result<(), SyntaxError> {
+        self.delete_event();
+        // SAFETY: `new` initialized the parser, and libyaml zeroes the event before it fills it. If
+        // parsing failed, libyaml has reported an error for the parser.
         unsafe {
-            let parser = self.raw.as_mut().get_unchecked_mut().as_mut_ptr();
+            let parser = self.parser.as_mut().get_unchecked_mut().as_mut_ptr();
             if sys::yaml_parser_parse(parser, self.event.as_mut_ptr()).fail {
-                return Err(problem(&*parser));
+                return Err(syntax_error(&*parser));
             }
-            self.holds_event = true;
-            let event = &*self.event.as_ptr();
-            if event.type_ == sys::YAML_STREAM_START_EVENT {
-                return self.next();
-            }
-            Ok(Event { kind: convert(event), start: event.start_mark.index, end: event.end_mark.index })
         }
+        self.has_event = true;
+        Ok(())
     }
 
-    fn release(&mut self) {
-        if self.holds_event {
-            // SAFETY: `holds_event` says that the event was filled and not deleted yet.
+    fn delete_event(&mut self) {
+        if self.has_event {
+            // SAFETY: `has_event` means that the event was filled and not deleted yet.
             unsafe { sys::yaml_event_delete(self.event.as_mut_ptr()) };
-            self.holds_event = false;
+            self.has_event = false;
         }
     }
 }
 
-impl Drop for Parser<'_> {
+impl Drop for EventParser<'_> {
     fn drop(&mut self) {
-        self.release();
-        // SAFETY: the parser was initialised in `new` and is not used after this.
-        unsafe { sys::yaml_parser_delete(self.raw.as_mut().get_unchecked_mut().as_mut_ptr()) };
+        self.delete_event();
+        // SAFETY: `new` initialized the parser, and it is not used afterwards.
+        unsafe { sys::yaml_parser_delete(self.parser.as_mut().get_unchecked_mut().as_mut_ptr()) };
     }
 }
 
-/// How many events a text has up to its end or its first mistake: what parsing costs, and nothing else.
+/// Returns the number of events in a text, up to its end or its first syntax error. Used to measure
+/// the cost of libyaml alone.
 pub fn count_events(text: &str) -> usize {
-    let mut parser = Parser::new(text);
+    let mut parser = EventParser::new(text);
     let mut count = 0;
-    while let Ok(Event { kind, .. }) = parser.next() {
+    while let Ok(Event { kind, .. }) = parser.next_event() {
         count += 1;
         if matches!(kind, EventKind::StreamEnd) {
             break;
@@ -137,10 +146,12 @@ pub fn count_events(text: &str) -> usize {
 }
 
 /// # Safety
-/// `event` is one that the library has filled.
-unsafe fn convert(event: &sys::yaml_event_t) -> EventKind<'_> {
-    // SAFETY: the event's type says which member of the union is set; strings are valid UTF-8, because the
-    // text is, and end in NUL, or come with a length.
+///
+/// libyaml must have filled `event`.
+unsafe fn event_kind(event: &sys::yaml_event_t) -> EventKind<'_> {
+    // SAFETY: the type of the event determines the field of the union that is set. Strings in it
+    // live as long as the event. They are null or end in NUL; the value of a scalar has a length
+    // instead.
     unsafe {
         match event.type_ {
             sys::YAML_DOCUMENT_START_EVENT => {
@@ -148,59 +159,80 @@ unsafe fn convert(event: &sys::yaml_event_t) -> EventKind<'_> {
                 EventKind::DocumentStart { version: directive.map(|version| (version.major, version.minor)) }
             }
             sys::YAML_DOCUMENT_END_EVENT => EventKind::DocumentEnd,
-            sys::YAML_ALIAS_EVENT => EventKind::Alias(string(event.data.alias.anchor).unwrap_or_default()),
+            sys::YAML_ALIAS_EVENT => {
+                EventKind::Alias(c_str(event, event.data.alias.anchor).unwrap_or_default())
+            }
             sys::YAML_SCALAR_EVENT => {
                 let scalar = &event.data.scalar;
-                let bytes = slice::from_raw_parts(scalar.value, scalar.length as usize);
+                let value = bytes(event, scalar.value, scalar.length as usize);
                 EventKind::Scalar {
-                    anchor: string(scalar.anchor),
-                    tag: string(scalar.tag),
-                    value: std::str::from_utf8(bytes).unwrap_or_default(),
+                    anchor: c_str(event, scalar.anchor),
+                    tag: c_str(event, scalar.tag),
+                    value: std::str::from_utf8(value).unwrap_or_default(),
                     style: match scalar.style {
-                        sys::YAML_PLAIN_SCALAR_STYLE => Style::Plain,
-                        sys::YAML_LITERAL_SCALAR_STYLE | sys::YAML_FOLDED_SCALAR_STYLE => Style::Block,
-                        _ => Style::Quoted,
+                        sys::YAML_PLAIN_SCALAR_STYLE => ScalarStyle::Plain,
+                        sys::YAML_LITERAL_SCALAR_STYLE | sys::YAML_FOLDED_SCALAR_STYLE => ScalarStyle::Block,
+                        _ => ScalarStyle::Quoted,
                     },
                 }
             }
             sys::YAML_SEQUENCE_START_EVENT => {
-                EventKind::SequenceStart { anchor: string(event.data.sequence_start.anchor) }
+                EventKind::SequenceStart { anchor: c_str(event, event.data.sequence_start.anchor) }
             }
             sys::YAML_MAPPING_START_EVENT => {
-                EventKind::MappingStart { anchor: string(event.data.mapping_start.anchor) }
+                EventKind::MappingStart { anchor: c_str(event, event.data.mapping_start.anchor) }
             }
-            sys::YAML_SEQUENCE_END_EVENT | sys::YAML_MAPPING_END_EVENT => EventKind::End,
+            sys::YAML_SEQUENCE_END_EVENT | sys::YAML_MAPPING_END_EVENT => EventKind::CollectionEnd,
             _ => EventKind::StreamEnd,
         }
     }
 }
 
+/// Returns a string of libyaml, or `None` if it is null or not UTF-8.
+///
 /// # Safety
-/// `pointer` is null or points to a string of the library that ends in NUL and lives for `'p`.
-unsafe fn string<'p>(pointer: *const u8) -> Option<&'p str> {
+///
+/// `pointer` must be null or point to a string that ends in NUL and lives as long as `owner`.
+unsafe fn c_str<T>(_owner: &T, pointer: *const u8) -> Option<&str> {
     if pointer.is_null() {
         return None;
     }
-    // SAFETY: by the contract above.
+    // SAFETY: the pointer is not null, and the caller guarantees the rest.
     unsafe { CStr::from_ptr(pointer.cast()) }.to_str().ok()
 }
 
+/// Returns a byte string of libyaml; it is empty if `pointer` is null.
+///
 /// # Safety
-/// `parser` is one that has just refused its text.
-unsafe fn problem(parser: &sys::yaml_parser_t) -> ParseError {
-    // SAFETY: both strings are static ones of the library, or null.
-    let (problem, context) = unsafe { (string(parser.problem.cast()), string(parser.context.cast())) };
-    let problem = problem.unwrap_or("the text is not YAML");
-    let problem = match context {
+///
+/// `pointer` must be null or point to `length` bytes that live as long as `owner`.
+unsafe fn bytes<T>(_owner: &T, pointer: *const u8, length: usize) -> &[u8] {
+    if pointer.is_null() {
+        return &[];
+    }
+    // SAFETY: the pointer is not null, and the caller guarantees the rest.
+    unsafe { slice::from_raw_parts(pointer, length) }
+}
+
+/// # Safety
+///
+/// libyaml must have reported an error for `parser`.
+unsafe fn syntax_error(parser: &sys::yaml_parser_t) -> SyntaxError {
+    // SAFETY: both strings are null or string literals of libyaml.
+    let (problem, context) =
+        unsafe { (c_str(parser, parser.problem.cast()), c_str(parser, parser.context.cast())) };
+    let problem = problem.unwrap_or("invalid YAML");
+    let message = match context {
         Some(context) => format!("{problem} {context}"),
         None => problem.to_owned(),
     };
-    let at = match context {
-        // The reader's errors come before there is a mark.
+    let offset = match context {
+        // Errors in the encoding have no mark.
         _ if parser.error == sys::YAML_READER_ERROR => parser.problem_offset,
-        // That the colon lacks is seen lines later, where something else begins.
+        // libyaml notices a missing colon only at the next token, perhaps lines later. The context
+        // is the key.
         Some("while scanning a simple key") => parser.context_mark.index,
         _ => parser.problem_mark.index,
     };
-    ParseError { problem, at }
+    SyntaxError { message, offset }
 }

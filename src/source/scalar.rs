@@ -1,38 +1,57 @@
-//! Plain scalars as kubectl reads them: YAML 1.1, by the rules of go-yaml's `resolve.go`.
+//! Values of scalars as kubectl reads them: YAML 1.1, by the rules of `resolve.go` in go-yaml.
 
 use std::borrow::Cow;
 
-/// What a scalar means.
+/// The notation of a scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ScalarStyle {
+    /// Without quotes, so it may be a boolean, a number or null.
+    Plain,
+    /// In single or double quotes.
+    Quoted,
+    /// A block scalar, `|` or `>`.
+    Block,
+}
+
+/// The value of a scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {
-    /// `null`, `~`, or nothing at all.
+    /// `null`, `~`, or no text.
     Null,
     /// `true`, `yes`, `on`, `y` and the like.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A whole number above what `Int` holds.
+    /// An integer above the range of `Int`.
     Uint(u64),
-    /// Any other number; infinities and NaN included, which JSON has no form for.
+    /// Any other number, including infinities and NaN, which JSON cannot represent.
     Float(f64),
-    /// Text.
+    /// A string.
     Str(Cow<'a, str>),
 }
 
-/// What the plain scalar `text` means when it has no tag.
-pub fn resolve(text: &str) -> Scalar<'_> {
-    let as_text = || Scalar::Str(Cow::Borrowed(text));
+/// A scalar whose text does not match its explicit tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a valid `!!{tag}`")]
+pub struct TagError {
+    text: String,
+    tag: String,
+}
+
+/// Returns the value of the plain scalar `text` without a tag.
+pub(super) fn resolve_plain(text: &str) -> Scalar<'_> {
+    let as_string = || Scalar::Str(Cow::Borrowed(text));
     let Some(&first) = text.as_bytes().first() else { return Scalar::Null };
     match first {
-        b'0'..=b'9' | b'+' | b'-' | b'.' => number(text).unwrap_or_else(as_text),
+        b'0'..=b'9' | b'+' | b'-' | b'.' => number(text).unwrap_or_else(as_string),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
-            word(text).unwrap_or_else(as_text)
+            keyword(text).unwrap_or_else(as_string)
         }
-        _ => as_text(),
+        _ => as_string(),
     }
 }
 
-fn word(text: &str) -> Option<Scalar<'static>> {
+fn keyword(text: &str) -> Option<Scalar<'static>> {
     Some(match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
             Scalar::Bool(true)
@@ -52,13 +71,14 @@ fn number(text: &str) -> Option<Scalar<'static>> {
         ".nan" | ".NaN" | ".NAN" => return Some(Scalar::Float(f64::NAN)),
         _ => {}
     }
-    // A date is a time stamp to go-yaml, and reaches JSON as the text that it was.
-    let plain: Cow<'_, str> =
+    // go-yaml reads dates as timestamps, but converts them to JSON as the original text.
+    let digits: Cow<'_, str> =
         if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
-    integer(&plain).or_else(|| float(&plain))
+    integer(&digits).or_else(|| float(&digits))
 }
 
-/// `strconv.ParseInt(text, 0, 64)`, then `ParseUint`, then go-yaml's own prefixes.
+/// Parses an integer as go-yaml does: `strconv.ParseInt(text, 0, 64)`, then `ParseUint`, then the
+/// binary and octal prefixes.
 fn integer(text: &str) -> Option<Scalar<'static>> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -82,74 +102,79 @@ fn integer(text: &str) -> Option<Scalar<'static>> {
     Some(i64::try_from(magnitude).map_or(Scalar::Uint(magnitude), Scalar::Int))
 }
 
-/// go-yaml's `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
+/// Parses a number that matches go-yaml's `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`.
 fn float(text: &str) -> Option<Scalar<'static>> {
     let bytes = text.as_bytes();
-    let digits = |mut at: usize| {
-        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
+    let skip_digits = |mut index: usize| {
+        while bytes.get(index).is_some_and(u8::is_ascii_digit) {
+            index += 1;
         }
-        at
+        index
     };
     let start = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
-    let whole = digits(start);
-    let mut at = whole;
-    if bytes.get(at) == Some(&b'.') {
-        at = digits(at + 1);
-        if whole == start && at == whole + 1 {
+    let point = skip_digits(start);
+    let mut end = point;
+    if bytes.get(point) == Some(&b'.') {
+        end = skip_digits(point + 1);
+        if point == start && end == point + 1 {
             return None;
         }
-    } else if whole == start {
+    } else if point == start {
         return None;
     }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        let sign = at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        at = digits(sign);
-        if at == sign {
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        end = skip_digits(exponent);
+        if end == exponent {
             return None;
         }
     }
-    if at != bytes.len() {
+    if end != bytes.len() {
         return None;
     }
-    text.parse().ok().map(Scalar::Float)
+    // Go's `ParseFloat` fails for numbers out of range, so go-yaml reads them as strings.
+    text.parse().ok().filter(|value: &f64| value.is_finite()).map(Scalar::Float)
 }
 
-/// What a scalar with an explicit `tag` means, or why kubectl refuses it.
+/// Returns the value of a scalar with an explicit `tag`, or an error if kubectl rejects it.
 ///
-/// `plain` is its meaning without the tag; unknown tags are ignored, as go-yaml does.
-pub(super) fn tagged<'a>(tag: &str, text: &'a str, plain: Scalar<'a>) -> Result<Scalar<'a>, String> {
-    let short = tag.strip_prefix("tag:yaml.org,2002:").unwrap_or(tag);
-    let refuse = || Err(format!("`{text}` can't be read as `!!{short}`"));
-    match short {
+/// `untagged` is the value without the tag. Unknown tags are ignored, as in go-yaml.
+pub(super) fn resolve_tagged<'a>(
+    tag: &str,
+    text: &'a str,
+    untagged: Scalar<'a>,
+) -> Result<Scalar<'a>, TagError> {
+    let tag = tag.strip_prefix("tag:yaml.org,2002:").unwrap_or(tag);
+    let reject = || Err(TagError { text: text.to_owned(), tag: tag.to_owned() });
+    match tag {
         "str" => Ok(Scalar::Str(Cow::Borrowed(text))),
-        "binary" => match base64(text).map(String::from_utf8) {
+        "binary" => match decode_base64(text).map(String::from_utf8) {
             Some(Ok(decoded)) => Ok(Scalar::Str(Cow::Owned(decoded))),
-            _ => refuse(),
+            _ => reject(),
         },
-        "int" => match resolve(text) {
+        "int" => match resolve_plain(text) {
             number @ (Scalar::Int(_) | Scalar::Uint(_)) => Ok(number),
-            _ => refuse(),
+            _ => reject(),
         },
-        "float" => match resolve(text) {
+        "float" => match resolve_plain(text) {
             Scalar::Int(value) => Ok(Scalar::Float(value as f64)),
             Scalar::Uint(value) => Ok(Scalar::Float(value as f64)),
             number @ Scalar::Float(_) => Ok(number),
-            _ => refuse(),
+            _ => reject(),
         },
-        "bool" => match resolve(text) {
+        "bool" => match resolve_plain(text) {
             value @ Scalar::Bool(_) => Ok(value),
-            _ => refuse(),
+            _ => reject(),
         },
-        "null" => match resolve(text) {
+        "null" => match resolve_plain(text) {
             Scalar::Null => Ok(Scalar::Null),
-            _ => refuse(),
+            _ => reject(),
         },
-        _ => Ok(plain),
+        _ => Ok(untagged),
     }
 }
 
-fn base64(text: &str) -> Option<Vec<u8>> {
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut count, mut padding) = (0u32, 0u32, 0usize);
     for byte in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
@@ -176,4 +201,25 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     (padding <= 2 && count < 6).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_floats_out_of_range_as_strings() {
+        assert_eq!(resolve_plain("1e308"), Scalar::Float(1e308));
+        assert_eq!(resolve_plain("1e400"), Scalar::Str("1e400".into()));
+        assert_eq!(resolve_plain("-1e400"), Scalar::Str("-1e400".into()));
+        assert_eq!(resolve_plain("1e-400"), Scalar::Float(0.0));
+        assert_eq!(resolve_plain(".inf"), Scalar::Float(f64::INFINITY));
+    }
+
+    #[test]
+    fn rejects_text_that_does_not_match_its_tag() {
+        let error =
+            resolve_tagged("tag:yaml.org,2002:int", "a", resolve_plain("a")).expect_err("a tag error");
+        assert_eq!(error.to_string(), "`a` is not a valid `!!int`");
+    }
 }

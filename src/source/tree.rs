@@ -1,136 +1,99 @@
-//! A document as a tree whose every node knows its place in the text.
+//! A document as a tree of nodes that know their location in the text.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 use std::ops::Range;
 
-use super::build::Builder;
-use super::libyaml::Style;
-use super::scalar::{self, Scalar};
+use super::scalar::{self, Scalar, ScalarStyle, TagError};
 
-/// Lists and mappings may stand this deep in one another, aliases followed.
+/// The maximum number of nested collections, including those of expanded aliases.
 ///
 /// Kubernetes objects stay below 40, schemas in a CustomResourceDefinition below 100.
 pub const MAX_DEPTH: usize = 200;
 
-/// A node of a [`Tree`].
+/// The identity of a node in a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Node<'t> {
+    /// The first byte.
     pub(super) start: u32,
+    /// The byte after the last one.
     pub(super) end: u32,
-    pub(super) data: Data<'t>,
+    pub(super) content: Content<'t>,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Data<'t> {
-    /// `tag` is an index into the tree's tags, from 1; 0 is none.
+pub(super) enum Content<'t> {
     Scalar {
         value: Cow<'t, str>,
-        style: Style,
+        style: ScalarStyle,
+        /// The explicit tag as an index into [`Tree::tags`], from 1; 0 if there is none.
         tag: u16,
     },
     Sequence {
+        /// A part of [`Tree::items`].
         items: Range<u32>,
     },
     Mapping {
-        pairs: Range<u32>,
-        shape: Shape,
+        /// A part of [`Tree::entries`].
+        entries: Range<u32>,
+        /// Whether the mapping has a duplicate key or a merge key.
+        is_irregular: bool,
     },
     Alias(NodeId),
 }
 
-/// Whether a mapping's keys are all that it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Each key once, no `<<`.
-    Plain,
-    /// A key twice, or a `<<`.
-    Irregular,
-}
-
-/// What a node is, aliases followed.
+/// The content of a node. Aliases are resolved.
 #[derive(Debug)]
 pub enum View<'a> {
-    /// Neither a list nor a mapping.
+    /// A scalar and its text.
     Scalar(&'a str),
-    /// A list.
+    /// A sequence and its items.
     Sequence(&'a [NodeId]),
-    /// A mapping: ask [`Tree::entries`].
+    /// A mapping; see [`Tree::entries`].
     Mapping,
 }
 
-/// One key of a mapping, and its value.
-pub type Pair = (NodeId, NodeId);
+/// A key of a mapping and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MappingEntry {
+    /// The key.
+    pub key: NodeId,
+    /// The value.
+    pub value: NodeId,
+}
 
-/// A key that stands twice in one mapping.
+/// Two entries of a mapping that set the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Duplicate {
-    /// The mapping.
-    pub mapping: NodeId,
-    /// The pair that counts for nothing.
-    pub first: Pair,
-    /// The pair that replaces it.
-    pub last: Pair,
+pub struct KeyConflict {
+    /// The entry that kubectl drops.
+    pub dropped: MappingEntry,
+    /// The entry that kubectl applies.
+    pub kept: MappingEntry,
 }
 
-/// Why a text isn't a document that kubectl would read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeError {
-    /// What is wrong, in one clause.
-    pub message: String,
-    /// Where, in bytes of the text.
-    pub span: Range<usize>,
-}
-
-/// One document.
+/// A parsed document.
 #[derive(Debug, PartialEq)]
 pub struct Tree<'t> {
     pub(super) nodes: Vec<Node<'t>>,
     pub(super) items: Vec<NodeId>,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) entries: Vec<MappingEntry>,
     pub(super) tags: Vec<Box<str>>,
-    pub(super) irregular: Vec<NodeId>,
+    pub(super) irregular_mappings: Vec<NodeId>,
     pub(super) root: NodeId,
-    /// Where the document ended, in bytes; what stands behind it is not part of it.
     pub(super) end: usize,
 }
 
 impl<'t> Tree<'t> {
-    /// The first document of the part `chunk` of `text`; none where there is only white space and comments.
-    ///
-    /// All places are those of `text`, not of the part.
-    pub fn parse(text: &'t str, chunk: Range<usize>) -> Result<Option<Self>, TreeError> {
-        match Self::parse_plain(text, chunk.clone()) {
-            Some(tree) => Ok(Some(tree)),
-            None => Self::parse_by_engine(text, chunk),
-        }
-    }
-
-    /// The same, of a document in plain style alone; none at any doubt.
-    pub fn parse_plain(text: &'t str, chunk: Range<usize>) -> Option<Self> {
-        super::plain::read(text, chunk)
-    }
-
-    /// The same, by the YAML engine, which knows every style.
-    pub fn parse_by_engine(text: &'t str, chunk: Range<usize>) -> Result<Option<Self>, TreeError> {
-        Builder::new(text, chunk).run_yaml()
-    }
-
-    /// The JSON values that the part `chunk` of `text` is a stream of; an error where it is anything else.
-    pub fn parse_json(text: &'t str, chunk: Range<usize>) -> Result<Vec<Self>, TreeError> {
-        super::json::parse(text, chunk)
-    }
-
-    /// The outermost node.
+    /// Returns the outermost node.
     pub fn root(&self) -> NodeId {
         self.root
     }
 
-    /// The byte behind the document, its end marker included.
+    /// Returns the offset in the text where the document ends, after its end marker if it has one.
     pub fn end(&self) -> usize {
         self.end
     }
@@ -139,78 +102,86 @@ impl<'t> Tree<'t> {
         &self.nodes[id.0 as usize]
     }
 
-    /// Whether the byte `at` stands in a scalar.
-    pub fn is_in_scalar(&self, at: usize) -> bool {
-        let around = |node: &Node<'_>| (node.start as usize..node.end as usize).contains(&at);
-        self.nodes.iter().any(|node| matches!(node.data, Data::Scalar { .. }) && around(node))
-    }
-
-    /// The bytes of the pair whose key begins at the byte `at`; of an item, or where no key does, those of the
-    /// widest value that begins there.
-    pub fn beginning_at(&self, at: usize, is_item: bool) -> Option<Range<usize>> {
-        let begins = |id: &NodeId| self.node(*id).start as usize == at;
-        let pair = self.pairs.iter().filter(|_| !is_item).find(|(key, _)| begins(key));
-        if let Some((key, value)) = pair {
-            return Some(at..self.range(*key).end.max(self.range(*value).end));
-        }
-        let ends = self.nodes.iter().filter(|node| node.start as usize == at).map(|node| node.end as usize);
-        Some(at..ends.max()?)
-    }
-
-    /// The node itself, or what an alias stands for.
-    pub fn target(&self, id: NodeId) -> NodeId {
-        match self.node(id).data {
-            Data::Alias(target) => target,
-            _ => id,
-        }
-    }
-
-    /// What the node is, aliases followed.
-    pub fn view(&self, id: NodeId) -> View<'_> {
-        match &self.node(self.target(id)).data {
-            Data::Scalar { value, .. } => View::Scalar(value),
-            Data::Sequence { items } => View::Sequence(&self.items[items.start as usize..items.end as usize]),
-            Data::Mapping { .. } => View::Mapping,
-            Data::Alias(_) => unreachable!("an alias stands for a node that is none"),
-        }
-    }
-
-    /// The bytes of the text that the node was written in; an alias's own.
+    /// Returns the bytes of the text that the node was parsed from. For an alias, these are the
+    /// bytes of the alias.
     pub fn range(&self, id: NodeId) -> Range<usize> {
         let node = self.node(id);
         node.start as usize..node.end as usize
     }
 
-    /// What a scalar means, or why kubectl refuses it; `None` for lists and mappings.
-    pub fn scalar(&self, id: NodeId) -> Option<Result<Scalar<'_>, String>> {
-        let Data::Scalar { value, style, tag } = &self.node(self.target(id)).data else { return None };
-        let plain = match style {
-            Style::Plain => scalar::resolve(value),
-            Style::Quoted | Style::Block => Scalar::Str(Cow::Borrowed(value)),
+    /// Checks whether the byte at `offset` is part of a scalar.
+    pub fn is_in_scalar(&self, offset: usize) -> bool {
+        let contains = |node: &Node<'_>| (node.start as usize..node.end as usize).contains(&offset);
+        self.nodes.iter().any(|node| matches!(node.content, Content::Scalar { .. }) && contains(node))
+    }
+
+    /// Returns the bytes of the mapping entry whose key starts at `offset`. If `is_item` is set or
+    /// no key starts there, returns the bytes of the longest node that does.
+    pub fn range_starting_at(&self, offset: usize, is_item: bool) -> Option<Range<usize>> {
+        let starts_here = |id: NodeId| self.node(id).start as usize == offset;
+        let entry = self.entries.iter().filter(|_| !is_item).find(|entry| starts_here(entry.key));
+        if let Some(entry) = entry {
+            return Some(offset..self.range(entry.key).end.max(self.range(entry.value).end));
+        }
+        let nodes = self.nodes.iter().filter(|node| node.start as usize == offset);
+        Some(offset..nodes.map(|node| node.end as usize).max()?)
+    }
+
+    /// Returns the node that an alias refers to. Any other node is returned as is.
+    pub fn target(&self, id: NodeId) -> NodeId {
+        match self.node(id).content {
+            Content::Alias(target) => target,
+            _ => id,
+        }
+    }
+
+    /// Returns the content of the node.
+    pub fn view(&self, id: NodeId) -> View<'_> {
+        match &self.node(self.target(id)).content {
+            Content::Scalar { value, .. } => View::Scalar(value),
+            Content::Sequence { items } => {
+                View::Sequence(&self.items[items.start as usize..items.end as usize])
+            }
+            Content::Mapping { .. } => View::Mapping,
+            Content::Alias(_) => unreachable!("an alias refers to another alias"),
+        }
+    }
+
+    /// Returns the value of a scalar, or an error if it does not match its tag. Returns `None` for
+    /// collections.
+    pub fn scalar(&self, id: NodeId) -> Option<Result<Scalar<'_>, TagError>> {
+        let Content::Scalar { value, style, tag } = &self.node(self.target(id)).content else { return None };
+        let untagged = match style {
+            ScalarStyle::Plain => scalar::resolve_plain(value),
+            ScalarStyle::Quoted | ScalarStyle::Block => Scalar::Str(Cow::Borrowed(value)),
         };
         Some(match tag {
-            0 => Ok(plain),
-            tag => scalar::tagged(&self.tags[usize::from(*tag) - 1], value, plain),
+            0 => Ok(untagged),
+            tag => scalar::resolve_tagged(self.tag(*tag), value, untagged),
         })
     }
 
-    /// Whether the node is null, however that is written.
+    fn tag(&self, tag: u16) -> &str {
+        &self.tags[usize::from(tag) - 1]
+    }
+
+    /// Checks whether the node is null, in any notation.
     pub fn is_null(&self, id: NodeId) -> bool {
         matches!(self.scalar(id), Some(Ok(Scalar::Null)))
     }
 
-    /// The text of a scalar that kubectl would read as a string.
-    pub fn str(&self, id: NodeId) -> Option<Cow<'_, str>> {
+    /// Returns the value of a scalar that kubectl reads as a string.
+    pub fn as_str(&self, id: NodeId) -> Option<Cow<'_, str>> {
         match self.scalar(id)? {
             Ok(Scalar::Str(text)) => Some(text),
             _ => None,
         }
     }
 
-    /// A key as JSON would have it: what isn't a string becomes one.
+    /// Returns a key as a string. Keys of other types are converted as for JSON.
     pub fn key(&self, id: NodeId) -> Cow<'_, str> {
         if self.is_plain_word(id) {
-            return Cow::Borrowed(self.written(id));
+            return Cow::Borrowed(self.raw_scalar(id));
         }
         match self.scalar(id) {
             Some(Ok(Scalar::Str(text))) => text,
@@ -218,43 +189,36 @@ impl<'t> Tree<'t> {
             Some(Ok(Scalar::Int(value))) => Cow::Owned(value.to_string()),
             Some(Ok(Scalar::Uint(value))) => Cow::Owned(value.to_string()),
             Some(Ok(Scalar::Float(value))) => Cow::Owned(value.to_string()),
-            // Refused while the tree was built.
+            // The builder rejects such keys.
             Some(Ok(Scalar::Null) | Err(_)) | None => Cow::Borrowed(""),
         }
     }
 
-    /// The text of a scalar, whatever it means; empty for anything else.
-    pub(super) fn written(&self, id: NodeId) -> &str {
-        match &self.node(id).data {
-            Data::Scalar { value, .. } => value,
+    /// Returns the text of a scalar regardless of its type, or an empty string for other nodes.
+    pub(super) fn raw_scalar(&self, id: NodeId) -> &str {
+        match &self.node(id).content {
+            Content::Scalar { value, .. } => value,
             _ => "",
         }
     }
 
-    /// Whether a node surely is a string and no `<<`, by its first letter: nearly all keys are.
+    /// Checks quickly whether a key is a string, and not a merge key. Returns true for nearly all
+    /// keys; if it returns false, the key may still be a string.
+    ///
+    /// A value of another type starts with a digit, a sign, a dot or a first letter of `null`,
+    /// `true`, `false`, `yes`, `no`, `on` or `off`, and those words have at most five letters.
     pub(super) fn is_plain_word(&self, id: NodeId) -> bool {
-        match &self.node(id).data {
-            Data::Scalar { value, tag: 0, .. } => {
-                matches!(
-                    value.as_bytes(),
-                    [
-                        b'a'..=b'e'
-                        | b'g'..=b'm'
-                        | b'p'..=b's'
-                        | b'u'..=b'x'
-                        | b'A'..=b'E'
-                        | b'G'..=b'M'
-                        | b'P'..=b'S'
-                        | b'U'..=b'X',
-                        ..,
-                    ]
-                ) || (value.len() > 5 && value.as_bytes()[0].is_ascii_alphabetic())
-            }
+        match &self.node(id).content {
+            Content::Scalar { value, tag: 0, .. } => match value.as_bytes() {
+                [b'f' | b'n' | b'o' | b't' | b'y' | b'F' | b'N' | b'O' | b'T' | b'Y', ..] => value.len() > 5,
+                [first, ..] => first.is_ascii_alphabetic(),
+                [] => false,
+            },
             _ => false,
         }
     }
 
-    /// The items of a list; none for anything else.
+    /// Returns the items of a sequence, or an empty slice for other nodes.
     pub fn items(&self, id: NodeId) -> &[NodeId] {
         match self.view(id) {
             View::Sequence(items) => items,
@@ -262,106 +226,116 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// A mapping's pairs as written, `<<` and repeated keys included; none for anything else.
-    pub fn written_pairs(&self, id: NodeId) -> &[Pair] {
-        match &self.node(self.target(id)).data {
-            Data::Mapping { pairs, .. } => &self.pairs[pairs.start as usize..pairs.end as usize],
+    /// Returns the entries of a mapping as written, including merge keys and duplicate keys.
+    /// Returns an empty slice for other nodes.
+    pub fn written_entries(&self, id: NodeId) -> &[MappingEntry] {
+        match &self.node(self.target(id)).content {
+            Content::Mapping { entries, .. } => &self.entries[entries.start as usize..entries.end as usize],
             _ => &[],
         }
     }
 
-    /// A mapping's pairs as kubectl applies them: of equal keys the last, merge keys where they stand.
-    pub fn entries(&self, id: NodeId) -> Cow<'_, [Pair]> {
-        match self.node(self.target(id)).data {
-            Data::Mapping { shape: Shape::Irregular, .. } => {
-                let mut merged = Merged::default();
+    /// Returns the entries of a mapping as kubectl applies them: merge keys are expanded, and the
+    /// last of several equal keys wins.
+    pub fn entries(&self, id: NodeId) -> Cow<'_, [MappingEntry]> {
+        match self.node(self.target(id)).content {
+            Content::Mapping { is_irregular: true, .. } => {
+                let mut merged = MergedEntries::default();
                 self.merge(id, &mut merged, None);
-                Cow::Owned(merged.pairs)
+                Cow::Owned(merged.entries)
             }
-            _ => Cow::Borrowed(self.written_pairs(id)),
+            _ => Cow::Borrowed(self.written_entries(id)),
         }
     }
 
-    /// The value of `key`, as kubectl applies it; a null counts as absent.
+    /// Returns the value of `key` as kubectl applies it. Returns `None` if it is absent or null.
     pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        self.pair(id, key).map(|(_, value)| value).filter(|value| !self.is_null(*value))
+        self.entry(id, key).map(|entry| entry.value).filter(|value| !self.is_null(*value))
     }
 
-    /// The pair of `key`, as kubectl applies it, even where its value is null.
-    pub fn pair(&self, id: NodeId, key: &str) -> Option<Pair> {
-        self.entries(id).iter().copied().find(|(name, _)| self.key(*name) == key)
+    /// Returns the entry of `key` as kubectl applies it, even if the value is null.
+    pub fn entry(&self, id: NodeId, key: &str) -> Option<MappingEntry> {
+        self.entries(id).iter().copied().find(|entry| self.key(entry.key) == key)
     }
 
-    pub(super) fn is_merge(&self, key: NodeId) -> bool {
-        match &self.node(key).data {
-            Data::Scalar { value, style: Style::Plain, tag: 0 } => value == "<<",
-            Data::Scalar { value, tag, .. } if *tag > 0 => {
-                value == "<<" && &*self.tags[usize::from(*tag) - 1] == "tag:yaml.org,2002:merge"
+    pub(super) fn is_merge_key(&self, key: NodeId) -> bool {
+        match &self.node(key).content {
+            Content::Scalar { value, style: ScalarStyle::Plain, tag: 0 } => value == "<<",
+            Content::Scalar { value, tag, .. } if *tag > 0 => {
+                value == "<<" && self.tag(*tag) == "tag:yaml.org,2002:merge"
             }
             _ => false,
         }
     }
 
-    /// Adds the mapping's pairs to `merged`; `found` collects what a `<<` overrides.
-    fn merge<'m>(&'m self, id: NodeId, merged: &mut Merged<'m>, mut found: Option<&mut Vec<(Pair, Pair)>>) {
-        for &pair in self.written_pairs(id) {
-            if !self.is_merge(pair.0) {
-                merged.put(self, pair);
+    /// Adds the entries of a mapping to `merged`. Collects the entries that a merge key overrides
+    /// in `overrides`.
+    fn merge<'m>(
+        &'m self,
+        id: NodeId,
+        merged: &mut MergedEntries<'m>,
+        mut overrides: Option<&mut Vec<KeyConflict>>,
+    ) {
+        for &entry in self.written_entries(id) {
+            if !self.is_merge_key(entry.key) {
+                merged.insert(self, entry);
                 continue;
             }
-            let target = self.target(pair.1);
-            let mut sources = vec![target];
-            if let View::Sequence(items) = self.view(target) {
-                // Of several, the first wins, so it comes last.
-                sources = items.iter().rev().copied().collect();
-            }
-            let mut inner = Merged::default();
+            let target = self.target(entry.value);
+            let sources = match self.view(target) {
+                // The first of several mappings wins, so it is applied last.
+                View::Sequence(items) => items.iter().rev().copied().collect(),
+                _ => vec![target],
+            };
+            let mut inner = MergedEntries::default();
             for source in sources {
                 self.merge(source, &mut inner, None);
             }
-            for added in inner.pairs {
-                if let (Some(old), Some(found)) = (merged.put(self, added), found.as_deref_mut()) {
-                    found.push((old, added));
+            for kept in inner.entries {
+                if let (Some(dropped), Some(overrides)) =
+                    (merged.insert(self, kept), overrides.as_deref_mut())
+                {
+                    overrides.push(KeyConflict { dropped, kept });
                 }
             }
         }
     }
 
-    /// The mappings with a repeated key or a `<<`, in the order of the text.
-    pub fn irregular(&self) -> &[NodeId] {
-        &self.irregular
+    /// Returns the mappings with a duplicate key or a merge key, in the order of their ends.
+    pub fn irregular_mappings(&self) -> &[NodeId] {
+        &self.irregular_mappings
     }
 
-    /// The keys of `mapping` that stand in it more than once.
-    pub fn duplicates(&self, mapping: NodeId) -> Vec<Duplicate> {
-        let mut last: HashMap<Cow<'_, str>, Pair> = HashMap::new();
-        let mut found = Vec::new();
-        for &pair in self.written_pairs(mapping) {
-            if !self.is_merge(pair.0)
-                && let Some(first) = last.insert(self.key(pair.0), pair)
+    /// Returns the duplicate keys of a mapping. Each one is paired with its previous occurrence.
+    pub fn duplicate_keys(&self, mapping: NodeId) -> Vec<KeyConflict> {
+        let mut last: HashMap<Cow<'_, str>, MappingEntry> = HashMap::new();
+        let mut conflicts = Vec::new();
+        for &kept in self.written_entries(mapping) {
+            if !self.is_merge_key(kept.key)
+                && let Some(dropped) = last.insert(self.key(kept.key), kept)
             {
-                found.push(Duplicate { mapping, first, last: pair });
+                conflicts.push(KeyConflict { dropped, kept });
             }
         }
-        found
+        conflicts
     }
 
-    /// The keys of `mapping` that a later `<<` sets again: the pair before, and the one that counts.
-    pub fn overridden(&self, mapping: NodeId) -> Vec<(Pair, Pair)> {
-        let mut found = Vec::new();
-        self.merge(mapping, &mut Merged::default(), Some(&mut found));
-        found
+    /// Returns the keys of a mapping that a later merge key overrides.
+    pub fn merge_overrides(&self, mapping: NodeId) -> Vec<KeyConflict> {
+        let mut overrides = Vec::new();
+        self.merge(mapping, &mut MergedEntries::default(), Some(&mut overrides));
+        overrides
     }
 
-    fn sorted(&self, mapping: NodeId) -> Vec<(Cow<'_, str>, NodeId)> {
+    fn sorted_entries(&self, mapping: NodeId) -> Vec<(Cow<'_, str>, NodeId)> {
         let entries = self.entries(mapping);
-        let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (self.key(*key), *value)).collect();
+        let mut sorted: Vec<_> = entries.iter().map(|entry| (self.key(entry.key), entry.value)).collect();
         sorted.sort_unstable();
         sorted
     }
 
-    /// Whether two values are the same to kubectl.
-    pub fn same(&self, a: NodeId, b: NodeId) -> bool {
+    /// Checks whether kubectl reads two nodes as equal values.
+    pub fn are_equal(&self, a: NodeId, b: NodeId) -> bool {
         let (a, b) = (self.target(a), self.target(b));
         if a == b {
             return true;
@@ -369,35 +343,37 @@ impl<'t> Tree<'t> {
         match (self.view(a), self.view(b)) {
             (View::Scalar(_), View::Scalar(_)) => self.scalar(a) == self.scalar(b),
             (View::Sequence(a), View::Sequence(b)) => {
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.same(*a, *b))
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.are_equal(*a, *b))
             }
             (View::Mapping, View::Mapping) => {
-                let (left, right) = (self.sorted(a), self.sorted(b));
-                let same = |((key, value), (other, its)): (&(_, _), &(_, _))| {
-                    key == other && self.same(*value, *its)
-                };
-                left.len() == right.len() && left.iter().zip(&right).all(same)
+                let (a, b) = (self.sorted_entries(a), self.sorted_entries(b));
+                a.len() == b.len()
+                    && a.iter().zip(&b).all(|((key, value), (other_key, other_value))| {
+                        key == other_key && self.are_equal(*value, *other_value)
+                    })
             }
             _ => false,
         }
     }
 }
 
-/// Pairs in the order of their first appearance, each key once.
+/// The entries of a mapping, one per key, in the order in which the keys first appear.
 #[derive(Default)]
-struct Merged<'m> {
-    pairs: Vec<Pair>,
-    places: HashMap<Cow<'m, str>, usize>,
+struct MergedEntries<'m> {
+    entries: Vec<MappingEntry>,
+    indices: HashMap<Cow<'m, str>, usize>,
 }
 
-impl<'m> Merged<'m> {
-    /// Adds a pair, and gives the one that it replaces.
-    fn put(&mut self, tree: &'m Tree<'_>, pair: Pair) -> Option<Pair> {
-        match self.places.entry(tree.key(pair.0)) {
-            Entry::Occupied(place) => Some(std::mem::replace(&mut self.pairs[*place.get()], pair)),
-            Entry::Vacant(place) => {
-                place.insert(self.pairs.len());
-                self.pairs.push(pair);
+impl<'m> MergedEntries<'m> {
+    /// Inserts an entry and returns the one that it replaces.
+    fn insert(&mut self, tree: &'m Tree<'_>, entry: MappingEntry) -> Option<MappingEntry> {
+        match self.indices.entry(tree.key(entry.key)) {
+            hash_map::Entry::Occupied(index) => {
+                Some(std::mem::replace(&mut self.entries[*index.get()], entry))
+            }
+            hash_map::Entry::Vacant(index) => {
+                index.insert(self.entries.len());
+                self.entries.push(entry);
                 None
             }
         }

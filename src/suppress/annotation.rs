@@ -6,7 +6,7 @@ use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;
 use crate::model::{FieldPath, Object, did_you_mean};
 use crate::rules::{IgnoreProblemKind, MalformedIgnore, Registry};
-use crate::source::{NodeId, Tree, find};
+use crate::source::{MappingEntry, NodeId, Tree, find_node};
 
 const PREFIX: &str = "ignore.volcheck.io/";
 
@@ -24,11 +24,11 @@ pub fn annotations(
     parts.sort();
     parts.dedup();
     for part in parts {
-        let metadata = find(tree, root, &part).and_then(|node| tree.get(node, "metadata"));
+        let metadata = find_node(tree, root, &part).and_then(|node| tree.get(node, "metadata"));
         let Some(annotations) = metadata.and_then(|node| tree.get(node, "annotations")) else { continue };
-        for &(key, value) in tree.entries(annotations).iter() {
+        for &MappingEntry { key, value } in tree.entries(annotations).iter() {
             let Some(name) = tree.key(key).strip_prefix(PREFIX).map(str::to_owned) else { continue };
-            let Some(text) = tree.str(value) else { continue };
+            let Some(text) = tree.as_str(value) else { continue };
             let range = tree.range(key);
             let Some(rule) = set.rule(&name, range.clone(), registry) else { continue };
             match parse(&text) {

@@ -111,7 +111,7 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
     while text[at..].starts_with("- ") {
         at += text[at..].len() - text[at + 1..].trim_start_matches(' ').len();
     }
-    tree.beginning_at(at, is_item)
+    tree.range_starting_at(at, is_item)
 }
 
 /// Parses `[rule, rule] -- reason`.

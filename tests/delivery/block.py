@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A generated block of docs/delivery.md is what standard input says.
+"""Compares a generated block of docs/delivery.md with standard input.
 
     block.py NAME < TEXT
 
-With VOLCHECK_BLESS=1 the block is written anew, as with the recorded outputs of `cargo test`.
+With VOLCHECK_BLESS=1, the block is updated instead, as are the recorded outputs of `cargo test`.
 """
 
 import os
@@ -13,13 +13,13 @@ import sys
 
 name = sys.argv[1]
 page = pathlib.Path("docs/delivery.md")
-wanted = "```\n" + sys.stdin.read().rstrip() + "\n```\n"
+expected = "```\n" + sys.stdin.read().rstrip() + "\n```\n"
 text = page.read_text(encoding="utf-8")
 block = re.compile(f"(?s)(?<=<!-- {name}: generated -->\n).*?(?=<!-- {name}: end -->\n)")
-found = block.findall(text)
-if len(found) != 1:
-    sys.exit(f"error: {page} has {len(found)} blocks `{name}`, not 1")
+blocks = block.findall(text)
+if len(blocks) != 1:
+    sys.exit(f"error: expected one block `{name}` in {page}, found {len(blocks)}")
 if os.environ.get("VOLCHECK_BLESS") == "1":
-    page.write_text(block.sub(lambda _: wanted, text), encoding="utf-8")
-elif found[0] != wanted:
-    sys.exit(f"error: the block `{name}` of {page}, which VOLCHECK_BLESS=1 writes anew, should be:\n{wanted}")
+    page.write_text(block.sub(lambda _: expected, text), encoding="utf-8")
+elif blocks[0] != expected:
+    sys.exit(f"error: block `{name}` of {page} is outdated, VOLCHECK_BLESS=1 updates it to:\n{expected}")

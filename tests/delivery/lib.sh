@@ -1,32 +1,32 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. They run at the root of the repository.
+# Functions that the scripts in this directory share. The scripts run in the root of the repository.
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 check() { printf 'check: %s\n' "$*"; }
 
-# The program that is tested, by an absolute path: the tests change folders.
+# The absolute path of the tested program, because the scripts change directories.
 VOLCHECK="$(realpath "${VOLCHECK:-target/debug/volcheck}")"
-[ -x "$VOLCHECK" ] || fail "$VOLCHECK is not there: cargo build"
+[ -x "$VOLCHECK" ] || fail "$VOLCHECK not found, run cargo build"
 export VOLCHECK
 
-# A folder with Python packages, pinned, made once per set of versions; the last line of its making is the mark that
-# says it is whole.
+# Adds pinned Python packages to PATH. Each set of versions is installed once, and the file `whole`
+# marks a finished installation.
 venv() {
     local packages="$*"
-    local folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/python-${packages// /+}"
-    if [ ! -e "$folder/whole" ]; then
-        rm -rf "$folder"
-        python3 -m venv "$folder"
-        "$folder/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
-        touch "$folder/whole"
+    local directory="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/python-${packages// /+}"
+    if [ ! -e "$directory/whole" ]; then
+        rm -rf "$directory"
+        python3 -m venv "$directory"
+        "$directory/bin/python" -m pip --quiet --disable-pip-version-check install "$@"
+        touch "$directory/whole"
     fi
-    export PATH="$folder/bin:$PATH"
+    export PATH="$directory/bin:$PATH"
 }
 
-# A program from its Go module, pinned, built once per version.
+# Adds a pinned Go program to PATH. Each version is built once.
 go_tool() {
     local name="$1" module="$2" version="$3"
-    local folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$name-$version"
-    [ -x "$folder/$name" ] || GOBIN="$folder" CGO_ENABLED=0 go install "$module@$version"
-    export PATH="$folder:$PATH"
+    local directory="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$name-$version"
+    [ -x "$directory/$name" ] || GOBIN="$directory" CGO_ENABLED=0 go install "$module@$version"
+    export PATH="$directory:$PATH"
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The problem matcher reads every line of `--format concise` as `--format json` has it.
+"""Checks that the problem matcher reads every line of `--format concise` and agrees with `--format json`.
 
-The manifests are the examples and the fixtures of a rule of each severity, under paths that could be read wrongly:
-with spaces, with colons, and under the letter of a drive. The program is VOLCHECK, target/debug/volcheck by default.
+The manifests are the examples and the fixtures of one rule per severity. They are copied to paths that are easy to
+misread: with spaces, with colons, and with a drive letter. The tested program is VOLCHECK, by default
+target/debug/volcheck.
 """
 
 import json
@@ -19,28 +20,28 @@ program = str(pathlib.Path(os.environ.get("VOLCHECK", root / "target/debug/volch
 matchers = json.loads((root / ".problem-matcher.json").read_text(encoding="utf-8"))["problemMatcher"]
 
 
-def lint(folder, *options):
+def lint(directory, *options):
     command = [program, "lint", "--no-policy", "--min-severity", "info", *options, "."]
-    run = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
+    run = subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8")
     if run.returncode not in (1, 2):
-        sys.exit(f"error: {' '.join(command)} exits {run.returncode}: {run.stderr}")
+        sys.exit(f"error: {' '.join(command)} exited with {run.returncode}: {run.stderr}")
     return run.stdout
 
 
-def read(line):
-    """What a runner of GitHub makes of a line: the first matcher that fits."""
+def match(line):
+    """Returns the groups of the first matcher that matches a line, as a GitHub runner does."""
     for matcher in matchers:
         (pattern,) = matcher["pattern"]
-        found = re.search(pattern["regexp"], line, re.ASCII)
-        if found:
-            group = {key: found[number] for key, number in pattern.items() if key != "regexp"}
+        groups = re.search(pattern["regexp"], line, re.ASCII)
+        if groups:
+            group = {key: groups[number] for key, number in pattern.items() if key != "regexp"}
             group.setdefault("severity", matcher.get("severity"))
             return group
-    sys.exit(f"error: no matcher reads: {line}")
+    sys.exit(f"error: no matcher matches: {line}")
 
 
-# volcheck writes paths with `/` on every system. A folder here can be named as a drive.
-places = {
+# volcheck writes paths with `/` on every system. On Unix, a directory can be named like a drive.
+directories = {
     "plain": "examples",
     "with spaces": "my manifests (old)/the agents",
     "with a drive": "C:/deploy/my manifests",
@@ -54,20 +55,20 @@ for rule in ("untyped-host-path", "unclean-mount-path", "unanalyzed-document"):
     manifests += fixtures
 
 with tempfile.TemporaryDirectory() as scratch:
-    for place in places.values():
+    for directory in directories.values():
         for manifest in manifests:
-            target = pathlib.Path(scratch, place, f"{manifest.parent.parent.name}-{manifest.name}")
+            target = pathlib.Path(scratch, directory, f"{manifest.parent.parent.name}-{manifest.name}")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(manifest, target)
-    matched = [read(line) for line in lint(scratch, "--format", "concise").splitlines()]
+    matched = [match(line) for line in lint(scratch, "--format", "concise").splitlines()]
     report = json.loads(lint(scratch, "--format", "json"))
 
 severities = {"error": "error", "warning": "warning", "notice": "info"}
-got = sorted(
+actual = sorted(
     (m["file"], int(m["line"]), int(m["column"]), severities[m["severity"]], m["code"]) for m in matched
 )
-# What can't be judged is beside the findings in JSON; it is an error in concise.
-wanted = sorted(
+# Unchecked inputs are errors in the concise format. JSON lists them apart from the findings.
+expected = sorted(
     (
         entry["file"],
         entry["span"]["start"]["line"] if entry["span"] else 1,
@@ -77,35 +78,35 @@ wanted = sorted(
     )
     for entry in report["findings"] + report["errors"]
 )
-if got != wanted:
-    for line in sorted(set(got) ^ set(wanted)):
-        print("only in", "concise:" if line in got else "json:", line, file=sys.stderr)
-    sys.exit("error: the matcher and JSON disagree")
+if actual != expected:
+    for line in sorted(set(actual) ^ set(expected)):
+        print("only in", "concise:" if line in actual else "json:", line, file=sys.stderr)
+    sys.exit("error: the matcher and JSON differ")
 
-for what, place in places.items():
-    number = sum(line[0].startswith(place) for line in got)
-    print(f"check: {number} lines of paths {what}")
-    if number == 0:
+for label, directory in directories.items():
+    count = sum(line[0].startswith(directory) for line in actual)
+    print(f"check: {count} lines with a path of kind `{label}`")
+    if count == 0:
         sys.exit("error: no line")
 for severity in ("error", "warning", "info"):
-    number = sum(line[3] == severity for line in got)
-    print(f"check: {number} lines of severity {severity}")
-    if number == 0:
+    count = sum(line[3] == severity for line in actual)
+    print(f"check: {count} lines of severity {severity}")
+    if count == 0:
         sys.exit("error: no line")
 
-# Should a path ever come as Windows writes it.
+# A Windows path.
 windows = "C:\\my manifests\\agent.yaml:18:11: error[writable-host-path] host path `C:\\logs` is mounted"
-if (read(windows)["file"], read(windows)["line"]) != ("C:\\my manifests\\agent.yaml", "18"):
-    sys.exit(f"error: the matcher reads {read(windows)} in: {windows}")
-# The summary, and what tools around it print, is no finding.
+if (match(windows)["file"], match(windows)["line"]) != ("C:\\my manifests\\agent.yaml", "18"):
+    sys.exit(f"error: the matcher finds {match(windows)} in: {windows}")
+# The summary and the output of other tools must not match.
 for other in ("Found 2 problems (2 errors) in 1 of 1 file.", "agent.yaml:18:11: note: see here", "error[x]: y"):
     if any(re.search(m["pattern"][0]["regexp"], other, re.ASCII) for m in matchers):
-        sys.exit(f"error: a matcher reads: {other}")
+        sys.exit(f"error: a matcher matches: {other}")
 
-# The page shows what is matched.
+# The documentation shows output that the matcher reads.
 command = [program, "lint", "--format", "concise", "examples/first"]
-shown = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8").stdout
-blocks = [sys.executable, str(root / "tests/delivery/block.py"), "concise"]
-if subprocess.run(blocks, cwd=root, input=shown, encoding="utf-8").returncode != 0:
+output = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8").stdout
+command = [sys.executable, str(root / "tests/delivery/block.py"), "concise"]
+if subprocess.run(command, cwd=root, input=output, encoding="utf-8").returncode != 0:
     sys.exit(1)
-print(f"matcher: {len(got)} lines read as JSON has them")
+print(f"matcher: {len(actual)} lines agree with JSON")

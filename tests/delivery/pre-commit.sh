@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# pre-commit itself, with the hook `volcheck-system` of this repository, on commits to a repository of its own.
+# Runs pre-commit with the hook `volcheck-system` on commits to a temporary repository.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/delivery/lib.sh
 venv pre-commit==4.7.0
 
-# pre-commit reads the hooks of a commit.
-git diff --quiet HEAD -- .pre-commit-hooks.yaml || fail 'commit .pre-commit-hooks.yaml: what is tested is HEAD'
+# pre-commit reads the hooks from a commit.
+git diff --quiet HEAD -- .pre-commit-hooks.yaml || fail 'commit .pre-commit-hooks.yaml first, the test uses HEAD'
 root="$PWD"
 head="$(git rev-parse HEAD)"
-# From here on git is asked about the other repository alone, also where this script runs in a git hook.
+# If this script runs in a git hook, these variables point to the wrong repository.
 unset "${!GIT_@}"
 
-check 'pre-commit takes the hooks: validate-manifest'
+check 'pre-commit accepts the hooks'
 pre-commit validate-manifest .pre-commit-hooks.yaml
 
 scratch="$(mktemp -d)"
@@ -32,37 +32,38 @@ repos:
   - id: volcheck-system
 END
 git add .
-git commit --quiet --message 'the hook'
+git commit --quiet --message 'add the hook'
 pre-commit install --install-hooks > /dev/null
 
-wrong() { cat "$scratch/output" >&2; fail "$*"; }
-# Commits all there is. The outcome is what pre-commit says of the hook: `Skipped` must not pass for `Passed`.
-commits() {
+fail_with_output() { cat "$scratch/output" >&2; fail "$*"; }
+# Commits all changes. Checks that the hook has the outcome $1 (Passed, Failed or Skipped), and that
+# the commit fails only with Failed.
+commit() {
     local outcome="$1" code=0
     shift
     check "$*: $outcome"
     git add --all
     git commit --message "$*" > "$scratch/output" 2>&1 || code=$?
-    local fails=passes
-    [ "$code" = 0 ] || fails=fails
-    case "$outcome $fails" in
+    local result=passes
+    [ "$code" = 0 ] || result=fails
+    case "$outcome $result" in
         'Failed fails' | 'Passed passes' | 'Skipped passes') ;;
-        *) wrong "$*: the commit $fails, and the hook should have said $outcome" ;;
+        *) fail_with_output "$*: the commit $result, expected hook outcome $outcome" ;;
     esac
     grep -qE "^volcheck\.+(\(no files to check\))?$outcome\$" "$scratch/output" \
-        || wrong "$*: the hook should have said $outcome"
+        || fail_with_output "$*: expected hook outcome $outcome"
 }
-says() { grep -qF -- "$1" "$scratch/output" || wrong "the output lacks: $1"; }
-drop() { git reset --quiet --hard; }
+output_contains() { grep -qF -- "$1" "$scratch/output" || fail_with_output "not in the output: $1"; }
+discard() { git reset --quiet --hard; }
 
 mkdir manifests
 cp "$root/examples/first/agent.yaml" manifests/agent.yaml
-commits Failed 'a bad manifest'
-says 'error[writable-host-path]: host path '
-says '--> manifests/agent.yaml:18:11'
-says '- exit code: 1'
+commit Failed 'a bad manifest'
+output_contains 'error[writable-host-path]: host path '
+output_contains '--> manifests/agent.yaml:18:11'
+output_contains '- exit code: 1'
 failed="$(cat "$scratch/output")"
-drop
+discard
 
 mkdir manifests
 cat > manifests/good.yaml <<'END'
@@ -78,27 +79,27 @@ spec:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
 END
-commits Passed 'a good manifest'
+commit Passed 'a good manifest'
 
 printf 'replicas: 2\nimage: {tag: "1"}\n' > values.yaml
 code=0
 volcheck lint values.yaml > /dev/null 2>&1 || code=$?
-[ "$code" = 2 ] || fail "without --allow-empty, no manifest exits $code, not 2"
-commits Passed 'a YAML file that is no manifest'
+[ "$code" = 2 ] || fail "without --allow-empty and manifests, the exit code is $code, not 2"
+commit Passed 'a YAML file that is not a manifest'
 
 echo '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [], "volumes": [{"name": "s", "hostPath": {"path": "/var/run/docker.sock"}}]}}' > 'manifests/a socket.json'
-commits Failed 'a bad manifest in JSON, with a space in its name'
-says 'manifests/a socket.json:1:'
-drop
+commit Failed 'a bad manifest in JSON, with a space in its name'
+output_contains 'manifests/a socket.json:1:'
+discard
 
 printf 'apiVersion: v1\nkind: Pod\nspec: [\n' > manifests/broken.yaml
-commits Failed 'a manifest that does not parse'
-says '- exit code: 2'
-drop
+commit Failed 'a manifest that does not parse'
+output_contains '- exit code: 2'
+discard
 
 echo '# Notes' > README.md
-commits Skipped 'a file of another kind'
+commit Skipped 'a file that is not YAML or JSON'
 
 cd "$root"
 python3 tests/delivery/block.py pre-commit <<< "$failed"
-echo 'pre-commit: all as it should be'
+echo 'pre-commit: passed'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2016 # the back-ticks are those of the report
-# `--helm` and `--kustomize` with the real programs: the places name the templates, and nothing fails in silence.
+# shellcheck disable=SC2016 # the backticks are part of the report
+# Tests `--helm` and `--kustomize` with the real programs: locations name the template, and failures
+# are reported.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root="$PWD"
@@ -13,7 +14,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-# A chart in a folder of another name than its own, with a loop, a value and a chart within it.
+# A chart with a loop, a value and a subchart. Its name differs from that of its directory.
 mkdir -p charts/front/templates charts/front/charts/cache/templates
 printf 'apiVersion: v2\nname: shop\nversion: 0.1.0\n' > charts/front/Chart.yaml
 printf 'apiVersion: v2\nname: cache\nversion: 0.1.0\n' > charts/front/charts/cache/Chart.yaml
@@ -65,42 +66,42 @@ lint() {
     code=0
     "$VOLCHECK" lint "$@" > out.txt 2> err.txt || code=$?
 }
-says() { grep -qF -- "$1" out.txt || { cat out.txt err.txt; fail "no such words: $1"; }; }
-exits() { [ "$code" = "$1" ] || { cat out.txt err.txt; fail "exits $code, not $1"; }; }
+output_contains() { grep -qF -- "$1" out.txt || { cat out.txt err.txt; fail "not in the output: $1"; }; }
+exits_with() { [ "$code" = "$1" ] || { cat out.txt err.txt; fail "expected exit code $1, got $code"; }; }
 
-check 'a chart, with its values, its namespace and a version of Kubernetes'
+check 'a chart with values, a namespace and a Kubernetes version'
 lint --helm charts/front --select sensitive-host-path --format concise
-exits 0
+exits_with 0
 lint --helm charts/front -f prod.yaml --namespace shop --select sensitive-host-path
-exits 1
-says 'charts/front/templates/agent.yaml (rendered):'
-says 'Pod shop/agent-b'
+exits_with 1
+output_contains 'charts/front/templates/agent.yaml (rendered):'
+output_contains 'Pod shop/agent-b'
 cp out.txt rendered.txt
 lint --helm charts/front --select writable-host-path --kube-version 1.34 --format concise
-says 'charts/front/charts/cache/templates/cache.yaml:1:1: error[writable-host-path]'
-says '`/srv/cache`'
+output_contains 'charts/front/charts/cache/templates/cache.yaml:1:1: error[writable-host-path]'
+output_contains '`/srv/cache`'
 lint --helm charts/front --select writable-host-path --kube-version 1.29 --format concise
-says '`/root`'
+output_contains '`/root`'
 
-check 'the line is the one that helm prints'
+check 'line numbers are those of the output of helm'
 line="$(grep -m 1 -o '(rendered):[0-9]*' rendered.txt | grep -o '[0-9]*$')"
 helm template --namespace shop -f prod.yaml charts/front 2> /dev/null | sed -n "${line}p" | grep -qF 'path: /etc/kubernetes' \
-    || fail "line $line of helm's output is another"
+    || fail "line $line of the output of helm is different"
 
-check 'what helm refuses is trouble'
+check 'failures of helm'
 printf '{{ fail "no" }}\n' > charts/front/templates/broken.yaml
 lint --helm charts/front
-exits 2
-says '`helm` failed'
+exits_with 2
+output_contains '`helm` failed'
 rm charts/front/templates/broken.yaml
 lint --helm nosuch
-exits 2
+exits_with 2
 
-check 'an archive'
+check 'a chart archive'
 helm package charts/front > /dev/null
 lint --helm shop-0.1.0.tgz -f prod.yaml --select sensitive-host-path
-exits 1
-says 'shop/templates/agent.yaml (rendered):'
+exits_with 1
+output_contains 'shop/templates/agent.yaml (rendered):'
 
 check 'a kustomization'
 mkdir -p base overlays/prod
@@ -116,15 +117,15 @@ patches:
       value: /root
 END
 lint --kustomize overlays/prod --select sensitive-host-path
-exits 1
-says 'overlays/prod/kustomization.yaml (rendered):'
-says '`/root`'
+exits_with 1
+output_contains 'overlays/prod/kustomization.yaml (rendered):'
+output_contains '`/root`'
 echo 'resources: [nosuch.yaml]' > base/kustomization.yaml
 lint --kustomize overlays/prod
-exits 2
-says '`kustomize` failed'
+exits_with 2
+output_contains '`kustomize` failed'
 
 cd "$root"
 { echo '$ volcheck lint --helm charts/front -f prod.yaml --namespace shop --select sensitive-host-path'; cat "$work/rendered.txt"; } \
     | python3 tests/delivery/block.py render
-echo 'render: all as it should be'
+echo 'render: passed'

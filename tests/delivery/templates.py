@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the steps of action.yml and of the GitLab template as their runners would, with the program VOLCHECK.
+"""Runs the steps of action.yml and the GitLab template as their runners do. The tested program is VOLCHECK.
 
-workflows.sh starts it: it needs PyYAML.
+Started by workflows.sh, because it needs PyYAML.
 """
 
 import json
@@ -22,53 +22,53 @@ action = yaml.safe_load((root / "action.yml").read_text(encoding="utf-8"))
 gitlab = yaml.safe_load((root / "templates/volcheck.gitlab-ci.yml").read_text(encoding="utf-8"))["volcheck"]
 
 
-def fail(what, log=""):
-    sys.exit(f"{log}\nerror: {what}")
+def fail(message, log=""):
+    sys.exit(f"{log}\nerror: {message}")
 
 
-def check(what, holds, log=""):
-    print(f"check: {what}")
-    if not holds:
-        fail(f"it is not so: {what}", log)
+def check(claim, is_true, log=""):
+    print(f"check: {claim}")
+    if not is_true:
+        fail(f"false: {claim}", log)
 
 
 def block(name, text):
-    """A block of the page shows what a run printed."""
+    """Compares a block of docs/delivery.md with the output of a run."""
     command = [sys.executable, str(root / "tests/delivery/block.py"), name]
     if subprocess.run(command, cwd=root, input=text, encoding="utf-8").returncode != 0:
         sys.exit(1)
 
 
 def workspace():
-    """A repository to lint, with one bad manifest and one good one."""
-    folder = pathlib.Path(tempfile.mkdtemp(dir=scratch))
+    """Returns a directory with one bad manifest and one good one."""
+    directory = pathlib.Path(tempfile.mkdtemp(dir=scratch))
     for kind in ("bad", "good"):
-        (folder / kind).mkdir()
-    shutil.copyfile(root / "examples/first/agent.yaml", folder / "bad/agent.yaml")
-    (folder / "good/web.yaml").write_text(
+        (directory / kind).mkdir()
+    shutil.copyfile(root / "examples/first/agent.yaml", directory / "bad/agent.yaml")
+    (directory / "good/web.yaml").write_text(
         "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: 'web:1'}]}\n"
     )
-    return folder
+    return directory
 
 
-def bash(script, folder, env):
-    """As both runners start it: fails at the first command that fails."""
+def bash(script, directory, env):
+    """Runs a script as both runners do. It stops at the first command that fails."""
     run = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-        cwd=folder, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+        cwd=directory, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
     )
     return run.returncode, run.stdout
 
 
 class Run:
-    """The steps of the action with `run`, in a workspace, with inputs; the others are actions of their own."""
+    """A run of the action in a workspace: its `run` steps, without the steps that use other actions."""
 
-    def __init__(self, folder, path="", **inputs):
+    def __init__(self, directory, path="", **inputs):
         unknown = set(inputs) - set(action["inputs"])
         if unknown:
-            fail(f"no such inputs: {unknown}")
+            fail(f"unknown inputs: {unknown}")
         given = {name: entry["default"] for name, entry in action["inputs"].items()} | inputs
-        self.log, self.code, self.folder = "", 0, folder
+        self.log, self.code = "", 0
         temp = pathlib.Path(tempfile.mkdtemp(dir=scratch))
         env = {"RUNNER_TEMP": str(temp), "GITHUB_ACTION_PATH": str(root), "PATH": path + os.environ["PATH"]}
         for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
@@ -81,7 +81,7 @@ class Run:
             for key, value in step.get("env", {}).items():
                 (name,) = re.fullmatch(r"\$\{\{ inputs\.([a-z-]+) \}\}", value).groups()
                 mapped[key] = given[name]
-            self.code, log = bash(step["run"], folder, env | mapped)
+            self.code, log = bash(step["run"], directory, env | mapped)
             self.log += log
             if self.code != 0:
                 break
@@ -91,65 +91,65 @@ class Run:
         self.results = sarif and json.loads(pathlib.Path(sarif).read_text(encoding="utf-8"))["runs"][0]["results"]
 
     def commands(self):
-        """The lines that the runner takes as commands, as its ActionCommandManager reads them."""
-        found, token = [], None
+        """Returns the lines that the runner executes as commands, like its ActionCommandManager."""
+        commands, token = [], None
         for line in self.log.splitlines():
             if token:
                 token = None if line.strip() == f"::{token}::" else token
             elif line.startswith("::stop-commands::"):
                 token = line.removeprefix("::stop-commands::")
             elif line.lstrip().startswith("::") or "##[" in line:
-                found.append(line)
+                commands.append(line)
         if token:
-            fail("commands stay stopped", self.log)
-        return found
+            fail("commands remain stopped", self.log)
+        return commands
 
 
 for step in action["runs"]["steps"]:
-    check(f"`{step['name']}` has no expression in its script", "${{" not in step.get("run", ""))
+    check(f"the script of `{step['name']}` contains no expression", "${{" not in step.get("run", ""))
 
 run = Run(workspace(), binary=program)
 check("the action exits 1 on a bad manifest", run.code == 1, run.log)
-check("its log has the text", "error[writable-host-path]" in run.log, run.log)
+check("the log contains the text report", "error[writable-host-path]" in run.log, run.log)
 annotations = [line for line in run.commands() if line.startswith("::error file=bad/agent.yaml,line=18,")]
-check("its log has the annotations", len(annotations) == 1 and len(run.commands()) == 2, run.log)
-check("the summary has the table", "`writable-host-path`" in run.summary, run.summary)
-check("the SARIF file has the findings", len(run.results) == 2)
+check("the log contains the annotations", len(annotations) == 1 and len(run.commands()) == 2, run.log)
+check("the summary contains the table", "`writable-host-path`" in run.summary, run.summary)
+check("the SARIF file contains the findings", len(run.results) == 2)
 block("action", "\n".join(run.commands()))
 
 run = Run(workspace(), binary=program, paths="good\n")
 check("the action exits 0 on a good manifest", run.code == 0 and run.results == [] and run.commands() == [], run.log)
 
 run = Run(workspace(), binary=program, paths="bad\ngood\n", args="--select\nsensitive-host-path\n--exclude\nmy bad/**\n")
-check("arguments come a line each", run.code == 1 and [r["ruleId"] for r in run.results] == ["sensitive-host-path"], run.log)
+check("`args` has one argument per line", run.code == 1 and [r["ruleId"] for r in run.results] == ["sensitive-host-path"], run.log)
 
-folder = workspace()
-(folder / "my policy.yaml").write_text("version: 1\nprofile: none\n")
-run = Run(folder, binary=program, policy="my policy.yaml")
-check("the policy counts", run.code == 0, run.log)
+directory = workspace()
+(directory / "my policy.yaml").write_text("version: 1\nprofile: none\n")
+run = Run(directory, binary=program, policy="my policy.yaml")
+check("the policy applies", run.code == 0, run.log)
 
-folder = workspace()
-evil = "$(touch pwned)\n`touch pwned`\n\"; touch pwned; \"\n"
+directory = workspace()
+injection = "$(touch pwned)\n`touch pwned`\n\"; touch pwned; \"\n"
 for name in ("paths", "policy", "args", "upload-sarif"):
-    run = Run(folder, **{"binary": program, name: evil})
-    check(f"the input `{name}` is no code", run.code == 2 and not (folder / "pwned").exists(), run.log)
-run = Run(folder, binary=evil)
-check("the input `binary` is no code", run.code == 127 and not (folder / "pwned").exists(), run.log)
+    run = Run(directory, **{"binary": program, name: injection})
+    check(f"the input `{name}` is not executed", run.code == 2 and not (directory / "pwned").exists(), run.log)
+run = Run(directory, binary=injection)
+check("the input `binary` is not executed", run.code == 127 and not (directory / "pwned").exists(), run.log)
 
-folder = workspace()
+directory = workspace()
 for name in ("::error::forged.yaml", "##[error]forged.yaml"):
-    shutil.copyfile(folder / "bad/agent.yaml", folder / name)
-run = Run(folder, binary=program, args="--format\nconcise")
+    shutil.copyfile(directory / "bad/agent.yaml", directory / name)
+run = Run(directory, binary=program, args="--format\nconcise")
 forged = [line for line in run.commands() if not line.startswith("::error file=")]
-check("names of files are no commands", "::error::forged.yaml:18:" in run.log and not forged, run.log)
+check("file names are not executed as commands", "::error::forged.yaml:18:" in run.log and not forged, run.log)
 
 run = Run(workspace(), binary=program, paths="absent")
-check("the action exits 2 where nothing could be judged", run.code == 2, run.log)
+check("the action exits 2 if nothing could be checked", run.code == 2, run.log)
 
 run = Run(workspace(), binary=program, **{"upload-sarif": "yes"})
-check("`upload-sarif: yes` is refused", run.code == 2 and run.commands()[0].startswith("::error"), run.log)
+check("`upload-sarif: yes` is rejected", run.code == 2 and run.commands()[0].startswith("::error"), run.log)
 
-# The build itself is the README's first command; here a stand-in for cargo says where and how it was called.
+# A fake cargo prints its arguments and its working directory.
 cargo = scratch / "cargo/cargo"
 cargo.parent.mkdir()
 cargo.write_text(
@@ -158,19 +158,19 @@ cargo.write_text(
 )
 cargo.chmod(0o755)
 run = Run(workspace(), path=f"{cargo.parent}:")
-check("without a binary the action builds its checkout", f"{root}: cargo install --locked --path . " in run.log, run.log)
-check("and lints with it", run.code == 1 and len(run.results) == 2, run.log)
+check("without `binary`, the action builds its checkout", f"{root}: cargo install --locked --path . " in run.log, run.log)
+check("the action runs the program that it built", run.code == 1 and len(run.results) == 2, run.log)
 
 
-def job(folder, **variables):
-    """The GitLab job, where volcheck is on the PATH."""
-    (folder / "bin").mkdir(exist_ok=True)
-    (folder / "bin/volcheck").unlink(missing_ok=True)
-    (folder / "bin/volcheck").symlink_to(program)
-    env = gitlab["variables"] | variables | {"PATH": f"{folder}/bin:{os.environ['PATH']}"}
-    code, log = bash("\n".join(gitlab["before_script"] + gitlab["script"]), folder, env)
+def job(directory, **variables):
+    """Runs the GitLab job with volcheck in PATH. Returns the exit code, the log and the report."""
+    (directory / "bin").mkdir(exist_ok=True)
+    (directory / "bin/volcheck").unlink(missing_ok=True)
+    (directory / "bin/volcheck").symlink_to(program)
+    env = gitlab["variables"] | variables | {"PATH": f"{directory}/bin:{os.environ['PATH']}"}
+    code, log = bash("\n".join(gitlab["before_script"] + gitlab["script"]), directory, env)
     name = gitlab["artifacts"]["reports"]["codequality"]
-    report = folder / name
+    report = directory / name
     check(f"`{name}` is an artifact", gitlab["artifacts"]["paths"] == [name] and gitlab["artifacts"]["when"] == "always")
     return code, log, report.read_text(encoding="utf-8") if report.exists() else None
 
@@ -178,18 +178,18 @@ def job(folder, **variables):
 code, log, report = job(workspace(), VOLCHECK_PATHS="bad good")
 check("the GitLab job exits 1 on a bad manifest", code == 1 and "error[writable-host-path]" in log, log)
 entries = json.loads(report)
-check("its report has both findings", [e["check_name"] for e in entries] == ["writable-host-path", "sensitive-host-path"])
+check("the report contains both findings", [e["check_name"] for e in entries] == ["writable-host-path", "sensitive-host-path"])
 for entry in entries:
-    whole = {"description", "check_name", "fingerprint", "severity", "location"} <= set(entry)
-    check("an entry has what GitLab asks for", whole and entry["location"]["lines"]["begin"] > 0)
+    has_fields = {"description", "check_name", "fingerprint", "severity", "location"} <= set(entry)
+    check("entries have the fields that GitLab requires", has_fields and entry["location"]["lines"]["begin"] > 0)
 code, log, report = job(workspace(), VOLCHECK_PATHS="good")
-check("it exits 0 with an empty report on a good one", code == 0 and json.loads(report) == [], log)
+check("the GitLab job exits 0 with an empty report on a good manifest", code == 0 and json.loads(report) == [], log)
 code, log, report = job(workspace(), VOLCHECK_PATHS="**/*.yaml", VOLCHECK_ARGS="--select sensitive-host-path")
-check("volcheck reads its globs and arguments", code == 1 and len(json.loads(report)) == 1, log)
+check("the GitLab job passes globs and arguments to volcheck", code == 1 and len(json.loads(report)) == 1, log)
 block("gitlab", report)
 
 oldest = re.search(r'^rust-version = "(.*)"$', (root / "Cargo.toml").read_text(), re.MULTILINE)[1]
-check("its image is the oldest compiler that builds volcheck", gitlab["image"] == f"rust:{oldest}")
+check("the image of the GitLab job is the oldest supported compiler", gitlab["image"] == f"rust:{oldest}")
 
 shutil.rmtree(scratch)
-print("templates: all as it should be")
+print("templates: passed")

@@ -8,15 +8,15 @@ use volcheck::finding::{Finding, Severity};
 use volcheck::model::{is_built_in, known_sources};
 use volcheck::policy::{Date, Policy};
 use volcheck::rules::Registry;
-use volcheck::source::{Tree, decode, split};
+use volcheck::source::{self, decode, split_documents};
 
 use crate::support::{TODAY, all_rules, lint, manifests, name, root};
 
 /// The objects of a text that admission judges, each with its text as JSON.
 pub fn objects(text: &str) -> Vec<Value> {
     let mut objects = Vec::new();
-    for chunk in split(text) {
-        let Ok(Some(tree)) = Tree::parse(text, chunk.range) else { continue };
+    for chunk in split_documents(text) {
+        let Ok(Some(tree)) = source::parse(text, chunk.range) else { continue };
         if let Ok(value) = decode::<Value>(&tree, tree.root()) {
             collect(value, &mut objects);
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::model::{self, Object, Pod, TypeMeta, Volume, VolumeSource};
 use volcheck::policy::{self, Policy};
-use volcheck::source::{self, File, NodeId, Tree, View, decode, split};
+use volcheck::source::{self, File, NodeId, Tree, View, decode, split_documents};
 
 use crate::support::{all_rules, options, root};
 
@@ -266,10 +266,10 @@ fn mount_of_json(mount: &Value) -> Value {
 /// What the model says of each object of a file, with and without its mounts.
 fn models(file: &File) -> Vec<Value> {
     let mut models = Vec::new();
-    for chunk in split(file.text()) {
-        let trees = match Tree::parse_json(file.text(), chunk.range.clone()) {
+    for chunk in split_documents(file.text()) {
+        let trees = match source::parse_json(file.text(), chunk.range.clone()) {
             Ok(trees) => trees,
-            Err(_) => Tree::parse(file.text(), chunk.range).ok().flatten().into_iter().collect(),
+            Err(_) => source::parse(file.text(), chunk.range).ok().flatten().into_iter().collect(),
         };
         for tree in trees {
             each_object(&tree, tree.root(), &mut models);
@@ -287,7 +287,7 @@ fn each_object(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
         // An item of a PodList.
         (meta.kind, meta.api_version) = (model::Str::owned("Pod"), model::Str::owned("v1"));
     }
-    let read = model::decode_object(source::Value { tree, node }, &meta, "default", policy::workloads());
+    let read = model::decode_object(source::NodeRef { tree, node }, &meta, "default", policy::workloads());
     let Ok(object) = read else { return };
     of_object(&object, models);
 }

@@ -389,6 +389,9 @@ fn custom_workload_parts_must_be_mappings() {
         ),
     ] {
         let errors = lint(&all_rules(), "w.yaml", &text(template)).unchecked;
-        assert_eq!(errors.iter().map(|located| &*located.finding.message).collect::<Vec<_>>(), [message]);
+        assert_eq!(
+            errors.iter().map(|unchecked| &*unchecked.located.finding.message).collect::<Vec<_>>(),
+            [message]
+        );
     }
 }

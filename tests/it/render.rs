@@ -1,15 +1,16 @@
-//! Charts and kustomizations: what the user's own programs render, and what is said of its places.
+//! `--helm` and `--kustomize`: manifests that other programs render, and their locations in
+//! reports.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::folder;
+use crate::support::folder as temp_dir;
 
-/// As helm prints a chart of two templates, the second with two documents.
+/// The output of helm for a chart with two templates, the second with two documents.
 const RENDERED: &str = "\
 ---
 # Source: shop/templates/agent.yaml
@@ -26,7 +27,7 @@ spec:
     hostPath: {path: /etc/kubernetes, type: Directory}
 ---
 # Source: shop/charts/db/templates/db.yaml
-# volcheck: ignore[sensitive-host-path] -- this chart's own word
+# volcheck: ignore[sensitive-host-path] -- not used in this document
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: m}
@@ -46,20 +47,21 @@ spec:
     hostPath: {path: /root, type: Directory}
 ";
 
-/// A program for the PATH.
-fn program(bin: &Path, name: &str, script: &str) {
-    fs::create_dir_all(bin).expect("a folder");
+/// Writes a shell script to the directory `bin`.
+fn write_program(bin: &Path, name: &str, script: &str) {
+    fs::create_dir_all(bin).expect("a directory");
     let path = bin.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("made executable");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
 }
 
-/// Runs volcheck with these programs alone on the PATH: exit code, standard output, standard error.
-fn run(folder: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, String) {
+/// Runs `volcheck lint` with the programs in `bin` and those of the system. Returns the exit code,
+/// standard output and standard error.
+fn lint(directory: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["lint", "--no-policy", "--select", "sensitive-host-path"])
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(directory)
         .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
         .output()
         .expect("volcheck");
@@ -67,18 +69,20 @@ fn run(folder: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
 }
 
-/// A chart in a folder of another name, and a helm that prints what it renders to, and how it was called.
-fn chart() -> (tempfile::TempDir, std::path::PathBuf) {
-    let folder = folder(&[("charts/front/Chart.yaml", "name: shop\n"), ("rendered.yaml", RENDERED)]);
-    let bin = folder.path().join("bin");
-    program(&bin, "helm", "echo \"helm $*\" >&2; cat rendered.yaml");
-    (folder, bin)
+/// Returns a directory with a chart whose name differs from that of its directory, and a `bin`
+/// directory with a helm that prints its arguments to standard error and [`RENDERED`] to standard
+/// output.
+fn chart() -> (tempfile::TempDir, PathBuf) {
+    let directory = temp_dir(&[("charts/front/Chart.yaml", "name: shop\n"), ("rendered.yaml", RENDERED)]);
+    let bin = directory.path().join("bin");
+    write_program(&bin, "helm", "echo \"helm $*\" >&2; cat rendered.yaml");
+    (directory, bin)
 }
 
 #[test]
-fn a_chart_is_rendered_by_helm_and_its_findings_name_the_templates() {
-    let (folder, bin) = chart();
-    let given = [
+fn findings_in_charts_name_the_template() {
+    let (directory, bin) = chart();
+    let arguments = [
         "--helm",
         "charts/front",
         "-f",
@@ -90,29 +94,28 @@ fn a_chart_is_rendered_by_helm_and_its_findings_name_the_templates() {
         "--namespace",
         "shop",
     ];
-    let (code, out, err) = run(folder.path(), &bin, &[&given[..], &["--format", "concise"]].concat());
+    let (code, out, err) = lint(directory.path(), &bin, &[&arguments[..], &["--format", "concise"]].concat());
     assert_eq!(code, 1, "{out}{err}");
     assert_eq!(
         err,
         "helm template --namespace shop --values a.yaml --values b.yaml --kube-version 1.34 -- charts/front\n"
     );
-    assert_eq!(
-        out,
-        "charts/front/templates/agent.yaml:1:1: error[sensitive-host-path] sensitive host path \
-         `/etc/kubernetes` is reached by whoever mounts it (rendered, line 13) (Pod shop/agent)\n"
-    );
-    let (_, out, _) = run(folder.path(), &bin, &given);
+    assert_eq!(out.lines().count(), 1, "{out}");
+    assert!(out.starts_with("charts/front/templates/agent.yaml:1:1: error[sensitive-host-path] "), "{out}");
+    assert!(out.ends_with("(rendered, line 13) (Pod shop/agent)\n"), "{out}");
+    let (_, out, _) = lint(directory.path(), &bin, &arguments);
     assert!(out.contains("--> charts/front/templates/agent.yaml (rendered):13:22\n"), "{out}");
     assert!(out.contains("in 1 of 1 file; 1 suppressed"), "{out}");
-    // Where nothing else is named, nothing else is read; where it is, it is.
-    let (_, out, _) = run(folder.path(), &bin, &[&given[..], &["rendered.yaml"]].concat());
+    // Other inputs are read only if they are named.
+    let (_, out, _) = lint(directory.path(), &bin, &[&arguments[..], &["rendered.yaml"]].concat());
     assert!(out.contains("--> rendered.yaml:13:22\n") && out.contains("in 2 of 2 files"), "{out}");
 }
 
 #[test]
-fn programs_are_told_the_template_and_no_line_of_it() {
-    let (folder, bin) = chart();
-    let rendered = |format: &str| run(folder.path(), &bin, &["--helm", "charts/front", "--format", format]).1;
+fn machine_formats_give_no_line_in_the_template() {
+    let (directory, bin) = chart();
+    let rendered =
+        |format: &str| lint(directory.path(), &bin, &["--helm", "charts/front", "--format", format]).1;
     let report: Value = serde_json::from_str(&rendered("json")).expect("JSON");
     let finding = &report["findings"][0];
     assert_eq!(finding["file"], "charts/front/templates/agent.yaml");
@@ -123,7 +126,7 @@ fn programs_are_told_the_template_and_no_line_of_it() {
     assert_eq!(location["artifactLocation"]["uri"], "charts/front/templates/agent.yaml");
     assert_eq!(location["region"], serde_json::json!({ "startLine": 1 }));
     assert!(
-        result["message"]["text"].as_str().expect("a text").contains("(rendered, line 13). "),
+        result["message"]["text"].as_str().expect("a string").contains("(rendered, line 13). "),
         "{result}"
     );
     let related = &result["relatedLocations"][0]["physicalLocation"];
@@ -137,69 +140,70 @@ fn programs_are_told_the_template_and_no_line_of_it() {
 }
 
 #[test]
-fn a_stream_names_the_templates_as_helm_does_unless_it_is_given_a_name() {
-    let (folder, bin) = chart();
-    let piped = |arguments: &str| {
+fn standard_input_names_the_template_by_default() {
+    let (directory, bin) = chart();
+    let lint_stream = |arguments: &str| {
         let script = format!(
             "{} lint --no-policy --select sensitive-host-path --format concise {arguments} - < rendered.yaml",
             env!("CARGO_BIN_EXE_volcheck")
         );
         let output =
-            Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("sh");
+            Command::new("sh").args(["-c", &script]).current_dir(directory.path()).output().expect("sh");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    assert!(piped("").starts_with("shop/templates/agent.yaml:1:1: "), "{}", piped(""));
-    assert!(piped("--stdin-filename out.yaml").starts_with("out.yaml:13:22: "));
-    // A file is what it is.
-    assert!(run(folder.path(), &bin, &["rendered.yaml"]).1.contains("--> rendered.yaml:13:22\n"));
+    assert!(lint_stream("").starts_with("shop/templates/agent.yaml:1:1: "), "{}", lint_stream(""));
+    assert!(lint_stream("--stdin-filename out.yaml").starts_with("out.yaml:13:22: "));
+    // A file has its own name.
+    assert!(lint(directory.path(), &bin, &["rendered.yaml"]).1.contains("--> rendered.yaml:13:22\n"));
 }
 
 #[test]
-fn a_kustomization_is_built_by_kustomize_or_else_by_kubectl() {
+fn renders_kustomizations_with_kustomize_or_kubectl() {
     let pod = RENDERED.split("---\n").nth(1).expect("a document").split_once('\n').expect("lines").1;
-    let folder = folder(&[("overlays/prod/kustomization.yml", "resources: []\n"), ("built.yaml", pod)]);
-    let bin = folder.path().join("bin");
-    let build = || run(folder.path(), &bin, &["--kustomize", "overlays/prod", "--format", "concise"]);
-    program(&bin, "kubectl", "echo \"kubectl $*\" >&2; cat built.yaml");
+    let directory = temp_dir(&[("overlays/prod/kustomization.yml", "resources: []\n"), ("built.yaml", pod)]);
+    let bin = directory.path().join("bin");
+    let build = || lint(directory.path(), &bin, &["--kustomize", "overlays/prod", "--format", "concise"]);
+    write_program(&bin, "kubectl", "echo \"kubectl $*\" >&2; cat built.yaml");
     if Command::new("/usr/bin/kustomize").arg("version").output().is_err() {
         let (code, out, err) = build();
         assert_eq!((code, err.as_str()), (1, "kubectl kustomize -- overlays/prod\n"), "{out}");
         assert!(out.starts_with("overlays/prod/kustomization.yml:1:1: error[sensitive-host-path]"), "{out}");
         assert!(out.contains("(rendered, line 11)"), "{out}");
     }
-    program(&bin, "kustomize", "echo \"kustomize $*\" >&2; cat built.yaml");
+    write_program(&bin, "kustomize", "echo \"kustomize $*\" >&2; cat built.yaml");
     assert_eq!(build().2, "kustomize build -- overlays/prod\n");
-    let (_, out, _) = run(folder.path(), &bin, &["--kustomize", "overlays/prod"]);
+    let (_, out, _) = lint(directory.path(), &bin, &["--kustomize", "overlays/prod"]);
     assert!(!out.contains("not rendered"), "{out}");
 }
 
 #[test]
-fn what_cannot_be_rendered_is_trouble_and_the_rest_is_judged() {
-    let (folder, bin) = chart();
-    let of = |arguments: &[&str]| run(folder.path(), &bin, &[arguments, &["--format", "concise"]].concat());
-    program(&bin, "helm", "cat rendered.yaml; echo 'Error: no such value' >&2; exit 3");
-    let (code, out, err) = of(&["--helm", "charts/front", "rendered.yaml"]);
+fn rendering_failures_do_not_stop_the_run() {
+    let (directory, bin) = chart();
+    let lint =
+        |arguments: &[&str]| lint(directory.path(), &bin, &[arguments, &["--format", "concise"]].concat());
+    write_program(&bin, "helm", "cat rendered.yaml; echo 'Error: no such value' >&2; exit 3");
+    let (code, out, err) = lint(&["--helm", "charts/front", "rendered.yaml"]);
     assert_eq!((code, err.as_str()), (2, "Error: no such value\n"), "{out}");
     assert!(
         out.contains(
-            "charts/front:1:1: error[unanalyzed-document] can't be read: `helm` failed, exit status: 3; its own \
-             words are above\n"
+            "charts/front:1:1: error[unanalyzed-document] can't be read: `helm` failed (exit status: 3), see its \
+             output above\n"
         ),
         "{out}"
     );
     assert!(out.contains("rendered.yaml:13:22: error[sensitive-host-path]"), "{out}");
-    assert!(!out.contains("templates/agent.yaml"), "what comes with a failure isn't judged: {out}");
-    // One that never stops printing is cut off, as any file that is too large is refused.
-    program(&bin, "helm", "yes 'a: b'");
-    let (code, out, _) = of(&["--helm", "charts/front"]);
+    assert!(!out.contains("templates/agent.yaml"), "the output of a failed program is not checked: {out}");
+    // Output over the size limit is rejected like a file.
+    write_program(&bin, "helm", "yes 'a: b'");
+    let (code, out, _) = lint(&["--helm", "charts/front"]);
     assert_eq!((code, out.contains("larger than")), (2, true), "{out}");
     fs::remove_file(bin.join("helm")).expect("removed");
     if !["/usr/bin/helm", "/bin/helm"].iter().any(|helm| Path::new(helm).exists()) {
-        let (code, out, _) = of(&["--helm", "charts/front"]);
+        let (code, out, _) = lint(&["--helm", "charts/front"]);
         assert_eq!(code, 2);
-        assert!(out.contains("can't be read: there is no `helm` on the PATH to render it"), "{out}");
+        assert!(out.contains("can't be read: `helm` not found in PATH"), "{out}");
     }
-    // Values are a chart's.
-    assert_eq!(of(&["-f", "a.yaml", "rendered.yaml"]).0, 2);
-    assert_eq!(of(&["--kube-version", "1.34", "rendered.yaml"]).0, 2);
+    // Values and a Kubernetes version require a chart.
+    assert_eq!(lint(&["-f", "a.yaml", "rendered.yaml"]).0, 2);
+    assert_eq!(lint(&["--kube-version", "1.34", "rendered.yaml"]).0, 2);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use volcheck::finding::Severity;
-use volcheck::input::{self, Settings};
+use volcheck::input::{self, DiscoveryOptions};
 use volcheck::lint::{self, LocatedFinding, Manifest, Options, Outcome, Report, Role, Run, RunOptions};
 use volcheck::model::PathPattern;
 use volcheck::policy::{Date, Overrides, Policy, Profile};
@@ -58,7 +58,7 @@ pub fn options(policy: &Policy) -> Options<'_> {
 /// Checks the manifests in a directory, as a run that covers everything the policy is for.
 fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -> Run {
     let extensions = vec!["yaml".to_owned()];
-    let settings = Settings { extensions, ..Settings::default() };
+    let settings = DiscoveryOptions { extensions, ..DiscoveryOptions::default() };
     let found = input::discover(&[directory.to_string_lossy().into_owned()], &settings);
     let options = RunOptions { lint: options(policy), is_complete: true };
     let mut run = lint::run(&found, &options, &|| {});
@@ -174,7 +174,7 @@ pub fn is_by_schema(text: &str) -> bool {
         let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
         jsonschema::validator_for(&schema).expect("a schema")
     });
-    let tree = volcheck::source::Tree::parse(text, 0..text.len()).expect("YAML").expect("a document");
+    let tree = volcheck::source::parse(text, 0..text.len()).expect("YAML").expect("a document");
     VALIDATOR.is_valid(&volcheck::source::decode(&tree, tree.root()).expect("JSON"))
 }
 

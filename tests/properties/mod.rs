@@ -12,7 +12,7 @@ use volcheck::lint::{self, LocatedFinding, Manifest, Options, Report, Role};
 use volcheck::model::{HostPath, PathPattern, Relation};
 use volcheck::policy::{self, Date, Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Style};
-use volcheck::source::{self, Tree, harmless_objects};
+use volcheck::source::{self, count_skippable};
 
 /// A policy that enables every rule.
 static ALL_RULES: LazyLock<Policy> = LazyLock::new(|| {
@@ -75,12 +75,12 @@ pub fn assert_lint_is_sound(bytes: &[u8]) {
 
 /// Skipping documents without volumes does not change the report of a text that parses.
 pub fn assert_skipping_changes_nothing(text: &str) {
-    for chunk in source::split(text) {
+    for chunk in source::split_documents(text) {
         let part = &text[chunk.range.clone()];
-        if harmless_objects(part, policy::holds_no_volume).is_none() {
+        if count_skippable(part, policy::holds_no_volume).is_none() {
             continue;
         }
-        let parsed = Tree::parse(text, chunk.range).ok().flatten();
+        let parsed = source::parse(text, chunk.range).ok().flatten();
         assert!(
             parsed.is_none()
                 || render(&report(lint(part.as_bytes(), true)), Format::Json)
@@ -92,9 +92,9 @@ pub fn assert_skipping_changes_nothing(text: &str) {
 
 /// The YAML engine reads whatever the fast reader reads, into the same tree.
 pub fn assert_fast_reader_agrees(text: &str) {
-    for chunk in source::split(text) {
-        if let Some(tree) = Tree::parse_plain(text, chunk.range.clone()) {
-            let by_engine = Tree::parse_by_engine(text, chunk.range);
+    for chunk in source::split_documents(text) {
+        if let Some(tree) = source::parse_fast(text, chunk.range.clone()) {
+            let by_engine = source::parse_general(text, chunk.range);
             assert_eq!(by_engine, Ok(Some(tree)), "{text:?}");
         }
     }
@@ -102,7 +102,7 @@ pub fn assert_fast_reader_agrees(text: &str) {
 
 /// The JSON reader accepts the same texts as serde_json, and reads the same values.
 pub fn assert_json_reader_agrees(text: &str) {
-    let ours = Tree::parse_json(text, 0..text.len());
+    let ours = source::parse_json(text, 0..text.len());
     let theirs: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
     match (&ours, &theirs) {
         (Ok(trees), Ok(values)) => assert_eq!(trees.len(), values.len()),
@@ -110,12 +110,12 @@ pub fn assert_json_reader_agrees(text: &str) {
             error.to_string().contains("out of range") || error.to_string().contains("recursion"),
             "{error}"
         ),
-        (Err(error), Ok(_)) => panic!("rejected JSON: {}", error.message),
+        (Err(error), Ok(_)) => panic!("rejected JSON: {}", error),
         (Err(_), Err(_)) => {}
     }
     if let (Ok(trees), Ok(values)) = (ours, theirs) {
         for (tree, value) in trees.iter().zip(values) {
-            if tree.irregular().is_empty() {
+            if tree.irregular_mappings().is_empty() {
                 let decoded: Result<Value, _> = source::decode(tree, tree.root());
                 assert!(decoded.is_ok_and(|decoded| is_same(&decoded, &value)), "{value}");
             }

@@ -8,7 +8,7 @@ use volcheck::finding::Severity;
 use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::policy::holds_no_volume;
 use volcheck::report::{self, Format, Style};
-use volcheck::source::{Tree, harmless_objects, split};
+use volcheck::source::{count_skippable, parse_fast, split_documents};
 
 use crate::admission::differences;
 use crate::support::{all_rules, options, report_of};
@@ -100,9 +100,9 @@ fn plain_style_is_read_as_the_engine_reads_it() {
     for (_, path) in manifests() {
         let Ok(text) = fs::read_to_string(path) else { continue };
         plain_holds(&text);
-        for chunk in split(&text) {
-            if harmless_objects(&text[chunk.range.clone()], holds_no_volume).is_none() {
-                let is_plain = Tree::parse_plain(&text, chunk.range.clone()).is_some();
+        for chunk in split_documents(&text) {
+            if count_skippable(&text[chunk.range.clone()], holds_no_volume).is_none() {
+                let is_plain = parse_fast(&text, chunk.range.clone()).is_some();
                 all += chunk.range.len();
                 plain += if is_plain { chunk.range.len() } else { 0 };
             }

@@ -125,7 +125,7 @@ fn every_volume_of_the_oracle_is_in_the_model() {
     for (name, path) in manifests() {
         let file = File::decode(name.as_str(), fs::read(path).expect("a file")).expect("a text");
         for chunk in split(file.text()) {
-            let Ok(Some(tree)) = Tree::parse(file.text(), chunk.range) else { continue };
+            let Ok(Some(tree)) = source::parse(file.text(), chunk.range) else { continue };
             each_object(&tree, tree.root(), &mut |meta, node| {
                 if meta.kind.is_empty() || &*meta.kind == "CustomResourceDefinition" {
                     return;

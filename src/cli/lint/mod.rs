@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal};
 use super::args::{FailOn, LintArgs, When};
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
 use crate::finding::Severity;
-use crate::input::{Changes, Found, InputError};
+use crate::input::{Changes, Discovery};
 use crate::lint::{Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Style};
@@ -72,10 +72,10 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
 }
 
 /// Prints the names of the inputs.
-fn show_files(found: &Found) -> u8 {
+fn show_files(found: &Discovery) -> u8 {
     print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>());
-    for InputError { name, message } in &found.errors {
-        eprint(&format!("error: {} can't be read: {message}\n", printable(name)));
+    for error in &found.errors {
+        eprint(&format!("error: could not read {}: {}\n", printable(&error.name), error.kind));
     }
     if found.errors.is_empty() { EXIT_OK } else { EXIT_ERROR }
 }

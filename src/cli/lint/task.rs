@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use super::progress;
 use crate::cli::args::{InputArgs, PolicyArgs};
 use crate::cli::policy;
-use crate::input::{self, Found, Input, Origin, Rendering};
+use crate::input::{self, Discovery, Input, InputSource, Rendering};
 use crate::lint::{self, Run, RunOptions};
 use crate::policy::{Policy, today};
 
 /// The inputs of a run, and the policy to check them with.
 pub(in crate::cli) struct Task<'a> {
     arguments: &'a InputArgs,
-    pub(super) found: Found,
+    pub(super) found: Discovery,
     /// Whether flags exclude inputs or rules.
     is_narrowed: bool,
     pub(in crate::cli) policy: Policy,
@@ -58,9 +58,9 @@ impl<'a> Task<'a> {
     }
 }
 
-fn settings(input: &InputArgs) -> anyhow::Result<input::Settings> {
-    Ok(input::Settings {
-        exclude: input::globs(input.exclude.iter().map(String::as_str))?,
+fn settings(input: &InputArgs) -> anyhow::Result<input::DiscoveryOptions> {
+    Ok(input::DiscoveryOptions {
+        exclude: input::glob_set(input.exclude.iter().map(String::as_str))?,
         no_gitignore: input.no_gitignore,
         extensions: input.ext.clone(),
         stdin_name: input.stdin_filename.clone(),
@@ -78,5 +78,5 @@ fn renderings<'a>(input: &'a InputArgs, namespace: &'a str) -> impl Iterator<Ite
     let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
     charts
         .chain(kustomizations)
-        .map(|rendering| Input { name: rendering.name(), origin: Origin::Rendered(rendering) })
+        .map(|rendering| Input { name: rendering.name(), source: InputSource::Rendered(rendering) })
 }

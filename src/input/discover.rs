@@ -1,0 +1,214 @@
+//! Finds the inputs that command-line arguments name.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+use ignore::{DirEntry, WalkBuilder, WalkState};
+
+use super::{Input, InputError, InputErrorKind, InputSource, STDIN};
+
+/// Options of [`discover`].
+#[derive(Clone, Debug, Default)]
+pub struct DiscoveryOptions {
+    /// Paths to exclude, even if they are named explicitly.
+    pub exclude: GlobSet,
+    /// Whether to read files that `.gitignore` and similar files exclude.
+    pub no_gitignore: bool,
+    /// The extensions of the files to read in directories.
+    pub extensions: Vec<String>,
+    /// The name of standard input, by default [`STDIN`].
+    pub stdin_name: Option<String>,
+}
+
+/// The result of [`discover`].
+#[derive(Clone, Debug, Default)]
+pub struct Discovery {
+    /// The inputs, sorted by name, without duplicates.
+    pub inputs: Vec<Input>,
+    /// The inputs that cannot be read.
+    pub errors: Vec<InputError>,
+    /// The `Chart.yaml` files of charts, which are not rendered.
+    pub charts: Vec<PathBuf>,
+}
+
+impl Discovery {
+    fn add_file(&mut self, path: &Path, options: &DiscoveryOptions) {
+        let name = display_name(path);
+        if !options.exclude.is_match(&name) {
+            self.inputs.push(Input { name, source: InputSource::Path(path.to_owned()) });
+        }
+    }
+
+    fn add_error(&mut self, path: &Path, kind: InputErrorKind, options: &DiscoveryOptions) {
+        let name = display_name(path);
+        if !options.exclude.is_match(&name) {
+            self.errors.push(InputError { name, kind });
+        }
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.inputs.append(&mut other.inputs);
+        self.errors.append(&mut other.errors);
+        self.charts.append(&mut other.charts);
+    }
+}
+
+/// Builds a set of globs.
+pub fn glob_set<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern)?);
+    }
+    set.build()
+}
+
+/// Finds the inputs that `arguments` name: files, directories, globs, or `-` for standard input.
+pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
+    let mut discovery = Discovery::default();
+    for argument in arguments {
+        let path = Path::new(argument);
+        if argument == "-" {
+            let name = options.stdin_name.clone().unwrap_or_else(|| STDIN.to_owned());
+            discovery.inputs.push(Input { name, source: InputSource::Stdin });
+        } else if path.is_dir() {
+            walk(path, None, options, &mut discovery);
+        } else if path.exists() || !is_glob(argument) {
+            // Reading a missing file reports the error.
+            discovery.add_file(path, options);
+        } else {
+            match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
+                Ok(glob) => walk(&glob_base(argument), Some(&glob), options, &mut discovery),
+                Err(error) => {
+                    let kind = InputErrorKind::InvalidGlob(error.kind().to_string());
+                    discovery.errors.push(InputError { name: argument.clone(), kind });
+                }
+            }
+        }
+    }
+    discovery.inputs.sort_by(|a, b| a.name.cmp(&b.name));
+    discovery.inputs.dedup();
+    discovery.errors.sort_by(|a, b| a.name.cmp(&b.name));
+    discovery.charts.sort();
+    discovery
+}
+
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// Returns the directory that contains all matches of a glob.
+fn glob_base(pattern: &str) -> PathBuf {
+    let literal = Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| !is_glob(part)));
+    let base: PathBuf = literal.collect();
+    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
+}
+
+/// Adds the files in a directory that match `glob`, or by default those with one of the extensions.
+fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
+    let matcher = glob.map(Glob::compile_matcher);
+    let count_before = discovery.inputs.len() + discovery.errors.len();
+    let walker = WalkBuilder::new(directory)
+        .hidden(false)
+        .follow_links(true)
+        .require_git(false)
+        .ignore(!options.no_gitignore)
+        .git_ignore(!options.no_gitignore)
+        .git_global(!options.no_gitignore)
+        .git_exclude(!options.no_gitignore)
+        .parents(!options.no_gitignore)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build_parallel();
+    // The entries arrive in any order; `discover` sorts them.
+    let shared = Mutex::new(std::mem::take(discovery));
+    walker.run(|| {
+        let found = Discovery::default();
+        let mut visitor = Visitor { directory, glob: matcher.as_ref(), options, found, shared: &shared };
+        Box::new(move |entry| {
+            visitor.visit(entry);
+            WalkState::Continue
+        })
+    });
+    *discovery = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(glob) = glob.filter(|_| discovery.inputs.len() + discovery.errors.len() == count_before) {
+        let name = glob.glob().to_owned();
+        discovery.errors.push(InputError { name, kind: InputErrorKind::NoMatch });
+    }
+}
+
+/// The visitor of one thread of a walk. When dropped, it adds its results to the shared ones.
+struct Visitor<'w> {
+    directory: &'w Path,
+    glob: Option<&'w GlobMatcher>,
+    options: &'w DiscoveryOptions,
+    found: Discovery,
+    shared: &'w Mutex<Discovery>,
+}
+
+impl Drop for Visitor<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.found);
+    }
+}
+
+impl Visitor<'_> {
+    fn is_wanted(&self, path: &Path) -> bool {
+        match self.glob {
+            Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
+            None => has_extension(path, &self.options.extensions),
+        }
+    }
+
+    fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let (path, kind) = walk_error(self.directory, &error);
+                // A dangling link only matters if its target would be read.
+                if kind != InputErrorKind::NotFound || self.is_wanted(path) {
+                    self.found.add_error(path, kind, self.options);
+                }
+                return;
+            }
+        };
+        let path = entry.path();
+        if entry.file_type().is_some_and(|file_type| file_type.is_dir()) {
+            return;
+        }
+        if entry.file_name() == "Chart.yaml" {
+            self.found.charts.push(path.to_owned());
+        }
+        if !self.is_wanted(path) {
+            return;
+        }
+        match entry.file_type() {
+            Some(file_type) if file_type.is_file() => self.found.add_file(path, self.options),
+            // Reading a pipe would block until another process writes to it.
+            _ => self.found.add_error(path, InputErrorKind::NotRegular, self.options),
+        }
+    }
+}
+
+/// Returns the path that an error is about, by default `path`, and the reason.
+fn walk_error<'e>(path: &'e Path, error: &'e ignore::Error) -> (&'e Path, InputErrorKind) {
+    match error {
+        ignore::Error::WithDepth { err, .. } => walk_error(path, err),
+        ignore::Error::WithPath { path, err } => walk_error(path, err),
+        ignore::Error::Loop { ancestor, child } => (child, InputErrorKind::LinkLoop(display_name(ancestor))),
+        ignore::Error::Io(error) => (path, error.into()),
+        other => (path, InputErrorKind::Other(other.to_string())),
+    }
+}
+
+fn has_extension(path: &Path, extensions: &[String]) -> bool {
+    let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else { return false };
+    extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+/// Returns a path for display: without a leading `./`, and with slashes on Windows.
+fn display_name(path: &Path) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let name = path.to_string_lossy();
+    // On Unix, a backslash is an ordinary character.
+    if cfg!(windows) { name.replace('\\', "/") } else { name.into_owned() }
+}

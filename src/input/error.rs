@@ -1,0 +1,95 @@
+//! Errors of finding and reading inputs.
+
+use std::io;
+use std::process::ExitStatus;
+
+/// An input that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {kind}")]
+pub struct InputError {
+    /// The name for display.
+    pub name: String,
+    /// The reason.
+    pub kind: InputErrorKind,
+}
+
+/// The reason for an [`InputError`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InputErrorKind {
+    /// The path does not exist.
+    #[error("no such file or directory")]
+    NotFound,
+    /// volcheck has no permission to read the path.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// The path is a directory, but a file is required.
+    #[error("a directory, not a file")]
+    Directory,
+    /// The path is a socket.
+    #[error("a socket, not a file")]
+    Socket,
+    /// The path is a device.
+    #[error("a device, not a file")]
+    Device,
+    /// An entry of a directory is a pipe, a socket or a device.
+    #[error("neither a file nor a directory")]
+    NotRegular,
+    /// A symbolic link points to a directory that contains it.
+    #[error("a symbolic link to its ancestor `{0}`")]
+    LinkLoop(String),
+    /// No file matches a glob.
+    #[error("no file matches the glob")]
+    NoMatch,
+    /// A glob has invalid syntax.
+    #[error("{0}")]
+    InvalidGlob(String),
+    /// helm is not installed.
+    #[error("`helm` not found in PATH")]
+    HelmNotFound,
+    /// Neither kustomize nor kubectl is installed.
+    #[error("neither `kustomize` nor `kubectl` found in PATH")]
+    KustomizeNotFound,
+    /// A program that renders the input could not be started.
+    #[error("failed to run `{program}`: {reason}")]
+    RendererNotRun {
+        /// The program.
+        program: String,
+        /// The reason.
+        reason: Box<Self>,
+    },
+    /// A program that renders the input failed. Its standard error goes to that of volcheck.
+    #[error("`{program}` failed ({status}), see its output above")]
+    RendererFailed {
+        /// The program.
+        program: String,
+        /// The exit status.
+        status: ExitStatus,
+    },
+    /// Another error of the operating system.
+    #[error("{0}")]
+    Other(String),
+    /// A bug in volcheck.
+    #[error("internal error, please report it")]
+    Internal,
+}
+
+impl From<&io::Error> for InputErrorKind {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            _ => {
+                let text = error.to_string();
+                let without_code = text.split(" (os error ").next().unwrap_or_default();
+                Self::Other(without_code.to_owned())
+            }
+        }
+    }
+}
+
+impl From<io::Error> for InputErrorKind {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
