@@ -29,7 +29,7 @@ use super::shutdown::Phase;
 use super::{Shared, handler};
 
 /// The age at which the server asks a client to reconnect, so that one client's requests spread
-/// over all replicas. Varied by 20 % per connection.
+/// over all replicas. It varies by up to 20 % per connection.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The size in bytes of a connection's read buffer, which is not part of the body budget.
@@ -78,7 +78,7 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     let mut phase = shared.phase.subscribe();
     loop {
         let accepted = tokio::select! {
-            // Serve connections that arrived before the server closes: their clients do not know.
+            // Connections that are already queued are served: their clients expect a response.
             biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,

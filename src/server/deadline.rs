@@ -11,8 +11,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns how long the review of a request with this query may take.
 ///
-/// The limit is one second below the API server's timeout, because the API server rounds the
-/// parameter up to whole seconds, but at least half of it.
+/// The limit is one second below the API server's timeout, but at least half of it. The API server
+/// rounds the parameter up to whole seconds.
 pub(super) fn time_limit(query: &str) -> Duration {
     let timeout = query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(parse_go_duration);
     match timeout {

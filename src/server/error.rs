@@ -32,8 +32,8 @@ impl RequestError {
         }
     }
 
-    /// Returns the kind that the metrics count the error as, or `None` for an overload, which is
-    /// counted as a decision.
+    /// Returns the error kind for the metrics, or `None` for an overload, which is counted as a
+    /// decision.
     pub(super) fn kind(&self) -> Option<ErrorKind> {
         Some(match self {
             Self::UnsupportedMediaType | Self::Malformed(_) => ErrorKind::Decode,

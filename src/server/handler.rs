@@ -100,7 +100,7 @@ async fn review(
     let permit = permit.ok_or(RequestError::Overloaded)?;
     let shared = Arc::clone(shared);
     run_blocking(deadline, move || {
-        // Memory and permit are in use until the check ends, even if the deadline passes before.
+        // Memory and permit are in use until the check ends, even if the deadline passes first.
         let _permits = (body.permit, permit);
         check(&shared, &text, &policy, endpoint)
     })

@@ -397,7 +397,7 @@ impl Metrics {
     }
 }
 
-/// Increments a gauge for as long as it exists.
+/// A guard that keeps a gauge incremented until it is dropped.
 pub(super) struct GaugeGuard(Gauge);
 
 impl GaugeGuard {

@@ -33,7 +33,7 @@ pub(crate) struct ConnectionSlot {
     is_busy: AtomicBool,
 }
 
-/// The right to keep a connection open. Dropping it closes the connection's slot.
+/// The right to keep a connection open. Dropping it frees the slot.
 pub(crate) struct ConnectionPermit {
     limiter: Arc<ConnectionLimiter>,
     address: IpAddr,

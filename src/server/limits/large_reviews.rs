@@ -28,13 +28,13 @@ impl LargeReviewLimiter {
         Self { running: Arc::new(Semaphore::new(concurrent)), queue: Semaphore::new(queued) }
     }
 
-    /// Waits for permission to check a large review. Returns `None` if the queue is full or there
-    /// is no permission by `deadline`.
+    /// Waits for a permit to check a large review. Returns `None` if the queue is full or no permit
+    /// is available by `deadline`.
     pub(crate) async fn acquire(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Some(permit);
         }
-        // Dropped, too, if the client disconnects while waiting.
+        // Also released if the client disconnects while waiting.
         let _queued = self.queue.try_acquire().ok()?;
         time::timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await.ok()?.ok()
     }
