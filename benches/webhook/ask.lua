@@ -1,4 +1,4 @@
--- The review of a benchmark, sent again and again; at the end, one line of figures.
+-- Sends the same review repeatedly and prints one line of results.
 local file = io.open(os.getenv("REVIEW"), "rb")
 wrk.method = "POST"
 wrk.body = file:read("*a")
@@ -7,7 +7,7 @@ file:close()
 
 function done(summary, latency, requests)
     local errors = summary.errors
-    io.write(string.format("figures %.0f %.2f %.2f %.2f %d\n", summary.requests / (summary.duration / 1e6),
+    io.write(string.format("result %.0f %.2f %.2f %.2f %d\n", summary.requests / (summary.duration / 1e6),
         latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3,
         errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

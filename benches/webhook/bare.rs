@@ -1,9 +1,11 @@
-//! What a webhook can't do without: a server of the same crates that reads each review and answers a constant at
-//! `/validate`; and at `/uid`, what the API server would take, which is the uid of the review back.
+//! A minimal webhook built from the same crates, as the reference for the webhook benchmark.
 //!
-//! `bare ADDRESS CERT KEY`; `bare FOLDER` writes the reviews.
+//! `/validate` reads the review and sends a constant response. `/uid` also parses the review and
+//! returns its uid, which the API server requires.
+//!
+//! `bare ADDRESS CERT KEY` runs the server; `bare DIRECTORY` writes the reviews of the benchmark.
 
-#![allow(clippy::print_stderr, reason = "a program of the benchmarks")]
+#![allow(clippy::print_stderr, reason = "a benchmark program")]
 
 mod reviews;
 
@@ -26,19 +28,19 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-const ANSWER: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u-1","allowed":true}}"#;
+const RESPONSE: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"u-1","allowed":true}}"#;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, cert, key] = match arguments.as_slice() {
-        [folder] => {
+        [directory] => {
             for (name, size) in reviews::SIZES {
-                fs::write(Path::new(folder).join(format!("{name}.json")), reviews::review(size))?;
+                fs::write(Path::new(directory).join(format!("{name}.json")), reviews::review(size))?;
             }
             return Ok(());
         }
         [address, cert, key] => [address, cert, key],
-        _ => anyhow::bail!("bare ADDRESS CERT KEY, or bare FOLDER"),
+        _ => anyhow::bail!("usage: bare ADDRESS CERT KEY, or bare DIRECTORY"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(address, cert, key))
@@ -52,21 +54,21 @@ async fn serve(address: &str, cert: &str, key: &str) -> anyhow::Result<()> {
         .with_single_cert(certs, PrivateKeyDer::from_pem_file(key)?)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let read = |body: Bytes| async move {
+    let constant = |body: Bytes| async move {
         std::hint::black_box(body.len());
-        ([(header::CONTENT_TYPE, "application/json")], ANSWER)
+        ([(header::CONTENT_TYPE, "application/json")], RESPONSE)
     };
-    let answer = |body: Bytes| async move {
+    let uid = |body: Bytes| async move {
         let review: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let answer = json!({
+        let response = json!({
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
             "response": {"uid": review["request"]["uid"], "allowed": true}
         });
-        Ok::<_, StatusCode>(([(header::CONTENT_TYPE, "application/json")], answer.to_string()))
+        Ok::<_, StatusCode>(([(header::CONTENT_TYPE, "application/json")], response.to_string()))
     };
     let limit = axum::extract::DefaultBodyLimit::max(7 << 20);
-    let router = Router::new().route("/validate", post(read)).route("/uid", post(answer)).layer(limit);
+    let router = Router::new().route("/validate", post(constant)).route("/uid", post(uid)).layer(limit);
     let listener = TcpListener::bind(address).await?;
     loop {
         let (stream, _) = listener.accept().await?;

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# The Pod Security webhook of Kubernetes, with an API server to ask about namespaces: read by benches/webhook.sh, which has
-# `work` and `servers`. It listens on the port 11253; `peer` is its process.
+# Starts the Pod Security webhook of Kubernetes on port 11253, with an API server that it queries
+# for namespaces. Sourced by benches/webhook.sh, which sets `work` and `servers`. Sets `peer` to its
+# process.
 
 : "${work:?}"
 programs="$(tests/e2e/programs.sh control-plane)"
@@ -21,7 +22,7 @@ users: [{ name: admin, user: { token: admin-token } }]
 END
 is_ready "$work" "$programs/kubectl" --kubeconfig "$work/admin.conf" || exit 1
 "$programs/kubectl" --kubeconfig "$work/admin.conf" create namespace shop > /dev/null
-# The level that forbids host paths.
+# The level `baseline` forbids host paths.
 cat > "$work/pod-security.yaml" <<'END'
 apiVersion: pod-security.admission.config.k8s.io/v1
 kind: PodSecurityConfiguration

@@ -1,11 +1,11 @@
-//! Reviews of Pods, as an API server sends them.
+//! Reviews of Pods in the format of the API server.
 
 use serde_json::{Value, json};
 
-/// Their names, and about how many bytes each has.
+/// The names of the reviews and their approximate sizes in bytes.
 pub(crate) const SIZES: [(&str, usize); 3] = [("5k", 5_000), ("60k", 60_000), ("1400k", 1_400_000)];
 
-/// A review of the creation of a Pod without a finding: more containers, as Pods grow, until it is of that size.
+/// Returns a review of a new Pod without findings, with as many containers as the size requires.
 pub(crate) fn review(size: usize) -> String {
     let env = |name: &str, count: usize, value: &dyn Fn(usize) -> String| -> Vec<Value> {
         (0..count).map(|n| json!({ "name": format!("{name}_{n}"), "value": value(n) })).collect()
@@ -26,9 +26,9 @@ pub(crate) fn review(size: usize) -> String {
     });
     let fields: serde_json::Map<_, _> = (0..60).map(|n| (format!("f:field{n}"), json!({}))).collect();
     let mut containers = vec![container.clone()];
-    // What hasn't its place by the alphabet stands as the API server writes it: the object behind what says of which
-    // kind it is.
-    let whole = |containers: &[Value]| {
+    // The API server writes these fields in this order, with the kind before the object. `json!`
+    // sorts by key.
+    let build = |containers: &[Value]| {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -71,12 +71,12 @@ pub(crate) fn review(size: usize) -> String {
             "{{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"request\":{{{fields}}}}}"
         )
     };
-    let room = size.saturating_sub(whole(&containers).len());
-    let one = container.to_string().len() + 5;
-    for number in 0..room / one {
-        // No Pod has a thousand containers: what is larger has longer values.
+    let missing = size.saturating_sub(build(&containers).len());
+    let one_len = container.to_string().len() + 5;
+    for number in 0..missing / one_len {
+        // Pods with hundreds of containers are unrealistic, so larger reviews get longer values.
         if number >= 100 {
-            let rest = room - number * one;
+            let rest = missing - number * one_len;
             let values = env("LONG", 200, &|_| "x".repeat(rest / 200 / 2));
             containers.iter_mut().take(2).for_each(|container| container["env"] = json!(values));
             break;
@@ -85,5 +85,5 @@ pub(crate) fn review(size: usize) -> String {
         more["name"] = json!(format!("web-{number}"));
         containers.push(more);
     }
-    whole(&containers)
+    build(&containers)
 }

@@ -31,7 +31,7 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Write a baseline of what there is, so that only what is new is reported
     Baseline(BaselineArgs),
-    /// Run the webhook: answer the API server's reviews
+    /// Run the admission webhook
     #[cfg(feature = "server")]
     Serve(ServeArgs),
     /// Make the certificates that the webhook needs where nobody else issues any
@@ -250,71 +250,73 @@ pub(super) enum When {
 
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
-// The chart's `extraArgs` come after its own.
+// The chart's `extraArgs` follow its own flags and override them.
 #[command(args_override_self = true)]
 pub(super) struct ServeArgs {
-    /// Where the API server asks, by TLS
+    /// Address of the webhook port, served over TLS
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:10250")]
     pub(super) listen: SocketAddr,
-    /// Where probes and metrics are asked for, without TLS
+    /// Address of the admin port, which serves probes and metrics without TLS
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) admin_listen: SocketAddr,
-    /// The certificates, the server's own first, in PEM; read again when they change
+    /// Serving certificate, followed by its intermediates, in PEM; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "service")]
     pub(super) tls_cert: Option<PathBuf>,
-    /// The key of the server's certificate, in PEM
+    /// Private key of the serving certificate, in PEM; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
-    /// The name that the API server asks for, `SERVICE.NAMESPACE.svc`: another one's certificate isn't served
+    /// DNS name that the serving certificate must be valid for, such as `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
-    /// Instead: the Service that leads here. volcheck issues its certificate itself, by the Secret `NAME-ca`, and
-    /// registers what the ValidatingWebhookConfiguration NAME is annotated with once it is ready; the chart makes both
+    /// Issue the serving certificate for this Service and register the webhook, instead of using
+    /// --tls-cert. The CA is stored in the Secret `NAME-ca`; the entries to register are an annotation
+    /// of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both objects
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
-    /// How long its own authority holds; a new one is made after two thirds of that
+    /// Lifetime of the CA; it is replaced after two thirds of it
     #[arg(long, value_name = "DAYS", default_value = "365", value_parser = days, requires = "service")]
-    pub(super) authority_days: SignedDuration,
-    /// How long a certificate of its own holds; a new one is issued after two thirds of that
+    pub(super) ca_days: SignedDuration,
+    /// Lifetime of issued certificates; they are renewed after two thirds of it
     #[arg(long, value_name = "DAYS", default_value = "7", value_parser = days, requires = "service")]
     pub(super) certificate_days: SignedDuration,
-    /// How long a new authority is trusted before it signs; less than a third of the days that it holds
+    /// How long a new CA is trusted before it signs certificates; less than a third of --ca-days
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "service")]
-    pub(super) overlap: Duration,
-    /// How long the Service has led to somebody who is ready before that is registered
+    pub(super) ca_overlap: Duration,
+    /// How long the Service must have a ready endpoint before the webhook is registered
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "service")]
-    pub(super) settle: Duration,
-    /// The authorities of clients, in PEM, read again when they change; without them, whoever reaches the port may ask
+    pub(super) registration_delay: Duration,
+    /// CAs of client certificates, in PEM; reloaded when they change. Without it, any client may
+    /// send reviews
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
-    /// A name that clients have in their certificates, as common name or for DNS; may be repeated, any by default
+    /// Common name or DNS name of allowed clients; may be repeated. Without it, any name is allowed
     #[arg(long, value_name = "NAME", requires = "client_ca")]
     pub(super) client_name: Vec<String>,
-    /// The policy file, read again when it changes; without it, the profile `recommended`
+    /// Policy file; reloaded when it changes. Without it, the profile `recommended` is used
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Larger requests are refused
+    /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// More connections wait
+    /// Maximum number of open connections; further ones wait
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// How long it goes on after SIGTERM, unless all connections have gone before
+    /// How long to wait after SIGTERM for connections to close
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
-    pub(super) drain: Duration,
-    /// How often the files of certificates and policy, and the registration, are looked at
+    pub(super) drain_timeout: Duration,
+    /// How often to check the certificates, the policy and the registration for changes
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(super) reload: Duration,
-    /// How long a handshake, a first request or a body may take
+    pub(super) reload_interval: Duration,
+    /// Timeout for a TLS handshake, the first request of a connection, and a request body
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) read_timeout: Duration,
-    /// How long a connection may be idle; the API server's own closes after 90 seconds
+    /// Timeout for idle connections; the API server closes its own after 90 seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
-    /// What the log is written as
+    /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(super) log_format: LogFormat,
-    /// What is logged: error, warn, info (each denial), debug (each verdict)
+    /// Log level: error, warn, info (logs denials) or debug (logs all verdicts)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: String,
 }
@@ -366,21 +368,24 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// A length of time in days.
+/// Parses a positive number of days.
 #[cfg(feature = "server")]
 fn days(text: &str) -> Result<SignedDuration, String> {
     let days = text.parse::<f64>().map_err(|error| error.to_string())?;
     let duration = SignedDuration::try_from_secs_f64(days * 86_400.0).map_err(|error| error.to_string())?;
-    if duration.is_positive() { Ok(duration) } else { Err("no time at all".to_owned()) }
+    if duration.is_positive() { Ok(duration) } else { Err(NOT_POSITIVE.to_owned()) }
 }
 
-/// A length of time that is one.
+/// Parses a positive number of seconds.
 #[cfg(feature = "server")]
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("no time at all".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() { Err(NOT_POSITIVE.to_owned()) } else { Ok(duration) }
 }
+
+#[cfg(feature = "server")]
+const NOT_POSITIVE: &str = "must be positive";
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {

@@ -1,4 +1,4 @@
-//! `volcheck serve`: the webhook.
+//! `volcheck serve`: runs the webhook server.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::EXIT_OK;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
-use crate::server::{self, ClientSettings, Files, Identity, Settings, Source};
+use crate::server::{self, CertificateFiles, CertificateSource, ClientAuthSettings, PolicySource, Settings};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
@@ -19,51 +19,55 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
     }
-    // One line a mistake, like all others.
-    std::panic::set_hook(Box::new(|mistake| tracing::error!(%mistake, "a mistake of volcheck's own")));
+    // Log panics in the same format as everything else.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "internal error, please report it")));
+    let client_auth = arguments
+        .client_ca
+        .clone()
+        .map(|ca| ClientAuthSettings { ca, allowed_names: arguments.client_name.clone() });
     let settings = Settings {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
-        identity: identity(arguments)?,
-        clients: arguments
-            .client_ca
-            .clone()
-            .map(|ca| ClientSettings { ca, names: arguments.client_name.clone() }),
+        certificate_source: certificate_source(arguments)?,
+        client_auth,
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
         read_timeout: arguments.read_timeout,
         idle_timeout: arguments.idle_timeout,
-        drain: arguments.drain,
-        reload: arguments.reload,
+        drain_timeout: arguments.drain_timeout,
+        reload_interval: arguments.reload_interval,
     };
-    // Never one that lies about by chance: what the webhook denies by is named.
+    // The webhook never searches for a policy file: what it denies must not depend on the working
+    // directory.
     let policy = PolicyArgs {
         policy: arguments.policy.clone(),
         no_policy: arguments.policy.is_none(),
         ..PolicyArgs::default()
     };
-    let source: Source = Box::new(move || super::policy::load_merged(&policy));
-    server::run(settings, source)?;
+    let policy_source: PolicySource = Box::new(move || super::policy::load_merged(&policy));
+    server::run(settings, policy_source)?;
     Ok(EXIT_OK)
 }
 
-/// Where the certificate comes from; which flags go together, the command line knows.
-fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
+/// Returns the source of the serving certificate. The parser has already rejected invalid
+/// combinations of flags.
+fn certificate_source(arguments: &ServeArgs) -> anyhow::Result<CertificateSource> {
     if let Some(service) = &arguments.service {
+        // A CA is replaced after two thirds of its lifetime.
+        if arguments.ca_days / 3 <= SignedDuration::try_from(arguments.ca_overlap)? {
+            bail!("--ca-overlap: must be less than a third of --ca-days");
+        }
         let cluster = cluster::Settings {
             service: service.clone(),
-            authority_lifetime: arguments.authority_days,
-            overlap: arguments.overlap,
-            settle: arguments.settle,
+            authority_lifetime: arguments.ca_days,
+            overlap: arguments.ca_overlap,
+            settle: arguments.registration_delay,
         };
-        // Two thirds of its time are over when the next one is made.
-        if arguments.authority_days / 3 <= SignedDuration::try_from(arguments.overlap)? {
-            bail!("--overlap: an authority that holds so short has ended before the next one is trusted");
-        }
-        return Ok(Identity::Issued { cluster, lifetime: arguments.certificate_days });
+        return Ok(CertificateSource::SelfSigned { cluster, lifetime: arguments.certificate_days });
     }
     let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
     let (cert, key) = cert.zip(key).context("--tls-cert and --tls-key")?;
-    let name = arguments.tls_name.clone().map(ServerName::try_from).transpose().context("--tls-name")?;
-    Ok(Identity::Files(Files { cert, key, name }))
+    let server_name =
+        arguments.tls_name.clone().map(ServerName::try_from).transpose().context("--tls-name")?;
+    Ok(CertificateSource::Files(CertificateFiles { cert, key, server_name }))
 }

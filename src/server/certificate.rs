@@ -1,9 +1,10 @@
-//! The server's certificate: from files, read again when they change, or issued by volcheck's own authority.
+//! The serving certificate, either loaded from files and reloaded when they change, or issued by
+//! volcheck's own CA.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
@@ -19,192 +20,218 @@ use tracing::{info, warn};
 
 use super::metrics::Metrics;
 use crate::cluster::issue::{self, Validity};
-use crate::finding::digest;
 
-/// The pair that is served, and the files that it comes from.
-#[derive(Debug, Default)]
-pub(super) struct Certificate {
-    files: Option<Files>,
-    pair: ArcSwapOption<Pair>,
-    /// What stood in the files when it was served: links are swapped, and times lie.
-    seen: AtomicU64,
-    /// What stood there that was said to be of no use.
-    refused: AtomicU64,
-    /// Whether it was said that the pair is of no use now.
-    is_said: AtomicBool,
-}
-
-/// Where a pair comes from.
+/// The files of a serving certificate.
 #[derive(Clone, Debug)]
-pub struct Files {
-    /// The certificates, the server's own first, in PEM.
+pub struct CertificateFiles {
+    /// The certificate followed by its intermediates, in PEM.
     pub cert: PathBuf,
-    /// Its key, in PEM.
+    /// The private key, in PEM.
     pub key: PathBuf,
-    /// The name by which clients ask, that the certificate must have therefore; where it is known.
-    pub name: Option<ServerName<'static>>,
+    /// The name that the certificate must be valid for, if it is known.
+    pub server_name: Option<ServerName<'static>>,
 }
 
-#[derive(Debug)]
-struct Pair {
-    certified: Arc<CertifiedKey>,
+/// The certificate that the server presents to clients.
+#[derive(Default)]
+pub(super) struct ServingCertificate {
+    files: Option<CertificateFiles>,
+    active: ArcSwapOption<ActiveCertificate>,
+    reload_state: Mutex<ReloadState>,
+}
+
+struct ActiveCertificate {
+    certified_key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
-impl Certificate {
-    /// The pair in these files.
-    pub(super) fn load(files: &Files) -> Result<Arc<Self>, String> {
-        let (texts, content) = read(files)?;
-        let pair = ArcSwapOption::from_pointee(Pair::parse(&texts, files.name.as_ref())?);
-        let (files, seen) = (Some(files.clone()), AtomicU64::new(content));
-        Ok(Arc::new(Self { files, pair, seen, ..Self::default() }))
+/// The results of earlier reloads. Changes are detected by comparing contents, because Secret
+/// volumes replace symbolic links and modification times are unreliable.
+#[derive(Default)]
+struct ReloadState {
+    /// The contents of the active certificate.
+    active: Option<PemPair>,
+    /// The last contents or read error that was rejected and logged.
+    rejected: Option<Result<PemPair, String>>,
+    /// Whether it was logged that the active certificate is not valid.
+    is_problem_logged: bool,
+}
+
+/// A certificate chain and its private key.
+#[derive(PartialEq, Eq)]
+struct PemPair {
+    cert: PemFile,
+    key: PemFile,
+}
+
+#[derive(PartialEq, Eq)]
+struct PemFile {
+    /// The name of the file in error messages.
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl ServingCertificate {
+    pub(super) fn load(files: &CertificateFiles) -> Result<Arc<Self>, String> {
+        let pem = PemPair::read(files)?;
+        let active = ActiveCertificate::parse(&pem, files.server_name.as_ref())?;
+        let reload_state = ReloadState { active: Some(pem), ..ReloadState::default() };
+        Ok(Arc::new(Self {
+            files: Some(files.clone()),
+            active: ArcSwapOption::from_pointee(active),
+            reload_state: Mutex::new(reload_state),
+        }))
     }
 
-    /// Serves this pair from now on.
-    pub(super) fn serve(&self, pair: issue::Pair) -> Result<(), String> {
-        let named = |name: &str, text: String| (name.to_owned(), text.into_bytes());
-        let texts = Texts { cert: named("certificate", pair.cert), key: named("key", pair.key) };
-        self.pair.store(Some(Arc::new(Pair::parse(&texts, None)?)));
+    /// Replaces the active certificate with an issued one.
+    pub(super) fn replace(&self, pair: issue::Pair) -> Result<(), String> {
+        let file = |name: &str, text: String| PemFile { name: name.to_owned(), bytes: text.into_bytes() };
+        let pem = PemPair { cert: file("certificate", pair.cert), key: file("key", pair.key) };
+        self.active.store(Some(Arc::new(ActiveCertificate::parse(&pem, None)?)));
         Ok(())
     }
 
-    /// What is said to clients before HTTP: TLS 1.2 or newer, and HTTP/1.1 alone, as the API server speaks it with
-    /// whatever isn't on its own host.
+    /// Returns the TLS configuration of the webhook port: TLS 1.2 or newer and HTTP/1.1 only, which
+    /// is the protocol that the API server uses for webhooks on other hosts.
     pub(super) fn server_config(
         self: &Arc<Self>,
-        clients: Option<Arc<dyn ClientCertVerifier>>,
+        client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
         let builder =
-            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        let are_known = clients.is_some();
-        let builder = match clients {
+            ServerConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions()?;
+        let verifies_clients = client_verifier.is_some();
+        let builder = match client_verifier {
             None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(clients),
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        if are_known {
-            // A resumed session would not show its certificate again.
+        if verifies_clients {
+            // A resumed session would skip the verification.
             config.send_tls13_tickets = 0;
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
         Ok(config)
     }
 
-    /// Why the pair that is served is of no use now.
+    /// Returns why the server has no valid certificate, or `None` if it has one.
     pub(super) fn problem(&self) -> Option<String> {
-        let Some(pair) = self.pair.load_full() else { return Some("there is no certificate yet".to_owned()) };
-        pair.validity.problem(Timestamp::now())
+        let Some(active) = self.active.load_full() else { return Some("no certificate yet".to_owned()) };
+        active.validity.problem(Timestamp::now())
     }
 
-    /// Until when the pair that is served holds.
+    /// Returns the expiration time of the active certificate.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.pair.load().as_ref().map(|pair| pair.validity.until)
+        self.active.load().as_ref().map(|active| active.validity.until)
     }
 
-    /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one. Says so,
-    /// and, once, that what is served is of no use.
+    /// Reloads the files if they have changed. Keeps the active certificate if the new one cannot
+    /// be used. Logs once if the active certificate is not valid.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let Some(files) = &self.files else { return };
-        self.read_again(files, metrics);
-        match self.problem() {
-            Some(problem) if !self.is_said.swap(true, Ordering::Relaxed) => {
-                warn!(problem, "the certificate is of no use now");
-            }
-            Some(_) => {}
-            None => self.is_said.store(false, Ordering::Relaxed),
+        let mut state = self.reload_state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload_files(files, &mut state, metrics);
+        let problem = self.problem();
+        if let Some(problem) = &problem
+            && !state.is_problem_logged
+        {
+            warn!(reason = problem, "serving certificate is not valid");
         }
+        state.is_problem_logged = problem.is_some();
     }
 
-    fn read_again(&self, files: &Files, metrics: &Metrics) {
-        let read = read(files);
-        let content = match &read {
-            Ok((_, content)) => *content,
-            Err(message) => digest(&[message]),
-        };
-        if content == self.seen.load(Ordering::Relaxed) {
-            return self.refused.store(0, Ordering::Relaxed);
+    fn reload_files(&self, files: &CertificateFiles, state: &mut ReloadState, metrics: &Metrics) {
+        let pem = PemPair::read(files);
+        if pem.as_ref().ok() == state.active.as_ref() {
+            state.rejected = None;
+            return;
         }
-        let pair = read.and_then(|(texts, _)| Pair::parse(&texts, files.name.as_ref()));
-        match pair.and_then(|pair| self.better(pair)) {
-            Ok(pair) => {
-                let not_after = pair.validity.until;
-                self.pair.store(Some(Arc::new(pair)));
-                self.seen.store(content, Ordering::Relaxed);
-                metrics.certificate_reloaded(true);
+        let certificate = match &pem {
+            Ok(pem) => ActiveCertificate::parse(pem, files.server_name.as_ref()),
+            Err(error) => Err(error.clone()),
+        };
+        match certificate.and_then(|certificate| self.accept(certificate)) {
+            Ok(certificate) => {
+                let not_after = certificate.validity.until;
+                self.active.store(Some(Arc::new(certificate)));
+                state.active = pem.ok();
+                metrics.record_certificate_reload(true);
                 info!(%not_after, "certificate reloaded");
             }
-            // It is looked at again: it may hold from later on.
-            Err(error) if content != self.refused.swap(content, Ordering::Relaxed) => {
-                metrics.certificate_reloaded(false);
-                warn!(error, "the new certificate can't be used; the last good one is served");
+            // Rejected contents are tried again: the certificate may become valid later.
+            Err(error) => {
+                let rejected = Some(pem);
+                if state.rejected != rejected {
+                    metrics.record_certificate_reload(false);
+                    warn!(error, "failed to reload certificate, keeping the last valid one");
+                    state.rejected = rejected;
+                }
             }
-            Err(_) => {}
         }
     }
 
-    /// The new pair, unless it is of no use now and the one that is served is.
-    fn better(&self, pair: Pair) -> Result<Pair, String> {
-        match pair.validity.problem(Timestamp::now()).filter(|_| self.problem().is_none()) {
-            Some(problem) => Err(problem),
-            None => Ok(pair),
+    /// Rejects a certificate that is not valid now, unless the active one is not valid either.
+    fn accept(&self, certificate: ActiveCertificate) -> Result<ActiveCertificate, String> {
+        match certificate.validity.problem(Timestamp::now()) {
+            Some(problem) if self.problem().is_none() => Err(problem),
+            _ => Ok(certificate),
         }
     }
 }
 
-impl ResolvesServerCert for Certificate {
+impl fmt::Debug for ServingCertificate {
+    /// Omits the contents, which include the private key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServingCertificate").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for ServingCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.pair.load().as_ref().map(|pair| Arc::clone(&pair.certified))
+        self.active.load().as_ref().map(|active| Arc::clone(&active.certified_key))
     }
 }
 
-impl Pair {
-    /// The pair that stands there, which clients take for `name`.
-    fn parse(texts: &Texts, name: Option<&ServerName<'_>>) -> Result<Self, String> {
-        let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&texts.cert.1).collect();
-        let (cert, key) = (&texts.cert.0, &texts.key.0);
-        let certs = certs.map_err(|error| format!("{cert}: {error}"))?;
-        let Some(first) = certs.first() else { return Err(format!("{cert}: no certificate in PEM")) };
-        if let Some(name) = name {
-            let is_for =
-                ParsedCertificate::try_from(first).and_then(|first| verify_server_name(&first, name));
-            is_for.map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
+impl ActiveCertificate {
+    /// Parses a certificate and its key. Checks that they match and that the certificate is valid
+    /// for `server_name`, but not its dates.
+    fn parse(pem: &PemPair, server_name: Option<&ServerName<'_>>) -> Result<Self, String> {
+        let (cert, key) = (&pem.cert.name, &pem.key.name);
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.cert.bytes).collect();
+        let chain = chain.map_err(|error| format!("{cert}: {error}"))?;
+        let Some(leaf) = chain.first() else { return Err(format!("{cert}: no PEM certificate")) };
+        if let Some(name) = server_name {
+            ParsedCertificate::try_from(leaf)
+                .and_then(|leaf| verify_server_name(&leaf, name))
+                .map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
         }
-        let validity = String::from_utf8_lossy(&texts.cert.1);
-        let validity = Validity::of(&validity).map_err(|error| format!("{cert}: {error}"))?;
-        let private =
-            PrivateKeyDer::from_pem_slice(&texts.key.1).map_err(|error| format!("{key}: {error}"))?;
-        let signer = ring::sign::any_supported_type(&private).map_err(|error| format!("{key}: {error}"))?;
-        let certified = CertifiedKey::new(certs, signer);
-        certified.keys_match().map_err(|_| format!("{key} is not the key of {cert}"))?;
-        Ok(Self { certified: Arc::new(certified), validity })
+        let validity = Validity::of(&String::from_utf8_lossy(&pem.cert.bytes))
+            .map_err(|error| format!("{cert}: {error}"))?;
+        let private_key =
+            PrivateKeyDer::from_pem_slice(&pem.key.bytes).map_err(|error| format!("{key}: {error}"))?;
+        let signing_key =
+            ring::sign::any_supported_type(&private_key).map_err(|error| format!("{key}: {error}"))?;
+        let certified_key = CertifiedKey::new(chain, signing_key);
+        certified_key.keys_match().map_err(|_| format!("{key} does not match {cert}"))?;
+        Ok(Self { certified_key: Arc::new(certified_key), validity })
     }
 }
 
-/// Two files, each with its name.
-struct Texts {
-    cert: (String, Vec<u8>),
-    key: (String, Vec<u8>),
+impl PemPair {
+    fn read(files: &CertificateFiles) -> Result<Self, String> {
+        let file = |path: &Path| {
+            Ok::<_, String>(PemFile { name: path.display().to_string(), bytes: read_file(path)? })
+        };
+        Ok(Self { cert: file(&files.cert)?, key: file(&files.key)? })
+    }
 }
 
-/// What stands in the files, and a number for it.
-fn read(files: &Files) -> Result<(Texts, u64), String> {
-    let text = |path: &Path| {
-        let bytes = contents(path)?;
-        Ok::<_, String>((path.display().to_string(), bytes))
-    };
-    let texts = Texts { cert: text(&files.cert)?, key: text(&files.key)? };
-    let content = [&texts.cert.1, &texts.key.1].map(|bytes| String::from_utf8_lossy(bytes));
-    let content = digest(&[&content[0], &content[1]]);
-    Ok((texts, content))
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What stands in a file.
-pub(super) fn contents(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-/// ring, by name: two providers in one program have no default.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+/// Returns the ring provider. It must be passed explicitly, because rustls has no default if
+/// several providers are compiled in.
+pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -1,4 +1,4 @@
-//! Connections: how many, how long, and how they end.
+//! Connections: how they are accepted, limited, served and closed.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -23,124 +23,137 @@ use tokio::time::{self, Instant};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
-use super::metrics::Trouble;
-use super::places::{Place, Places};
-use super::{Phase, Shared, admit};
+use super::limits::{ConnectionLimiter, ConnectionSlot};
+use super::metrics::ErrorKind;
+use super::shutdown::Phase;
+use super::{Shared, handler};
 
-/// After this the client is asked to come again, so that the requests of one don't stay with one replica for ever.
-const OLD: Duration = Duration::from_secs(300);
+/// The age at which the server asks a client to reconnect, so that one client's requests spread
+/// over all replicas. It varies by up to 20 % per connection.
+const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// Takes the connections of reviews until the server closes, then waits for those that are open.
-pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: ServerConfig) {
+/// The size in bytes of a connection's read buffer, which is not part of the body budget.
+const MAX_BUFFER: usize = 16 << 10;
+
+/// Serves the webhook port until the server closes, then waits for open connections.
+pub(super) async fn serve_webhook(shared: Arc<Shared>, listener: TcpListener, tls: ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let router = admit::router(Arc::clone(&shared));
-    let most = shared.settings.max_connections;
-    let talk = {
+    let router = handler::router(Arc::clone(&shared));
+    let max_connections = shared.settings.max_connections;
+    let serve = {
         let shared = Arc::clone(&shared);
-        move |stream: TcpStream, place| {
-            shared.arrivals.fetch_add(1, Ordering::Relaxed);
+        move |stream: TcpStream, slot| {
+            shared.accepted_connections.fetch_add(1, Ordering::Relaxed);
             let (shared, acceptor, router) = (Arc::clone(&shared), acceptor.clone(), router.clone());
             async move {
                 let _ = stream.set_nodelay(true);
                 match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
-                        let _open = shared.metrics.connection();
-                        serve(shared, router, stream, place).await;
+                        let _open = shared.metrics.track_connection();
+                        serve_http(shared, router, stream, slot).await;
                     }
-                    Ok(Err(error)) => came_to_nothing(&shared, Trouble::Tls, &error.to_string()),
-                    Err(_) => came_to_nothing(&shared, Trouble::Tls, "no handshake in time"),
+                    Ok(Err(error)) => record_failure(&shared, ErrorKind::Tls, &error.to_string()),
+                    Err(_) => record_failure(&shared, ErrorKind::Tls, "TLS handshake timed out"),
                 }
             }
         }
     };
-    take(&shared, listener, most, talk).await;
+    accept_connections(&shared, listener, max_connections, serve).await;
 }
 
-/// Takes connections until the server closes, each to its `talk`, at most so many at a time, then waits for those that are
-/// open. Where nobody gives a place up, they wait, as many again: none of these is reset.
-pub(super) async fn take<T: Future<Output = ()> + Send>(
+/// Accepts connections until the server closes and passes each to `serve`, then waits for open
+/// connections.
+///
+/// At most `max_connections` are served concurrently. As many again wait for the read timeout if no
+/// other connection can be evicted; further ones are closed.
+pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     shared: &Arc<Shared>,
     listener: TcpListener,
-    most: usize,
-    talk: impl Fn(TcpStream, Arc<Place>) -> T + Clone + Send + 'static,
+    max_connections: usize,
+    serve: impl Fn(TcpStream, Arc<ConnectionSlot>) -> T + Clone + Send + 'static,
 ) {
-    let places = Places::new(most);
-    let waiting = Arc::new(Semaphore::new(most));
-    let patience = shared.settings.read_timeout;
+    let limiter = ConnectionLimiter::new(max_connections);
+    let queue = Arc::new(Semaphore::new(max_connections));
+    let max_wait = shared.settings.read_timeout;
     let mut phase = shared.phase.subscribe();
     loop {
         let accepted = tokio::select! {
-            // Those that have come before the end are served, too: nobody told them.
+            // Connections that are already queued are served: their clients expect a response.
             biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
         };
         let Ok((stream, client)) = accepted else {
-            // Out of files, or a client that is gone already: a moment later it may be better.
+            // Too many open files, or the client has disconnected. Both are temporary.
             time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let (places, talk, address) = (Arc::clone(&places), talk.clone(), client.ip());
-        let held = places.take(address);
-        let waits = match held {
+        let (limiter, serve, address) = (Arc::clone(&limiter), serve.clone(), client.ip());
+        let permit = limiter.try_acquire(address);
+        let queued = match permit {
             Some(_) => None,
-            None => Arc::clone(&waiting).try_acquire_owned().ok(),
+            None => Arc::clone(&queue).try_acquire_owned().ok(),
         };
-        if held.is_none() && waits.is_none() {
-            came_to_nothing(shared, Trouble::Crowded, "no place");
+        if permit.is_none() && queued.is_none() {
+            record_failure(shared, ErrorKind::ConnectionLimit, "connection limit reached");
             continue;
         }
         let shared = Arc::clone(shared);
         tokio::spawn(async move {
-            let held = match held {
-                Some(held) => Ok(held),
-                None => time::timeout(patience, places.wait(address)).await,
+            let permit = match permit {
+                Some(permit) => Ok(permit),
+                None => time::timeout(max_wait, limiter.acquire(address)).await,
             };
-            drop(waits);
-            let Ok(held) = held else {
-                return came_to_nothing(&shared, Trouble::Crowded, "no place in time");
+            drop(queued);
+            let Ok(permit) = permit else {
+                return record_failure(
+                    &shared,
+                    ErrorKind::ConnectionLimit,
+                    "timed out at the connection limit",
+                );
             };
             tokio::select! {
-                () = held.place.lost() => debug!(%address, "a connection gave way to another"),
-                () = talk(stream, Arc::clone(&held.place)) => {}
+                () = permit.slot.evicted() => debug!(%address, "connection evicted"),
+                () = serve(stream, Arc::clone(&permit.slot)) => {}
             }
         });
     }
     drop(listener);
-    let _ = waiting.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
-    places.all_free().await;
+    let _ = queue.acquire_many(u32::try_from(max_connections).unwrap_or(u32::MAX)).await;
+    limiter.all_closed().await;
 }
 
-fn came_to_nothing(shared: &Shared, trouble: Trouble, why: &str) {
-    shared.metrics.trouble(trouble);
-    if shared.metrics.is_news(trouble) {
-        info!(why, "a connection came to nothing");
+fn record_failure(shared: &Shared, kind: ErrorKind, reason: &str) {
+    shared.metrics.record_error(kind);
+    if shared.metrics.should_log(kind) {
+        info!(reason, "connection failed");
     }
 }
 
-/// Serves one connection until it ends.
-pub(super) async fn serve(
+/// Serves HTTP on one connection until it closes.
+pub(super) async fn serve_http(
     shared: Arc<Shared>,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    place: Arc<Place>,
+    slot: Arc<ConnectionSlot>,
 ) {
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let old = Instant::now() + OLD.mul_f64(0.8 + 0.4 * fraction());
+    let has_request = Arc::new(AtomicBool::new(false));
+    let reconnect_at = Instant::now() + MAX_AGE.mul_f64(0.8 + 0.4 * random_fraction());
     let service = {
-        let (shared, has_asked) = (Arc::clone(&shared), Arc::clone(&has_asked));
+        let (shared, has_request) = (Arc::clone(&shared), Arc::clone(&has_request));
         let router = TowerToHyperService::new(router);
         service_fn(move |mut request: Request<Incoming>| {
-            has_asked.store(true, Ordering::Relaxed);
-            let place = Arc::clone(&place);
-            request.extensions_mut().insert(Arc::clone(&place));
-            let (shared, answer) = (Arc::clone(&shared), router.call(request));
+            has_request.store(true, Ordering::Relaxed);
+            let slot = Arc::clone(&slot);
+            request.extensions_mut().insert(Arc::clone(&slot));
+            let (shared, response) = (Arc::clone(&shared), router.call(request));
             async move {
-                let Ok(mut response): Result<Response<Body>, Infallible> = answer.await;
-                place.set_judged(false);
+                let Ok(mut response): Result<Response<Body>, Infallible> = response.await;
+                slot.set_busy(false);
+                let status = response.status();
                 let is_last = shared.phase() != Phase::Serving
-                    || Instant::now() > old
-                    || response.status().is_client_error() && response.status() != 429;
+                    || Instant::now() > reconnect_at
+                    || status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
                 if is_last {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -150,35 +163,35 @@ pub(super) async fn serve(
     };
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(shared.settings.idle_timeout);
-    // What is read before anybody asks for it is in no budget.
-    builder.max_buf_size(16 << 10);
+    builder.max_buf_size(MAX_BUFFER);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut phase = shared.phase.subscribe();
-    let (mut is_closing, mut is_watched) = (false, true);
-    let mut patience = pin!(time::sleep(shared.settings.read_timeout));
+    let (mut is_closing, mut is_first_request_due) = (false, true);
+    let mut first_request_timeout = pin!(time::sleep(shared.settings.read_timeout));
     loop {
         tokio::select! {
             result = connection.as_mut() => {
                 match result {
                     Err(error) if error.is_parse() => {
-                        came_to_nothing(&shared, Trouble::Connection, &error.to_string());
+                        record_failure(&shared, ErrorKind::Connection, &error.to_string());
                     }
-                    Err(error) => debug!(%error, "a connection ended"),
+                    Err(error) => debug!(%error, "connection closed"),
                     Ok(()) => {}
                 }
                 return;
             }
-            // Who opens a connection asks at once; one that is only held open is a client's mistake, or worse.
-            () = patience.as_mut(), if is_watched => {
-                is_watched = false;
-                if !has_asked.load(Ordering::Relaxed) {
-                    return came_to_nothing(&shared, Trouble::Connection, "nothing was asked");
+            // The API server sends a request as soon as it is connected.
+            () = first_request_timeout.as_mut(), if is_first_request_due => {
+                is_first_request_due = false;
+                if !has_request.load(Ordering::Relaxed) {
+                    return record_failure(&shared, ErrorKind::Connection, "no request received");
                 }
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {
                 is_closing = true;
-                // What has not asked yet is about to, and is told to go with its answer.
-                if has_asked.load(Ordering::Relaxed) {
+                // The first request of a new connection is about to arrive. Its response closes the
+                // connection.
+                if has_request.load(Ordering::Relaxed) {
                     connection.as_mut().graceful_shutdown();
                 }
             }
@@ -186,8 +199,8 @@ pub(super) async fn serve(
     }
 }
 
-/// A number from 0 to 1 that is another one each time.
-fn fraction() -> f64 {
+/// Returns a random number from 0 to 1.
+fn random_fraction() -> f64 {
     let number = RandomState::new().hash_one(0_u8) >> 11;
     number as f64 / (1_u64 << 53) as f64
 }

@@ -1,11 +1,12 @@
-//! Metrics, in OpenMetrics' text: labels are bounded, so no namespace, no name and no path is one.
+//! Metrics in the OpenMetrics text format. Labels have a bounded number of values: namespaces,
+//! names and paths are never labels.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,14 +17,17 @@ use tokio::time::Instant;
 
 use crate::admission::{Decision, Endpoint, Outcome};
 
-/// In seconds: from what a verdict takes to what the API server waits at most.
-const BUCKETS: [f64; 15] =
+/// The prefix of all metric names.
+const PREFIX: &str = "volcheck";
+
+/// Bucket bounds in seconds, from the duration of a small review to the API server's usual timeout.
+const DURATION_BUCKETS: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// In bytes: from a small Pod to the largest update.
-const SIZES: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 7e6];
+/// Bucket bounds in bytes, from a small Pod to the largest update.
+const SIZE_BUCKETS: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 7e6];
 
-/// What a resource is called; any other is `other`.
+/// The values of the label `resource`. Any other resource is `other`.
 const RESOURCES: &[&str] = &[
     "pods",
     "podtemplates",
@@ -38,35 +42,45 @@ const RESOURCES: &[&str] = &[
     "persistentvolumeclaims",
 ];
 
-/// Why there was no verdict.
+/// The kind of an error that is counted by `volcheck_errors_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// No review, or none that can be read.
+pub(super) enum ErrorKind {
+    /// A request that is not a valid review.
     Decode,
-    /// A review of an object that can't be read.
+    /// A review of an object that could not be checked.
     Object,
-    /// Another path, or another method.
+    /// A request with an unknown path or method.
     Request,
-    /// Too large.
+    /// A request body above the maximum size.
     TooLarge,
-    /// It did not come, or was not answered, in time.
+    /// A body that did not arrive in time, or a check that exceeded its deadline.
     Timeout,
-    /// A mistake of volcheck's own.
+    /// A panic in volcheck.
     Panic,
-    /// No handshake.
+    /// A failed TLS handshake.
     Tls,
-    /// A connection that asks nothing, or no HTTP.
+    /// A connection without a request, or with invalid HTTP.
     Connection,
-    /// A connection for which there is no place.
-    Crowded,
+    /// A connection closed because of the connection limit.
+    ConnectionLimit,
 }
 
-/// How many there are.
-const TROUBLES: usize = Trouble::Crowded as usize + 1;
+impl ErrorKind {
+    /// All kinds, in the order of their declaration.
+    const ALL: [Self; 9] = [
+        Self::Decode,
+        Self::Object,
+        Self::Request,
+        Self::TooLarge,
+        Self::Timeout,
+        Self::Panic,
+        Self::Tls,
+        Self::Connection,
+        Self::ConnectionLimit,
+    ];
 
-impl Trouble {
-    fn word(self) -> &'static str {
-        match self {
+    fn label(self) -> KindLabel {
+        let kind = match self {
             Self::Decode => "decode",
             Self::Object => "object",
             Self::Request => "request",
@@ -75,9 +89,17 @@ impl Trouble {
             Self::Panic => "panic",
             Self::Tls => "tls",
             Self::Connection => "connection",
-            Self::Crowded => "crowded",
-        }
+            Self::ConnectionLimit => "connection_limit",
+        };
+        KindLabel { kind }
     }
+}
+
+/// The role of a certificate whose expiration is exposed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CertificateRole {
+    Serving,
+    Ca,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -123,243 +145,277 @@ struct ResultLabel {
 }
 
 impl ResultLabel {
-    fn of(success: bool) -> Self {
-        Self { result: if success { "success" } else { "failure" } }
+    fn new(is_success: bool) -> Self {
+        Self { result: if is_success { "success" } else { "failure" } }
     }
 }
 
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
+    request_durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
+    request_sizes: Histogram,
+    requests_in_flight: Gauge,
+    evaluation_durations: Histogram,
     findings: Family<FindingLabels, Counter>,
-    exemptions: Family<RuleLabel, Counter>,
-    ratcheted: Family<RuleLabel, Counter>,
+    exempted_findings: Family<RuleLabel, Counter>,
+    preexisting_findings: Family<RuleLabel, Counter>,
     errors: Family<KindLabel, Counter>,
-    tls_reloads: Family<ResultLabel, Counter>,
-    policy_reloads: Family<ResultLabel, Counter>,
-    evaluations: Histogram,
-    bytes: Histogram,
-    in_flight: Gauge,
-    registered: Family<[(&'static str, &'static str); 0], Gauge>,
     connections: Gauge,
-    not_after: Family<RoleLabel, Gauge>,
-    began: Instant,
-    /// When the log had the last line of each trouble, in seconds.
-    said: [AtomicU64; TROUBLES],
+    webhook_registered: Gauge,
+    certificate_expirations: Family<RoleLabel, Gauge>,
+    certificate_reloads: Family<ResultLabel, Counter>,
+    policy_reloads: Family<ResultLabel, Counter>,
+    started_at: Instant,
+    /// When an error of each kind was last logged, in seconds since the start plus one.
+    last_logged: [AtomicU64; ErrorKind::ALL.len()],
 }
 
 impl Metrics {
-    pub(super) fn new() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
-        let mut own = Self {
-            registry: Registry::with_prefix("volcheck"),
-            began: Instant::now(),
-            said: Default::default(),
+    /// Creates the metrics. `registers_webhook` says whether the server registers the webhook
+    /// itself, so that its registration is exposed.
+    pub(super) fn new(registers_webhook: bool) -> Self {
+        let duration_histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
             requests: Family::default(),
-            durations: Family::new_with_constructor(histogram),
+            request_durations: Family::new_with_constructor(duration_histogram),
+            request_sizes: Histogram::new(SIZE_BUCKETS),
+            requests_in_flight: Gauge::default(),
+            evaluation_durations: duration_histogram(),
             findings: Family::default(),
-            exemptions: Family::default(),
-            ratcheted: Family::default(),
+            exempted_findings: Family::default(),
+            preexisting_findings: Family::default(),
             errors: Family::default(),
-            tls_reloads: Family::default(),
-            policy_reloads: Family::default(),
-            evaluations: histogram(),
-            bytes: Histogram::new(SIZES),
-            in_flight: Gauge::default(),
-            registered: Family::default(),
             connections: Gauge::default(),
-            not_after: Family::default(),
+            webhook_registered: Gauge::default(),
+            certificate_expirations: Family::default(),
+            certificate_reloads: Family::default(),
+            policy_reloads: Family::default(),
+            started_at: Instant::now(),
+            last_logged: Default::default(),
         };
-        let registry = &mut own.registry;
-        registry.register("admission_requests", "Requests by what became of them", own.requests.clone());
+        metrics.register(registers_webhook);
+        // Alerts on an increase need the counters to start at zero.
+        for kind in ErrorKind::ALL {
+            let _ = metrics.errors.get_or_create(&kind.label());
+        }
+        for result in [true, false].map(ResultLabel::new) {
+            let _ = metrics.certificate_reloads.get_or_create(&result);
+            let _ = metrics.policy_reloads.get_or_create(&result);
+        }
+        metrics
+    }
+
+    fn register(&mut self, registers_webhook: bool) {
+        let registry = &mut self.registry;
+        registry.register("admission_requests", "Admission requests by decision", self.requests.clone());
         registry.register_with_unit(
             "admission_request_duration",
-            "From the head of a request to its answer",
+            "Time from the header of an admission request to its response",
             Unit::Seconds,
-            own.durations.clone(),
+            self.request_durations.clone(),
         );
-        registry.register("findings", "Findings in what was judged", own.findings.clone());
-        registry.register("exemptions", "Findings that the policy excuses", own.exemptions.clone());
-        registry.register("ratcheted", "Errors that were there before an update", own.ratcheted.clone());
+        registry.register_with_unit(
+            "admission_request_size",
+            "Size of admission request bodies",
+            Unit::Bytes,
+            self.request_sizes.clone(),
+        );
         registry.register(
-            "errors",
-            "Requests and connections that came to nothing, and objects that can't be read",
-            own.errors.clone(),
+            "admission_requests_in_flight",
+            "Admission requests being processed",
+            self.requests_in_flight.clone(),
         );
         registry.register_with_unit(
             "evaluation_duration",
-            "What a verdict takes, without reading and waiting",
+            "Time to evaluate a review, without reading the request or waiting",
             Unit::Seconds,
-            own.evaluations.clone(),
+            self.evaluation_durations.clone(),
         );
-        registry.register_with_unit("request", "The sizes of reviews", Unit::Bytes, own.bytes.clone());
-        registry.register("in_flight", "Requests that are being answered", own.in_flight.clone());
+        registry.register("findings", "Findings by rule and severity", self.findings.clone());
         registry.register(
-            "registered",
-            "Whether volcheck's last look found it registered; only where it registers itself",
-            own.registered.clone(),
+            "exempted_findings",
+            "Findings that an exemption in the policy suppresses",
+            self.exempted_findings.clone(),
         );
-        registry.register("connections", "Open connections", own.connections.clone());
         registry.register(
-            "tls_cert_not_after_timestamp_seconds",
-            "Until when a certificate holds: the one that is served, and the authority's, where that is volcheck",
-            own.not_after.clone(),
+            "preexisting_findings",
+            "Errors that an updated object already had, which are not denied",
+            self.preexisting_findings.clone(),
         );
-        registry.register("tls_reloads", "Certificates read again", own.tls_reloads.clone());
-        registry.register("policy_reloads", "Policies read again", own.policy_reloads.clone());
-        registry.register("build", "The program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
-        // From the first scrape on, so that an alert has something to compare with.
-        for trouble in [Trouble::Decode, Trouble::TooLarge, Trouble::Timeout, Trouble::Panic, Trouble::Tls] {
-            let _ = own.errors.get_or_create(&KindLabel { kind: trouble.word() });
+        registry.register(
+            "errors",
+            "Failed requests and connections, and objects that could not be checked",
+            self.errors.clone(),
+        );
+        registry.register("connections", "Open connections to the webhook port", self.connections.clone());
+        if registers_webhook {
+            registry.register(
+                "webhook_registered",
+                "Whether the webhook was registered at the last check",
+                self.webhook_registered.clone(),
+            );
         }
-        for result in [true, false].map(ResultLabel::of) {
-            let _ = own.tls_reloads.get_or_create(&result);
-            let _ = own.policy_reloads.get_or_create(&result);
-        }
-        own
+        registry.register_with_unit(
+            "certificate_expiration_timestamp",
+            "Expiration of the serving certificate, and of volcheck's own CA if it has one",
+            Unit::Seconds,
+            self.certificate_expirations.clone(),
+        );
+        registry.register(
+            "certificate_reloads",
+            "Reloads and renewals of certificates",
+            self.certificate_reloads.clone(),
+        );
+        registry.register("policy_reloads", "Reloads of the policy", self.policy_reloads.clone());
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "Version of volcheck", version);
     }
 
-    pub(super) fn decided(&self, endpoint: Endpoint, decision: &Decision, took: Duration) {
+    /// Records a request with a verdict.
+    pub(super) fn record_decision(&self, endpoint: Endpoint, decision: &Decision, duration: Duration) {
         let about = &decision.about;
         let labels = RequestLabels {
             endpoint: endpoint.word(),
             decision: decision.outcome.word(),
-            operation: known(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
-            resource: known(RESOURCES, &about.resource),
+            operation: known_or_other(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
+            resource: known_or_other(RESOURCES, &about.resource),
             subresource: match about.subresource.as_str() {
                 "" => "",
-                subresource => known(&["ephemeralcontainers", "resize", "status", "scale"], subresource),
+                name => known_or_other(&["ephemeralcontainers", "resize", "status", "scale"], name),
             },
             dry_run: if about.dry_run { "true" } else { "false" },
         };
-        let decided = labels.decision;
-        self.requests.get_or_create(&labels).inc();
-        self.took(endpoint, decided, took);
+        self.record_request(labels, duration);
         if decision.outcome == Outcome::Error {
-            self.trouble(Trouble::Object);
+            self.record_error(ErrorKind::Object);
         }
         for finding in &decision.findings {
             let labels = FindingLabels { rule: finding.rule.as_str(), severity: finding.severity.name() };
             self.findings.get_or_create(&labels).inc();
         }
         for (finding, _) in &decision.exempted {
-            self.exemptions.get_or_create(&RuleLabel { rule: finding.rule.as_str() }).inc();
+            self.exempted_findings.get_or_create(&RuleLabel { rule: finding.rule.as_str() }).inc();
         }
         for rule in &decision.ratcheted {
-            self.ratcheted.get_or_create(&RuleLabel { rule: rule.as_str() }).inc();
+            self.preexisting_findings.get_or_create(&RuleLabel { rule: rule.as_str() }).inc();
         }
     }
 
-    /// A request without a verdict: shed, where nothing was wrong with it.
-    pub(super) fn refused(&self, endpoint: Endpoint, trouble: Option<Trouble>, took: Duration) {
-        let decision = if trouble.is_some() { "error" } else { "shed" };
+    /// Records a request without a verdict; `kind` is `None` if the server was overloaded.
+    pub(super) fn record_request_error(
+        &self,
+        endpoint: Endpoint,
+        kind: Option<ErrorKind>,
+        duration: Duration,
+    ) {
         let labels = RequestLabels {
             endpoint: endpoint.word(),
-            decision,
+            decision: if kind.is_some() { "error" } else { "overloaded" },
             operation: "",
             resource: "",
             subresource: "",
             dry_run: "",
         };
-        self.requests.get_or_create(&labels).inc();
-        self.took(endpoint, decision, took);
-        if let Some(trouble) = trouble {
-            self.trouble(trouble);
+        self.record_request(labels, duration);
+        if let Some(kind) = kind {
+            self.record_error(kind);
         }
     }
 
-    fn took(&self, endpoint: Endpoint, decision: &'static str, took: Duration) {
-        let labels = DurationLabels { endpoint: endpoint.word(), decision };
-        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+    fn record_request(&self, labels: RequestLabels, duration: Duration) {
+        self.requests.get_or_create(&labels).inc();
+        let labels = DurationLabels { endpoint: labels.endpoint, decision: labels.decision };
+        self.request_durations.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
-    pub(super) fn trouble(&self, trouble: Trouble) {
-        self.errors.get_or_create(&KindLabel { kind: trouble.word() }).inc();
+    pub(super) fn record_error(&self, kind: ErrorKind) {
+        self.errors.get_or_create(&kind.label()).inc();
     }
 
-    /// Whether the log should have a line of it: one a second for each, lest whoever floods the port floods the log.
-    pub(super) fn is_news(&self, trouble: Trouble) -> bool {
-        let now = self.began.elapsed().as_secs() + 1;
-        self.said[trouble as usize].swap(now, Ordering::Relaxed) != now
+    /// Returns whether to log an error of this kind: at most one per second, so that a flood of
+    /// connections does not flood the log.
+    pub(super) fn should_log(&self, kind: ErrorKind) -> bool {
+        let now = self.started_at.elapsed().as_secs() + 1;
+        self.last_logged[kind as usize].swap(now, Ordering::Relaxed) != now
     }
 
-    pub(super) fn certificate_reloaded(&self, success: bool) {
-        self.tls_reloads.get_or_create(&ResultLabel::of(success)).inc();
+    pub(super) fn record_certificate_reload(&self, is_success: bool) {
+        self.certificate_reloads.get_or_create(&ResultLabel::new(is_success)).inc();
     }
 
-    pub(super) fn policy_reloaded(&self, success: bool) {
-        self.policy_reloads.get_or_create(&ResultLabel::of(success)).inc();
+    pub(super) fn record_policy_reload(&self, is_success: bool) {
+        self.policy_reloads.get_or_create(&ResultLabel::new(is_success)).inc();
     }
 
-    /// What the last look at the registration found.
-    pub(super) fn registered(&self, is_registered: bool) {
-        self.registered.get_or_create(&[]).set(is_registered.into());
+    pub(super) fn set_webhook_registered(&self, is_registered: bool) {
+        self.webhook_registered.set(is_registered.into());
     }
 
-    /// A review of so many bytes has been read.
-    pub(super) fn read(&self, bytes: usize) {
-        self.bytes.observe(bytes as f64);
+    pub(super) fn record_request_size(&self, bytes: usize) {
+        self.request_sizes.observe(bytes as f64);
     }
 
-    /// A verdict took so long.
-    pub(super) fn evaluated(&self, took: Duration) {
-        self.evaluations.observe(took.as_secs_f64());
+    pub(super) fn record_evaluation(&self, duration: Duration) {
+        self.evaluation_durations.observe(duration.as_secs_f64());
     }
 
-    /// A connection is open until what is given back goes.
-    pub(super) fn connection(&self) -> Open {
-        Open::new(&self.connections)
+    /// Counts a connection as open until the guard is dropped.
+    pub(super) fn track_connection(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.connections)
     }
 
-    /// A request is being answered until what is given back goes.
-    pub(super) fn request(&self) -> Open {
-        Open::new(&self.in_flight)
+    /// Counts a request as in flight until the guard is dropped.
+    pub(super) fn track_request(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.requests_in_flight)
     }
 
-    /// How many connections are open.
     pub(super) fn open_connections(&self) -> i64 {
         self.connections.get()
     }
 
-    /// The certificate of this role holds until then.
-    pub(super) fn holds(&self, role: &'static str, until: Timestamp) {
-        self.not_after.get_or_create(&RoleLabel { role }).set(until.as_second());
+    pub(super) fn set_certificate_expiration(&self, role: CertificateRole, not_after: Timestamp) {
+        let role = match role {
+            CertificateRole::Serving => "serving",
+            CertificateRole::Ca => "ca",
+        };
+        self.certificate_expirations.get_or_create(&RoleLabel { role }).set(not_after.as_second());
     }
 
-    /// All metrics; `policy` names the policy that holds.
-    pub(super) fn text(&self, policy: &str) -> String {
+    /// Encodes all metrics, with the hash of the active policy.
+    pub(super) fn encode(&self, policy_hash: &str) -> String {
+        // An `Info` cannot change, so it is created for each scrape.
+        let mut policy = Registry::with_prefix(PREFIX);
+        policy.register("policy", "The active policy", Info::new(vec![("hash", policy_hash.to_owned())]));
         let mut text = String::new();
-        // Writing to a string can't fail.
-        let _ = encode(&mut text, &self.registry);
-        let end = text.rfind("# EOF").unwrap_or(text.len());
-        let mut own = String::new();
-        let _ = write!(
-            own,
-            "# HELP volcheck_policy The policy that holds.\n# TYPE volcheck_policy info\nvolcheck_policy_info{{hash=\"{policy}\"}} 1\n"
-        );
-        text.insert_str(end, &own);
+        // Writing to a `String` never fails.
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &policy);
+        let _ = encode_eof(&mut text);
         text
     }
 }
 
-pub(super) struct Open(Gauge);
+/// A guard that keeps a gauge incremented until it is dropped.
+pub(super) struct GaugeGuard(Gauge);
 
-impl Open {
+impl GaugeGuard {
     fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Open {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-fn known(words: &[&'static str], text: &str) -> &'static str {
-    words.iter().find(|word| **word == text).copied().unwrap_or("other")
+/// Returns `value` if it is among `known`, and `other` if not.
+fn known_or_other(known: &[&'static str], value: &str) -> &'static str {
+    known.iter().find(|known| **known == value).copied().unwrap_or("other")
 }
 
 #[cfg(test)]
@@ -367,10 +423,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whether_it_is_registered_is_said_where_it_registers_itself() {
-        let metrics = Metrics::new();
-        assert!(!metrics.text("0").contains("\nvolcheck_registered"));
-        metrics.registered(true);
-        assert!(metrics.text("0").contains("\nvolcheck_registered 1\n"), "{}", metrics.text("0"));
+    fn exposes_registration_only_if_self_registered() {
+        assert!(!Metrics::new(false).encode("0").contains("volcheck_webhook_registered"));
+        let metrics = Metrics::new(true);
+        for (is_registered, line) in
+            [(false, "\nvolcheck_webhook_registered 0\n"), (true, "\nvolcheck_webhook_registered 1\n")]
+        {
+            metrics.set_webhook_registered(is_registered);
+            let text = metrics.encode("0");
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_error_kinds_start_at_zero() {
+        let text = Metrics::new(false).encode("0");
+        for kind in [
+            "decode",
+            "object",
+            "request",
+            "too_large",
+            "timeout",
+            "panic",
+            "tls",
+            "connection",
+            "connection_limit",
+        ] {
+            assert!(
+                text.contains(&format!("\nvolcheck_errors_total{{kind=\"{kind}\"}} 0\n")),
+                "{kind}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn error_kinds_are_listed_in_order() {
+        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+        }
+    }
+
+    #[test]
+    fn exposes_the_hash_of_the_active_policy() {
+        let text = Metrics::new(false).encode("abc");
+        assert!(text.ends_with("\nvolcheck_policy_info{hash=\"abc\"} 1\n# EOF\n"), "{text}");
     }
 }

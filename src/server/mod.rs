@@ -1,128 +1,113 @@
-//! The webhook's server: HTTP/1.1 over TLS for the API server, and plain HTTP for who runs it.
+//! The webhook server: HTTPS for the API server, and plain HTTP for probes and metrics.
 //!
-//! It moves bytes and says when there are too many; what is in them is for `admission`. It knows no file of a
-//! policy: where the policy comes from, and when it is another, its caller knows.
+//! It handles transport, certificates and load. Reviews are checked by `admission`, and the caller
+//! provides the policy: this module does not know where it comes from.
 
 mod admin;
-mod admit;
+mod allocator;
+mod body;
 mod certificate;
-mod client;
+mod client_auth;
 mod connection;
-mod issued;
-mod memory;
+mod deadline;
+mod error;
+mod handler;
+mod limits;
 mod metrics;
-mod places;
-mod policy;
-mod room;
+mod policy_store;
+mod renewal;
+mod shutdown;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time;
 use tracing::info;
 
-use certificate::Certificate;
-use client::Clients;
+use certificate::ServingCertificate;
+use client_auth::ClientVerifier;
+use limits::{BodyBudget, LargeReviewLimiter};
 use metrics::Metrics;
-use policy::Policies;
-use room::Rooms;
+use policy_store::PolicyStore;
+use shutdown::{Phase, Signals};
 
 use crate::cluster::{self, Keeper};
 
-pub use certificate::Files;
-pub use policy::Source;
+pub use certificate::CertificateFiles;
+pub use policy_store::PolicySource;
 
-/// One thread answers some ten thousand reviews in a second, and what each may need for the worst is bounded by their number:
-/// replicas, not threads, are for more.
-const MOST_THREADS: usize = 2;
+/// One thread serves about ten thousand reviews per second, and each thread adds to the worst-case
+/// memory. Throughput scales with replicas instead.
+const MAX_WORKER_THREADS: usize = 2;
 
-/// Large reviews that are judged at the same time.
-const LARGE_AT_A_TIME: usize = 2;
-
-/// Large reviews that wait for that; others are to be asked again.
-const LARGE_WAITING: usize = 32;
-
-/// How the server behaves. Nothing of the verdict is here: that is the policy's.
+/// The configuration of the server. Verdicts depend on the policy alone.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the API server asks.
+    /// The address of the webhook port.
     pub listen: SocketAddr,
-    /// Where probes and metrics are asked for, without TLS.
+    /// The address of the admin port, which serves probes and metrics without TLS.
     pub admin_listen: SocketAddr,
-    /// Where its certificate comes from.
-    pub identity: Identity,
-    /// Who may ask; without this, whoever reaches the port.
-    pub clients: Option<ClientSettings>,
-    /// Larger requests are refused: a review holds two objects of at most 3 MiB each.
+    pub certificate_source: CertificateSource,
+    /// Restricts which clients may send reviews; `None` allows any client.
+    pub client_auth: Option<ClientAuthSettings>,
+    /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
+    /// each.
     pub max_body: usize,
-    /// At most so many connections are open; more wait with the system.
+    /// The maximum number of open connections to the webhook port.
     pub max_connections: usize,
-    /// How long a handshake, a first request or a body may take.
+    /// The timeout for a TLS handshake, the first request of a connection, and a request body.
     pub read_timeout: Duration,
-    /// How long a connection may be idle: longer than the 90 seconds of the API server, which doesn't repeat a
-    /// request that meets a closed connection (`k8s.io/apimachinery/pkg/util/net`).
+    /// The timeout of idle connections. It should exceed the API server's own 90 seconds, because
+    /// the API server does not retry a request that meets a closed connection
+    /// (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// How long it goes on after it is told to end, unless all connections have gone before.
-    pub drain: Duration,
-    /// How often files are looked at for changes.
-    pub reload: Duration,
+    /// How long the server keeps serving after the signal to shut down while connections are open.
+    pub drain_timeout: Duration,
+    /// How often files and the registration are checked for changes.
+    pub reload_interval: Duration,
 }
 
-/// Where the server's certificate comes from.
+/// The source of the serving certificate.
 #[derive(Clone, Debug)]
-pub enum Identity {
-    /// Files in PEM, read again when they change.
-    Files(Files),
-    /// volcheck's own authority, which registers it, too.
-    Issued {
-        /// How the authority and the registration are kept.
+pub enum CertificateSource {
+    /// PEM files, which are reloaded when they change.
+    Files(CertificateFiles),
+    /// volcheck's own CA. The server also registers the webhook.
+    SelfSigned {
         cluster: cluster::Settings,
-        /// How long a certificate holds.
+        /// The lifetime of serving certificates.
         lifetime: SignedDuration,
     },
 }
 
-/// Who may ask.
+/// The clients that may send reviews.
 #[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// The file of the authorities of their certificates, in PEM, read again when it changes.
+pub struct ClientAuthSettings {
+    /// The PEM file with the CAs of client certificates, which is reloaded when it changes.
     pub ca: PathBuf,
-    /// The names of which a certificate has one, as common name or for DNS; empty for any.
-    pub names: Vec<String>,
+    /// The common names and DNS names of which a certificate must have one; empty to allow any.
+    pub allowed_names: Vec<String>,
 }
 
-/// What the server is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Serving,
-    /// It answers, and asks each client to come on another connection, which leads elsewhere.
-    Draining,
-    /// It takes no connection any more, and closes those that are idle.
-    Closing,
-}
-
-/// What all connections share.
+/// The state that all connections share.
 struct Shared {
     settings: Settings,
-    policies: Policies,
-    certificate: Arc<Certificate>,
-    clients: Option<Arc<Clients>>,
+    policies: PolicyStore,
+    certificate: Arc<ServingCertificate>,
+    client_verifier: Option<Arc<ClientVerifier>>,
     metrics: Metrics,
     phase: watch::Sender<Phase>,
-    rooms: Rooms,
-    /// Room for judging large reviews at the same time; small ones are judged by the threads that answer.
-    judging: Arc<Semaphore>,
-    /// Room for waiting for that.
-    queue: Semaphore,
-    /// How many connections have come.
-    arrivals: AtomicUsize,
+    body_budget: BodyBudget,
+    large_reviews: LargeReviewLimiter,
+    /// The number of connections to the webhook port that were accepted so far.
+    accepted_connections: AtomicUsize,
 }
 
 impl Shared {
@@ -130,167 +115,118 @@ impl Shared {
         *self.phase.borrow()
     }
 
-    /// Why it should get no requests; none where it should.
-    fn unready(&self) -> Option<String> {
+    /// Returns why the server should receive no requests, or `None` if it is ready.
+    fn not_ready_reason(&self) -> Option<String> {
         if self.phase() != Phase::Serving {
-            return Some("it is ending".to_owned());
+            return Some("shutting down".to_owned());
         }
         self.certificate.problem()
     }
 }
 
-/// Runs the server until it is told to end.
-pub fn run(settings: Settings, source: Source) -> anyhow::Result<()> {
-    memory::give_back();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+/// Runs the server until it receives a signal to shut down.
+pub fn run(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
+    allocator::configure();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKER_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-    runtime.block_on(serve(settings, source))?;
-    // What still blocks a thread is given up with the program.
+    runtime.block_on(serve(settings, policy_source))?;
+    // Do not wait for blocking threads: nothing needs their results.
     runtime.shutdown_background();
     Ok(())
 }
 
-async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
+async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let (certificate, keeper) = match &settings.identity {
-        Identity::Files(files) => (Certificate::load(files).map_err(anyhow::Error::msg)?, None),
-        Identity::Issued { cluster, lifetime } => {
+    let (certificate, registrar) = match &settings.certificate_source {
+        CertificateSource::Files(files) => {
+            (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
+        }
+        CertificateSource::SelfSigned { cluster, lifetime } => {
             (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
         }
     };
-    let clients = settings.clients.clone().map(Clients::load).transpose().map_err(anyhow::Error::msg)?;
-    let clients = clients.map(Arc::new);
-    let tls = certificate.server_config(clients.clone().map(|clients| clients as _))?;
-    let policies = Policies::new(source)?;
+    let client_verifier =
+        settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
+    let client_verifier = client_verifier.map(Arc::new);
+    let tls = certificate.server_config(client_verifier.clone().map(|verifier| verifier as _))?;
+    let policies = PolicyStore::load(policy_source)?;
     let listener = bind(settings.listen).await?;
-    let admin = bind(settings.admin_listen).await?;
+    let admin_listener = bind(settings.admin_listen).await?;
     let shared = Arc::new(Shared {
-        metrics: Metrics::new(),
+        metrics: Metrics::new(registrar.is_some()),
         policies,
         certificate,
-        clients,
+        client_verifier,
         phase: watch::Sender::new(Phase::Serving),
-        rooms: Rooms::new(settings.max_body),
-        judging: Arc::new(Semaphore::new(LARGE_AT_A_TIME)),
-        queue: Semaphore::new(LARGE_WAITING),
-        arrivals: AtomicUsize::new(0),
+        body_budget: BodyBudget::new(settings.max_body),
+        large_reviews: LargeReviewLimiter::default(),
+        accepted_connections: AtomicUsize::new(0),
         settings,
     });
     info!(
         address = %listener.local_addr()?,
-        admin_address = %admin.local_addr()?,
-        policy = shared.policies.now().hash,
+        admin_address = %admin_listener.local_addr()?,
+        policy = shared.policies.active().hash,
         "listening"
     );
-    let reloading = tokio::spawn(reload(Arc::clone(&shared)));
-    let keeping = tokio::spawn(issued::keep(Arc::clone(&shared), keeper));
-    let administrating = tokio::spawn(admin::serve(Arc::clone(&shared), admin));
-    let accepting = tokio::spawn(connection::accept(Arc::clone(&shared), listener, tls));
-    signals.next().await;
+    let reload_task = tokio::spawn(reload(Arc::clone(&shared)));
+    let renewal_task = registrar
+        .map(|(registrar, lifetime)| tokio::spawn(renewal::run(Arc::clone(&shared), registrar, lifetime)));
+    let admin_task = tokio::spawn(admin::serve(Arc::clone(&shared), admin_listener));
+    let webhook_task = tokio::spawn(connection::serve_webhook(Arc::clone(&shared), listener, tls));
+    signals.recv().await;
     shared.phase.send_replace(Phase::Draining);
-    info!("ending: answers ask for another connection from now on");
+    info!("shutting down, draining connections");
     tokio::select! {
-        () = quiet(&shared) => {}
-        () = signals.next() => {
-            info!("ended at once");
+        () = shutdown::drain(&shared) => {}
+        () = signals.recv() => {
+            info!("stopped without draining");
             return Ok(());
         }
     }
     shared.phase.send_replace(Phase::Closing);
-    // Each request has a deadline; none is longer than the API server's.
-    let closed = time::timeout(shared.settings.read_timeout, accepting);
+    // Requests in flight have a deadline each, of at most the API server's maximum timeout.
+    let closed = time::timeout(shared.settings.read_timeout, webhook_task);
     tokio::select! {
         _ = closed => {}
-        () = signals.next() => {}
+        () = signals.recv() => {}
     }
-    reloading.abort();
-    keeping.abort();
-    administrating.abort();
-    info!("ended");
+    reload_task.abort();
+    if let Some(task) = renewal_task {
+        task.abort();
+    }
+    admin_task.abort();
+    info!("stopped");
     Ok(())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let mut bound = TcpListener::bind(address).await;
-    // A node without IPv6 has no address for both families.
-    if let (Err(_), SocketAddr::V6(v6)) = (&bound, address)
+    let mut listener = TcpListener::bind(address).await;
+    // Without IPv6 support, `[::]` cannot be bound and means all IPv4 addresses.
+    if let (Err(_), SocketAddr::V6(v6)) = (&listener, address)
         && v6.ip().is_unspecified()
         && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err()
     {
-        bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+        listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
     }
-    bound.with_context(|| format!("{address} can't be listened on"))
+    listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Ends when all connections have gone and no new one comes, and at the latest when the time to drain is over: a
-/// connection that is only idle may be used again, and its client is told only then.
-async fn quiet(shared: &Shared) {
-    const PATIENCE: u32 = 5;
-    let drain = shared.settings.drain;
-    // What routes requests here learns of the end a while after the fact: a third of the time is for that.
-    let step = drain / 3 / PATIENCE;
-    let ended = time::Instant::now() + drain;
-    let mut steps = 0;
-    let mut seen = usize::MAX;
-    while time::Instant::now() < ended && steps < PATIENCE {
-        time::sleep(step).await;
-        let arrivals = shared.arrivals.load(Ordering::Relaxed);
-        let is_quiet = arrivals == seen && shared.metrics.open_connections() == 0;
-        steps = if is_quiet { steps + 1 } else { 0 };
-        seen = arrivals;
-    }
-}
-
-/// Looks at the files for changes, for ever.
+/// Reloads certificates and policy at each interval.
 async fn reload(shared: Arc<Shared>) {
-    let mut ticks = time::interval(shared.settings.reload);
-    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut interval = time::interval(shared.settings.reload_interval);
+    interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        interval.tick().await;
         let shared = Arc::clone(&shared);
-        // Files are read, and a policy is compiled, off the threads that answer.
+        // Reading files and compiling a policy would block the worker threads.
         let _ = tokio::task::spawn_blocking(move || {
             shared.certificate.reload(&shared.metrics);
-            if let Some(clients) = &shared.clients {
-                clients.reload(&shared.metrics);
+            if let Some(verifier) = &shared.client_verifier {
+                verifier.reload(&shared.metrics);
             }
             shared.policies.reload(&shared.metrics);
         })
         .await;
-    }
-}
-
-/// The signals to end.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// From now on they are waited for, and don't end the process by themselves: as process 1 of a container it would
-    /// not even be ended by them.
-    fn new() -> anyhow::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -12,7 +12,7 @@ use crate::load::{under_good_load, under_load};
 use crate::world::{BAD, NAMESPACE, World, pod, world};
 
 const VALUES: &str =
-    "certs: {mode: cert-manager}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload=0.5]\n";
+    "certs: {mode: cert-manager}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload-interval=0.5]\n";
 
 /// Runs until it goes.
 struct CertManager(Child);
@@ -50,7 +50,7 @@ fn cert_manager_s_certificates_are_served_trusted_and_renewed() {
     };
     let (cert, authority) = (file("tls.crt"), file("ca.crt"));
     assert_eq!(trusted(), vec![Some(authority.clone()); 4]);
-    let reloads = || world.metric("volcheck_tls_reloads_total{result=\"success\"}");
+    let reloads = || world.metric("volcheck_certificate_reloads_total{result=\"success\"}");
     let (asked, failures) = under_load(&world, |load| {
         load.wait_for(200);
         let before = reloads();

@@ -46,7 +46,7 @@ fn text(path: &str) -> String {
 pub fn values(authority: &str) -> String {
     let indented = text(authority).replace('\n', "\n    ");
     format!(
-        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload=0.5]\n"
+        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload-interval=0.5]\n"
     )
 }
 
@@ -78,8 +78,8 @@ fn another_certificate_and_another_authority_fail_no_request() {
     give_pair(&first);
     world.install(&values(&format!("{first}/ca.crt")));
     let both = world.file("both.crt", &(text(&format!("{first}/ca.crt")) + &text(&format!("{next}/ca.crt"))));
-    let reloads = || world.metric("volcheck_tls_reloads_total{result=\"success\"}");
-    let failed = || world.metric("volcheck_tls_reloads_total{result=\"failure\"}");
+    let reloads = || world.metric("volcheck_certificate_reloads_total{result=\"success\"}");
+    let failed = || world.metric("volcheck_certificate_reloads_total{result=\"failure\"}");
     let (asked, failures) = under_load(&world, |load| {
         load.wait_for(200);
         world.install(&values(&both.display().to_string()));
@@ -102,7 +102,7 @@ fn another_certificate_and_another_authority_fail_no_request() {
         }
     });
     assert!(failures.is_empty(), "of {asked}: {failures:#?}");
-    assert!(world.logs().contains("the new certificate can't be used; the last good one is served"));
+    assert!(world.logs().contains("failed to reload certificate, keeping the last valid one"));
 }
 
 /// Everything of the chart is what the API server takes, in all its ways.

@@ -17,7 +17,7 @@ mode: deny
 drainTimeoutSeconds: 6
 policy:
   modes: {relaxed: warn, quiet: audit, blind: \"off\"}
-extraArgs: [--settle=2, --reload=0.5]
+extraArgs: [--registration-delay=2, --reload-interval=0.5]
 ";
 
 pub fn registration(world: &World) -> ValidatingWebhookConfiguration {
@@ -94,8 +94,8 @@ fn an_authority_is_followed_by_another_and_no_request_fails() {
     // The authority that is there would hold for a year.
     world.uninstall();
     // 52 seconds, so that the next one comes after 35.
-    let short = "[--settle=2, --reload=0.5, --authority-days=0.0006, --certificate-days=0.0003, --overlap=6]";
-    world.install(&VALUES.replace("[--settle=2, --reload=0.5]", short));
+    let short = "[--registration-delay=2, --reload-interval=0.5, --ca-days=0.0006, --certificate-days=0.0003, --ca-overlap=6]";
+    world.install(&VALUES.replace("[--registration-delay=2, --reload-interval=0.5]", short));
     let secrets: Api<Secret> = Api::namespaced(world.client(), NAMESPACE);
     let authority = || {
         let secret = world.block(secrets.get("volcheck-ca")).expect("the Secret");
@@ -141,7 +141,7 @@ fn a_roll_out_under_load_fails_no_request() {
 #[test]
 fn without_draining_a_roll_out_fails_requests() {
     let world = world();
-    world.install(&VALUES.replace("--reload=0.5", "--reload=0.5, --drain=0.001"));
+    world.install(&VALUES.replace("--reload-interval=0.5", "--reload-interval=0.5, --drain-timeout=0.001"));
     let (asked, failures) = under_load(&world, |load| {
         // Whether a request meets a Pod that has just gone is chance; of some roll-outs one does.
         for _ in 0..10 {

@@ -27,7 +27,7 @@ struct Replica {
 }
 
 impl Replica {
-    /// As `Keeper` and `server::issued` do it; the bundle that it registers.
+    /// As `Keeper` and `server::renewal` do it; the bundle that it registers.
     fn round(&mut self, stored: &mut Option<Authority>, now: i64) -> String {
         let is_trusted = |authority: &Authority| {
             let trusted = self.trusted.as_ref().filter(|(bundle, _)| *bundle == authority.bundle());

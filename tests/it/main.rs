@@ -25,10 +25,10 @@ mod reports;
 mod rules;
 #[cfg(all(unix, feature = "server"))]
 mod serve;
-#[cfg(all(unix, feature = "server"))]
-mod server;
 mod spans;
 mod support;
 mod suppression;
 mod webhook;
+#[cfg(all(unix, feature = "server"))]
+mod webhook_server;
 mod yaml;

@@ -1,4 +1,4 @@
-//! The webhook's server, asked as the API server asks.
+//! Tests of `volcheck serve`, with requests as the API server sends them.
 
 use std::fs;
 use std::io::{BufReader, Read, Write};
@@ -11,37 +11,34 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::server::{
-    Authority, BAD, Client, GOOD, Identity, LONG, NAME, POLICY, Server, command, post, read_answer, review,
+use crate::webhook_server::{
+    ALLOWED_PATH, Client, ClientCertificate, DENIED_PATH, POLICY, SERVER_NAME, TIMEOUT, TestCa,
+    WebhookServer, pod_review, post, read_response, serve_command, temp_dir,
 };
-use crate::support::folder;
+
+const JSON: &str = "application/json";
 
 #[test]
-fn a_review_gets_its_verdict_a_log_line_and_a_count() {
-    let mut server = Server::start(&[]);
-    let mut client = server.client();
-    assert_eq!(server.admin("/readyz"), (200, "ok\n".to_owned()));
-    assert_eq!(server.admin("/livez").0, 200);
-    assert_eq!(server.admin("/version"), (200, format!("{}\n", env!("CARGO_PKG_VERSION"))));
+fn reviews_produce_verdicts_log_lines_and_metrics() {
+    let mut server = WebhookServer::start(&[]);
+    let mut client = server.connect();
+    assert_eq!(server.get_admin("/readyz"), (200, "ok\n".to_owned()));
+    assert_eq!(server.get_admin("/livez").0, 200);
+    assert_eq!(server.get_admin("/version"), (200, format!("{}\n", env!("CARGO_PKG_VERSION"))));
     for _ in 0..3 {
-        let answer = client.review(&review(GOOD)).expect("an answer");
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-        assert!(answer.allowed() && answer.header("connection").is_none());
+        let response = client.review(&pod_review(ALLOWED_PATH)).expect("a response");
+        assert_eq!((response.status, response.header("content-type")), (200, Some(JSON)));
+        assert!(response.is_allowed() && response.header("connection").is_none());
     }
-    let denied = client.review(&review(BAD)).expect("an answer");
-    assert!(denied.status == 200 && !denied.allowed());
-    assert!(
-        denied.body.contains("volcheck: 1 problem in Pod shop/p: [sensitive-host-path]"),
-        "{}",
-        denied.body
-    );
-    let advised =
-        client.ask(&post("/advise", "application/json; charset=utf-8"), &review(BAD)).expect("an answer");
-    assert!(advised.allowed() && advised.body.contains("\"warnings\":["), "{}", advised.body);
-    assert!(
-        !client.ask(&post("/validate/deny", "application/json"), &review(BAD)).expect("an answer").allowed()
-    );
-    let line = server.logged("denied");
+    let denied = client.review(&pod_review(DENIED_PATH)).expect("a response");
+    assert!(denied.status == 200 && !denied.is_allowed());
+    let message = "volcheck: 1 problem in Pod shop/p: [sensitive-host-path]";
+    assert!(denied.body.contains(message), "{}", denied.body);
+    let mut request = |head: String| client.request(&head, &pod_review(DENIED_PATH)).expect("a response");
+    let advised = request(post("/advise", "application/json; charset=utf-8"));
+    assert!(advised.is_allowed() && advised.body.contains("\"warnings\":["), "{}", advised.body);
+    assert!(!request(post("/validate/deny", JSON)).is_allowed());
+    let line = server.wait_for_log("denied");
     for (key, value) in [
         ("level", "INFO"),
         ("uid", "u-1"),
@@ -55,227 +52,259 @@ fn a_review_gets_its_verdict_a_log_line_and_a_count() {
     ] {
         assert_eq!(line[key], value, "{key} in {line}");
     }
-    let of = |endpoint, decision| {
-        server.metric(&format!("volcheck_admission_requests_total{{endpoint=\"{endpoint}\",decision=\"{decision}\",operation=\"CREATE\",resource=\"pods\",subresource=\"\",dry_run=\"false\"}}"))
+    let requests = |endpoint, decision| {
+        let labels = format!(
+            "endpoint=\"{endpoint}\",decision=\"{decision}\",operation=\"CREATE\",resource=\"pods\",subresource=\"\",dry_run=\"false\""
+        );
+        server.metric(&format!("volcheck_admission_requests_total{{{labels}}}"))
     };
-    assert_eq!((of("validate", "allow"), of("validate", "deny")), (3.0, 1.0));
-    assert_eq!((of("advise", "warn"), of("strict", "deny")), (1.0, 1.0));
+    assert_eq!((requests("validate", "allow"), requests("validate", "deny")), (3.0, 1.0));
+    assert_eq!((requests("advise", "warn"), requests("strict", "deny")), (1.0, 1.0));
     assert_eq!(server.metric("volcheck_admission_requests_total"), 6.0);
-    for name in ["admission_request_duration_seconds", "evaluation_duration_seconds", "request_bytes"] {
+    for name in
+        ["admission_request_duration_seconds", "evaluation_duration_seconds", "admission_request_size_bytes"]
+    {
         assert_eq!(server.metric(&format!("volcheck_{name}_count")), 6.0, "{name}");
     }
-    assert_eq!(server.metric("volcheck_in_flight"), 0.0);
-    assert_eq!(
-        server.metric("volcheck_findings_total{rule=\"sensitive-host-path\",severity=\"error\"}"),
-        3.0
-    );
-    let (_, metrics) = server.admin("/metrics");
-    assert!(
-        metrics.contains("volcheck_policy_info{hash=\"") && metrics.trim_end().ends_with("# EOF"),
-        "{metrics}"
-    );
+    assert_eq!(server.metric("volcheck_admission_requests_in_flight"), 0.0);
+    let findings = "volcheck_findings_total{rule=\"sensitive-host-path\",severity=\"error\"}";
+    assert_eq!(server.metric(findings), 3.0);
     server.signal("-TERM");
     drop(client);
     assert_eq!(server.exit_code(), Some(0));
 }
 
 #[test]
-fn what_is_no_review_gets_the_status_that_says_why() {
-    let server = Server::start(&["--max-body", "100000"]);
-    let json = "application/json";
-    let deep = format!("{}{}", "[".repeat(40_000), "]".repeat(40_000));
-    for (head, body, status) in [
-        (post("/validate", "text/plain"), review(GOOD), 415),
-        (post("/validate", "application/yaml"), review(GOOD), 415),
-        (post("/validate", json), String::new(), 400),
-        (post("/validate", json), "{}".to_owned(), 400),
-        (post("/validate", json), review(BAD)[..100].to_owned(), 400),
-        (
-            post("/validate", json),
-            review(BAD).replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1"),
-            400,
-        ),
-        (post("/validate", json), review(BAD).replace("\"uid\":\"u-1\"", "\"uid\":\"\""), 400),
-        (post("/validate", json), deep, 400),
-        (post("/validate", json), " ".repeat(100_001), 413),
-        (post("/", json), review(GOOD), 404),
-        (post("/validate/", json), review(GOOD), 404),
-        (post("/metrics", json), review(GOOD), 404),
-        (post("/validate", json).replacen("POST", "GET", 1), String::new(), 405),
-        (post("/validate", json).replacen("POST", "PUT", 1), review(GOOD), 405),
-    ] {
-        let mut client = server.client();
-        let answer = client.ask(&head, &body).unwrap_or_else(|error| panic!("{head}: {error}"));
-        assert_eq!(answer.status, status, "{head}{}", &body[..body.len().min(100)]);
-        assert_eq!(answer.header("connection"), Some("close"), "{head}");
-        assert!(!answer.body.contains("allowed"), "{}", answer.body);
+fn metric_names_are_stable() {
+    let server = WebhookServer::start(&[]);
+    let exemption = "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\n";
+    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + exemption));
+    server.wait_for_log("policy reloaded");
+    // A metric with labels appears with its first sample.
+    let mut update: Value = serde_json::from_str(&pod_review(DENIED_PATH)).expect("JSON");
+    update["request"]["operation"] = json!("UPDATE");
+    update["request"]["oldObject"] = update["request"]["object"].clone();
+    let exempt = pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", "\"namespace\":\"exempt\"");
+    for review in [update.to_string(), exempt] {
+        assert!(server.connect().review(&review).expect("a response").is_allowed());
     }
-    // Not JSON in the encoding that JSON has.
-    let mut client = server.client();
-    client
-        .0
-        .get_mut()
-        .write_all(format!("{}Content-Length: 2\r\n\r\n", post("/validate", json)).as_bytes())
-        .expect("sent");
-    client.0.get_mut().write_all(b"\xff\xfe").expect("sent");
-    assert_eq!(read_answer(&mut client.0).expect("an answer").status, 400);
-    // Larger than it says it is, in chunks.
-    let mut client = server.client();
-    let mut chunked = format!("{}Transfer-Encoding: chunked\r\n\r\n", post("/validate", json));
+    let (_, text) = server.get_admin("/metrics");
+    let names: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE volcheck_")?.split_once(' ')).collect();
+    let expected = [
+        ("admission_requests", "counter"),
+        ("admission_request_duration_seconds", "histogram"),
+        ("admission_request_size_bytes", "histogram"),
+        ("admission_requests_in_flight", "gauge"),
+        ("evaluation_duration_seconds", "histogram"),
+        ("findings", "counter"),
+        ("exempted_findings", "counter"),
+        ("preexisting_findings", "counter"),
+        ("errors", "counter"),
+        ("connections", "gauge"),
+        ("certificate_expiration_timestamp_seconds", "gauge"),
+        ("certificate_reloads", "counter"),
+        ("policy_reloads", "counter"),
+        ("build", "info"),
+        ("policy", "info"),
+    ];
+    assert_eq!(names, expected);
+    assert!(text.contains("\nvolcheck_policy_info{hash=\"") && text.ends_with("\n# EOF\n"), "{text}");
+}
+
+#[test]
+fn rejects_invalid_requests_with_a_specific_status() {
+    let server = WebhookServer::start(&["--max-body", "100000"]);
+    let deep = format!("{}{}", "[".repeat(40_000), "]".repeat(40_000));
+    let (allowed, denied) = (pod_review(ALLOWED_PATH), pod_review(DENIED_PATH));
+    for (head, body, status) in [
+        (post("/validate", "text/plain"), allowed.clone(), 415),
+        (post("/validate", "application/yaml"), allowed.clone(), 415),
+        (post("/validate", JSON), String::new(), 400),
+        (post("/validate", JSON), "{}".to_owned(), 400),
+        (post("/validate", JSON), denied[..100].to_owned(), 400),
+        (post("/validate", JSON), denied.replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1"), 400),
+        (post("/validate", JSON), denied.replace("\"uid\":\"u-1\"", "\"uid\":\"\""), 400),
+        (post("/validate", JSON), deep, 400),
+        (post("/validate", JSON), " ".repeat(100_001), 413),
+        (post("/", JSON), allowed.clone(), 404),
+        (post("/validate/", JSON), allowed.clone(), 404),
+        (post("/metrics", JSON), allowed.clone(), 404),
+        (post("/validate", JSON).replacen("POST", "GET", 1), String::new(), 405),
+        (post("/validate", JSON).replacen("POST", "PUT", 1), allowed.clone(), 405),
+    ] {
+        let mut client = server.connect();
+        let response = client.request(&head, &body).unwrap_or_else(|error| panic!("{head}: {error}"));
+        assert_eq!(response.status, status, "{head}{}", &body[..body.len().min(100)]);
+        assert_eq!(response.header("connection"), Some("close"), "{head}");
+        assert!(!response.body.contains("allowed"), "{}", response.body);
+    }
+    // Invalid UTF-8.
+    let mut client = server.connect();
+    client.send_raw(format!("{}Content-Length: 2\r\n\r\n", post("/validate", JSON)).as_bytes());
+    client.send_raw(b"\xff\xfe");
+    assert_eq!(read_response(&mut client.0).expect("a response").status, 400);
+    // A body of unknown size that exceeds the limit.
+    let mut client = server.connect();
+    let mut chunked = format!("{}Transfer-Encoding: chunked\r\n\r\n", post("/validate", JSON));
     (0..20).for_each(|_| chunked.push_str(&format!("2000\r\n{}\r\n", " ".repeat(0x2000))));
     chunked.push_str("0\r\n\r\n");
     let _ = client.0.get_mut().write_all(chunked.as_bytes());
     let _ = client.0.get_mut().flush();
-    assert_eq!(read_answer(&mut client.0).expect("an answer").status, 413);
+    assert_eq!(read_response(&mut client.0).expect("a response").status, 413);
     for (kind, count) in [("decode", 9.0), ("too_large", 2.0), ("request", 5.0)] {
-        let metric = format!("volcheck_errors_total{{kind=\"{kind}\"}}");
-        assert!(server.metric(&metric) >= count, "{metric}: {}", server.metric(&metric));
+        assert_eq!(server.metric(&format!("volcheck_errors_total{{kind=\"{kind}\"}}")), count, "{kind}");
     }
     for (status, count) in [(415, 2), (400, 6), (413, 1)] {
-        assert!((0..count).all(|_| server.logged("no verdict")["status"] == status), "{status}");
+        assert!((0..count).all(|_| server.wait_for_log("review failed")["status"] == status), "{status}");
     }
-    assert_eq!(server.logged("no review")["status"], 404);
-    assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+    assert_eq!(server.wait_for_log("unknown path or method")["status"], 404);
+    assert!(server.connect().review(&allowed).expect("a response").is_allowed());
 }
 
 #[test]
-fn an_object_that_can_t_be_read_is_denied_and_said() {
-    let server = Server::start(&[]);
-    let broken = review(BAD).replace("\"volumes\":[", "\"volumes\":[3,");
-    let mut client = server.client();
-    let answer = client.review(&broken).expect("an answer");
-    assert!(answer.status == 200 && !answer.allowed(), "{answer:?}");
-    assert!(client.ask(&post("/advise", "application/json"), &broken).expect("an answer").allowed());
-    assert_eq!(server.logged("the object can't be read")["level"], "WARN");
+fn denies_and_logs_objects_that_cannot_be_checked() {
+    let server = WebhookServer::start(&[]);
+    let broken = pod_review(DENIED_PATH).replace("\"volumes\":[", "\"volumes\":[3,");
+    let mut client = server.connect();
+    let response = client.review(&broken).expect("a response");
+    assert!(response.status == 200 && !response.is_allowed(), "{response:?}");
+    assert!(client.request(&post("/advise", JSON), &broken).expect("a response").is_allowed());
+    assert_eq!(server.wait_for_log("object could not be checked")["level"], "WARN");
     assert_eq!(server.metric("volcheck_errors_total{kind=\"object\"}"), 2.0);
 }
 
 #[test]
-fn what_is_no_client_of_tls_doesn_t_disturb_the_others() {
-    let server = Server::start(&["--read-timeout", "1"]);
-    let mut kept = server.client();
-    assert!(kept.review(&review(GOOD)).expect("an answer").allowed());
-    let half_open = TcpStream::connect(server.address).expect("a connection");
-    let mut plain = TcpStream::connect(server.address).expect("a connection");
-    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
-    let mut garbage = TcpStream::connect(server.address).expect("a connection");
-    garbage.write_all(&[0x16, 3, 1, 0xff, 0xff, 7, 7, 7]).expect("sent");
-    let silent = server.client();
-    // A head, and a body that never comes.
-    let mut slow = server.client();
-    slow.0
-        .get_mut()
-        .write_all(
-            format!("{}Content-Length: 100\r\n\r\n{{", post("/validate", "application/json")).as_bytes(),
-        )
-        .expect("sent");
-    slow.0.get_mut().flush().expect("sent");
-    assert_eq!(read_answer(&mut slow.0).expect("an answer").status, 408);
-    // All of them are closed by the server, in their time.
-    for mut stream in [half_open, plain, garbage] {
-        stream.set_read_timeout(Some(LONG)).expect("set");
+fn broken_connections_do_not_affect_other_clients() {
+    let server = WebhookServer::start(&["--read-timeout", "1"]);
+    let mut healthy = server.connect();
+    assert!(healthy.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    let without_handshake = TcpStream::connect(server.address).expect("a connection");
+    let mut plain_http = TcpStream::connect(server.address).expect("a connection");
+    plain_http.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    let mut invalid_handshake = TcpStream::connect(server.address).expect("a connection");
+    invalid_handshake.write_all(&[0x16, 3, 1, 0xff, 0xff, 7, 7, 7]).expect("sent");
+    let without_request = server.connect();
+    let mut without_body = server.connect();
+    without_body.send_raw(format!("{}Content-Length: 100\r\n\r\n{{", post("/validate", JSON)).as_bytes());
+    assert_eq!(read_response(&mut without_body.0).expect("a response").status, 408);
+    // The server closes all of them after the read timeout.
+    for mut stream in [without_handshake, plain_http, invalid_handshake] {
+        stream.set_read_timeout(Some(TIMEOUT)).expect("set");
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     }
-    let mut silent = silent.0;
-    assert!(matches!(silent.read(&mut [0; 1]), Ok(0) | Err(_)));
-    server.counts("volcheck_errors_total{kind=\"tls\"}", 3.0);
-    server.counts("volcheck_errors_total{kind=\"timeout\"}", 1.0);
-    server.counts("volcheck_errors_total{kind=\"connection\"}", 1.0);
-    server.logged("a connection came to nothing");
-    assert!(kept.review(&review(GOOD)).expect("an answer").allowed(), "a connection that has asked stays");
+    let mut without_request = without_request.0;
+    assert!(matches!(without_request.read(&mut [0; 1]), Ok(0) | Err(_)));
+    server.wait_for_metric("volcheck_errors_total{kind=\"tls\"}", 3.0);
+    server.wait_for_metric("volcheck_errors_total{kind=\"timeout\"}", 1.0);
+    server.wait_for_metric("volcheck_errors_total{kind=\"connection\"}", 1.0);
+    server.wait_for_log("connection failed");
+    let response = healthy.review(&pod_review(ALLOWED_PATH)).expect("a response on the same connection");
+    assert!(response.is_allowed());
 }
 
 #[test]
-fn a_thousand_connections_that_only_wait_leave_room_for_who_asks() {
-    let server = Server::start(&["--max-connections", "1100"]);
+fn a_thousand_idle_connections_do_not_block_requests() {
+    let server = WebhookServer::start(&["--max-connections", "1100"]);
     let idle: Vec<_> = (0..1000).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
-    let mut client = server.client();
-    assert!(client.review(&review(GOOD)).expect("an answer").allowed());
-    assert!(!client.review(&review(BAD)).expect("an answer").allowed());
+    let mut client = server.connect();
+    assert!(client.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    assert!(!client.review(&pod_review(DENIED_PATH)).expect("a response").is_allowed());
     drop(idle);
 }
 
-/// What the API server sends at most: an object and its old one, each as large as etcd takes; and more than that.
+/// The API server sends at most an object and its old version, each of up to 1.5 MiB in etcd.
 #[test]
-fn bodies_of_seven_mebibytes_are_taken_and_larger_ones_are_not() {
-    let server = Server::start(&[]);
+fn accepts_bodies_of_up_to_seven_mebibytes() {
+    let server = WebhookServer::start(&[]);
     let filler = "x".repeat(3 << 19);
-    let pod = |path: &str| {
-        let mut review: Value = serde_json::from_str(&review(path)).expect("JSON");
+    let large_review = |path: &str| {
+        let mut review: Value = serde_json::from_str(&pod_review(path)).expect("JSON");
         review["request"]["object"]["metadata"]["annotations"] = json!({"x": filler});
         review
     };
-    let mut update = pod(BAD);
+    let mut update = large_review(DENIED_PATH);
     update["request"]["operation"] = json!("UPDATE");
-    update["request"]["oldObject"] = pod(GOOD)["request"]["object"].take();
+    update["request"]["oldObject"] = large_review(ALLOWED_PATH)["request"]["object"].take();
     let update = update.to_string();
     assert!(update.len() > 3 << 20);
-    let mut client = server.client();
-    let mut asked = |bytes: usize| {
+    let mut client = server.connect();
+    let mut send = |bytes: usize| {
         let padded = update.clone() + &" ".repeat(bytes - update.len());
-        client.ask(&post("/validate?timeout=30s", "application/json"), &padded).expect("an answer")
+        client.request(&post("/validate?timeout=30s", JSON), &padded).expect("a response")
     };
-    assert!(!asked(update.len()).allowed());
-    assert!(!asked(7 << 20).allowed());
-    assert_eq!(asked((7 << 20) + 1).status, 413);
+    assert!(!send(update.len()).is_allowed());
+    assert!(!send(7 << 20).is_allowed());
+    assert_eq!(send((7 << 20) + 1).status, 413);
 }
 
-/// What the server answers to a ClientHello (RFC 5246, section 7.4.1.2) of the version `3.minor`: its first seven bytes.
-fn answer_to_hello(server: &Server, minor: u8) -> [u8; 7] {
+/// Returns the first seven bytes of the server's response to a ClientHello (RFC 5246, section
+/// 7.4.1.2) of the version `3.minor`.
+fn response_to_client_hello(server: &WebhookServer, minor: u8) -> [u8; 7] {
     let mut hello = vec![3, minor];
     hello.extend([7; 32]);
     // No session, the suite ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, no compression.
     hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
-    // The extensions: the group x25519, plain points, ECDSA with P-256 and SHA-256.
+    // Extensions: the group x25519, uncompressed points, ECDSA with P-256 and SHA-256.
     hello.extend([0, 22, 0, 10, 0, 4, 0, 2, 0, 29, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3]);
     let length = hello.len() as u8;
     let mut record = vec![0x16, 3, 1, 0, length + 4, 1, 0, 0, length];
     record.extend(hello);
     let mut stream = TcpStream::connect(server.address).expect("a connection");
-    stream.set_read_timeout(Some(LONG)).expect("set");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("set");
     stream.write_all(&record).expect("sent");
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer).expect("an answer");
-    answer
+    let mut response = [0; 7];
+    stream.read_exact(&mut response).expect("a response");
+    response
 }
 
 #[test]
-fn older_versions_of_tls_are_refused() {
-    let server = Server::start(&[]);
-    assert_eq!(answer_to_hello(&server, 3)[0], 0x16, "a handshake of TLS 1.2");
+fn rejects_tls_versions_below_1_2() {
+    let server = WebhookServer::start(&[]);
+    assert_eq!(response_to_client_hello(&server, 3)[0], 0x16, "a handshake with TLS 1.2");
     for minor in [1, 2] {
         // A fatal alert: protocol_version.
-        assert_eq!(answer_to_hello(&server, minor), [0x15, 3, 3, 0, 2, 2, 70], "TLS 1.{}", minor - 1);
+        let alert = [0x15, 3, 3, 0, 2, 2, 70];
+        assert_eq!(response_to_client_hello(&server, minor), alert, "TLS 1.{}", minor - 1);
     }
 }
 
-/// Clients that promise bodies of so many bytes, and send one.
-fn promising(server: &Server, clients: usize, bytes: usize) -> Vec<Client> {
-    let head = post("/validate?timeout=30s", "application/json");
-    let promise = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
-    let promised = |_| {
-        let mut client = server.client();
-        client.0.get_mut().write_all(promise.as_bytes()).expect("sent");
-        client.0.get_mut().flush().expect("sent");
+/// Connects clients that declare a body of `bytes` bytes and send only one.
+fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Client> {
+    let head = post("/validate?timeout=30s", JSON);
+    let request = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
+    let connect = |_| {
+        let mut client = server.connect();
+        client.send_raw(request.as_bytes());
         client
     };
-    (0..clients).map(promised).collect()
+    (0..count).map(connect).collect()
 }
 
 #[test]
-fn large_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
-    let server = Server::start(&[]);
-    // More than there is room for.
-    let promised = promising(&server, 12, 7_000_000);
+fn stalled_large_bodies_do_not_block_other_requests() {
+    let server = WebhookServer::start(&[]);
+    // Together they exceed the body budget.
+    let stalled = stalled_clients(&server, 12, 7_000_000);
     for _ in 0..20 {
-        assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+        assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
     }
-    drop(promised);
+    drop(stalled);
 }
 
-/// A connection from another address of this machine than all others come from.
-fn from_elsewhere(address: SocketAddr) -> TcpStream {
+#[test]
+fn stalled_small_bodies_do_not_block_other_requests() {
+    let server = WebhookServer::start(&["--read-timeout", "3600"]);
+    let stalled = stalled_clients(&server, 250, 262_144);
+    for _ in 0..20 {
+        assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    }
+    drop(stalled);
+}
+
+/// Connects from another local address than `TcpStream::connect` does.
+fn connect_from_second_address(address: SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     let connected = runtime.block_on(async {
         let socket = tokio::net::TcpSocket::new_v4()?;
@@ -287,226 +316,226 @@ fn from_elsewhere(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Who can reach the port can hold connections open: silent ones, and such that have asked.
 #[test]
-fn who_holds_all_connections_gives_way_to_who_holds_less() {
+fn evicts_connections_of_the_largest_client() {
     let server =
-        Server::start(&["--max-connections", "8", "--read-timeout", "3600", "--idle-timeout", "3600"]);
-    let elsewhere = || Client::over(from_elsewhere(server.address), &server.authority, None).expect("TLS");
-    let mut kept = elsewhere();
-    assert!(kept.review(&review(GOOD)).expect("an answer").allowed());
-    let mut asked: Vec<_> = (0..7).map(|_| server.client()).collect();
-    for client in &mut asked[1..] {
-        assert!(client.review(&review(GOOD)).expect("an answer").allowed());
+        WebhookServer::start(&["--max-connections", "8", "--read-timeout", "3600", "--idle-timeout", "3600"]);
+    let second_client = || {
+        let stream = connect_from_second_address(server.address);
+        Client::connect_over(stream, &server.ca, None).expect("a TLS connection")
+    };
+    let (allowed, denied) = (pod_review(ALLOWED_PATH), pod_review(DENIED_PATH));
+    let mut persistent = second_client();
+    assert!(persistent.review(&allowed).expect("a response").is_allowed());
+    // The first client takes all connections, with and without requests.
+    let mut idle: Vec<_> = (0..7).map(|_| server.connect()).collect();
+    for client in &mut idle[1..] {
+        assert!(client.review(&allowed).expect("a response").is_allowed());
     }
     let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
     for _ in 0..3 {
-        assert!(elsewhere().review(&review(GOOD)).expect("an answer").allowed());
-        assert!(!kept.review(&review(BAD)).expect("an answer on the same connection").allowed());
+        assert!(second_client().review(&allowed).expect("a response").is_allowed());
+        assert!(!persistent.review(&denied).expect("a response on the same connection").is_allowed());
     }
-    drop((asked, silent));
+    drop((idle, silent));
 }
 
 #[test]
-fn who_holds_all_connections_of_the_admin_port_keeps_no_probe_from_it() {
-    let server = Server::start(&["--read-timeout", "3600", "--idle-timeout", "3600"]);
-    let held: Vec<_> = (0..100)
+fn admin_connection_floods_do_not_block_probes() {
+    let server = WebhookServer::start(&["--read-timeout", "3600", "--idle-timeout", "3600"]);
+    let idle: Vec<_> = (0..100)
         .map(|_| {
-            let mut stream = TcpStream::connect(server.admin).expect("a connection");
+            let mut stream = TcpStream::connect(server.admin_address).expect("a connection");
             stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
             stream
         })
         .collect();
-    let mut probe = from_elsewhere(server.admin);
+    let mut probe = connect_from_second_address(server.admin_address);
     probe.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
-    assert_eq!(read_answer(&mut BufReader::new(probe)).expect("an answer").status, 200);
-    drop(held);
+    assert_eq!(read_response(&mut BufReader::new(probe)).expect("a response").status, 200);
+    drop(idle);
 }
 
 #[test]
-fn small_bodies_that_are_promised_and_do_not_come_leave_room_for_the_others() {
-    let server = Server::start(&["--read-timeout", "3600"]);
-    let promised = promising(&server, 250, 262_144);
-    for _ in 0..20 {
-        let answer = server.client().review(&review(GOOD)).expect("an answer");
-        assert_eq!(answer.status, 200);
-    }
-    drop(promised);
-}
-
-#[test]
-fn connections_beyond_the_limit_wait_and_are_not_reset() {
-    let server = Server::start(&["--max-connections", "1"]);
-    let mut first = server.client();
-    assert!(first.review(&review(GOOD)).expect("an answer").allowed());
-    let (address, authority) = (server.address, &server.authority);
+fn connections_above_the_limit_wait() {
+    let server = WebhookServer::start(&["--max-connections", "1"]);
+    let mut first = server.connect();
+    assert!(first.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    let (address, ca) = (server.address, &server.ca);
     thread::scope(|scope| {
         let second = scope.spawn(move || {
-            Client::connect(address, authority, None).and_then(|mut client| client.review(&review(BAD)))
+            Client::connect(address, ca, None).and_then(|mut client| client.review(&pod_review(DENIED_PATH)))
         });
-        assert!(first.review(&review(GOOD)).expect("an answer").allowed());
+        assert!(first.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
         drop(first);
-        assert!(!second.join().expect("a thread").expect("an answer").allowed());
+        assert!(!second.join().expect("a thread").expect("a response").is_allowed());
     });
 }
 
+const CERTIFICATE_REJECTED: &str = "failed to reload certificate, keeping the last valid one";
+const KEY_MISMATCH: &str = "tls.key does not match tls.crt";
+
 #[test]
-fn a_new_certificate_is_served_and_a_bad_one_is_not() {
-    let server = Server::start(&[]);
-    let mut kept = server.client();
-    let first = kept.serves();
-    assert!(kept.review(&review(GOOD)).expect("an answer").allowed());
-    // A pair that doesn't match, and something else altogether: the last good one stays.
-    let (cert, key) = server.authority.leaf(NAME);
-    server.put("tls.crt", &cert);
-    let line = server.logged("the new certificate can't be used; the last good one is served");
-    assert_eq!(line["error"], "tls.key is not the key of tls.crt");
-    assert_eq!(server.client().serves(), first);
-    server.put("tls.key", "no key");
-    server.logged("the new certificate can't be used; the last good one is served");
-    assert_eq!((server.client().serves(), server.admin("/readyz").0), (first.clone(), 200));
-    assert!(server.metric("volcheck_tls_reloads_total{result=\"failure\"}") >= 2.0);
-    server.put("tls.key", &key);
-    server.logged("certificate reloaded");
-    assert_ne!(server.client().serves(), first);
-    assert!(kept.review(&review(BAD)).expect("a kept connection is not disturbed").status == 200);
-    assert_eq!(server.metric("volcheck_tls_reloads_total{result=\"success\"}"), 1.0);
-    // One that has expired by now.
-    let (cert, key) = server.authority.leaf_until(NAME, 2021);
-    server.put("tls.key", &key);
-    server.put("tls.crt", &cert);
-    let expired = "the certificate has expired: it held until 2021-01-01T00:00:00Z";
-    assert_eq!(until_other(&server, "tls.key is not the key of tls.crt"), expired);
-    assert_eq!(server.admin("/readyz").0, 200);
+fn reloads_valid_certificates_only() {
+    let server = WebhookServer::start(&[]);
+    let mut client = server.connect();
+    let first = client.server_certificate();
+    assert!(client.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    let (cert, key) = server.ca.issue(SERVER_NAME);
+    server.replace_file("tls.crt", &cert);
+    assert_eq!(server.wait_for_log(CERTIFICATE_REJECTED)["error"], KEY_MISMATCH);
+    assert_eq!(server.connect().server_certificate(), first);
+    server.replace_file("tls.key", "not a key");
+    server.wait_for_log(CERTIFICATE_REJECTED);
+    assert_eq!((server.connect().server_certificate(), server.get_admin("/readyz").0), (first.clone(), 200));
+    assert_eq!(server.metric("volcheck_certificate_reloads_total{result=\"failure\"}"), 2.0);
+    server.replace_file("tls.key", &key);
+    server.wait_for_log("certificate reloaded");
+    assert_ne!(server.connect().server_certificate(), first);
+    let response = client.review(&pod_review(DENIED_PATH)).expect("a response on the same connection");
+    assert_eq!(response.status, 200);
+    assert_eq!(server.metric("volcheck_certificate_reloads_total{result=\"success\"}"), 1.0);
+    // An expired certificate does not replace a valid one.
+    let (cert, key) = server.ca.issue_until(SERVER_NAME, 2021);
+    server.replace_file("tls.key", &key);
+    server.replace_file("tls.crt", &cert);
+    assert_is_expired(&rejection_of_pair(&server));
+    assert_eq!(server.get_admin("/readyz").0, 200);
 }
 
-/// Why a new certificate isn't served, once it is for another reason than `between`, which half a pair may be.
-fn until_other(server: &Server, between: &str) -> String {
+/// Returns why a certificate and its key were rejected, ignoring mismatches while only one of the
+/// files was replaced.
+fn rejection_of_pair(server: &WebhookServer) -> String {
     loop {
-        let line = server.logged("the new certificate can't be used; the last good one is served");
-        let error = line["error"].as_str().expect("why").to_owned();
-        if error != between {
-            return error;
+        let line = server.wait_for_log(CERTIFICATE_REJECTED);
+        let error = line["error"].as_str().expect("an error");
+        if error != KEY_MISMATCH {
+            return error.to_owned();
         }
     }
 }
 
-#[test]
-fn a_certificate_of_another_name_is_not_served() {
-    let server = Server::start(&["--tls-name", NAME]);
-    let (cert, key) = server.authority.leaf("other.volcheck.svc");
-    server.put("tls.key", &key);
-    server.put("tls.crt", &cert);
-    let error = until_other(&server, "tls.key is not the key of tls.crt");
-    assert!(error.starts_with(&format!("tls.crt is not for {NAME}: ")), "{error}");
-    assert!(server.client().review(&review(GOOD)).expect("an answer").allowed());
+fn assert_is_expired(message: &str) {
+    assert!(message.contains("expired") && message.contains("2021-01-01T00:00:00Z"), "{message}");
 }
 
-/// Where there is no better one, an expired certificate is what there is: it is served, and it is said.
 #[test]
-fn a_certificate_that_has_expired_is_said() {
-    let authority = Authority::new();
-    let (cert, key) = authority.leaf_until(NAME, 2021);
-    let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
-    let server = Server::start_in(folder, Arc::new(authority), &[]);
-    let line = server.logged("the certificate is of no use now");
-    assert_eq!(line["problem"], "the certificate has expired: it held until 2021-01-01T00:00:00Z");
-    let (status, text) = server.admin("/readyz");
-    assert!(status == 503 && text.contains("has expired"), "{text}");
-    assert_eq!(server.metric("volcheck_tls_cert_not_after_timestamp_seconds"), 1_609_459_200.0);
-    let (cert, key) = server.authority.leaf(NAME);
-    server.put("tls.crt", &cert);
-    server.put("tls.key", &key);
-    server.logged("certificate reloaded");
-    assert_eq!(server.admin("/readyz").0, 200);
+fn rejects_certificates_for_other_names() {
+    let server = WebhookServer::start(&["--tls-name", SERVER_NAME]);
+    let (cert, key) = server.ca.issue("other.volcheck.svc");
+    server.replace_file("tls.key", &key);
+    server.replace_file("tls.crt", &cert);
+    let error = rejection_of_pair(&server);
+    assert!(error.starts_with(&format!("tls.crt is not for {SERVER_NAME}: ")), "{error}");
+    assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
 }
 
-/// As the kubelet lays a Secret out: the files are links into `..data`, which is a link that is renamed over.
-fn lay(folder: &Path, authority: &Authority, version: usize) {
-    let (cert, key) = authority.leaf(NAME);
-    let data = folder.join(format!("..version-{version}"));
-    fs::create_dir(&data).expect("a folder");
+/// Without a valid alternative, an expired certificate is still served.
+#[test]
+fn reports_an_expired_certificate() {
+    let ca = TestCa::new();
+    let (cert, key) = ca.issue_until(SERVER_NAME, 2021);
+    let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    let server = WebhookServer::start_in(directory, Arc::new(ca), &[]);
+    let line = server.wait_for_log("serving certificate is not valid");
+    assert_is_expired(line["reason"].as_str().expect("a reason"));
+    let (status, body) = server.get_admin("/readyz");
+    assert_eq!(status, 503);
+    assert_is_expired(&body);
+    let expiration = "volcheck_certificate_expiration_timestamp_seconds{role=\"serving\"}";
+    assert_eq!(server.metric(expiration), 1_609_459_200.0);
+    let (cert, key) = server.ca.issue(SERVER_NAME);
+    server.replace_file("tls.crt", &cert);
+    server.replace_file("tls.key", &key);
+    server.wait_for_log("certificate reloaded");
+    assert_eq!(server.get_admin("/readyz").0, 200);
+}
+
+/// Writes a certificate as the kubelet writes a Secret volume: the files are links into `..data`,
+/// which is a link that is replaced atomically.
+fn write_secret_volume(directory: &Path, ca: &TestCa, version: usize) {
+    let (cert, key) = ca.issue(SERVER_NAME);
+    let data = directory.join(format!("..version-{version}"));
+    fs::create_dir(&data).expect("a directory");
     fs::write(data.join("tls.crt"), cert).expect("written");
     fs::write(data.join("tls.key"), key).expect("written");
-    let link = folder.join("..data_tmp");
+    let link = directory.join("..data_tmp");
     symlink(format!("..version-{version}"), &link).expect("a link");
-    fs::rename(link, folder.join("..data")).expect("swapped");
+    fs::rename(link, directory.join("..data")).expect("renamed");
 }
 
 #[test]
-fn a_secret_s_links_are_swapped_under_load_and_nothing_fails() {
-    let authority = Authority::new();
-    let folder = folder(&[("volcheck.yaml", POLICY)]);
-    lay(folder.path(), &authority, 0);
+fn certificate_rotation_under_load_fails_no_request() {
+    let ca = TestCa::new();
+    let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
+    write_secret_volume(directory.path(), &ca, 0);
     for name in ["tls.crt", "tls.key"] {
-        symlink(format!("..data/{name}"), folder.path().join(name)).expect("a link");
+        symlink(format!("..data/{name}"), directory.path().join(name)).expect("a link");
     }
-    let server = Server::start_in(folder, Arc::new(authority), &[]);
-    let (address, authority) = (server.address, &server.authority);
-    let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let server = WebhookServer::start_in(directory, Arc::new(ca), &[]);
+    let (address, ca) = (server.address, &server.ca);
+    let (is_over, requests) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        for fresh in [false, true] {
-            let (is_over, asked) = (&is_over, &asked);
+        for reconnects in [false, true] {
+            let (is_over, requests) = (&is_over, &requests);
             scope.spawn(move || {
-                let connect = || Client::connect(address, authority, None).expect("a connection");
+                let connect = || Client::connect(address, ca, None).expect("a connection");
                 let mut client = connect();
                 while !is_over.load(Ordering::Relaxed) {
-                    if fresh {
+                    if reconnects {
                         client = connect();
                     }
-                    assert!(!client.review(&review(BAD)).expect("an answer").allowed());
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    assert!(!client.review(&pod_review(DENIED_PATH)).expect("a response").is_allowed());
+                    requests.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         for version in 1..=5 {
-            lay(server.folder.path(), authority, version);
-            server.logged("certificate reloaded");
+            write_secret_volume(server.directory.path(), ca, version);
+            server.wait_for_log("certificate reloaded");
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    assert!(asked.load(Ordering::Relaxed) > 10);
+    assert!(requests.load(Ordering::Relaxed) > 10);
 }
 
 #[test]
-fn a_new_policy_holds_and_a_bad_one_does_not() {
-    let server = Server::start(&[]);
-    let mut client = server.client();
-    let mut allows = || client.review(&review(BAD)).expect("an answer").allowed();
-    assert!(!allows());
-    server.put("volcheck.yaml", "version: 1\nmodes: {\"*\": audit}\n");
-    let reloaded = server.logged("policy reloaded");
-    assert!(allows());
-    assert!(server.admin("/metrics").1.contains(&format!("hash={}", reloaded["policy"])));
-    for bad in [
+fn reloads_valid_policies_only() {
+    let server = WebhookServer::start(&[]);
+    let mut client = server.connect();
+    let mut is_allowed = || client.review(&pod_review(DENIED_PATH)).expect("a response").is_allowed();
+    assert!(!is_allowed());
+    server.replace_file("volcheck.yaml", "version: 1\nmodes: {\"*\": audit}\n");
+    let reloaded = server.wait_for_log("policy reloaded");
+    assert!(is_allowed());
+    assert!(server.get_admin("/metrics").1.contains(&format!("hash={}", reloaded["policy"])));
+    for invalid in [
         "version: 1\nrules: {nosuch: off}\n",
         "",
         "version: 2\n",
         "[",
         "version: 1\nexemptions: [{rules: [host-root], match: {namespace: a}}]\n",
     ] {
-        server.put("volcheck.yaml", bad);
-        let line = server.logged("the new policy can't be used; the last good one holds");
-        assert!(line["error"].as_str().expect("why").contains("volcheck.yaml"), "{line}");
-        assert!(allows());
+        server.replace_file("volcheck.yaml", invalid);
+        let line = server.wait_for_log("failed to reload policy, keeping the last valid one");
+        assert!(line["error"].as_str().expect("an error").contains("volcheck.yaml"), "{line}");
+        assert_eq!(line["policy"], reloaded["policy"]);
+        assert!(is_allowed());
     }
     assert_eq!(server.metric("volcheck_policy_reloads_total{result=\"failure\"}"), 5.0);
-    server.put("volcheck.yaml", POLICY);
-    server.logged("policy reloaded");
-    assert!(!allows());
+    server.replace_file("volcheck.yaml", POLICY);
+    server.wait_for_log("policy reloaded");
+    assert!(!is_allowed());
 }
 
 #[test]
-fn what_can_t_be_served_doesn_t_start() {
-    let authority = Authority::new();
-    let (cert, key) = authority.leaf(NAME);
-    let (_, other) = authority.leaf(NAME);
-    for (files, words) in [
-        (
-            [("tls.crt", &*cert), ("tls.key", &*other), ("volcheck.yaml", POLICY)],
-            "tls.key is not the key of tls.crt",
-        ),
-        ([("tls.crt", ""), ("tls.key", &*key), ("volcheck.yaml", POLICY)], "tls.crt: no certificate in PEM"),
+fn refuses_to_start_with_an_invalid_configuration() {
+    let ca = TestCa::new();
+    let (cert, key) = ca.issue(SERVER_NAME);
+    let (_, other_key) = ca.issue(SERVER_NAME);
+    for (files, message) in [
+        ([("tls.crt", &*cert), ("tls.key", &*other_key), ("volcheck.yaml", POLICY)], KEY_MISMATCH),
+        ([("tls.crt", ""), ("tls.key", &*key), ("volcheck.yaml", POLICY)], "tls.crt: no PEM certificate"),
         ([("tls.crt", &*cert), ("tls.key", ""), ("volcheck.yaml", POLICY)], "tls.key: "),
         ([("tls.crt", &*cert), ("other.key", ""), ("volcheck.yaml", POLICY)], "tls.key: "),
         (
@@ -515,26 +544,28 @@ fn what_can_t_be_served_doesn_t_start() {
         ),
         ([("tls.crt", &*cert), ("tls.key", &*key), ("other.yaml", "")], "volcheck.yaml"),
     ] {
-        let folder = folder(&files);
-        let output = command(folder.path(), &[]).output().expect("volcheck");
+        let directory = temp_dir(&files);
+        let output = serve_command(directory.path(), &[]).output().expect("volcheck");
         let text = String::from_utf8(output.stderr).expect("UTF-8");
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains(words), "{text}");
+        assert!(text.contains(message), "{text}");
     }
-    let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
-    for arguments in
-        [["--drain", "0"], ["--reload", "-1"], ["--log-level", "a=b=c"], ["--client-ca", "nosuch.pem"]]
-    {
-        assert_eq!(
-            command(folder.path(), &arguments).output().expect("volcheck").status.code(),
-            Some(2),
-            "{arguments:?}"
-        );
+    let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    for (arguments, message) in [
+        (["--drain-timeout", "0"], "must be positive"),
+        (["--reload-interval=-1", "--log-format=text"], "negative"),
+        (["--log-level", "a=b=c"], "--log-level"),
+        (["--client-ca", "nosuch.pem"], "nosuch.pem: "),
+        (["--listen", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1"),
+    ] {
+        let output = serve_command(directory.path(), &arguments).output().expect("volcheck");
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(output.status.code() == Some(2) && text.contains(message), "{arguments:?}: {text}");
     }
 }
 
 #[test]
-fn what_registers_itself_must_run_in_a_cluster_and_have_no_other_certificate() {
+fn self_signed_certificates_require_a_cluster() {
     let serve = |arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
             .arg("serve")
@@ -544,50 +575,49 @@ fn what_registers_itself_must_run_in_a_cluster_and_have_no_other_certificate() {
             .expect("volcheck");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
-    let own = ["--service", "volcheck"];
-    for (more, words) in [
-        (&[][..], "outside of a cluster there is nobody to register with"),
+    for (arguments, message) in [
+        (&[][..], "environment variable"),
         (&["--tls-cert", "tls.crt", "--tls-key", "tls.key"], "cannot be used with"),
-        (&["--certificate-days", "0"], "no time at all"),
-        (&["--authority-days", "long"], "invalid float literal"),
-        (&["--authority-days", "0.002"], "has ended before the next one is trusted"),
+        (&["--certificate-days", "0"], "must be positive"),
+        (&["--ca-days", "long"], "invalid float literal"),
+        (&["--ca-days", "0.002"], "--ca-overlap: must be less than a third of --ca-days"),
     ] {
-        let (code, text) = serve(&[&own[..], more].concat());
-        assert!(code == Some(2) && text.contains(words), "{text}");
+        let (code, text) = serve(&[&["--service", "volcheck"], arguments].concat());
+        assert!(code == Some(2) && text.contains(message), "{text}");
     }
-    for alone in [&["--tls-cert", "tls.crt"][..], &[]] {
-        assert_eq!(serve(alone).0, Some(2), "{alone:?}");
+    for incomplete in [&["--tls-cert", "tls.crt"][..], &[]] {
+        assert_eq!(serve(incomplete).0, Some(2), "{incomplete:?}");
     }
 }
 
 #[test]
-fn the_certificates_that_volcheck_makes_are_trusted_for_the_service_alone() {
+fn generated_certificates_are_valid_for_the_service_only() {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};
-    let folder = folder(&[("volcheck.yaml", POLICY)]);
+    let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
     let certs = |arguments: &[&str]| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
             .arg("certs")
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .output()
             .expect("volcheck");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
-    let (code, said) = certs(&["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(
-        said.contains("for hook.safe.svc until ") && said.contains("--set-file certs.caBundle=made/ca.crt"),
-        "{said}"
-    );
-    assert_eq!(certs(&["made"]), (Some(2), "error: made/ca.crt is there already\n".to_owned()));
+    let (code, text) = certs(&["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in ["for hook.safe.svc until ", "--set-file certs.caBundle=made/ca.crt"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let (code, text) = certs(&["made"]);
+    assert!(code == Some(2) && text.contains("made/ca.crt"), "never overwrites files: {text}");
     assert_eq!(certs(&["--days", "0", "other"]).0, Some(2));
-    let mode = fs::metadata(folder.path().join("made/tls.key")).expect("a key").permissions().mode();
+    let mode = fs::metadata(directory.path().join("made/tls.key")).expect("a key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let read = |name: &str| fs::read(folder.path().join("made").join(name)).expect("a file");
+    let read = |name: &str| fs::read(directory.path().join("made").join(name)).expect("a file");
     let der = |name: &str| CertificateDer::from_pem_slice(&read(name)).expect("a certificate").into_owned();
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(der("ca.crt")).expect("an authority");
+    roots.add(der("ca.crt")).expect("a CA");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     let verifier = verifier.build().expect("a verifier");
@@ -598,84 +628,83 @@ fn the_certificates_that_volcheck_makes_are_trusted_for_the_service_alone() {
     };
     assert!(verify("hook.safe.svc").is_ok());
     assert!(verify("hook.other.svc").is_err());
-    for (from, to) in [("tls.crt", "tls.crt"), ("tls.key", "tls.key")] {
-        fs::copy(folder.path().join("made").join(from), folder.path().join(to)).expect("copied");
+    for name in ["tls.crt", "tls.key"] {
+        fs::copy(directory.path().join("made").join(name), directory.path().join(name)).expect("copied");
     }
-    let server = Server::start_in(folder, Arc::new(Authority::new()), &[]);
-    assert_eq!(server.admin("/readyz").0, 200);
+    let server = WebhookServer::start_in(directory, Arc::new(TestCa::new()), &[]);
+    assert_eq!(server.get_admin("/readyz").0, 200);
 }
 
 #[test]
-fn clients_show_who_they_are_where_that_is_asked_for() {
-    let (clients, others) = (Authority::new(), Authority::new());
-    let authority = Authority::new();
-    let (cert, key) = authority.leaf(NAME);
-    let folder = folder(&[
+fn client_ca_admits_only_clients_with_allowed_names() {
+    let (ca, client_ca, other_ca) = (TestCa::new(), TestCa::new(), TestCa::new());
+    let (cert, key) = ca.issue(SERVER_NAME);
+    let directory = temp_dir(&[
         ("tls.crt", &cert),
         ("tls.key", &key),
         ("volcheck.yaml", POLICY),
-        ("ca.crt", &clients.0.pem()),
+        ("ca.crt", &client_ca.0.pem()),
     ]);
     let flags = ["--client-ca", "ca.crt", "--client-name", "kube-apiserver", "--client-name", "front-proxy"];
     let more = ["--log-format", "json", "--log-level", "debug"];
-    let server = Server::start_in(folder, Arc::new(authority), &[&flags[..], &more].concat());
-    let ask = |identity: Option<&Identity>| {
-        Client::connect(server.address, &server.authority, identity)
-            .and_then(|mut client| client.review(&review(GOOD)))
+    let server = WebhookServer::start_in(directory, Arc::new(ca), &[&flags[..], &more].concat());
+    let is_allowed = |certificate: Option<&ClientCertificate>| {
+        Client::connect(server.address, &server.ca, certificate)
+            .and_then(|mut client| client.review(&pod_review(ALLOWED_PATH)))
+            .is_ok_and(|response| response.is_allowed())
     };
-    let api_server = clients.leaf("kube-apiserver");
-    assert!(ask(Some(&api_server)).expect("an answer").allowed());
-    assert!(ask(Some(&clients.leaf("front-proxy"))).expect("an answer").allowed());
-    // Of the same authority, as the certificates of kubelets and users are; no certificate; of another authority.
-    assert!(ask(Some(&clients.leaf("system:node:a"))).is_err());
-    assert!(ask(None).is_err());
-    assert!(ask(Some(&others.leaf("kube-apiserver"))).is_err());
-    assert_eq!(server.logged("allowed")["decision"], "allow");
+    let api_server = client_ca.issue("kube-apiserver");
+    assert!(is_allowed(Some(&api_server)));
+    assert!(is_allowed(Some(&client_ca.issue("front-proxy"))));
+    // The CA of the API server usually also signs certificates of kubelets and users.
+    assert!(!is_allowed(Some(&client_ca.issue("system:node:a"))));
+    assert!(!is_allowed(None));
+    assert!(!is_allowed(Some(&other_ca.issue("kube-apiserver"))));
+    assert_eq!(server.wait_for_log("allowed")["decision"], "allow");
 
-    server.put("ca.crt", "nonsense");
-    server.logged("the new authorities of clients can't be used; those of before are believed");
-    assert!(ask(Some(&api_server)).expect("an answer").allowed());
-    server.put("ca.crt", &others.0.pem());
-    server.logged("authorities of clients reloaded");
-    assert!(ask(Some(&others.leaf("kube-apiserver"))).expect("an answer").allowed());
-    assert!(ask(Some(&api_server)).is_err());
+    server.replace_file("ca.crt", "not a certificate");
+    server.wait_for_log("failed to reload client CA, keeping the last valid one");
+    assert!(is_allowed(Some(&api_server)));
+    server.replace_file("ca.crt", &other_ca.0.pem());
+    server.wait_for_log("client CA reloaded");
+    assert!(is_allowed(Some(&other_ca.issue("kube-apiserver"))));
+    assert!(!is_allowed(Some(&api_server)));
 }
 
 #[test]
-fn an_end_comes_after_all_answers_and_tells_clients_to_go() {
-    let mut server = Server::start(&["--drain", "4", "--idle-timeout", "100"]);
-    let mut kept = server.client();
-    assert!(kept.review(&review(GOOD)).expect("an answer").header("connection").is_none());
-    // One request is on its way when the end comes.
-    let mut slow = server.client();
-    let body = review(BAD);
-    let head = format!("{}Content-Length: {}\r\n\r\n", post("/validate", "application/json"), body.len());
-    slow.0.get_mut().write_all(head.as_bytes()).expect("sent");
-    slow.0.get_mut().write_all(&body.as_bytes()[..50]).expect("sent");
-    slow.0.get_mut().flush().expect("sent");
+fn drains_connections_before_shutting_down() {
+    let mut server = WebhookServer::start(&["--drain-timeout", "4", "--idle-timeout", "100"]);
+    let mut persistent = server.connect();
+    let response = persistent.review(&pod_review(ALLOWED_PATH)).expect("a response");
+    assert!(response.header("connection").is_none());
+    // The body of one request is incomplete when the signal arrives.
+    let mut in_flight = server.connect();
+    let body = pod_review(DENIED_PATH);
+    in_flight
+        .send_raw(format!("{}Content-Length: {}\r\n\r\n", post("/validate", JSON), body.len()).as_bytes());
+    in_flight.send_raw(&body.as_bytes()[..50]);
     server.signal("-TERM");
-    server.logged("ending: answers ask for another connection from now on");
-    assert_eq!(server.admin("/readyz").0, 503);
-    assert_eq!(server.admin("/livez").0, 200);
-    // Whoever hasn't heard of it yet is answered, and asked to go.
-    let mut late = server.client();
-    for client in [&mut kept, &mut late] {
-        let answer = client.review(&review(BAD)).expect("an answer");
-        assert_eq!((answer.allowed(), answer.header("connection")), (false, Some("close")));
+    server.wait_for_log("shutting down, draining connections");
+    assert_eq!(server.get_admin("/readyz").0, 503);
+    assert_eq!(server.get_admin("/livez").0, 200);
+    // Clients that have not noticed yet still get a verdict, and are asked to reconnect.
+    let mut late = server.connect();
+    for client in [&mut persistent, &mut late] {
+        let response = client.review(&pod_review(DENIED_PATH)).expect("a response");
+        assert_eq!((response.is_allowed(), response.header("connection")), (false, Some("close")));
     }
-    slow.0.get_mut().write_all(&body.as_bytes()[50..]).expect("sent");
-    slow.0.get_mut().flush().expect("sent");
-    assert!(!read_answer(&mut slow.0).expect("an answer").allowed());
-    server.logged("ended");
+    in_flight.send_raw(&body.as_bytes()[50..]);
+    assert!(!read_response(&mut in_flight.0).expect("a response").is_allowed());
+    server.wait_for_log("stopped");
     assert_eq!(server.exit_code(), Some(0));
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
-    let mut server = Server::start(&["--drain", "3600"]);
+fn second_signal_stops_immediately() {
+    let mut server = WebhookServer::start(&["--drain-timeout", "3600"]);
     server.signal("-INT");
-    server.logged("ending: answers ask for another connection from now on");
+    server.wait_for_log("shutting down, draining connections");
     server.signal("-INT");
-    server.logged("ended at once");
+    server.wait_for_log("stopped without draining");
     assert_eq!(server.exit_code(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! A balancer of connections: it plays the cluster's, which sends each new connection to a replica that it believes
-//! to be ready, and learns late that one isn't.
+//! A TCP load balancer that plays the role of a Kubernetes Service: each new connection goes to a
+//! replica that it considers ready, and it notices changes of readiness with a delay.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::server::read_answer;
+use crate::webhook_server::{WebhookServer, read_response};
 
-/// So late it learns what is ready.
-const LATE: Duration = Duration::from_millis(200);
+/// How often the balancer probes its replicas.
+const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
 struct Replica {
     address: SocketAddr,
-    admin: SocketAddr,
+    admin_address: SocketAddr,
     is_ready: bool,
 }
 
@@ -28,15 +28,16 @@ impl Balancer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let replicas = Arc::new(Mutex::new(Vec::<Replica>::new()));
-        let known = Arc::clone(&replicas);
+        let shared = Arc::clone(&replicas);
         thread::spawn(move || {
-            for (turn, client) in listener.incoming().map_while(Result::ok).enumerate() {
+            for (index, client) in listener.incoming().map_while(Result::ok).enumerate() {
                 let ready: Vec<_> = {
-                    let known = known.lock().expect("a lock");
-                    known.iter().filter(|replica| replica.is_ready).map(|replica| replica.address).collect()
+                    let replicas = shared.lock().expect("a lock");
+                    let ready = replicas.iter().filter(|replica| replica.is_ready);
+                    ready.map(|replica| replica.address).collect()
                 };
-                // Where nothing is ready, or what was is gone, the connection is refused: it is dropped here.
-                let Some(address) = ready.get(turn % ready.len().max(1)) else { continue };
+                // Without a reachable replica, the connection is dropped.
+                let Some(address) = ready.get(index % ready.len().max(1)) else { continue };
                 let Ok(server) = TcpStream::connect(address) else { continue };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 for (mut from, mut to) in [
@@ -50,18 +51,18 @@ impl Balancer {
                 }
             }
         });
-        let known = Arc::clone(&replicas);
+        let shared = Arc::clone(&replicas);
         thread::spawn(move || {
             loop {
-                thread::sleep(LATE);
-                let all: Vec<_> = {
-                    let known = known.lock().expect("a lock");
-                    known.iter().map(|replica| (replica.address, replica.admin)).collect()
+                thread::sleep(PROBE_INTERVAL);
+                let addresses: Vec<_> = {
+                    let replicas = shared.lock().expect("a lock");
+                    replicas.iter().map(|replica| (replica.address, replica.admin_address)).collect()
                 };
-                for (address, admin) in all {
-                    let is_ready = is_ready(admin);
-                    let mut known = known.lock().expect("a lock");
-                    if let Some(replica) = known.iter_mut().find(|replica| replica.address == address) {
+                for (address, admin_address) in addresses {
+                    let is_ready = is_ready(admin_address);
+                    let mut replicas = shared.lock().expect("a lock");
+                    if let Some(replica) = replicas.iter_mut().find(|replica| replica.address == address) {
                         replica.is_ready = is_ready;
                     }
                 }
@@ -70,14 +71,16 @@ impl Balancer {
         Self { address, replicas }
     }
 
-    pub fn add(&self, address: SocketAddr, admin: SocketAddr) {
-        self.replicas.lock().expect("a lock").push(Replica { address, admin, is_ready: false });
+    pub fn add(&self, server: &WebhookServer) {
+        let (address, admin_address) = (server.address, server.admin_address);
+        self.replicas.lock().expect("a lock").push(Replica { address, admin_address, is_ready: false });
     }
 
-    pub fn remove(&self, address: SocketAddr) {
-        self.replicas.lock().expect("a lock").retain(|replica| replica.address != address);
+    pub fn remove(&self, server: &WebhookServer) {
+        self.replicas.lock().expect("a lock").retain(|replica| replica.address != server.address);
     }
 
+    /// Waits until at least `count` replicas are ready.
     pub fn wait_for_ready(&self, count: usize) {
         while self.replicas.lock().expect("a lock").iter().filter(|replica| replica.is_ready).count() < count
         {
@@ -86,8 +89,9 @@ impl Balancer {
     }
 }
 
-fn is_ready(admin: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(admin) else { return false };
-    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    asked.is_ok() && read_answer(&mut io::BufReader::new(stream)).is_ok_and(|answer| answer.status == 200)
+fn is_ready(admin_address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(admin_address) else { return false };
+    let sent = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    sent.is_ok()
+        && read_response(&mut io::BufReader::new(stream)).is_ok_and(|response| response.status == 200)
 }

@@ -1,13 +1,13 @@
-//! What takes long: roll-outs under load, overload, and a connection that was idle for long.
+//! Tests that take minutes: rollouts under load, overload, and idle connections.
 #![cfg(all(unix, feature = "server"))]
-#![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
-#![allow(clippy::disallowed_methods, reason = "how long something took is said where it fails")]
+#![allow(unreachable_pub, dead_code, reason = "modules are shared with other test programs")]
+#![allow(clippy::disallowed_methods, reason = "failures report durations")]
 
 mod balancer;
-#[path = "../it/server.rs"]
-mod server;
 #[path = "../it/support.rs"]
 mod support;
+#[path = "../it/webhook_server.rs"]
+mod webhook_server;
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,223 +17,229 @@ use std::time::{Duration, Instant};
 
 use balancer::Balancer;
 use serde_json::{Value, json};
-use server::{Authority, BAD, Client, GOOD, Server, post, review};
+use webhook_server::{ALLOWED_PATH, Client, DENIED_PATH, TestCa, WebhookServer, pod_review, post};
 
-/// What came of a load.
+/// A load of reviews, and the failures of its requests.
 #[derive(Default)]
 struct Load {
-    asked: AtomicUsize,
+    requests: AtomicUsize,
     failures: Mutex<Vec<String>>,
     is_over: AtomicBool,
 }
 
 impl Load {
-    /// Asks on one connection after another, as the API server does: a connection is kept until an answer says that it
-    /// closes, and what fails isn't tried again.
-    fn ask(&self, balancer: &Balancer, authority: &Authority) {
-        let mut kept: Option<Client> = None;
-        let mut is_bad = false;
+    /// Sends reviews as the API server does: it keeps a connection until a response closes it, and
+    /// does not retry failed requests.
+    fn send_reviews(&self, balancer: &Balancer, ca: &TestCa) {
+        let mut persistent: Option<Client> = None;
+        let mut is_denied = false;
         while !self.is_over.load(Ordering::Relaxed) {
-            let was_kept = kept.is_some();
+            let is_reused = persistent.is_some();
             let connection =
-                kept.take().map_or_else(|| Client::connect(balancer.address, authority, None), Ok);
-            is_bad = !is_bad;
-            let body = review(if is_bad { BAD } else { GOOD });
-            let answer = connection.and_then(|mut client| Ok((client.review(&body)?, client)));
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            match answer {
-                Ok((answer, client)) => {
-                    assert_eq!((answer.status, answer.allowed()), (200, !is_bad), "{answer:?}");
-                    kept = Some(client).filter(|_| answer.header("connection") != Some("close"));
+                persistent.take().map_or_else(|| Client::connect(balancer.address, ca, None), Ok);
+            is_denied = !is_denied;
+            let body = pod_review(if is_denied { DENIED_PATH } else { ALLOWED_PATH });
+            let result = connection.and_then(|mut client| Ok((client.review(&body)?, client)));
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            match result {
+                Ok((response, client)) => {
+                    assert_eq!((response.status, response.is_allowed()), (200, !is_denied), "{response:?}");
+                    persistent = Some(client).filter(|_| response.header("connection") != Some("close"));
                 }
                 Err(error) => {
-                    let way = if was_kept { "kept" } else { "new" };
-                    self.failures.lock().expect("a lock").push(format!("{error} on a {way} connection"));
+                    let connection = if is_reused { "reused" } else { "new" };
+                    let failure = format!("{error} on a {connection} connection");
+                    self.failures.lock().expect("a lock").push(failure);
                 }
             }
         }
     }
 
-    fn wait_for(&self, asked: usize) {
-        while self.asked.load(Ordering::Relaxed) < asked {
+    fn wait_for_requests(&self, count: usize) {
+        while self.requests.load(Ordering::Relaxed) < count {
             thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
-/// Two replicas are replaced one after the other while requests come; how many were
-/// asked, and why some of these failed.
-fn roll_out(drain: &str, requests: usize) -> (usize, Vec<String>) {
-    let authority = Arc::new(Authority::new());
-    let start = || Server::start_under(&authority, &["--drain", drain]);
+/// Replaces two replicas one after the other under load. Returns the number of requests and the
+/// failures.
+fn roll_out(drain_timeout: &str, min_requests: usize) -> (usize, Vec<String>) {
+    let ca = Arc::new(TestCa::new());
+    let start = || WebhookServer::start_with_ca(&ca, &["--drain-timeout", drain_timeout]);
     let balancer = Balancer::start();
     let load = Load::default();
-    // They outlive who asks them.
+    // Declared before the scope, so that the servers outlive the clients.
     let (mut old, mut new) = (vec![start(), start()], Vec::new());
-    old.iter().for_each(|server| balancer.add(server.address, server.admin));
+    old.iter().for_each(|server| balancer.add(server));
     balancer.wait_for_ready(2);
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| load.ask(&balancer, &authority));
+            scope.spawn(|| load.send_reviews(&balancer, &ca));
         }
-        for (turn, mut server) in old.drain(..).enumerate() {
-            load.wait_for(requests * (turn + 1) / 4);
-            let fresh = start();
-            balancer.add(fresh.address, fresh.admin);
+        for (index, mut server) in old.drain(..).enumerate() {
+            load.wait_for_requests(min_requests * (index + 1) / 4);
+            let replacement = start();
+            balancer.add(&replacement);
             balancer.wait_for_ready(3);
-            new.push(fresh);
+            new.push(replacement);
             server.signal("-TERM");
             assert_eq!(server.exit_code(), Some(0));
-            balancer.remove(server.address);
+            balancer.remove(&server);
         }
-        load.wait_for(requests);
+        load.wait_for_requests(min_requests);
         load.is_over.store(true, Ordering::Relaxed);
     });
-    (load.asked.into_inner(), load.failures.into_inner().expect("a lock"))
+    (load.requests.into_inner(), load.failures.into_inner().expect("a lock"))
 }
 
 #[test]
-fn a_roll_out_under_load_fails_no_request() {
-    let (asked, failures) = roll_out("6", 10_000);
-    assert!(asked >= 10_000);
-    assert!(failures.is_empty(), "of {asked}: {failures:#?}");
+fn rollout_under_load_fails_no_request() {
+    let (requests, failures) = roll_out("6", 10_000);
+    assert!(requests >= 10_000);
+    assert!(failures.is_empty(), "of {requests}: {failures:#?}");
 }
 
-/// The negative control: the test above finds what it looks for.
+/// A negative control for `rollout_under_load_fails_no_request`.
 #[test]
-fn without_draining_a_roll_out_fails_requests() {
-    // Whether a request meets a process that has just gone is chance; of some roll-outs one does.
+fn rollout_without_draining_fails_requests() {
+    // Whether a request meets a process that has just stopped depends on timing, so this tries
+    // several times.
     let has_failed = |_| !roll_out("0.001", 1_000).1.is_empty();
     assert!((0..10).any(has_failed));
 }
 
+/// The API server closes idle connections after 90 seconds.
 #[test]
-fn a_connection_that_was_idle_for_longer_than_the_api_server_keeps_one_still_works() {
-    let server = Server::start(&[]);
-    let mut client = server.client();
-    assert!(client.review(&review(GOOD)).expect("an answer").allowed());
+fn idle_connections_outlive_the_api_server_timeout() {
+    let server = WebhookServer::start(&[]);
+    let mut client = server.connect();
+    assert!(client.review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
     thread::sleep(Duration::from_secs(95));
-    assert!(!client.review(&review(BAD)).expect("an answer").allowed());
+    assert!(!client.review(&pod_review(DENIED_PATH)).expect("a response").is_allowed());
 }
 
-/// The most memory that a process has had, in MiB.
-fn peak(server: &Server) -> usize {
+/// Returns the peak resident memory of the server in MiB.
+fn peak_memory(server: &WebhookServer) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") >> 10
 }
 
 #[test]
-fn overload_is_shed_in_time_and_within_bounds() {
-    let server = Server::start(&[]);
-    // As large as an update of a large object is.
-    let large = review(GOOD).replacen(
+fn overload_is_rejected_within_time_and_memory_bounds() {
+    let server = WebhookServer::start(&[]);
+    // The size of an update of a large object.
+    let large = pod_review(ALLOWED_PATH).replacen(
         "\"name\":\"p\"}",
         &format!("\"name\":\"p\",\"x\":\"{}\"}}", "x".repeat(3 << 20)),
         1,
     );
     let head = post("/validate?timeout=2s", "application/json");
-    let (served, shed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let (address, authority) = (server.address, &server.authority);
+    let (served, rejected) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (address, ca) = (server.address, &server.ca);
     thread::scope(|scope| {
         for _ in 0..100 {
             scope.spawn(|| {
                 for _ in 0..3 {
-                    let mut client = Client::connect(address, authority, None).expect("a connection");
-                    let began = Instant::now();
-                    let answer = client.ask(&head, &large).expect("an answer, whatever it says");
-                    match answer.status {
+                    let mut client = Client::connect(address, ca, None).expect("a connection");
+                    let started_at = Instant::now();
+                    let response = client.request(&head, &large).expect("a response");
+                    match response.status {
                         200 => {
-                            assert!(answer.allowed());
+                            assert!(response.is_allowed());
                             served.fetch_add(1, Ordering::Relaxed);
                         }
                         429 => {
-                            assert_eq!(answer.header("retry-after"), Some("1"));
-                            shed.fetch_add(1, Ordering::Relaxed);
+                            assert_eq!(response.header("retry-after"), Some("1"));
+                            rejected.fetch_add(1, Ordering::Relaxed);
                         }
-                        // Its body did not come in time, or its verdict did not: on two cores that are busy.
+                        // On a slow machine, the body or the verdict may be late.
                         408 | 504 => {}
-                        status => panic!("{status} after {:?}", began.elapsed()),
+                        status => panic!("{status} after {:?}", started_at.elapsed()),
                     }
                 }
             });
         }
     });
-    let (served, shed) = (served.into_inner(), shed.into_inner());
-    assert!(served > 0 && shed > 0, "{served} served, {shed} shed");
-    let peak = peak(&server);
+    let (served, rejected) = (served.into_inner(), rejected.into_inner());
+    assert!(served > 0 && rejected > 0, "{served} served, {rejected} rejected");
+    let peak = peak_memory(&server);
     assert!(peak < 32 + 48, "{peak} MiB");
-    // Afterwards it is as it was.
-    assert!(!server.client().review(&review(BAD)).expect("an answer").allowed());
+    assert!(!server.connect().review(&pod_review(DENIED_PATH)).expect("a response").is_allowed());
 }
 
-/// What is small as a text and much as an object, from many at a time: a Pod of the chart isn't killed for its memory.
+/// Sends the reviews that need the most memory for their size, from many clients. The limit is that
+/// of the chart's Pods.
 #[test]
-fn what_costs_the_most_stays_within_the_memory_of_a_pod() {
-    let server = Server::start(&[]);
-    server.put("volcheck.yaml", "version: 1\nrules: {\"*\": error}\n");
-    server.logged("policy reloaded");
-    let created = |spec: Value| {
-        let mut review: Value = serde_json::from_str(&review(GOOD)).expect("JSON");
-        review["request"]["object"]["spec"] = spec;
-        review.to_string()
-    };
-    let volumes = |count: usize, name: &str| {
-        (0..count).map(|at| json!({"name": format!("v{at}{name}"), "emptyDir": {}})).collect::<Vec<_>>()
-    };
-    let mounts = (0..1000)
-        .map(|at| json!({"name": "v", "mountPath": format!("/{at}"), "subPathExpr": format!("$(V{at})")}));
-    let variables = (0..3900)
-        .map(|at: i32| json!({"name": format!("V{at}"), "value": format!("$(V{})$(V{})", at - 1, at - 2)}));
-    let texts = [
-        created(json!({"containers": vec![json!({}); 2_000_000]})),
-        created(json!({"containers": vec![Value::Null; 1_200_000]})),
-        created(json!({"containers": [], "volumes": volumes(4900, "")})),
-        created(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(248))})),
-        created(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(1300))})),
-        created(json!({
-            "containers": [{"name": "c", "env": variables.collect::<Vec<_>>(), "volumeMounts": mounts.collect::<Vec<_>>()}],
-            "volumes": [{"name": "v", "hostPath": {"path": "/srv"}}],
-        })),
-    ];
+fn worst_case_reviews_fit_in_the_memory_limit() {
+    let server = WebhookServer::start(&[]);
+    server.replace_file("volcheck.yaml", "version: 1\nrules: {\"*\": error}\n");
+    server.wait_for_log("policy reloaded");
+    let reviews = worst_case_reviews();
     let head = post("/validate?timeout=10s", "application/json");
-    let mounted = |mounts: Vec<Value>, variables: Vec<Value>| {
-        created(json!({
-            "containers": [{"name": "c", "env": variables, "volumeMounts": mounts}],
-            "volumes": [{"name": "v", "emptyDir": {}}],
-        }))
-    };
-    // As many values as there may be, as long as one may be; findings with long texts, for each mount.
-    let value = |at: usize| if at == 0 { "w".repeat(4096) } else { "$(W0)".to_owned() };
-    let same = (0..4000).map(|at| json!({"name": format!("W{at}"), "value": value(at)}));
-    let long = |at: usize, expression: &str| {
-        let path = format!("/etc/{}//{at}", "x".repeat(1300));
-        json!({"name": "v", "mountPath": path, "subPathExpr": expression})
-    };
-    let texts: Vec<_> = texts
-        .into_iter()
-        .chain([
-            mounted(vec![json!({"name": "v", "mountPath": "/m", "subPathExpr": "$(W9)"})], same.collect()),
-            mounted((0..900).map(|at| long(at, "$(N)")).collect(), Vec::new()),
-            mounted((0..4900).map(|at| long(at, "")).collect(), Vec::new()),
-        ])
-        .collect();
-    let judged = AtomicUsize::new(0);
-    let (address, authority) = (server.address, &server.authority);
+    let checked = AtomicUsize::new(0);
+    let (address, ca) = (server.address, &server.ca);
     thread::scope(|scope| {
-        for at in 0..60 {
-            let (text, head, judged) = (&texts[at % texts.len()], &head, &judged);
+        for index in 0..60 {
+            let (review, head, checked) = (&reviews[index % reviews.len()], &head, &checked);
             scope.spawn(move || {
                 for _ in 0..3 {
-                    let mut client = Client::connect(address, authority, None).expect("a connection");
-                    let answer = client.ask(head, text).expect("an answer, whatever it says");
-                    assert!([200, 408, 429, 504].contains(&answer.status), "{answer:?}");
-                    judged.fetch_add(usize::from(answer.status == 200), Ordering::Relaxed);
+                    let mut client = Client::connect(address, ca, None).expect("a connection");
+                    let response = client.request(head, review).expect("a response");
+                    assert!([200, 408, 429, 504].contains(&response.status), "{response:?}");
+                    checked.fetch_add(usize::from(response.status == 200), Ordering::Relaxed);
                 }
             });
         }
     });
-    assert!(judged.into_inner() > texts.len());
-    let peak = peak(&server);
+    assert!(checked.into_inner() > reviews.len());
+    let peak = peak_memory(&server);
     assert!(peak < 128, "{peak} MiB");
+}
+
+fn worst_case_reviews() -> Vec<String> {
+    let review = |spec: Value| {
+        let mut review: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
+        review["request"]["object"]["spec"] = spec;
+        review.to_string()
+    };
+    let volumes = |count: usize, suffix: &str| {
+        let volume = |index| json!({"name": format!("v{index}{suffix}"), "emptyDir": {}});
+        (0..count).map(volume).collect::<Vec<_>>()
+    };
+    let pod = |volume: Value, mounts: Vec<Value>, env: Vec<Value>| {
+        review(json!({
+            "containers": [{"name": "c", "env": env, "volumeMounts": mounts}],
+            "volumes": [volume],
+        }))
+    };
+    let empty_dir = || json!({"name": "v", "emptyDir": {}});
+    let mount =
+        |path: String, expression: &str| json!({"name": "v", "mountPath": path, "subPathExpr": expression});
+    // Each variable contains the two before it.
+    let fibonacci = (0..3900)
+        .map(|n: i32| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})", n - 1, n - 2)}));
+    let fibonacci_mounts = (0..1000).map(|n| mount(format!("/{n}"), &format!("$(V{n})")));
+    // As many variables as a container may have, of the maximum length.
+    let value = |n: usize| if n == 0 { "w".repeat(4096) } else { "$(W0)".to_owned() };
+    let long_values = (0..4000).map(|n| json!({"name": format!("W{n}"), "value": value(n)}));
+    // A finding with a long message for each mount.
+    let long_mount =
+        |n: usize, expression: &str| mount(format!("/etc/{}//{n}", "x".repeat(1300)), expression);
+    vec![
+        review(json!({"containers": vec![json!({}); 2_000_000]})),
+        review(json!({"containers": vec![Value::Null; 1_200_000]})),
+        review(json!({"containers": [], "volumes": volumes(4900, "")})),
+        review(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(248))})),
+        review(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(1300))})),
+        pod(
+            json!({"name": "v", "hostPath": {"path": "/srv"}}),
+            fibonacci_mounts.collect(),
+            fibonacci.collect(),
+        ),
+        pod(empty_dir(), vec![mount("/m".to_owned(), "$(W9)")], long_values.collect()),
+        pod(empty_dir(), (0..900).map(|n| long_mount(n, "$(N)")).collect(), Vec::new()),
+        pod(empty_dir(), (0..4900).map(|n| long_mount(n, "")).collect(), Vec::new()),
+    ]
 }

@@ -1,0 +1,106 @@
+//! A memory budget for request bodies, shared by all connections.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{self, Instant};
+
+/// The whole budget in bytes. It is larger if the maximum body size requires it.
+const MIN_TOTAL: usize = 48 << 20;
+
+/// The bytes of the budget that large bodies cannot use, so that stalled large bodies never block
+/// small ones.
+const RESERVED_FOR_SMALL: usize = 8 << 20;
+
+/// The size in bytes above which a body is large.
+pub(crate) const LARGE_BODY: usize = 256 << 10;
+
+/// The bytes that a small body acquires beyond what it has sent.
+pub(crate) const GROWTH_MARGIN: usize = 32 << 10;
+
+/// The memory, in bytes, that all request bodies together may use.
+pub(crate) struct BodyBudget {
+    total: Arc<Semaphore>,
+    /// The part of `total` that is available to large bodies.
+    large: Arc<Semaphore>,
+}
+
+/// The memory of one request body. Dropping it returns the memory to the budget.
+pub(crate) struct BodyPermit {
+    total: OwnedSemaphorePermit,
+    large: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyBudget {
+    /// Creates a budget for bodies of at most `max_body` bytes each.
+    pub(crate) fn new(max_body: usize) -> Self {
+        let total = MIN_TOTAL.max(max_body.saturating_add(RESERVED_FOR_SMALL)).min(Semaphore::MAX_PERMITS);
+        Self {
+            total: Arc::new(Semaphore::new(total)),
+            large: Arc::new(Semaphore::new(total - RESERVED_FOR_SMALL)),
+        }
+    }
+
+    /// Waits for `size` bytes of the budget. Returns `None` if they are not available by
+    /// `deadline`.
+    ///
+    /// A large body acquires its whole declared size at once: if many large bodies acquired a part
+    /// each, none of them could complete.
+    pub(crate) async fn acquire(&self, size: usize, is_large: bool, deadline: Instant) -> Option<BodyPermit> {
+        let count = u32::try_from(size).ok()?;
+        let acquire = async {
+            let large = match is_large {
+                true => Some(Arc::clone(&self.large).acquire_many_owned(count).await.ok()?),
+                false => None,
+            };
+            Some(BodyPermit { total: Arc::clone(&self.total).acquire_many_owned(count).await.ok()?, large })
+        };
+        time::timeout_at(deadline, acquire).await.ok().flatten()
+    }
+}
+
+impl BodyPermit {
+    /// Adds `size` bytes for a body that is small or of unknown size. Returns false if the budget
+    /// has too little left: a body that already uses memory must not wait for more.
+    pub(crate) fn try_grow(&mut self, size: usize) -> bool {
+        let acquire = |permit: &OwnedSemaphorePermit| {
+            let count = u32::try_from(size).ok()?;
+            Arc::clone(permit.semaphore()).try_acquire_many_owned(count).ok()
+        };
+        let Some(total) = acquire(&self.total) else { return false };
+        if let Some(large) = &mut self.large {
+            let Some(more) = acquire(large) else { return false };
+            large.merge(more);
+        }
+        self.total.merge(total);
+        true
+    }
+
+    /// Returns the size of the permit in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.total.num_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_bodies_leave_memory_for_small_ones() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let budget = BodyBudget::new(7 << 20);
+            let mut large =
+                budget.acquire(MIN_TOTAL - RESERVED_FOR_SMALL, true, Instant::now()).await.expect("a permit");
+            assert!(budget.acquire(1, true, Instant::now()).await.is_none());
+            assert!(!large.try_grow(1));
+            let mut small =
+                budget.acquire(RESERVED_FOR_SMALL - 1, false, Instant::now()).await.expect("a permit");
+            assert!(small.try_grow(1) && !small.try_grow(1));
+            assert_eq!(small.size(), RESERVED_FOR_SMALL);
+            drop(large);
+            assert!(small.try_grow(1));
+        });
+    }
+}

@@ -1,0 +1,70 @@
+//! The active policy: the last valid one that was loaded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tracing::{info, warn};
+
+use super::metrics::Metrics;
+use crate::policy::{MergedPolicy, Policy};
+
+/// Loads the policy, or returns an error if the policy is invalid or cannot be read.
+pub type PolicySource = Box<dyn Fn() -> anyhow::Result<MergedPolicy> + Send + Sync>;
+
+/// The policy that reviews are checked against.
+pub(super) struct ActivePolicy {
+    pub(super) policy: Policy,
+    /// Identifies the policy in logs, metrics and audit annotations.
+    pub(super) hash: String,
+}
+
+impl ActivePolicy {
+    fn new(policy: MergedPolicy) -> Self {
+        Self { hash: policy.hash(), policy: policy.resolve() }
+    }
+}
+
+pub(super) struct PolicyStore {
+    source: PolicySource,
+    active: ArcSwap<ActivePolicy>,
+    /// The error of the last reload, so that each error is logged once; empty if it succeeded.
+    last_error: Mutex<String>,
+}
+
+impl PolicyStore {
+    /// Loads the initial policy. Returns an error if the policy is invalid.
+    pub(super) fn load(source: PolicySource) -> anyhow::Result<Self> {
+        let active = ArcSwap::from_pointee(ActivePolicy::new(source()?));
+        Ok(Self { source, active, last_error: Mutex::default() })
+    }
+
+    pub(super) fn active(&self) -> Arc<ActivePolicy> {
+        self.active.load_full()
+    }
+
+    /// Loads the policy again and activates it if it has changed. Keeps the active policy if the
+    /// new one is invalid.
+    pub(super) fn reload(&self, metrics: &Metrics) {
+        let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.source)() {
+            Ok(policy) => {
+                last_error.clear();
+                let policy = ActivePolicy::new(policy);
+                if policy.hash != self.active().hash {
+                    self.active.store(Arc::new(policy));
+                    metrics.record_policy_reload(true);
+                    info!(policy = self.active().hash, "policy reloaded");
+                }
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                if error != *last_error {
+                    metrics.record_policy_reload(false);
+                    let policy = &self.active().hash;
+                    warn!(error, policy, "failed to reload policy, keeping the last valid one");
+                    *last_error = error;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Graceful shutdown: signals, phases and draining.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time;
+
+use super::Shared;
+
+/// The phases of the server, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Serving,
+    /// Requests are served, but each response asks the client to reconnect, which leads it to
+    /// another replica.
+    Draining,
+    /// No connections are accepted, and idle ones are closed.
+    Closing,
+}
+
+/// The signals that shut the server down: SIGTERM and SIGINT.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Installs the signal handlers, which replace the default action. Without handlers, the
+    /// signals have no effect on process 1 of a container.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next signal.
+    pub(super) async fn recv(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// Waits until no connection is open and none has arrived for a while, at most for the drain
+/// timeout.
+///
+/// Idle connections stay open until then: their clients may still send requests, and would only
+/// notice that the connection is closed by a failed request.
+pub(super) async fn drain(shared: &Shared) {
+    /// How many checks in a row must find the server idle.
+    const IDLE_CHECKS: u32 = 5;
+    let drain_timeout = shared.settings.drain_timeout;
+    // Load balancers notice with a delay that the server is not ready. A third of the timeout
+    // covers it.
+    let interval = drain_timeout / 3 / IDLE_CHECKS;
+    let deadline = time::Instant::now() + drain_timeout;
+    let mut idle_checks = 0;
+    let mut last_accepted = usize::MAX;
+    while time::Instant::now() < deadline && idle_checks < IDLE_CHECKS {
+        time::sleep(interval).await;
+        let accepted = shared.accepted_connections.load(Ordering::Relaxed);
+        let is_idle = accepted == last_accepted && shared.metrics.open_connections() == 0;
+        idle_checks = if is_idle { idle_checks + 1 } else { 0 };
+        last_accepted = accepted;
+    }
+}
