@@ -62,13 +62,13 @@ impl Exemption {
         if entry.reason.trim().is_empty() {
             problems.push((
                 FieldPath::from_keys(&["reason"]),
-                "a reason is words: say why this is excused".to_owned(),
+                "empty reason: state why this is exempt".to_owned(),
             ));
         }
         let scope = &entry.scope;
         if scope.namespace.is_none() && !matches_only_persistent_volumes(scope) {
-            let message = "says no `namespace`: name those that it holds in, or `\"*\"` for all \
-                           (only `kind: PersistentVolume` has none)";
+            let message = "missing key `namespace`: list the namespaces, or write `\"*\"` for all (only \
+                           `kind: PersistentVolume` has none)";
             problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
         let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
@@ -83,7 +83,7 @@ impl Exemption {
         let expires = entry.expires.as_deref().and_then(|text| {
             let day = text.parse::<Date>();
             day.map_err(|_| {
-                let message = format!("`{text}` is no day such as `2027-01-31`");
+                let message = format!("invalid date `{text}`, expected YYYY-MM-DD");
                 problems.push((FieldPath::from_keys(&["expires"]), message));
             })
             .ok()
@@ -151,7 +151,7 @@ impl Exemption {
 fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<EntryProblem>) -> Vec<RuleId> {
     let path = FieldPath::from_keys(&["rules"]);
     if names.0.is_empty() {
-        problems.push((path, "names no rule".to_owned()));
+        problems.push((path, "no rule given".to_owned()));
         return Vec::new();
     }
     if names.0.iter().any(|name| name == "*") {
@@ -161,7 +161,7 @@ fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<Entr
     for name in &names.0 {
         match registry.require(name) {
             Ok(rule) if rule.reports_unchecked_input() => {
-                let message = format!("`{name}` can't be exempted: `lint.exclude` leaves a file out");
+                let message = format!("`{name}` cannot be exempted: exclude the file with `lint.exclude`");
                 problems.push((path.clone(), message));
             }
             Ok(rule) => found.push(rule.id),
@@ -184,7 +184,7 @@ fn parse<T>(
     let texts = texts?;
     let path = FieldPath::from_keys(&["match", key]);
     if texts.0.is_empty() {
-        problems.push((path, "an empty list fits nothing".to_owned()));
+        problems.push((path, "an empty list never matches".to_owned()));
         return None;
     }
     let mut parsed = Vec::with_capacity(texts.0.len());

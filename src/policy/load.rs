@@ -62,11 +62,11 @@ impl Loader {
     fn file(&mut self, path: &Path, name: Arc<str>, entry: Option<(&Text<'_>, FieldPath)>) {
         let failed = |loader: &mut Self, message: String| {
             let problem = match &entry {
-                Some((text, at)) => text.problem(at, format!("can't be read: {message}")),
+                Some((text, at)) => text.problem(at, format!("could not be read: {message}")),
                 None => Problem {
                     path: Arc::clone(&name),
                     location: None,
-                    message: format!("can't be read: {message}"),
+                    message: format!("could not be read: {message}"),
                 },
             };
             loader.problems.push(problem);
@@ -77,7 +77,7 @@ impl Loader {
         };
         if self.open.contains(&real) {
             if let Some((text, at)) = &entry {
-                let problem = text.problem(at, "extends itself, by way of the files between");
+                let problem = text.problem(at, "extends itself through other files");
                 self.problems.push(problem);
             }
             return;
@@ -121,9 +121,9 @@ impl Loader {
         }
         let tree = match trees.as_slice() {
             [tree] => tree,
-            [] => return report(0..0, "empty: a policy has at least `version: 1`".to_owned()),
+            [] => return report(0..0, "empty policy: `version: 1` is required".to_owned()),
             [_, second, ..] => {
-                return report(second.range(second.root()), "a policy is one document".to_owned());
+                return report(second.range(second.root()), "a policy must be a single document".to_owned());
             }
         };
         let text = Text { name, file, tree };
@@ -131,7 +131,7 @@ impl Loader {
             for duplicate in tree.duplicate_keys(mapping) {
                 let key = tree.key(duplicate.kept.key).into_owned();
                 let location = Some((Arc::clone(file), file.span(tree.range(duplicate.kept.key))));
-                let message = format!("key `{key}` stands twice in one mapping");
+                let message = format!("duplicate key `{key}`");
                 self.problems.push(Problem { path: Arc::clone(&text.name), location, message });
             }
         }
@@ -150,7 +150,7 @@ impl Loader {
                 } = &error.kind
                     && found.is_scalar()
                 {
-                    message.push_str(": put it in quotes");
+                    message.push_str(": quote it");
                 }
                 return self.problems.push(text.problem(&error.path, message));
             }
@@ -158,13 +158,13 @@ impl Loader {
         match document.version {
             Some(1) => {}
             Some(other) => {
-                let message = format!("version {other} is not known: this volcheck reads version 1");
+                let message = format!("unsupported version {other}, expected 1");
                 self.problems.push(text.problem(&FieldPath::from_keys(&["version"]), message));
                 return;
             }
             None => self
                 .problems
-                .push(text.problem(&FieldPath::root(), "lacks the key `version`; this is version 1")),
+                .push(text.problem(&FieldPath::root(), "missing key `version`, expected `version: 1`")),
         }
         for (index, entry) in document.extends.iter().enumerate() {
             self.extend(&text, FieldPath::from_keys(&["extends"]).index(index), entry, directory);
@@ -185,9 +185,9 @@ impl Loader {
             return self.file(&path, name, Some((text, at)));
         }
         let message = match entry.parse::<Profile>() {
-            Ok(profile) => format!("`{entry}` is a profile: write `profile: {profile}`"),
+            Ok(profile) => format!("`{entry}` is a profile, not a pack: write `profile: {profile}`"),
             Err(_) => format!(
-                "unknown pack `{entry}`{}; a file has a `/` or ends in `.yaml`",
+                "unknown pack `{entry}`{}; the path of a file contains `/` or ends in `.yaml`",
                 did_you_mean(entry, builtin::packs())
             ),
         };

@@ -203,7 +203,7 @@ impl Checker<'_, '_> {
     ) -> Option<PathPattern> {
         let pattern = parse(path);
         if pattern.is_none() {
-            self.report(&field.key("path"), format!("`{path}` fits nothing: {}", why_unreachable(path)));
+            self.report(&field.key("path"), format!("`{path}` never matches: {}", why_unreachable(path)));
         }
         pattern
     }
@@ -268,7 +268,7 @@ impl Checker<'_, '_> {
         for (index, glob) in globs.iter().enumerate() {
             match globset::Glob::new(glob) {
                 Ok(_) => checked.push((directory.to_owned(), glob.clone())),
-                Err(error) => self.report(&field.index(index), format!("no glob: {}", error.kind())),
+                Err(error) => self.report(&field.index(index), format!("invalid glob: {}", error.kind())),
             }
         }
         checked
@@ -294,7 +294,7 @@ impl Checker<'_, '_> {
             self.options(id, rule, setting, &mut sizes);
             let Some(level) = setting.level else { continue };
             if rule.is_some_and(Rule::reports_unchecked_input) {
-                let message = format!("`{id}` is no finding, but what can't be judged: it has no severity");
+                let message = format!("`{id}` reports input that could not be checked: its severity is fixed");
                 self.report(&field, message);
                 continue;
             }
@@ -327,7 +327,7 @@ impl Checker<'_, '_> {
                 Some(rule) if Quantity::parse(value).is_some_and(|size| size.is_positive()) => {
                     sizes.insert(rule.id, value.clone());
                 }
-                Some(_) => self.report(&field, format!("`{value}` is no size such as `1Gi`")),
+                Some(_) => self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`")),
                 None if known.is_empty() => {
                     self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
                 }

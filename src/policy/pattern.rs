@@ -23,12 +23,12 @@ impl Pattern {
             return whole_regex(expression).map(Self::Regex);
         }
         if text.is_empty() {
-            return Err("an empty text fits nothing".to_owned());
+            return Err("an empty string never matches".to_owned());
         }
         if let Some(odd) = text.chars().find(|odd| matches!(odd, '[' | ']' | '{' | '}' | '/' | '\\')) {
             return Err(format!(
-                "`{odd}` has no meaning in a glob here: `*` is any text, `?` one character, and a regular \
-                 expression stands between slashes"
+                "`{odd}` is not supported in globs: `*` matches any text and `?` one character; write a \
+                 regular expression between slashes"
             ));
         }
         if text == "*" {
@@ -36,7 +36,7 @@ impl Pattern {
         }
         if text.contains(['*', '?']) {
             let glob =
-                GlobBuilder::new(text).build().map_err(|error| format!("no glob: {}", error.kind()))?;
+                GlobBuilder::new(text).build().map_err(|error| format!("invalid glob: {}", error.kind()))?;
             return Ok(Self::Glob(glob.compile_matcher()));
         }
         Ok(Self::Exact(text.to_owned()))
@@ -59,7 +59,7 @@ fn whole_regex(expression: &str) -> Result<Regex, String> {
     compiled.map_err(|error| {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default();
-        format!("no regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
+        format!("invalid regular expression: {}", last.strip_prefix("error: ").unwrap_or(last))
     })
 }
 
@@ -82,7 +82,7 @@ impl PathGlob {
             if !expression.starts_with('^') {
                 let path = text.trim_end_matches('/');
                 return Err(format!(
-                    "write `{path}` for that path, `{path}/**` for all in it, `/^…/` for a regular expression"
+                    "write `{path}` for the path, `{path}/**` for everything below it, or `/^…/` for a regular expression"
                 ));
             }
             return whole_regex(expression).map(Self::Regex);
@@ -99,7 +99,7 @@ impl PathGlob {
         match pattern {
             Some(pattern) if is_subtree => Ok(Self::Subtree(pattern)),
             Some(pattern) => Ok(Self::Exact(pattern)),
-            None => Err(format!("`{text}` fits nothing: {}", why_unreachable(literal))),
+            None => Err(format!("`{text}` never matches: {}", why_unreachable(literal))),
         }
     }
 
@@ -118,10 +118,10 @@ impl PathGlob {
 pub(super) fn why_unreachable(text: &str) -> String {
     let effective = HostPath::new(text);
     if !text.contains(['*', '?', '[', '{']) && !effective.is_relative() && !effective.has_backstep() {
-        return format!("on a node, that is `{effective}`");
+        return format!("the effective path is `{effective}`");
     }
     if !Path::new(text).is_absolute() && !effective.is_windows() {
-        return "a path of a node begins with a slash".to_owned();
+        return "host paths must be absolute".to_owned();
     }
-    "a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone".to_owned()
+    "a path must be absolute and clean, with at most one `*` per segment and `**` only at the end".to_owned()
 }

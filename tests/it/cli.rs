@@ -299,5 +299,5 @@ fn what_a_run_says_of_itself_goes_to_standard_error() {
     );
     let (code, out, err) = run(&["--show-files", "--exclude", "b/**", "a.yaml", "no*.yaml"]);
     assert_eq!((code, out.as_str()), (Some(2), "a.yaml\n"), "{err}");
-    assert!(err.contains("no*.yaml can't be read: no file matches the glob"), "{err}");
+    assert!(err.contains("could not read no*.yaml: no file matches the glob"), "{err}");
 }

@@ -43,21 +43,21 @@ const EXEMPTION: &str =
     "version: 1\nexemptions:\n- rules: [host-root]\n  match: {namespace: a}\n  reason: r\n";
 
 #[test]
-fn each_mistake_is_said_with_its_place() {
+fn policy_errors_point_at_their_location() {
     let exemption = |from: &str, to: &str| {
         assert!(EXEMPTION.contains(from), "{from}");
         EXEMPTION.replacen(from, to, 1)
     };
     let cases: &[(&str, usize, usize, &str)] = &[
-        ("", 1, 1, "empty: a policy has at least `version: 1`"),
-        ("# nothing\n", 1, 1, "empty: a policy has at least `version: 1`"),
+        ("", 1, 1, "empty policy: `version: 1` is required"),
+        ("# nothing\n", 1, 1, "empty policy: `version: 1` is required"),
         ("- a\n", 1, 3, "expected a mapping, found a list"),
         ("just text\n", 1, 1, "expected a mapping, found the string \"just text\""),
         ("version: 1\nrules: [\n", 3, 1, "did not find expected node content"),
-        ("version: 1\n---\nversion: 1\n", 3, 1, "a policy is one document"),
-        ("rules: {}\n", 1, 1, "lacks the key `version`; this is version 1"),
+        ("version: 1\n---\nversion: 1\n", 3, 1, "a policy must be a single document"),
+        ("rules: {}\n", 1, 1, "missing key `version`, expected `version: 1`"),
         ("version: 2\n", 1, 10, "version 2 is not known: this volcheck reads version 1"),
-        ("version: one\n", 1, 10, "expected a whole number, found the string \"one\""),
+        ("version: one\n", 1, 10, "expected an integer, found the string \"one\""),
         ("version: 1\nrulez: {}\n", 2, 1, "unknown key `rulez`; did you mean `rules`?"),
         ("version: 1\nlint: {exclud: []}\n", 2, 8, "unknown key `exclud`; did you mean `exclude`?"),
         (
@@ -70,9 +70,9 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nprofile: strict\n",
             2,
             10,
-            "unknown word `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
+            "unknown value `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
         ),
-        ("version: 1\nversion: 1\n", 2, 1, "key `version` stands twice in one mapping"),
+        ("version: 1\nversion: 1\n", 2, 1, "duplicate key `version`"),
         ("version: 1\nrules: {host-rot: off}\n", 2, 9, "unknown rule `host-rot`; did you mean `host-root`?"),
         (
             "version: 1\nrules: {host-root: loud}\n",
@@ -114,7 +114,7 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nrules: {unbounded-empty-dir: {options: {defaultSize: much}}}\n",
             2,
             54,
-            "`much` is no size such as `1Gi`",
+            "invalid size `much`, expected a quantity such as `1Gi`",
         ),
         (
             "version: 1\nrules: {unbounded-empty-dir: {options: {defaultSize: 3}}}\n",
@@ -126,58 +126,58 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nrules: {unanalyzed-document: off}\n",
             2,
             30,
-            "`unanalyzed-document` is no finding, but what can't be judged: it has no severity",
+            "`unanalyzed-document` reports input that could not be checked: its severity is fixed",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: var/log}]}\n",
             2,
             28,
-            "`var/log` fits nothing: a path of a node begins with a slash",
+            "`var/log` never matches: host paths must be absolute",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: /var/run/x}]}\n",
             2,
             28,
-            "`/var/run/x` fits nothing: on a node, that is `/run/x`",
+            "`/var/run/x` never matches: the effective path is `/run/x`",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: /a/../b}]}\n",
             2,
             28,
-            "`/a/../b` fits nothing: a path is absolute and clean, a name holds one `*` at most, and `**` stands at the end alone",
+            "`/a/../b` never matches: a path must be absolute and clean, with at most one `*` per segment and `**` only at the end",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
             2,
             41,
-            "unknown word `bad`; known are `socket`, `critical`, `credentials`, `agent-socket`, `sensitive`, `harmless`",
+            "unknown value `bad`; known are `socket`, `critical`, `credentials`, `agent-socket`, `sensitive`, `harmless`",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: agent-socket, reason: r}]}\n",
             2,
             24,
-            "an `agent-socket`, and nothing else, has a `severity`",
+            "`severity` is required for class `agent-socket` and invalid for all others",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n",
             2,
             24,
-            "lacks the key `reason`",
+            "missing key `reason`",
         ),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,
             26,
-            "`data` fits nothing: a path of a node begins with a slash",
+            "`data` never matches: host paths must be absolute",
         ),
-        ("version: 1\nmodes: {\"a[b]\": warn}\n", 2, 9, "`[` has no meaning in a glob here"),
+        ("version: 1\nmodes: {\"a[b]\": warn}\n", 2, 9, "`[` is not supported in globs"),
         (
             "version: 1\nmodes: {a: loud}\n",
             2,
             12,
-            "unknown word `loud`; known are `deny`, `warn`, `audit`, `off`",
+            "unknown value `loud`; known are `deny`, `warn`, `audit`, `off`",
         ),
-        ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "no glob: "),
+        ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "invalid glob: "),
         (
             "version: 1\nworkloads: [{group: a, kind: B, podSpecs: [\"a..b\"]}]\n",
             2,
@@ -200,49 +200,49 @@ fn each_mistake_is_said_with_its_place() {
             "version: 1\nextends: [restricted]\n",
             2,
             11,
-            "`restricted` is a profile: write `profile: restricted`",
+            "`restricted` is a profile, not a pack: write `profile: restricted`",
         ),
-        ("version: 1\nextends: [./nosuch.yaml]\n", 2, 11, "can't be read: no such file"),
-        ("version: 1\nextends: [./]\n", 2, 11, "can't be read: not a file"),
-        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "extends itself, by way of the files between"),
+        ("version: 1\nextends: [./nosuch.yaml]\n", 2, 11, "could not be read: no such file"),
+        ("version: 1\nextends: [./]\n", 2, 11, "could not be read: not a file"),
+        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "extends itself through other files"),
         (&exemption("host-root", "host-rot"), 3, 11, "unknown rule `host-rot`; did you mean `host-root`?"),
-        (&exemption("[host-root]", "[]"), 3, 10, "names no rule"),
+        (&exemption("[host-root]", "[]"), 3, 10, "no rule given"),
         (
             &exemption("host-root", "invalid-field-value"),
             3,
             11,
-            "`invalid-field-value` can't be exempted: `lint.exclude` leaves a file out",
+            "`invalid-field-value` cannot be exempted: exclude the file with `lint.exclude`",
         ),
-        (&exemption("  reason: r\n", ""), 3, 3, "lacks the key `reason`"),
-        (&exemption("reason: r", "reason: \" \""), 5, 11, "a reason is words: say why this is excused"),
-        (&exemption("{namespace: a}", "{name: a}"), 4, 11, "says no `namespace`"),
-        (&exemption("namespace: a", "namespace: []"), 4, 22, "an empty list fits nothing"),
-        (&exemption("namespace: a", "namespace: \"\""), 4, 22, "an empty text fits nothing"),
+        (&exemption("  reason: r\n", ""), 3, 3, "missing key `reason`"),
+        (&exemption("reason: r", "reason: \" \""), 5, 11, "empty reason: state why this is exempt"),
+        (&exemption("{namespace: a}", "{name: a}"), 4, 11, "missing key `namespace`"),
+        (&exemption("namespace: a", "namespace: []"), 4, 22, "an empty list never matches"),
+        (&exemption("namespace: a", "namespace: \"\""), 4, 22, "an empty string never matches"),
         (
             &exemption("namespace: a", "namespace: 3"),
             4,
             22,
             "expected a string or a list of strings, found the number `3`",
         ),
-        (&exemption("namespace: a", "namespace: /(/"), 4, 22, "no regular expression: unclosed group"),
-        (&exemption("namespace: a", "namespace: \"{a,b}\""), 4, 22, "`{` has no meaning in a glob here"),
+        (&exemption("namespace: a", "namespace: /(/"), 4, 22, "invalid regular expression: unclosed group"),
+        (&exemption("namespace: a", "namespace: \"{a,b}\""), 4, 22, "`{` is not supported in globs"),
         (
             &exemption("namespace: a", "namespace: a, path: /var/"),
             4,
             31,
-            "write `/var` for that path, `/var/**` for all in it, `/^…/` for a regular expression",
+            "write `/var` for the path, `/var/**` for everything below it, or `/^…/` for a regular expression",
         ),
         (
             &exemption("namespace: a", "namespace: a, path: /**/x"),
             4,
             31,
-            "`/**/x` fits nothing: a path is absolute and clean",
+            "`/**/x` never matches: a path must be absolute and clean",
         ),
         (
             &exemption("namespace: a", "namespace: a, access: all"),
             4,
             33,
-            "unknown word `all`; known are `read`, `write`",
+            "unknown value `all`; known are `read`, `write`",
         ),
         (
             &exemption("namespace: a", "namespace: a, nam: b"),
@@ -254,13 +254,13 @@ fn each_mistake_is_said_with_its_place() {
             &exemption("reason: r", "reason: r\n  expires: soon"),
             6,
             12,
-            "`soon` is no day such as `2027-01-31`",
+            "invalid date `soon`, expected YYYY-MM-DD",
         ),
         (
             &exemption("reason: r", "reason: r\n  expires: 2027-02-30"),
             6,
             12,
-            "`2027-02-30` is no day such as `2027-01-31`",
+            "invalid date `2027-02-30`, expected YYYY-MM-DD",
         ),
     ];
     for (text, line, column, message) in cases {
@@ -273,7 +273,7 @@ fn each_mistake_is_said_with_its_place() {
 }
 
 #[test]
-fn several_mistakes_are_said_at_once_and_those_of_an_extended_file_at_theirs() {
+fn reports_all_errors_of_all_files() {
     let found = problems(&[
         ("volcheck.yaml", "version: 1\nextends: [base/a.yaml]\nrules: {nosuch: off, other: off}\n"),
         ("base/a.yaml", "version: 1\n\nrules: {third: off}\n"),
@@ -283,19 +283,19 @@ fn several_mistakes_are_said_at_once_and_those_of_an_extended_file_at_theirs() {
 }
 
 #[test]
-fn a_file_that_is_no_text_or_too_large_is_refused() {
+fn rejects_binary_and_oversized_files() {
     let large = format!("version: 1\n{}", "# comment\n".repeat(200_000));
-    assert_eq!(problems(&[("volcheck.yaml", &large)])[0].2, "can't be read: larger than 1 MiB");
+    assert_eq!(problems(&[("volcheck.yaml", &large)])[0].2, "could not be read: larger than 1 MiB");
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("volcheck.yaml"), b"version: 1 # \xE9\n").expect("written");
     assert!(
         matches!(load(folder.path()), Err(PolicyError::Problems(problems)) if problems[0].message.contains("UTF-8"))
     );
-    assert_eq!(problems(&[])[0].2, "can't be read: no such file");
+    assert_eq!(problems(&[])[0].2, "could not be read: no such file");
 }
 
 #[test]
-fn cycles_are_refused_and_what_two_files_share_is_read_once() {
+fn rejects_cycles_and_loads_shared_files_once() {
     let found = problems(&[
         ("volcheck.yaml", "version: 1\nextends: [./a.yaml]\n"),
         ("a.yaml", "version: 1\nextends: [./b.yaml]\n"),
@@ -313,7 +313,7 @@ fn cycles_are_refused_and_what_two_files_share_is_read_once() {
 }
 
 #[test]
-fn a_later_document_wins_and_the_file_itself_is_the_last() {
+fn later_documents_win_and_flags_win_over_all() {
     let folder = folder(&[
         (
             "volcheck.yaml",
@@ -443,14 +443,14 @@ fn exemptions_excuse_and_those_that_match_nothing_are_said_where_the_run_covers_
 }
 
 #[test]
-fn every_pack_can_be_taken() {
+fn every_pack_loads() {
     assert!(policy("version: 1\nextends: [node-agents]\n").exemptions().len() > 200);
     let one = policy("version: 1\nextends: [node-agents/fluentd]\n").exemptions().len();
     assert!((1..10).contains(&one), "{one}");
 }
 
 #[test]
-fn own_entries_join_the_built_in_ones_and_go_before_them() {
+fn custom_entries_precede_built_in_ones() {
     let pod = |path: &str, mount: &str| {
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {{name: v, mountPath: {mount}, readOnly: true}}\n  volumes:\n  - name: v\n    hostPath: {{path: {path}, type: Directory}}\n"
@@ -516,7 +516,7 @@ fn the_schema_knows_the_policies_of_the_project() {
 
 /// Helm reads YAML 1.1, and writes what it reads: `off` and `no` are booleans to it.
 #[test]
-fn what_another_yaml_takes_for_a_boolean_is_read_and_written() {
+fn yaml_1_1_booleans_round_trip() {
     let own = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
     assert_eq!((own.mode("shop"), own.mode("no"), own.mode("other")), (Mode::Off, Mode::Off, Mode::Deny));
     let directory = folder(&[(
@@ -557,7 +557,7 @@ lint: {namespace: shop, exclude: [\"x/**\"]}
 ";
 
 #[test]
-fn a_policy_made_flat_means_the_same_and_says_who_says_what() {
+fn flat_policy_is_equivalent_and_shows_origins() {
     let folder = folder(&[
         ("volcheck.yaml", RICH),
         (
