@@ -56,7 +56,7 @@ fn policy_errors_point_at_their_location() {
         ("version: 1\nrules: [\n", 3, 1, "did not find expected node content"),
         ("version: 1\n---\nversion: 1\n", 3, 1, "a policy must be a single document"),
         ("rules: {}\n", 1, 1, "missing key `version`, expected `version: 1`"),
-        ("version: 2\n", 1, 10, "version 2 is not known: this volcheck reads version 1"),
+        ("version: 2\n", 1, 10, "unsupported version 2, expected 1"),
         ("version: one\n", 1, 10, "expected an integer, found the string \"one\""),
         ("version: 1\nrulez: {}\n", 2, 1, "unknown key `rulez`; did you mean `rules`?"),
         ("version: 1\nlint: {exclud: []}\n", 2, 8, "unknown key `exclud`; did you mean `exclude`?"),
