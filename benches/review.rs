@@ -8,7 +8,7 @@ mod reviews;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use serde::de::IgnoredAny;
-use volcheck::admission::{self, Endpoint, Terms};
+use volcheck::admission::{self, Endpoint, ReviewContext};
 use volcheck::policy::{Overrides, Policy, Profile};
 
 fn main() {
@@ -36,14 +36,14 @@ fn a_json(bencher: Bencher<'_, '_>, name: &str) {
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     let text = text(name);
     let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
-    let terms = Terms {
+    let context = ReviewContext {
         policy: &policy,
         policy_hash: "0",
         today: volcheck::policy::today(),
         endpoint: Endpoint::Validate,
     };
     bencher.counter(BytesCount::new(text.len())).bench(|| {
-        let decision = admission::review(&text, &terms).expect("a decision");
-        serde_json::to_vec(&decision.answer)
+        let decision = admission::review(&text, &context).expect("a decision");
+        serde_json::to_vec(&decision.response)
     });
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::lint::manifest::{self, Lint, Role};
-use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
+use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 use crate::model::{HostPath, PathPattern, Relation};
 use crate::policy::{self, Date, Overrides, Policy, Profile};
@@ -142,14 +142,18 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 fn decision(review: &str) -> Option<Decision> {
-    let terms =
-        Terms { policy: &EVERY_RULE, policy_hash: "0", today: Date::MIN, endpoint: Endpoint::Validate };
-    let decision = admission::review(review, &terms).ok()?;
-    let answer = serde_json::to_value(&decision.answer).unwrap_or_default();
+    let context = ReviewContext {
+        policy: &EVERY_RULE,
+        policy_hash: "0",
+        today: Date::MIN,
+        endpoint: Endpoint::Validate,
+    };
+    let decision = admission::review(review, &context).ok()?;
+    let answer = serde_json::to_value(&decision.response).unwrap_or_default();
     let response = &answer["response"];
-    assert_eq!(response["allowed"], decision.answer.is_allowed());
+    assert_eq!(response["allowed"], decision.response.is_allowed());
     assert!(!response["uid"].as_str().unwrap_or_default().is_empty(), "an answer to nobody");
-    let said = decision.answer.warnings().iter().map(String::as_str).chain([decision.answer.message()]);
+    let said = decision.response.warnings().iter().map(String::as_str).chain([decision.response.message()]);
     assert!(
         said.clone().all(|text| !text.chars().any(char::is_control)),
         "the API server drops what has control characters"
@@ -160,7 +164,7 @@ fn decision(review: &str) -> Option<Decision> {
 
 /// Any text as a review gets an answer or none, the same each time, that the API server takes.
 pub fn review_holds(text: &str) {
-    let answer = |text| decision(text).map(|decision| serde_json::to_string(&decision.answer).ok());
+    let answer = |text| decision(text).map(|decision| serde_json::to_string(&decision.response).ok());
     assert_eq!(answer(text), answer(text));
 }
 

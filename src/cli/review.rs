@@ -1,10 +1,10 @@
-//! `volcheck review`: the webhook's answer to one review, without a cluster.
+//! `volcheck review`: the webhook's response to one AdmissionReview, without a cluster.
 
 use anyhow::Context as _;
 
 use super::args::ReviewArgs;
 use super::{CLEAN, FINDINGS, print};
-use crate::admission::{self, Terms};
+use crate::admission::{self, ReviewContext};
 use crate::input::{self, Input, Origin};
 
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
@@ -15,15 +15,15 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     };
     let bytes = input::read(&input).map_err(|error| anyhow::anyhow!("{}: {}", error.name, error.message))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;
-    let terms = Terms {
+    let context = ReviewContext {
         policy: &policy,
         policy_hash: &policy.hash(),
         today: crate::policy::today(),
         endpoint: arguments.endpoint.into(),
     };
-    let answer = admission::review(&text, &terms).with_context(|| input.name.clone())?.answer;
-    let mut json = serde_json::to_string_pretty(&answer)?;
+    let decision = admission::review(&text, &context).with_context(|| input.name.clone())?;
+    let mut json = serde_json::to_string_pretty(&decision.response)?;
     json.push('\n');
     print(&json);
-    Ok(if answer.is_allowed() { CLEAN } else { FINDINGS })
+    Ok(if decision.response.is_allowed() { CLEAN } else { FINDINGS })
 }

@@ -20,7 +20,7 @@ use super::metrics::Trouble;
 use super::places::Place;
 use super::policy::Named;
 use super::room::{LARGE, Room, STEP};
-use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
+use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
 /// The deadline where the request says none; the API server's own default is 10 seconds.
@@ -120,7 +120,7 @@ async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Re
             let took = began.elapsed();
             shared.metrics.refused(endpoint, refusal.trouble(), took);
             warn!(
-                endpoint = endpoint.word(),
+                endpoint = endpoint.as_str(),
                 status = refusal.status().as_u16(),
                 error = refusal.message(),
                 "no verdict"
@@ -185,8 +185,8 @@ async fn apart<T: Send + 'static>(
 fn judge(shared: &Shared, text: &str, named: &Named, endpoint: Endpoint) -> Result<Decision, Refusal> {
     let began = Instant::now();
     let today = crate::policy::today();
-    let terms = Terms { policy: &named.policy, policy_hash: &named.hash, today, endpoint };
-    let judged = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms)));
+    let context = ReviewContext { policy: &named.policy, policy_hash: &named.hash, today, endpoint };
+    let judged = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.evaluated(began.elapsed());
     match judged {
         Ok(decision) => decision.map_err(|error| Refusal::Malformed(error.to_string())),
@@ -327,7 +327,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 fn json(decision: &Decision) -> Response {
-    match serde_json::to_vec(&decision.answer) {
+    match serde_json::to_vec(&decision.response) {
         Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -335,15 +335,15 @@ fn json(decision: &Decision) -> Response {
 
 /// A line for each denial; for every verdict only where somebody asks for that.
 fn log(endpoint: Endpoint, decision: &Decision, took: Duration) {
-    let about = &decision.about;
+    let about = &decision.request;
     let rules = || {
         let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        admission::joined(errors.map(|finding| finding.rule))
+        admission::join_rules(errors.map(|finding| finding.rule))
     };
     macro_rules! line {
         ($level:ident, $words:literal) => {
             $level!(
-                endpoint = endpoint.word(),
+                endpoint = endpoint.as_str(),
                 uid = about.uid,
                 operation = about.operation,
                 resource = about.resource,
@@ -352,7 +352,7 @@ fn log(endpoint: Endpoint, decision: &Decision, took: Duration) {
                 name = about.name,
                 user = about.user,
                 dry_run = about.dry_run,
-                decision = decision.outcome.word(),
+                decision = decision.outcome.as_str(),
                 rules = rules(),
                 ms = took.as_secs_f64() * 1000.0,
                 $words

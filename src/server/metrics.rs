@@ -221,10 +221,10 @@ impl Metrics {
     }
 
     pub(super) fn decided(&self, endpoint: Endpoint, decision: &Decision, took: Duration) {
-        let about = &decision.about;
+        let about = &decision.request;
         let labels = RequestLabels {
-            endpoint: endpoint.word(),
-            decision: decision.outcome.word(),
+            endpoint: endpoint.as_str(),
+            decision: decision.outcome.as_str(),
             operation: known(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
             resource: known(RESOURCES, &about.resource),
             subresource: match about.subresource.as_str() {
@@ -246,7 +246,7 @@ impl Metrics {
         for (finding, _) in &decision.exempted {
             self.exemptions.get_or_create(&RuleLabel { rule: finding.rule }).inc();
         }
-        for rule in &decision.ratcheted {
+        for rule in &decision.preexisting {
             self.ratcheted.get_or_create(&RuleLabel { rule }).inc();
         }
     }
@@ -255,7 +255,7 @@ impl Metrics {
     pub(super) fn refused(&self, endpoint: Endpoint, trouble: Option<Trouble>, took: Duration) {
         let decision = if trouble.is_some() { "error" } else { "shed" };
         let labels = RequestLabels {
-            endpoint: endpoint.word(),
+            endpoint: endpoint.as_str(),
             decision,
             operation: "",
             resource: "",
@@ -270,7 +270,7 @@ impl Metrics {
     }
 
     fn took(&self, endpoint: Endpoint, decision: &'static str, took: Duration) {
-        let labels = DurationLabels { endpoint: endpoint.word(), decision };
+        let labels = DurationLabels { endpoint: endpoint.as_str(), decision };
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 

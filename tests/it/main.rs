@@ -14,6 +14,7 @@ mod formats;
 mod house;
 #[cfg(feature = "server")]
 mod install;
+mod one_verdict;
 mod outputs;
 mod paths;
 mod policy;
@@ -30,5 +31,4 @@ mod server;
 mod spans;
 mod support;
 mod suppression;
-mod webhook;
 mod yaml;

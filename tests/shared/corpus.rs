@@ -10,7 +10,7 @@ use volcheck::policy::holds_no_volume;
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{Tree, harmless_objects, split};
 
-use crate::admission::differences;
+use crate::one_verdict::differences;
 use crate::support::{TODAY, all_rules, report_of};
 use crate::{manifests, shared};
 
