@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::CLEAN;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
-use crate::cluster;
+use crate::cluster::RegistrarSettings;
 use crate::server::{self, ClientSettings, Files, Identity, Settings, Source};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
@@ -50,11 +50,11 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
 /// Where the certificate comes from; which flags go together, the command line knows.
 fn identity(arguments: &ServeArgs) -> anyhow::Result<Identity> {
     if let Some(service) = &arguments.service {
-        let cluster = cluster::Settings {
+        let cluster = RegistrarSettings {
             service: service.clone(),
-            authority_lifetime: arguments.authority_days,
-            overlap: arguments.overlap,
-            settle: arguments.settle,
+            ca_lifetime: arguments.authority_days,
+            ca_overlap: arguments.overlap,
+            registration_delay: arguments.settle,
         };
         // Two thirds of its time are over when the next one is made.
         if arguments.authority_days / 3 <= SignedDuration::try_from(arguments.overlap)? {

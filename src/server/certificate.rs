@@ -18,7 +18,7 @@ use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
-use crate::cluster::issue::{self, Validity};
+use crate::cluster::x509::{CertifiedKeyPem, Validity};
 use crate::finding::digest;
 
 /// The pair that is served, and the files that it comes from.
@@ -61,7 +61,7 @@ impl Certificate {
     }
 
     /// Serves this pair from now on.
-    pub(super) fn serve(&self, pair: issue::Pair) -> Result<(), String> {
+    pub(super) fn serve(&self, pair: CertifiedKeyPem) -> Result<(), String> {
         let named = |name: &str, text: String| (name.to_owned(), text.into_bytes());
         let texts = Texts { cert: named("certificate", pair.cert), key: named("key", pair.key) };
         self.pair.store(Some(Arc::new(Pair::parse(&texts, None)?)));
@@ -99,7 +99,7 @@ impl Certificate {
 
     /// Until when the pair that is served holds.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.pair.load().as_ref().map(|pair| pair.validity.until)
+        self.pair.load().as_ref().map(|pair| pair.validity.not_after)
     }
 
     /// Serves what stands in the files now, where that is another pair, and a pair; else keeps the last good one. Says so,
@@ -128,7 +128,7 @@ impl Certificate {
         let pair = read.and_then(|(texts, _)| Pair::parse(&texts, files.name.as_ref()));
         match pair.and_then(|pair| self.better(pair)) {
             Ok(pair) => {
-                let not_after = pair.validity.until;
+                let not_after = pair.validity.not_after;
                 self.pair.store(Some(Arc::new(pair)));
                 self.seen.store(content, Ordering::Relaxed);
                 metrics.certificate_reloaded(true);
@@ -171,7 +171,7 @@ impl Pair {
             is_for.map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
         }
         let validity = String::from_utf8_lossy(&texts.cert.1);
-        let validity = Validity::of(&validity).map_err(|error| format!("{cert}: {error}"))?;
+        let validity = Validity::from_pem(&validity).map_err(|error| format!("{cert}: {error}"))?;
         let private =
             PrivateKeyDer::from_pem_slice(&texts.key.1).map_err(|error| format!("{key}: {error}"))?;
         let signer = ring::sign::any_supported_type(&private).map_err(|error| format!("{key}: {error}"))?;

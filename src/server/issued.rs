@@ -9,9 +9,9 @@ use tokio::time;
 use tracing::{info, warn};
 
 use super::{Phase, Shared};
-use crate::cluster::Keeper;
-use crate::cluster::authority::{self, Authority};
-use crate::cluster::issue::Validity;
+use crate::cluster::Registrar;
+use crate::cluster::ca::{self, CertificateAuthority};
+use crate::cluster::x509::Validity;
 
 /// How long the API server may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ struct Issued {
 
 /// Looks after both for as long as the server serves: from then on it is for those that come after it. Nothing to do where
 /// the certificate comes from files.
-pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Keeper, SignedDuration)>) {
+pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Registrar, SignedDuration)>) {
     let Some((mut keeper, lifetime)) = keeper else { return };
     let (mut issued, mut trouble, mut rounds) = (None, String::new(), 0_u32);
     while shared.phase() == Phase::Serving {
@@ -60,22 +60,22 @@ pub(super) async fn keep(shared: Arc<Shared>, keeper: Option<(Keeper, SignedDura
 
 async fn round(
     shared: &Shared,
-    keeper: &mut Keeper,
+    keeper: &mut Registrar,
     issued: &mut Option<Issued>,
     lifetime: SignedDuration,
 ) -> anyhow::Result<()> {
     // Before the authority: what is registered later than that is left alone.
-    let registered = keeper.registered().await;
-    let authority = keeper.authority().await?;
+    let registered = keeper.registration().await;
+    let authority = keeper.reconcile_ca().await?;
     if !issued.as_ref().is_some_and(|issued| holds(issued, &authority)) {
-        let pair = authority.issue(&keeper.name(), Timestamp::now(), lifetime)?;
+        let pair = authority.issue(&keeper.server_name(), Timestamp::now(), lifetime)?;
         let served = Issued { cert: pair.cert.clone(), authority: authority.current.cert.clone() };
         shared.certificate.serve(pair).map_err(anyhow::Error::msg)?;
         shared.metrics.certificate_reloaded(true);
         info!(not_after = shared.certificate.not_after().map(tracing::field::display), "certificate issued");
         *issued = Some(served);
     }
-    let until = Validity::of(&authority.current.cert).map_err(anyhow::Error::msg)?.until;
+    let until = Validity::from_pem(&authority.current.cert).map_err(anyhow::Error::msg)?.not_after;
     shared.metrics.holds("authority", until);
     if shared.unready().is_none() {
         let was_registered = keeper.is_registered();
@@ -88,7 +88,7 @@ async fn round(
 }
 
 /// Whether what is served may be served on.
-fn holds(issued: &Issued, authority: &Authority) -> bool {
-    let is_old = authority::is_old(&issued.cert, Timestamp::now());
+fn holds(issued: &Issued, authority: &CertificateAuthority) -> bool {
+    let is_old = ca::needs_renewal(&issued.cert, Timestamp::now());
     issued.authority == authority.current.cert && is_old.is_ok_and(|is_old| !is_old)
 }

@@ -34,7 +34,7 @@ use metrics::Metrics;
 use policy::Policies;
 use room::Rooms;
 
-use crate::cluster::{self, Keeper};
+use crate::cluster::{Registrar, RegistrarSettings};
 
 pub use certificate::Files;
 pub use policy::Source;
@@ -83,7 +83,7 @@ pub enum Identity {
     /// volcheck's own authority, which registers it, too.
     Issued {
         /// How the authority and the registration are kept.
-        cluster: cluster::Settings,
+        cluster: RegistrarSettings,
         /// How long a certificate holds.
         lifetime: SignedDuration,
     },
@@ -155,7 +155,7 @@ async fn serve(settings: Settings, source: Source) -> anyhow::Result<()> {
     let (certificate, keeper) = match &settings.identity {
         Identity::Files(files) => (Certificate::load(files).map_err(anyhow::Error::msg)?, None),
         Identity::Issued { cluster, lifetime } => {
-            (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
+            (Arc::default(), Some((Registrar::new(cluster.clone())?, *lifetime)))
         }
     };
     let clients = settings.clients.clone().map(Clients::load).transpose().map_err(anyhow::Error::msg)?;

@@ -4,8 +4,8 @@
 mod admission;
 mod allow_list;
 mod apiserver;
-mod authority;
 mod bad_input;
+mod ca;
 mod changed;
 mod cli;
 mod docs;

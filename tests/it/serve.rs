@@ -375,7 +375,7 @@ fn a_new_certificate_is_served_and_a_bad_one_is_not() {
     let (cert, key) = server.authority.leaf_until(NAME, 2021);
     server.put("tls.key", &key);
     server.put("tls.crt", &cert);
-    let expired = "the certificate has expired: it held until 2021-01-01T00:00:00Z";
+    let expired = "the certificate expired at 2021-01-01T00:00:00Z";
     assert_eq!(until_other(&server, "tls.key is not the key of tls.crt"), expired);
     assert_eq!(server.admin("/readyz").0, 200);
 }
@@ -410,9 +410,9 @@ fn a_certificate_that_has_expired_is_said() {
     let folder = folder(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
     let server = Server::start_in(folder, Arc::new(authority), &[]);
     let line = server.logged("the certificate is of no use now");
-    assert_eq!(line["problem"], "the certificate has expired: it held until 2021-01-01T00:00:00Z");
+    assert_eq!(line["problem"], "the certificate expired at 2021-01-01T00:00:00Z");
     let (status, text) = server.admin("/readyz");
-    assert!(status == 503 && text.contains("has expired"), "{text}");
+    assert!(status == 503 && text.contains("expired at"), "{text}");
     assert_eq!(server.metric("volcheck_tls_cert_not_after_timestamp_seconds"), 1_609_459_200.0);
     let (cert, key) = server.authority.leaf(NAME);
     server.put("tls.crt", &cert);
@@ -546,7 +546,7 @@ fn what_registers_itself_must_run_in_a_cluster_and_have_no_other_certificate() {
     };
     let own = ["--service", "volcheck"];
     for (more, words) in [
-        (&[][..], "outside of a cluster there is nobody to register with"),
+        (&[][..], "cannot register the webhook outside of a cluster"),
         (&["--tls-cert", "tls.crt", "--tls-key", "tls.key"], "cannot be used with"),
         (&["--certificate-days", "0"], "no time at all"),
         (&["--authority-days", "long"], "invalid float literal"),
@@ -577,10 +577,11 @@ fn the_certificates_that_volcheck_makes_are_trusted_for_the_service_alone() {
     let (code, said) = certs(&["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("for hook.safe.svc until ") && said.contains("--set-file certs.caBundle=made/ca.crt"),
+        said.contains("for hook.safe.svc, valid until ")
+            && said.contains("--set-file certs.caBundle=made/ca.crt"),
         "{said}"
     );
-    assert_eq!(certs(&["made"]), (Some(2), "error: made/ca.crt is there already\n".to_owned()));
+    assert_eq!(certs(&["made"]), (Some(2), "error: `made/ca.crt` already exists\n".to_owned()));
     assert_eq!(certs(&["--days", "0", "other"]).0, Some(2));
     let mode = fs::metadata(folder.path().join("made/tls.key")).expect("a key").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
