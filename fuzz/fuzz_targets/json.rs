@@ -1,4 +1,4 @@
-//! The JSON reader accepts just what serde_json does, and reads the same.
+//! The JSON reader accepts the same texts as serde_json, with the same values.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! source → model → engine → report, on any bytes: no panic, no place outside of the text, valid JSON.
+//! Linting and reporting arbitrary bytes: no panic, no span outside the text, valid JSON.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The path algebra, on any text.
+//! The cleaning and comparison of host paths, with arbitrary paths.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! What is read in plain style, the YAML engine reads into the same tree.
+//! The reader of plain YAML returns the same tree as the YAML engine.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any two objects, a line each: an update denies no more than it should.
+//! The ratchet, with two arbitrary objects, one per line: an update is never stricter than a
+//! CREATE.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any text as a review: no panic, and an answer that the API server takes.
+//! Arbitrary texts as reviews: no panic, and only responses that the API server accepts.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! What the sniff skips, the parser reads as an object that holds no volume, or refuses.
+//! The parser finds no volume in documents that the fast reader skips.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
