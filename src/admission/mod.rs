@@ -24,8 +24,8 @@ pub use response::AdmissionResponse;
 pub enum Endpoint {
     /// Enforces the mode that the policy sets for the namespace.
     Validate,
-    /// Enforces mode `deny`, whatever the policy says. For namespaces labeled `volcheck.io/mode:
-    /// deny`.
+    /// Enforces mode `deny` regardless of the policy, for namespaces with the label
+    /// `volcheck.io/mode: deny`.
     Strict,
     /// Warns where `Validate` would deny. Workloads are denied if the policy's `workloadMode` is
     /// `deny`.

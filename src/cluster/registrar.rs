@@ -108,9 +108,10 @@ impl Registrar {
 
     /// Registers the webhooks with the CA's trust bundle.
     ///
-    /// If nothing is registered yet, it waits until the Service is reachable. `current` must have
-    /// been fetched before the CA: if it has changed since, for example because another replica
-    /// registered a later CA, the API server rejects the update.
+    /// Does nothing as long as nothing is registered and the Service is not reachable. `current`
+    /// must have been fetched before the CA: if it has changed since, for example because another
+    /// replica registered a later CA, the API server rejects the update, and the next call tries
+    /// again.
     pub async fn register(
         &mut self,
         current: &ValidatingWebhookConfiguration,
