@@ -8,7 +8,7 @@ mod reviews;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use serde::de::IgnoredAny;
-use volcheck::admission::{self, Endpoint, Terms};
+use volcheck::admission::{self, Endpoint, ReviewContext};
 use volcheck::policy::{Overrides, Policy, Profile};
 
 fn main() {
@@ -36,7 +36,7 @@ fn a_json(bencher: Bencher<'_, '_>, name: &str) {
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     let json = review_json(name);
     let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
-    let terms = Terms {
+    let terms = ReviewContext {
         policy: &policy,
         policy_hash: "0",
         today: volcheck::policy::today(),
@@ -44,6 +44,6 @@ fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     };
     bencher.counter(BytesCount::new(json.len())).bench(|| {
         let decision = admission::review(&json, &terms).expect("a decision");
-        serde_json::to_vec(&decision.answer)
+        serde_json::to_vec(&decision.response)
     });
 }

@@ -20,7 +20,7 @@ clusters: [{ name: it, cluster: { server: "https://127.0.0.1:16444", insecure-sk
 contexts: [{ name: it, context: { cluster: it, user: admin } }]
 users: [{ name: admin, user: { token: admin-token } }]
 END
-is_ready "$work" "$programs/kubectl" --kubeconfig "$work/admin.conf" || exit 1
+wait_ready "$work" "$programs/kubectl" --kubeconfig "$work/admin.conf" || exit 1
 "$programs/kubectl" --kubeconfig "$work/admin.conf" create namespace shop > /dev/null
 # The level `baseline` forbids host paths.
 cat > "$work/pod-security.yaml" <<'END'

@@ -1,41 +1,40 @@
-//! Admission: an AdmissionReview and its verdict; a pure function, without HTTP.
+//! Admission: from the text of an AdmissionReview to a verdict and a response.
 //!
-//! The object is decoded straight into the model, by the same types as a manifest, and judged through the
-//! same door. What decides is the policy of whoever runs the cluster: no label, no annotation and no comment of an
-//! object excuses anything here.
+//! It is a pure function, without HTTP and without a clock. Objects are decoded into the same model
+//! as manifests and checked by the same engine. Only the operator's policy exempts findings:
+//! labels, annotations and comments in an object have no effect here.
 
-mod answer;
+pub(crate) mod json;
 mod ratchet;
 mod request;
+mod response;
+mod verdict;
 
-use std::collections::BTreeMap;
+use crate::finding::{Finding, RuleId};
+use crate::model::printable;
+use crate::policy::{Date, ExemptionId, Mode, Policy};
+use request::{Request, Reviewable};
+use verdict::Evaluation;
 
-use crate::engine::{Judged, judge};
-use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Body, FieldError, Object, Origin, Workload, decode_built_in, printable};
-use crate::policy::{Date, ExemptionId, Mode, Policy, WorkloadMode};
-use crate::rules::Subject;
-use answer::Status;
-use ratchet::Before;
-use request::{Json, Request};
-
-pub use answer::Answer;
 pub use request::ReviewError;
+pub use response::AdmissionResponse;
 
-/// Where a review arrives.
+/// The endpoint at which a review arrives. It decides how strictly the policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// What is enforced, in the mode that the policy has for the namespace.
+    /// Enforces the mode that the policy sets for the namespace.
     Validate,
-    /// What is enforced in namespaces whose label asks for it: in the mode `deny`, whatever the policy has.
+    /// Enforces mode `deny` regardless of the policy, for namespaces with the label
+    /// `volcheck.io/mode: deny`.
     Strict,
-    /// What is advised: nothing is denied but workloads, where the policy denies these.
+    /// Warns where `Validate` would deny. Workloads are denied if the policy's `workloadMode` is
+    /// `deny`.
     Advise,
 }
 
 impl Endpoint {
-    /// Its word, as in logs and metrics.
-    pub fn word(self) -> &'static str {
+    /// Returns the name used in logs and metrics.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Validate => "validate",
             Self::Strict => "strict",
@@ -44,35 +43,35 @@ impl Endpoint {
     }
 }
 
-/// What a review is judged by, beside its object.
+/// The inputs of a review other than its text.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'p> {
-    /// The policy.
+pub struct ReviewContext<'p> {
+    /// The policy to enforce.
     pub policy: &'p Policy,
-    /// What names the policy in the audit log.
+    /// The hash of the policy, for the audit log.
     pub policy_hash: &'p str,
-    /// The day, for what expires.
+    /// The current date, which decides whether exemptions have expired.
     pub today: Date,
-    /// Where the review arrived.
+    /// The endpoint at which the review arrived.
     pub endpoint: Endpoint,
 }
 
-/// What became of a request.
+/// The outcome of a review, as counted in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It may come in.
+    /// Admitted.
     Allow,
-    /// It may, and the user is warned.
+    /// Admitted with warnings.
     Warn,
-    /// It may not.
+    /// Denied because of a finding.
     Deny,
-    /// Its object can't be read; whether it may come in is the endpoint's matter and the mode's.
+    /// The object could not be checked. Mode and endpoint decide whether it is admitted.
     Error,
 }
 
 impl Outcome {
-    /// Its word, as in logs and metrics.
-    pub fn word(self) -> &'static str {
+    /// Returns the name used in logs and metrics.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
@@ -82,151 +81,47 @@ impl Outcome {
     }
 }
 
-/// A review's answer, and what is behind it.
+/// The response to a review, with the details that logs and metrics report.
 #[derive(Debug)]
 pub struct Decision {
-    /// The answer.
-    pub answer: Answer,
-    /// What became of the request.
+    /// The response for the API server.
+    pub response: AdmissionResponse,
+    /// The outcome, in one word.
     pub outcome: Outcome,
-    /// What was found.
+    /// The findings, including pre-existing ones.
     pub findings: Vec<Finding>,
-    /// What the policy excuses, each with the place of its exemption in the policy's list.
+    /// The exempted findings, each with the index of its exemption in the policy's list.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The rules of the errors that were there before, and deny nothing therefore.
-    pub ratcheted: Vec<RuleId>,
-    /// What the request was about.
-    pub about: About,
+    /// The rules of pre-existing errors: an UPDATE in mode `deny` was not denied because of them.
+    pub preexisting: Vec<RuleId>,
+    /// The request, for the log.
+    pub request: RequestInfo,
 }
 
-/// What a request was about, in its own words.
+/// The fields of a request that logs and metrics report, without control characters.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// What names the request.
+pub struct RequestInfo {
     pub uid: String,
-    /// `CREATE`, `UPDATE` and the like.
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     pub operation: String,
-    /// The resource, such as `pods`.
+    /// The plural resource name, such as `pods`.
     pub resource: String,
-    /// The subresource; empty for none.
+    /// The subresource; empty for the resource itself.
     pub subresource: String,
-    /// The namespace; empty for what has none.
+    /// The namespace; empty for cluster-scoped resources.
     pub namespace: String,
-    /// The object's name.
+    /// The name of the object; empty if the API server generates it.
     pub name: String,
-    /// Who asks.
+    /// The name of the user who sent the request to the API server.
     pub user: String,
-    /// Whether nothing would be stored.
+    /// Whether the request is a dry run, which stores nothing.
     pub dry_run: bool,
 }
 
-/// The answer to the review `text`.
-pub fn review(text: &str, terms: &Terms<'_>) -> Result<Decision, ReviewError> {
-    let request = Request::parse(text)?;
-    let mode = match terms.endpoint {
-        Endpoint::Strict => Mode::Deny,
-        Endpoint::Validate | Endpoint::Advise => terms.policy.mode(&request.namespace),
-    };
-    let verdict = match seen(&request, mode) {
-        Seen::Object(object) => verdict(&request, object, mode, terms),
-        Seen::Nothing => Verdict::default(),
-        Seen::Unknown => Verdict::of_unknown(&request),
-    };
-    Ok(verdict.decision(&request, terms))
-}
-
-/// The ids of rules in one text, in order and each once, as logs and annotations have them.
-pub fn joined(rules: impl Iterator<Item = RuleId>) -> String {
-    let mut rules: Vec<&str> = rules.map(RuleId::as_str).collect();
-    rules.sort_unstable();
-    rules.dedup();
-    rules.join(",")
-}
-
-/// What there is to judge in a request.
-enum Seen<'a> {
-    Object(Json<'a>),
-    /// What is no matter of volumes, or of the mode `off`.
-    Nothing,
-    /// What volcheck doesn't know.
-    Unknown,
-}
-
-fn seen<'a>(request: &Request<'a>, mode: Mode) -> Seen<'a> {
-    // Of a deletion there is no object, and a connection's is no object of the cluster.
-    let Some(object) = request.object() else { return Seen::Nothing };
-    if mode == Mode::Off || matches!(&*request.operation, "DELETE" | "CONNECT") {
-        return Seen::Nothing;
-    }
-    match (&*request.resource.resource, &*request.sub_resource) {
-        (_, "") => Seen::Object(object),
-        (_, "status")
-        | ("pods", "exec" | "attach" | "portforward" | "proxy" | "log" | "binding" | "eviction") => {
-            Seen::Nothing
-        }
-        // A subresource of a later Kubernetes may carry the Pod itself, as `ephemeralcontainers` and `resize` do.
-        ("pods", _) => match request.type_of(object) {
-            Ok(meta) if &*meta.kind != "Pod" => Seen::Unknown,
-            _ => Seen::Object(object),
-        },
-        _ => Seen::Unknown,
-    }
-}
-
-/// What follows from what was found.
-#[derive(Default)]
-struct Verdict {
-    status: Option<Status>,
-    warnings: Vec<String>,
-    annotations: BTreeMap<&'static str, String>,
-    judged: Judged,
-    ratcheted: Vec<RuleId>,
-    is_error: bool,
-}
-
-impl Verdict {
-    fn of_unknown(request: &Request<'_>) -> Self {
-        let kind = [&*request.resource.resource, &*request.sub_resource].join("/");
-        let kind = answer::short(kind.trim_end_matches('/'));
-        let annotations = BTreeMap::from([("volcheck-unjudged", kind)]);
-        Self { annotations, ..Self::default() }
-    }
-
-    /// What can't be read is denied where an error would be: anything else would be a way around.
-    fn of_unreadable(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
-        let message = answer::warning(&format!("the object can't be read: {}", error.kind));
-        let annotations = BTreeMap::from([("volcheck-error", message.clone())]);
-        let mut verdict = Self { annotations, is_error: true, ..Self::default() };
-        match mode {
-            Mode::Deny if endpoint != Endpoint::Advise => verdict.status = Some(Status::unreadable(&message)),
-            Mode::Deny | Mode::Warn => verdict.warnings = vec![message],
-            Mode::Audit | Mode::Off => {}
-        }
-        verdict
-    }
-
-    fn decision(mut self, request: &Request<'_>, terms: &Terms<'_>) -> Decision {
-        let outcome = match (&self.status, self.warnings.is_empty()) {
-            _ if self.is_error => Outcome::Error,
-            (Some(_), _) => Outcome::Deny,
-            (None, false) => Outcome::Warn,
-            (None, true) => Outcome::Allow,
-        };
-        let Judged { findings, exempted, .. } = self.judged;
-        let mut annotate = |key, rules: &mut dyn Iterator<Item = RuleId>| {
-            let rules = joined(rules);
-            if !rules.is_empty() {
-                self.annotations.insert(key, rules);
-            }
-        };
-        annotate("volcheck-rules", &mut findings.iter().map(|finding| finding.rule));
-        annotate("volcheck-exempt", &mut exempted.iter().map(|(finding, _)| finding.rule));
-        annotate("volcheck-ratcheted", &mut self.ratcheted.iter().copied());
-        if !self.annotations.is_empty() {
-            self.annotations.insert("volcheck-policy", terms.policy_hash.to_owned());
-        }
+impl RequestInfo {
+    fn new(request: &Request<'_>) -> Self {
         let text = |text: &str| printable(text).into_owned();
-        let about = About {
+        Self {
             uid: text(&request.uid),
             operation: text(&request.operation),
             resource: text(&request.resource.resource),
@@ -235,87 +130,44 @@ impl Verdict {
             name: text(&request.name),
             user: text(&request.user_info.username),
             dry_run: request.dry_run,
-        };
-        let answer = Answer::new(request.uid.to_string(), self.status, self.warnings, self.annotations);
-        Decision { answer, outcome, findings, exempted, ratcheted: self.ratcheted, about }
-    }
-}
-
-fn verdict<'a>(request: &Request<'a>, object: Json<'a>, mode: Mode, terms: &Terms<'_>) -> Verdict {
-    let is_update = &*request.operation == "UPDATE";
-    if is_update && request.is_going() {
-        return Verdict::default();
-    }
-    let policy = terms.policy;
-    let mut object = match read(request, object, policy) {
-        Ok(Some(object)) => object,
-        // Other kinds end in Pods, which are judged when they come.
-        Ok(None) => return Verdict::of_unknown(request),
-        Err(error) => return Verdict::of_unreadable(&error, mode, terms.endpoint),
-    };
-    // The Pods of a workload are denied when they come.
-    let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
-    let is_advised = match is_workload {
-        true => policy.workload_mode == WorkloadMode::Warn,
-        false => terms.endpoint == Endpoint::Advise,
-    };
-    let mode = if is_advised && mode == Mode::Deny { Mode::Warn } else { mode };
-    let mut judged = judge(Subject::Object(&object), policy, terms.today);
-    // What can't be read before has no findings: all of them are new.
-    let old = request.old_object().filter(|_| is_update);
-    let old = old.and_then(|old| read(request, old, policy).ok().flatten());
-    let (mut new, known) = match &old {
-        Some(old) => Before::of(judge(Subject::Object(old), policy, terms.today)).split(&mut judged),
-        None => (std::mem::take(&mut judged.findings), Vec::new()),
-    };
-    if let Some(old) = &old
-        && object.retain_added_ephemeral_containers(old)
-    {
-        ratchet::add_reached(&mut new, judge(Subject::Object(&object), policy, terms.today).findings);
-    }
-    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-    let mut annotations = BTreeMap::new();
-    let mut status = None;
-    let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
-    if mode == Mode::Deny && !errors.is_empty() {
-        if request.is_mirror_pod() {
-            annotations.insert("volcheck-mirror-pod", "true".to_owned());
-        } else {
-            status = Status::forbidden(&errors);
         }
     }
-    let ratcheted = match mode {
-        Mode::Deny => known.iter().filter(is_error).map(|finding| finding.rule).collect(),
-        Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
-    };
-    let is_denied = status.is_some();
-    let mut warned: Vec<&Finding> = new
-        .iter()
-        .filter(|finding| finding.severity == Severity::Warning || (is_error(finding) && !is_denied))
-        .chain(known.iter().filter(|finding| finding.severity >= Severity::Warning))
-        .collect();
-    let warnings = match mode {
-        Mode::Deny | Mode::Warn => answer::warnings(&mut warned),
-        Mode::Audit | Mode::Off => Vec::new(),
-    };
-    judged.findings = new;
-    judged.findings.extend(known);
-    Verdict { status, warnings, annotations, ratcheted, is_error: false, judged }
 }
 
-/// An object of the request, where it is of a kind that is judged here.
-fn read<'a>(
-    request: &Request<'a>,
-    object: Json<'a>,
-    policy: &Policy,
-) -> Result<Option<Object<'a>>, FieldError> {
-    let meta = request.type_of(object)?;
-    let namespace = if request.namespace.is_empty() { &*policy.namespace } else { &*request.namespace };
-    let Some(object) = decode_built_in(object, &meta, namespace, Origin::Admission) else { return Ok(None) };
-    let mut object = object?;
-    if !request.is_by_controller(policy) {
-        // Anybody may write an owner reference.
-        object.workload = Workload::without_owner(&object.id);
-    }
-    Ok(Some(object))
+/// Reviews the AdmissionReview in `text`.
+///
+/// # Errors
+///
+/// Returns an error if the text is not a review that can be answered. A review whose object cannot
+/// be checked is not an error: it gets a response, with the outcome [`Outcome::Error`].
+pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, ReviewError> {
+    let request = Request::parse(text)?;
+    let mode = match context.endpoint {
+        Endpoint::Strict => Mode::Deny,
+        Endpoint::Validate | Endpoint::Advise => context.policy.mode(&request.namespace),
+    };
+    let reviewable = if mode == Mode::Off { Reviewable::Nothing } else { request.reviewable() };
+    let evaluation = match reviewable {
+        Reviewable::Object(object) => verdict::evaluate(&request, object, mode, context),
+        Reviewable::Nothing => Evaluation::default(),
+        Reviewable::Unsupported => Evaluation::unchecked(&request),
+    };
+    Ok(decide(evaluation, &request, context.policy_hash))
+}
+
+fn decide(evaluation: Evaluation, request: &Request<'_>, policy_hash: &str) -> Decision {
+    let outcome = evaluation.verdict.outcome();
+    let annotations = evaluation.audit_annotations(policy_hash);
+    let Evaluation { verdict, findings, exempted, preexisting, .. } = evaluation;
+    let (status, warnings) = verdict.into_status_and_warnings();
+    let response = AdmissionResponse::new(request.uid.to_string(), status, warnings, annotations);
+    Decision { response, outcome, findings, exempted, preexisting, request: RequestInfo::new(request) }
+}
+
+/// Joins rule ids with commas, sorted and without duplicates.
+pub fn join_rules(rules: impl Iterator<Item = RuleId>) -> String {
+    let mut rules: Vec<&str> = rules.map(RuleId::as_str).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules.join(",")
 }

@@ -1,84 +1,119 @@
-//! The ratchet: what was there before an update is no reason to deny it.
+//! The ratchet: an UPDATE is denied only for findings that the old object did not have.
 
 use std::collections::HashMap;
 
 use crate::engine::{Judged, keep_most_severe_of_families};
 use crate::finding::{Access, Finding, Fingerprint, RuleId};
+use crate::policy::ExemptionId;
 
-/// What a finding is about: its rule, its volume and its path.
-type Matter = (RuleId, String, String);
+/// The findings of an object, separated into new and pre-existing ones.
+pub(super) struct SplitFindings {
+    pub(super) new: Vec<Finding>,
+    pub(super) preexisting: Vec<Finding>,
+    /// Exempted findings, each with the index of its exemption in the policy's list.
+    pub(super) exempted: Vec<(Finding, ExemptionId)>,
+}
 
-/// Who has to do with it, and how: a container, and its access.
-type Reach = (String, Option<Access>);
+impl SplitFindings {
+    /// Treats all findings as new, because the object replaces no other.
+    pub(super) fn all_new(result: Judged) -> Self {
+        Self { new: result.findings, preexisting: Vec::new(), exempted: result.exempted }
+    }
 
-/// What was found in the object before an update.
+    /// Adds findings about added ephemeral containers as new, unless the rule has a new finding for
+    /// the volume already. Only path and usage rules, which have a family, count.
+    pub(super) fn add_ephemeral(&mut self, findings: Vec<Finding>) {
+        let volume = |finding: &Finding| (finding.rule, finding.fingerprint.volume.clone());
+        for finding in findings.into_iter().filter(|finding| finding.family.is_some()) {
+            if !self.new.iter().any(|known| volume(known) == volume(&finding)) {
+                self.new.push(finding);
+            }
+        }
+    }
+}
+
+/// The part of a fingerprint that must be equal in the old and in the new object.
+#[derive(PartialEq, Eq, Hash)]
+struct FindingKey {
+    rule: RuleId,
+    volume: String,
+    path: String,
+}
+
+impl FindingKey {
+    fn new(fingerprint: &Fingerprint) -> Self {
+        let Fingerprint { rule, volume, path, .. } = fingerprint;
+        Self { rule: *rule, volume: volume.clone(), path: path.clone() }
+    }
+}
+
+/// The part of a fingerprint that an update may weaken.
+struct ContainerAccess {
+    /// The container; empty if the finding is about the volume alone.
+    container: String,
+    access: Option<Access>,
+}
+
+impl ContainerAccess {
+    fn is_same(&self, new: &Fingerprint) -> bool {
+        new.container == self.container && new.access == self.access
+    }
+
+    /// Returns true if the new finding is by the same container or by none, and with no more
+    /// access.
+    fn covers(&self, new: &Fingerprint) -> bool {
+        (new.container.is_empty() || new.container == self.container) && new.access <= self.access
+    }
+}
+
+/// The findings of the object before an update. Each of them covers at most one new finding.
 #[derive(Default)]
-pub(super) struct Before(HashMap<Matter, Vec<Reach>>);
+pub(super) struct PriorFindings(HashMap<FindingKey, Vec<ContainerAccess>>);
 
-impl Before {
-    /// Of what was found in it, and what a worse finding of its family hid: mending that one brings the other up, and
-    /// that is no step back.
-    pub(super) fn of(judged: Judged) -> Self {
-        let mut known = Self::default();
-        for finding in judged.findings.into_iter().chain(judged.superseded) {
-            let Fingerprint { rule, volume, container, path, access } = finding.fingerprint;
-            known.0.entry((rule, volume, path)).or_default().push((container, access));
+impl PriorFindings {
+    /// Indexes the findings of the old object, including those superseded by a worse one of their
+    /// family: they become visible when the update fixes the worse one.
+    pub(super) fn new(result: Judged) -> Self {
+        let mut prior = Self::default();
+        for finding in result.findings.into_iter().chain(result.superseded) {
+            let known = prior.0.entry(FindingKey::new(&finding.fingerprint)).or_default();
+            let Fingerprint { container, access, .. } = finding.fingerprint;
+            known.push(ContainerAccess { container, access });
         }
-        known
+        prior
     }
 
-    /// The findings that are new, and those that were there: each as often as it was, by the same container, or by
-    /// no container any more, and with the same access or more.
+    /// Separates the findings of the new object into new and pre-existing ones.
     ///
-    /// What a worse finding of its family hides is new where nothing like it was there, and is said where that one isn't
-    /// new itself.
-    pub(super) fn split(&mut self, judged: &mut Judged) -> (Vec<Finding>, Vec<Finding>) {
+    /// A superseded finding is new if the old object had none like it. It is reported unless a worse
+    /// new finding of its family hides it.
+    pub(super) fn compare(mut self, result: Judged) -> SplitFindings {
+        let Judged { findings, exempted, superseded } = result;
         let mut new: Vec<_> =
-            judged.superseded.extract_if(.., |finding| !self.knows(&finding.fingerprint)).collect();
-        // The very same ones first, lest a weaker one takes the place of another's.
-        let is_same = |own: &Fingerprint, (container, access): &Reach| {
-            own.container == *container && own.access == *access
-        };
-        let is_weaker = |own: &Fingerprint, (container, access): &Reach| {
-            (own.container.is_empty() || own.container == *container) && own.access <= *access
-        };
-        let findings = std::mem::take(&mut judged.findings);
-        let (mut known, rest) =
-            findings.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_same));
+            superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
+        // Equal findings first, so that a weaker one does not use up the prior finding of an equal
+        // one.
+        let (mut preexisting, rest) = findings
+            .into_iter()
+            .partition::<Vec<_>, _>(|finding| self.take(finding, ContainerAccess::is_same));
         let (weaker, added) =
-            rest.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, is_weaker));
-        known.extend(weaker);
+            rest.into_iter().partition::<Vec<_>, _>(|finding| self.take(finding, ContainerAccess::covers));
+        preexisting.extend(weaker);
         new.extend(added);
-        judged.superseded.extend(keep_most_severe_of_families(&mut new));
-        (new, known)
+        keep_most_severe_of_families(&mut new);
+        SplitFindings { new, preexisting, exempted }
     }
 
-    /// Whether it was there, with the same access or more, however often.
-    fn knows(&self, own: &Fingerprint) -> bool {
-        self.0.get(&matter(own)).is_some_and(|before| before.iter().any(|(_, access)| own.access <= *access))
+    /// Checks whether any container had at least this access.
+    fn has_access(&self, new: &Fingerprint) -> bool {
+        let known = self.0.get(&FindingKey::new(new));
+        known.is_some_and(|known| known.iter().any(|prior| new.access <= prior.access))
     }
 
-    fn take(&mut self, finding: &Finding, fits: impl Fn(&Fingerprint, &Reach) -> bool) -> bool {
-        let own = &finding.fingerprint;
-        let Some(before) = self.0.get_mut(&matter(own)) else { return false };
-        let at = before.iter().position(|one| fits(own, one));
-        at.map(|at| before.swap_remove(at)).is_some()
-    }
-}
-
-fn matter(own: &Fingerprint) -> Matter {
-    (own.rule, own.volume.clone(), own.path.clone())
-}
-
-/// Adds what containers reach that an update adds, of what was found in these alone: that the Pod's others reach it, too,
-/// by whatever exemption, is no reason to let these.
-pub(super) fn add_reached(new: &mut Vec<Finding>, found: Vec<Finding>) {
-    for finding in found.into_iter().filter(|finding| finding.family.is_some()) {
-        let is_same = |known: &Finding| {
-            (known.rule, &known.fingerprint.volume) == (finding.rule, &finding.fingerprint.volume)
-        };
-        if !new.iter().any(is_same) {
-            new.push(finding);
-        }
+    /// Removes a prior finding that matches; returns whether there was one.
+    fn take(&mut self, new: &Finding, matches: impl Fn(&ContainerAccess, &Fingerprint) -> bool) -> bool {
+        let Some(known) = self.0.get_mut(&FindingKey::new(&new.fingerprint)) else { return false };
+        let index = known.iter().position(|prior| matches(prior, &new.fingerprint));
+        index.map(|index| known.swap_remove(index)).is_some()
     }
 }

@@ -1,35 +1,33 @@
-//! The API server's question, as far as it matters (`k8s.io/api/admission/v1`, `AdmissionRequest`).
+//! The review that the API server sends (`AdmissionRequest` of `k8s.io/api/admission/v1`).
 
 use serde::Deserialize;
-use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
-use crate::model::{
-    Decode, FieldError, FieldPath, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable,
-};
+use super::json::{Json, decode_json};
+use super::response::shorten;
+use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
 use crate::policy::Policy;
 
-/// Why a text is no review that could be answered.
+/// The reason why a text is not a review that can be answered. Messages are short, whatever the
+/// text contains.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// Not JSON, or not of the right shape.
-    #[error("not an AdmissionReview: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A review of another version, or something else.
-    #[error("expected an AdmissionReview of admission.k8s.io/v1, found {kind} of {api_version}")]
-    Kind {
-        /// What it says its version is.
-        api_version: String,
-        /// What it says its kind is.
-        kind: String,
-    },
-    /// There is nothing to answer.
+    /// The text is not JSON, or a field has the wrong type.
+    #[error("not an AdmissionReview: {}", shorten(.0))]
+    Json(String),
+    /// The text is a review of another version, or another kind of object.
+    #[error(
+        "expected `AdmissionReview` of `admission.k8s.io/v1`, found `{}` of `{}`",
+        shorten(.kind),
+        shorten(.api_version)
+    )]
+    Kind { api_version: String, kind: String },
     #[error("the AdmissionReview has no request")]
     NoRequest,
-    /// The answer must carry the request's uid.
+    /// The request has no uid, which the response must repeat.
     #[error("the request has no uid")]
     NoUid,
-    /// What is created or updated is there.
+    /// The request has no object, although its operation is neither DELETE nor CONNECT.
     #[error("the request has no object")]
     NoObject,
 }
@@ -51,7 +49,7 @@ pub(super) struct Request<'a> {
     #[serde(borrow, default)]
     pub(super) uid: Str<'a>,
     #[serde(borrow, default, deserialize_with = "nullable")]
-    kind: Kind<'a>,
+    kind: GroupVersionKind<'a>,
     #[serde(borrow, default)]
     pub(super) resource: Resource<'a>,
     #[serde(borrow, default)]
@@ -72,10 +70,9 @@ pub(super) struct Request<'a> {
     old_object: Option<&'a RawValue>,
 }
 
-/// As a review has it: group and version apart.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Kind<'a> {
+struct GroupVersionKind<'a> {
     #[serde(borrow)]
     group: Str<'a>,
     #[serde(borrow)]
@@ -98,10 +95,20 @@ pub(super) struct UserInfo<'a> {
     groups: List<Str<'a>>,
 }
 
+/// The part of a request that volcheck can check.
+pub(super) enum Reviewable<'a> {
+    Object(Json<'a>),
+    /// The request cannot add a volume or a mount.
+    Nothing,
+    /// A subresource that volcheck does not know.
+    Unsupported,
+}
+
 impl<'a> Request<'a> {
-    /// The request of the review `text`.
+    /// Parses the review and returns its request.
     pub(super) fn parse(text: &'a str) -> Result<Self, ReviewError> {
-        let review = decode_json(text, ItemBudget::new().seed::<Review<'_>>())?;
+        let review = decode_json(text, ItemBudget::new().seed::<Review<'_>>())
+            .map_err(|error| ReviewError::Json(error.to_string()))?;
         if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
             let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
             return Err(ReviewError::Kind { api_version, kind });
@@ -109,16 +116,44 @@ impl<'a> Request<'a> {
         let request = review.request.ok_or(ReviewError::NoRequest)?;
         match (request.object(), &*request.operation) {
             _ if request.uid.is_empty() => Err(ReviewError::NoUid),
-            // Of a deletion there is none, and of a connection there may be none.
             (None, operation) if !matches!(operation, "DELETE" | "CONNECT") => Err(ReviewError::NoObject),
             _ => Ok(request),
         }
     }
 
-    /// The type of an object of the request: by the word of the API server, which makes them alike; by the object's own,
-    /// at the price of a pass over it, where that isn't known here.
-    pub(super) fn type_of(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
-        let Kind { group, version, kind } = &self.kind;
+    pub(super) fn is_update(&self) -> bool {
+        &*self.operation == "UPDATE"
+    }
+
+    /// Returns the object to check, by resource and subresource.
+    pub(super) fn reviewable(&self) -> Reviewable<'a> {
+        let Some(object) = self.object() else { return Reviewable::Nothing };
+        // The object of a CONNECT holds the options of the connection, such as `PodExecOptions`.
+        if matches!(&*self.operation, "DELETE" | "CONNECT") {
+            return Reviewable::Nothing;
+        }
+        match (&*self.resource.resource, &*self.sub_resource) {
+            (_, "") => Reviewable::Object(object),
+            (_, "status")
+            | ("pods", "exec" | "attach" | "portforward" | "proxy" | "log" | "binding" | "eviction") => {
+                Reviewable::Nothing
+            }
+            // A subresource of a later Kubernetes version may carry the Pod, as
+            // `ephemeralcontainers` and `resize` do.
+            ("pods", _) => match self.type_meta(object) {
+                Ok(meta) if &*meta.kind != "Pod" => Reviewable::Unsupported,
+                _ => Reviewable::Object(object),
+            },
+            _ => Reviewable::Unsupported,
+        }
+    }
+
+    /// Returns the type of one of the request's objects.
+    ///
+    /// It is the request's own `kind`, to which the API server converts both objects. If that is
+    /// not a built-in kind, the type is read from the object, which costs a pass over it.
+    pub(super) fn type_meta(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
+        let GroupVersionKind { group, version, kind } = &self.kind;
         let api_version = match &**group {
             _ if !is_built_in(group, kind) => return object.decode(),
             "" => version.clone(),
@@ -127,107 +162,92 @@ impl<'a> Request<'a> {
         Ok(TypeMeta { api_version, kind: kind.clone() })
     }
 
-    /// What comes in; none of a deletion.
+    /// Returns the new object; `None` for DELETE.
     pub(super) fn object(&self) -> Option<Json<'a>> {
-        present(self.object)
+        not_null(self.object)
     }
 
-    /// What it replaces.
+    /// Returns the object before an UPDATE or DELETE.
     pub(super) fn old_object(&self) -> Option<Json<'a>> {
-        present(self.old_object)
+        not_null(self.old_object)
     }
 
-    /// Whether the user makes the Pods of workloads, so that its word is taken for who controls one
-    /// (`pkg/controller/serviceaccount` and `--use-service-account-credentials` of the controller manager).
-    pub(super) fn is_by_controller(&self, policy: &Policy) -> bool {
+    /// Returns true if the user is a controller whose owner references are trusted: a workload
+    /// controller of Kubernetes (`pkg/controller/serviceaccount`), the controller manager without
+    /// `--use-service-account-credentials`, or a user that the policy names.
+    pub(super) fn is_from_trusted_controller(&self, policy: &Policy) -> bool {
         let user = &*self.user_info.username;
-        let built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
+        let is_built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
             Some(name) => {
                 let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
                 name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
             }
             None => user == "system:kube-controller-manager",
         };
-        built_in || policy.trusted_controllers.iter().any(|known| known == user)
+        is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
     }
 
-    /// Whether the object is a kubelet's own report of a static Pod, which runs whatever is said here
-    /// (`pkg/kubelet/pod/mirror_client.go`): by the node's true identity, since anybody can write the annotation.
+    /// Returns true if a kubelet creates the mirror Pod of a static Pod, which runs whatever the
+    /// verdict is (`pkg/kubelet/pod/mirror_client.go`). Any user can set the annotation, so the
+    /// user must be the Pod's node.
     pub(super) fn is_mirror_pod(&self) -> bool {
-        let Some(Ok(head)) = self.object().map(|object| object.decode::<Head<'_>>()) else { return false };
-        let node = &*head.spec.node_name;
-        head.metadata.annotations.get("kubernetes.io/config.mirror").is_some()
+        let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
+        let Some(MirrorPod { metadata, spec }) = pod else { return false };
+        let node = &*spec.node_name;
+        metadata.annotations.get("kubernetes.io/config.mirror").is_some()
             && !node.is_empty()
             && self.user_info.username.strip_prefix("system:node:") == Some(node)
             && self.user_info.groups.iter().any(|group| &**group == "system:nodes")
     }
 
-    /// Whether the object is on its way out: what is changed of it then only lets it go.
-    pub(super) fn is_going(&self) -> bool {
-        let is_deleted = |object: Json<'_>| {
-            object.decode::<Going<'_>>().is_ok_and(|object| !object.metadata.deletion_timestamp.is_empty())
+    /// Returns true if the object is being deleted: controllers and kubelets start nothing for it
+    /// any more.
+    pub(super) fn is_terminating(&self) -> bool {
+        let is_terminating = |object: Json<'_>| {
+            let decoded = object.decode::<Terminating<'_>>();
+            decoded.is_ok_and(|object| !object.metadata.deletion_timestamp.is_empty())
         };
-        self.object().is_some_and(is_deleted) || self.old_object().is_some_and(is_deleted)
+        self.object().is_some_and(is_terminating) || self.old_object().is_some_and(is_terminating)
     }
 }
 
-fn present(object: Option<&RawValue>) -> Option<Json<'_>> {
-    object.map(RawValue::get).filter(|text| *text != "null").map(Json)
+fn not_null(object: Option<&RawValue>) -> Option<Json<'_>> {
+    object.map(|object| Json::new(object.get())).filter(|json| !json.is_null())
 }
 
-/// What is asked of an object that may be on its way out.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Going<'a> {
+struct Terminating<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
-    metadata: GoingMetadata<'a>,
+    metadata: TerminatingMetadata<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct GoingMetadata<'a> {
+struct TerminatingMetadata<'a> {
     #[serde(borrow)]
     deletion_timestamp: Str<'a>,
 }
 
-/// What is asked of an object that may be a kubelet's report.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Head<'a> {
+struct MirrorPod<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
-    metadata: HeadMetadata<'a>,
+    metadata: MirrorPodMetadata<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
-    spec: HeadSpec<'a>,
+    spec: MirrorPodSpec<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct HeadMetadata<'a> {
+struct MirrorPodMetadata<'a> {
     #[serde(borrow)]
     annotations: Map<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct HeadSpec<'a> {
+struct MirrorPodSpec<'a> {
     #[serde(borrow)]
     node_name: Str<'a>,
-}
-
-/// Decodes JSON text with `seed`.
-fn decode_json<'a, S: DeserializeSeed<'a>>(text: &'a str, seed: S) -> Result<S::Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
-}
-
-/// An object of a review, in JSON.
-#[derive(Clone, Copy)]
-pub(super) struct Json<'a>(&'a str);
-
-impl<'a> Decode<'a> for Json<'a> {
-    fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
-        decode_json(self.0, seed).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
-    }
 }

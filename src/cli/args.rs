@@ -34,13 +34,13 @@ pub(super) enum Command {
     /// Run the admission webhook
     #[cfg(feature = "server")]
     Serve(ServeArgs),
-    /// Make the certificates that the webhook needs where nobody else issues any
+    /// Generate a CA and a serving certificate for the webhook
     #[cfg(feature = "server")]
     Certs(CertsArgs),
-    /// Print what installs the webhook, for those without Helm
+    /// Print manifests that install the webhook without Helm
     #[cfg(feature = "server")]
     Manifest(ManifestArgs),
-    /// Answer an AdmissionReview as the webhook would, without a cluster
+    /// Print the webhook's response to an AdmissionReview, without a cluster
     Review(ReviewArgs),
     /// Show the page of a rule
     Explain(ExplainArgs),
@@ -324,15 +324,16 @@ pub(super) struct ServeArgs {
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
 pub(super) struct CertsArgs {
-    /// The folder to write `ca.crt`, `tls.crt` and `tls.key` to
-    pub(super) folder: PathBuf,
-    /// The name of the Service
+    /// Directory to write `ca.crt`, `tls.crt` and `tls.key` to
+    #[arg(value_name = "DIR")]
+    pub(super) directory: PathBuf,
+    /// Name of the webhook's Service
     #[arg(long, value_name = "NAME", default_value = "volcheck")]
     pub(super) service: String,
-    /// Its namespace
+    /// Namespace of the Service
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
-    /// How long they hold
+    /// Days until the certificates expire
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(super) days: u32,
 }
@@ -340,24 +341,24 @@ pub(super) struct CertsArgs {
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
-    /// Where the image is, with its tag or digest
-    #[arg(long, value_name = "IMAGE", required_unless_present = "fixed")]
+    /// Image to run, with its tag or digest
+    #[arg(long, value_name = "IMAGE", required_unless_present = "static_url")]
     pub(super) image: Option<String>,
-    /// The namespace to install it in
+    /// Namespace to install the webhook in
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
-    /// What becomes of a Pod with an error, in namespaces of which the policy says nothing
+    /// Mode of namespaces that the policy does not mention
     #[arg(long, value_parser = ["deny", "warn", "audit", "off"], default_value = "warn")]
     pub(super) mode: String,
-    /// The policy file
+    /// Policy file to enforce
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Instead, a registration in a file of the API server's own (Kubernetes 1.37 and later), which nobody can change
-    /// by the API: the address of the server, such as https://volcheck.example:443
-    #[arg(long = "static", value_name = "URL", id = "fixed", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
-    pub(super) fixed: Option<String>,
-    /// With it: the authority that the API server trusts, in PEM
-    #[arg(long, value_name = "FILE", requires = "fixed")]
+    /// Print only a static registration of the webhook at this URL, such as https://volcheck.example:443. It is for
+    /// the API server's `staticManifestsDir` (Kubernetes 1.37 and later) and cannot be changed through the API
+    #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
+    pub(super) static_url: Option<String>,
+    /// CA certificates in PEM with which the API server verifies the webhook at that URL
+    #[arg(long, value_name = "FILE", requires = "static_url")]
     pub(super) ca_bundle: Option<PathBuf>,
 }
 
@@ -389,11 +390,11 @@ const NOT_POSITIVE: &str = "must be positive";
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {
-    /// The review, in JSON; `-` is standard input
+    /// AdmissionReview in JSON; `-` reads standard input
     #[arg(default_value = "-")]
     pub(super) file: String,
-    /// Where it would arrive: `validate`, `strict` for namespaces with the label `volcheck.io/mode: deny`, or
-    /// `advise` for workloads
+    /// Endpoint at which it arrives: `validate`, `strict` for namespaces with the label `volcheck.io/mode: deny`,
+    /// or `advise` for workloads
     #[arg(long, value_name = "ENDPOINT", default_value = "validate")]
     pub(super) endpoint: ReviewEndpoint,
     #[command(flatten)]

@@ -1,6 +1,6 @@
-//! `volcheck certs`: an authority and a certificate for a cluster that has nobody else to issue one.
+//! `volcheck certs`: a CA and a serving certificate, for clusters without another issuer.
 //!
-//! The authority's key is thrown away: what can sign for the webhook can be the webhook.
+//! The CA's key is not written: with it, anyone could impersonate the webhook.
 
 use std::fs;
 use std::path::Path;
@@ -11,31 +11,31 @@ use jiff::tz::TimeZone;
 
 use super::args::CertsArgs;
 use super::{EXIT_OK, eprint};
-use crate::cluster::issue::{self, Pair, Validity};
+use crate::cluster::x509::{self, CertifiedKeyPem, Validity};
 
 pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
-    let folder = &arguments.folder;
-    let files = ["ca.crt", "tls.crt", "tls.key"].map(|name| folder.join(name));
+    let directory = &arguments.directory;
+    let files = ["ca.crt", "tls.crt", "tls.key"].map(|name| directory.join(name));
     if let Some(file) = files.iter().find(|file| file.exists()) {
-        bail!("{} is there already", file.display());
+        bail!("`{}` already exists", file.display());
     }
     let name = format!("{}.{}.svc", arguments.service, arguments.namespace);
     let today = crate::policy::today();
-    let until = today.checked_add(i64::from(arguments.days).days()).context("--days")?;
+    let last_day = today.checked_add(i64::from(arguments.days).days()).context("--days")?;
     let midnight = |day: jiff::civil::Date| anyhow::Ok(day.to_zoned(TimeZone::UTC)?.timestamp());
-    // Clocks differ.
-    let validity = Validity { from: midnight(today.yesterday()?)?, until: midnight(until)? };
-    let authority = issue::authority(validity)?;
-    let Pair { cert, key } = issue::server(&name, &authority, validity)?;
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    // Valid since yesterday, for clients whose clock is behind.
+    let validity = Validity { not_before: midnight(today.yesterday()?)?, not_after: midnight(last_day)? };
+    let ca = x509::ca(validity)?;
+    let CertifiedKeyPem { cert, key } = x509::serving_certificate(&name, &ca, validity)?;
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     for (path, text, is_secret) in
-        [(&files[2], key, true), (&files[1], cert, false), (&files[0], authority.cert, false)]
+        [(&files[2], key, true), (&files[1], cert, false), (&files[0], ca.cert, false)]
     {
-        write(path, &text, is_secret).with_context(|| path.display().to_string())?;
+        write_new(path, &text, is_secret).with_context(|| path.display().to_string())?;
     }
-    let (shown, namespace) = (folder.display(), &arguments.namespace);
+    let (shown, namespace) = (directory.display(), &arguments.namespace);
     eprint(&format!(
-        "Wrote ca.crt, tls.crt and tls.key, for {name} until {until}. With them:\n\
+        "Wrote ca.crt, tls.crt and tls.key for {name}, valid until {last_day}. To use them:\n\
          \x20 kubectl create namespace {namespace}\n\
          \x20 kubectl --namespace {namespace} create secret tls volcheck-tls --cert {shown}/tls.crt --key {shown}/tls.key\n\
          \x20 helm install volcheck charts/volcheck --namespace {namespace} --set certs.mode=secret --set-file certs.caBundle={shown}/ca.crt\n"
@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Writes a file that isn't there yet; a secret for its owner alone.
-fn write(path: &Path, text: &str, is_secret: bool) -> std::io::Result<()> {
+/// Writes a file that must not exist yet. On Unix, only the owner can read it if it is secret.
+fn write_new(path: &Path, text: &str, is_secret: bool) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,27 +1,30 @@
-//! `volcheck review`: the webhook's answer to one review, without a cluster.
+//! `volcheck review`: the webhook's response to one AdmissionReview, without a cluster.
 
 use anyhow::Context as _;
 
 use super::args::ReviewArgs;
 use super::{EXIT_FINDINGS, EXIT_OK, print};
-use crate::admission::{self, Terms};
+use crate::admission::{self, ReviewContext};
 use crate::input::{Input, InputSource};
 
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     let merged = super::policy::load_merged(&arguments.policy)?;
-    let policy_hash = &merged.hash();
-    let policy = &merged.resolve();
+    let (policy_hash, policy) = (merged.hash(), merged.resolve());
     let input = match arguments.file.as_str() {
         "-" => Input { name: "<stdin>".to_owned(), source: InputSource::Stdin },
         path => Input { name: path.to_owned(), source: InputSource::Path(path.into()) },
     };
-    let bytes = input.read().map_err(|error| anyhow::anyhow!("{}: {}", error.name, error.kind))?;
+    let bytes = input.read()?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;
-    let terms =
-        Terms { policy, policy_hash, today: crate::policy::today(), endpoint: arguments.endpoint.into() };
-    let answer = admission::review(&text, &terms).with_context(|| input.name.clone())?.answer;
-    let mut json = serde_json::to_string_pretty(&answer)?;
+    let context = ReviewContext {
+        policy: &policy,
+        policy_hash: &policy_hash,
+        today: crate::policy::today(),
+        endpoint: arguments.endpoint.into(),
+    };
+    let decision = admission::review(&text, &context).with_context(|| input.name.clone())?;
+    let mut json = serde_json::to_string_pretty(&decision.response)?;
     json.push('\n');
     print(&json);
-    Ok(if answer.is_allowed() { EXIT_OK } else { EXIT_FINDINGS })
+    Ok(if decision.response.is_allowed() { EXIT_OK } else { EXIT_FINDINGS })
 }

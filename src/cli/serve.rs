@@ -57,11 +57,11 @@ fn certificate_source(arguments: &ServeArgs) -> anyhow::Result<CertificateSource
         if arguments.ca_days / 3 <= SignedDuration::try_from(arguments.ca_overlap)? {
             bail!("--ca-overlap: must be less than a third of --ca-days");
         }
-        let cluster = cluster::Settings {
+        let cluster = cluster::RegistrarSettings {
             service: service.clone(),
-            authority_lifetime: arguments.ca_days,
-            overlap: arguments.ca_overlap,
-            settle: arguments.registration_delay,
+            ca_lifetime: arguments.ca_days,
+            ca_overlap: arguments.ca_overlap,
+            registration_delay: arguments.registration_delay,
         };
         return Ok(CertificateSource::SelfSigned { cluster, lifetime: arguments.certificate_days });
     }

@@ -116,7 +116,9 @@ impl CatalogEntry {
     pub(super) fn checked(self) -> Result<Entry, String> {
         let pattern = PathPattern::new(&self.path).ok_or_else(|| why_unreachable(&self.path))?;
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
-            return Err("`severity` is required for class `agent-socket` and invalid for all others".to_owned());
+            return Err(
+                "`severity` is required for class `agent-socket` and invalid for all others".to_owned()
+            );
         }
         let Self { path, class, reason, file_type, severity } = self;
         Ok(Entry { path, pattern, class, reason, file_type, severity })

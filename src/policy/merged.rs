@@ -294,7 +294,8 @@ impl Checker<'_, '_> {
             self.options(id, rule, setting, &mut sizes);
             let Some(level) = setting.level else { continue };
             if rule.is_some_and(Rule::reports_unchecked_input) {
-                let message = format!("`{id}` reports input that could not be checked: its severity is fixed");
+                let message =
+                    format!("`{id}` reports input that could not be checked: its severity is fixed");
                 self.report(&field, message);
                 continue;
             }
@@ -327,7 +328,9 @@ impl Checker<'_, '_> {
                 Some(rule) if Quantity::parse(value).is_some_and(|size| size.is_positive()) => {
                     sizes.insert(rule.id, value.clone());
                 }
-                Some(_) => self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`")),
+                Some(_) => {
+                    self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`"))
+                }
                 None if known.is_empty() => {
                     self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
                 }

@@ -19,7 +19,7 @@ use rustls::sign::CertifiedKey;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
-use crate::cluster::issue::{self, Validity};
+use crate::cluster::x509::{CertifiedKeyPem, Validity};
 
 /// The files of a serving certificate.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl ServingCertificate {
     }
 
     /// Replaces the active certificate with an issued one.
-    pub(super) fn replace(&self, pair: issue::Pair) -> Result<(), String> {
+    pub(super) fn replace(&self, pair: CertifiedKeyPem) -> Result<(), String> {
         let file = |name: &str, text: String| PemFile { name: name.to_owned(), bytes: text.into_bytes() };
         let pem = PemPair { cert: file("certificate", pair.cert), key: file("key", pair.key) };
         self.active.store(Some(Arc::new(ActiveCertificate::parse(&pem, None)?)));
@@ -122,7 +122,7 @@ impl ServingCertificate {
 
     /// Returns the expiration time of the active certificate.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.active.load().as_ref().map(|active| active.validity.until)
+        self.active.load().as_ref().map(|active| active.validity.not_after)
     }
 
     /// Reloads the files if they have changed. Keeps the active certificate if the new one cannot
@@ -152,7 +152,7 @@ impl ServingCertificate {
         };
         match certificate.and_then(|certificate| self.accept(certificate)) {
             Ok(certificate) => {
-                let not_after = certificate.validity.until;
+                let not_after = certificate.validity.not_after;
                 self.active.store(Some(Arc::new(certificate)));
                 state.active = pem.ok();
                 metrics.record_certificate_reload(true);
@@ -205,7 +205,7 @@ impl ActiveCertificate {
                 .and_then(|leaf| verify_server_name(&leaf, name))
                 .map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
         }
-        let validity = Validity::of(&String::from_utf8_lossy(&pem.cert.bytes))
+        let validity = Validity::from_pem(&String::from_utf8_lossy(&pem.cert.bytes))
             .map_err(|error| format!("{cert}: {error}"))?;
         let private_key =
             PrivateKeyDer::from_pem_slice(&pem.key.bytes).map_err(|error| format!("{key}: {error}"))?;

@@ -19,7 +19,7 @@ use super::error::RequestError;
 use super::limits::{ConnectionSlot, LARGE_BODY};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
-use crate::admission::{self, Decision, Endpoint, Outcome, Terms};
+use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -59,7 +59,7 @@ async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Re
         Err(error) => {
             shared.metrics.record_request_error(endpoint, error.kind(), duration);
             let (status, message) = (error.status(), error.message());
-            warn!(endpoint = endpoint.word(), status = status.as_u16(), error = message, "review failed");
+            warn!(endpoint = endpoint.as_str(), status = status.as_u16(), error = message, "review failed");
             let mut response = (status, format!("{message}\n")).into_response();
             if status == StatusCode::TOO_MANY_REQUESTS {
                 // The API server only retries if the response has this header
@@ -129,7 +129,7 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let terms = Terms { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let terms = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
     let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {
@@ -145,7 +145,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn json_response(decision: &Decision) -> Response {
-    match serde_json::to_vec(&decision.answer) {
+    match serde_json::to_vec(&decision.response) {
         Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -154,16 +154,16 @@ fn json_response(decision: &Decision) -> Response {
 /// Logs denials at level info, objects that could not be checked at warn, and other verdicts at
 /// debug.
 fn log_decision(endpoint: Endpoint, decision: &Decision, duration: Duration) {
-    let about = &decision.about;
+    let about = &decision.request;
     let rules = || {
         let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        admission::joined(errors.map(|finding| finding.rule))
+        admission::join_rules(errors.map(|finding| finding.rule))
     };
     // The level of an event must be a constant.
     macro_rules! log_verdict {
         ($level:ident, $message:literal) => {
             $level!(
-                endpoint = endpoint.word(),
+                endpoint = endpoint.as_str(),
                 uid = about.uid,
                 operation = about.operation,
                 resource = about.resource,
@@ -172,7 +172,7 @@ fn log_decision(endpoint: Endpoint, decision: &Decision, duration: Duration) {
                 name = about.name,
                 user = about.user,
                 dry_run = about.dry_run,
-                decision = decision.outcome.word(),
+                decision = decision.outcome.as_str(),
                 rules = rules(),
                 ms = duration.as_secs_f64() * 1000.0,
                 $message

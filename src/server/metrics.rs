@@ -275,10 +275,10 @@ impl Metrics {
 
     /// Records a request with a verdict.
     pub(super) fn record_decision(&self, endpoint: Endpoint, decision: &Decision, duration: Duration) {
-        let about = &decision.about;
+        let about = &decision.request;
         let labels = RequestLabels {
-            endpoint: endpoint.word(),
-            decision: decision.outcome.word(),
+            endpoint: endpoint.as_str(),
+            decision: decision.outcome.as_str(),
             operation: known_or_other(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
             resource: known_or_other(RESOURCES, &about.resource),
             subresource: match about.subresource.as_str() {
@@ -298,7 +298,7 @@ impl Metrics {
         for (finding, _) in &decision.exempted {
             self.exempted_findings.get_or_create(&RuleLabel { rule: finding.rule.as_str() }).inc();
         }
-        for rule in &decision.ratcheted {
+        for rule in &decision.preexisting {
             self.preexisting_findings.get_or_create(&RuleLabel { rule: rule.as_str() }).inc();
         }
     }
@@ -311,7 +311,7 @@ impl Metrics {
         duration: Duration,
     ) {
         let labels = RequestLabels {
-            endpoint: endpoint.word(),
+            endpoint: endpoint.as_str(),
             decision: if kind.is_some() { "error" } else { "overloaded" },
             operation: "",
             resource: "",

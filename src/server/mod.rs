@@ -38,7 +38,7 @@ use metrics::Metrics;
 use policy_store::PolicyStore;
 use shutdown::{Phase, Signals};
 
-use crate::cluster::{self, Keeper};
+use crate::cluster::{self, Registrar};
 
 pub use certificate::CertificateFiles;
 pub use policy_store::PolicySource;
@@ -81,7 +81,7 @@ pub enum CertificateSource {
     Files(CertificateFiles),
     /// volcheck's own CA. The server also registers the webhook.
     SelfSigned {
-        cluster: cluster::Settings,
+        cluster: cluster::RegistrarSettings,
         /// The lifetime of serving certificates.
         lifetime: SignedDuration,
     },
@@ -142,7 +142,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
             (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
         }
         CertificateSource::SelfSigned { cluster, lifetime } => {
-            (Arc::default(), Some((Keeper::new(cluster.clone())?, *lifetime)))
+            (Arc::default(), Some((Registrar::new(cluster.clone())?, *lifetime)))
         }
     };
     let client_verifier =

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 use super::Shared;
 use super::metrics::CertificateRole;
 use super::shutdown::Phase;
-use crate::cluster::Keeper;
-use crate::cluster::authority::{self, Authority};
-use crate::cluster::issue::Validity;
+use crate::cluster::Registrar;
+use crate::cluster::ca::{self, CertificateAuthority};
+use crate::cluster::x509::Validity;
 
 /// The time limit of one round, which is a few requests to the API server.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ struct SelfSignedCertificate {
 
 /// Renews and registers until the shutdown begins. From then on, other replicas do. `lifetime` is
 /// that of serving certificates.
-pub(super) async fn run(shared: Arc<Shared>, mut registrar: Keeper, lifetime: SignedDuration) {
+pub(super) async fn run(shared: Arc<Shared>, mut registrar: Registrar, lifetime: SignedDuration) {
     let (mut certificate, mut last_error, mut rounds) = (None, String::new(), 0_u32);
     while shared.phase() == Phase::Serving {
         let round = renew_and_register(&shared, &mut registrar, &mut certificate, lifetime);
@@ -62,22 +62,22 @@ pub(super) async fn run(shared: Arc<Shared>, mut registrar: Keeper, lifetime: Si
 
 async fn renew_and_register(
     shared: &Shared,
-    registrar: &mut Keeper,
+    registrar: &mut Registrar,
     certificate: &mut Option<SelfSignedCertificate>,
     lifetime: SignedDuration,
 ) -> anyhow::Result<()> {
     // Read before the CA, so that a registration with a newer CA is never overwritten.
-    let registered = registrar.registered().await;
-    let ca = registrar.authority().await?;
+    let registered = registrar.registration().await;
+    let ca = registrar.reconcile_ca().await?;
     if certificate.as_ref().is_none_or(|certificate| needs_renewal(certificate, &ca)) {
-        let pair = ca.issue(&registrar.name(), Timestamp::now(), lifetime)?;
+        let pair = ca.issue(&registrar.server_name(), Timestamp::now(), lifetime)?;
         let renewed = SelfSignedCertificate { cert: pair.cert.clone(), ca: ca.current.cert.clone() };
         shared.certificate.replace(pair).map_err(anyhow::Error::msg)?;
         shared.metrics.record_certificate_reload(true);
         info!(not_after = shared.certificate.not_after().map(tracing::field::display), "certificate issued");
         *certificate = Some(renewed);
     }
-    let ca_not_after = Validity::of(&ca.current.cert).map_err(anyhow::Error::msg)?.until;
+    let ca_not_after = Validity::from_pem(&ca.current.cert).map_err(anyhow::Error::msg)?.not_after;
     shared.metrics.set_certificate_expiration(CertificateRole::Ca, ca_not_after);
     if shared.not_ready_reason().is_none() {
         let was_registered = registrar.is_registered();
@@ -90,7 +90,7 @@ async fn renew_and_register(
 }
 
 /// Checks whether another CA has become active or most of the certificate's lifetime has passed.
-fn needs_renewal(certificate: &SelfSignedCertificate, ca: &Authority) -> bool {
+fn needs_renewal(certificate: &SelfSignedCertificate, ca: &CertificateAuthority) -> bool {
     certificate.ca != ca.current.cert
-        || authority::is_old(&certificate.cert, Timestamp::now()).unwrap_or(true)
+        || ca::needs_renewal(&certificate.cert, Timestamp::now()).unwrap_or(true)
 }

@@ -1,4 +1,5 @@
-//! A control plane: etcd, the API server and the controllers, in the network namespace that the tests run in.
+//! A control plane: etcd, the API server and the controller manager, in the network namespace of
+//! the tests.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -11,43 +12,44 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa};
 
-/// As long as anything may take here.
-pub const LONG: Duration = Duration::from_secs(120);
+/// The deadline of everything that the tests wait for.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The address of the Service `kubernetes`, and the port that the API server listens on.
+/// The cluster IP of the Service `kubernetes`, and the port of the API server.
 pub const API: (&str, u16) = ("10.0.0.1", 6443);
 
 pub struct ControlPlane {
-    pub folder: PathBuf,
+    /// The directory with the configuration, the certificates and the logs of all programs.
+    pub directory: PathBuf,
     pub admin: Client,
-    /// They run for as long as the tests do.
+    /// etcd, the API server and the controller manager, which run as long as the tests.
     _programs: Vec<Child>,
 }
 
-/// The folder of the API server's own registrations.
-pub const STATIC: &str = "static";
+/// The API server's `staticManifestsDir`.
+pub const STATIC_MANIFESTS: &str = "static";
 
-/// The authority of the API server's certificate as a client of webhooks.
-pub const CLIENTS: &str = "clients.crt";
-/// Its name there.
+/// The CA of the certificate with which the API server authenticates to webhooks.
+pub const CLIENT_CA: &str = "clients.crt";
+/// The common name of that certificate.
 pub const API_SERVER: &str = "kube-apiserver";
 
-/// Who asks; each has a token, and a file for kubectl.
+/// A user with all rights. Each user has a token and a kubeconfig file.
 pub const ADMIN: &str = "admin";
-/// Whose rights end at the namespace `shop`.
+/// A user with the ClusterRole `admin` in the namespace `shop`.
 pub const TENANT: &str = "tenant";
-/// The kubelet of the node `node`.
+/// The user of the kubelet on the node `node`.
 pub const NODE: &str = "node";
 
 impl ControlPlane {
-    pub async fn start(folder: PathBuf) -> Self {
+    pub async fn start(directory: PathBuf) -> Self {
         ip(&["link", "set", "lo", "up"]);
         ip(&["addr", "add", "10.0.0.1/32", "dev", "lo"]);
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let client = format!("http://127.0.0.1:{port}");
         let program = |name: &str| programs("VOLCHECK_E2E").join(name);
         let etcd = start(
-            &folder,
+            &directory,
             &program("etcd"),
             &[
                 "--data-dir=etcd",
@@ -58,36 +60,36 @@ impl ControlPlane {
             ],
         );
         let key = rcgen::KeyPair::generate().expect("a key");
-        put(&folder, "accounts.key", &key.serialize_pem());
-        put(&folder, "accounts.pub", &key.public_key_pem());
+        put(&directory, "accounts.key", &key.serialize_pem());
+        put(&directory, "accounts.pub", &key.public_key_pem());
         put(
-            &folder,
+            &directory,
             "tokens.csv",
             "admin-token,admin,1,\"system:masters\"\ntenant-token,tenant,2\n\
              node-token,system:node:node,3,\"system:nodes\"\n",
         );
         put(
-            &folder,
+            &directory,
             "audit.yaml",
             "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n  \
              verbs: [create, update, patch]\n- level: Metadata\n  verbs: [get]\n  resources: \
              [{group: admissionregistration.k8s.io}]\n",
         );
-        fs::create_dir(folder.join(STATIC)).expect("a folder");
+        fs::create_dir(directory.join(STATIC_MANIFESTS)).expect("a directory");
         let configuration = format!(
             "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n\
              - name: ValidatingAdmissionWebhook\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    \
              kind: WebhookAdmissionConfiguration\n    staticManifestsDir: {}\n    kubeConfigFile: {}\n",
-            folder.join(STATIC).display(),
-            folder.join("webhooks.conf").display()
+            directory.join(STATIC_MANIFESTS).display(),
+            directory.join("webhooks.conf").display()
         );
-        certify(&folder);
-        put(&folder, "admission.yaml", &configuration);
+        create_client_certificate(&directory);
+        put(&directory, "admission.yaml", &configuration);
         for name in [ADMIN, TENANT, NODE] {
-            put(&folder, &format!("{name}.conf"), &kubeconfig(name));
+            put(&directory, &format!("{name}.conf"), &kubeconfig(name));
         }
         let api_server = start(
-            &folder,
+            &directory,
             &program("kube-apiserver"),
             &[
                 &format!("--etcd-servers={client}"),
@@ -109,40 +111,42 @@ impl ControlPlane {
                 "--audit-log-path=audit.log",
             ],
         );
-        until("the API server's certificate", || folder.join("pki/apiserver.crt").exists().then_some(()));
-        let config = Kubeconfig::read_from(folder.join("admin.conf")).expect("a file for kubectl");
+        wait_for("the API server's certificate", || {
+            directory.join("pki/apiserver.crt").exists().then_some(())
+        });
+        let config = Kubeconfig::read_from(directory.join("admin.conf")).expect("a kubeconfig file");
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await;
         let admin = Client::try_from(config.expect("a configuration")).expect("a client");
-        let deadline = Instant::now() + LONG;
-        while let Err(error) = is_ready(&admin).await {
-            assert!(Instant::now() < deadline, "the API server isn't ready: {error:?}");
+        let deadline = Instant::now() + TIMEOUT;
+        while let Err(error) = check_readiness(&admin).await {
+            assert!(Instant::now() < deadline, "the API server is not ready: {error:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let controllers = start(
-            &folder,
+            &directory,
             &program("kube-controller-manager"),
             &[
                 "--kubeconfig=admin.conf",
                 "--leader-elect=false",
-                // Each controller has the account by which it is known in a cluster.
+                // Each controller has its own service account, as in a real cluster.
                 "--use-service-account-credentials=true",
                 "--service-account-private-key-file=accounts.key",
                 "--root-ca-file=pki/apiserver.crt",
-                // Nobody sends the heartbeats that these wait for.
+                // The tests' kubelet sends no heartbeats, which these two wait for.
                 "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
                 "--concurrent-deployment-syncs=2",
             ],
         );
-        Self { folder, admin, _programs: vec![etcd, api_server, controllers] }
+        Self { directory, admin, _programs: vec![etcd, api_server, controllers] }
     }
 
-    /// What the API server wrote of its audit.
-    pub fn audit(&self) -> String {
-        fs::read_to_string(self.folder.join("audit.log")).expect("the audit log")
+    /// Returns the audit log, one JSON object per line.
+    pub fn audit_log(&self) -> String {
+        fs::read_to_string(self.directory.join("audit.log")).expect("the audit log")
     }
 }
 
-async fn is_ready(client: &Client) -> kube::Result<()> {
+async fn check_readiness(client: &Client) -> kube::Result<()> {
     let request = http::Request::get("/readyz").body(Vec::new()).expect("a request");
     client.request_text(request).await.map(drop)
 }
@@ -156,35 +160,35 @@ fn kubeconfig(name: &str) -> String {
     )
 }
 
-/// A certificate that the API server shows to webhooks, where these ask for one.
-fn certify(folder: &Path) {
+/// Creates the certificate with which the API server authenticates to webhooks that request one.
+fn create_client_certificate(directory: &Path) {
     let key = || rcgen::KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority");
+    let ca = CertifiedIssuer::self_signed(params, key()).expect("a CA");
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
     params.distinguished_name.push(DnType::CommonName, API_SERVER);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let own = key();
-    put(folder, CLIENTS, &authority.pem());
-    put(folder, "client.crt", &params.signed_by(&own, &authority).expect("a certificate").pem());
-    put(folder, "client.key", &own.serialize_pem());
+    let client_key = key();
+    put(directory, CLIENT_CA, &ca.pem());
+    put(directory, "client.crt", &params.signed_by(&client_key, &ca).expect("a certificate").pem());
+    put(directory, "client.key", &client_key.serialize_pem());
     let user = "users:\n- name: volcheck.volcheck.svc\n  user: {client-certificate: client.crt, client-key: client.key}\n";
-    put(folder, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
+    put(directory, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
 }
 
-/// The folder of programs that a variable of `tests/e2e/run.sh` names.
+/// Returns the directory of programs in this environment variable, which `tests/e2e/run.sh` sets.
 pub fn programs(variable: &str) -> PathBuf {
     std::env::var_os(variable).expect("tests/e2e/run.sh").into()
 }
 
-/// Starts a program in the folder, where its log comes to lie, too.
-pub fn start(folder: &Path, program: &Path, arguments: &[&str]) -> Child {
+/// Starts a program with `directory` as its working directory, which also gets its log.
+pub fn start(directory: &Path, program: &Path, arguments: &[&str]) -> Child {
     let name = program.file_name().expect("a name").display();
-    let log = File::create(folder.join(format!("{name}.log"))).expect("a log");
+    let log = File::create(directory.join(format!("{name}.log"))).expect("a log");
     Command::new(program)
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a copy"))
         .stderr(log)
@@ -197,18 +201,18 @@ pub fn ip(arguments: &[&str]) {
     assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-pub fn put(folder: &Path, name: &str, text: &str) {
-    fs::write(folder.join(name), text).expect("written");
+pub fn put(directory: &Path, name: &str, text: &str) {
+    fs::write(directory.join(name), text).expect("written");
 }
 
-/// What `find` finds, once it does.
-pub fn until<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONG;
+/// Calls `find` until it returns a value. Panics with `what` after the timeout.
+pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = find() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,5 +1,8 @@
-//! Plays the scheduler and the kubelet of one node: each Pod gets an address of its own, its volumes as files that are
-//! swapped by links when they change, and a process whose root is the image: empty but for the program.
+//! The tests' scheduler, and their kubelet of one node.
+//!
+//! Each Pod gets an IP address, its volumes as files that are replaced atomically when they change,
+//! and one process. Its root directory is like the image: it contains only the program and the
+//! mounts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, Permissions};
@@ -20,10 +23,11 @@ use tokio::time;
 
 use crate::control_plane::{API, ip};
 
-/// Files of a volume: the path below its mount, and what stands in it.
+/// The files of a volume: path below the mount, and content.
 type Files = BTreeMap<String, Vec<u8>>;
 
-struct Running {
+/// A Pod with a process.
+struct RunningPod {
     name: String,
     pod: Pod,
     child: Child,
@@ -31,30 +35,35 @@ struct Running {
     address: IpAddr,
     volumes: HashMap<String, Files>,
     is_ready: bool,
-    probed: Option<Instant>,
-    /// Since when it has been ending.
-    ending: Option<Instant>,
+    /// When it was last probed for readiness.
+    last_probe: Option<Instant>,
+    /// Since when it has been terminating.
+    terminating: Option<Instant>,
+    /// Whether the process has exited and the API server knows it.
+    is_finished: bool,
 }
 
 pub struct Kubelet {
     client: Client,
     namespace: String,
-    /// The Pods' roots and logs.
-    folder: PathBuf,
-    running: BTreeMap<String, Running>,
+    /// The directory with the root directory and the log of each Pod.
+    directory: PathBuf,
+    /// The running Pods, by uid.
+    running: BTreeMap<String, RunningPod>,
+    /// The number of Pods started so far, which numbers their IP addresses.
     started: u8,
 }
 
 impl Kubelet {
-    pub async fn new(client: Client, namespace: &str, folder: PathBuf) -> Self {
+    pub async fn new(client: Client, namespace: &str, directory: PathBuf) -> Self {
         let nodes: Api<Node> = Api::all(client.clone());
         let node = json!({"metadata": {"name": "node"}});
         let node = serde_json::from_value(node).expect("a node");
         nodes.create(&PostParams::default(), &node).await.expect("a node");
-        Self { client, namespace: namespace.to_owned(), folder, running: BTreeMap::new(), started: 0 }
+        Self { client, namespace: namespace.to_owned(), directory, running: BTreeMap::new(), started: 0 }
     }
 
-    /// Serves its Pods, for ever.
+    /// Runs the Pods of the namespace. Never returns.
     pub async fn run(mut self) {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         loop {
@@ -64,9 +73,9 @@ impl Kubelet {
                 self.sync(&pods, pod).await;
             }
             for running in self.running.values_mut() {
-                running.look_after(&self.client, &self.namespace, &pods).await;
+                running.sync(&self.client, &self.namespace, &pods).await;
             }
-            self.running.retain(|_, running| !running.is_over());
+            self.running.retain(|_, running| !running.is_finished);
         }
     }
 
@@ -74,23 +83,21 @@ impl Kubelet {
         let (name, uid) = (pod.name_any(), pod.uid().expect("a uid"));
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if let Some("Succeeded" | "Failed") = phase {
-            // It doesn't run again, and goes by itself when it is deleted.
+            // It is not started again, and the API server deletes it without the kubelet.
             return;
         }
-        let is_ending = pod.metadata.deletion_timestamp.is_some();
+        let is_terminating = pod.metadata.deletion_timestamp.is_some();
         if let Some(running) = self.running.get_mut(&uid) {
-            if is_ending && running.ending.is_none() {
-                running.ending = Some(Instant::now());
+            if is_terminating && running.terminating.is_none() {
+                running.terminating = Some(Instant::now());
                 signal(&running.child, "TERM");
             }
             return;
         }
         let spec = pod.spec.as_ref().expect("a spec");
-        if is_ending {
-            // It never ran here.
-            let _ = pods
-                .delete(&name, &DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() })
-                .await;
+        if is_terminating {
+            // It was deleted before it was started.
+            let _ = pods.delete(&name, &immediately()).await;
         } else if spec.node_name.is_none() {
             let binding = json!({
                 "apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},
@@ -103,8 +110,8 @@ impl Kubelet {
         }
     }
 
-    /// Starts a Pod; none while something that it mounts isn't there.
-    async fn start(&mut self, pod: &Pod) -> Option<Running> {
+    /// Starts a Pod. Returns `None` if a volume's source does not exist yet.
+    async fn start(&mut self, pod: &Pod) -> Option<RunningPod> {
         let spec = pod.spec.as_ref()?;
         let mut volumes = HashMap::new();
         for volume in spec.volumes.iter().flatten() {
@@ -114,21 +121,21 @@ impl Kubelet {
         let name = pod.name_any();
         self.started += 1;
         let address = format!("10.1.0.{}", self.started);
-        let net = format!("pod{}", self.started);
-        network(&net, &address);
-        let root = self.folder.join(&name);
+        let network = format!("pod{}", self.started);
+        create_network(&network, &address);
+        let root = self.directory.join(&name);
         fs::create_dir_all(&root).expect("a root");
         let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
         fs::copy(program, root.join("volcheck")).expect("the program");
-        let log = File::create(self.folder.join(format!("{name}.log"))).expect("a log");
+        let log = File::create(self.directory.join(format!("{name}.log"))).expect("a log");
         publish_all(&root, pod, &volumes);
         let container = &spec.containers[0];
         let security = spec.security_context.clone().unwrap_or_default();
-        // Where nothing says a group, it is the image's, which knows no users.
+        // Without `runAsGroup`, the group is 0: the image has no /etc/passwd that names another.
         let (user, group) = (security.run_as_user.expect("a user"), security.run_as_group.unwrap_or(0));
         let identity = format!("--userspec={user}:{group}");
         let child = Command::new("ip")
-            .args(["netns", "exec", &net, "chroot", &identity])
+            .args(["netns", "exec", &network, "chroot", &identity])
             .arg(&root)
             .arg("/volcheck")
             .args(container.args.iter().flatten())
@@ -141,7 +148,7 @@ impl Kubelet {
             .stderr(log)
             .spawn()
             .expect("a process");
-        Some(Running {
+        Some(RunningPod {
             name,
             pod: pod.clone(),
             child,
@@ -149,48 +156,45 @@ impl Kubelet {
             address: address.parse().expect("an address"),
             volumes,
             is_ready: false,
-            probed: None,
-            ending: None,
+            last_probe: None,
+            terminating: None,
+            is_finished: false,
         })
     }
 }
 
-impl Running {
-    fn is_over(&self) -> bool {
-        self.pod.spec.is_none()
-    }
-
-    async fn look_after(&mut self, client: &Client, namespace: &str, pods: &Api<Pod>) {
+impl RunningPod {
+    /// Handles the end of the process; probes it and updates its volumes while it runs.
+    async fn sync(&mut self, client: &Client, namespace: &str, pods: &Api<Pod>) {
         let spec = self.pod.spec.as_ref().expect("a spec");
         let grace = u64::try_from(spec.termination_grace_period_seconds.unwrap_or(30)).expect("a time");
         let exited = self.child.try_wait().expect("a process");
-        if self.ending.is_some_and(|since| since.elapsed() > Duration::from_secs(grace)) && exited.is_none() {
+        if self.terminating.is_some_and(|since| since.elapsed() > Duration::from_secs(grace))
+            && exited.is_none()
+        {
             self.child.kill().expect("killed");
         }
         if let Some(status) = exited {
-            let is_gone = match self.ending {
-                None => self.end(status.success(), pods).await,
+            self.is_finished = match self.terminating {
+                None => self.report_phase(status.success(), pods).await,
                 Some(_) => {
-                    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-                    let _ = pods.delete(&self.name, &now).await;
+                    let _ = pods.delete(&self.name, &immediately()).await;
                     true
                 }
             };
-            if is_gone {
-                self.pod.spec = None;
-            }
             return;
         }
         self.probe(pods).await;
-        self.refresh(client, namespace).await;
+        self.update_volumes(client, namespace).await;
     }
 
-    /// Says how it ended by itself; whether that is known now.
-    async fn end(&self, is_success: bool, pods: &Api<Pod>) -> bool {
+    /// Sets the phase of a Pod whose process exited without being terminated. Returns whether that
+    /// succeeded.
+    async fn report_phase(&self, is_success: bool, pods: &Api<Pod>) -> bool {
         let spec = self.pod.spec.as_ref().expect("a spec");
-        // A Pod that crashes is a mistake that a test must see.
-        let is_once = spec.restart_policy.as_deref() == Some("Never");
-        assert!(is_once, "{} ended by itself: {}", self.name, log(&self.root));
+        // Only the Pods of `helm test` exit. If volcheck crashes, the tests must fail.
+        let may_exit = spec.restart_policy.as_deref() == Some("Never");
+        assert!(may_exit, "{} crashed: {}", self.name, log(&self.root));
         let phase = if is_success { "Succeeded" } else { "Failed" };
         let phase = Patch::Merge(json!({"status": {"phase": phase}}));
         pods.patch_status(&self.name, &PatchParams::default(), &phase).await.is_ok()
@@ -200,16 +204,16 @@ impl Running {
         let spec = self.pod.spec.as_ref().expect("a spec");
         let Some(probe) = &spec.containers[0].readiness_probe else { return };
         let period = Duration::from_secs(u64::try_from(probe.period_seconds.unwrap_or(10)).expect("a time"));
-        if self.probed.is_some_and(|at| at.elapsed() < period) {
+        if self.last_probe.is_some_and(|at| at.elapsed() < period) {
             return;
         }
         let path = probe.http_get.as_ref().and_then(|get| get.path.as_deref()).expect("a path");
         let is_ready =
-            time::timeout(Duration::from_secs(1), answers(SocketAddr::new(self.address, 8081), path))
+            time::timeout(Duration::from_secs(1), returns_ok(SocketAddr::new(self.address, 8081), path))
                 .await
                 .unwrap_or(false);
-        if self.probed.is_some() && is_ready == self.is_ready {
-            self.probed = Some(Instant::now());
+        if self.last_probe.is_some() && is_ready == self.is_ready {
+            self.last_probe = Some(Instant::now());
             return;
         }
         let word = if is_ready { "True" } else { "False" };
@@ -225,12 +229,12 @@ impl Running {
             }],
         }});
         if pods.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(&status)).await.is_ok() {
-            (self.is_ready, self.probed) = (is_ready, Some(Instant::now()));
+            (self.is_ready, self.last_probe) = (is_ready, Some(Instant::now()));
         }
     }
 
-    /// Swaps the volumes that have changed.
-    async fn refresh(&mut self, client: &Client, namespace: &str) {
+    /// Replaces the volumes whose source has changed.
+    async fn update_volumes(&mut self, client: &Client, namespace: &str) {
         let mut changed = false;
         for volume in self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
             let old = self.volumes.get(&volume.name);
@@ -243,12 +247,12 @@ impl Running {
     }
 }
 
-/// What the process of the Pod with this root wrote.
+/// Returns the log of the Pod with this root directory.
 pub fn log(root: &Path) -> String {
     fs::read_to_string(root.with_extension("log")).unwrap_or_default()
 }
 
-/// What is in a volume; none while it isn't there.
+/// Returns the files of a volume; `None` if its source does not exist yet.
 async fn files(
     client: &Client,
     namespace: &str,
@@ -271,7 +275,7 @@ async fn files(
         if let Some(token) = &source.service_account_token {
             let text = match old.and_then(|files| files.get(&token.path)) {
                 Some(text) => text.clone(),
-                None => token_of(client, namespace, pod).await?.into_bytes(),
+                None => request_token(client, namespace, pod).await?.into_bytes(),
             };
             files.insert(token.path.clone(), text);
         }
@@ -288,62 +292,63 @@ async fn files(
     Some(files)
 }
 
-async fn token_of(client: &Client, namespace: &str, pod: &Pod) -> Option<String> {
+async fn request_token(client: &Client, namespace: &str, pod: &Pod) -> Option<String> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let account = pod.spec.as_ref()?.service_account_name.clone()?;
     let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
     let request = TokenRequest { spec, ..TokenRequest::default() };
-    let answer = accounts.create_token_request(&account, &PostParams::default(), &request).await.ok()?;
-    Some(answer.status?.token)
+    let created = accounts.create_token_request(&account, &PostParams::default(), &request).await.ok()?;
+    Some(created.status?.token)
 }
 
-/// Puts the files of all volumes to where they are mounted.
+/// Writes the files of all volumes to their mount paths.
 fn publish_all(root: &Path, pod: &Pod, volumes: &HashMap<String, Files>) {
     let spec = pod.spec.as_ref().expect("a spec");
     let group = spec.security_context.as_ref().and_then(|security| security.fs_group);
     let group = group.map(|group| u32::try_from(group).expect("a group"));
     for mount in spec.containers[0].volume_mounts.iter().flatten() {
-        let folder = root.join(mount.mount_path.trim_start_matches('/'));
-        fs::create_dir_all(&folder).expect("a folder");
-        publish(&folder, &volumes[&mount.name], group);
+        let directory = root.join(mount.mount_path.trim_start_matches('/'));
+        fs::create_dir_all(&directory).expect("a directory");
+        publish(&directory, &volumes[&mount.name], group);
     }
 }
 
-/// As `k8s.io/kubernetes/pkg/volume/util/atomic_writer.go` does: files are links to those below `..data`, a link that is
-/// replaced by another.
-fn publish(folder: &Path, files: &Files, group: Option<u32>) {
-    let old = fs::read_link(folder.join("..data")).ok();
-    let turn =
+/// Replaces the files of a volume atomically, as
+/// `k8s.io/kubernetes/pkg/volume/util/atomic_writer.go` does: each file is a link into `..data`,
+/// which is a link to the directory of the current version.
+fn publish(directory: &Path, files: &Files, group: Option<u32>) {
+    let old = fs::read_link(directory.join("..data")).ok();
+    let version =
         old.as_ref().and_then(|old| old.to_str()?.strip_prefix("..")?.parse::<u32>().ok()).unwrap_or(0);
-    let new = format!("..{}", turn + 1);
-    fs::create_dir_all(folder.join(&new)).expect("a folder");
+    let new = format!("..{}", version + 1);
+    fs::create_dir_all(directory.join(&new)).expect("a directory");
     for (name, bytes) in files {
-        let path = folder.join(&new).join(name);
+        let path = directory.join(&new).join(name);
         fs::write(&path, bytes).expect("written");
-        // Without a group of the Pod's, everybody may read.
+        // Without `fsGroup`, all users can read the files.
         let mode = if group.is_some() { 0o440 } else { 0o644 };
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("a mode");
         chown(&path, None, group).expect("an owner");
-        let link = folder.join(name);
+        let link = directory.join(name);
         if fs::symlink_metadata(&link).is_err() {
             symlink(Path::new("..data").join(name), link).expect("a link");
         }
     }
-    let next = folder.join("..data_tmp");
+    let next = directory.join("..data_tmp");
     symlink(&new, &next).expect("a link");
-    fs::rename(next, folder.join("..data")).expect("swapped");
+    fs::rename(next, directory.join("..data")).expect("renamed");
     if let Some(old) = old {
-        fs::remove_dir_all(folder.join(old)).expect("removed");
+        fs::remove_dir_all(directory.join(old)).expect("removed");
     }
 }
 
-/// A network of the Pod's own, with a way to it and from it.
-fn network(net: &str, address: &str) {
+/// Creates a network namespace with this address, connected to that of the tests.
+fn create_network(name: &str, address: &str) {
     let address = format!("{address}/32");
-    let outer = format!("to-{net}");
-    let inner = |arguments: &[&str]| ip(&[&["-netns", net], arguments].concat());
-    ip(&["netns", "add", net]);
-    ip(&["link", "add", &outer, "type", "veth", "peer", "name", "eth0", "netns", net]);
+    let outer = format!("to-{name}");
+    let inner = |arguments: &[&str]| ip(&[&["-netns", name], arguments].concat());
+    ip(&["netns", "add", name]);
+    ip(&["link", "add", &outer, "type", "veth", "peer", "name", "eth0", "netns", name]);
     ip(&["link", "set", &outer, "up"]);
     inner(&["link", "set", "lo", "up"]);
     inner(&["addr", "add", &address, "dev", "eth0"]);
@@ -352,14 +357,19 @@ fn network(net: &str, address: &str) {
     ip(&["route", "add", &address, "dev", &outer]);
 }
 
-/// Whether a GET is answered with 200.
-async fn answers(address: SocketAddr, path: &str) -> bool {
+/// Checks whether a GET request returns status 200.
+async fn returns_ok(address: SocketAddr, path: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(address).await else { return false };
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    let mut answer = String::new();
+    let mut response = String::new();
     stream.write_all(request.as_bytes()).await.is_ok()
-        && stream.read_to_string(&mut answer).await.is_ok()
-        && answer.starts_with("HTTP/1.1 200 ")
+        && stream.read_to_string(&mut response).await.is_ok()
+        && response.starts_with("HTTP/1.1 200 ")
+}
+
+/// Returns parameters that delete a Pod without a grace period.
+fn immediately() -> DeleteParams {
+    DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() }
 }
 
 fn signal(child: &Child, name: &str) {

@@ -1,4 +1,4 @@
-//! Requests, one after the other on several connections, while something happens to volcheck.
+//! Load: requests on several connections while something happens to volcheck.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,41 +7,46 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::control_plane::until;
-use crate::world::{BAD, GOOD, World, pod};
+use crate::control_plane::wait_for;
+use crate::harness::{BAD, GOOD, Harness, pod};
+
+/// The number of connections. Each sends one request at a time.
+const CONNECTIONS: usize = 4;
 
 #[derive(Default)]
 pub struct Load {
-    asked: AtomicUsize,
+    sent: AtomicUsize,
     failures: Mutex<Vec<String>>,
     is_over: AtomicBool,
 }
 
 impl Load {
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    /// Returns the number of requests that have been answered or have failed.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
     }
 
     pub fn has_failed(&self) -> bool {
         !self.failures.lock().expect("a lock").is_empty()
     }
 
-    /// Waits until so many more were asked.
-    pub fn wait_for(&self, more: usize) {
-        let enough = self.asked() + more;
-        until("requests", || (self.asked() >= enough).then_some(()));
+    /// Waits for `more` requests.
+    pub fn wait_for_requests(&self, more: usize) {
+        let enough = self.sent() + more;
+        wait_for("requests", || (self.sent() >= enough).then_some(()));
     }
 
-    async fn ask(&self, client: Client, paths: &[(&str, bool)]) {
+    /// Creates Pods in dry runs until the load is over: one for each path, which is good or bad.
+    async fn send(&self, client: Client, paths: &[(&str, bool)]) {
         let pods: Api<Pod> = Api::namespaced(client, "shop");
-        let parameters = PostParams { dry_run: true, ..PostParams::default() };
-        let known: Vec<(Pod, bool)> =
-            paths.iter().map(|(path, is_good)| (volcheck_pod(&pod("load", path)), *is_good)).collect();
-        for (pod, is_good) in known.iter().cycle() {
+        let params = PostParams { dry_run: true, ..PostParams::default() };
+        let manifests: Vec<(Pod, bool)> =
+            paths.iter().map(|(path, is_good)| (parse_pod(&pod("load", path)), *is_good)).collect();
+        for (pod, is_good) in manifests.iter().cycle() {
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            let failure = match pods.create(&parameters, pod).await {
+            let failure = match pods.create(&params, pod).await {
                 Ok(_) if *is_good => None,
                 Err(kube::Error::Api(status))
                     if !is_good && status.message.contains("volcheck: 1 problem") =>
@@ -51,43 +56,45 @@ impl Load {
                 Ok(_) => Some("admitted".to_owned()),
                 Err(error) => Some(error.to_string()),
             };
-            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.sent.fetch_add(1, Ordering::Relaxed);
             self.failures.lock().expect("a lock").extend(failure);
         }
     }
 }
 
-fn volcheck_pod(text: &str) -> Pod {
+fn parse_pod(text: &str) -> Pod {
     serde_yaml::from_str(text).expect("a Pod")
 }
 
-/// How many were asked while `happens` happened, and what went wrong.
-pub fn under_load(world: &World, happens: impl FnOnce(&Load)) -> (usize, Vec<String>) {
-    run(world, &[(GOOD, true), (BAD, false)], happens)
+/// Runs `action` while good and bad Pods are created. Returns the number of requests, and the
+/// failures: good Pods that were not admitted and bad ones that volcheck did not deny.
+pub fn under_load(harness: &Harness, action: impl FnOnce(&Load)) -> (usize, Vec<String>) {
+    run(harness, &[(GOOD, true), (BAD, false)], action)
 }
 
-/// As `under_load`, with nothing that volcheck would deny.
-pub fn under_good_load(world: &World, happens: impl FnOnce(&Load)) -> (usize, Vec<String>) {
-    run(world, &[(GOOD, true)], happens)
+/// Does the same as [`under_load`] with good Pods only, for times when volcheck may not be
+/// registered.
+pub fn under_good_load(harness: &Harness, action: impl FnOnce(&Load)) -> (usize, Vec<String>) {
+    run(harness, &[(GOOD, true)], action)
 }
 
 fn run(
-    world: &World,
+    harness: &Harness,
     paths: &'static [(&'static str, bool)],
-    happens: impl FnOnce(&Load),
+    action: impl FnOnce(&Load),
 ) -> (usize, Vec<String>) {
     let load = Arc::new(Load::default());
-    let tasks: Vec<_> = (0..4)
+    let tasks: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
-            let (load, client) = (Arc::clone(&load), world.client());
-            world.runtime.spawn(async move { load.ask(client, paths).await })
+            let (load, client) = (Arc::clone(&load), harness.client());
+            harness.runtime.spawn(async move { load.send(client, paths).await })
         })
         .collect();
-    happens(&load);
+    action(&load);
     load.is_over.store(true, Ordering::Relaxed);
     for task in tasks {
-        world.block(task).expect("an end");
+        harness.block(task).expect("no panic");
     }
     let failures = std::mem::take(&mut *load.failures.lock().expect("a lock"));
-    (load.asked(), failures)
+    (load.sent(), failures)
 }

@@ -1,22 +1,24 @@
-//! volcheck on a real API server, with the real controllers: installed by helm, and asked by way of its Service.
+//! End-to-end tests: a real API server with the real controllers, and volcheck installed by Helm
+//! behind its Service.
 //!
-//! The tests play what a control plane has not: the scheduler and the kubelet of one node, and kube-proxy. They share
-//! one cluster, so they run one after the other: `tests/e2e/run.sh [TEST…]`.
+//! The tests implement the missing parts of a cluster: the scheduler and the kubelet of one node,
+//! and kube-proxy. They share one cluster, so they run one after the other: `tests/e2e/run.sh
+//! [TEST…]`.
 #![cfg(all(target_os = "linux", feature = "server"))]
-#![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
-#![allow(clippy::disallowed_methods, reason = "nothing is waited for without an end")]
-#![allow(clippy::print_stderr, reason = "what is left out is said")]
+#![allow(unreachable_pub, dead_code, reason = "the modules of a test program have no other users")]
+#![allow(clippy::disallowed_methods, reason = "all waiting has a deadline")]
+#![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 
+mod apiserver;
 mod cert_manager;
 mod control_plane;
-mod facts;
-mod given;
-mod issued;
+mod docs;
+mod harness;
 mod kubelet;
 mod load;
 mod proxy;
-mod story;
+mod self_signed;
 #[path = "../it/support.rs"]
 mod support;
+mod user_certs;
 mod verdicts;
-mod world;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The oldest API server that the chart claims to work with takes all that the chart renders, and the plain manifest.
+# Checks that the oldest API server that the chart supports accepts the rendered chart and the plain
+# manifest.
 #
 #     tests/e2e/oldest.sh
 set -euo pipefail
@@ -9,12 +10,12 @@ cd "$(dirname "$0")/../.."
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 programs="$(tests/e2e/programs.sh control-plane)"
 oldest="$(tests/e2e/programs.sh oldest)"
-kinds="$(tests/e2e/programs.sh cert-manager)/crds"
+crds="$(tests/e2e/programs.sh cert-manager)/crds"
 version="$("$oldest/kube-apiserver" --version)"
-claimed="$(sed -n 's/^kubeVersion: ">=\([0-9]*\.[0-9]*\).*/\1/p' charts/volcheck/Chart.yaml)"
+supported="$(sed -n 's/^kubeVersion: ">=\([0-9]*\.[0-9]*\).*/\1/p' charts/volcheck/Chart.yaml)"
 case "$version" in
-    "Kubernetes v$claimed."*) ;;
-    *) fail "the chart claims $claimed, and this is $version" ;;
+    "Kubernetes v$supported."*) ;;
+    *) fail "the chart supports $supported, but the API server is $version" ;;
 esac
 
 work="$(mktemp -d)"
@@ -23,28 +24,28 @@ api_server "$programs/etcd" "$oldest/kube-apiserver" "$work" 12379 16443
 kubectl=("$programs/kubectl" --server=https://127.0.0.1:16443 --certificate-authority="$work/pki/apiserver.crt" --token=admin-token
     --tls-server-name=kubernetes)
 export KUBECONFIG=/dev/null HOME="$work"
-is_ready "$work" "${kubectl[@]}" || { "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
+wait_ready "$work" "${kubectl[@]}" || { "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
 "${kubectl[@]}" create namespace volcheck > /dev/null
-# The controllers would make it.
+# No controller manager runs that would create it.
 "${kubectl[@]}" create serviceaccount default --namespace volcheck > /dev/null
-# Namespaces are made by the first, and priority classes by the API server itself, a moment later.
+# The API server creates its priority classes shortly after it becomes ready.
 for ((tries = 0; tries < 100; tries++)); do
     "${kubectl[@]}" get priorityclass system-cluster-critical > /dev/null 2>&1 && break
     sleep 0.1
 done
 
 "$VOLCHECK" certs "$work/certs" 2> /dev/null
-takes() {
-    "${kubectl[@]}" apply --dry-run=server -f - > "$work/out" 2>&1 || { cat "$work/out"; fail "$version refuses $1"; }
+accept() {
+    "${kubectl[@]}" apply --dry-run=server -f - > "$work/out" 2>&1 || { cat "$work/out"; fail "$version rejects $1"; }
 }
-chart() { helm template volcheck charts/volcheck --namespace volcheck --kube-version "$claimed" "$@" | takes "the chart with $*"; }
+chart() { helm template volcheck charts/volcheck --namespace volcheck --kube-version "$supported" "$@" | accept "the chart with $*"; }
 chart
 chart --set networkPolicy.enabled=true --set resourceQuota=true
 chart --set hostNetwork=true --set port=10443
 chart --set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt" --set webhook.adviseKubeSystem=true
-"${kubectl[@]}" apply --server-side -f "$kinds" > /dev/null
-"${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$kinds" > /dev/null
+"${kubectl[@]}" apply --server-side -f "$crds" > /dev/null
+"${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$crds" > /dev/null
 chart --set certs.mode=cert-manager
 chart --set certs.mode=cert-manager --set certs.issuerRef.kind=ClusterIssuer --set certs.issuerRef.name=internal
-"$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | takes 'the plain manifest'
-echo "$version takes all of it"
+"$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | accept 'the plain manifest'
+echo "$version accepts all manifests"

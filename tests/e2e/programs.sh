@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Prints the folder with the programs of a module beside this file: `control-plane`; `oldest`, which is the API server
-# alone; or `cert-manager`, with the definitions of its kinds. Those of envtest (KUBEBUILDER_ASSETS) are taken for the first
-# where that is set; what is missing is built, once per version.
+# Builds the programs of a Go module next to this file, once per version. Prints their directory.
+#
+# Modules: `control-plane`, `oldest` (only the API server) and `cert-manager` (with its CRDs). If
+# KUBEBUILDER_ASSETS is set, `control-plane` uses the programs of envtest and builds only the
+# missing ones.
 #
 #     tests/e2e/programs.sh MODULE
 set -euo pipefail
@@ -12,37 +14,37 @@ cd "$(dirname "$0")/$module"
 name=k8s.io/kubernetes
 [ "$module" != cert-manager ] || name=github.com/cert-manager/cert-manager
 version="$(go list -mod=readonly -m -f '{{.Version}}' "$name")"
-folder="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$module-$version-$(cat go.sum ./*.go | sha256sum | cut -c1-8)"
-mkdir -p "$folder"
+dir="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/$module-$version-$(cat go.sum ./*.go | sha256sum | cut -c1-8)"
+mkdir -p "$dir"
 minor="${version#v1.}"
 minor="${minor%%.*}"
 part='k8s.io/component-base/version'
 flags='-s -w'
 [ "$module" = cert-manager ] || flags="$flags -X $part.gitVersion=$version -X $part.gitMajor=1 -X $part.gitMinor=$minor"
-given="${KUBEBUILDER_ASSETS:-}"
-[ "$module" = control-plane ] || given=''
+prebuilt="${KUBEBUILDER_ASSETS:-}"
+[ "$module" = control-plane ] || prebuilt=''
 
 program() {
     local name="$1" package="$2"
-    if [ -n "$given" ] && [ -x "$given/$name" ]; then
-        ln -sf "$given/$name" "$folder/$name"
-    elif [ -L "$folder/$name" ] || [ ! -x "$folder/$name" ]; then
+    if [ -n "$prebuilt" ] && [ -x "$prebuilt/$name" ]; then
+        ln -sf "$prebuilt/$name" "$dir/$name"
+    elif [ -L "$dir/$name" ] || [ ! -x "$dir/$name" ]; then
         echo "building $name $version" >&2
-        rm -f "$folder/$name"
-        CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "$flags" -o "$folder/$name.new" "$package" >&2
-        mv "$folder/$name.new" "$folder/$name"
+        rm -f "$dir/$name"
+        CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "$flags" -o "$dir/$name.new" "$package" >&2
+        mv "$dir/$name.new" "$dir/$name"
     fi
 }
 
 case "$module" in
     cert-manager)
         program cert-manager .
-        if [ ! -d "$folder/crds" ]; then
+        if [ ! -d "$dir/crds" ]; then
             go mod download "$name"
-            rm -rf "$folder/crds.new"
-            mkdir "$folder/crds.new"
-            cp "$(go list -mod=readonly -m -f '{{.Dir}}' "$name")"/deploy/crds/*.yaml "$folder/crds.new"
-            mv "$folder/crds.new" "$folder/crds"
+            rm -rf "$dir/crds.new"
+            mkdir "$dir/crds.new"
+            cp "$(go list -mod=readonly -m -f '{{.Dir}}' "$name")"/deploy/crds/*.yaml "$dir/crds.new"
+            mv "$dir/crds.new" "$dir/crds"
         fi
         ;;
     control-plane)
@@ -54,4 +56,4 @@ case "$module" in
         program kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
         ;;
 esac
-echo "$folder"
+echo "$dir"

@@ -1,5 +1,5 @@
-//! Plays kube-proxy: what comes to the cluster IP of a Service goes on to one of its endpoints that are ready, by what
-//! the API server says of these a moment later.
+//! The tests' kube-proxy: it forwards connections from the cluster IP of a Service to its ready
+//! endpoints, and notices changed endpoints with a delay.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,19 +17,19 @@ use tokio::time;
 
 use crate::control_plane::ip;
 
-/// How late it learns.
-const LATE: Duration = Duration::from_millis(200);
+/// The time between two reads of Services and EndpointSlices.
+const SYNC_PERIOD: Duration = Duration::from_millis(200);
 
-/// Where the connections of a Service's port go.
+/// The endpoints to which connections to one port of a Service are forwarded.
 type Targets = Arc<Mutex<Vec<SocketAddr>>>;
 
-/// Serves the Services of this namespace, for ever.
+/// Forwards connections to the Services of this namespace. Never returns.
 pub async fn run(client: Client, namespace: &str) {
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let slices: Api<EndpointSlice> = Api::namespaced(client, namespace);
     let mut known: HashMap<(String, String, u16), Targets> = HashMap::new();
     loop {
-        time::sleep(LATE).await;
+        time::sleep(SYNC_PERIOD).await;
         let (Ok(services), Ok(slices)) =
             (services.list(&ListParams::default()).await, slices.list(&ListParams::default()).await)
         else {
@@ -49,9 +49,9 @@ pub async fn run(client: Client, namespace: &str) {
     }
 }
 
-/// The endpoints that are ready; where there is none, those that still answer while they end.
+/// Returns the ready endpoints; if there are none, those that are terminating and still serving.
 fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec<SocketAddr> {
-    let (mut ready, mut ending) = (Vec::new(), Vec::new());
+    let (mut ready, mut terminating) = (Vec::new(), Vec::new());
     for slice in slices {
         if slice.labels().get("kubernetes.io/service-name").is_none_or(|name| name != service) {
             continue;
@@ -66,29 +66,29 @@ fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec
             if conditions.ready == Some(true) {
                 ready.push(SocketAddr::new(address, number));
             } else if conditions.serving == Some(true) {
-                ending.push(SocketAddr::new(address, number));
+                terminating.push(SocketAddr::new(address, number));
             }
         }
     }
-    if ready.is_empty() { ending } else { ready }
+    if ready.is_empty() { terminating } else { ready }
 }
 
 fn listen(address: &str, port: u16) -> Targets {
-    // Ports of one Service share the address.
+    // `replace`, because ports of one Service share the address.
     ip(&["addr", "replace", &format!("{address}/32"), "dev", "lo"]);
     let targets = Targets::default();
     let (known, address) = (Arc::clone(&targets), format!("{address}:{port}"));
     tokio::spawn(async move {
         let listener = TcpListener::bind(&address).await.expect("the cluster IP");
-        let turn = AtomicUsize::new(0);
+        let count = AtomicUsize::new(0);
         while let Ok((mut client, _)) = listener.accept().await {
             let target = {
                 let known = known.lock().expect("a lock");
-                let turn = turn.fetch_add(1, Ordering::Relaxed);
-                known.get(turn % known.len().max(1)).copied()
+                let count = count.fetch_add(1, Ordering::Relaxed);
+                known.get(count % known.len().max(1)).copied()
             };
             tokio::spawn(async move {
-                // Where nothing is ready, the connection is refused: it is dropped here.
+                // Without an endpoint, the connection is dropped.
                 let Some(target) = target else { return };
                 let Ok(mut server) = TcpStream::connect(target).await else { return };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));

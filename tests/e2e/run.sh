@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# The end-to-end tests: a real control plane, in namespaces of its own, with the chart installed by helm.
+# Runs the end-to-end tests: a real control plane in separate Linux namespaces, with the chart
+# installed by Helm.
 #
 #     tests/e2e/run.sh [TEST…]
 #
-# It needs Linux, root (for networks and `chroot`), Go, and `ip`. VOLCHECK_IMAGE names another static program to test
-# than the image's.
+# Requires Linux, root (for network namespaces and `chroot`), Go and `ip`. Set VOLCHECK_IMAGE to
+# test another static binary than that of the image.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 [ "$(uname -s)" = Linux ] || fail 'the end-to-end tests need Linux'
-[ "$(id -u)" = 0 ] || fail 'the end-to-end tests need root: networks of their own, and chroot'
+[ "$(id -u)" = 0 ] || fail 'the end-to-end tests need root for network namespaces and chroot'
 for tool in ip unshare chroot go cargo; do
     command -v "$tool" > /dev/null || fail "the end-to-end tests need $tool"
 done
 
 VOLCHECK="${VOLCHECK_IMAGE:-target/image/volcheck}"
-[ -x "$VOLCHECK" ] || fail "$VOLCHECK is not there: image/build.sh"
+[ -x "$VOLCHECK" ] || fail "$VOLCHECK does not exist; run image/build.sh"
 . tests/delivery/lib.sh
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 VOLCHECK_E2E="$(tests/e2e/programs.sh control-plane)"
@@ -23,10 +24,11 @@ VOLCHECK_CERT_MANAGER="$(tests/e2e/programs.sh cert-manager)"
 export VOLCHECK_E2E VOLCHECK_CERT_MANAGER
 export PATH="$VOLCHECK_E2E:$PATH"
 cargo test --quiet --no-run --test e2e
-# Whatever is still running at the end goes with the namespaces, and so do the names of networks.
+# Processes that are still running at the end are killed with the PID namespace, and the names of
+# network namespaces are removed with the mount namespace.
 work="$(mktemp -d)"
 code=0
-# shellcheck disable=SC2016 # the inner shell's own
+# shellcheck disable=SC2016 # expanded by the inner shell
 TMPDIR="$work" unshare --net --mount --pid --fork --kill-child --mount-proc sh -c '
     mkdir -p /run/netns && mount -t tmpfs none /run/netns
     exec cargo test --offline --quiet --test e2e -- --test-threads=1 --nocapture "$@"' sh "$@" || code=$?

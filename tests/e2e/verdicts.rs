@@ -1,4 +1,5 @@
-//! What the API server makes of volcheck's verdicts.
+//! The effects of volcheck's verdicts in the API server: denials, warnings, audit annotations and
+//! metrics.
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
@@ -7,122 +8,124 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::control_plane::{NODE, TENANT, until};
-use crate::issued::{VALUES, registration};
-use crate::world::{BAD, GOOD, NAMESPACE, World, pod, world};
+use crate::control_plane::{NODE, TENANT, wait_for};
+use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod};
+use crate::self_signed::{VALUES, registration};
 
-/// How the API server says whose denial it is.
+/// The start of a denial, which names the webhook.
 const DENIED: &str = "admission webhook \"validate.volcheck.io\" denied the request: volcheck: ";
 
-/// The audit log's last line about the object of this name.
-fn audited(world: &World, name: &str) -> Value {
-    until("a line of the audit log", || {
-        let (text, quoted) = (world.plane.audit(), format!("\"{name}\""));
+/// Returns the last line of the audit log about the object with this name.
+fn audit_entry(harness: &Harness, name: &str) -> Value {
+    wait_for("a line of the audit log", || {
+        let (text, quoted) = (harness.control_plane.audit_log(), format!("\"{name}\""));
         let lines = text.lines().rev().filter(|line| line.contains(&quoted));
-        let is_it = |line: &Value| {
+        let is_entry = |line: &Value| {
             line["objectRef"]["name"] == name && line["objectRef"]["subresource"] == Value::Null
         };
-        lines.filter_map(|line| serde_json::from_str(line).ok()).find(is_it)
+        lines.filter_map(|line| serde_json::from_str(line).ok()).find(is_entry)
     })
 }
 
 #[test]
-fn a_pod_is_admitted_denied_or_warned_of_and_the_audit_log_says_why() {
-    let world = world();
-    world.install(VALUES);
-    let done = world.apply("shop", &pod("good", GOOD));
+fn pod_gets_the_verdict_of_its_namespace() {
+    let harness = harness();
+    harness.install(VALUES);
+    let done = harness.apply("shop", &pod("good", GOOD));
     assert_eq!((done.is_success, done.stderr.as_str()), (true, ""));
 
-    let error = world.apply("shop", &pod("bad", BAD)).failed();
+    let error = harness.apply("shop", &pod("bad", BAD)).failed();
     assert!(error.contains(DENIED) && error.contains("[sensitive-host-path]"), "{error}");
     assert!(error.contains("volcheck explain sensitive-host-path"), "{error}");
-    let line = audited(&world, "bad");
+    let line = audit_entry(&harness, "bad");
     assert_eq!(line["responseStatus"]["code"], 403);
-    assert_eq!(line["annotations"]["validate.volcheck.io/volcheck-rules"], "sensitive-host-path", "{line}");
+    assert_eq!(line["annotations"]["validate.volcheck.io/rules"], "sensitive-host-path", "{line}");
 
-    let done = world.apply("relaxed", &pod("warned", BAD));
+    let done = harness.apply("relaxed", &pod("warned", BAD));
     assert!(
         done.is_success && done.stderr.starts_with("Warning: volcheck: [sensitive-host-path] "),
         "{done:?}"
     );
-    let done = world.apply("quiet", &pod("audited", BAD));
+    let done = harness.apply("quiet", &pod("audited", BAD));
     assert_eq!((done.is_success, done.stderr.as_str()), (true, ""));
-    let rules = &audited(&world, "audited")["annotations"]["validate.volcheck.io/volcheck-rules"];
+    let rules = &audit_entry(&harness, "audited")["annotations"]["validate.volcheck.io/rules"];
     assert_eq!(rules, "sensitive-host-path");
-    assert_eq!(world.apply("blind", &pod("unjudged", BAD)).stderr, "");
+    assert_eq!(harness.apply("unchecked", &pod("unchecked", BAD)).stderr, "");
 }
 
-/// The API server adds a volume to each Pod, of which nothing is to be said.
+/// The API server adds a volume with a service account token to each Pod.
 #[test]
-fn a_pod_without_volumes_has_no_finding() {
-    let world = world();
-    world.install(VALUES);
+fn token_volume_has_no_finding() {
+    let harness = harness();
+    harness.install(VALUES);
     let text =
         "apiVersion: v1\nkind: Pod\nmetadata: {name: bare}\nspec: {containers: [{name: c, image: i}]}\n";
-    assert_eq!(world.apply("shop", text).stderr, "");
-    let stored = world.kubectl(&["get", "pod", "bare", "-n", "shop", "-o", "yaml"]).ok();
+    assert_eq!(harness.apply("shop", text).stderr, "");
+    let stored = harness.kubectl(&["get", "pod", "bare", "-n", "shop", "-o", "yaml"]).ok();
     assert!(stored.contains("kube-api-access-"), "{stored}");
-    let rules = &audited(&world, "bare")["annotations"]["validate.volcheck.io/volcheck-rules"];
+    let rules = &audit_entry(&harness, "bare")["annotations"]["validate.volcheck.io/rules"];
     assert_eq!(rules, &Value::Null);
 }
 
 #[test]
-fn a_dry_run_gets_the_same_verdict_and_stores_nothing() {
-    let world = world();
-    world.install(VALUES);
-    let dry = |path| {
-        world.kubectl_with(
+fn dry_run_gets_the_same_verdict() {
+    let harness = harness();
+    harness.install(VALUES);
+    let apply = |path| {
+        harness.kubectl_with(
             "admin",
             &["apply", "-n", "shop", "--dry-run=server", "-f", "-"],
             &pod("dry", path),
         )
     };
-    assert!(dry(BAD).failed().contains(DENIED));
-    dry(GOOD).ok();
-    assert!(world.kubectl(&["get", "pod", "dry", "-n", "shop"]).failed().contains("NotFound"));
+    assert!(apply(BAD).failed().contains(DENIED));
+    apply(GOOD).ok();
+    assert!(harness.kubectl(&["get", "pod", "dry", "-n", "shop"]).failed().contains("NotFound"));
 }
 
 #[test]
-fn a_label_can_make_a_namespace_stricter_and_nothing_of_a_tenant_s_makes_it_laxer() {
-    let world = world();
-    world.install(VALUES);
-    // Of a namespace whose mode is warn by the policy.
-    world.kubectl(&["label", "namespace", "relaxed", "volcheck.io/mode=deny"]).ok();
-    let is_denied = || world.apply("relaxed", &pod("stricter", BAD));
-    until("the label to have its effect", || (!is_denied().is_success).then_some(()));
-    let error = is_denied().failed();
+fn labels_make_namespaces_stricter_but_never_laxer() {
+    let harness = harness();
+    harness.install(VALUES);
+    // The policy sets the mode `warn` for this namespace.
+    harness.kubectl(&["label", "namespace", "relaxed", "volcheck.io/mode=deny"]).ok();
+    let apply = || harness.apply("relaxed", &pod("stricter", BAD));
+    wait_for("the label to take effect", || (!apply().is_success).then_some(()));
+    let error = apply().failed();
     assert!(error.contains("\"strict.volcheck.io\" denied the request: volcheck: "), "{error}");
-    world.kubectl(&["label", "namespace", "relaxed", "volcheck.io/mode-"]).ok();
-    until("the label's end", || world.apply("relaxed", &pod("laxer", BAD)).is_success.then_some(()));
+    harness.kubectl(&["label", "namespace", "relaxed", "volcheck.io/mode-"]).ok();
+    wait_for("the removal of the label to take effect", || {
+        harness.apply("relaxed", &pod("laxer", BAD)).is_success.then_some(())
+    });
 
-    world.kubectl(&["label", "namespace", "shop", "volcheck.io/mode=off"]).ok();
-    let excused = pod("excused", BAD).replace(
-        "{name: excused}",
-        "{name: excused, labels: {volcheck.io/mode: \"off\"}, annotations: {volcheck.io/ignore: sensitive-host-path}}",
+    harness.kubectl(&["label", "namespace", "shop", "volcheck.io/mode=off"]).ok();
+    let annotated = pod("annotated", BAD).replace(
+        "{name: annotated}",
+        "{name: annotated, labels: {volcheck.io/mode: \"off\"}, annotations: {volcheck.io/ignore: sensitive-host-path}}",
     );
     let owned = pod("owned", BAD).replace(
         "{name: owned}",
         "{name: owned, ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: fluent-bit, uid: x, controller: true}]}",
     );
-    for manifest in [excused, owned] {
-        let done = world.kubectl_with(TENANT, &["create", "-n", "shop", "-f", "-"], &manifest);
+    for manifest in [annotated, owned] {
+        let done = harness.kubectl_with(TENANT, &["create", "-n", "shop", "-f", "-"], &manifest);
         assert!(done.failed().contains(DENIED));
     }
-    world.kubectl(&["label", "namespace", "shop", "volcheck.io/mode-"]).ok();
+    harness.kubectl(&["label", "namespace", "shop", "volcheck.io/mode-"]).ok();
 }
 
 #[test]
-fn an_ephemeral_container_is_judged() {
-    let world = world();
-    world.install(VALUES);
-    world.apply("shop", &pod("debugged", "/srv/logs")).ok();
-    let pods: Api<Pod> = Api::namespaced(world.client(), "shop");
+fn checks_ephemeral_containers() {
+    let harness = harness();
+    harness.install(VALUES);
+    harness.apply("shop", &pod("debugged", "/srv/logs")).ok();
+    let pods: Api<Pod> = Api::namespaced(harness.client(), "shop");
     let add = |name: &str, is_read_only: bool| {
         let mount = json!({"name": "v", "mountPath": "/m", "readOnly": is_read_only});
         let patch =
             json!({"spec": {"ephemeralContainers": [{"name": name, "image": "i", "volumeMounts": [mount]}]}});
         let patch = Patch::Strategic(patch);
-        world.block(pods.patch_subresource(
+        harness.block(pods.patch_subresource(
             "ephemeralcontainers",
             "debugged",
             &PatchParams::default(),
@@ -135,27 +138,27 @@ fn an_ephemeral_container_is_judged() {
 }
 
 #[test]
-fn a_mirror_pod_passes_for_its_node_alone() {
-    let world = world();
-    world.install(VALUES);
+fn only_the_node_creates_its_mirror_pod() {
+    let harness = harness();
+    harness.install(VALUES);
     let mirror = pod("mirror", BAD)
         .replace("{name: mirror}", "{name: mirror, annotations: {kubernetes.io/config.mirror: x}}")
         .replace("spec:\n", "spec:\n  nodeName: node\n");
-    let create = |who| world.kubectl_with(who, &["create", "-n", "shop", "-f", "-"], &mirror);
+    let create = |user| harness.kubectl_with(user, &["create", "-n", "shop", "-f", "-"], &mirror);
     assert!(create(TENANT).failed().contains(DENIED));
     let done = create(NODE);
     assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
 }
 
-/// A workload is only warned of, and its Pods are denied: the event says why.
+/// The workload itself only gets a warning.
 #[test]
-fn a_deployment_is_warned_of_and_its_replica_set_says_what_was_denied() {
-    let world = world();
-    world.install(VALUES);
-    let done = world.apply("shop", &deployment("web", "/var/run/docker.sock", "Socket"));
+fn event_of_the_replica_set_reports_the_denial() {
+    let harness = harness();
+    harness.install(VALUES);
+    let done = harness.apply("shop", &deployment("web", "/var/run/docker.sock", "Socket"));
     assert!(done.is_success && done.stderr.contains("Warning: volcheck: [runtime-socket] "), "{done:?}");
-    let event = until("the event", || {
-        let of = [
+    let event = wait_for("the event", || {
+        let get = [
             "get",
             "events",
             "-n",
@@ -164,10 +167,10 @@ fn a_deployment_is_warned_of_and_its_replica_set_says_what_was_denied() {
             "-o",
             "jsonpath={.items[*].message}",
         ];
-        Some(world.kubectl(&of).ok()).filter(|text| text.contains("Pod shop/web-"))
+        Some(harness.kubectl(&get).ok()).filter(|text| text.contains("Pod shop/web-"))
     });
     assert!(event.contains(DENIED) && event.contains("[runtime-socket]"), "{event}");
-    world.kubectl(&["delete", "deployment", "web", "-n", "shop"]).ok();
+    harness.kubectl(&["delete", "deployment", "web", "-n", "shop"]).ok();
 }
 
 fn deployment(name: &str, path: &str, kind: &str) -> String {
@@ -179,86 +182,93 @@ fn deployment(name: &str, path: &str, kind: &str) -> String {
     )
 }
 
-/// A policy is read again without a new Pod; what was there before it may be changed, but not made worse.
+/// The policy is reloaded without a restart. Existing objects can be updated, unless that adds a
+/// finding.
 #[test]
-fn a_stricter_policy_lets_what_is_there_change_but_not_get_worse() {
-    let world = world();
-    world.install(VALUES);
-    world.apply("blind", &deployment("old", BAD, "Directory")).ok();
-    let pods = world.addresses();
-    world.install(&VALUES.replace("blind: \"off\"}", "blind: deny}\n  workloadMode: deny"));
-    assert_eq!(world.addresses(), pods, "nothing was started anew");
-    let create = |path| world.try_out("blind", &deployment("new", path, "Directory")).is_success;
-    until("the new policy", || (!create(BAD)).then_some(()));
+fn stricter_policy_allows_updates_without_new_findings() {
+    let harness = harness();
+    harness.install(VALUES);
+    harness.apply("unchecked", &deployment("old", BAD, "Directory")).ok();
+    let pods = harness.pod_ips();
+    harness.install(&VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  workloadMode: deny"));
+    assert_eq!(harness.pod_ips(), pods, "a Pod was restarted");
+    let create = |path| harness.dry_run("unchecked", &deployment("new", path, "Directory")).is_success;
+    wait_for("the new policy", || (!create(BAD)).then_some(()));
     assert!(create(GOOD));
 
-    let done = world.kubectl(&["label", "deployment", "old", "-n", "blind", "tier=web"]);
+    let done = harness.kubectl(&["label", "deployment", "old", "-n", "unchecked", "tier=web"]);
     assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
     let writable = deployment("old", BAD, "Directory").replace(", readOnly: true", "");
-    let error = world.apply("blind", &writable).failed();
+    let error = harness.apply("unchecked", &writable).failed();
     assert!(error.contains("\"advise.volcheck.io\" denied the request: volcheck: "), "{error}");
     let another = deployment("old", "/var/lib/kubelet", "Directory");
-    assert!(world.apply("blind", &another).failed().contains("denied the request: volcheck: "));
-    world.apply("blind", &deployment("old", GOOD, "Directory")).ok();
+    assert!(harness.apply("unchecked", &another).failed().contains("denied the request: volcheck: "));
+    harness.apply("unchecked", &deployment("old", GOOD, "Directory")).ok();
 
-    // One that can't be used changes nothing.
-    let wrong = VALUES.replace("blind: \"off\"}", "blind: deny}\n  hostPaths: {allow: [{path: srv}]}");
-    let file = world.file("wrong.yaml", &wrong).display().to_string();
-    world.helm(&["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file]).ok();
-    until("the failure to be counted", || {
-        (world.metric("volcheck_policy_reloads_total{result=\"failure\"}") >= 2.0).then_some(())
+    // An invalid policy is not used.
+    let invalid =
+        VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allow: [{path: srv}]}");
+    let file = harness.file("invalid.yaml", &invalid).display().to_string();
+    harness.helm(&["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file]).ok();
+    wait_for("a failed reload of both replicas", || {
+        (harness.metric("volcheck_policy_reloads_total{result=\"failure\"}") >= 2.0).then_some(())
     });
     assert!(!create(BAD));
-    world.kubectl(&["delete", "deployment", "old", "-n", "blind"]).ok();
-    world.install(VALUES);
-    until("the first policy", || world.apply("blind", &pod("again", BAD)).is_success.then_some(()));
+    harness.kubectl(&["delete", "deployment", "old", "-n", "unchecked"]).ok();
+    harness.install(VALUES);
+    wait_for("the original policy", || {
+        harness.apply("unchecked", &pod("again", BAD)).is_success.then_some(())
+    });
 }
 
 #[test]
-fn when_nobody_answers_pods_are_refused_and_what_is_excluded_goes_on() {
-    let world = world();
-    world.install(VALUES);
+fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
+    let harness = harness();
+    harness.install(VALUES);
     let scale = |count: &str| {
-        world.kubectl(&["scale", "deployment/volcheck", "-n", NAMESPACE, &format!("--replicas={count}")]).ok()
+        harness
+            .kubectl(&["scale", "deployment/volcheck", "-n", NAMESPACE, &format!("--replicas={count}")])
+            .ok()
     };
     scale("0");
-    let pods = || world.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
-    until("the end of all Pods", || pods().is_empty().then_some(()));
+    let pods = || harness.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
+    wait_for("the end of the Pods", || pods().is_empty().then_some(()));
 
-    let error = world.apply("shop", &pod("unasked", GOOD)).failed();
+    let error = harness.apply("shop", &pod("unreviewed", GOOD)).failed();
     assert!(error.contains("failed calling webhook \"validate.volcheck.io\""), "{error}");
-    // Cluster-wide objects and workloads pass, and the audit log says that nobody was asked.
-    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: unasked-volume}\nspec: {capacity: {storage: 1Gi}, \
+    // PersistentVolumes have the failure policy `Ignore`, and the audit log records the failed
+    // call.
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: unreviewed-volume}\nspec: {capacity: {storage: 1Gi}, \
                   accessModes: [ReadWriteOnce], hostPath: {path: /etc, type: Directory}}\n";
-    world.apply("shop", volume).ok();
-    let line = audited(&world, "unasked-volume");
+    harness.apply("shop", volume).ok();
+    let line = audit_entry(&harness, "unreviewed-volume");
     assert!(line.to_string().contains("failed-open.validating.webhook.admission.k8s.io"), "{line}");
-    world.kubectl(&["delete", "pv", "unasked-volume"]).ok();
-    // So do the namespaces that are excluded: volcheck can come back.
+    harness.kubectl(&["delete", "pv", "unreviewed-volume"]).ok();
+    // Pods in excluded namespaces are admitted, so that volcheck can start again.
     for namespace in ["kube-system", NAMESPACE] {
-        world.try_out(namespace, &pod("excluded", BAD)).ok();
+        harness.dry_run(namespace, &pod("excluded", BAD)).ok();
     }
     scale("2");
-    world.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=60s"]).ok();
-    until("an answer", || world.apply("shop", &pod("asked-again", GOOD)).is_success.then_some(()));
+    harness.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=60s"]).ok();
+    wait_for("a review", || harness.apply("shop", &pod("reviewed-again", GOOD)).is_success.then_some(()));
 }
 
-/// A registration that names one version of a kind is asked about the others, too (`matchPolicy: Equivalent`). No kind of
-/// the chart's registration has two versions in one Kubernetes today, so that this is a custom one, with an entry like
-/// the chart's.
+/// A registered version covers all versions of a kind (`matchPolicy: Equivalent`). No kind in the
+/// chart's registration is served in two versions, so the test registers a custom kind with an
+/// entry like the chart's.
 #[test]
-fn a_kind_is_asked_about_in_whatever_version_it_comes() {
-    let world = world();
-    world.install(VALUES);
+fn reviews_every_version_of_a_kind() {
+    let harness = harness();
+    harness.install(VALUES);
     let schema = "schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}";
-    let kind = format!(
+    let crd = format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: runners.example.io}}\nspec:\n  \
          group: example.io\n  scope: Namespaced\n  names: {{kind: Runner, plural: runners}}\n  versions:\n  \
          - {{name: v1, served: true, storage: true, {schema}}}\n  - {{name: v1beta1, served: true, storage: false, {schema}}}\n"
     );
-    world.apply("shop", &kind).ok();
-    world.kubectl(&["wait", "--for=condition=Established", "crd/runners.example.io", "--timeout=60s"]).ok();
-    let mut entry = registration(&world).webhooks.expect("entries").remove(0);
+    harness.apply("shop", &crd).ok();
+    harness.kubectl(&["wait", "--for=condition=Established", "crd/runners.example.io", "--timeout=60s"]).ok();
+    let mut entry = registration(&harness).webhooks.expect("entries").remove(0);
     entry.name = "runners.example.io".to_owned();
     entry.rules = serde_json::from_value(json!([{
         "apiGroups": ["example.io"], "apiVersions": ["v1"], "resources": ["runners"], "operations": ["CREATE"]
@@ -266,57 +276,57 @@ fn a_kind_is_asked_about_in_whatever_version_it_comes() {
     .expect("rules");
     let metadata = ObjectMeta { name: Some("runners".to_owned()), ..ObjectMeta::default() };
     let runners = ValidatingWebhookConfiguration { metadata, webhooks: Some(vec![entry]) };
-    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(world.client());
-    world.block(registrations.create(&PostParams::default(), &runners)).expect("registered");
+    let registrations: Api<ValidatingWebhookConfiguration> = Api::all(harness.client());
+    harness.block(registrations.create(&PostParams::default(), &runners)).expect("registered");
 
-    let asked = || {
-        world.metric("volcheck_admission_requests_total{endpoint=\"validate\",decision=\"allow\",operation=\"CREATE\",resource=\"other\"")
+    let reviews = || {
+        harness.metric("volcheck_admission_requests_total{endpoint=\"validate\",decision=\"allow\",operation=\"CREATE\",resource=\"other\"")
     };
-    let before = asked();
+    let before = reviews();
     let runner = "apiVersion: example.io/v1beta1\nkind: Runner\nmetadata: {name: runner}\n";
-    until("a question", || {
-        world.try_out("shop", runner).ok();
-        (asked() > before).then_some(())
+    wait_for("a review", || {
+        harness.dry_run("shop", runner).ok();
+        (reviews() > before).then_some(())
     });
-    world.block(registrations.delete("runners", &DeleteParams::default())).expect("deleted");
-    world.kubectl(&["delete", "crd", "runners.example.io"]).ok();
+    harness.block(registrations.delete("runners", &DeleteParams::default())).expect("deleted");
+    harness.kubectl(&["delete", "crd", "runners.example.io"]).ok();
 }
 
-/// An update shows two objects, which may be large.
+/// The review of an update contains two objects, which may be large.
 #[test]
-fn large_objects_are_judged() {
-    let world = world();
-    world.install(VALUES);
+fn checks_large_objects() {
+    let harness = harness();
+    harness.install(VALUES);
     let filler = "x".repeat(1 << 20);
     let large = |path: &str| {
         let text = format!("        image: i\n        env: [{{name: FILLER, value: {filler}}}]\n");
         deployment("large", path, "Directory").replace("        image: i\n", &text)
     };
     let server_side = ["apply", "--server-side", "-n", "shop", "-f", "-"];
-    let apply = |manifest: &str| world.kubectl_with("admin", &server_side, manifest);
+    let apply = |manifest: &str| harness.kubectl_with("admin", &server_side, manifest);
     assert_eq!(apply(&large(GOOD).replace("replicas: 1", "replicas: 0")).stderr, "");
     let done = apply(&large(BAD).replace("replicas: 1", "replicas: 0"));
     assert!(done.is_success && done.stderr.contains("[sensitive-host-path]"), "{}", done.stderr);
-    world.kubectl(&["delete", "deployment", "large", "-n", "shop"]).ok();
+    harness.kubectl(&["delete", "deployment", "large", "-n", "shop"]).ok();
 }
 
 #[test]
-fn each_request_is_counted_once() {
-    let world = world();
-    world.install(VALUES);
+fn counts_each_request_once() {
+    let harness = harness();
+    harness.install(VALUES);
     let counted = |decision: &str| {
-        // A dry run, as no controller's request is that other tests have set off.
+        // Only dry runs, because controllers still send requests for the objects of other tests.
         let labels = format!(
             "endpoint=\"validate\",decision=\"{decision}\",operation=\"CREATE\",resource=\"pods\",subresource=\"\",dry_run=\"true\""
         );
-        world.metric(&format!("volcheck_admission_requests_total{{{labels}"))
+        harness.metric(&format!("volcheck_admission_requests_total{{{labels}"))
     };
-    // One that ends takes what it has counted away.
-    until("the replicas alone", || (world.addresses().len() == 2).then_some(()));
+    // The counters of a Pod end with it.
+    wait_for("exactly two replicas", || (harness.pod_ips().len() == 2).then_some(()));
     let before = (counted("allow"), counted("deny"));
-    for turn in 0..40 {
-        let done = world.try_out("shop", &pod("counted", if turn % 4 == 0 { BAD } else { GOOD }));
-        assert_eq!(done.is_success, turn % 4 != 0);
+    for index in 0..40 {
+        let done = harness.dry_run("shop", &pod("counted", if index % 4 == 0 { BAD } else { GOOD }));
+        assert_eq!(done.is_success, index % 4 != 0);
     }
     assert_eq!((counted("allow"), counted("deny")), (before.0 + 30.0, before.1 + 10.0));
 }

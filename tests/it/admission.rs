@@ -1,339 +1,741 @@
-//! One verdict: what lint finds in a manifest, admission finds in the object as the API server hands it on.
+//! Admission: modes, endpoints, the ratchet, subresources, and the limits of the response.
 
-use std::fs;
-
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use volcheck::admission::{self, Answer, Endpoint, ReviewError, Terms};
-use volcheck::finding::{Finding, Severity};
-use volcheck::model::{is_built_in, known_sources};
-use volcheck::policy::{Date, Policy};
-use volcheck::rules::Registry;
-use volcheck::source::{self, decode, split_documents};
+use volcheck::admission::{self, Decision, Endpoint, Outcome, ReviewContext, ReviewError};
+use volcheck::policy::Policy;
 
-use crate::support::{TODAY, all_rules, lint, manifests, name, root};
+use crate::support::{TODAY, all_rules, policy};
 
-/// The objects of a text that admission judges, each with its text as JSON.
-pub fn objects(text: &str) -> Vec<Value> {
-    let mut objects = Vec::new();
-    for chunk in split_documents(text) {
-        let Ok(Some(tree)) = source::parse(text, chunk.range) else { continue };
-        if let Ok(value) = decode::<Value>(&tree, tree.root()) {
-            collect(value, &mut objects);
-        }
+/// An admission request as the API server sends it.
+#[derive(Clone)]
+struct Request(Value);
+
+impl Request {
+    fn new(operation: &str, object: Value) -> Self {
+        let kind = object["kind"].as_str().unwrap_or("Pod").to_owned();
+        let api_version = object["apiVersion"].as_str().unwrap_or("v1").to_owned();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let resource = if kind == "Pod" { "pods".to_owned() } else { format!("{}s", kind.to_lowercase()) };
+        Self(json!({
+            "uid": "u-1", "operation": operation, "name": object["metadata"]["name"], "namespace": "shop",
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": resource},
+            "userInfo": {"username": "alice", "groups": ["system:authenticated"]},
+            "object": object, "oldObject": null, "dryRun": false, "options": {"kind": "CreateOptions"},
+        }))
     }
-    objects
-}
 
-fn collect(value: Value, objects: &mut Vec<Value>) {
-    if let Some(items) = value.get("items").and_then(Value::as_array) {
-        return items.clone().into_iter().for_each(|item| collect(item, objects));
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0[key] = value.into();
+        self
     }
-    let group = value["apiVersion"]
-        .as_str()
-        .and_then(|version| version.split_once('/'))
-        .map_or("", |(group, _)| group);
-    // A part of an object, for kustomize to put into one, never comes to an API server.
-    let is_part = value.to_string().contains("\"$patch\"");
-    if !is_part && value["kind"].as_str().is_some_and(|kind| is_built_in(group, kind)) {
-        objects.push(value);
-    }
-}
 
-/// The object as the API server would store and hand it on: nulls and unknown volume sources dropped, defaults
-/// filled in, and, for a Pod, the volume of its ServiceAccount's token added (`reference` of admission plugins).
-pub fn as_handed_on(mut object: Value) -> Value {
-    drop_nulls(&mut object);
-    default(&mut object);
-    if object["kind"] == "Pod" {
-        add_token(&mut object["spec"]);
+    fn old(self, object: &Value) -> Self {
+        self.with("oldObject", object.clone())
     }
-    object
-}
 
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
+    fn text(&self) -> String {
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": self.0}).to_string()
+    }
+
+    fn review_at(&self, endpoint: Endpoint, policy: &Policy) -> Decision {
+        review_text(&self.text(), endpoint, policy).expect("a review")
+    }
+
+    fn review(&self, policy: &Policy) -> Decision {
+        self.review_at(Endpoint::Validate, policy)
     }
 }
 
-fn default(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            if let Some(host_path) = map.get_mut("hostPath").and_then(Value::as_object_mut) {
-                host_path.entry("type").or_insert_with(|| json!(""));
-            }
-            if let Some(volumes) = map.get_mut("volumes").and_then(Value::as_array_mut) {
-                for volume in volumes.iter_mut().filter_map(Value::as_object_mut) {
-                    volume.retain(|key, _| key == "name" || known_sources().any(|known| known == key));
-                    if volume.len() == usize::from(volume.contains_key("name")) {
-                        volume.insert("emptyDir".to_owned(), json!({}));
-                    }
-                }
-            }
-            if map.get("readOnly") == Some(&json!(false)) {
-                map.remove("readOnly");
-            }
-            map.values_mut().for_each(default);
-        }
-        Value::Array(items) => items.iter_mut().for_each(default),
-        _ => {}
-    }
+fn review_text(text: &str, endpoint: Endpoint, policy: &Policy) -> Result<Decision, ReviewError> {
+    admission::review(text, &ReviewContext { policy, policy_hash: "0123", today: TODAY, endpoint })
 }
 
-/// As the ServiceAccount admission plugin adds it to nearly every Pod.
-fn add_token(spec: &mut Value) {
-    let Some(spec) = spec.as_object_mut() else { return };
-    let volume = json!({"name": "kube-api-access-x2x4v", "projected": {"defaultMode": 420, "sources": [
-        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-        {"configMap": {"name": "kube-root-ca.crt"}},
-    ]}});
-    let at = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let mount = json!({"name": "kube-api-access-x2x4v", "mountPath": at, "readOnly": true});
-    if let Some(volumes) = spec.entry("volumes").or_insert_with(|| json!([])).as_array_mut() {
-        volumes.push(volume);
-    }
-    for list in ["containers", "initContainers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let Some(container) = container.as_object_mut() else { continue };
-            let mounts = container.entry("volumeMounts").or_insert_with(|| json!([]));
-            let Some(mounts) = mounts.as_array_mut() else { continue };
-            if mounts.iter().all(|mount| mount["mountPath"] != at) {
-                mounts.push(mount.clone());
-            }
-        }
-    }
-}
-
-/// The names of a StatefulSet's claims.
-fn claims(workload: &Value) -> Vec<&str> {
-    let templates = workload["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();
-    templates.filter_map(|claim| claim["metadata"]["name"].as_str()).collect()
-}
-
-/// The Pod that a controller makes of a workload; none of what makes no Pod itself.
-fn pod_of(workload: &Value) -> Option<Value> {
-    let kind = workload["kind"].as_str()?;
-    let name = workload["metadata"]["name"].as_str().unwrap_or_default();
-    let (template, owner) = match kind {
-        "Deployment" => (&workload["spec"]["template"], ("ReplicaSet", format!("{name}-7d9c5f6b8d"))),
-        "CronJob" => {
-            (&workload["spec"]["jobTemplate"]["spec"]["template"], ("Job", format!("{name}-28512345")))
-        }
-        "ReplicaSet" | "DaemonSet" | "StatefulSet" | "Job" | "ReplicationController" => {
-            (&workload["spec"]["template"], (kind, name.to_owned()))
-        }
-        _ => return None,
+/// Returns a Pod with these host paths, each mounted by the named containers.
+fn pod(volumes: &[(&str, &[&str])]) -> Value {
+    let names: Vec<_> = volumes.iter().flat_map(|(_, containers)| *containers).collect();
+    let mounts = |container: &&&str| -> Vec<Value> {
+        let mounted = volumes.iter().filter(|(_, containers)| containers.contains(container));
+        mounted.map(
+            |(path, _)| json!({"name": volume(path), "mountPath": format!("/host{path}"), "readOnly": true}),
+        )
+        .collect()
     };
-    let mut spec = template["spec"].clone();
-    let mut metadata = template["metadata"].clone();
-    if !metadata.is_object() {
-        metadata = json!({});
-    }
-    metadata["name"] = json!(format!("{}-x2x4q", owner.1));
-    metadata["namespace"] = workload["metadata"]["namespace"].clone();
-    metadata["ownerReferences"] = json!([{"kind": owner.0, "name": owner.1, "controller": true}]);
-    if kind == "Deployment" {
-        metadata["labels"]["pod-template-hash"] = json!("7d9c5f6b8d");
-    }
-    for name in claims(workload) {
-        let volume = json!({"name": name, "persistentVolumeClaim": {"claimName": "claim"}});
-        if !spec["volumes"].is_array() {
-            spec["volumes"] = json!([]);
-        }
-        let volumes = spec["volumes"].as_array_mut()?;
-        volumes.retain(|volume| volume["name"] != name);
-        volumes.push(volume);
-    }
-    Some(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "nodeName": "node-1",
+        "containers": names.iter().map(|name| json!({"name": name, "image": "i", "volumeMounts": mounts(name)})).collect::<Vec<_>>(),
+        "volumes": volumes.iter().map(|(path, _)| json!({"name": volume(path), "hostPath": {"path": path, "type": "Directory"}})).collect::<Vec<_>>(),
+    }})
 }
 
-/// The review that the API server would send for the creation of `object`.
-pub fn creation(object: &Value) -> String {
-    let api_version = object["apiVersion"].as_str().unwrap_or_default();
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let review = json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": group, "version": version, "kind": object["kind"]},
-            "namespace": object["metadata"]["namespace"].as_str().unwrap_or("default"),
-            "operation": "CREATE",
-            // Who makes the Pods of workloads: a manifest's owner is believed, and anybody else's isn't.
-            "userInfo": {"username": "system:kube-controller-manager"},
-            "object": object,
-        },
-    });
-    review.to_string()
+fn volume(path: &str) -> String {
+    path.trim_matches('/').replace(['/', '.'], "-")
 }
 
-/// The answer to a review, and the findings behind it.
-fn review(text: &str, policy: &Policy, today: Date) -> Result<(Answer, Vec<Finding>), ReviewError> {
-    let terms = Terms { policy, policy_hash: "0123", today, endpoint: Endpoint::Validate };
-    admission::review(text, &terms).map(|decision| (decision.answer, decision.findings))
+fn deployment(pod: &Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        "spec": {"selector": {}, "template": {"metadata": {}, "spec": pod["spec"]}}})
 }
 
-/// What makes findings the same in both places.
-fn key(finding: &Finding) -> String {
-    format!("{} {} {}", finding.rule, finding.severity, finding.fingerprint)
+/// Returns a policy with one rule, which reports each sensitive host path once.
+fn sensitive_paths() -> Policy {
+    policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\n")
 }
 
-fn both_places<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
-    let lint_only = |finding: &&Finding| {
-        Registry::built_in().find(finding.rule.as_str()).is_some_and(|rule| rule.lint_only.is_none())
-    };
-    let mut keys: Vec<_> =
-        findings.filter(lint_only).filter(|finding| !finding.is_heuristic).map(key).collect();
-    keys.sort();
-    keys
-}
-
-/// What differs between the two places for a text.
-pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
-    let outcome = lint(policy, name, text);
-    if !outcome.unchecked.is_empty() || text.contains("$patch") {
-        return None;
-    }
-    let built_in =
-        |finding: &&Finding| finding.object.as_ref().is_some_and(|id| is_built_in(&id.group, &id.kind));
-    let linted = both_places(outcome.findings.iter().map(|located| &located.finding).filter(built_in));
-    let mut reviewed = Vec::new();
-    for object in objects(text) {
-        let answer = review(&creation(&as_handed_on(object.clone())), policy, TODAY);
-        let (_, findings) = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
-        if let Some(pod) = pod_of(&object) {
-            let answer = review(&creation(&as_handed_on(pod)), policy, TODAY);
-            let (answer, made) = answer.unwrap_or_else(|error| panic!("{name}: its Pod: {error}"));
-            // What a workload alone shows, and what its Pod alone does: no error either way.
-            let own = findings.iter().filter(|finding| finding.rule != "shadowed-volume");
-            let claims = claims(&object);
-            let made = made.iter().filter(|finding| {
-                finding.rule != "unused-volume" || !claims.contains(&&*finding.fingerprint.volume)
-            });
-            let (own, made) = (both_places(own), both_places(made));
-            let has_error = findings.iter().any(|finding| finding.severity == Severity::Error);
-            if own != made || answer.is_allowed() == has_error {
-                return Some(format!("{name}:\n  workload  {own:#?}\n  its Pod   {made:#?}"));
-            }
-        }
-        reviewed.extend(findings);
-    }
-    let reviewed = both_places(reviewed.iter());
-    (linted != reviewed).then(|| format!("{name}:\n  lint      {linted:#?}\n  admission {reviewed:#?}"))
+fn bad() -> Value {
+    pod(&[("/etc/kubernetes", &["a"])])
 }
 
 #[test]
-fn every_fixture_gets_the_same_findings_in_both_places() {
-    let policy = all_rules();
-    let mut problems = Vec::new();
-    for rule in Registry::built_in().iter() {
-        for kind in ["bad", "good"] {
-            for path in manifests(&root().join("tests/fixtures").join(rule.id.as_str()).join(kind)) {
-                let text = fs::read_to_string(&path).expect("fixture");
-                problems.extend(differences(&policy, &name(&path), &text));
-            }
-        }
-    }
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
-}
-
-#[test]
-fn a_review_is_denied_exactly_when_there_is_an_error() {
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
-        "containers": [{"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/m"}]}],
-        "volumes": [{"name": "v", "hostPath": {"path": "/srv/x", "type": "Directory"}}],
-    }});
-    let policy = all_rules();
-    let (answer, _) = review(&creation(&pod), &policy, TODAY).expect("a review");
-    assert!(!answer.is_allowed());
+fn denial_lists_all_errors_within_limits() {
+    let decision = Request::new("CREATE", pod(&[("/etc/kubernetes", &["a"]), ("/root", &["a"])]))
+        .review(&sensitive_paths());
+    let review = serde_json::to_value(&decision.response).expect("JSON");
+    let response = &review["response"];
+    assert_eq!(
+        (&review["apiVersion"], &review["kind"]),
+        (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
+    );
+    assert_eq!((&response["uid"], &response["allowed"]), (&json!("u-1"), &json!(false)));
+    assert_eq!(
+        (&response["status"]["code"], &response["status"]["reason"]),
+        (&json!(403), &json!("Forbidden"))
+    );
+    let message = response["status"]["message"].as_str().expect("a message");
     assert!(
-        answer.message().contains("[writable-host-path] spec.containers[0].volumeMounts[0]"),
+        message.starts_with(
+            "volcheck: 2 problems in Pod shop/p: [sensitive-host-path] spec.volumes[0].hostPath.path: "
+        ),
+        "{message}"
+    );
+    assert!(message.ends_with("; see \"volcheck explain sensitive-host-path\""), "{message}");
+    let causes = response["status"]["details"]["causes"].as_array().expect("causes");
+    assert_eq!(causes.len(), 2);
+    assert_eq!(
+        (&causes[1]["reason"], &causes[1]["field"]),
+        (&json!("sensitive-host-path"), &json!("spec.volumes[1].hostPath.path"))
+    );
+    assert_eq!(response["auditAnnotations"], json!({"rules": "sensitive-host-path", "policy": "0123"}));
+    assert!(response.get("patch").is_none() && response.get("warnings").is_none());
+    assert_eq!(decision.outcome, Outcome::Deny);
+    // With hostile input, the message stays short and each warning on one short line.
+    let long = format!("/etc/kubernetes/{}\n\u{1b}[31m", "x".repeat(4_000));
+    let many: Vec<_> = (0..40)
+        .map(|at| json!({"name": format!("v{at}"), "hostPath": {"path": format!("{long}{at}"), "type": ""}}))
+        .collect();
+    let mut hostile = bad();
+    hostile["spec"]["volumes"] = many.into();
+    let policy = policy("version: 1\nrules: {\"*\": off, host-path: error, unused-volume: warning}\n");
+    let decision = Request::new("CREATE", hostile).review(&policy);
+    let (message, warnings) = (decision.response.message(), decision.response.warnings());
+    assert!(message.contains("and 30 more") && message.len() < 10_000, "{}", message.len());
+    assert_eq!(warnings.len(), 11);
+    assert!(warnings.iter().chain([&message.to_owned()]).all(|text| !text.chars().any(char::is_control)));
+    assert!(warnings.iter().all(|text| text.chars().count() <= 240));
+}
+
+#[test]
+fn endpoint_and_mode_decide_the_outcome() {
+    let lax = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nmodes: {shop: warn}\n");
+    let outcome = |policy: &Policy, endpoint, object: &Value| {
+        Request::new("CREATE", object.clone()).review_at(endpoint, policy).outcome
+    };
+    let workload = deployment(&bad());
+    for (endpoint, policy, object, expected) in [
+        (Endpoint::Validate, &sensitive_paths(), &bad(), Outcome::Deny),
+        (Endpoint::Strict, &sensitive_paths(), &bad(), Outcome::Deny),
+        (Endpoint::Advise, &sensitive_paths(), &bad(), Outcome::Warn),
+        (Endpoint::Validate, &lax, &bad(), Outcome::Warn),
+        (Endpoint::Strict, &lax, &bad(), Outcome::Deny),
+        (Endpoint::Advise, &lax, &bad(), Outcome::Warn),
+        (Endpoint::Advise, &sensitive_paths(), &workload, Outcome::Warn),
+        (Endpoint::Strict, &sensitive_paths(), &workload, Outcome::Warn),
+    ] {
+        assert_eq!(outcome(policy, endpoint, object), expected, "{endpoint:?} {object}");
+    }
+    let strict = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nworkloadMode: deny\n");
+    assert_eq!(outcome(&strict, Endpoint::Advise, &workload), Outcome::Deny);
+}
+
+#[test]
+fn undecodable_object_is_treated_like_an_error() {
+    let broken = || {
+        let mut pod = bad();
+        pod["spec"]["volumes"] = json!("none");
+        Request::new("CREATE", pod)
+    };
+    let denied = broken().review(&sensitive_paths());
+    assert!(!denied.response.is_allowed() && denied.outcome == Outcome::Error);
+    let review = serde_json::to_value(&denied.response).expect("JSON");
+    assert_eq!(review["response"]["status"]["code"], 400);
+    assert!(
+        denied.response.message().starts_with("volcheck: the object could not be checked: "),
         "{}",
-        answer.message()
+        denied.response.message()
     );
-    let none = Policy::from_profile(volcheck::policy::Profile::None, &Default::default()).expect("a profile");
-    let (answer, _) = review(&creation(&pod), &none, TODAY).expect("a review");
-    assert!(answer.is_allowed());
+    let advised = broken().review_at(Endpoint::Advise, &sensitive_paths());
+    assert!(advised.response.is_allowed() && advised.response.warnings().len() == 1);
+    assert!(advised.response.audit_annotations()["error"].contains("could not be checked"));
+    let audited = policy("version: 1\nmodes: {\"*\": audit}\n");
+    let audited = broken().review(&audited);
+    assert!(audited.response.is_allowed() && audited.response.warnings().is_empty());
+    assert!(audited.response.audit_annotations().contains_key("error"));
+    // Deeper than the API server allows.
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let text = Request::new("CREATE", bad()).text().replacen("\"Directory\"", &deep, 1);
+    assert!(
+        !review_text(&text, Endpoint::Validate, &sensitive_paths()).expect("a review").response.is_allowed()
+    );
 }
 
-#[test]
-fn a_namespace_s_mode_and_that_of_workloads_weaken_what_follows() {
-    let spec = json!({
-        "containers": [{"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/m", "readOnly": true}]}],
-        "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
-    });
+/// Reviews the creation of a Pod with this spec. Returns the outcome and the reason for a denial.
+fn create_pod(spec: Value) -> (Outcome, String) {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec});
-    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {
-        "selector": {}, "template": {"metadata": {}, "spec": spec},
-    }});
-    // Whether it comes in, with how many warnings, and how many findings.
-    let answer = |policy: &str, object: &Value| {
-        let policy = crate::support::policy(&format!(
-            "version: 1\nrules: {{\"*\": off, runtime-socket: error}}\n{policy}"
-        ));
-        let (answer, findings) = review(&creation(object), &policy, TODAY).expect("a review");
-        let answer = serde_json::to_value(answer).expect("JSON");
-        let warnings = answer["response"]["warnings"].as_array().map_or(0, Vec::len);
-        (answer["response"]["allowed"] == true, warnings, findings.len())
+    let decision = Request::new("CREATE", pod).review(&policy("version: 1\n"));
+    (decision.outcome, decision.response.message().to_owned())
+}
+
+/// Asserts that the object could not be checked, for a reason that contains `reason`.
+#[track_caller]
+fn assert_unchecked((outcome, message): (Outcome, String), reason: &str) {
+    let start = "volcheck: the object could not be checked: ";
+    assert!(
+        outcome == Outcome::Error && message.starts_with(start) && message.contains(reason),
+        "no {reason:?} in {outcome:?}: {message}"
+    );
+}
+
+/// Every mount of a volume is one more path to check, so a small object can be expensive.
+#[test]
+fn denies_objects_that_are_too_expensive() {
+    let mounted = |path: &str, count: usize, sub_path: &str| {
+        let mount =
+            |at| json!({"name": "v", "mountPath": format!("/{at}"), "subPath": sub_path, "readOnly": true});
+        let mounts: Vec<_> = (0..count).map(mount).collect();
+        create_pod(json!({
+            "nodeName": "n", "containers": [{"name": "c", "image": "i", "volumeMounts": mounts}],
+            "volumes": [{"name": "v", "hostPath": {"path": path, "type": "Directory"}}],
+        }))
     };
-    assert_eq!(answer("", &pod), (false, 0, 1));
-    assert_eq!(answer("", &deployment), (true, 1, 1));
-    assert_eq!(answer("workloadMode: deny\n", &deployment), (false, 0, 1));
-    for (mode, expected) in
-        [("deny", (false, 0, 1)), ("warn", (true, 1, 1)), ("audit", (true, 0, 1)), ("off", (true, 0, 0))]
-    {
-        assert_eq!(
-            answer(&format!("modes: {{\"*\": \"{mode}\"}}\nworkloadMode: deny\n"), &pod),
-            expected,
-            "{mode}"
-        );
-        assert_eq!(
-            answer(&format!("modes: {{\"*\": {mode}}}\nworkloadMode: deny\n"), &deployment),
-            expected,
-            "{mode}"
-        );
-        assert_eq!(answer(&format!("modes: {{other: {mode}}}\n"), &pod), (false, 0, 1), "{mode}");
+    for (path, count, sub_path, reason) in [
+        ("/a".repeat(2000), 1300, "", "too often"),
+        ("/srv/a".to_owned(), 4900, "", "too often"),
+        ("/srv/a".to_owned(), 2000, "x", "too often"),
+        ("/proc/1/cwd".repeat(250_000), 1, "", "4096 bytes"),
+        ("/srv".to_owned(), 1, &"/proc/1/cwd".repeat(100_000), "4096 bytes"),
+        (format!("/{}", "a".repeat(100_000)), 2500, "", "4096 bytes"),
+    ] {
+        assert_unchecked(mounted(&path, count, sub_path), reason);
+    }
+    assert_eq!(mounted("/srv/a", 1500, "").0, Outcome::Allow);
+    assert_eq!(mounted(&format!("/{}", "a".repeat(4095)), 100, "").0, Outcome::Allow);
+}
+
+/// An item takes as little as three bytes of JSON, `{},`, and much more memory when decoded.
+#[test]
+fn denies_objects_with_too_many_items() {
+    let volumes = |count: usize| {
+        (0..count).map(|at| json!({"name": format!("v{at}"), "emptyDir": {}})).collect::<Vec<_>>()
+    };
+    let node_selector: serde_json::Map<_, _> = (0..50_001).map(|at| (at.to_string(), json!(""))).collect();
+    let half = vec![json!({}); 2501];
+    for spec in [
+        json!({"containers": vec![json!({}); 2_000_000]}),
+        json!({"containers": vec![Value::Null; 1_000_000]}),
+        json!({"containers": [{"env": half}, {"volumeMounts": half}]}),
+        json!({"containers": [], "volumes": volumes(5001)}),
+        json!({"containers": [], "volumes": [{"name": "v", "projected": {"sources": vec![json!({}); 5001]}}]}),
+        json!({"nodeSelector": node_selector}),
+    ] {
+        assert_unchecked(create_pod(spec), "more items");
+    }
+    // The keys of a volume are read by name, so they count, too.
+    let keys = (0..5002).map(|at| format!("\"k{at}\":0,")).collect::<String>();
+    let mut pod = bad();
+    pod["spec"]["volumes"] = json!([{"KEYS": 0, "name": "v"}]);
+    let text = Request::new("CREATE", pod).text().replace("\"KEYS\":0,", &keys);
+    let decision = review_text(&text, Endpoint::Validate, &sensitive_paths()).expect("a review");
+    assert_unchecked((decision.outcome, decision.response.message().to_owned()), "more items");
+    // The limit itself is allowed, and every object has its own count.
+    for _ in 0..2 {
+        assert_ne!(create_pod(json!({"containers": [], "volumes": volumes(5000)})).0, Outcome::Error);
     }
 }
 
 #[test]
-fn an_owner_is_believed_from_a_controller_alone() {
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
-        "name": "agent-x1", "namespace": "ns",
-        "ownerReferences": [{"kind": "DaemonSet", "name": "agent", "controller": true}],
-    }, "spec": {
-        "containers": [{"name": "c", "image": "x"}],
-        "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
-    }});
-    let policy = crate::support::policy(
-        "version: 1\nrules: {\"*\": off, runtime-socket: error}\ntrustedControllers: [\"system:serviceaccount:argo:rollouts\"]\nexemptions: [{rules: [runtime-socket], match: {namespace: \"*\", kind: DaemonSet, name: agent}, reason: r}]\n",
-    );
-    let allowed = |user: &str| {
-        let mut value: Value = serde_json::from_str(&creation(&pod)).expect("JSON");
-        value["request"]["userInfo"] = json!({"username": user});
-        review(&value.to_string(), &policy, TODAY).expect("a review").0.is_allowed()
+fn denies_overlong_names_paths_and_expressions() {
+    let mounted = |mount: Value| json!({"containers": [{"name": "c", "volumeMounts": [mount]}]});
+    let variables = |count: usize| (0..count).map(|at| format!("$({at})")).collect::<String>();
+    let many_variables = vec![json!({"subPathExpr": variables(501)}); 2];
+    let long_name = "n".repeat(254);
+    for (spec, reason) in [
+        (json!({"containers": [{"volumeMounts": many_variables}]}), "too many variables"),
+        (mounted(json!({"subPathExpr": variables(100_000)})), "4096 bytes"),
+        (mounted(json!({"mountPath": "/a".repeat(2049)})), "4096 bytes"),
+        (mounted(json!({"name": long_name})), "253 bytes"),
+        (json!({"volumes": [{"name": long_name}]}), "253 bytes"),
+        (json!({"containers": [{"name": long_name}]}), "253 bytes"),
+    ] {
+        assert_unchecked(create_pod(spec), reason);
+    }
+}
+
+#[test]
+fn requires_an_object_unless_deleting_or_connecting() {
+    for (operation, is_valid) in [
+        ("CREATE", false),
+        ("UPDATE", false),
+        ("", false),
+        ("NEW", false),
+        ("DELETE", true),
+        ("CONNECT", true),
+    ] {
+        let text = Request::new(operation, Value::Null).text();
+        let reviewed = review_text(&text, Endpoint::Validate, &sensitive_paths());
+        assert_eq!(reviewed.is_ok(), is_valid, "{operation}");
+    }
+}
+
+#[test]
+fn admits_unknown_kinds_with_an_audit_annotation() {
+    let runner =
+        json!({"apiVersion": "ci.example/v1", "kind": "Runner", "metadata": {"name": "r"}, "spec": {}});
+    let text = Request::new("CREATE", runner).text().replace("\"pods\"", "\"runners\"");
+    let decision = review_text(&text, Endpoint::Validate, &sensitive_paths()).expect("a review");
+    assert!(decision.response.is_allowed());
+    assert_eq!(decision.response.audit_annotations()["unchecked"], "runners");
+}
+
+#[test]
+fn kind_of_the_request_wins_over_the_object() {
+    let nameless = |mut pod: Value| {
+        let fields = pod.as_object_mut().expect("an object");
+        fields.retain(|key, _| key != "kind" && key != "apiVersion");
+        pod
     };
-    for user in [
-        "system:serviceaccount:kube-system:daemon-set-controller",
-        "system:kube-controller-manager",
-        "system:serviceaccount:argo:rollouts",
+    let created = |object: Value| Request::new("CREATE", object).review(&sensitive_paths()).outcome;
+    assert_eq!(created(nameless(bad())), Outcome::Deny);
+    // The old object is read as the same kind.
+    let updated = Request::new("UPDATE", bad()).old(&nameless(bad())).review(&sensitive_paths());
+    assert!(updated.response.is_allowed() && !updated.preexisting.is_empty());
+}
+
+#[test]
+fn kind_of_the_object_is_the_fallback() {
+    let good = pod(&[(&volume("/srv"), &[])]);
+    for kind in [
+        Value::Null,
+        json!({}),
+        json!({"group": "example.io", "version": "v1", "kind": "Pod"}),
+        json!({"group": "", "version": "v1", "kind": "Unknown"}),
     ] {
-        assert!(allowed(user), "{user}");
+        let outcome = |object: &Value| {
+            Request::new("CREATE", object.clone())
+                .with("kind", kind.clone())
+                .review(&sensitive_paths())
+                .outcome
+        };
+        assert_eq!((outcome(&bad()), outcome(&good)), (Outcome::Deny, Outcome::Allow), "{kind}");
     }
-    for user in [
-        "",
-        "tenant",
-        "system:serviceaccount:kube-system:default",
-        "system:serviceaccount:tenant:daemon-set-controller",
-        "system:serviceaccount:kube-system:x-daemon-set-controller",
+}
+
+#[test]
+fn rejects_texts_that_are_not_a_review() {
+    let policy = all_rules();
+    let error = |text: &str| review_text(text, Endpoint::Validate, &policy).expect_err("no review");
+    assert!(matches!(error(""), ReviewError::Json(_)));
+    assert!(matches!(error("[]"), ReviewError::Json(_)));
+    assert!(matches!(error("{}"), ReviewError::Kind { .. }));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"u"}}"#),
+        ReviewError::Kind { .. }
+    ));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}"#),
+        ReviewError::NoRequest
+    ));
+    assert!(matches!(
+        error(r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{}}"#),
+        ReviewError::NoUid
+    ));
+    let whole = Request::new("CREATE", bad()).text();
+    for end in 0..whole.len() {
+        assert!(matches!(error(&whole[..end]), ReviewError::Json(_)), "{end}");
+    }
+}
+
+#[test]
+fn review_errors_are_short() {
+    let long = "x\n".repeat(1_000_000);
+    let policy = all_rules();
+    for review in [
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": long}),
+        json!({"apiVersion": long, "kind": long}),
     ] {
-        assert!(!allowed(user), "{user}");
+        let error = review_text(&review.to_string(), Endpoint::Validate, &policy).expect_err("no review");
+        let message = error.to_string();
+        assert!(message.len() < 1_000, "{} bytes", message.len());
+        assert!(!message.chars().any(char::is_control), "{message}");
     }
-    // A manifest's word is taken.
-    assert_eq!(lint(&policy, "pod.json", &pod.to_string()).findings.len(), 0);
+}
+
+#[test]
+fn update_is_denied_only_for_new_findings() {
+    let rules = sensitive_paths();
+    let update = |object: &Value, old: &Value| Request::new("UPDATE", object.clone()).old(old).review(&rules);
+    let two = pod(&[("/etc/kubernetes", &["a"]), ("/root", &["a"])]);
+    let same = update(&bad(), &bad());
+    assert_eq!(same.outcome, Outcome::Warn);
+    assert_eq!(same.preexisting, ["sensitive-host-path"]);
+    assert_eq!(same.response.audit_annotations()["preexisting-rules"], "sensitive-host-path");
+    let added = update(&two, &bad());
+    assert_eq!(added.outcome, Outcome::Deny);
+    assert!(
+        added.response.message().contains("1 problem") && added.response.message().contains("/root"),
+        "{}",
+        added.response.message()
+    );
+    assert_eq!(added.response.warnings().len(), 1);
+    assert_eq!(update(&bad(), &two).outcome, Outcome::Warn);
+    assert_eq!(
+        update(&pod(&[("/root", &["a"])]), &bad()).outcome,
+        Outcome::Deny,
+        "a finding for another path is new"
+    );
+    // Without a readable old object, all findings are new.
+    assert_eq!(Request::new("UPDATE", bad()).review(&rules).outcome, Outcome::Deny);
+    assert_eq!(update(&bad(), &json!({"apiVersion": "v1", "kind": "Pod", "spec": 3})).outcome, Outcome::Deny);
+    // The old object of a CREATE is ignored.
+    assert_eq!(Request::new("CREATE", bad()).old(&bad()).review(&rules).outcome, Outcome::Deny);
+}
+
+#[test]
+fn update_that_fixes_a_finding_is_admitted() {
+    let logs = |read_only: bool, container: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"selector": {}, "template": {"spec": {
+            "containers": [{"name": container, "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": read_only}]}],
+            "volumes": [{"name": "v", "hostPath": {"path": "/var/log", "type": "Directory"}}]}}}})
+    };
+    let with_rules =
+        |rules: &str| policy(&format!("version: 1\nworkloadMode: deny\nrules: {{\"*\": off, {rules}}}\n"));
+    let update = |policy: &Policy, new: &Value, old: &Value| {
+        Request::new("UPDATE", new.clone()).old(old).review(policy).outcome
+    };
+    let (writable, read_only) = (logs(false, "c"), logs(true, "c"));
+    // Fixing the worse finding of a family makes the hidden one visible.
+    let family = with_rules("sensitive-host-path: info, host-path: warning");
+    let found = |object: &Value| {
+        let findings = Request::new("CREATE", object.clone()).review(&family).findings;
+        findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&writable), ["host-path"]);
+    let both = with_rules("sensitive-host-path: error, host-path: error");
+    assert_eq!(update(&both, &read_only, &writable), Outcome::Warn);
+    // A finding with more access or of another container is new, one with less access is not.
+    let same = with_rules("sensitive-host-path: error");
+    assert_eq!(update(&same, &read_only, &writable), Outcome::Warn);
+    assert_eq!(update(&same, &writable, &read_only), Outcome::Deny);
+    let by_container = with_rules("writable-host-path: error");
+    assert_eq!(update(&by_container, &logs(false, "d"), &writable), Outcome::Deny);
+}
+
+#[test]
+fn update_of_a_terminating_object_is_admitted() {
+    let rules = sensitive_paths();
+    let mut terminating = bad();
+    terminating["metadata"]["deletionTimestamp"] = json!("2026-06-01T00:00:00Z");
+    let clean = pod(&[]);
+    for (object, old) in [(&terminating, &terminating), (&terminating, &clean), (&bad(), &terminating)] {
+        let decision = Request::new("UPDATE", object.clone()).old(old).review(&rules);
+        assert_eq!((decision.outcome, decision.findings.len()), (Outcome::Allow, 0));
+    }
+    // A CREATE is checked even so. DELETE and CONNECT add no volume.
+    assert_eq!(Request::new("CREATE", terminating.clone()).review(&rules).outcome, Outcome::Deny);
+    let deletion = Request::new("DELETE", Value::Null).old(&bad()).with("name", "p");
+    assert_eq!(deletion.review(&rules).outcome, Outcome::Allow);
+    assert_eq!(
+        Request::new("CONNECT", bad()).with("subResource", "exec").review(&rules).outcome,
+        Outcome::Allow
+    );
+}
+
+#[test]
+fn checks_subresources_that_carry_a_pod() {
+    let rules = sensitive_paths();
+    let update = |subresource: &str, object: Value| {
+        Request::new("UPDATE", object).old(&pod(&[])).with("subResource", subresource).review(&rules)
+    };
+    for subresource in ["ephemeralcontainers", "resize", "of-a-later-kubernetes"] {
+        assert_eq!(update(subresource, bad()).outcome, Outcome::Deny, "{subresource}");
+    }
+    for subresource in ["status", "exec", "attach", "portforward", "proxy", "log", "binding", "eviction"] {
+        assert_eq!(update(subresource, bad()).outcome, Outcome::Allow, "{subresource}");
+    }
+    let other = Request::new("UPDATE", json!({"apiVersion": "v1", "kind": "PodCheckpoint"}))
+        .with("resource", json!({"resource": "pods"}))
+        .with("subResource", "checkpoint")
+        .review(&rules);
+    assert_eq!(other.outcome, Outcome::Allow);
+    assert_eq!(other.response.audit_annotations()["unchecked"], "pods/checkpoint");
+    let scale = Request::new("UPDATE", json!({"apiVersion": "autoscaling/v1", "kind": "Scale"}))
+        .with("resource", json!({"resource": "deployments"}))
+        .with("subResource", "scale")
+        .review(&rules);
+    assert_eq!(scale.outcome, Outcome::Allow);
+    assert_eq!(scale.response.audit_annotations()["unchecked"], "deployments/scale");
+}
+
+/// With `matchPolicy: Equivalent`, the API server converts the object to the registered version,
+/// which may be one of a later Kubernetes.
+#[test]
+fn checks_every_version_of_a_kind() {
+    let rules = sensitive_paths();
+    let reported = |converted: &str, sent: Value| {
+        let mut object = deployment(&bad());
+        object["apiVersion"] = converted.into();
+        let decision = Request::new("CREATE", object).with("requestKind", sent).review(&rules);
+        decision.response.audit_annotations()["rules"].clone()
+    };
+    let old = json!({"group": "extensions", "version": "v1beta1", "kind": "Deployment"});
+    for converted in ["apps/v1", "apps/v1beta2", "apps/v3"] {
+        assert_eq!(reported(converted, old.clone()), "sensitive-host-path", "{converted}");
+    }
+    let mut later = bad();
+    later["apiVersion"] = "v2".into();
+    assert_eq!(Request::new("CREATE", later).review(&rules).outcome, Outcome::Deny);
+}
+
+#[test]
+fn host_access_of_an_ephemeral_container_is_new() {
+    let rules =
+        policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, writable-host-path: error}\n");
+    let before = bad();
+    let mut after = before.clone();
+    after["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [{"name": "etc-kubernetes", "mountPath": "/m"}]}]);
+    let decision =
+        Request::new("UPDATE", after).old(&before).with("subResource", "ephemeralcontainers").review(&rules);
+    assert_eq!(decision.outcome, Outcome::Deny);
+    assert!(
+        decision.response.message().contains("spec.ephemeralContainers[0].volumeMounts[0]"),
+        "{}",
+        decision.response.message()
+    );
+}
+
+/// Returns the Pod with an ephemeral container that has this mount.
+fn with_debugger(pod: &Value, mount: Value) -> Value {
+    let mut pod = pod.clone();
+    pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [mount]}]);
+    pod
+}
+
+#[test]
+fn preexisting_finding_does_not_hide_a_new_one() {
+    let rules = policy("version: 1\nworkloadMode: deny\n");
+    for (path, part) in [
+        ("/", "run/docker.sock"),
+        ("/var", "run/docker.sock"),
+        ("/var/lib/kubelet", "plugins"),
+        ("/root", ".docker/config.json"),
+    ] {
+        let mut old = pod(&[(path, &["a"])]);
+        old["spec"]["containers"][0]["volumeMounts"][0]["subPath"] = part.into();
+        assert_eq!(Request::new("CREATE", old.clone()).review(&rules).outcome, Outcome::Deny, "{path}");
+        let whole = json!({"name": volume(path), "mountPath": "/m", "readOnly": true});
+        let mut two = old.clone();
+        two["spec"]["containers"]
+            .as_array_mut()
+            .expect("containers")
+            .push(json!({"name": "b", "image": "i", "volumeMounts": [whole.clone()]}));
+        let updates = [
+            Request::new("UPDATE", with_debugger(&old, whole))
+                .old(&old)
+                .with("subResource", "ephemeralcontainers"),
+            Request::new("UPDATE", deployment(&two)).old(&deployment(&old)),
+        ];
+        for update in updates {
+            let decision = update.review(&rules);
+            assert_eq!(decision.outcome, Outcome::Deny, "{path}: {}", update.text());
+            assert!(
+                decision.response.message().contains(&format!("`{path}`")),
+                "{}",
+                decision.response.message()
+            );
+        }
+        assert_eq!(Request::new("UPDATE", old.clone()).old(&old).review(&rules).outcome, Outcome::Warn);
+    }
+}
+
+#[test]
+fn exemption_of_a_workload_does_not_cover_debugging() {
+    let rules = policy(
+        "version: 1\nexemptions: [{rules: [\"*\"], match: {namespace: shop, kind: DaemonSet, name: agent}, reason: ours}]\n",
+    );
+    let mut agent = pod(&[("/run/docker.sock", &["a"])]);
+    let volumes = agent["spec"]["volumes"].as_array_mut().expect("volumes");
+    volumes.push(json!({"name": "scratch", "emptyDir": {}}));
+    agent["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true}]);
+    let controller = json!({"username": "system:serviceaccount:kube-system:daemon-set-controller"});
+    let created = Request::new("CREATE", agent.clone()).with("userInfo", controller).review(&rules);
+    assert_eq!((created.outcome, created.exempted.is_empty()), (Outcome::Allow, false));
+    let debug_with = |mount: Value| {
+        Request::new("UPDATE", with_debugger(&agent, mount))
+            .old(&agent)
+            .with("subResource", "ephemeralcontainers")
+            .review(&rules)
+    };
+    let with_socket = debug_with(json!({"name": "run-docker-sock", "mountPath": "/m"}));
+    assert_eq!(with_socket.outcome, Outcome::Deny);
+    assert!(
+        with_socket.response.message().contains("[runtime-socket]"),
+        "{}",
+        with_socket.response.message()
+    );
+    // A debug container without the socket is admitted.
+    assert_eq!(debug_with(json!({"name": "scratch", "mountPath": "/m"})).outcome, Outcome::Warn);
+}
+
+#[test]
+fn forged_owner_references_grant_no_exemption() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, shared-host-path: error, unpinned-host-path: error, app-data-host-path: error}\n",
+    );
+    let mut shared = pod(&[("/srv/shared", &["a", "b"])]);
+    shared["spec"]["nodeName"] = "".into();
+    for container in shared["spec"]["containers"].as_array_mut().expect("containers") {
+        container["volumeMounts"][0]["readOnly"] = false.into();
+    }
+    let found = |object: &Value, user: &str| {
+        let user = json!({"username": user});
+        let decision = Request::new("CREATE", object.clone()).with("userInfo", user).review(&rules);
+        decision.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
+    };
+    let honest = found(&shared, "alice");
+    assert!(!honest.is_empty());
+    let mut forged = shared.clone();
+    forged["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "u", "controller": true}]);
+    assert_eq!(found(&forged, "alice"), honest);
+    assert_eq!(found(&forged, "system:serviceaccount:kube-system:daemon-set-controller"), [""; 0]);
+}
+
+#[test]
+fn only_a_pods_own_node_creates_its_mirror_pod() {
+    let rules = sensitive_paths();
+    let mut mirror = bad();
+    mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "abc"});
+    let create_as = |object: &Value, user: &str, groups: &[&str]| {
+        let user = json!({"username": user, "groups": groups});
+        Request::new("CREATE", object.clone()).with("userInfo", user).review(&rules)
+    };
+    let genuine = create_as(&mirror, "system:node:node-1", &["system:nodes", "system:authenticated"]);
+    assert_eq!(genuine.outcome, Outcome::Warn);
+    assert_eq!(genuine.response.audit_annotations()["mirror-pod"], "true");
+    assert_eq!(genuine.response.audit_annotations()["rules"], "sensitive-host-path");
+    for (object, user, groups) in [
+        (&mirror, "alice", &["system:nodes"][..]),
+        (&mirror, "system:node:node-1", &["system:authenticated"]),
+        (&mirror, "system:node:node-2", &["system:nodes"]),
+        (&mirror, "system:node:", &["system:nodes"]),
+        (&bad(), "system:node:node-1", &["system:nodes"]),
+    ] {
+        assert_eq!(create_as(object, user, groups).outcome, Outcome::Deny, "{user}");
+    }
+}
+
+#[test]
+fn tenants_cannot_exempt_themselves() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nextends: [node-agents]\nmodes: {kube-system: audit}\n",
+    );
+    let mut pod = bad();
+    pod["metadata"] = json!({
+        "name": "node-exporter", "namespace": "kube-system",
+        "labels": {"volcheck.io/mode": "off", "app.kubernetes.io/name": "node-exporter", "pod-template-hash": "x"},
+        "annotations": {
+            "ignore.volcheck.io/sensitive-host-path": "mine", "volcheck.io/mode": "off",
+            "kubernetes.io/config.mirror": "x",
+        },
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "node-exporter", "controller": true}],
+    });
+    let decision = Request::new("CREATE", pod).review(&rules);
+    assert_eq!(decision.outcome, Outcome::Deny, "{:?}", decision.exempted);
+}
+
+#[test]
+fn audit_annotation_lists_exempted_rules() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nexemptions: [{rules: [sensitive-host-path], match: {namespace: shop}, reason: ours}]\n",
+    );
+    let decision = Request::new("CREATE", bad()).review(&rules);
+    assert_eq!((decision.outcome, decision.exempted.len()), (Outcome::Allow, 1));
+    assert_eq!(decision.response.audit_annotations()["exempted-rules"], "sensitive-host-path");
+}
+
+#[test]
+fn cluster_scoped_objects_have_the_default_mode() {
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+        "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/etc/kubernetes"}}});
+    let outcome = |modes: &str| {
+        let rules = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error}}\nmodes: {modes}\n"
+        ));
+        Request::new("CREATE", volume.clone()).with("namespace", "").review(&rules).outcome
+    };
+    assert_eq!(outcome("{}"), Outcome::Deny);
+    assert_eq!(outcome("{\"*\": warn, shop: deny}"), Outcome::Warn);
+    assert_eq!(outcome("{\"shop-*\": warn}"), Outcome::Deny);
+}
+
+/// Generates Pods with varying volumes and mounts.
+fn any_pod() -> impl Strategy<Value = Value> {
+    let path = prop_oneof![
+        Just("/etc/kubernetes"),
+        Just("/root"),
+        Just("/run/docker.sock"),
+        Just("/srv//x"),
+        Just("/"),
+        Just("/var/log"),
+    ];
+    let mount = (0..2_usize, any::<bool>());
+    proptest::collection::vec((path, any::<bool>(), proptest::collection::vec(mount, 0..3)), 0..4).prop_map(|volumes| {
+        let mut mounts = [Vec::new(), Vec::new()];
+        let mut list = Vec::new();
+        for (at, (path, typed, mounted_by)) in volumes.into_iter().enumerate() {
+            let name = format!("v{at}");
+            list.push(json!({"name": name, "hostPath": {"path": path, "type": if typed { "Directory" } else { "" }}}));
+            for (container, read_only) in mounted_by {
+                mounts[container].push(json!({"name": name, "mountPath": format!("/m{at}"), "readOnly": read_only}));
+            }
+        }
+        let containers: Vec<_> = mounts.into_iter().zip(["a", "b"]).map(|(mounts, name)| json!({"name": name, "image": "i", "volumeMounts": mounts})).collect();
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers, "volumes": list}})
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// An update that changes nothing or only removes mounts is never denied, and an update is only
+    /// denied if creating the object would be.
+    #[test]
+    fn update_is_never_stricter_than_create(old in any_pod(), new in any_pod(), removed in any::<prop::sample::Index>()) {
+        let rules = all_rules();
+        let update = |new: &Value, old: &Value| Request::new("UPDATE", new.clone()).old(old).review(&rules);
+        prop_assert_ne!(update(&new, &new).outcome, Outcome::Deny);
+        let created = Request::new("CREATE", new.clone()).review(&rules);
+        if update(&new, &old).outcome == Outcome::Deny {
+            prop_assert_eq!(created.outcome, Outcome::Deny);
+        }
+        // Removing a mount adds no finding, except that the volume may be unused now.
+        let without_usage = policy("version: 1\nprofile: restricted\nrules: {unused-volume: off, missing-scratch-volume: off}\n");
+        let mut less = new.clone();
+        let containers = less["spec"]["containers"].as_array_mut().expect("containers");
+        let container = removed.index(containers.len());
+        if let Some(mounts) = containers[container]["volumeMounts"].as_array_mut() {
+            mounts.pop();
+        }
+        let decision = Request::new("UPDATE", less.clone()).old(&new).review(&without_usage);
+        prop_assert_ne!(decision.outcome, Outcome::Deny, "{} after {}: {}", less, new, decision.response.message());
+    }
 }

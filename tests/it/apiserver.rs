@@ -1,6 +1,6 @@
-//! What a real API server and kubectl did with volume manifests, case by case (`tests/data/apiserver`):
-//! what was accepted is judged, what was refused gets a finding or a diagnostic, and what was stored is what
-//! the model says.
+//! Recorded reactions of a real API server and kubectl to volume manifests
+//! (`tests/data/apiserver`): lint checks what they accepted, reports something for what they
+//! rejected, and its model agrees with what they stored.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,14 +25,14 @@ struct Case {
     stored: Value,
 }
 
-/// Accepted, and yet not judged in full: by the start of the case's id, and why.
-const UNJUDGED: &[(&str, &str)] = &[(
+/// Accepted cases that lint cannot check completely: the prefix of their ids, and the reason.
+const UNCHECKED: &[(&str, &str)] = &[(
     "y-latin1",
-    "kubectl puts U+FFFD in the place of each bad byte; volcheck names the file as not UTF-8",
+    "kubectl replaces each invalid byte with U+FFFD; volcheck reports that the file is not UTF-8",
 )];
 
-/// Refused, and yet without a finding: by the start of the case's id, and why.
-const UNSAID: &[(&str, &str)] = &[
+/// Rejected cases for which lint reports nothing: the prefix of their ids, and the reason.
+const UNREPORTED: &[(&str, &str)] = &[
     ("vol-configmap-empty", NO_RULE),
     ("vol-secret-empty", NO_RULE),
     ("vol-pvc-empty", NO_RULE),
@@ -60,10 +60,10 @@ const UNSAID: &[(&str, &str)] = &[
     ("sc-", CLAIMS),
     (
         "ver-",
-        "old and unknown versions are judged as the kind that they name; whether one is served is the cluster's matter",
+        "old and unknown versions are checked like current ones; which ones are served depends on the cluster",
     ),
     ("y-sep-in-block-col0", OTHER),
-    ("y-value-", "a ConfigMap holds no volume, so its values are not read"),
+    ("y-value-", "a ConfigMap has no volumes, so its values are not read"),
     ("y-json-comment", OTHER),
     ("y-json-array", OTHER),
     ("y-yaml-array", OTHER),
@@ -81,22 +81,19 @@ const UNSAID: &[(&str, &str)] = &[
     ("y-list-lower", "any list under `items` is expanded, whatever its kind"),
     ("y-list-in-cm-kind-foolist", "any list under `items` is expanded, whatever its kind"),
     ("y-list-item-other-kind", "any list under `items` is expanded, whatever its kind"),
-    ("y-list-nested", "lists in lists are expanded, too: what they hold is judged"),
-    ("y-items-", "a ConfigMap holds no volume, so its keys are not read"),
-    ("y-noname", "an object without a name is judged all the same"),
-    ("y-name-num", "a ConfigMap holds no volume, so its name is not read"),
-    ("y-unknown-kind", "whether a kind is served is the cluster's matter"),
-    ("y-ns-mismatch", "which namespace is asked for is the command's matter"),
-    ("wr-", "refused by the webhook of the experiment, not for what the manifest says"),
+    ("y-list-nested", "lists in lists are expanded, and their items are checked"),
+    ("y-items-", "a ConfigMap has no volumes, so its keys are not read"),
+    ("y-noname", "objects without a name are checked"),
+    ("y-name-num", "a ConfigMap has no volumes, so its name is not read"),
+    ("y-unknown-kind", "which kinds are served depends on the cluster"),
+    ("y-ns-mismatch", "the namespace depends on kubectl's `--namespace`"),
+    ("wr-", "rejected by the webhook of the experiment, not because of the manifest"),
 ];
 
-const NO_RULE: &str = "what a source of another type must hold is not in the catalogue of rules";
-const DEVICES: &str = "what the API server says of raw block devices is not in the catalogue of rules";
-const CLAIMS: &str = "claims and storage classes have no rules yet";
-const OTHER: &str = "no Kubernetes object: counted among the other documents";
-
-/// Stored otherwise than the model has it: by the start of the case's id, and why.
-const STORED_OTHERWISE: &[(&str, &str)] = &[];
+const NO_RULE: &str = "no rule checks the fields of this volume source";
+const DEVICES: &str = "no rule checks raw block devices";
+const CLAIMS: &str = "no rule checks claims and storage classes yet";
+const OTHER: &str = "not a Kubernetes object; counted as another document";
 
 fn cases() -> Vec<Case> {
     let text = fs::read_to_string(root().join("tests/data/apiserver/cases.jsonl")).expect("the cases");
@@ -106,22 +103,21 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// The manifest, of a case that is one and was sent as a file.
-    fn bytes(&self) -> Option<Vec<u8>> {
+    /// Returns the manifest if kubectl sent it from a file.
+    fn manifest_bytes(&self) -> Option<Vec<u8>> {
         let sent = ["apply", "apply-validate-ignore", "apply-validate-warn", "apply-server-side", "create"];
         if !sent.contains(&self.send.as_str()) {
             return None;
         }
         match (&self.manifest, &self.manifest_base64) {
             (Some(text), _) => Some(text.clone().into_bytes()),
-            (None, Some(encoded)) => Some(base64(encoded)),
+            (None, Some(encoded)) => Some(decode_base64(encoded)),
             (None, None) => None,
         }
     }
 }
 
-fn base64(text: &str) -> Vec<u8> {
-    // YAML has a tag for it, so volcheck reads it already; bytes need a reading of their own.
+fn decode_base64(text: &str) -> Vec<u8> {
     let value = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
@@ -139,7 +135,7 @@ fn base64(text: &str) -> Vec<u8> {
     out
 }
 
-/// Lints a case: the rules that found something, and those that name what couldn't be judged.
+/// Lints a case. Returns the rules with findings, and the errors about unchecked input.
 fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
     let options = Options { parse_all: true, ..options(policy) };
     let outcome = check(Manifest { name: &case.id, bytes, role: Role::File }, &options);
@@ -152,58 +148,55 @@ fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>
     (found, errors.collect())
 }
 
-fn known<'k>(list: &'k [(&str, &str)], id: &str) -> Option<&'k str> {
-    list.iter().find(|(start, _)| id.starts_with(start)).map(|(start, _)| *start)
-}
-
-/// Fails for what isn't accounted for, and for accounts that nothing needs any more.
-fn settle(problems: &[(String, String)], accounts: &[(&str, &str)]) {
-    let unknown: Vec<_> = problems.iter().filter(|(id, _)| known(accounts, id).is_none()).collect();
-    let lines: Vec<_> = unknown.iter().map(|(id, what)| format!("{id}: {what}")).collect();
+/// Fails if a problem is not among the exceptions, or if an exception has no problem any more.
+fn assert_only_exceptions(problems: &[(String, String)], exceptions: &[(&str, &str)]) {
+    let is_exception = |id: &str| exceptions.iter().any(|(prefix, _)| id.starts_with(prefix));
+    let unexpected = problems.iter().filter(|(id, _)| !is_exception(id));
+    let lines: Vec<_> = unexpected.map(|(id, problem)| format!("{id}: {problem}")).collect();
     assert!(lines.is_empty(), "{} cases:\n{}", lines.len(), lines.join("\n"));
-    for (start, why) in accounts {
+    for (prefix, reason) in exceptions {
         assert!(
-            problems.iter().any(|(id, _)| id.starts_with(start)),
-            "`{start}` ({why}) is no exception any more"
+            problems.iter().any(|(id, _)| id.starts_with(prefix)),
+            "`{prefix}` ({reason}) is no longer an exception"
         );
     }
 }
 
 #[test]
-fn what_was_accepted_is_judged() {
+fn checks_accepted_manifests() {
     let policy = all_rules();
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.accepted) {
-        let Some(bytes) = case.bytes() else { continue };
+        let Some(bytes) = case.manifest_bytes() else { continue };
         let (_, errors) = lint(&policy, case, bytes);
         if !errors.is_empty() {
             problems.push((case.id.clone(), errors.join("; ")));
         }
     }
-    settle(&problems, UNJUDGED);
+    assert_only_exceptions(&problems, UNCHECKED);
 }
 
 #[test]
-fn what_was_refused_gets_a_finding_or_a_diagnostic() {
+fn reports_rejected_manifests() {
     let policy = all_rules();
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| !case.accepted) {
-        let Some(bytes) = case.bytes() else { continue };
+        let Some(bytes) = case.manifest_bytes() else { continue };
         let (found, errors) = lint(&policy, case, bytes);
         if found.is_empty() && errors.is_empty() {
             problems.push((case.id.clone(), case.message.clone()));
         }
     }
-    settle(&problems, UNSAID);
+    assert_only_exceptions(&problems, UNREPORTED);
 }
 
 #[test]
-fn what_was_stored_is_what_the_model_says() {
+fn model_matches_stored_objects() {
     let mut problems = Vec::new();
     let mut compared = 0;
     for case in cases().iter().filter(|case| case.accepted) {
-        let Some(bytes) = case.bytes() else { continue };
-        let Some(stored) = stored(&case.stored) else { continue };
+        let Some(bytes) = case.manifest_bytes() else { continue };
+        let Some(stored) = normalize(&case.stored) else { continue };
         compared += 1;
         let models = File::decode(case.id.as_str(), bytes).map_or_else(|_| Vec::new(), |file| models(&file));
         if !models.contains(&stored) {
@@ -211,11 +204,12 @@ fn what_was_stored_is_what_the_model_says() {
         }
     }
     assert!(compared > 250, "only {compared} cases");
-    settle(&problems, STORED_OTHERWISE);
+    assert_only_exceptions(&problems, &[]);
 }
 
-/// The volumes and mounts of what was stored, in the words of the model; none where a case has neither.
-fn stored(stored: &Value) -> Option<Value> {
+/// Returns the volumes and mounts of a stored object in the form of [`models`]; `None` if it has
+/// neither.
+fn normalize(stored: &Value) -> Option<Value> {
     if let Some(host_path) = stored.get("hostPath") {
         return Some(json!({"hostPath": host_path}));
     }
@@ -263,7 +257,7 @@ fn mount_of_json(mount: &Value) -> Value {
     ])
 }
 
-/// What the model says of each object of a file, with and without its mounts.
+/// Returns the volumes of each object in a file as the model has them, with and without mounts.
 fn models(file: &File) -> Vec<Value> {
     let mut models = Vec::new();
     for chunk in split_documents(file.text()) {
@@ -272,27 +266,27 @@ fn models(file: &File) -> Vec<Value> {
             Err(_) => source::parse(file.text(), chunk.range).ok().flatten().into_iter().collect(),
         };
         for tree in trees {
-            each_object(&tree, tree.root(), &mut models);
+            collect_models(&tree, tree.root(), &mut models);
         }
     }
     models
 }
 
-fn each_object(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
+fn collect_models(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
     let Ok(mut meta) = decode::<TypeMeta<'_>>(tree, node) else { return };
     if let Some((items, View::Sequence(_))) = tree.get(node, "items").map(|items| (items, tree.view(items))) {
-        return tree.items(items).iter().for_each(|item| each_object(tree, *item, models));
+        return tree.items(items).iter().for_each(|item| collect_models(tree, *item, models));
     }
     if meta.kind.is_empty() {
-        // An item of a PodList.
+        // The items of a PodList have no kind.
         (meta.kind, meta.api_version) = (model::Str::owned("Pod"), model::Str::owned("v1"));
     }
     let read = model::decode_object(source::NodeRef { tree, node }, &meta, "default", policy::workloads());
     let Ok(object) = read else { return };
-    of_object(&object, models);
+    push_models(&object, models);
 }
 
-fn of_object(object: &Object<'_>, models: &mut Vec<Value>) {
+fn push_models(object: &Object<'_>, models: &mut Vec<Value>) {
     if let Some(spec) = object.persistent_volume() {
         if let Some(host_path) = &spec.host_path {
             let kind = host_path.host_path_type.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What installs the webhook without Helm.
+//! `volcheck manifest`: installation without Helm.
 
 use std::process::{Command, Output};
 
@@ -15,7 +15,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_plain_manifest_has_what_it_is_given() {
+fn manifest_contains_the_given_values() {
     let files = folder(&[
         (
             "volcheck.yaml",
@@ -46,23 +46,23 @@ fn the_plain_manifest_has_what_it_is_given() {
     for mark in ["of-volcheck", "Helm", "helm.sh", "managed-by: Helm"] {
         assert!(!text.contains(mark), "{mark}");
     }
-    // The policy that it carries is one.
+    // The policy in the ConfigMap is valid.
     let (_, rest) = text.split_once("  volcheck.yaml: |\n").expect("the policy");
-    let carried: String = rest
+    let policy: String = rest
         .lines()
         .take_while(|line| line.starts_with("    "))
         .map(|line| format!("{}\n", &line[4..]))
         .collect();
-    let carried = crate::support::policy(&carried);
-    assert_eq!(carried.mode("shop"), volcheck::policy::Mode::Audit);
-    assert_eq!(carried.mode("other"), volcheck::policy::Mode::Deny);
+    let policy = crate::support::policy(&policy);
+    assert_eq!(policy.mode("shop"), volcheck::policy::Mode::Audit);
+    assert_eq!(policy.mode("other"), volcheck::policy::Mode::Deny);
 
-    let plain = printed(&["--image", "volcheck"]);
-    assert!(plain.contains("    version: 1\n    modes:\n      '*': warn\n"), "{plain}");
+    let defaults = printed(&["--image", "volcheck"]);
+    assert!(defaults.contains("    version: 1\n    modes:\n      '*': warn\n"), "{defaults}");
 }
 
 #[test]
-fn a_registration_for_a_file_names_the_server_by_its_address() {
+fn static_registration_has_the_server_url() {
     let files = folder(&[]);
     let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["certs", "made"])
@@ -70,33 +70,33 @@ fn a_registration_for_a_file_names_the_server_by_its_address() {
         .output()
         .expect("volcheck");
     assert!(certs.status.success());
-    let authority = files.path().join("made/ca.crt");
-    let authority = authority.to_str().expect("a path");
-    let text = printed(&["--static", "https://volcheck.example:8443/", "--ca-bundle", authority]);
+    let ca = files.path().join("made/ca.crt");
+    let ca = ca.to_str().expect("a path");
+    let text = printed(&["--static", "https://volcheck.example:8443/", "--ca-bundle", ca]);
     assert!(text.contains("name: volcheck.static.k8s.io\n"), "{text}");
     assert!(text.contains("url: https://volcheck.example:8443/validate/deny\n"), "{text}");
     assert!(!text.contains("service:") && text.matches("caBundle: LS0t").count() == 4, "{text}");
 }
 
 #[test]
-fn what_can_t_be_put_into_a_manifest_is_refused() {
+fn rejects_invalid_arguments() {
     let files = folder(&[("bad.yaml", "version: 1\nmode: deny\n")]);
     let bad = files.path().join("bad.yaml");
     let bad = bad.to_str().expect("a path");
     for (arguments, words) in [
-        (&["--image", "a b"][..], "no name of an image"),
-        (&["--image", "a\nb"], "no name of an image"),
-        (&["--image", "a:"], "no name of an image"),
-        (&["--image", ""], "no name of an image"),
-        (&["--image", "i", "--namespace", "Shop"], "no name of a namespace"),
-        (&["--image", "i", "--namespace", "null"], "no name of a namespace"),
-        (&["--image", "i", "--namespace", "123"], "no name of a namespace"),
-        (&["--image", "i", "--namespace=-a"], "no name of a namespace"),
-        (&["--image", "i", "--namespace", ""], "no name of a namespace"),
-        (&["--static", "https://a", "--ca-bundle", "Cargo.toml"], "no certificate in PEM"),
+        (&["--image", "a b"][..], "invalid image name"),
+        (&["--image", "a\nb"], "invalid image name"),
+        (&["--image", "a:"], "invalid image name"),
+        (&["--image", ""], "invalid image name"),
+        (&["--image", "i", "--namespace", "Shop"], "invalid namespace name"),
+        (&["--image", "i", "--namespace", "null"], "invalid namespace name"),
+        (&["--image", "i", "--namespace", "123"], "invalid namespace name"),
+        (&["--image", "i", "--namespace=-a"], "invalid namespace name"),
+        (&["--image", "i", "--namespace", ""], "invalid namespace name"),
+        (&["--static", "https://a", "--ca-bundle", "Cargo.toml"], "no PEM certificate in `Cargo.toml`"),
         (&["--image", "i", "--policy", bad], "mode"),
         (&["--image", "i", "--policy", "nosuch.yaml"], "nosuch.yaml"),
-        (&["--static", "http://a", "--ca-bundle", "Cargo.toml"], "doesn't begin with https://"),
+        (&["--static", "http://a", "--ca-bundle", "Cargo.toml"], "does not start with `https://`"),
         (&["--static", "https://a", "--ca-bundle", "nosuch.crt"], "nosuch.crt"),
         (&["--static", "https://a"], "--ca-bundle"),
         (&[], "--image"),

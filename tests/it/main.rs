@@ -5,8 +5,8 @@ mod admission;
 mod allow_list;
 mod apiserver;
 mod architecture;
-mod authority;
 mod bad_input;
+mod ca;
 mod changed;
 mod cli;
 mod docs;
@@ -14,6 +14,7 @@ mod evasions;
 mod formats;
 #[cfg(feature = "server")]
 mod install;
+mod one_verdict;
 mod outputs;
 mod paths;
 mod policy;
@@ -28,7 +29,6 @@ mod serve;
 mod spans;
 mod support;
 mod suppression;
-mod webhook;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;
 mod yaml;

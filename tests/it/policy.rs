@@ -158,12 +158,7 @@ fn policy_errors_point_at_their_location() {
             24,
             "`severity` is required for class `agent-socket` and invalid for all others",
         ),
-        (
-            "version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n",
-            2,
-            24,
-            "missing key `reason`",
-        ),
+        ("version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n", 2, 24, "missing key `reason`"),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use volcheck::admission::{self, Decision, Endpoint, Outcome, Terms};
+use volcheck::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use volcheck::finding::Severity;
 use volcheck::lint::{self, LocatedFinding, Manifest, Options, Report, Role};
 use volcheck::model::{HostPath, PathPattern, Relation};
@@ -144,14 +144,19 @@ fn is_same(a: &Value, b: &Value) -> bool {
 /// Reviews `review` and checks that the API server can use the response. Returns `None` if the text
 /// is not a review.
 fn decide(review: &str) -> Option<Decision> {
-    let terms =
-        Terms { policy: &ALL_RULES, policy_hash: "0", today: Date::MIN, endpoint: Endpoint::Validate };
+    let terms = ReviewContext {
+        policy: &ALL_RULES,
+        policy_hash: "0",
+        today: Date::MIN,
+        endpoint: Endpoint::Validate,
+    };
     let decision = admission::review(review, &terms).ok()?;
-    let body = serde_json::to_value(&decision.answer).unwrap_or_default();
+    let body = serde_json::to_value(&decision.response).unwrap_or_default();
     let response = &body["response"];
-    assert_eq!(response["allowed"], decision.answer.is_allowed());
+    assert_eq!(response["allowed"], decision.response.is_allowed());
     assert!(!response["uid"].as_str().unwrap_or_default().is_empty(), "a response without uid");
-    let messages = decision.answer.warnings().iter().map(String::as_str).chain([decision.answer.message()]);
+    let messages =
+        decision.response.warnings().iter().map(String::as_str).chain([decision.response.message()]);
     assert!(
         messages.clone().all(|text| !text.chars().any(char::is_control)),
         "the API server drops messages with control characters"
@@ -162,7 +167,7 @@ fn decide(review: &str) -> Option<Decision> {
 
 /// Reviewing any text is deterministic, and each response is one that the API server can use.
 pub fn assert_review_is_sound(text: &str) {
-    let response = |text| decide(text).map(|decision| serde_json::to_string(&decision.answer).ok());
+    let response = |text| decide(text).map(|decision| serde_json::to_string(&decision.response).ok());
     assert_eq!(response(text), response(text));
 }
 

@@ -2,11 +2,11 @@
 //! passes without it.
 #![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
 
-#[path = "../it/admission.rs"]
-mod admission;
 mod adopting;
 mod cases;
 mod corpus;
+#[path = "../it/one_verdict.rs"]
+mod one_verdict;
 mod oracle;
 #[path = "../properties/mod.rs"]
 mod properties;

@@ -1,4 +1,4 @@
-// cert-manager, for the end-to-end tests of the chart's certs.mode=cert-manager.
+// cert-manager, for the end-to-end tests of certs.mode=cert-manager.
 module volcheck.io/cert-manager
 
 go 1.26.0

@@ -1,5 +1,5 @@
-// cert-manager's own controllers and its injector, as far as certificates of an authority in the cluster need them, in one
-// program: its own programs are no modules that anybody can require.
+// The controllers and the CA injector of cert-manager in one program, limited to those that a CA issuer needs.
+// cert-manager's own programs are in modules that cannot be required.
 //
 //	cert-manager KUBECONFIG
 package main
@@ -50,7 +50,7 @@ func main() {
 	must(inject(ctx, kubeconfig))
 }
 
-// control starts all controllers that are linked in.
+// control starts all linked controllers.
 func control(ctx context.Context, kubeconfig string) error {
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:    kubeconfig,
@@ -80,13 +80,13 @@ func control(ctx context.Context, kubeconfig string) error {
 	return nil
 }
 
-// inject tells registrations whom to trust, until the end.
+// inject runs the CA injector for webhook registrations until the context is done.
 func inject(ctx context.Context, kubeconfig string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return err
 	}
-	// It writes by this name.
+	// The injector uses this name as its field manager.
 	config = util.RestConfigWithUserAgent(config, "cainjector")
 	known := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{

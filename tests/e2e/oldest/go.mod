@@ -1,4 +1,4 @@
-// The oldest API server that the chart claims to work with; see ../control-plane/go.mod.
+// The oldest API server that the chart supports; see ../control-plane/go.mod.
 module volcheck.io/oldest
 
 go 1.26.0

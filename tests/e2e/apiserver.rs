@@ -1,5 +1,5 @@
-//! What the API server is known to do with volumes (`tests/data/apiserver`): it still does, and volcheck's verdict on
-//! what it accepts is the linter's.
+//! The recorded reactions of an API server (`tests/data/apiserver`) are still up to date, and
+//! volcheck denies exactly the accepted manifests for which lint reports an error.
 
 use std::fs;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use volcheck::finding::Severity;
 use volcheck::policy::{Overrides, Policy, Profile};
-use volcheck::rules::Registry;
+use volcheck::rules;
 
+use crate::harness::{Harness, harness, root};
 use crate::support;
-use crate::world::{World, root, world};
 
 #[derive(Deserialize)]
 struct Case {
@@ -28,8 +28,8 @@ struct Case {
     file_extension: Option<String>,
 }
 
-/// What leans on another case, on what a controller makes of it, or on another webhook.
-const TOPICS: &[&str] = &[
+/// Topics whose cases depend on another case, on a controller or on another webhook.
+const EXCLUDED_TOPICS: &[&str] = &[
     "binder",
     "controllers",
     "reapply",
@@ -39,80 +39,84 @@ const TOPICS: &[&str] = &[
     "mirror",
 ];
 
-/// By id, and why it is another here.
-const OTHERS: &[(&str, &str)] = &[
-    ("prj-all", "a token needs a service account, which the admission plugin of that name gives"),
-    ("prj-conflict", "a token needs a service account, which the admission plugin of that name gives"),
-    ("y-ns-mismatch", "it was applied with another namespace on the command line"),
+/// The ids of cases that give another result in this cluster, and the reason.
+const EXCLUDED_CASES: &[(&str, &str)] = &[
+    ("prj-all", "the `ServiceAccount` admission plugin, which sets the account that a token needs, was off"),
+    (
+        "prj-conflict",
+        "the `ServiceAccount` admission plugin, which sets the account that a token needs, was off",
+    ),
+    ("y-ns-mismatch", "it was applied with `--namespace`"),
 ];
 
-/// The cases that one `kubectl apply` repeats.
+/// Returns the cases that one `kubectl apply` reproduces.
 fn cases() -> Vec<Case> {
     let text = fs::read_to_string(root().join("tests/data/apiserver/cases.jsonl")).expect("the cases");
     let cases = text.lines().map(|line| serde_json::from_str::<Case>(line).expect("a case"));
     let is_plain = |case: &Case| {
         case.send == "apply"
             && case.manifest.is_some()
-            && !TOPICS.contains(&case.topic.as_str())
-            && !OTHERS.iter().any(|(id, _)| *id == case.id)
+            && !EXCLUDED_TOPICS.contains(&case.topic.as_str())
+            && !EXCLUDED_CASES.iter().any(|(id, _)| *id == case.id)
             && (&case.setup, &case.note, &case.request_path, &case.file_extension)
                 == (&None, &None, &None, &None)
     };
     cases.filter(is_plain).collect()
 }
 
-/// What `ask` says of each case that isn't right.
-fn all(cases: &[Case], ask: impl Fn(&Case) -> Option<String> + Sync) -> Vec<String> {
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::default());
+/// Runs `check` for all cases on several threads. Returns the problems, each with the id of its
+/// case.
+fn problems(cases: &[Case], check: impl Fn(&Case) -> Option<String> + Sync) -> Vec<String> {
+    let (next, problems) = (AtomicUsize::new(0), Mutex::default());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = ask(case).map(|problem| format!("{}: {problem}", case.id));
-                    Vec::<String>::extend(&mut wrong.lock().expect("a lock"), found);
+                    let found = check(case).map(|problem| format!("{}: {problem}", case.id));
+                    Vec::<String>::extend(&mut problems.lock().expect("a lock"), found);
                 }
             });
         }
     });
-    wrong.into_inner().expect("a lock")
+    problems.into_inner().expect("a lock")
 }
 
-fn apply(world: &World, case: &Case) -> (bool, String) {
+fn apply(harness: &Harness, case: &Case) -> (bool, String) {
     let manifest = case.manifest.as_deref().expect("a manifest");
-    let done = world.kubectl_with("admin", &["apply", "--dry-run=server", "-f", "-"], manifest);
+    let done = harness.kubectl_with("admin", &["apply", "--dry-run=server", "-f", "-"], manifest);
     (done.is_success, done.stderr)
 }
 
-/// The errors of Pods and PersistentVolumes that the webhook sees, too.
+/// Returns lint's errors about Pods and PersistentVolumes that the webhook reports, too.
 fn errors(policy: &Policy, case: &Case) -> Vec<String> {
     let outcome = support::lint(policy, "case.yaml", case.manifest.as_deref().expect("a manifest"));
     let findings = outcome.findings.into_iter().map(|located| located.finding);
-    let is_seen = |rule: &str| Registry::built_in().find(rule).is_some_and(|rule| rule.lint_only.is_none());
+    let is_shared = |rule: &str| rules::find(rule).is_some_and(|rule| rule.meta().lint_only.is_none());
     let is_denied = |kind: &str| ["Pod", "PersistentVolume"].contains(&kind);
     let errors = findings.filter(|finding| {
         finding.severity == Severity::Error
-            && is_seen(finding.rule.as_str())
+            && is_shared(finding.rule)
             && finding.object.as_ref().is_some_and(|object| is_denied(&object.kind))
     });
-    errors.map(|finding| finding.rule.to_string()).collect()
+    errors.map(|finding| finding.rule.to_owned()).collect()
 }
 
 #[test]
-fn what_is_known_of_the_api_server_holds_and_its_verdict_is_the_linter_s() {
-    let world = &*world();
+fn recorded_cases_are_current_and_denied_like_lint() {
+    let harness = &*harness();
     let cases = cases();
     assert!(cases.len() > 600, "{}", cases.len());
-    world.uninstall();
-    let wrong = all(&cases, |case| {
-        let (accepted, stderr) = apply(world, case);
+    harness.uninstall();
+    let outdated = problems(&cases, |case| {
+        let (accepted, stderr) = apply(harness, case);
         (accepted != case.accepted).then(|| format!("accepted: {accepted}; {stderr}"))
     });
-    assert!(wrong.is_empty(), "of {}: {wrong:#?}", cases.len());
+    assert!(outdated.is_empty(), "of {}: {outdated:#?}", cases.len());
 
-    world.install(crate::issued::VALUES);
-    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
-    let wrong = all(&cases, |case| {
-        let (accepted, stderr) = apply(world, case);
+    harness.install(crate::self_signed::VALUES);
+    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let different = problems(&cases, |case| {
+        let (accepted, stderr) = apply(harness, case);
         let errors = if case.accepted { errors(&policy, case) } else { Vec::new() };
         let is_expected = match (case.accepted, errors.as_slice()) {
             (true, []) => accepted,
@@ -121,5 +125,5 @@ fn what_is_known_of_the_api_server_holds_and_its_verdict_is_the_linter_s() {
         };
         (!is_expected).then(|| format!("accepted: {accepted}; {errors:?}; {stderr}"))
     });
-    assert!(wrong.is_empty(), "of {}: {wrong:#?}", cases.len());
+    assert!(different.is_empty(), "of {}: {different:#?}", cases.len());
 }

@@ -1,4 +1,5 @@
-//! volcheck's answer, within what the API server takes (`pkg/admission/plugin/webhook` of `k8s.io/apiserver`).
+//! The response, within the limits of the API server (`pkg/admission/plugin/webhook` of
+//! `k8s.io/apiserver`).
 
 use std::collections::BTreeMap;
 
@@ -7,20 +8,20 @@ use serde::Serialize;
 use crate::finding::Finding;
 use crate::model::printable;
 
-/// At most so many findings in a message; the rest is counted.
-const SHOWN: usize = 10;
+/// The number of findings that a message or the warnings list; the others are only counted.
+const MAX_FINDINGS: usize = 10;
 
-/// No part of a message is longer: a path may be.
-const LONGEST_PART: usize = 600;
+/// The length of one finding in a message, in characters. Paths in it may be long.
+const MAX_FINDING_LEN: usize = 600;
 
-/// So that all that are shown have fewer than the 4096 characters above which the API server cuts each to 256
-/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
-const LONGEST_WARNING: usize = 240;
+/// The length of a warning, in characters. If all warnings of a request exceed 4096 characters, the
+/// API server cuts each to 256 (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+const MAX_WARNING_LEN: usize = 240;
 
-/// The answer to a review: an AdmissionReview too.
+/// The response to a review. It serializes to an AdmissionReview.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct AdmissionResponse {
     api_version: &'static str,
     kind: &'static str,
     response: Response,
@@ -39,6 +40,7 @@ struct Response {
     audit_annotations: BTreeMap<&'static str, String>,
 }
 
+/// The reason for a denial (`metav1.Status`).
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
     code: u16,
@@ -60,7 +62,8 @@ struct Cause {
     field: String,
 }
 
-impl Answer {
+impl AdmissionResponse {
+    /// Denies the request if there is a status, and allows it otherwise.
     pub(super) fn new(
         uid: String,
         status: Option<Status>,
@@ -71,29 +74,31 @@ impl Answer {
         Self { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }
     }
 
-    /// Whether the object may come in.
+    /// Returns whether the request is admitted.
     pub fn is_allowed(&self) -> bool {
         self.response.allowed
     }
 
-    /// Why not; empty where it may.
+    /// Returns the reason for a denial; empty if the request is admitted.
     pub fn message(&self) -> &str {
         self.response.status.as_ref().map_or("", |status| &status.message)
     }
 
-    /// What the user is told whether or not it may.
+    /// Returns the warnings for the user.
     pub fn warnings(&self) -> &[String] {
         &self.response.warnings
     }
 
-    /// What the audit log gets of it, by key; the API server puts the webhook's name before that.
+    /// Returns the audit annotations. The API server puts the name of the webhook before each key.
     pub fn audit_annotations(&self) -> &BTreeMap<&'static str, String> {
         &self.response.audit_annotations
     }
 }
 
 impl Status {
-    /// The denial for errors, all in one message: of several webhooks that deny, the user sees one.
+    /// Denies the request for these errors; returns `None` if there are none.
+    ///
+    /// One message lists all of them: if several webhooks deny a request, the user sees one denial.
     pub(super) fn forbidden(errors: &[&Finding]) -> Option<Self> {
         let first = errors.first()?;
         let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));
@@ -101,19 +106,17 @@ impl Status {
             1 => "1 problem".to_owned(),
             count => format!("{count} problems"),
         };
-        let shown = || errors.iter().take(SHOWN);
-        let mut parts: Vec<_> = shown()
+        let listed = || errors.iter().take(MAX_FINDINGS);
+        let mut parts: Vec<_> = listed()
             .map(|finding| {
                 let part = format!("[{}] {}: {}", finding.rule, finding.primary.path, finding.message);
-                line(&part, LONGEST_PART)
+                single_line(&part, MAX_FINDING_LEN)
             })
             .collect();
-        if errors.len() > SHOWN {
-            parts.push(format!("and {} more", errors.len() - SHOWN));
-        }
-        let causes = shown().map(|finding| Cause {
+        parts.extend(rest(errors.len()));
+        let causes = listed().map(|finding| Cause {
             reason: finding.rule.as_str(),
-            message: line(&finding.message, LONGEST_PART),
+            message: single_line(&finding.message, MAX_FINDING_LEN),
             field: finding.primary.path.to_string(),
         });
         Some(Self {
@@ -128,40 +131,41 @@ impl Status {
         })
     }
 
-    /// The denial of what can't be read.
-    pub(super) fn unreadable(message: &str) -> Self {
+    /// Denies an object that cannot be checked.
+    pub(super) fn bad_request(message: &str) -> Self {
         Self { code: 400, reason: "BadRequest", message: message.to_owned(), details: None }
     }
 }
 
-/// Findings as kubectl can show them: one line each, short, and not too many; the worst first.
-pub(super) fn warnings(findings: &mut [&Finding]) -> Vec<String> {
+/// Formats findings as warnings, the highest severity first.
+pub(super) fn warnings(mut findings: Vec<&Finding>) -> Vec<String> {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let shown = findings.iter().take(SHOWN);
-    let mut lines: Vec<_> =
-        shown.map(|finding| warning(&format!("[{}] {}", finding.rule, finding.message))).collect();
-    if findings.len() > SHOWN {
-        lines.push(warning(&format!("and {} more", findings.len() - SHOWN)));
-    }
-    lines
+    let listed = findings.iter().take(MAX_FINDINGS);
+    let lines = listed.map(|finding| format!("[{}] {}", finding.rule, finding.message));
+    lines.chain(rest(findings.len())).map(|line| warning(&line)).collect()
 }
 
-/// A text as a warning, which kubectl shows without saying whose it is; one with control characters would be dropped
-/// without a word.
+/// Counts the findings that are not listed; returns `None` if all are.
+fn rest(count: usize) -> Option<String> {
+    (count > MAX_FINDINGS).then(|| format!("and {} more", count - MAX_FINDINGS))
+}
+
+/// Formats a warning. It names volcheck, because kubectl does not show where a warning is from, and
+/// it has no control characters, because the API server silently drops warnings with any.
 pub(super) fn warning(text: &str) -> String {
-    short(&format!("volcheck: {text}"))
+    shorten(&format!("volcheck: {text}"))
 }
 
-/// A text on one line, as long as a warning may be.
-pub(super) fn short(text: &str) -> String {
-    line(text, LONGEST_WARNING)
+/// Escapes control characters and cuts the text to the length of a warning.
+pub(super) fn shorten(text: &str) -> String {
+    single_line(text, MAX_WARNING_LEN)
 }
 
-/// A text on one line, of so many characters at most.
-fn line(text: &str, longest: usize) -> String {
+/// Escapes control characters and cuts the text to `max_len` characters.
+fn single_line(text: &str, max_len: usize) -> String {
     let text = printable(text);
-    match text.char_indices().nth(longest) {
-        Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
+    match text.char_indices().nth(max_len) {
+        Some(_) => text.chars().take(max_len - 1).chain(['…']).collect(),
         None => text.into_owned(),
     }
 }

@@ -1,0 +1,167 @@
+//! The registrar: rotates the CA and keeps the registration up to date.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Config};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::ca::CertificateAuthority;
+use super::registration;
+
+/// The field manager of the registered entries (`metadata.managedFields`).
+const FIELD_MANAGER: &str = "volcheck";
+
+#[derive(Clone, Debug)]
+pub struct RegistrarSettings {
+    /// The name of the Service that leads to this server. The ValidatingWebhookConfiguration has
+    /// the same name, and the CA's Secret that name with `-ca`.
+    pub service: String,
+    /// How long a CA is valid.
+    pub ca_lifetime: SignedDuration,
+    /// How long a new CA is trusted before it signs: the time that API servers take to notice a
+    /// changed registration.
+    pub ca_overlap: Duration,
+    /// How long the Service must have had a ready endpoint before the webhook is registered: the
+    /// time that nodes take to route to it.
+    pub registration_delay: Duration,
+}
+
+/// Manages the CA and the registration of one server.
+pub struct Registrar {
+    settings: RegistrarSettings,
+    namespace: String,
+    client: Client,
+    /// The registered trust bundle, and since when it has been registered without interruption.
+    registered: Option<(String, Instant)>,
+    /// Since when the Service has had a ready endpoint without interruption.
+    reachable_since: Option<Instant>,
+}
+
+impl Registrar {
+    /// Creates a registrar that uses the Pod's service account.
+    pub fn new(settings: RegistrarSettings) -> anyhow::Result<Self> {
+        let config = Config::incluster().context("cannot register the webhook outside of a cluster")?;
+        let namespace = config.default_namespace.clone();
+        let client = Client::try_from(config)?;
+        Ok(Self { settings, namespace, client, registered: None, reachable_since: None })
+    }
+
+    /// Returns the DNS name by which the API server connects to the Service.
+    pub fn server_name(&self) -> String {
+        format!("{}.{}.svc", self.settings.service, self.namespace)
+    }
+
+    /// Returns the CA, after storing the rotation step that is due, if any.
+    pub async fn reconcile_ca(&self) -> anyhow::Result<CertificateAuthority> {
+        let name = format!("{}-ca", self.settings.service);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        loop {
+            let context = || format!("Secret {name}");
+            let mut secret = secrets.get(&name).await.with_context(context)?;
+            let data = secret.data.take().unwrap_or_default();
+            let stored = CertificateAuthority::from_secret(&data).with_context(context)?;
+            let (now, lifetime) = (Timestamp::now(), self.settings.ca_lifetime);
+            let rotated = match &stored {
+                None => Some(CertificateAuthority::generate(now, lifetime)?),
+                Some(stored) => stored.rotate(now, lifetime, self.is_trusted(stored))?,
+            };
+            let Some(rotated) = rotated else { return stored.with_context(context) };
+            secret.data = Some(rotated.to_secret());
+            // The Secret keeps the resource version that was read. If two replicas replace it at
+            // the same time, the second one gets a conflict and reads what the first one wrote.
+            match secrets.replace(&name, &PostParams::default(), &secret).await {
+                Ok(_) => return Ok(rotated),
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                Err(error) => return Err(error).with_context(context),
+            }
+        }
+    }
+
+    /// Checks whether the CA's trust bundle has been registered for long enough.
+    fn is_trusted(&self, ca: &CertificateAuthority) -> bool {
+        let registered = self.registered.as_ref().filter(|(bundle, _)| *bundle == ca.trust_bundle());
+        registered.is_some_and(|(_, since)| since.elapsed() >= self.settings.ca_overlap)
+    }
+
+    /// Returns whether the last call of [`register`](Self::register) found or made a registration.
+    pub fn is_registered(&self) -> bool {
+        self.registered.is_some()
+    }
+
+    /// Fetches the current registration.
+    pub async fn registration(&self) -> anyhow::Result<ValidatingWebhookConfiguration> {
+        let name = &self.settings.service;
+        let found = self.registrations().get(name).await;
+        found.with_context(|| format!("ValidatingWebhookConfiguration {name}"))
+    }
+
+    fn registrations(&self) -> Api<ValidatingWebhookConfiguration> {
+        Api::all(self.client.clone())
+    }
+
+    /// Registers the webhooks with the CA's trust bundle.
+    ///
+    /// Does nothing as long as nothing is registered and the Service is not reachable. `current`
+    /// must have been fetched before the CA: if it has changed since, for example because another
+    /// replica registered a later CA, the API server rejects the update, and the next call tries
+    /// again.
+    pub async fn register(
+        &mut self,
+        current: &ValidatingWebhookConfiguration,
+        ca: &CertificateAuthority,
+    ) -> anyhow::Result<()> {
+        let is_registered = current.webhooks.as_ref().is_some_and(|entries| !entries.is_empty());
+        if !is_registered && !self.is_reachable().await? {
+            self.registered = None;
+            return Ok(());
+        }
+        // If the entries are removed later, the delay starts over.
+        self.reachable_since = None;
+        let (name, bundle) = (&self.settings.service, ca.trust_bundle());
+        let context = || format!("ValidatingWebhookConfiguration {name}");
+        let desired = registration::desired_entries(current, &bundle).with_context(context)?;
+        if current.webhooks.as_ref() != Some(&desired) {
+            // A merge patch replaces the whole list, so entries and fields that others added are
+            // removed.
+            let version = &current.metadata.resource_version;
+            let patch = json!({ "metadata": { "resourceVersion": version }, "webhooks": desired });
+            let params =
+                PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            match self.registrations().patch(name, &params, &Patch::Merge(&patch)).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.is_conflict() => return Ok(()),
+                Err(error) => return Err(error).with_context(context),
+            }
+        }
+        let is_unchanged = registration::has_bundle(current, &bundle)
+            && self.registered.as_ref().is_some_and(|(registered, _)| *registered == bundle);
+        if !is_unchanged {
+            self.registered = Some((bundle, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Checks whether the Service has had a ready endpoint for as long as the registration delay.
+    async fn is_reachable(&mut self) -> anyhow::Result<bool> {
+        let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
+        let selector = format!("kubernetes.io/service-name={}", self.settings.service);
+        let slices = slices.list(&ListParams::default().labels(&selector)).await.context("EndpointSlices")?;
+        let mut endpoints = slices.items.iter().flat_map(|slice| &slice.endpoints);
+        let is_ready = endpoints.any(|endpoint| {
+            endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true))
+        });
+        if !is_ready {
+            self.reachable_since = None;
+            return Ok(false);
+        }
+        let since = *self.reachable_since.get_or_insert_with(Instant::now);
+        Ok(since.elapsed() >= self.settings.registration_delay)
+    }
+}
