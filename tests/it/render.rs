@@ -201,7 +201,7 @@ fn rendering_failures_do_not_stop_the_run() {
     if !["/usr/bin/helm", "/bin/helm"].iter().any(|helm| Path::new(helm).exists()) {
         let (code, out, _) = lint(&["--helm", "charts/front"]);
         assert_eq!(code, 2);
-        assert!(out.contains("can't be read: `helm` not found in PATH"), "{out}");
+        assert!(out.contains("could not be read: `helm` not found in PATH"), "{out}");
     }
     // Values and a Kubernetes version require a chart.
     assert_eq!(lint(&["-f", "a.yaml", "rendered.yaml"]).0, 2);
