@@ -1,19 +1,19 @@
-//! An emptyDir is mounted where an application keeps its data.
+//! An `emptyDir` volume is mounted at an application's data directory.
 //!
 //! ## What it does
 //!
-//! Reports an emptyDir, written out or implied by a volume without a source, that a container mounts writable
-//! at a directory where well-known images keep their data: databases, brokers, registries and the like. One
-//! finding per volume.
+//! Reports an `emptyDir` volume that a container mounts writable at a directory where a well-known
+//! image stores its data, such as a database, a message broker or a registry. A volume without a
+//! source counts as an `emptyDir`. Each volume is reported once.
 //!
-//! Nothing is said where another volume, one that outlives the Pod, is mounted at or inside the same
-//! directory, as operators do: the data is there then.
+//! The volume is not reported if another volume, one that outlives the Pod, is mounted at or below
+//! the same directory, as operators do. The data is then in that volume.
 //!
 //! ## Why is this bad?
 //!
-//! An emptyDir survives a crash of its containers, but not its Pod. An eviction, an update of the template or
-//! the loss of a node ends the Pod, and all that was written with it. In a StatefulSet, whose Pods are meant to
-//! find their data again, it is an error.
+//! An `emptyDir` survives a crash of its containers, but not the deletion of its Pod. When the Pod
+//! is evicted, replaced by a rollout or lost with its node, the data is lost. This is an error in a
+//! StatefulSet, whose Pods are expected to find their data again, and otherwise a warning.
 //!
 //! ## Example
 //!
@@ -66,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! A database of a test or a demonstration, a replica that fetches all of its data anew, or an image that keeps
-//! only a cache in the directory.
+//! A database for tests or demos, a replica that fetches all its data again, or an image that
+//! stores only a cache in the directory.
 //!
 //! ## References
 //!
@@ -80,7 +80,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-empty-dir"),
-    summary: "an emptyDir is mounted where an application keeps its data",
+    summary: "an `emptyDir` volume is mounted at an application's data directory",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
@@ -94,9 +94,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
-    let lost = data_mounts(cx).into_iter().filter(|data| !data.is_claim());
-    out.extend(lost.map(|data| {
-        let finding = data.finding(cx, RULE.id, "emptyDir", "emptyDir");
+    let mounts = data_mounts(cx).into_iter().filter(|mount| !mount.is_claim());
+    out.extend(mounts.map(|mount| {
+        let finding = mount.finding(cx, RULE.id, "emptyDir", "emptyDir");
         Finding { severity, ..finding }
     }));
 }

@@ -1,16 +1,19 @@
-//! A generic ephemeral claim is mounted where an application keeps its data.
+//! A generic ephemeral volume is mounted at an application's data directory.
 //!
 //! ## What it does
 //!
-//! Reports an `ephemeral` volume that a container mounts writable at a directory where well-known images keep
-//! their data: databases, brokers, registries and the like. One finding per volume.
+//! Reports an `ephemeral` volume that a container mounts writable at a directory where a well-known
+//! image stores its data, such as a database, a message broker or a registry. Each volume is
+//! reported once.
 //!
-//! Nothing is said where another volume, one that outlives the Pod, is mounted at or inside the same directory.
+//! The volume is not reported if another volume, one that outlives the Pod, is mounted at or below
+//! the same directory.
 //!
 //! ## Why is this bad?
 //!
-//! It looks like a claim, and is none that lasts: the Pod owns it. Whatever ends the Pod deletes the claim, and
-//! the data with it unless its volume is retained, where nothing finds it again.
+//! The volume looks like a persistent claim, but its Pod owns the claim. When the Pod is deleted,
+//! the claim is deleted too. The data is lost, unless the reclaim policy retains the
+//! PersistentVolume; even then, no new Pod uses it.
 //!
 //! ## Example
 //!
@@ -58,7 +61,7 @@
 //!
 //! ## When to allow it
 //!
-//! A database of a test, or a replica that fetches all of its data anew.
+//! A database for tests, or a replica that fetches all its data again.
 //!
 //! ## References
 //!
@@ -70,7 +73,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-ephemeral-claim"),
-    summary: "a generic ephemeral claim is mounted where an application keeps its data",
+    summary: "a generic ephemeral volume is mounted at an application's data directory",
     group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -83,6 +86,6 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let lost = data_mounts(cx).into_iter().filter(DataMount::is_claim);
-    out.extend(lost.map(|data| data.finding(cx, RULE.id, "ephemeral", "ephemeral claim")));
+    let mounts = data_mounts(cx).into_iter().filter(DataMount::is_claim);
+    out.extend(mounts.map(|mount| mount.finding(cx, RULE.id, "ephemeral", "ephemeral volume")));
 }

@@ -1,13 +1,14 @@
-//! Text that kubectl drops: it stands behind the end of a document.
+//! kubectl ignores text after the end of a document.
 //!
 //! ## What it does
 //!
-//! Reports text between a line `...`, which ends a document, and the next line `---`. Comments don't count.
+//! Reports text between a line `...`, which ends a document, and the next line `---`. Comments do
+//! not count.
 //!
 //! ## Why is this bad?
 //!
-//! kubectl reads one document between two lines `---`, and drops what is behind its end without a word: the objects
-//! there are never applied, though the file looks as if they were.
+//! kubectl reads one document between two lines `---` and silently ignores everything after its
+//! end. Objects there are never applied, although the file suggests that they are.
 //!
 //! ## Example
 //!
@@ -55,7 +56,7 @@
 //!
 //! ## When to allow it
 //!
-//! Where the rest of the file is meant for another program than kubectl.
+//! The rest of the file is meant for another program than kubectl.
 //!
 //! ## References
 //!
@@ -66,23 +67,23 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("dropped-text"),
-    summary: "text that kubectl drops: it stands behind the end of a document",
+    summary: "kubectl ignores text after the end of a document",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("kubectl never sends it"),
+    lint_only: Some("kubectl never sends the text"),
     source: include_str!("dropped_text.rs"),
     check: Check::Text(check),
 };
 
 fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     out.extend(facts.dropped_text.map(|mark| {
-        let message = "kubectl drops this text: the document has ended before it";
+        let message = "kubectl ignores this text: the document has ended";
         Finding::at_mark(RULE.id, Severity::Warning, mark, message)
-            .why("after a line `...`, nothing is applied up to the next line `---`, and nothing says so")
-            .help("begin the next document with a line `---`, or remove the text")
+            .why("after a line `...`, kubectl silently ignores everything up to the next line `---`")
+            .help("start a document with a line `---`, or remove the text")
     }));
 }

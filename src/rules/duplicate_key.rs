@@ -1,15 +1,15 @@
-//! A key stands twice in one mapping of an object.
+//! A mapping has a duplicate key.
 //!
 //! ## What it does
 //!
-//! Reports each key that a mapping has more than once, in objects that volcheck judges. It is an error where the
-//! two values differ, else a warning. The last one counts, as for kubectl.
+//! Reports each key that occurs more than once in a mapping, in objects that volcheck checks. It is
+//! an error if the values differ, and otherwise a warning. The last value counts, as in kubectl.
 //!
 //! ## Why is this bad?
 //!
-//! kubectl applies the last value without a word, even of two `spec:`, in YAML and in JSON. Other readers take the
-//! first, or refuse the file: what was reviewed need not be what runs. Nothing in the cluster can see it, since
-//! kubectl sends only what it has kept.
+//! kubectl silently applies the last value, even if the key is `spec`, in YAML and in JSON. Other
+//! readers use the first value or reject the file, so the reviewed configuration may not be the one
+//! that runs. Nothing in the cluster can detect this, because kubectl sends only the last value.
 //!
 //! ## Example
 //!
@@ -58,7 +58,7 @@
 //!
 //! ## References
 //!
-//! - [kubectl drops duplicate keys in silence](https://github.com/kubernetes/kubernetes/issues/14791)
+//! - [kubectl silently drops duplicate keys](https://github.com/kubernetes/kubernetes/issues/14791)
 
 use super::{Check, FixClass, Group, Rule, TextFacts};
 use crate::finding::{Finding, RuleId, Severity};
@@ -66,14 +66,14 @@ use crate::model::printable;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("duplicate-key"),
-    summary: "a key stands twice in one mapping of an object",
+    summary: "a mapping has a duplicate key",
     group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("kubectl drops all but the last before it sends the object"),
+    lint_only: Some("kubectl sends only the last value of a duplicate key"),
     source: include_str!("duplicate_key.rs"),
     check: Check::Text(check),
 };
@@ -81,12 +81,12 @@ pub(super) const RULE: Rule = Rule {
 fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     for duplicate in &facts.duplicate_keys {
         let severity = if duplicate.has_same_value { Severity::Warning } else { Severity::Error };
-        let message = format!("key `{}` stands twice in one mapping", printable(&duplicate.key));
+        let message = format!("duplicate key `{}`", printable(&duplicate.key));
         let finding = Finding::at_mark(RULE.id, severity, duplicate.kept, message)
-            .why("kubectl applies the last one without a word, and nothing in the cluster sees the other")
-            .help("remove one of the two")
-            .label("this one counts")
-            .related_mark(duplicate.dropped, "this one is dropped")
+            .why("kubectl silently applies the last value, and nothing in the cluster sees the other")
+            .help("remove one of them")
+            .label("kubectl uses this one")
+            .related_mark(duplicate.dropped, "kubectl drops this one")
             .path(&duplicate.key);
         out.push(finding);
     }

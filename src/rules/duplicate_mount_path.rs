@@ -1,15 +1,15 @@
-//! A container has two mounts at one path.
+//! A container has two mounts at the same path.
 //!
 //! ## What it does
 //!
-//! Reports each mount and each device of a container at a path where it has another one already. Two paths
-//! that are written alike are an error. Where they are the same only once they are cleaned, such as `/data`
-//! and `/data/`, it is a warning.
+//! Reports each mount and block device of a container at a path that an earlier one in the
+//! container uses. Identical paths are an error. Different spellings of the same path, such as
+//! `/data` and `/data/`, are a warning.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses two paths that are written alike. Other spellings it lets pass: then one mount hides
-//! the other, and which of the two is the runtime's affair.
+//! The API server rejects identical paths. It accepts different spellings of the same path. One
+//! mount then hides the other, and which one depends on the container runtime.
 //!
 //! ## Example
 //!
@@ -69,14 +69,14 @@
 
 use std::collections::HashMap;
 
-use super::support::wording::{container, quoted};
+use super::support::wording::{self, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, UseKind, Volume, VolumeUse, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("duplicate-mount-path"),
-    summary: "a container has two mounts at one path",
+    summary: "a container has two mounts at the same path",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
@@ -91,39 +91,47 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for container in &pod.containers {
-        let (mut written, mut clean) = (HashMap::new(), HashMap::new());
-        let is_path = |used: &VolumeUse<'_, '_>| used.kind != UseKind::Variable && !used.target.is_empty();
-        for used in container.volume_uses().filter(is_path) {
-            let path = clean_container_path(used.target);
-            if let Some(first) = written.get(used.target) {
-                out.push(finding(*first, used, Severity::Error));
-            } else if let Some(first) = clean.get(&path).filter(|first| !is_added(pod, **first, used)) {
-                out.push(finding(*first, used, Severity::Warning));
+        let (mut by_text, mut by_clean_path) = (HashMap::new(), HashMap::new());
+        let has_path =
+            |usage: &VolumeUse<'_, '_>| usage.kind != UseKind::Variable && !usage.target.is_empty();
+        for usage in container.volume_uses().filter(has_path) {
+            let path = clean_container_path(usage.target);
+            if let Some(first) = by_text.get(usage.target) {
+                out.push(finding(*first, usage, Severity::Error));
+            } else if let Some(first) =
+                by_clean_path.get(&path).filter(|first| !is_api_access(pod, **first, usage))
+            {
+                out.push(finding(*first, usage, Severity::Warning));
             }
-            written.entry(used.target).or_insert(used);
-            clean.entry(path).or_insert(used);
+            by_text.entry(usage.target).or_insert(usage);
+            by_clean_path.entry(path).or_insert(usage);
         }
     }
 }
 
-/// Whether one of the two is what the API server itself adds, which only looks for its own spelling.
-fn is_added(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
-    [first, second].iter().any(|used| pod.volume(used.volume).is_some_and(Volume::is_kube_api_access))
+/// Checks whether one of the two mounts is the token mount of the API server, which adds it unless
+/// another mount has the same spelling of the path.
+fn is_api_access(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
+    [first, second].iter().any(|usage| pod.volume(usage.volume).is_some_and(Volume::is_kube_api_access))
 }
 
 fn finding(first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>, severity: Severity) -> Finding {
-    let of = container(second.container);
+    let container = wording::container(second.container);
     let (message, why) = if severity == Severity::Error {
-        (format!("{of} has two mounts at {}", quoted(second.target)), "the API server refuses the object")
+        (
+            format!("{container} has two mounts at {}", quoted(second.target)),
+            "the API server rejects the object",
+        )
     } else {
-        let message = format!("{of} mounts at {} and at {}", quoted(first.target), quoted(second.target));
-        (message, "they are one path: one of the two hides the other")
+        let message =
+            format!("{container} has mounts at {} and {}", quoted(first.target), quoted(second.target));
+        (message, "both are the same path, so one mount hides the other")
     };
     Finding::new(RULE.id, severity, second.target_field(), message)
         .label(format!("volume {}", quoted(second.volume)))
         .related(first.target_field(), format!("volume {}", quoted(first.volume)))
         .why(why)
-        .help("drop one of the two, or give it a path of its own")
+        .help("remove one of the mounts, or change its path")
         .volume(second.volume)
         .container(&second.container.name)
         .path(clean_container_path(second.target))

@@ -1,13 +1,13 @@
-//! Two volumes of a pod have one name.
+//! Two volumes of a Pod have the same name.
 //!
 //! ## What it does
 //!
-//! Reports each volume whose name another volume before it in the same list has.
+//! Reports each volume that has the name of an earlier volume in the same list.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object. Tools that read it before often take one of the two: what they say
-//! about the volume then holds for a volume that isn't mounted.
+//! The API server rejects the object. Tools that read it earlier may use either volume, so their
+//! results may be about a volume that is not mounted.
 //!
 //! ## Example
 //!
@@ -71,14 +71,14 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("duplicate-volume-name"),
-    summary: "two volumes of a pod have one name",
+    summary: "two volumes of a Pod have the same name",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the API server refuses such an object before any webhook sees it"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("duplicate_volume_name.rs"),
     check: Check::Volumes(check),
 };
@@ -87,17 +87,17 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     let mut seen = HashMap::new();
     for volume in pod.volumes.iter().filter(|volume| !volume.name.is_empty()) {
-        // Custom kinds may have several lists, of which a nearer one overrides another.
+        // A custom workload may have several lists of volumes. The innermost takes precedence.
         let first = *seen.entry((volume.path.parent(), &*volume.name)).or_insert(volume);
         if std::ptr::eq(first, volume) {
             continue;
         }
-        let message = format!("volume {} is defined twice", quoted(&volume.name));
+        let message = format!("duplicate volume name {}", quoted(&volume.name));
         out.push(
             Finding::new(RULE.id, Severity::Error, volume.path.key("name"), message)
-                .related(first.path.key("name"), "defined here first")
-                .why("the API server refuses the object, and other tools may read either of the two")
-                .help("remove one of the two, or give it and its mounts a name of its own")
+                .related(first.path.key("name"), "first defined here")
+                .why("the API server rejects the object, and other tools may use either volume")
+                .help("remove one of the volumes, or rename it and its mounts")
                 .volume(&volume.name),
         );
     }

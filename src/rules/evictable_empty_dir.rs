@@ -1,14 +1,16 @@
-//! The autoscaler may evict a Pod whose emptyDir holds application data.
+//! The cluster autoscaler may evict a Pod with application data in an `emptyDir` volume.
 //!
 //! ## What it does
 //!
-//! Reports the annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"` on a Pod, or on the template
-//! of one, with an emptyDir that `app-data-empty-dir` speaks of. One finding per volume, at the annotation.
+//! Reports the annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"` on a Pod or Pod
+//! template with an `emptyDir` volume that contains application data, as `app-data-empty-dir`
+//! defines it. There is one finding for each such volume, at the annotation.
 //!
 //! ## Why is this bad?
 //!
-//! By default the cluster autoscaler leaves nodes alone whose Pods have local storage. The annotation takes that
-//! protection away: to save a node, it deletes the Pod, and the data with it.
+//! By default, the cluster autoscaler does not remove a node that runs a Pod with local storage.
+//! The annotation disables this protection: to scale down, the autoscaler evicts the Pod, and the
+//! data is lost.
 //!
 //! ## Example
 //!
@@ -55,11 +57,11 @@
 //!
 //! ## Fix
 //!
-//! Sets the annotation to `"false"`. Unsafe: the autoscaler can't remove the Pod's node any more.
+//! Sets the annotation to `"false"`. Unsafe: the autoscaler can no longer remove the Pod's node.
 //!
 //! ## When to allow it
 //!
-//! Where the data is a replica that is fetched anew, and the application expects to lose it.
+//! The data is a replica that can be fetched again, and the application tolerates its loss.
 //!
 //! ## References
 //!
@@ -72,7 +74,7 @@ use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("evictable-empty-dir"),
-    summary: "the autoscaler may evict a Pod whose emptyDir holds application data",
+    summary: "the cluster autoscaler may evict a Pod with application data in an `emptyDir` volume",
     group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -84,25 +86,24 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+const ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     if pod.annotations.get(ANNOTATION).is_none_or(|value| &**value != "true") {
         return;
     }
-    let place = pod.annotations_path.key(ANNOTATION);
-    for data in data_mounts(cx).into_iter().filter(|data| !data.is_claim()) {
-        let name = quoted(&data.volume.name);
-        let message =
-            format!("the autoscaler may evict the Pod with the application data in emptyDir {name}");
-        let edit = Edit::Set(place.clone(), EditValue::Str("false".to_owned()));
-        let finding = Finding::new(RULE.id, Severity::Warning, place.clone(), message)
-            .label("allowed here")
-            .why("to save a node, the autoscaler deletes the Pod, and the data with it")
-            .help("set the annotation to `\"false\"`, or keep the data in a claim")
+    let annotation = pod.annotations_path.key(ANNOTATION);
+    for mount in data_mounts(cx).into_iter().filter(|mount| !mount.is_claim()) {
+        let name = quoted(&mount.volume.name);
+        let message = format!("the autoscaler may evict the Pod and delete the data in `emptyDir` {name}");
+        let edit = Edit::Set(annotation.clone(), EditValue::Str("false".to_owned()));
+        let finding = Finding::new(RULE.id, Severity::Warning, annotation.clone(), message)
+            .label("allows eviction")
+            .why("the autoscaler evicts the Pods of a node that it removes, and the data is lost")
+            .help("set the annotation to `\"false\"`, or store the data in a claim")
             .fix(Fix::unsafe_edits("set the annotation to `\"false\"`", vec![edit]))
-            .volume(&data.volume.name);
-        out.push(data.with_reason(finding));
+            .volume(&mount.volume.name);
+        out.push(mount.with_reason(finding));
     }
 }
-
-const ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";

@@ -1,18 +1,21 @@
-//! Mounts pass between the node and a container.
+//! A `hostPath` mount propagates mounts between the node and a container.
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume with a `mountPropagation`. `Bidirectional` is a warning, and an error
-//! where the container isn't privileged; `HostToContainer` is an info.
+//! Reports each mount of a `hostPath` volume with a `mountPropagation` other than `None`.
+//! `Bidirectional` is a warning, or an error if the container is not privileged. `HostToContainer`
+//! is an info.
 //!
 //! ## Why is this bad?
 //!
-//! With `Bidirectional`, what the container mounts appears on the node and in the other Pods that mount the
-//! path, and stays when it ends: a bug or an attacker can cover files of the node, or leave the kubelet with
-//! mounts that it can't remove. The API server refuses it in a container that isn't privileged.
+//! With `Bidirectional`, everything that the container mounts appears on the node and in other Pods
+//! that mount the path, and stays there after the container exits. A bug or an attacker can hide
+//! files of the node, or leave mounts that the kubelet cannot remove. The API server rejects
+//! `Bidirectional` in a container that is not privileged.
 //!
-//! With `HostToContainer`, what the node mounts later appears in the container: volumes of other Pods too, and
-//! writable, even where the mount itself is read-only. Only network namespaces, in `/run/netns`, can't be written.
+//! With `HostToContainer`, everything that the node mounts later appears in the container. This
+//! includes volumes of other Pods, and they are writable even if the mount itself is read-only.
+//! Only network namespaces, in `/run/netns`, cannot be written.
 //!
 //! ## Example
 //!
@@ -62,25 +65,27 @@
 //!
 //! ## Fix
 //!
-//! In words: drop `mountPropagation`, unless mounting for the node is what the container is for.
+//! Advice only: remove `mountPropagation`, unless the purpose of the container is to mount
+//! filesystems on the node.
 //!
 //! ## When to allow it
 //!
-//! A CSI driver, which mounts volumes below `/var/lib/kubelet` for the kubelet. Exempt it by name and path.
+//! A CSI driver, which mounts volumes below `/var/lib/kubelet` for the kubelet. Exempt it by name
+//! and path.
 //!
 //! ## References
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
 use super::ineffective_read_only::holds_namespaces;
-use super::support::wording::{container, volume_and_path, written_path};
+use super::support::wording::{self, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Container;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-mount-propagation"),
-    summary: "mounts pass between the node and a container",
+    summary: "a `hostPath` mount propagates mounts between the node and a container",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
@@ -92,43 +97,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // What a patch doesn't say of its container may stand in what it patches.
-    let says_all = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
-    for (host, used) in cx.host_path_accesses() {
-        let Some(of) = used.mount.filter(|of| of.mount.propagates()) else { continue };
-        let (path, name) = (written_path(host, used), container(of.container));
-        let verdict = if &*of.mount.mount_propagation == "HostToContainer" {
-            Verdict {
-                severity: Severity::Info,
-                label: "brings in the mounts of the node",
-                message: format!("what the node mounts later in {path} appears in {name}"),
-                why: match holds_namespaces(&used.path) {
-                    true => {
-                        "nobody can write to a network namespace, but a privileged container can enter it"
-                    }
-                    false => "it appears writable, even where this mount is read-only",
-                },
-                help: "drop `mountPropagation`, unless the container must see later mounts",
-            }
-        } else {
-            both_ways(of.container, &path, &name, says_all)
-        };
-        out.push(
-            Finding::new(RULE.id, verdict.severity, of.path().key("mountPropagation"), verdict.message)
-                .label(verdict.label)
-                .related(host.path_field(), volume_and_path(host))
-                .why(verdict.why)
-                .help(verdict.help)
-                .volume(host.name)
-                .container(&of.container.name)
-                .path(&used.path)
-                .access(used.effective),
-        );
-    }
-}
-
-struct Verdict {
+/// The parts of a finding that depend on the direction of the propagation.
+struct Details {
     severity: Severity,
     label: &'static str,
     message: String,
@@ -136,23 +106,62 @@ struct Verdict {
     help: &'static str,
 }
 
-fn both_ways(of: &Container<'_>, path: &str, name: &str, says_all: bool) -> Verdict {
-    if of.security_context.privileged || !says_all {
-        return Verdict {
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // The object that a patch applies to may make the container privileged.
+    let is_complete = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
+    for (host, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount.filter(|mount| mount.mount.propagates()) else { continue };
+        let path = written_path(host, access);
+        let details = if &*mount.mount.mount_propagation == "HostToContainer" {
+            host_to_container(mount.container, &path, holds_namespaces(&access.path))
+        } else {
+            bidirectional(mount.container, &path, is_complete)
+        };
+        let field = mount.path().key("mountPropagation");
+        out.push(
+            Finding::new(RULE.id, details.severity, field, details.message)
+                .label(details.label)
+                .related(host.path_field(), volume_and_path(host))
+                .why(details.why)
+                .help(details.help)
+                .volume(host.name)
+                .container(&mount.container.name)
+                .path(&access.path)
+                .access(access.effective),
+        );
+    }
+}
+
+fn host_to_container(container: &Container<'_>, path: &str, has_only_namespaces: bool) -> Details {
+    let name = wording::container(container);
+    Details {
+        severity: Severity::Info,
+        label: "receives later mounts of the node",
+        message: format!("later mounts of the node in {path} appear in {name}"),
+        why: match has_only_namespaces {
+            true => "a network namespace is not writable, but a privileged container can enter it",
+            false => "they are writable even if this mount is read-only",
+        },
+        help: "remove `mountPropagation`, unless the container must see later mounts",
+    }
+}
+
+fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> Details {
+    let name = wording::container(container);
+    if container.security_context.privileged || !is_complete {
+        return Details {
             severity: Severity::Warning,
-            label: "passes mounts both ways",
-            message: format!("what {name} mounts in {path} appears on the node"),
-            why: "it appears in other Pods too, and stays there when the container ends",
-            help: "drop `mountPropagation`, unless mounting for the node is what the container is for",
+            label: "propagates mounts both ways",
+            message: format!("mounts of {name} in {path} appear on the node"),
+            why: "they also appear in other Pods, and stay there after the container exits",
+            help: "remove `mountPropagation`, unless the container's purpose is to mount on the node",
         };
     }
-    Verdict {
+    Details {
         severity: Severity::Error,
-        label: "refused without `privileged: true`",
-        message: format!(
-            "`Bidirectional` propagation of {path} needs a privileged container, which {name} isn't"
-        ),
-        why: "the API server refuses the object; what such a container mounts would appear on the node",
-        help: "drop `mountPropagation`",
+        label: "requires `privileged: true`",
+        message: format!("{name} needs `privileged: true` for `Bidirectional` propagation of {path}"),
+        why: "the API server rejects the object; mounts of the container would appear on the node",
+        help: "remove `mountPropagation`",
     }
 }

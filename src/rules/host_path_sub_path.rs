@@ -1,16 +1,17 @@
-//! A sub path of a host path that some container can write.
+//! A container mounts a sub path of a host path that a container can write to.
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr`, where a container of the pod has a
-//! writable mount of that path, of one above it, or of one inside. `sub-path-backstep` speaks of a sub path that
-//! leaves its volume.
+//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` if a container of
+//! the Pod has a writable mount of the volume's path, or of a path above or below it. A sub path
+//! that leaves its volume is reported by `sub-path-backstep` instead.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet follows a sub path as root. Who can write the volume can put a symbolic link there, between
-//! the kubelet's look and its mount: that has led out of the volume and to the whole node twice
-//! (CVE-2017-1002101, CVE-2021-25741). Later versions close the holes that were found.
+//! The kubelet resolves a sub path as root. A container that can write to the volume can place a
+//! symbolic link there after the kubelet has checked the path and before it mounts it. Two such
+//! vulnerabilities exposed the whole node (CVE-2017-1002101, CVE-2021-25741). Both are fixed in
+//! later versions.
 //!
 //! ## Example
 //!
@@ -57,14 +58,14 @@
 //!
 //! ## Fix
 //!
-//! In words: mount the volume without a sub path, or make all mounts of the path read-only, which is no remedy
-//! for a socket and a device: these can be written through a read-only mount. A `hostPath.path`
-//! that holds the sub path is no remedy, where a container can write the folder around it: the runtime
-//! follows symbolic links there without any of the kubelet's checks.
+//! Advice only: mount the volume without a sub path, or make all mounts of the path read-only.
+//! Read-only mounts do not help for sockets and devices, which stay writable. Moving the sub path
+//! into `hostPath.path` does not help either if a container can write to the parent directory: the
+//! container runtime follows symbolic links there without the checks of the kubelet.
 //!
 //! ## When to allow it
 //!
-//! Where all containers that can write the path are as trusted as the node.
+//! All containers that can write to the path are as trusted as the node.
 //!
 //! ## References
 //!
@@ -81,7 +82,7 @@ use crate::model::Relation;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path-sub-path"),
-    summary: "a sub path of a host path that some container can write",
+    summary: "a container mounts a sub path of a host path that a container can write to",
     group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
@@ -94,36 +95,38 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let uses = || cx.host_path_accesses().filter_map(|(host, used)| Some((host, used, used.mount?)));
+    let accesses =
+        || cx.host_path_accesses().filter_map(|(host, access)| Some((host, access, access.mount?)));
     let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
-    let writers: Vec<_> = uses().filter(|(_, used, _)| !used.is_read_only).collect();
-    for (host, used, of) in uses() {
-        let Some((key, _)) = of.mount.sub_path_entry() else { continue };
-        if reported.contains(&std::ptr::from_ref(of.mount)) {
+    let writers: Vec<_> = accesses().filter(|(_, access, _)| !access.is_read_only).collect();
+    for (host, access, mount) in accesses() {
+        let Some((key, _)) = mount.mount.sub_path_entry() else { continue };
+        if reported.contains(&std::ptr::from_ref(mount.mount)) {
             continue;
         }
-        let meets = |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
-        let Some((_, _, by)) = writers.iter().find(|(_, other, _)| meets(other)) else { continue };
-        let path = written_path(host, used);
+        let overlaps =
+            |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
+        let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else { continue };
+        let path = written_path(host, access);
         let message =
-            format!("{} has sub path {path} of a host path that can be written", container(of.container));
+            format!("{} mounts sub path {path} of a writable host path", container(mount.container));
         let bypasses_read_only =
-            used.is_socket() || used.file_type.is_some_and(HostPathType::bypasses_read_only);
+            access.is_socket() || access.file_type.is_some_and(HostPathType::bypasses_read_only);
         let help = if bypasses_read_only {
             "mount the volume without a sub path"
         } else {
             "mount the volume without a sub path, or make all mounts of the path read-only"
         };
-        let finding = Finding::new(RULE.id, Severity::Info, of.path().key(key), message)
-            .why("who writes there can put a symbolic link in the way of the kubelet, which mounts as root")
+        let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
+            .why("the kubelet mounts it as root and may follow a symbolic link that a container created")
             .help(help)
             .volume(host.name)
-            .container(&of.container.name)
-            .path(&used.path);
-        out.push(if by.path() == of.path() {
+            .container(&mount.container.name)
+            .path(&access.path);
+        out.push(if writer.path() == mount.path() {
             finding.related(host.path_field(), format!("{} is {}", volume(host), quoted(host.path)))
         } else {
-            finding.related(by.path(), format!("{} can write here", container(by.container)))
+            finding.related(writer.path(), format!("{} can write here", container(writer.container)))
         });
     }
 }

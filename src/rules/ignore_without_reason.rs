@@ -1,13 +1,14 @@
-//! A comment or an annotation that silences gives no reason.
+//! An ignore has no reason.
 //!
 //! ## What it does
 //!
-//! Reports each `# volcheck: ignore[RULE]` without `-- reason`, and each annotation `ignore.volcheck.io/RULE` whose value
-//! gives none. Off unless the policy turns it on.
+//! Reports each `# volcheck: ignore[RULE]` without `-- reason`, and each annotation
+//! `ignore.volcheck.io/RULE` whose value contains no reason. The rule is off unless the policy
+//! enables it.
 //!
 //! ## Why is this bad?
 //!
-//! Nobody will know when it can go.
+//! Without a reason, readers cannot tell when the ignore can be removed.
 //!
 //! ## Example
 //!
@@ -32,6 +33,8 @@
 //!       type: Directory
 //! ```
 //!
+//! Use instead:
+//!
 //! ```yaml,good
 //! apiVersion: v1
 //! kind: Pod
@@ -46,7 +49,7 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-host-path] -- it shows the logs of the node
+//!   # volcheck: ignore[sensitive-host-path] -- it displays the node's logs
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
@@ -55,21 +58,21 @@
 //!
 //! ## When to allow it
 //!
-//! Where the reasons stand elsewhere: it is off by default.
+//! The reasons are documented elsewhere. The rule is off by default.
 
 use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ignore-without-reason"),
-    summary: "a comment or an annotation that silences gives no reason",
+    summary: "an ignore has no reason",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("comments and annotations count in lint alone"),
+    lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("ignore_without_reason.rs"),
     check: Check::Ignores(check),
 };
@@ -79,8 +82,8 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         let IgnoreProblemKind::NoReason(by) = problem.kind else { continue };
         let message = format!("this {} gives no reason", by.noun());
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
-            .why("nobody will know when it can go")
-            .help("say why: `… -- reason`");
+            .why("readers cannot tell when it can be removed")
+            .help("add a reason: `… -- reason`");
         out.push(finding);
     }
 }

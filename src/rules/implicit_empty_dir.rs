@@ -1,16 +1,18 @@
-//! A volume has no source, so it becomes an emptyDir.
+//! A volume has no source, so it becomes an `emptyDir`.
 //!
 //! ## What it does
 //!
-//! Reports a volume that has nothing beside its name, or only sources that are null. It says nothing of patches
-//! and other parts of an object, whose sources may stand elsewhere, nor of a source that Kubernetes doesn't
-//! know: that is `unknown-volume-source`.
+//! Reports a volume that has no keys other than `name`, or only sources with the value null. A
+//! source that Kubernetes does not know is reported by `unknown-volume-source` instead. Incomplete
+//! objects, such as kustomize patches, are skipped because the source may be in another file.
+//! Objects of unknown kinds are skipped too.
 //!
 //! ## Why is this bad?
 //!
-//! The API server makes such a volume an emptyDir, without a word. If another source was meant, what is written
-//! there is lost with the Pod. If not, nothing in the file says so; and since the API server stores another
-//! object than the one it was sent, every `kubectl apply` of the unchanged file sends an update.
+//! The API server turns such a volume into an `emptyDir` without a warning. If another source was
+//! intended, everything written to the volume is lost with the Pod. If not, nothing in the manifest
+//! shows that the volume is temporary. And because the API server stores a different object than
+//! the one it received, every `kubectl apply` of the unchanged file sends an update.
 //!
 //! ## Example
 //!
@@ -51,11 +53,11 @@
 //!
 //! ## Fix
 //!
-//! Writes `emptyDir: {}`, which is what the API server makes of it. Safe.
+//! Adds `emptyDir: {}`, as the API server does. Safe.
 //!
 //! ## When to allow it
 //!
-//! Never: writing it out costs nothing.
+//! Never: adding `emptyDir: {}` does not change the Pod.
 //!
 //! ## References
 //!
@@ -68,14 +70,14 @@ use crate::model::is_built_in;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("implicit-empty-dir"),
-    summary: "a volume has no source, so it becomes an emptyDir",
+    summary: "a volume has no source, so it becomes an `emptyDir`",
     group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::Safe,
     options: &[],
-    lint_only: Some("the API server has written `emptyDir: {}` by then"),
+    lint_only: Some("the API server has already added `emptyDir: {}`"),
     source: include_str!("implicit_empty_dir.rs"),
     check: Check::Volumes(check),
 };
@@ -83,24 +85,24 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for volume in pod.volumes.iter().filter(|volume| volume.sources.is_empty()) {
-        let message = format!("volume {} has no source, so it becomes an emptyDir", quoted(&volume.name));
+        let message = format!("volume {} has no source and becomes an `emptyDir`", quoted(&volume.name));
         let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);
         out.push(
             Finding::new(RULE.id, Severity::Warning, volume.path.clone(), message)
-                .label("no source, or one that is null")
+                .label("no source other than null")
                 .why(why(cx))
-                .help("write `emptyDir: {}`, or the source that is meant")
+                .help("add `emptyDir: {}`, or the intended source")
                 .fix(Fix::safe_edits("add `emptyDir: {}`", vec![edit]))
                 .volume(&volume.name),
         );
     }
 }
 
-/// Only of built-in kinds does the API server know what a volume is, and store it otherwise.
+/// The API server sets defaults in built-in kinds only. It stores custom resources as they are.
 fn why(cx: &Context<'_>) -> &'static str {
     if is_built_in(&cx.object.id.group, &cx.object.id.kind) {
-        "what is written there is lost with the Pod, and every `kubectl apply` of this file sends an update"
+        "its data is lost with the Pod, and every `kubectl apply` of this file sends an update"
     } else {
-        "what is written there is lost with the Pod"
+        "its data is lost with the Pod"
     }
 }

@@ -1,15 +1,16 @@
-//! A field of an object has a value of the wrong type.
+//! A field has a value of the wrong type.
 //!
 //! ## What it does
 //!
-//! Reports the first field of an object that volcheck knows whose value isn't of its type, such as a number where
-//! the API server reads a string. The object isn't judged any further, all others are; the run ends in exit code 2.
+//! Reports the first field of an object whose value has the wrong type, such as a number where the
+//! API server expects a string. Only fields that volcheck reads are checked. The rest of the object
+//! is not checked. The run checks all other objects and ends with exit code 2.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object. YAML makes it easy: kubectl reads an unquoted `y`, `n`, `on`, `no` or `yes` as
-//! a boolean, and `010` as a number, also where a name or a path belongs. The other way round, `"true"` in quotes
-//! is a string, and no boolean.
+//! The API server rejects the object. YAML makes this easy to get wrong: kubectl reads an unquoted
+//! `y`, `n`, `on`, `no` or `yes` as a boolean and `010` as a number, even where a name or a path is
+//! expected. Conversely, `"true"` in quotes is a string, not a boolean.
 //!
 //! ## Example
 //!
@@ -53,7 +54,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. It can't be silenced by a comment, only left out by its path (`--exclude`).
+//! Never. The finding cannot be suppressed; exclude the path instead (`--exclude`).
 //!
 //! ## References
 //!
@@ -65,14 +66,14 @@ use crate::model::{ExpectedType, FieldErrorKind, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-field-value"),
-    summary: "a field of an object has a value of the wrong type",
+    summary: "a field has a value of the wrong type",
     group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the API server refuses such an object before any webhook sees it"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("invalid_field_value.rs"),
     check: Check::Unchecked(check),
 };
@@ -85,7 +86,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     let kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
     let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.kind);
     let finding = Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
-        .why("the API server refuses the object, and it isn't judged here")
+        .why("the API server rejects the object, and volcheck does not check it")
         .help(help(&error.kind));
     out.push(finding);
 }
@@ -93,11 +94,11 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
 fn help(kind: &FieldErrorKind) -> &'static str {
     match kind {
         FieldErrorKind::WrongType { expected: ExpectedType::String, found } if found.is_scalar() => {
-            "put it in quotes: kubectl reads it as something else than text"
+            "quote it: unquoted, YAML does not read it as a string"
         }
         FieldErrorKind::WrongType { expected: ExpectedType::Boolean, .. } => {
             "write `true` or `false`, without quotes"
         }
-        _ => "write it as the API server reads it",
+        _ => "use a value that the API server accepts",
     }
 }

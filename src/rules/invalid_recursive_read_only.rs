@@ -1,14 +1,17 @@
-//! `recursiveReadOnly` where it can't hold.
+//! `recursiveReadOnly` is invalid or conflicts with other fields of the mount.
 //!
 //! ## What it does
 //!
-//! Reports a mount whose `recursiveReadOnly` is `Enabled` or `IfPossible` without `readOnly: true`, or with a
-//! `mountPropagation` other than `None`; and one with a value that Kubernetes doesn't know. The claim's own
-//! `readOnly` doesn't stand in for the mount's.
+//! Reports a mount in these cases:
+//!
+//! - `recursiveReadOnly` has a value that Kubernetes does not know.
+//! - It is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly` of a
+//!   claim does not count.
+//! - It is `Enabled` or `IfPossible`, and the mount has a `mountPropagation` other than `None`.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object.
+//! The API server rejects the object.
 //!
 //! ## Example
 //!
@@ -57,7 +60,7 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true`, drops `mountPropagation`, and corrects the case of the value, as far as each is needed.
+//! Sets `readOnly: true`, removes `mountPropagation` and corrects the case of the value, as needed.
 //! Unsafe: the container may need to write, or to see later mounts of the node.
 //!
 //! ## When to allow it
@@ -75,57 +78,59 @@ use crate::model::ContainerMount;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-recursive-read-only"),
-    summary: "`recursiveReadOnly` where it can't hold",
+    summary: "`recursiveReadOnly` is invalid or conflicts with other fields of the mount",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    lint_only: Some("the API server refuses such an object before any webhook sees it"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("invalid_recursive_read_only.rs"),
     check: Check::Volumes(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    // What a patch doesn't say may stand in what it patches; what is read by its looks is whole in its mounts.
-    let says_all = pod.is_complete || pod.is_heuristic;
-    out.extend(pod.mounts().filter_map(|of| finding(of, says_all)));
+    // A field that a patch omits may be set in the object that it applies to. The mounts of a pod
+    // that was found by structure are complete.
+    let is_complete = pod.is_complete || pod.is_heuristic;
+    out.extend(pod.mounts().filter_map(|mount| finding(mount, is_complete)));
 }
 
-fn finding(of: ContainerMount<'_, '_>, says_all: bool) -> Option<Finding> {
-    let (mount, path) = (of.mount, of.path());
+fn finding(container_mount: ContainerMount<'_, '_>, is_complete: bool) -> Option<Finding> {
+    let (mount, path) = (container_mount.mount, container_mount.path());
     let written = &*mount.recursive_read_only;
-    let value =
-        ["Disabled", "IfPossible", "Enabled"].into_iter().find(|known| known.eq_ignore_ascii_case(written));
     if written.is_empty() {
         return None;
     }
+    let value =
+        ["Disabled", "IfPossible", "Enabled"].into_iter().find(|known| known.eq_ignore_ascii_case(written));
     let is_on = matches!(value, Some("IfPossible" | "Enabled"));
-    let lacks_read_only = is_on && !mount.is_read_only() && (says_all || mount.read_only.is_some());
+    let lacks_read_only = is_on && !mount.is_read_only() && (is_complete || mount.read_only.is_some());
     let propagates = is_on && mount.propagates();
     let (problem, help) = match (value, lacks_read_only, propagates) {
-        (None, ..) => {
-            ("is none of `Disabled`, `IfPossible`, `Enabled`", "write one of these, or drop the key")
-        }
+        (None, ..) => (
+            "is not `Disabled`, `IfPossible` or `Enabled`",
+            "use one of these values, or remove `recursiveReadOnly`",
+        ),
         (_, true, true) => (
             "needs `readOnly: true` and no `mountPropagation`",
-            "set `readOnly: true` and drop `mountPropagation`, or drop `recursiveReadOnly`",
+            "set `readOnly: true` and remove `mountPropagation`, or remove `recursiveReadOnly`",
         ),
-        (_, true, false) => ("needs `readOnly: true`", "set `readOnly: true`, or drop `recursiveReadOnly`"),
-        (_, false, true) => ("can't go with `mountPropagation`", "drop one of the two"),
+        (_, true, false) => ("needs `readOnly: true`", "set `readOnly: true`, or remove `recursiveReadOnly`"),
+        (_, false, true) => ("conflicts with `mountPropagation`", "remove one of the two"),
         (Some(known), ..) if known != written => {
-            ("is in the wrong case", "write it as Kubernetes does: its case counts")
+            ("has the wrong case", "correct the case: the value is case-sensitive")
         }
         _ => return None,
     };
     let name = quoted(&format!("recursiveReadOnly: {written}"));
-    let message = format!("{name} of {} {problem}", container(of.container));
+    let message = format!("{name} of {} {problem}", container(container_mount.container));
     let finding = Finding::new(RULE.id, Severity::Error, path.key("recursiveReadOnly"), message)
-        .why("the API server refuses the object")
+        .why("the API server rejects the object")
         .volume(&mount.name)
-        .container(&of.container.name)
+        .container(&container_mount.container.name)
         .path(&mount.mount_path)
         .help(help);
     let Some(known) = value else { return Some(finding) };

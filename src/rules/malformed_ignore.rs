@@ -1,14 +1,15 @@
-//! A comment or an annotation for volcheck can't be read.
+//! An ignore is malformed and suppresses nothing.
 //!
 //! ## What it does
 //!
-//! Reports a comment that begins with `volcheck:`, and isn't `ignore[RULE, RULE] -- reason`, or `ignore-file[RULE] --
-//! reason` before the first document; and an annotation `ignore.volcheck.io/RULE` whose value is no reason and no
-//! `volume=NAME container=NAME -- reason`. It silences nothing.
+//! Reports a comment that starts with `volcheck:` but is neither `ignore[RULE, RULE] -- reason`
+//! nor, before the first document, `ignore-file[RULE] -- reason`. Also reports an annotation
+//! `ignore.volcheck.io/RULE` whose value is neither a reason nor
+//! `volume=NAME container=NAME -- reason`. Such an ignore suppresses nothing.
 //!
 //! ## Why is this bad?
 //!
-//! A mistake in it must not silence more, or less, than somebody meant.
+//! An ignore with a typo must not suppress more or less than intended.
 //!
 //! ## Example
 //!
@@ -26,12 +27,14 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore -- it shows the logs of the node # finding
+//!   # volcheck: ignore -- it displays the node's logs # finding
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
 //!       type: Directory
 //! ```
+//!
+//! Use instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -47,7 +50,7 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-host-path] -- it shows the logs of the node
+//!   # volcheck: ignore[sensitive-host-path] -- it displays the node's logs
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
@@ -63,14 +66,14 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("malformed-ignore"),
-    summary: "a comment or an annotation for volcheck can't be read",
+    summary: "an ignore is malformed and suppresses nothing",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("comments and annotations count in lint alone"),
+    lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("malformed_ignore.rs"),
     check: Check::Ignores(check),
 };
@@ -79,7 +82,7 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     for problem in &facts.problems {
         let IgnoreProblemKind::Malformed(malformed) = &problem.kind else { continue };
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message(malformed))
-            .why("it silences nothing as it is written")
+            .why("a malformed ignore suppresses nothing")
             .help(
                 "write `# volcheck: ignore[RULE] -- reason`, or the annotation `ignore.volcheck.io/RULE: \"reason\"`",
             );
@@ -89,21 +92,19 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
 
 fn message(malformed: &MalformedIgnore) -> String {
     match malformed {
-        MalformedIgnore::MisplacedIgnoreFile => "`ignore-file` stands before the first document".to_owned(),
+        MalformedIgnore::MisplacedIgnoreFile => "`ignore-file` must precede the first document".to_owned(),
         MalformedIgnore::UnknownDirective => {
-            "what stands behind `volcheck:` is neither `ignore[…]` nor `ignore-file[…]`".to_owned()
+            "expected `ignore[…]` or `ignore-file[…]` after `volcheck:`".to_owned()
         }
-        MalformedIgnore::NoTarget => "there is nothing here that it could be about".to_owned(),
-        MalformedIgnore::NoRules => "it names no rules: `ignore[RULE, RULE]`".to_owned(),
-        MalformedIgnore::EmptyRule => "a rule's name is empty".to_owned(),
-        MalformedIgnore::NoDashes => {
-            "what stands behind the rules is no reason: that begins with `--`".to_owned()
-        }
+        MalformedIgnore::NoTarget => "this comment does not apply to any value".to_owned(),
+        MalformedIgnore::NoRules => "missing rules: `ignore[RULE, RULE]`".to_owned(),
+        MalformedIgnore::EmptyRule => "empty rule name".to_owned(),
+        MalformedIgnore::NoDashes => "expected `-- reason` after the rules".to_owned(),
         MalformedIgnore::NotIgnorable(rule) => {
-            format!("`{rule}` can't be ignored: nothing is known about what wasn't judged")
+            format!("`{rule}` cannot be ignored: it reports unchecked input")
         }
-        MalformedIgnore::UnknownWord(word) => format!("`{word}` is no `volume=NAME` or `container=NAME`"),
+        MalformedIgnore::UnknownWord(word) => format!("`{word}` is not `volume=NAME` or `container=NAME`"),
         MalformedIgnore::UnknownKey { key, suggestion } => format!("unknown key `{key}`{suggestion}"),
-        MalformedIgnore::RepeatedOrEmptyKey(key) => format!("`{key}` is empty or stands twice"),
+        MalformedIgnore::RepeatedOrEmptyKey(key) => format!("`{key}` is empty or repeated"),
     }
 }

@@ -1,15 +1,16 @@
-//! Something else is mounted where Kubernetes puts the token of the Pod's ServiceAccount.
+//! A volume is mounted at the path of the Pod's ServiceAccount token.
 //!
 //! ## What it does
 //!
-//! Reports a mount at `/var/run/secrets/kubernetes.io/serviceaccount`, or at the same path below `/run`, of
-//! anything but a `projected` volume with a `serviceAccountToken` source.
+//! Reports a mount at `/var/run/secrets/kubernetes.io/serviceaccount`, or at the same path below
+//! `/run`, unless its volume is a `projected` volume with a `serviceAccountToken` source.
 //!
 //! ## Why is this bad?
 //!
-//! Every client library reads its token there. The API server mounts one that is bound to the Pod and renewed
-//! all the time, but not into a container that already mounts something at this path: such a container talks to
-//! the API with whatever it finds. The token of a Secret never expires, and outlives the Pod that leaked it.
+//! Every client library reads its token from this path. The API server mounts a token that is bound
+//! to the Pod and renewed continuously, but not in a container that already mounts something at the
+//! path. Such a container authenticates with whatever the volume contains. A token from a Secret
+//! never expires, and stays valid after the Pod that leaked it is gone.
 //!
 //! ## Example
 //!
@@ -48,7 +49,8 @@
 //!
 //! ## When to allow it
 //!
-//! Where a program outside of the cluster is tried in it, with a token of another cluster.
+//! A program that normally runs outside the cluster is tested inside it, with a token of another
+//! cluster.
 //!
 //! ## References
 //!
@@ -61,7 +63,7 @@ use crate::model::{Pod, VolumeSource, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("manual-service-account-token"),
-    summary: "something else is mounted where Kubernetes puts the token of the Pod's ServiceAccount",
+    summary: "a volume is mounted at the path of the Pod's ServiceAccount token",
     group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -73,63 +75,65 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+/// The path of the token. In most images, `/var/run` is a symbolic link to `/run`.
+const TOKEN_PATHS: [&str; 2] =
+    ["/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"];
+
+/// A volume that is mounted in place of the token.
+struct Replacement {
+    description: String,
+    help: &'static str,
+}
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    for of in pod.mounts() {
-        let path = clean_container_path(&of.mount.mount_path);
-        if !TOKEN.contains(&&*path) {
+    for mount in pod.mounts() {
+        let path = clean_container_path(&mount.mount.mount_path);
+        if !TOKEN_PATHS.contains(&&*path) {
             continue;
         }
-        let Some(Mounted { what, help }) = mounted(pod, &of.mount.name) else { continue };
-        // The API server looks for its own spelling alone.
-        let why = if *of.mount.mount_path == *TOKEN[0] {
-            "the API server leaves the container without a token that is bound to the Pod and renewed"
+        let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
+        // The API server looks only for this spelling.
+        let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
+            "the API server does not add its token, which is bound to the Pod and renewed"
         } else {
-            "the API server mounts its own token there too, and one of the two hides the other"
+            "the API server also mounts its token there, and one mount hides the other"
         };
-        let message = format!("{} has {what} where Kubernetes puts its token", container(of.container));
+        let message = format!("{} has {description} in place of its API token", container(mount.container));
         out.push(
-            Finding::new(RULE.id, Severity::Warning, of.path(), message)
+            Finding::new(RULE.id, Severity::Warning, mount.path(), message)
                 .why(why)
                 .help(help)
-                .volume(&of.mount.name)
-                .container(&of.container.name)
+                .volume(&mount.mount.name)
+                .container(&mount.container.name)
                 .path(path),
         );
     }
 }
 
-/// Where the token is; `/var/run` is a link to `/run` in most images.
-const TOKEN: [&str; 2] =
-    ["/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"];
-
-struct Mounted {
-    what: String,
-    help: &'static str,
-}
-
-/// What the volume `name` is, and what to do about it; none where it is fine, or not known.
-fn mounted(pod: &Pod<'_>, name: &str) -> Option<Mounted> {
-    let of_pod = "drop the mount: the API server adds one with a token of the Pod's `serviceAccountName`";
+/// Returns the description of the volume `name`. Returns `None` if the volume provides a token that
+/// Kubernetes renews, or is unknown.
+fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
+    let remove = "remove the mount: the API server adds a token of the Pod's `serviceAccountName`";
     let Some(volume) = pod.volume(name) else {
         pod.claim_template(name)?;
-        return Some(Mounted { what: format!("claim template {}", quoted(name)), help: of_pod });
+        return Some(Replacement { description: format!("claim template {}", quoted(name)), help: remove });
     };
     if volume.has_service_account_token() {
         return None;
     }
-    let what = match volume.source_key() {
+    let description = match volume.source_key() {
         Some(key) => format!("`{key}` volume {}", quoted(name)),
         None => format!("volume {}", quoted(name)),
     };
     let help = match volume.source() {
         Some(VolumeSource::EmptyDir(_)) | None => {
-            "drop the mount; `automountServiceAccountToken: false` keeps the token out of the Pod"
+            "remove the mount, and set `automountServiceAccountToken: false` to omit the token"
         }
         Some(VolumeSource::Projected(_)) => {
-            "add a `serviceAccountToken` source to the volume, or drop the mount"
+            "add a `serviceAccountToken` source to the volume, or remove the mount"
         }
-        Some(_) => of_pod,
+        Some(_) => remove,
     };
-    Some(Mounted { what, help })
+    Some(Replacement { description, help })
 }

@@ -1,15 +1,17 @@
-//! A container has a read-only root file system and nothing that it can write to.
+//! A container has a read-only root filesystem and no writable volume.
 //!
 //! ## What it does
 //!
-//! Reports a container with `readOnlyRootFilesystem: true` that mounts no volume writable. It says nothing of
-//! ephemeral containers, which can't bring a volume, nor of patches and other parts of an object, whose mounts
-//! may stand elsewhere.
+//! Reports a container with `readOnlyRootFilesystem: true` that mounts no volume writable.
+//! Ephemeral containers are skipped because they cannot add volumes to their Pod. Incomplete
+//! objects, such as patches, and objects of unknown kinds are skipped because the mounts may be
+//! elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! The read-only file system is good. But many programs write a temporary file, a lock or a socket sooner or
-//! later, and fail then, often long after the start and with an error that doesn't name the cause.
+//! A read-only root filesystem is good practice. But many programs eventually write a temporary
+//! file, a lock file or a socket. They then fail, often long after startup and with an error that
+//! does not name the cause.
 //!
 //! ## Example
 //!
@@ -50,20 +52,20 @@
 //!
 //! ## When to allow it
 //!
-//! A program that is known to write no file: most that are one static binary.
+//! The program is known to write no files. This is true of most statically linked binaries.
 //!
 //! ## References
 //!
 //! - [Kubernetes: security context](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
-use super::support::wording::container;
+use super::support::wording;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, ContainerList, Pod};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("missing-scratch-volume"),
-    summary: "a container has a read-only root file system and nothing that it can write to",
+    summary: "a container has a read-only root filesystem and no writable volume",
     group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
@@ -77,20 +79,23 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
-    for stuck in pod.containers.iter().filter(|container| lacks_scratch(pod, container)) {
-        let message = format!("{} has a read-only root file system and no writable mount", container(stuck));
-        let root = stuck.path.key("securityContext").key("readOnlyRootFilesystem");
+    for container in pod.containers.iter().filter(|container| cannot_write(pod, container)) {
+        let name = wording::container(container);
+        let message = format!("{name} has a read-only root filesystem and no writable mount");
+        let field = container.path.key("securityContext").key("readOnlyRootFilesystem");
         out.push(
-            Finding::new(RULE.id, Severity::Info, root, message)
-                .label("no writable mount beside it")
-                .why("a program that writes a temporary file, a lock or a socket fails, maybe long after its start")
-                .help("mount an emptyDir where it writes, usually at `/tmp`")
-                .container(&stuck.name),
+            Finding::new(RULE.id, Severity::Info, field, message)
+                .label("without a writable mount")
+                .why(
+                    "programs that write temporary files, locks or sockets fail, possibly long after startup",
+                )
+                .help("mount an `emptyDir` where it writes, usually at `/tmp`")
+                .container(&container.name),
         );
     }
 }
 
-fn lacks_scratch(pod: &Pod<'_>, container: &Container<'_>) -> bool {
+fn cannot_write(pod: &Pod<'_>, container: &Container<'_>) -> bool {
     container.list != ContainerList::Ephemeral
         && container.security_context.read_only_root_filesystem
         && container.volume_mounts.iter().all(|mount| pod.is_read_only(mount))

@@ -2,12 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports a volume with two or more of the keys that say what it is, such as `hostPath` and `emptyDir`. A key
-//! whose value is null doesn't count, as in Kubernetes; one with `{}` does.
+//! Reports a volume with two or more sources, such as `hostPath` and `emptyDir`. As in Kubernetes,
+//! a source with the value null does not count, but one with `{}` does.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object. It often comes of a merge of two files that each set another source.
+//! The API server rejects the object. A common cause is a merge of two files that set different
+//! sources.
 //!
 //! ## Example
 //!
@@ -71,7 +72,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the API server refuses such an object before any webhook sees it"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("multiple_volume_sources.rs"),
     check: Check::Volumes(check),
 };
@@ -80,16 +81,16 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for volume in cx.pod().into_iter().flat_map(|pod| &pod.volumes) {
         let keys: Vec<_> = volume.known_sources().map(|(key, _)| key).collect();
         let [first, second, ..] = keys.as_slice() else { continue };
-        let listed: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let names: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
         let message =
-            format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), listed.join(", "));
+            format!("volume {} has {} sources: {}", quoted(&volume.name), keys.len(), names.join(", "));
         out.push(
             Finding::new(RULE.id, Severity::Error, volume.path.key((*second).to_owned()), message)
                 .at_key()
-                .label("one too many")
-                .related(volume.path.key((*first).to_owned()), format!("`{first}` is here already"))
-                .why("the API server refuses the object")
-                .help("keep one of them, and give each other one a volume of its own")
+                .label("second source")
+                .related(volume.path.key((*first).to_owned()), "first source")
+                .why("the API server rejects the object")
+                .help("keep one, and move the others to separate volumes")
                 .volume(&volume.name),
         );
     }

@@ -1,14 +1,15 @@
-//! A merge key overrides a key that stands before it.
+//! A merge key overrides an earlier key of the same mapping.
 //!
 //! ## What it does
 //!
-//! Reports each key of an object that a later `<<` in the same mapping sets again, to whatever value.
+//! Reports each key of an object that a later `<<` in the same mapping sets again, even to the same
+//! value.
 //!
 //! ## Why is this bad?
 //!
-//! By the rules of YAML a key that is written out wins over a merged one, wherever it stands. kubectl applies `<<`
-//! where it stands, so a key before it is overridden, while kustomize and most other readers keep it. The same
-//! file is then two different objects.
+//! In YAML, an explicit key takes precedence over a merged one, wherever it is. kubectl applies
+//! `<<` in the order of the file, so it overrides the keys before it. kustomize and most other
+//! readers keep the explicit key. The same file then describes two different objects.
 //!
 //! ## Example
 //!
@@ -64,7 +65,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: the order costs nothing.
+//! Never: `<<` can always come first.
 //!
 //! ## References
 //!
@@ -76,7 +77,7 @@ use crate::model::printable;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("overriding-merge-key"),
-    summary: "a merge key overrides a key that stands before it",
+    summary: "a merge key overrides an earlier key of the same mapping",
     group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
@@ -90,12 +91,12 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     for merge in &facts.merge_overrides {
-        let message = format!("`<<` overrides the key `{}` before it", printable(&merge.key));
+        let message = format!("`<<` overrides the earlier key `{}`", printable(&merge.key));
         let finding = Finding::at_mark(RULE.id, Severity::Error, merge.dropped, message)
-            .why("kubectl takes the merged value, kustomize and most readers the one that is written out")
-            .help("move `<<` before the keys that it shares")
+            .why("kubectl uses the merged value, kustomize and most other readers the explicit one")
+            .help("move `<<` before the keys that it overrides")
             .label("kubectl drops this one")
-            .related_mark(merge.kept, "and takes this one")
+            .related_mark(merge.kept, "kubectl uses this one")
             .path(&merge.key);
         out.push(finding);
     }

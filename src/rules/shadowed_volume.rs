@@ -1,15 +1,15 @@
-//! A claim template replaces a volume, or a claim template, of the same name.
+//! A claim template replaces a volume or another claim template of the same name.
 //!
 //! ## What it does
 //!
-//! Reports each volume in the template of a StatefulSet that has the name of one of its claim templates, and
-//! each claim template whose name a later one has.
+//! Reports each volume in the Pod template of a StatefulSet that has the name of a claim template,
+//! and each claim template that has the name of a later one.
 //!
 //! ## Why is this bad?
 //!
-//! What is replaced reaches no Pod: the StatefulSet controller puts the claim in the volume's place, and of
-//! two claim templates the last one counts. The API server doesn't even validate such a volume, so whoever
-//! reads it is misled, and no other rule speaks of it.
+//! The replaced volume never reaches a Pod: the StatefulSet controller uses the claim instead. If
+//! two claim templates share a name, it uses the last one. The API server does not validate the
+//! replaced volume, and other rules do not check it, so it only misleads readers.
 //!
 //! ## Example
 //!
@@ -62,12 +62,13 @@
 //!
 //! ## Fix
 //!
-//! Removes what is replaced. Safe: the Pods get the same volumes. The claim templates of a StatefulSet that
-//! exists can't be changed, so there it must be deleted (`--cascade=orphan` keeps its Pods) and applied anew.
+//! Removes the replaced volume or claim template. Safe: the Pods get the same volumes. The claim
+//! templates of an existing StatefulSet are immutable. To change them, delete the StatefulSet with
+//! `--cascade=orphan`, which keeps its Pods, and apply it again.
 //!
 //! ## When to allow it
 //!
-//! Where one manifest must serve with and without the claim templates, and they are patched away.
+//! The manifest is used with and without the claim templates, and a patch removes them.
 //!
 //! ## References
 //!
@@ -82,7 +83,7 @@ use crate::model::{FieldPath, Pod};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowed-volume"),
-    summary: "a claim template replaces a volume, or a claim template, of the same name",
+    summary: "a claim template replaces a volume or another claim template of the same name",
     group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -97,22 +98,16 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for volume in pod.shadowed_volumes.iter().filter(|volume| !volume.name.is_empty()) {
-        let message = format!("the claim template {} replaces this volume", quoted(&volume.name));
-        out.extend(finding(
-            pod,
-            &volume.name,
-            &volume.path,
-            message,
-            "remove the volume, or rename one of the two",
-        ));
+        let message = format!("claim template {} replaces this volume", quoted(&volume.name));
+        let help = "remove the volume, or rename one of the two";
+        out.extend(finding(pod, &volume.name, &volume.path, message, help));
     }
     let mut last = HashMap::new();
     for template in pod.claim_templates.iter().filter(|template| !template.metadata.name.is_empty()) {
         let name = &*template.metadata.name;
         let Some(replaced) = last.insert(name, template) else { continue };
         let message = format!("a later claim template {} replaces this one", quoted(name));
-        let help =
-            "remove it, or rename one of the two; a StatefulSet that exists must be made anew for that";
+        let help = "remove it, or rename one of the two; an existing StatefulSet must be recreated for that";
         out.extend(finding(pod, name, &replaced.path, message, help));
     }
 }
@@ -120,18 +115,18 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 fn finding(
     pod: &Pod<'_>,
     name: &str,
-    path: &FieldPath,
+    replaced: &FieldPath,
     message: String,
     help: &'static str,
 ) -> Option<Finding> {
-    let counts = pod.claim_template(name)?.path.key("metadata").key("name");
+    let used = pod.claim_template(name)?.path.key("metadata").key("name");
     Some(
-        Finding::new(RULE.id, Severity::Warning, path.clone(), message)
-            .label("reaches no Pod")
-            .related(counts, "this one counts")
-            .why("the Pods get the claim, whatever stands here")
+        Finding::new(RULE.id, Severity::Warning, replaced.clone(), message)
+            .label("never reaches a Pod")
+            .related(used, "used instead")
+            .why("the StatefulSet controller ignores it")
             .help(help)
-            .fix(Fix::safe_edits("remove the volume", vec![Edit::Remove(path.clone())]))
+            .fix(Fix::safe_edits("remove the unused definition", vec![Edit::Remove(replaced.clone())]))
             .volume(name),
     )
 }

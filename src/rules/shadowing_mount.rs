@@ -1,15 +1,16 @@
-//! A mount hides a folder that the container needs.
+//! A mount hides a system directory of the container.
 //!
 //! ## What it does
 //!
-//! Reports a mount at `/`, `/bin`, `/dev`, `/etc`, `/lib`, `/proc`, `/sys` or `/usr` of a container, unless it is
-//! the same path of the node. Mounts inside of these folders are fine.
+//! Reports a mount at `/`, `/bin`, `/dev`, `/etc`, `/lib`, `/proc`, `/sys` or `/usr` of a
+//! container, unless it is the same path of the node. Mounts below these directories are not
+//! reported.
 //!
 //! ## Why is this bad?
 //!
-//! The volume takes the folder's place: the container no longer sees what its image, or the runtime, has put
-//! there. Without its programs, libraries or devices it often doesn't start at all; with another `/etc` it runs
-//! with other users, certificates and name resolution than its image has.
+//! The volume hides everything that the image or the container runtime put in the directory.
+//! Without its programs, libraries or devices, the container often does not start. With a different
+//! `/etc`, it runs with other users, certificates and name resolution than its image has.
 //!
 //! ## Example
 //!
@@ -53,8 +54,8 @@
 //!
 //! ## When to allow it
 //!
-//! For an image that is made for it, such as one with a single static program and an `/etc` that is always
-//! mounted.
+//! The image is built for the mount, such as an image with a single static binary that expects a
+//! mounted `/etc`.
 //!
 //! ## References
 //!
@@ -70,7 +71,7 @@ use crate::model::{FieldPath, HostPath, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowing-mount"),
-    summary: "a mount hides a folder that the container needs",
+    summary: "a mount hides a system directory of the container",
     group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -82,48 +83,53 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+/// The directories that a container needs, and their contents.
+const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
+    ("/", "any file of its image"),
+    ("/bin", "the programs of its image"),
+    ("/dev", "the devices that the runtime provides"),
+    ("/etc", "the settings of its image"),
+    ("/lib", "the libraries of its image"),
+    ("/proc", "its processes"),
+    ("/sys", "the kernel's view of the system"),
+    ("/usr", "the programs and libraries of its image"),
+];
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    let same = LazyCell::new(|| same_of_node(cx));
-    for of in pod.mounts().filter(|of| !of.mount.mount_path.is_empty()) {
-        let (name, written) = (&of.mount.name, &of.mount.mount_path);
-        let path = clean_container_path(written);
-        let Some((_, content)) = NEEDED.iter().find(|(needed, _)| *needed == path) else { continue };
-        // What isn't known may be the node's same path.
-        let is_known = pod.volume(name).is_some() || pod.claim_template(name).is_some();
-        if !is_known || same.contains(&of.path()) {
+    let mounts_of_same_path = LazyCell::new(|| mounts_of_same_path(cx));
+    for mount in pod.mounts() {
+        let (volume, mount_path) = (&mount.mount.name, &mount.mount.mount_path);
+        if mount_path.is_empty() {
             continue;
         }
-        let volume = quoted(name);
-        let message = format!("volume {volume} hides {} of {}", quoted(written), container(of.container));
+        let path = clean_container_path(mount_path);
+        let Some((_, contents)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
+            continue;
+        };
+        // An unknown volume may be the same path of the node.
+        let is_known = pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
+        if !is_known || mounts_of_same_path.contains(&mount.path()) {
+            continue;
+        }
+        let (name, directory) = (quoted(volume), quoted(mount_path));
+        let message = format!("volume {name} hides {directory} of {}", container(mount.container));
         out.push(
-            Finding::new(RULE.id, Severity::Warning, of.path().key("mountPath"), message)
-                .why(format!("there the container has {content}, which it can't see any more"))
-                .help("mount it in a folder of its own inside, or at a path that the image doesn't use")
-                .volume(name)
-                .container(&of.container.name)
+            Finding::new(RULE.id, Severity::Warning, mount.path().key("mountPath"), message)
+                .why(format!("the container can no longer see {contents}"))
+                .help("mount it at a subdirectory, or at a path that the image does not use")
+                .volume(volume)
+                .container(&mount.container.name)
                 .path(path),
         );
     }
 }
 
-/// What a container can't do without, and what is there.
-const NEEDED: &[(&str, &str)] = &[
-    ("/", "all of its image"),
-    ("/bin", "the programs of its image"),
-    ("/dev", "the devices that the runtime gives it"),
-    ("/etc", "the settings of its image"),
-    ("/lib", "the libraries of its image"),
-    ("/proc", "its processes, as the kernel shows them"),
-    ("/sys", "the system, as the kernel shows it"),
-    ("/usr", "the programs and libraries of its image"),
-];
-
-/// The mounts that are at the same path in the container as on the node.
-fn same_of_node(cx: &Context<'_>) -> HashSet<FieldPath> {
-    let mounts = cx.host_path_accesses().filter_map(|(_, used)| Some((used.mount?, &used.path)));
-    mounts
-        .filter(|(of, path)| HostPath::new(&of.mount.mount_path) == **path)
-        .map(|(of, _)| of.path())
+/// Returns the field paths of the mounts that have the same path in the container as on the node.
+fn mounts_of_same_path(cx: &Context<'_>) -> HashSet<FieldPath> {
+    let accesses = cx.host_path_accesses().filter_map(|(_, access)| Some((access.mount?, &access.path)));
+    accesses
+        .filter(|(mount, path)| HostPath::new(&mount.mount.mount_path) == **path)
+        .map(|(mount, _)| mount.path())
         .collect()
 }

@@ -1,17 +1,19 @@
-//! An entry of the baseline matches nothing any more.
+//! The baseline has entries that match no finding.
 //!
 //! ## What it does
 //!
-//! Reports that the baseline holds findings which this run doesn't have, or more of them. Only where the run covers the
-//! policy's whole folder, with all of its rules.
+//! Reports that the baseline contains findings that the run does not have, or contains them more
+//! often. This is checked only if the run covers the whole directory of the policy with all of its
+//! rules.
 //!
 //! ## Why is this bad?
 //!
-//! They would hide the same findings, should they come back.
+//! If the same finding came back, a stale entry would hide it.
 //!
 //! ## Example
 //!
-//! With a baseline that holds `writable-host-path` of the container `agent` in the DaemonSet `logging/log-agent`:
+//! With a baseline that contains `writable-host-path` for container `agent` of DaemonSet
+//! `logging/log-agent`:
 //!
 //! ```yaml,bad
 //! apiVersion: apps/v1 # finding
@@ -21,7 +23,7 @@
 //!   namespace: logging
 //! ```
 //!
-//! Run `volcheck baseline --prune`. As long as the finding is there, nothing is said:
+//! Run `volcheck baseline --prune` to remove the entry. It is not stale while the finding exists:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1
@@ -55,14 +57,14 @@ use crate::model::FieldPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-baseline"),
-    summary: "an entry of the baseline matches nothing any more",
+    summary: "the baseline has entries that match no finding",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the webhook knows no baseline"),
+    lint_only: Some("the webhook has no baseline"),
     source: include_str!("stale_baseline.rs"),
     check: Check::Baseline(check),
 };
@@ -70,15 +72,15 @@ pub(super) const RULE: Rule = Rule {
 fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
     let message = match baseline.stale {
         0 => return,
-        1 => "an entry of the baseline matches nothing any more".to_owned(),
-        count => format!("{count} entries of the baseline match nothing any more"),
+        1 => "an entry of the baseline matches no finding".to_owned(),
+        count => format!("{count} entries of the baseline match no finding"),
     };
     let more = match baseline.stale - baseline.examples.len() {
         0 => String::new(),
         more => format!("; and {more} more"),
     };
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why(format!("they would hide what comes back: {}{more}", baseline.examples.join("; ")))
-        .help("`volcheck baseline --prune` takes out what is gone");
+        .why(format!("stale entries would hide new findings: {}{more}", baseline.examples.join("; ")))
+        .help("run `volcheck baseline --prune` to remove stale entries");
     out.push(finding);
 }

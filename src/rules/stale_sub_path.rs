@@ -1,15 +1,15 @@
-//! A sub path of a volume that Kubernetes updates: the container never sees the updates.
+//! A sub path mount never receives the updates of its volume.
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a `subPath` or
-//! `subPathExpr`.
+//! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a
+//! `subPath` or `subPathExpr`.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet updates such a volume by putting a new folder in its place. A sub path stays bound to the file
-//! of the old one: until the Pod is made anew, the container reads the settings, and the keys, of the day it
-//! started. A token of a ServiceAccount expires there.
+//! The kubelet updates such a volume by replacing a directory. A sub path mount stays bound to the
+//! file in the old directory. Until the Pod is recreated, the container sees the settings and keys
+//! from the time it started. A ServiceAccount token in such a file expires.
 //!
 //! ## Example
 //!
@@ -55,8 +55,9 @@
 //!
 //! ## When to allow it
 //!
-//! Where the Pods are made anew at each change anyway: names with a hash (`configMapGenerator`), a checksum in
-//! an annotation of the template, or `immutable: true`.
+//! The Pods are recreated after each change anyway: the name contains a hash
+//! (`configMapGenerator`), an annotation of the template contains a checksum, or the object is
+//! `immutable: true`.
 //!
 //! ## References
 //!
@@ -68,7 +69,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-sub-path"),
-    summary: "a sub path of a volume that Kubernetes updates: the container never sees the updates",
+    summary: "a sub path mount never receives the updates of its volume",
     group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
@@ -80,35 +81,34 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+const HELP: &str = "mount the whole volume at a separate directory and configure the program to read it there, or \
+                    restart the Pods after each change";
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    for of in pod.mounts() {
-        let Some((key, sub_path)) = of.mount.sub_path_entry() else { continue };
-        let Some(volume) = pod.volume(&of.mount.name) else { continue };
+    for mount in pod.mounts() {
+        let Some((key, sub_path)) = mount.mount.sub_path_entry() else { continue };
+        let Some(volume) = pod.volume(&mount.mount.name) else { continue };
         let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
         else {
             continue;
         };
-        let path = quoted(sub_path);
-        let name = container(of.container);
-        let message =
-            format!("{name} never sees updates of {path} in `{source}` volume {}", quoted(&volume.name));
+        let (container, path) = (container(mount.container), quoted(sub_path));
+        let name = quoted(&volume.name);
+        let message = format!("{container} never sees updates of {path} in `{source}` volume {name}");
         let why = if volume.has_service_account_token() {
-            "a sub path stays bound to the first file, and the token in it expires"
+            "the mount stays bound to the first file, and the token in it expires"
         } else {
-            "a sub path stays bound to the file that was there when the container started"
+            "the mount stays bound to the file that existed when the container started"
         };
         out.push(
-            Finding::new(RULE.id, Severity::Info, of.path().key(key), message)
-                .related(volume.path.clone(), "this volume is updated")
+            Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
+                .related(volume.path.clone(), "updated by the kubelet")
                 .why(why)
                 .help(HELP)
                 .volume(&volume.name)
-                .container(&of.container.name)
+                .container(&mount.container.name)
                 .path(sub_path),
         );
     }
 }
-
-const HELP: &str = "mount the whole volume at a folder of its own and point the program at it (not over a folder \
-                    that holds other files), or restart the Pods after each change";

@@ -1,15 +1,17 @@
-//! A sub path that is absolute, or leaves its volume by `..`.
+//! A sub path is absolute or contains `..`.
 //!
 //! ## What it does
 //!
-//! Reports a `subPath` or `subPathExpr` that begins with `/`, `\` or a drive, or that has a `..` between slashes
-//! of either kind. In a `subPathExpr` the values of variables count, as far as the container writes them out.
+//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive letter, or that
+//! contains a `..` between slashes or backslashes. The variables of a `subPathExpr` are expanded if
+//! the manifest contains their values.
 //!
 //! ## Why is this bad?
 //!
-//! A sub path must stay in its volume. The API server refuses what it can see of this, but it knows neither
-//! the slash of Windows nor the values of variables: such a Pod is accepted, and the kubelet then doesn't
-//! start its container. A tool that joins volume and sub path without a look may end up outside.
+//! A sub path must stay within its volume. The API server rejects what it can detect, but it
+//! neither treats a backslash as a separator nor knows the values of variables. It accepts such a
+//! Pod, and the kubelet then does not start the container. Tools that join the volume's path and
+//! the sub path without a check may use a path outside the volume.
 //!
 //! ## Example
 //!
@@ -55,8 +57,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never. A backslash in the name of a folder of Linux is possible, and a `..` between two of them a
-//! coincidence that a better name ends.
+//! Never. A directory name on Linux may contain backslashes, even with a `..` between them. Rename
+//! such a directory.
 //!
 //! ## References
 //!
@@ -69,11 +71,11 @@ use std::ptr;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, VolumeMount, expand};
+use crate::model::{ContainerMount, Pod, VolumeMount, expand};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("sub-path-backstep"),
-    summary: "a sub path that is absolute, or leaves its volume by `..`",
+    summary: "a sub path is absolute or contains `..`",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
@@ -85,96 +87,104 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for of in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-        let values = LazyCell::new(|| of.env_values());
-        for (index, mount) in of.volume_mounts.iter().enumerate() {
-            let Some((key, written)) = mount.sub_path_entry() else { continue };
-            let expanded = match key {
-                "subPathExpr" => expand(written, |name| values.get(name).map(String::as_str)),
-                _ => None,
-            };
-            let (reached, problem, why) = match (problem(written), expanded) {
-                (Some(problem), _) => (String::new(), problem, problem.why()),
-                (None, Some(expanded)) => match problem(&expanded) {
-                    Some(problem) => (format!(" is {}, which", quoted(&expanded)), problem, OF_VALUE),
-                    None => continue,
-                },
-                (None, None) => continue,
-            };
-            let message =
-                format!("sub path {} of {}{reached} {}", quoted(written), container(of), problem.what);
-            out.push(
-                Finding::new(RULE.id, Severity::Error, of.mount_field(index).key(key), message)
-                    .why(why)
-                    .help(problem.help)
-                    .volume(&mount.name)
-                    .container(&of.name)
-                    .path(written),
-            );
-        }
-    }
+/// The reason why a sub path is invalid.
+#[derive(Clone, Copy)]
+struct Problem {
+    predicate: &'static str,
+    help: &'static str,
+    /// Whether only a kubelet on Windows rejects it.
+    is_windows_only: bool,
 }
 
-/// The mounts that the rule speaks of. Each container's variables are expanded once.
+/// A mount whose sub path has a problem.
+struct BadMount<'p, 'a> {
+    mount: ContainerMount<'p, 'a>,
+    /// `subPath` or `subPathExpr`.
+    key: &'static str,
+    sub_path: &'p str,
+    problem: Problem,
+    /// The sub path with the values of its variables, in backticks, if only that has the problem.
+    expanded: Option<String>,
+}
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    out.extend(bad_mounts(pod).iter().map(finding));
+}
+
+/// Returns the mounts that the rule reports.
 pub(super) fn reported<'p>(pod: &'p Pod<'_>) -> HashSet<*const VolumeMount<'p>> {
-    let mut found = HashSet::new();
-    for of in &pod.containers {
-        let values = LazyCell::new(|| of.env_values());
-        for mount in of.volume_mounts.iter() {
-            let Some((key, written)) = mount.sub_path_entry() else { continue };
-            let expanded = || expand(written, |name| values.get(name).map(String::as_str));
-            let is_problem_expanded = || expanded().is_some_and(|expanded| problem(&expanded).is_some());
-            if problem(written).is_some() || key == "subPathExpr" && is_problem_expanded() {
-                found.insert(ptr::from_ref(mount));
+    bad_mounts(pod).iter().map(|bad| ptr::from_ref(bad.mount.mount)).collect()
+}
+
+fn bad_mounts<'p, 'a>(pod: &'p Pod<'a>) -> Vec<BadMount<'p, 'a>> {
+    let mut bad_mounts = Vec::new();
+    for container in &pod.containers {
+        let values = LazyCell::new(|| container.env_values());
+        for (index, mount) in container.volume_mounts.iter().enumerate() {
+            let Some((key, sub_path)) = mount.sub_path_entry() else { continue };
+            let mount = ContainerMount { container, mount, index };
+            if let Some(problem) = problem(sub_path) {
+                bad_mounts.push(BadMount { mount, key, sub_path, problem, expanded: None });
+            } else if key == "subPathExpr"
+                && let Some(expanded) = expand(sub_path, |name| values.get(name).map(String::as_str))
+                && let Some(problem) = problem(&expanded)
+            {
+                let expanded = Some(quoted(&expanded));
+                bad_mounts.push(BadMount { mount, key, sub_path, problem, expanded });
             }
         }
     }
-    found
+    bad_mounts
 }
 
-const OF_VALUE: &str =
-    "the API server doesn't see the variable's value, and the kubelet doesn't start the container";
-
-#[derive(Clone, Copy)]
-struct Problem {
-    what: &'static str,
-    help: &'static str,
-    /// Whether only Windows reads the path so.
-    of_windows: bool,
+fn finding(bad: &BadMount<'_, '_>) -> Finding {
+    let BadMount { mount, key, sub_path, problem, expanded } = bad;
+    let (name, predicate) = (container(mount.container), problem.predicate);
+    let message = format!("sub path {} of {name} {predicate}", quoted(sub_path));
+    let (message, why) = match expanded {
+        None => (message, problem.why()),
+        Some(expanded) => (
+            format!("{message}: {expanded}"),
+            "the API server does not see the variable's value, and the kubelet does not start the container",
+        ),
+    };
+    Finding::new(RULE.id, Severity::Error, mount.path().key(*key), message)
+        .why(why)
+        .help(problem.help)
+        .volume(&mount.mount.name)
+        .container(&mount.container.name)
+        .path(sub_path)
 }
 
 impl Problem {
     fn why(self) -> &'static str {
-        if self.of_windows {
-            "a kubelet on Windows takes it for that and doesn't start the container; the API server doesn't see it"
+        if self.is_windows_only {
+            "the API server accepts it, but a kubelet on Windows does not start the container"
         } else {
-            "the API server refuses the object"
+            "the API server rejects the object"
         }
     }
 }
 
-fn problem(path: &str) -> Option<Problem> {
-    let absolute = |of_windows| {
-        let help = "write it from the root of the volume, without a slash or a drive";
-        Some(Problem { what: "is absolute", help, of_windows })
+fn problem(sub_path: &str) -> Option<Problem> {
+    let absolute = |is_windows_only| {
+        let help = "write it relative to the volume, without a leading slash or drive letter";
+        Some(Problem { predicate: "is absolute", help, is_windows_only })
     };
-    let leaves = |of_windows| {
-        Some(Problem {
-            what: "has a `..`",
-            help: "name a path inside of the volume, without `..`",
-            of_windows,
-        })
+    let backstep = |is_windows_only| {
+        let help = "use a path inside the volume, without `..`";
+        Some(Problem { predicate: "uses `..`", help, is_windows_only })
     };
     let is_drive = |bytes: &[u8]| match bytes {
         [letter, b':'] | [letter, b':', b'/' | b'\\', ..] => letter.is_ascii_alphabetic(),
         _ => false,
     };
-    match path {
-        _ if path.starts_with('/') => absolute(false),
-        _ if path.split('/').any(|name| name == "..") => leaves(false),
-        _ if path.starts_with('\\') || is_drive(path.as_bytes()) => absolute(true),
-        _ if path.split(['/', '\\']).any(|name| name == "..") => leaves(true),
+    match sub_path {
+        _ if sub_path.starts_with('/') => absolute(false),
+        _ if sub_path.split('/').any(|name| name == "..") => backstep(false),
+        _ if sub_path.starts_with('\\') || is_drive(sub_path.as_bytes()) => absolute(true),
+        _ if sub_path.split(['/', '\\']).any(|name| name == "..") => backstep(true),
         _ => None,
     }
 }

@@ -1,15 +1,21 @@
-//! A file or a document that can't be read, decoded or parsed, and so isn't judged.
+//! A file or document could not be checked.
 //!
 //! ## What it does
 //!
-//! Reports a file that can't be read or isn't text; a document that isn't YAML or JSON as kubectl reads it; and
-//! what was left out of a run on purpose, such as a device. Of the raw templates of a chart the first stands for
-//! all. The run goes on with everything else, and ends in exit code 2.
+//! Reports input that could not be checked:
+//!
+//! - a file that could not be read, or is not text
+//! - a document that is not valid YAML or JSON as kubectl reads it
+//! - a raw template of a chart; one finding covers all templates of the chart
+//! - an object that exceeds one of volcheck's limits
+//! - input that volcheck skips deliberately, such as a device
+//!
+//! The run checks all other input and ends with exit code 2.
 //!
 //! ## Why is this bad?
 //!
-//! Nothing is known about what wasn't read: it may hold anything. A run that passes over it in silence looks like
-//! a run without findings.
+//! Unchecked input may contain anything. If volcheck skipped it silently, the run would look like
+//! one without findings.
 //!
 //! ## Example
 //!
@@ -24,7 +30,7 @@
 //!     image: nginx
 //! ```
 //!
-//! Use instead, for a template, what comes of rendering it:
+//! For a template, check the rendered output instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -39,8 +45,8 @@
 //!
 //! ## When to allow it
 //!
-//! It can't be silenced by a comment, only left out by its path: `--exclude 'chart/templates/**'`. Render charts
-//! instead (`volcheck lint --helm CHART`).
+//! The finding cannot be suppressed. Exclude the path instead, for example with
+//! `--exclude 'chart/templates/**'`. To check a chart, render it (`volcheck lint --helm CHART`).
 //!
 //! ## References
 //!
@@ -52,41 +58,38 @@ use crate::model::{FieldErrorKind, FieldPath, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unanalyzed-document"),
-    summary: "a file or a document that can't be read, decoded or parsed, and so isn't judged",
+    summary: "a file or document could not be checked",
     group: Group::Run,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("what isn't an object never reaches a webhook"),
+    lint_only: Some("a webhook receives valid objects only"),
     source: include_str!("unanalyzed_document.rs"),
     check: Check::Unchecked(check),
 };
 
 fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
-    let whole = |message: String| {
-        let path = FieldPath::root();
-        Finding::new(RULE.id, Severity::Error, path, message)
-    };
+    let whole_input = |message: String| Finding::new(RULE.id, Severity::Error, FieldPath::root(), message);
     out.push(match *unchecked {
-        Unchecked::Unreadable { error } => whole(format!("can't be read: {error}")),
-        Unchecked::NotText { message, help } => whole(message.to_owned()).help(help),
+        Unchecked::Unreadable { error } => whole_input(format!("could not be read: {error}")),
+        Unchecked::NotText { message, help } => whole_input(message.to_owned()).help(help),
         Unchecked::InvalidSeparator(mark) => {
-            let message = "kubectl refuses this document separator: after `---` only a comment may stand";
+            let message = "kubectl rejects this document separator: only a comment may follow `---`";
             Finding::at_mark(RULE.id, Severity::Error, mark, message)
-                .help("put what follows `---` on a line of its own")
+                .help("move the text after `---` to the next line")
         }
         Unchecked::RawTemplate { action, others } => {
             Finding::at_mark(RULE.id, Severity::Error, action, raw_template(others))
-                .help("render it (`--helm CHART`), or leave it out (`--exclude 'CHART/templates/**'`)")
+                .help("render it (`--helm CHART`), or exclude it (`--exclude 'CHART/templates/**'`)")
         }
         Unchecked::InvalidYaml { error, location, is_tab } => {
-            let message = format!("not YAML that kubectl reads: {error}");
+            let message = format!("invalid YAML: {error}");
             let finding = Finding::at_mark(RULE.id, Severity::Error, location, message)
-                .why("this document isn't judged, and kubectl applies nothing of the file from here on");
+                .why("the document is not checked, and kubectl applies nothing of the file from here on");
             match is_tab {
-                true => finding.help("indent with spaces: YAML takes no tab there"),
+                true => finding.help("indent with spaces: YAML allows no tab here"),
                 false => finding,
             }
         }
@@ -94,19 +97,19 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             let of_kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
             let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.kind);
             Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
-                .why("the object isn't judged")
-                .help("make it smaller: fewer items, fewer mounts of host paths, shorter paths")
+                .why("the object is not checked")
+                .help("reduce it: fewer items, fewer host path mounts, shorter paths")
         }
         Unchecked::InvalidField { .. } => return,
     });
 }
 
 fn raw_template(others: Option<OtherTemplates<'_>>) -> String {
-    let message = "a raw template, which is no YAML before it is rendered";
+    let message = "raw template: not YAML until it is rendered";
     match others {
         None => message.to_owned(),
         Some(OtherTemplates { chart, count }) => {
-            format!("{message}, as are {count} more in the chart `{}`", chart.display())
+            format!("{message} ({count} more in the chart `{}`)", chart.display())
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Nothing bounds what an emptyDir takes of the node's disk.
+//! An `emptyDir` volume on disk has no size limit.
 //!
 //! ## What it does
 //!
-//! Reports an emptyDir on disk without `sizeLimit`, or with one of 0, which is none, in a Pod of which no
-//! container has a limit for `ephemeral-storage`. It says nothing of patches and other parts of an object, whose
-//! limits may stand elsewhere.
+//! Reports an `emptyDir` volume on disk without a `sizeLimit` if no container of the Pod has a
+//! limit for `ephemeral-storage`. A `sizeLimit` of 0 counts as none, as it does for the kubelet.
+//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! It shares the node's disk with the logs, images and volumes of all other Pods. Whoever fills it, by mistake
-//! or by intent, brings the whole node under disk pressure, and the kubelet evicts Pods until there is room
-//! again. With a bound it evicts this one alone.
+//! The volume shares the node's disk with the logs, images and volumes of all other Pods. A
+//! container that fills it, by accident or on purpose, puts the node under disk pressure, and the
+//! kubelet evicts Pods until enough space is free. With a limit, it evicts only this Pod.
 //!
-//! The profile `restricted` makes it an error.
+//! The `restricted` profile raises the severity to error.
 //!
 //! ## Example
 //!
@@ -55,17 +55,17 @@
 //!
 //! ## Fix
 //!
-//! Sets `sizeLimit` to the policy's default size. Unsafe: a Pod that needs more is evicted. There is none for an
-//! emptyDir that isn't written out; `implicit-empty-dir` writes it.
+//! Sets `sizeLimit` to the default size of the policy. Unsafe: a Pod that needs more space is
+//! evicted. A volume without a source has no fix; `implicit-empty-dir` adds the `emptyDir`.
 //!
 //! ## Options
 //!
-//! `defaultSize` is what the fix writes; `1Gi` where the policy says nothing.
+//! `defaultSize` is the `sizeLimit` that the fix sets. The default is `1Gi`.
 //!
 //! ## When to allow it
 //!
-//! Where a LimitRange of the namespace gives every container a limit for `ephemeral-storage`: the webhook sees
-//! that limit, the linter doesn't.
+//! A LimitRange of the namespace sets a limit for `ephemeral-storage` on every container. The
+//! webhook sees this limit, the linter does not.
 //!
 //! ## References
 //!
@@ -79,7 +79,7 @@ use crate::model::Pod;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unbounded-empty-dir"),
-    summary: "nothing bounds what an emptyDir takes of the node's disk",
+    summary: "an `emptyDir` volume on disk has no size limit",
     group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
@@ -93,11 +93,10 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
-        let message =
-            format!("nothing bounds emptyDir {} on the node's disk", quoted(&empty_dir.volume.name));
+        let message = format!("disk usage of `emptyDir` {} is not limited", quoted(&empty_dir.volume.name));
         empty_dir
             .unbounded_finding(RULE.id, Severity::Info, message, cx)
-            .why("a full disk makes the kubelet evict Pods of the whole node, not only this one")
-            .help("set `sizeLimit`, or a limit for `ephemeral-storage` on a container of the Pod")
+            .why("if the disk is full, the kubelet evicts other Pods of the node too")
+            .help("set `sizeLimit`, or an `ephemeral-storage` limit on a container of the Pod")
     }));
 }

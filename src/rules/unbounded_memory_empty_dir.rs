@@ -1,18 +1,19 @@
-//! Nothing bounds what an emptyDir takes of the node's memory.
+//! An `emptyDir` volume in memory has no size limit.
 //!
 //! ## What it does
 //!
-//! Reports an emptyDir with `medium: Memory` without `sizeLimit`, or with one of 0, which is none, in a Pod
-//! without a memory limit: one of its containers lacks it, and so does the Pod as a whole. It says nothing of
-//! patches and other parts of an object, whose limits may stand elsewhere.
+//! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
+//! memory limit: neither the Pod itself nor all of its containers have one. A `sizeLimit` of 0
+//! counts as none, as it does for the kubelet. Incomplete objects, such as patches, are skipped
+//! because the limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! Such a volume is a tmpfs, as large as all the memory that the node has for Pods if nothing makes it smaller.
-//! What is written there counts as memory of the container that writes it: without a limit the node runs out
-//! of memory first, and other Pods are killed or evicted.
+//! The volume is a tmpfs. Without a limit, it can grow to all the memory that the node has for
+//! Pods. Its files count as memory of the container that writes them. If that container has no
+//! limit either, the node runs out of memory first, and other Pods are killed or evicted.
 //!
-//! The profile `restricted` makes it an error.
+//! The `restricted` profile raises the severity to error.
 //!
 //! ## Example
 //!
@@ -57,16 +58,16 @@
 //!
 //! ## Fix
 //!
-//! Sets `sizeLimit` to the policy's default size. Unsafe: a write beyond it fails.
+//! Sets `sizeLimit` to the default size of the policy. Unsafe: writes beyond the limit fail.
 //!
 //! ## Options
 //!
-//! `defaultSize` is what the fix writes; `1Gi` where the policy says nothing.
+//! `defaultSize` is the `sizeLimit` that the fix sets. The default is `1Gi`.
 //!
 //! ## When to allow it
 //!
-//! Where a LimitRange of the namespace gives every container a memory limit: the webhook sees that limit, the
-//! linter doesn't.
+//! A LimitRange of the namespace sets a memory limit on every container. The webhook sees this
+//! limit, the linter does not.
 //!
 //! ## References
 //!
@@ -80,7 +81,7 @@ use crate::model::Pod;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unbounded-memory-empty-dir"),
-    summary: "nothing bounds what an emptyDir takes of the node's memory",
+    summary: "an `emptyDir` volume in memory has no size limit",
     group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -94,11 +95,10 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Memory, Pod::memory_limit).map(|empty_dir| {
-        let name = quoted(&empty_dir.volume.name);
-        let message = format!("nothing bounds emptyDir {name} in the node's memory");
+        let message = format!("memory usage of `emptyDir` {} is not limited", quoted(&empty_dir.volume.name));
         empty_dir
             .unbounded_finding(RULE.id, Severity::Warning, message, cx)
-            .why("it can grow to all the memory that the node has for Pods, and others are killed or evicted")
+            .why("it can use all memory that the node has for Pods, so other Pods may be killed or evicted")
             .help("set `sizeLimit`, or a memory limit on every container of the Pod")
     }));
 }

@@ -1,14 +1,15 @@
-//! A mount path that isn't written as the container sees it.
+//! A mount path is relative or not clean.
 //!
 //! ## What it does
 //!
-//! Reports a `mountPath` that is relative, has a `..`, or is unclean: `//`, `/./`, or a `/` at its end.
+//! Reports a `mountPath` that is relative, contains `..`, or is not clean: it contains `//` or
+//! `/./`, or ends in a slash.
 //!
 //! ## Why is this bad?
 //!
-//! The API server accepts all of these, and compares mount paths as text: `/data` and `data/` pass as two
-//! paths. The kubelet puts a `/` before a relative one, and the runtime cleans the rest, so the container may
-//! have the volume at another path than the one that was meant.
+//! The API server accepts all of these and compares mount paths as strings: it treats `/data` and
+//! `data/` as two paths. The kubelet prepends a slash to a relative path, and the container runtime
+//! cleans the result. The container may therefore see the volume at an unexpected path.
 //!
 //! ## Example
 //!
@@ -50,13 +51,13 @@
 //!
 //! ## Fix
 //!
-//! Writes the path clean and absolute. Safe, but for a path with a `..`: where a link of the image stands before
-//! it, the runtime may reach another folder. There is none for a path of Windows, for the root, nor where the
-//! container has another mount at the clean path.
+//! Makes the path clean and absolute. Safe, except for a path with `..`: if it follows a symbolic
+//! link of the image, the container runtime may use another directory. There is no fix for Windows
+//! paths, for the root directory, and if the container has another mount at the clean path.
 //!
 //! ## When to allow it
 //!
-//! Never needed.
+//! Never.
 //!
 //! ## References
 //!
@@ -73,7 +74,7 @@ use crate::model::{ContainerMount, HostPath, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unclean-mount-path"),
-    summary: "a mount path that isn't written as the container sees it",
+    summary: "a mount path is relative or not clean",
     group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
@@ -85,84 +86,85 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+const TWO_SPELLINGS: &str =
+    "the API server compares paths as strings, so it accepts two spellings of one path";
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
-        let taken = LazyCell::new(|| container.volume_uses().map(|used| used.target).collect::<HashSet<_>>());
+        let used =
+            LazyCell::new(|| container.volume_uses().map(|usage| usage.target).collect::<HashSet<_>>());
         for (index, mount) in container.volume_mounts.iter().enumerate() {
-            let is_taken = |path: &str| taken.contains(path);
-            out.extend(finding(ContainerMount { container, mount, index }, is_taken));
+            let is_used = |path: &str| used.contains(path);
+            out.extend(finding(ContainerMount { container, mount, index }, is_used));
         }
     }
 }
 
-fn finding(of: ContainerMount<'_, '_>, is_taken: impl Fn(&str) -> bool) -> Option<Finding> {
-    let written = &*of.mount.mount_path;
-    if written.is_empty() || clean_container_path(written) == written {
+fn finding(mount: ContainerMount<'_, '_>, is_used: impl Fn(&str) -> bool) -> Option<Finding> {
+    let mount_path = &*mount.mount.mount_path;
+    if mount_path.is_empty() || clean_container_path(mount_path) == mount_path {
         return None;
     }
-    let path = HostPath::in_container(written);
-    let (problem, why) = problem(written, &path)?;
-    let message = format!("mount path {} of {} {problem}", quoted(written), container(of.container));
-    let finding = Finding::new(RULE.id, Severity::Info, of.path().key("mountPath"), message)
+    let path = HostPath::in_container(mount_path);
+    let (problem, why) = problem(mount_path, &path)?;
+    let message = format!("mount path {} of {} {problem}", quoted(mount_path), container(mount.container));
+    let field = mount.path().key("mountPath");
+    let finding = Finding::new(RULE.id, Severity::Info, field.clone(), message)
         .label(label(&path))
         .why(why)
-        .volume(&of.mount.name)
-        .container(&of.container.name)
-        .path(written);
+        .volume(&mount.mount.name)
+        .container(&mount.container.name)
+        .path(mount_path);
     if path.is_windows() {
-        return Some(finding.help("write it clean, and without `..`"));
+        return Some(finding.help("write the clean path, without `..`"));
+    }
+    if path.is_root() {
+        return Some(finding.help("use a subdirectory: this is the container's root directory"));
     }
     let clean = path.to_string();
-    if path.is_root() {
-        return Some(finding.help("name the folder that is meant: this is all of the container"));
-    }
-    if is_taken(&clean) {
-        return Some(
-            finding.help("give the mount a path of its own: there is another one at the clean path"),
-        );
+    if is_used(&clean) {
+        return Some(finding.help("use another path: the container has a mount at the clean path"));
     }
     let safety = if path.has_backstep() { Safety::Unsafe } else { Safety::Safe };
     let help = format!("write {}", quoted(&clean));
-    let edits = vec![Edit::Set(of.path().key("mountPath"), EditValue::Str(clean))];
-    Some(finding.help(help).fix(Fix { title: "rewrite the path".into(), safety, edits }))
+    let edits = vec![Edit::Set(field, EditValue::Str(clean))];
+    Some(finding.help(help).fix(Fix { title: "clean the path".into(), safety, edits }))
 }
 
 fn label(path: &HostPath) -> String {
     let clean = quoted(&path.to_string());
     match path.has_backstep() {
-        true => format!("reaches {clean}, unless a link leads elsewhere"),
-        false => format!("means {clean}"),
+        true => format!("{clean}, unless symbolic links are involved"),
+        false => format!("the same as {clean}"),
     }
 }
 
-const UNCLEAN: &str = "the API server compares paths as text, so two spellings of one path pass as two";
-
-/// What is wrong with a path, and what comes of it.
-fn problem(written: &str, path: &HostPath) -> Option<(&'static str, Cow<'static, str>)> {
+/// Returns the problem of a mount path, and its consequence.
+fn problem(mount_path: &str, path: &HostPath) -> Option<(&'static str, Cow<'static, str>)> {
     if path.has_backstep() {
-        return Some(("has a `..`", "where that leads is the runtime's affair".into()));
+        return Some(("uses `..`", "the resulting path depends on the container runtime".into()));
     }
     if path.is_windows() {
-        return is_unclean_of_windows(written).then_some(("is unclean", UNCLEAN.into()));
+        return is_unclean_windows_path(mount_path).then_some(("is unclean", TWO_SPELLINGS.into()));
     }
-    if !written.starts_with('/') {
-        return Some(("is relative", "the kubelet puts a `/` before it".into()));
+    if !mount_path.starts_with('/') {
+        return Some(("is relative", "the kubelet prepends a `/`".into()));
     }
     let clean = path.to_string();
-    if written.strip_suffix('/') == Some(&*clean) {
-        let (written, clean) = (quoted(written), quoted(&clean));
-        let why =
-            format!("the API server takes {written} and {clean} for two mount paths, the container for one");
+    if mount_path.strip_suffix('/') == Some(&*clean) {
+        let (written, clean) = (quoted(mount_path), quoted(&clean));
+        let why = format!("the API server treats {written} and {clean} as two paths, the container as one");
         return Some(("ends in a slash", why.into()));
     }
-    Some(("is unclean", UNCLEAN.into()))
+    Some(("is unclean", TWO_SPELLINGS.into()))
 }
 
-/// Whether a path of Windows has an empty name or a `.` behind its beginning: `C:`, `\\server`, `\\.\pipe`.
-fn is_unclean_of_windows(written: &str) -> bool {
+/// Checks whether a Windows path contains an empty name or a `.` after its prefix, such as `C:`,
+/// `\\server` or `\\.\pipe`.
+fn is_unclean_windows_path(path: &str) -> bool {
     let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');
-    let slashes = written.bytes().take_while(is_slash).count();
-    let body = written[slashes..].trim_start_matches(['.', '?']);
+    let slashes = path.bytes().take_while(is_slash).count();
+    let body = path[slashes..].trim_start_matches(['.', '?']);
     let mut names = body.split(['/', '\\']).skip(1).peekable();
     // The root of a drive: `C:\`.
     if names.peek() == Some(&"") && body.len() == 3 {

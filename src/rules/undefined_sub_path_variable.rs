@@ -1,16 +1,17 @@
-//! A sub path uses a variable that its container doesn't define.
+//! A sub path uses a variable that its container does not define.
 //!
 //! ## What it does
 //!
-//! Reports each `$(NAME)` in a `subPathExpr` for which the container has no variable `NAME` in `env`, or an empty
-//! one. With `envFrom`, or where the name looks like a variable that the kubelet makes for a Service
-//! (`DB_SERVICE_HOST`), it is a warning: the variable may come from there. `$$(NAME)` is no variable. Parts of
-//! objects, such as the patches of a kustomization, are left alone.
+//! Reports each `$(NAME)` in a `subPathExpr` if the `env` of the container does not define `NAME`,
+//! or leaves it empty. It is a warning if the variable may come from elsewhere: the container has
+//! an `envFrom`, or the name looks like a variable that the kubelet sets for a Service, such as
+//! `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. Incomplete objects, such as
+//! kustomize patches, are skipped.
 //!
 //! ## Why is this bad?
 //!
-//! The API server accepts it, and the kubelet then doesn't start the container: `CreateContainerConfigError`,
-//! with the variable's name in an event of the Pod.
+//! The API server accepts the Pod, but the kubelet does not start the container: its status is
+//! `CreateContainerConfigError`, and an event of the Pod names the variable.
 //!
 //! ## Example
 //!
@@ -61,7 +62,7 @@
 //!
 //! ## When to allow it
 //!
-//! Where the variable surely comes from elsewhere: from `envFrom`, or from a webhook that adds it.
+//! The variable is certain to come from elsewhere: from `envFrom`, or from a webhook that adds it.
 //!
 //! ## References
 //!
@@ -70,14 +71,14 @@
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use super::support::wording::{container, quoted};
+use super::support::wording::{self, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, EnvVar, Piece, pieces};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("undefined-sub-path-variable"),
-    summary: "a sub path uses a variable that its container doesn't define",
+    summary: "a sub path uses a variable that its container does not define",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
@@ -92,55 +93,65 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     for container in &pod.containers {
-        // Of several with one name the last counts.
+        // If several variables share a name, the last one takes effect.
         let defined =
             LazyCell::new(|| container.env.iter().map(|variable| (&*variable.name, variable)).collect());
         for (index, mount) in container.volume_mounts.iter().enumerate() {
-            let of = ContainerMount { container, mount, index };
+            let mount = ContainerMount { container, mount, index };
             let mut seen = HashSet::new();
-            for piece in pieces(&mount.sub_path_expr) {
+            for piece in pieces(&mount.mount.sub_path_expr) {
                 if let Piece::Variable(name) = piece {
-                    out.extend(seen.insert(name).then(|| finding(of, name, &defined)).flatten());
+                    out.extend(seen.insert(name).then(|| finding(mount, name, &defined)).flatten());
                 }
             }
         }
     }
 }
 
-const EMPTY: &str = "leaves empty";
-
-fn finding(of: ContainerMount<'_, '_>, name: &str, defined: &HashMap<&str, &EnvVar<'_>>) -> Option<Finding> {
-    let variable = quoted(name);
-    let (severity, problem) = match defined.get(name) {
-        Some(variable) if variable.value.is_empty() && variable.value_from.is_none() => {
-            (Severity::Error, EMPTY)
+fn finding(
+    mount: ContainerMount<'_, '_>,
+    name: &str,
+    defined: &HashMap<&str, &EnvVar<'_>>,
+) -> Option<Finding> {
+    let (variable, container) = (quoted(name), wording::container(mount.container));
+    let (severity, message) = match defined.get(name) {
+        Some(defined) if !defined.value.is_empty() || defined.value_from.is_some() => return None,
+        None if is_kubernetes_service_variable(name) => return None,
+        Some(_) => {
+            (Severity::Error, format!("sub path uses variable {variable}, which is empty in {container}"))
         }
-        Some(_) => return None,
-        None if is_of_api_server(name) => return None,
-        None if !of.container.env_from.is_empty() => (Severity::Warning, "has from `envFrom` or not at all"),
-        None if is_of_service(name) => (Severity::Warning, "has from a Service or not at all"),
-        None => (Severity::Error, "doesn't define"),
+        None if !mount.container.env_from.is_empty() => (
+            Severity::Warning,
+            format!("sub path uses variable {variable}, which {container} can only get from `envFrom`"),
+        ),
+        None if is_service_variable(name) => (
+            Severity::Warning,
+            format!("sub path uses variable {variable}, which {container} can only get from a Service"),
+        ),
+        None => (Severity::Error, format!("sub path uses undefined variable {variable} in {container}")),
     };
-    let message = format!("sub path uses variable {variable}, which {} {problem}", container(of.container));
+    let help = match defined.get(name) {
+        Some(_) => format!("set a value for {variable}"),
+        None => format!("define {variable} in `env` of the container; for a dollar sign, write `$$`"),
+    };
     Some(
-        Finding::new(RULE.id, severity, of.path().key("subPathExpr"), message)
-            .why("without a value for it, the kubelet doesn't start the container")
-            .help(match problem {
-                EMPTY => format!("give {variable} a value"),
-                _ => format!("define {variable} in `env` of the container; `$$` stands for a dollar sign"),
-            })
-            .volume(&of.mount.name)
-            .container(&of.container.name)
+        Finding::new(RULE.id, severity, mount.path().key("subPathExpr"), message)
+            .why("without its value, the kubelet does not start the container")
+            .help(help)
+            .volume(&mount.mount.name)
+            .container(&mount.container.name)
             .path(format_args!("$({name})")),
     )
 }
 
-/// The kubelet always sets the variables of the Service `kubernetes`.
-fn is_of_api_server(name: &str) -> bool {
+/// Checks whether the name is that of a variable for the Service `kubernetes`, which the kubelet
+/// always sets.
+fn is_kubernetes_service_variable(name: &str) -> bool {
     ["KUBERNETES_SERVICE_", "KUBERNETES_PORT"].iter().any(|start| name.starts_with(start))
 }
 
-/// It sets those of the namespace's Services, unless `enableServiceLinks` is false.
-fn is_of_service(name: &str) -> bool {
+/// Checks whether the name looks like that of a variable for a Service of the namespace, which the
+/// kubelet sets unless `enableServiceLinks` is false.
+fn is_service_variable(name: &str) -> bool {
     name.ends_with("_SERVICE_HOST") || name.ends_with("_PORT") || name.contains("_PORT_")
 }

@@ -1,15 +1,15 @@
-//! A container uses a volume that its pod doesn't have.
+//! A container uses a volume that its Pod does not define.
 //!
 //! ## What it does
 //!
-//! Reports each mount, each device and each variable (`fileKeyRef`) whose volume is neither among the pod's
-//! `volumes` nor a claim template of its StatefulSet. Parts of objects, such as the patches of a
-//! kustomization, are left alone: their volumes may stand elsewhere.
+//! Reports each mount, block device and environment variable (`fileKeyRef`) whose volume is neither
+//! in the `volumes` of the Pod nor a claim template of its StatefulSet. Incomplete objects, such as
+//! kustomize patches, are skipped because the volumes may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object, in templates too. Often the name is a slip, or the volume was removed
-//! and one of its mounts forgotten.
+//! The API server rejects the object, whether it is a Pod or contains a Pod template. Usually, the
+//! name is misspelled, or a volume was removed but not all of its mounts.
 //!
 //! ## Example
 //!
@@ -51,8 +51,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never in an object that is applied as it is. Where something adds the volume on the way, such as another
-//! admission webhook, the API server must still see the whole: lint what comes out of it.
+//! Never in an object that is applied as it is. If something adds the volume later, such as a
+//! mutating webhook, lint its output instead: the API server validates the complete object.
 //!
 //! ## References
 //!
@@ -60,80 +60,81 @@
 
 use std::collections::HashSet;
 
-use super::support::wording::{container, quoted};
+use super::support::wording::{self, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, Origin, Pod, UseKind, VolumeUse};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("undefined-volume"),
-    summary: "a container uses a volume that its pod doesn't have",
+    summary: "a container uses a volume that its Pod does not define",
     group: Group::Mounts,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the API server refuses such an object before any webhook sees it"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("undefined_volume.rs"),
     check: Check::Volumes(check),
 };
 
+/// The maximum number of volume names to compare with an undefined one, in the order of the object.
+const MAX_COMPARED: usize = 100;
+
+/// The maximum length of a volume name, which is a DNS label (`ValidateDNS1123Label` of
+/// `k8s.io/apimachinery`).
+const MAX_NAME_LEN: usize = 63;
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
-    let names: HashSet<_> = names(pod).collect();
+    let names: HashSet<_> = volume_names(pod).collect();
     let uses = pod.containers.iter().flat_map(Container::volume_uses);
-    for used in uses.filter(|used| !names.contains(used.volume)) {
-        let why = match used.kind {
-            UseKind::Variable => "there is nothing that the variable could be read from",
-            UseKind::Mount | UseKind::Device => "the API server refuses the object",
+    for usage in uses.filter(|usage| !names.contains(usage.volume)) {
+        let why = match usage.kind {
+            UseKind::Variable => "the variable has no file to be read from",
+            UseKind::Mount | UseKind::Device => "the API server rejects the object",
         };
         out.push(
-            Finding::new(RULE.id, Severity::Error, used.volume_field(), message(used))
+            Finding::new(RULE.id, Severity::Error, usage.volume_field(), message(usage))
                 .why(why)
-                .help(help(pod, used, cx.object.origin))
-                .volume(used.volume)
-                .container(&used.container.name)
-                .path(used.target),
+                .help(help(pod, usage, cx.object.origin))
+                .volume(usage.volume)
+                .container(&usage.container.name)
+                .path(usage.target),
         );
     }
 }
 
-/// With so many of a pod's names a slip is compared, in the order of the text.
-const COMPARED: usize = 100;
-
-/// A name that is longer is none of a volume (a label of DNS, `ValidateDNS1123Label` of `k8s.io/apimachinery`).
-const LONGEST_NAME: usize = 63;
-
-fn names<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = &'p str> {
+/// Returns the names of the volumes and claim templates of the pod.
+fn volume_names<'p>(pod: &'p Pod<'_>) -> impl Iterator<Item = &'p str> {
     let templates = pod.claim_templates.iter().map(|template| &*template.metadata.name);
     pod.volumes.iter().map(|volume| &*volume.name).chain(templates).filter(|name| !name.is_empty())
 }
 
-fn message(used: VolumeUse<'_, '_>) -> String {
-    let of = used.container;
-    let what = match used.kind {
-        UseKind::Mount => format!("{} mounts", container(of)),
-        UseKind::Device => format!("{} has a device of", container(of)),
-        UseKind::Variable => format!("variable {} of {} is read from", quoted(used.target), container(of)),
+fn message(usage: VolumeUse<'_, '_>) -> String {
+    let container = wording::container(usage.container);
+    let start = match usage.kind {
+        UseKind::Mount => format!("{container} mounts"),
+        UseKind::Device => format!("{container} has a device of"),
+        UseKind::Variable => format!("variable {} of {container} is read from", quoted(usage.target)),
     };
-    match used.volume {
-        "" => format!("{what} a volume that isn't named"),
-        name => format!("{what} volume {}, which the pod doesn't have", quoted(name)),
+    match usage.volume {
+        "" => format!("{start} a volume without a name"),
+        name => format!("{start} undefined volume {}", quoted(name)),
     }
 }
 
-fn help(pod: &Pod<'_>, used: VolumeUse<'_, '_>, origin: Origin) -> String {
-    let distance = |name: &str| strsim::damerau_levenshtein(used.volume, name);
-    let names = names(pod).take(COMPARED).filter(|name| name.len().abs_diff(used.volume.len()) <= 2);
-    // It takes a while to find, and nobody reads it in an answer to the API server.
-    let names = names.filter(|_| origin == Origin::Manifest && used.volume.len() <= LONGEST_NAME);
-    let near = names.map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= 2).min();
-    match near {
-        _ if used.volume.is_empty() => "name one of the pod's volumes".to_owned(),
-        Some((_, near)) => {
-            format!("name the volume {}, or add a volume {}", quoted(near), quoted(used.volume))
-        }
-        None => format!("add a volume {}, or name one that the pod has", quoted(used.volume)),
+fn help(pod: &Pod<'_>, usage: VolumeUse<'_, '_>, origin: Origin) -> String {
+    let name = usage.volume;
+    let distance = |known: &str| strsim::damerau_levenshtein(name, known);
+    let names = volume_names(pod).take(MAX_COMPARED).filter(|known| known.len().abs_diff(name.len()) <= 2);
+    // The comparison is slow, and a response to the API server does not contain the help.
+    let names = names.filter(|_| origin == Origin::Manifest && name.len() <= MAX_NAME_LEN);
+    let nearest = names.map(|known| (distance(known), known)).filter(|(distance, _)| *distance <= 2).min();
+    match nearest {
+        _ if name.is_empty() => "use one of the Pod's volumes".to_owned(),
+        Some((_, nearest)) => format!("use volume {}, or add a volume {}", quoted(nearest), quoted(name)),
+        None => format!("add a volume {}, or use one of the Pod's volumes", quoted(name)),
     }
 }

@@ -1,14 +1,14 @@
-//! An emptyDir has a medium that the kubelet refuses.
+//! An `emptyDir` volume has an unknown medium.
 //!
 //! ## What it does
 //!
-//! Reports an `emptyDir.medium` that is none of `Memory`, `HugePages` and `HugePages-` with the size of a page,
-//! such as `HugePages-2Mi`. Upper and lower case count. Empty, it is the node's disk.
+//! Reports a value of `emptyDir.medium` other than `Memory`, `HugePages` and `HugePages-<size>`,
+//! such as `HugePages-2Mi`. Values are case-sensitive. An empty value is the node's disk.
 //!
 //! ## Why is this bad?
 //!
-//! The API server takes any word. The kubelet then fails to mount the volume, and the Pod stays in
-//! `ContainerCreating` for ever.
+//! The API server accepts any value. The kubelet then fails to mount the volume, and the Pod stays
+//! in `ContainerCreating`.
 //!
 //! ## Example
 //!
@@ -54,12 +54,12 @@
 //!
 //! ## Fix
 //!
-//! Writes the medium as the kubelet knows it, where only upper and lower case differ. Safe: the Pod could not
-//! have run as written.
+//! Corrects the value if it differs from a known medium only in case. Safe: the Pod could not start
+//! as written.
 //!
 //! ## When to allow it
 //!
-//! Never: no kubelet mounts it.
+//! Never: no kubelet can mount the volume.
 //!
 //! ## References
 //!
@@ -73,7 +73,7 @@ use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-empty-dir-medium"),
-    summary: "an emptyDir has a medium that the kubelet refuses",
+    summary: "an `emptyDir` volume has an unknown medium",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
@@ -88,45 +88,47 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
         let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
-        let place = empty_dir.path().key("medium");
-        let message = format!("emptyDir {} has the unknown medium {}", quoted(name), quoted(medium));
-        let finding = Finding::new(RULE.id, Severity::Error, place.clone(), message)
-            .label("no medium that the kubelet knows")
-            .why("the kubelet can't mount it, so a Pod that does never starts")
+        let field = empty_dir.path().key("medium");
+        let message = format!("unknown medium {} for `emptyDir` {}", quoted(medium), quoted(name));
+        let finding = Finding::new(RULE.id, Severity::Error, field.clone(), message)
+            .label("unknown to the kubelet")
+            .why("the kubelet cannot mount the volume, so a Pod that uses it never starts")
             .volume(name);
-        out.push(match in_other_case(medium) {
-            Some(known) => finding
-                .help(format!("write {}", quoted(&known)))
-                .fix(Fix::safe_edits(format!("set `medium: {known}`"), vec![Edit::Set(place, EditValue::Str(known))])),
+        out.push(match with_correct_case(medium) {
+            Some(known) => {
+                let (help, title) = (format!("use {}", quoted(&known)), format!("set `medium: {known}`"));
+                let edit = Edit::Set(field, EditValue::Str(known));
+                finding.help(help).fix(Fix::safe_edits(title, vec![edit]))
+            }
             None => finding.help(
-                "write `Memory` for a tmpfs, `HugePages` or `HugePages-2Mi` for huge pages, or nothing for the disk",
+                "use `Memory` for a tmpfs, `HugePages` or `HugePages-2Mi` for huge pages, or no medium for disk",
             ),
         });
     }
 }
 
-/// The medium that differs from `text` in upper and lower case alone.
-fn in_other_case(text: &str) -> Option<String> {
+/// Returns the known medium that differs from `text` only in case.
+fn with_correct_case(text: &str) -> Option<String> {
     let plain = ["Memory", "HugePages"].into_iter().find(|known| known.eq_ignore_ascii_case(text));
     plain.map(str::to_owned).or_else(|| {
-        const SIZED: &str = "HugePages-";
-        let (start, size) = text.split_at_checked(SIZED.len())?;
-        let known = format!("{SIZED}{size}");
-        (start.eq_ignore_ascii_case(SIZED) && Medium::parse(&known) == Medium::HugePages).then_some(known)
+        const PREFIX: &str = "HugePages-";
+        let (start, size) = text.split_at_checked(PREFIX.len())?;
+        let known = format!("{PREFIX}{size}");
+        (start.eq_ignore_ascii_case(PREFIX) && Medium::parse(&known) == Medium::HugePages).then_some(known)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::in_other_case;
+    use super::with_correct_case;
 
     #[test]
-    fn corrects_case_alone() {
-        assert_eq!(in_other_case("MEMORY").as_deref(), Some("Memory"));
-        assert_eq!(in_other_case("hugepages").as_deref(), Some("HugePages"));
-        assert_eq!(in_other_case("hugePages-2Mi").as_deref(), Some("HugePages-2Mi"));
+    fn corrects_only_the_case() {
+        assert_eq!(with_correct_case("MEMORY").as_deref(), Some("Memory"));
+        assert_eq!(with_correct_case("hugepages").as_deref(), Some("HugePages"));
+        assert_eq!(with_correct_case("hugePages-2Mi").as_deref(), Some("HugePages-2Mi"));
         for text in ["Memory ", "tmpfs", "hugepages-", "hugepages-big", "hugepages-0", "größe-2Mi"] {
-            assert_eq!(in_other_case(text), None, "{text}");
+            assert_eq!(with_correct_case(text), None, "{text}");
         }
     }
 }

@@ -1,12 +1,13 @@
-//! A comment or an annotation names no rule.
+//! An ignore names an unknown rule.
 //!
 //! ## What it does
 //!
-//! Reports each name in `# volcheck: ignore[…]` and behind `ignore.volcheck.io/` that no rule has. It silences nothing.
+//! Reports each name in `# volcheck: ignore[…]` or after `ignore.volcheck.io/` that is not the id
+//! of a rule. It suppresses nothing.
 //!
 //! ## Why is this bad?
 //!
-//! It was meant to silence something, and doesn't.
+//! The finding that the ignore is meant for is still reported.
 //!
 //! ## Example
 //!
@@ -24,12 +25,14 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-hostpath] -- it shows the logs of the node # finding
+//!   # volcheck: ignore[sensitive-hostpath] -- it displays the node's logs # finding
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
 //!       type: Directory
 //! ```
+//!
+//! Use instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -45,7 +48,7 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-host-path] -- it shows the logs of the node
+//!   # volcheck: ignore[sensitive-host-path] -- it displays the node's logs
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
@@ -62,14 +65,14 @@ use crate::model::printable;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-rule-in-ignore"),
-    summary: "a comment or an annotation names no rule",
+    summary: "an ignore names an unknown rule",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("comments and annotations count in lint alone"),
+    lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("unknown_rule_in_ignore.rs"),
     check: Check::Ignores(check),
 };
@@ -78,10 +81,10 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     for problem in &facts.problems {
         let IgnoreProblemKind::UnknownRule { name, similar } = &problem.kind else { continue };
         let suggestion = similar.map_or_else(String::new, |id| format!("; did you mean `{id}`?"));
-        let message = format!("no rule is called `{}`{suggestion}", printable(name));
+        let message = format!("unknown rule `{}`{suggestion}", printable(name));
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
-            .why("it silences nothing")
-            .help("`volcheck rules` lists all rules");
+            .why("the ignore suppresses nothing")
+            .help("run `volcheck rules` to list all rules");
         out.push(finding);
     }
 }

@@ -1,19 +1,18 @@
-//! A volume has a source that Kubernetes doesn't know.
+//! A volume has an unknown source.
 //!
 //! ## What it does
 //!
-//! Reports each key of a volume that is neither `name` nor a source that Kubernetes knows; upper and lower case
-//! count. It says nothing of patches and other parts of an object, nor of kinds that are known only by their
-//! looks.
+//! Reports each key of a volume that is neither `name` nor a volume source of Kubernetes. Keys are
+//! case-sensitive. Incomplete objects, such as patches, and objects of unknown kinds are skipped.
 //!
-//! The webhook sees no such key, unless the source is newer than this version of volcheck. It warns then,
-//! since it can't judge what such a volume brings into the Pod.
+//! The webhook never receives such a key, unless the cluster knows a volume source that this
+//! version of volcheck does not know. It then warns that it cannot check the volume.
 //!
 //! ## Why is this bad?
 //!
-//! `kubectl` refuses the object. For clients that don't ask for strict validation the API server drops the key,
-//! and the volume becomes an emptyDir: the Pod runs, without the files that it needs, and what it writes is lost
-//! with it.
+//! `kubectl` rejects the object. For clients that do not request strict validation, the API server
+//! drops the key, and the volume becomes an `emptyDir`: the Pod starts without the files that it
+//! needs, and everything it writes to the volume is lost with it.
 //!
 //! ## Example
 //!
@@ -57,12 +56,12 @@
 //!
 //! ## Fix
 //!
-//! Renames the key, where it stands alone and just one known source is near. Unsafe: the volume becomes what
-//! it was not before.
+//! Renames the key if it is the only source of the volume and resembles exactly one known source.
+//! Unsafe: the volume gets a different source.
 //!
 //! ## When to allow it
 //!
-//! Where the cluster knows a source that is newer than this version of volcheck.
+//! The cluster supports a volume source that this version of volcheck does not know.
 //!
 //! ## References
 //!
@@ -77,14 +76,14 @@ use crate::model::{Origin, Volume, VolumeSource, known_sources};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-volume-source"),
-    summary: "a volume has a source that Kubernetes doesn't know",
+    summary: "a volume has an unknown source",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    lint_only: Some("the API server refuses or drops a key that it doesn't know"),
+    lint_only: Some("the API server rejects or drops unknown keys"),
     source: include_str!("unknown_volume_source.rs"),
     check: Check::Volumes(check),
 };
@@ -102,68 +101,72 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 const PVC: &str = "persistentVolumeClaim";
 
-/// What people write for sources with long names, in lower case.
-const SHORT: &[(&str, &str)] = &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
+/// Short names that people write for a source, in lower case.
+const SHORT_NAMES: &[(&str, &str)] =
+    &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
 
 fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
     let (name, source) = (quoted(&volume.name), quoted(key));
-    let place = volume.path.key(key.to_owned());
+    let field = volume.path.key(key.to_owned());
     let new = |severity, message| {
-        Finding::new(RULE.id, severity, place.clone(), message).at_key().volume(&volume.name).path(key)
+        Finding::new(RULE.id, severity, field.clone(), message).at_key().volume(&volume.name).path(key)
     };
     match origin {
         Origin::Manifest => {
-            let finding = new(Severity::Error, format!("volume {name} has the unknown source {source}"))
-                .label("no source that Kubernetes knows");
-            remedied(finding, volume, key)
+            let finding = new(Severity::Error, format!("unknown source {source} in volume {name}"))
+                .label("not a volume source");
+            with_advice(finding, volume, key)
         }
         Origin::Admission => {
-            let message = format!("volume {name} has the source {source}, which this volcheck doesn't know");
+            let message = format!("this version of volcheck does not know source {source} of volume {name}");
             new(Severity::Warning, message)
-                .why("what such a volume brings into the Pod isn't judged")
-                .help("use a version of volcheck that knows this version of Kubernetes")
+                .why("the contents of the volume are not checked")
+                .help("use a version of volcheck that supports this version of Kubernetes")
         }
     }
 }
 
-fn remedied(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
+fn with_advice(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
     if volume.sources.iter().any(|(_, source)| !matches!(source, VolumeSource::Unknown)) {
         return finding
-            .why("kubectl refuses it; for other clients the API server drops it")
-            .help("remove it, or indent it if it belongs to the source");
+            .why("kubectl rejects the object; for other clients, the API server drops the key")
+            .help("remove the key, or indent it if it belongs to the source");
     }
     let finding = finding.why(
-        "kubectl refuses it; for other clients the API server drops it, and the volume becomes an emptyDir",
+        "kubectl rejects the object; for other clients, the API server drops the key, and the volume becomes \
+         an `emptyDir`",
     );
-    let Some(known) = nearest(key) else {
-        return finding.help("write one that Kubernetes knows, or indent the key if it belongs to a source");
+    let Some(known) = nearest_source(key) else {
+        return finding.help("use a known source, or indent the key if it belongs to a source");
     };
-    let finding = finding.help(format!("write `{known}`, if that is meant"));
+    let finding = finding.help(format!("use `{known}` if that is the intended source"));
     if volume.sources.len() > 1 {
         return finding;
     }
     let rename = Edit::Rename(finding.primary.path.clone(), known.to_owned());
-    finding.fix(Fix::unsafe_edits(format!("rename it to `{known}`"), vec![rename]))
+    finding.fix(Fix::unsafe_edits(format!("rename the source to `{known}`"), vec![rename]))
 }
 
-/// The source that is meant by `key`, where just one is near.
-fn nearest(key: &str) -> Option<&'static str> {
+/// Returns the known source that `key` resembles most. Returns `None` if none is similar or several
+/// are equally similar.
+fn nearest_source(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
-    if let Some((_, known)) = SHORT.iter().find(|(short, _)| *short == key) {
+    if let Some((_, known)) = SHORT_NAMES.iter().find(|(short, _)| *short == key) {
         return Some(known);
     }
-    let near = known_sources().filter_map(|known| {
-        let farthest = known.len() / 3;
-        // Keys can be as long as an object; how far apart these are at least costs nothing to know.
-        if key.len().abs_diff(known.len()) > farthest {
+    let similar = known_sources().filter_map(|known| {
+        let max_distance = known.len() / 3;
+        // The distance is at least the difference in length. Keys can be as long as an object, so
+        // this avoids expensive comparisons.
+        if key.len().abs_diff(known.len()) > max_distance {
             return None;
         }
         let distance = damerau_levenshtein(&key, &known.to_ascii_lowercase());
-        (distance <= farthest).then_some((distance, known))
+        (distance <= max_distance).then_some((distance, known))
     });
-    let mut near: Vec<_> = near.collect();
-    near.sort_unstable();
-    match near.as_slice() {
+    let mut similar: Vec<_> = similar.collect();
+    similar.sort_unstable();
+    match similar.as_slice() {
         [(first, _), (second, _), ..] if first == second => None,
         [(_, known), ..] => Some(known),
         [] => None,
@@ -172,20 +175,20 @@ fn nearest(key: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PVC, nearest};
+    use super::{PVC, nearest_source};
 
     #[test]
-    fn knows_what_is_meant() {
-        let near = ["hostpath", "host-path", "configMaps", "secrets", "PVC", "persistentVolume", "emptydri"];
+    fn suggests_the_most_similar_source() {
+        let keys = ["hostpath", "host-path", "configMaps", "secrets", "PVC", "persistentVolume", "emptydri"];
         let known = ["hostPath", "hostPath", "configMap", "secret", PVC, PVC, "emptyDir"];
-        assert_eq!(near.map(nearest), known.map(Some));
+        assert_eq!(keys.map(nearest_source), known.map(Some));
     }
 
     #[test]
-    fn does_not_guess() {
-        // `scsi` could be `csi` as well as `iscsi`.
+    fn suggests_nothing_for_ambiguous_or_dissimilar_keys() {
+        // `scsi` is equally similar to `csi` and `iscsi`.
         for key in ["path", "type", "tmpfs", "claimName", "scsi", "", &"hostPath".repeat(1 << 20)] {
-            assert_eq!(nearest(key), None, "{}", &key[..key.len().min(20)]);
+            assert_eq!(nearest_source(key), None, "{}", &key[..key.len().min(20)]);
         }
     }
 }

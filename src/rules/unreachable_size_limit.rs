@@ -1,18 +1,23 @@
-//! The `sizeLimit` of an emptyDir never takes effect.
+//! The `sizeLimit` of an `emptyDir` volume never takes effect.
 //!
 //! ## What it does
 //!
-//! Reports a `sizeLimit` that is 0, which is no limit, or that is above what other limits allow: of an emptyDir
-//! in memory the Pod's memory limit, of one on disk the limits for `ephemeral-storage`. Limits are added up as
-//! the kubelet does: of all containers, or of the init containers where those have more; a memory limit of the
-//! Pod as a whole counts before theirs. Parts of an object, whose other limits may stand elsewhere, are
-//! reported for a 0 alone.
+//! Reports a `sizeLimit` in two cases:
+//!
+//! - It is 0, which the kubelet treats as no limit.
+//! - It exceeds a limit that takes effect first: for a volume in memory, the memory limit of the
+//!   Pod; for a volume on disk, the limits for `ephemeral-storage`.
+//!
+//! Container limits are added up as the kubelet does: the sum of all containers, or the limit of
+//! the init containers if that is higher. A memory limit of the Pod itself takes precedence over
+//! those of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
+//! reported, because other limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! The file promises room that isn't there. In memory the kubelet makes the volume no larger than the Pod's
-//! limit; on disk it evicts the Pod once all that it keeps there is above the limits of its containers, long
-//! before the volume is full.
+//! The manifest promises space that the volume never gets. In memory, the kubelet makes the volume
+//! no larger than the Pod's memory limit. On disk, it evicts the Pod as soon as everything that the
+//! Pod stores there exceeds the limits of its containers, before the volume is full.
 //!
 //! ## Example
 //!
@@ -64,7 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! Where limits change with the environment, and the size is meant for the largest.
+//! The limits differ between environments, and the size is meant for the largest one.
 //!
 //! ## References
 //!
@@ -79,7 +84,7 @@ use crate::model::{FieldPath, Pod, Quantity, Resources};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unreachable-size-limit"),
-    summary: "the `sizeLimit` of an emptyDir never takes effect",
+    summary: "the `sizeLimit` of an `emptyDir` volume never takes effect",
     group: Group::EmptyDir,
     severity: Severity::Info,
     since: "0.1.0",
@@ -91,83 +96,84 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+/// The maximum number of container limits to list as related locations.
+const MAX_FIELDS: usize = 3;
+
+/// A limit of the pod on all its `emptyDir` volumes of one medium.
+struct Bound {
+    medium: Medium,
+    limit: Quantity,
+    /// The field paths of the limits that make up `limit`, at most [`MAX_FIELDS`].
+    fields: Vec<FieldPath>,
+    /// The name of the limits in messages.
+    noun: &'static str,
+    why: &'static str,
+}
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    let mut sized = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
-    if sized.peek().is_none() {
+    let mut limited = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
+    if limited.peek().is_none() {
         return;
     }
     let bounds = if pod.is_complete { bounds(pod) } else { Vec::new() };
-    out.extend(sized.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
+    out.extend(limited.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
 }
 
 fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
     let size = empty_dir.source.size_limit?;
     let name = quoted(&empty_dir.volume.name);
     let new = |message| {
-        let place = empty_dir.size_limit_field();
-        Finding::new(RULE.id, Severity::Info, place, message).volume(&empty_dir.volume.name)
+        let field = empty_dir.size_limit_field();
+        Finding::new(RULE.id, Severity::Info, field, message).volume(&empty_dir.volume.name)
     };
     if !size.is_positive() {
         return Some(
-            new(format!("emptyDir {name} has a `sizeLimit` of 0, which is no limit"))
+            new(format!("`sizeLimit` of `emptyDir` {name} is 0 and has no effect"))
                 .label("no limit")
-                .why("the kubelet takes 0 as no bound at all")
-                .help("set the size that it may have, or drop `sizeLimit`"),
+                .why("the kubelet ignores a `sizeLimit` of 0")
+                .help("set the maximum size of the volume, or remove `sizeLimit`"),
         );
     }
     let bound = bounds.iter().find(|bound| bound.medium == empty_dir.medium() && bound.limit < size)?;
-    let limits = bound.limits;
-    let mut finding =
-        new(format!("the `sizeLimit` of emptyDir {name} is above what the Pod's {limits} allow"))
-            .label("more than the limits allow")
-            .why(bound.why)
-            .help(format!("lower `sizeLimit`, or raise the {limits}"));
+    let noun = bound.noun;
+    let mut finding = new(format!("`sizeLimit` of `emptyDir` {name} exceeds the Pod's {noun}"))
+        .label("exceeds the limits")
+        .why(bound.why)
+        .help(format!("lower `sizeLimit`, or raise the {noun}"));
     for field in &bound.fields {
-        finding = finding.related(field.clone(), "a limit that counts");
+        finding = finding.related(field.clone(), "takes effect first");
     }
     Some(finding)
-}
-
-/// What bounds every emptyDir of a pod in one medium.
-struct Bound {
-    medium: Medium,
-    limit: Quantity,
-    /// Where the limits stand, or the first of them.
-    fields: Vec<FieldPath>,
-    /// What they are called.
-    limits: &'static str,
-    /// What comes of them.
-    why: &'static str,
 }
 
 fn bounds(pod: &Pod<'_>) -> Vec<Bound> {
     let memory = pod.memory_limit().map(|limit| Bound {
         medium: Medium::Memory,
         limit,
-        fields: fields(pod, "memory"),
-        limits: "memory limits",
-        why: "the kubelet makes it no larger than the memory limit of the Pod",
+        fields: limit_fields(pod, "memory"),
+        noun: "memory limits",
+        why: "the kubelet makes the volume no larger than the memory limit of the Pod",
     });
     let disk = pod.ephemeral_storage_limit().map(|limit| Bound {
         medium: Medium::Disk,
         limit,
-        fields: fields(pod, "ephemeral-storage"),
-        limits: "limits for `ephemeral-storage`",
-        why: "the kubelet evicts the Pod before, once all that it keeps on disk is above these limits",
+        fields: limit_fields(pod, "ephemeral-storage"),
+        noun: "`ephemeral-storage` limits",
+        why: "the kubelet evicts the Pod as soon as its disk usage exceeds these limits",
     });
     memory.into_iter().chain(disk).collect()
 }
 
-/// Where the limits for `resource` stand that bound the pod: its own, else the first of its containers.
-fn fields(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
-    const SHOWN: usize = 3;
+/// Returns the field paths of the limits for `resource`: that of the pod itself or, if it has none,
+/// those of its first containers.
+fn limit_fields(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
     let field = |path: &FieldPath, resources: &Resources<'_>| {
         resources.limit(resource).map(|_| path.key("resources").key("limits").key(resource))
     };
-    if let Some(own) = field(&pod.path, &pod.resources) {
-        return vec![own];
+    if let Some(pod_level) = field(&pod.path, &pod.resources) {
+        return vec![pod_level];
     }
-    let own = pod.containers.iter().filter_map(|container| field(&container.path, &container.resources));
-    own.take(SHOWN).collect()
+    let fields = pod.containers.iter().filter_map(|container| field(&container.path, &container.resources));
+    fields.take(MAX_FIELDS).collect()
 }

@@ -1,38 +1,42 @@
-//! An exemption of the policy matches nothing.
+//! An exemption of the policy matches no finding.
 //!
 //! ## What it does
 //!
-//! Reports, in the policy's file, each exemption that excused nothing. Only where the run covers the policy's whole
-//! folder, with all of its rules: the same policy serves clusters that this run doesn't see, so it is an info.
-//! Exemptions of a pack are never reported.
+//! Reports, in the policy file, each exemption that exempts no finding. This is checked only if the
+//! run covers the whole directory of the policy with all of its rules. The same policy may serve
+//! clusters that the run does not see, so the finding is an info. Exemptions of a pack are never
+//! reported.
 //!
 //! ## Why is this bad?
 //!
-//! What it was for is gone, or one of its keys never fitted. It would excuse whatever comes later under that name.
+//! The finding is fixed, or a key of the exemption never matched. The exemption would hide a later
+//! finding that matches it.
 //!
 //! ## Example
 //!
-//! Beside the DaemonSet `log-agent` in the namespace `logging`:
+//! With a DaemonSet `log-agent` in the namespace `logging`:
 //!
 //! ```yaml,bad
 //! version: 1
 //! exemptions:
 //! - rules: [writable-host-path] # finding
 //!   match: { namespace: logging, kind: Deployment, name: log-agent }
-//!   reason: the agent writes its positions there
+//!   reason: the agent stores its offsets there
 //! ```
+//!
+//! Use instead:
 //!
 //! ```yaml,good
 //! version: 1
 //! exemptions:
 //! - rules: [writable-host-path]
 //!   match: { namespace: logging, kind: DaemonSet, name: log-agent }
-//!   reason: the agent writes its positions there
+//!   reason: the agent stores its offsets there
 //! ```
 //!
 //! ## When to allow it
 //!
-//! Where it is for objects that no manifest here makes.
+//! The exemption is for objects that no manifest here creates.
 
 use super::{Check, ExemptionFacts, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -40,14 +44,14 @@ use crate::model::{FieldPath, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-exemption"),
-    summary: "an exemption of the policy matches nothing",
+    summary: "an exemption of the policy matches no finding",
     group: Group::Run,
     severity: Severity::Info,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("it is about the policy, no object: `volcheck lint` with the same policy says it"),
+    lint_only: Some("it is about the policy, not an object; `volcheck lint` reports it"),
     source: include_str!("unused_exemption.rs"),
     check: Check::Exemption(check),
 };
@@ -56,9 +60,9 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     if !exemption.is_unused {
         return;
     }
-    let message = format!("this exemption matches nothing: {}", printable(exemption.reason));
+    let message = format!("unused exemption: {}", printable(exemption.reason));
     let finding = Finding::new(RULE.id, Severity::Info, FieldPath::root(), message)
-        .why("what it was for is gone, or one of its keys doesn't fit; it would excuse what comes later")
-        .help("remove it, unless it is for objects that only the cluster has");
+        .why("the finding is fixed, or a key does not match; the exemption would hide a later finding")
+        .help("remove it, unless it is for objects that exist only in the cluster");
     out.push(finding);
 }

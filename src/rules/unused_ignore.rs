@@ -1,14 +1,18 @@
-//! A comment or an annotation silences nothing.
+//! An ignore suppresses no finding.
 //!
 //! ## What it does
 //!
-//! Reports each rule that a comment `# volcheck: ignore[RULE]` or an annotation `ignore.volcheck.io/RULE` names, and
-//! that has no finding there. A comment covers what begins on its line, or, on a line of its own, on the next one: on
-//! `- name: data` the whole item. An annotation covers its object, or, in a template, what the template makes.
+//! Reports each rule that a comment `# volcheck: ignore[RULE]` or an annotation
+//! `ignore.volcheck.io/RULE` names, but that has no finding there.
+//!
+//! - A comment applies to everything that starts on its line, or on the next line if the comment
+//!   has a line to itself. On `- name: data`, this is the whole list item.
+//! - An annotation applies to its object or, in a Pod template, to the Pods created from it.
 //!
 //! ## Why is this bad?
 //!
-//! What it was for is gone, or somewhere else. It would hide what comes later, and nobody looks for it any more.
+//! The finding is fixed, or elsewhere. The ignore would hide a later finding, although its reason
+//! no longer applies.
 //!
 //! ## Example
 //!
@@ -26,12 +30,14 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[runtime-socket] -- it shows the logs of the node # finding
+//!   # volcheck: ignore[runtime-socket] -- it displays the node's logs # finding
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
 //!       type: Directory
 //! ```
+//!
+//! Use instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -47,7 +53,7 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-host-path] -- it shows the logs of the node
+//!   # volcheck: ignore[sensitive-host-path] -- it displays the node's logs
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log
@@ -56,41 +62,36 @@
 //!
 //! ## When to allow it
 //!
-//! Never: remove it, or put it where the finding is.
+//! Never: remove the ignore, or move it to the finding.
 
 use super::{Check, FixClass, Group, IgnoreFacts, Rule};
 use crate::finding::{Finding, Ignores, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-ignore"),
-    summary: "a comment or an annotation silences nothing",
+    summary: "an ignore suppresses no finding",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("comments and annotations count in lint alone"),
+    lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("unused_ignore.rs"),
     check: Check::Ignores(check),
 };
 
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     let why = match facts.limit {
-        Ignores::All => "what it was for is gone, or elsewhere; it would hide what comes later",
-        Ignores::Warnings => {
-            "the policy lets comments and annotations silence no errors (`ignores: warnings`)"
-        }
-        Ignores::None => "the policy lets comments and annotations silence nothing (`ignores: none`)",
+        Ignores::All => "the finding is fixed or elsewhere; the ignore would hide a later one",
+        Ignores::Warnings => "the policy does not allow ignores to suppress errors (`ignores: warnings`)",
+        Ignores::None => "the policy does not allow ignores (`ignores: none`)",
     };
     out.extend(facts.unused.iter().map(|ignore| {
-        let message = format!(
-            "this {} silences nothing: there is no such finding of `{}`",
-            ignore.by.noun(),
-            ignore.rule
-        );
+        let (noun, rule) = (ignore.by.noun(), ignore.rule);
+        let message = format!("unused ignore: this {noun} suppresses no finding of `{rule}`");
         Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message)
             .why(why)
-            .help("remove it, or put it where the finding is")
+            .help("remove it, or move it to the finding")
     }));
 }

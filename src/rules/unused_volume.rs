@@ -1,16 +1,19 @@
-//! A volume that no container of its pod uses.
+//! A volume is not used by any container of its Pod.
 //!
 //! ## What it does
 //!
-//! Reports each volume that no container mounts, has as a device, or reads a variable from (`fileKeyRef`). It
-//! is a warning where the volume is a path of the node, else an info. Parts of objects, such as the patches
-//! of a kustomization, are left alone: their containers may stand elsewhere.
+//! Reports each volume that no container mounts, uses as a block device or reads an environment
+//! variable from (`fileKeyRef`). An unused `hostPath` volume is a warning, any other volume an
+//! info. Incomplete objects, such as kustomize patches, are skipped because the containers may be
+//! elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! It misleads whoever reads the manifest. Of a claim it is more than that: the scheduler waits for it and
-//! chooses the node by it all the same. A path of the node that nobody mounts still makes the Pod one with
-//! `hostPath` to every policy, and whoever may add an ephemeral container to the Pod can mount it, writable.
+//! An unused volume misleads readers of the manifest. It can also have an effect:
+//!
+//! - The scheduler waits for a claim and chooses the node by it, even if no container uses it.
+//! - A `hostPath` volume counts for every security policy that restricts host paths. Users who can
+//!   add an ephemeral container to the Pod can mount the path writable.
 //!
 //! ## Example
 //!
@@ -49,12 +52,12 @@
 //!
 //! ## Fix
 //!
-//! Removes the volume. Safe for an emptyDir; unsafe for any other, since a claim ties the Pod to a node, and
-//! an ephemeral container may be meant to mount it.
+//! Removes the volume. Safe for an `emptyDir`. Unsafe for other volumes: a claim ties the Pod to a
+//! node, and an ephemeral container may need the volume.
 //!
 //! ## When to allow it
 //!
-//! Where something adds the mount later: a sidecar that a webhook injects, or a debugging session.
+//! The mount is added later, by a sidecar injector or in a debugging session.
 //!
 //! ## References
 //!
@@ -69,7 +72,7 @@ use crate::model::{Container, Pod, Volume, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-volume"),
-    summary: "a volume that no container of its pod uses",
+    summary: "a volume is not used by any container of its Pod",
     group: Group::Mounts,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -84,39 +87,40 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let used: HashSet<_> =
-        pod.containers.iter().flat_map(Container::volume_uses).map(|used| used.volume).collect();
+        pod.containers.iter().flat_map(Container::volume_uses).map(|usage| usage.volume).collect();
     let is_unused = |volume: &&Volume<'_>| {
-        // The API server refuses a volume without a name.
+        // The API server rejects a volume without a name.
         !volume.name.is_empty()
             && !used.contains(&*volume.name)
-            && is_own(pod, volume)
+            && is_in_pod(pod, volume)
             && !volume.is_kube_api_access()
     };
     out.extend(pod.volumes.iter().filter(is_unused).map(finding));
 }
 
-/// Whether the volume stands in the pod itself. What custom kinds keep beside their pods, any of them may use.
-fn is_own(pod: &Pod<'_>, volume: &Volume<'_>) -> bool {
+/// Checks whether the volume is declared in the pod itself. A custom workload may declare volumes
+/// elsewhere, and any of its pods may use them.
+fn is_in_pod(pod: &Pod<'_>, volume: &Volume<'_>) -> bool {
     volume.path.segments().starts_with(pod.path.segments())
 }
 
 fn finding(volume: &Volume<'_>) -> Finding {
-    let of_node = volume.host_path().is_some();
-    let severity = if of_node { Severity::Warning } else { Severity::Info };
+    let is_host_path = volume.host_path().is_some();
+    let severity = if is_host_path { Severity::Warning } else { Severity::Info };
     let is_empty_dir = volume.sources.iter().all(|(_, source)| matches!(source, VolumeSource::EmptyDir(_)));
     let safety = if is_empty_dir { Safety::Safe } else { Safety::Unsafe };
     let message = format!("no container uses volume {}", quoted(&volume.name));
     let why = match volume.source() {
-        _ if of_node => {
-            "whoever may add an ephemeral container to the Pod can mount this path of the node, writable"
+        _ if is_host_path => {
+            "users who can add an ephemeral container to the Pod can mount this host path writable"
         }
         Some(VolumeSource::Claim(_) | VolumeSource::Ephemeral(_)) => {
-            "the Pod waits for the claim, and runs where its volume is"
+            "the Pod waits for the claim and runs only where its volume is available"
         }
-        _ => "it does nothing but mislead who reads the manifest",
+        _ => "it has no effect and misleads readers",
     };
     Finding::new(RULE.id, severity, volume.path.clone(), message)
-        .label("named by no mount, device or variable")
+        .label("not used by a mount, device or variable")
         .why(why)
         .help("remove it, or mount it where it is needed")
         .fix(Fix {

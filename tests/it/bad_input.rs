@@ -136,7 +136,7 @@ fn reports_missing_files() {
         .reports(
             2,
             &[
-                "gone.yaml:1:1: error[unanalyzed-document] can't be read: no such file or directory",
+                "gone.yaml:1:1: error[unanalyzed-document] could not be read: no such file or directory",
                 "bad.yaml:9:7: ",
             ],
         )
@@ -161,8 +161,8 @@ fn reports_unreadable_files_and_directories() {
         run.reports(1, &["a/bad.yaml:9:7: ", "a/locked.yaml:9:7: "]);
         return;
     }
-    let locked = "a/locked.yaml:1:1: error[unanalyzed-document] can't be read: permission denied";
-    let closed = "closed:1:1: error[unanalyzed-document] can't be read: permission denied";
+    let locked = "a/locked.yaml:1:1: error[unanalyzed-document] could not be read: permission denied";
+    let closed = "closed:1:1: error[unanalyzed-document] could not be read: permission denied";
     run.reports(2, &[locked, closed, "a/bad.yaml:9:7: "]).has_lines(3);
 }
 
@@ -197,7 +197,7 @@ fn checks_the_documents_around_an_invalid_one() {
     let directory = TestDir::new(&[("a.yaml", &format!("{BAD}---\nkind: Pod\n  bad: [indent\n---\n{BAD}"))]);
     directory
         .lint(&["."])
-        .reports(2, &["a.yaml:9:7: ", "a.yaml:16:6: error[unanalyzed-document] not YAML", "a.yaml:26:7: "])
+        .reports(2, &["a.yaml:9:7: ", "a.yaml:16:6: error[unanalyzed-document] invalid YAML", "a.yaml:26:7: "])
         .has_lines(3);
 }
 
@@ -221,13 +221,13 @@ fn reports_raw_templates_once_per_chart() {
         ("two/templates/a.yaml", raw),
         ("bad.yaml", BAD),
     ]);
-    let raw = "error[unanalyzed-document] a raw template, which is no YAML before it is rendered";
+    let raw = "error[unanalyzed-document] raw template: not YAML until it is rendered";
     directory
         .lint(&["."])
         .reports(
             2,
             &[
-                &format!("one/templates/a.yaml:4:9: {raw}, as are 2 more in the chart `one`"),
+                &format!("one/templates/a.yaml:4:9: {raw} (2 more in the chart `one`)"),
                 &format!("one/charts/inner/templates/d.yaml:4:9: {raw}"),
                 &format!("two/templates/a.yaml:4:9: {raw}"),
                 "bad.yaml:9:7: ",
@@ -258,7 +258,7 @@ fn fails_if_no_object_is_found() {
     directory.lint(&["."]).reports(2, &[]).stderr_contains("no Kubernetes object");
     directory.lint(&[".", "--allow-empty"]).reports(0, &[]).has_lines(0);
     // `--allow-empty` does not apply to arguments that match nothing.
-    let missing = "*.yml:1:1: error[unanalyzed-document] can't be read: no file matches the glob";
+    let missing = "*.yml:1:1: error[unanalyzed-document] could not be read: no file matches the glob";
     directory.lint(&["*.yml", "--allow-empty"]).reports(2, &[missing]).has_lines(1);
     directory
         .lint(&["sub/*.yml", "--allow-empty"])
@@ -278,8 +278,8 @@ fn reports_link_loops_and_dangling_links() {
         .reports(
             2,
             &[
-                "a/b/up:1:1: error[unanalyzed-document] can't be read: a symbolic link to its ancestor `a`",
-                "a/dead.yaml:1:1: error[unanalyzed-document] can't be read: no such file or directory",
+                "a/b/up:1:1: error[unanalyzed-document] could not be read: a symbolic link to its ancestor `a`",
+                "a/dead.yaml:1:1: error[unanalyzed-document] could not be read: no such file or directory",
                 "a/b/bad.yaml:9:7: ",
             ],
         )
@@ -311,7 +311,7 @@ fn does_not_block_on_pipes_in_directories() {
     let directory = TestDir::new(&[("bad.yaml", BAD)]);
     make_pipe(&directory.path().join("pipe.yaml"));
     make_pipe(&directory.path().join("pipe"));
-    let pipe = "pipe.yaml:1:1: error[unanalyzed-document] can't be read: neither a file nor a directory";
+    let pipe = "pipe.yaml:1:1: error[unanalyzed-document] could not be read: neither a file nor a directory";
     directory.lint(&["."]).reports(2, &[pipe, "bad.yaml:9:7: "]).has_lines(2);
 }
 
@@ -326,8 +326,8 @@ fn does_not_read_devices_and_sockets() {
         .reports(
             2,
             &[
-                "/dev/zero:1:1: error[unanalyzed-document] can't be read: a device, not a file",
-                "socket:1:1: error[unanalyzed-document] can't be read: a socket, not a file",
+                "/dev/zero:1:1: error[unanalyzed-document] could not be read: a device, not a file",
+                "socket:1:1: error[unanalyzed-document] could not be read: a socket, not a file",
                 "bad.yaml:9:7: ",
             ],
         )
@@ -346,7 +346,7 @@ fn rejects_documents_nested_too_deep() {
         ("mapping.yaml", &deep("{a: ", "}")),
         ("json.json", &format!("{{\"kind\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000))),
     ]);
-    let nested = "error[unanalyzed-document] not YAML that kubectl reads: nested more than 200 levels deep";
+    let nested = "error[unanalyzed-document] invalid YAML: nested more than 200 levels deep";
     directory
         .lint(&["."])
         .reports(
@@ -378,13 +378,13 @@ fn rejects_excessive_and_recursive_aliases() {
         ("merges.yaml", &format!("{merges}{GOOD}")),
         ("self.yaml", "apiVersion: v1\nkind: Pod\nspec: &s\n  volumes: *s\n"),
     ]);
-    let bomb = "error[unanalyzed-document] not YAML that kubectl reads: document contains excessive aliasing";
+    let bomb = "error[unanalyzed-document] invalid YAML: document contains excessive aliasing";
     directory
         .lint(&["."])
         .reports(2, &[
             &format!("bomb.yaml:1:1: {bomb}"),
             &format!("merges.yaml:1:1: {bomb}"),
-            "self.yaml:4:12: error[unanalyzed-document] not YAML that kubectl reads: anchor `s` value contains itself",
+            "self.yaml:4:12: error[unanalyzed-document] invalid YAML: anchor `s` value contains itself",
             "bad.yaml:9:7: ",
         ])
         .has_lines(4);
@@ -441,8 +441,8 @@ fn rejects_control_characters() {
     directory
         .lint(&["."])
         .reports(2, &[
-            "nul.yaml:5:13: error[unanalyzed-document] not YAML that kubectl reads: control characters are not allowed",
-            "escape.yaml:2:7: error[unanalyzed-document] not YAML that kubectl reads: control characters are not allowed",
+            "nul.yaml:5:13: error[unanalyzed-document] invalid YAML: control characters are not allowed",
+            "escape.yaml:2:7: error[unanalyzed-document] invalid YAML: control characters are not allowed",
             "bad.yaml:9:7: ",
         ])
         .has_lines(3);
@@ -527,6 +527,6 @@ fn text_format_shows_the_location_of_errors() {
 fn locates_keys_without_a_colon() {
     let directory = TestDir::new(&[("a.yaml", "kind: Secret\ndata: |\n  x\n$CERTIFICATE\n\n")]);
     let line =
-        "a.yaml:4:1: error[unanalyzed-document] not YAML that kubectl reads: could not find expected ':'";
+        "a.yaml:4:1: error[unanalyzed-document] invalid YAML: could not find expected ':'";
     directory.lint(&["a.yaml"]).reports(2, &[line]);
 }

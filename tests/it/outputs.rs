@@ -147,6 +147,6 @@ fn quiet_leaves_the_findings_alone() {
     assert_eq!(json(&[]), json(&["--quiet"]));
     // What couldn't be judged is no summary.
     let run = volcheck(&["lint", "--quiet", "no/such/file"]);
-    assert!(out(&run).contains("can't be read"));
+    assert!(out(&run).contains("could not be read"));
     assert_eq!(run.status.code(), Some(2));
 }
