@@ -72,7 +72,7 @@
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
-use super::ineffective_read_only::holds_namespaces;
+use super::ineffective_read_only::contains_only_namespaces;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -103,7 +103,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 severity: Severity::Info,
                 label: "brings in the mounts of the node",
                 message: format!("what the node mounts later in {path} appears in {name}"),
-                why: match holds_namespaces(&used.path) {
+                why: match contains_only_namespaces(&used.path) {
                     true => {
                         "nobody can write to a network namespace, but a privileged container can enter it"
                     }
