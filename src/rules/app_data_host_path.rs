@@ -1,16 +1,17 @@
-//! A container keeps application data in a path of the node.
+//! A container stores application data in a host path.
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod that is mounted at or inside a directory where a well-known image
-//! keeps its data, such as `/var/lib/postgresql`: that is an error. Any other hostPath volume that a
-//! container can write is a warning, unless its path is the node's own (in the catalogue of host paths) or
-//! the workload is a DaemonSet.
+//! Reports each `hostPath` volume of a Pod that is mounted at or inside a directory where a
+//! well-known image stores its data, such as `/var/lib/postgresql`. This is an error. Any other
+//! `hostPath` volume that a container can write to is a warning, unless its path is in the host
+//! path catalog or the workload is a DaemonSet. Sockets are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! The data stays on one node. When the Pod comes up on another one, it finds none or those of another Pod;
-//! when the node goes, so does the data. Nobody bounds it, takes snapshots of it or cleans it up.
+//! The data stays on one node. If the Pod is rescheduled to another node, it finds no data or the
+//! data of another Pod. If the node is removed, the data is lost. Nothing limits the size of the
+//! data, takes snapshots of it or deletes it.
 //!
 //! ## Example
 //!
@@ -35,7 +36,7 @@
 //!           type: Directory
 //! ```
 //!
-//! Use a claim:
+//! Use a PersistentVolumeClaim instead:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1
@@ -63,8 +64,8 @@
 //!
 //! ## When to allow it
 //!
-//! A single node that will stay one. The etcd of a control plane, which runs before there are claims: exempt
-//! it by namespace, name and path.
+//! Allow it on clusters that will always have a single node. Exempt the etcd of a control plane by
+//! namespace, name and path: it runs before the cluster can provide PersistentVolumeClaims.
 //!
 //! ## References
 //!
@@ -78,7 +79,7 @@ use crate::model::{ContainerMount, HostPath};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-host-path"),
-    summary: "a container keeps application data in a path of the node",
+    summary: "a container stores application data in a host path",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -91,40 +92,49 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some(of) = used.mount.filter(|_| !used.is_socket()) else { continue };
-        let at = HostPath::in_container(&of.mount.mount_path);
-        if let Some(directory) = cx.options.data_directories.find_containing(&at) {
-            out.push(data(host, used, of, directory));
-        } else if used.effective == Access::Write
-            && !used.class.is_catalogued()
+    for (volume, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount.filter(|_| !access.is_socket()) else { continue };
+        let mount_path = HostPath::in_container(&mount.mount.mount_path);
+        if let Some(directory) = cx.options.data_directories.find_containing(&mount_path) {
+            out.push(data_directory_finding(volume, access, mount, directory));
+        } else if access.effective == Access::Write
+            && !access.class.is_in_catalog()
             && !cx.is_possibly_daemon_set()
         {
-            out.push(storage(host, used, of));
+            out.push(storage_finding(volume, access, mount));
         }
     }
 }
 
-fn data(
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
+fn data_directory_finding(
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
     directory: &ListedPath,
 ) -> Finding {
     let message = format!(
         "{} is the data directory {} of {}",
-        host_path(host, used),
-        quoted(&of.mount.mount_path),
-        container(of.container)
+        host_path(volume, access),
+        quoted(&mount.mount.mount_path),
+        container(mount.container)
     );
-    host_path_finding(RULE.id, Severity::Error, host, used, message)
-        .why(format!("{}, and what is in a host path stays on one node", directory.reason))
-        .help("use a `persistentVolumeClaim`; in a StatefulSet, `volumeClaimTemplates`")
+    let why = format!(
+        "{} {}, and data in a host path stays on one node",
+        quoted(&directory.path),
+        directory.reason
+    );
+    host_path_finding(RULE.id, Severity::Error, volume, access, message)
+        .why(why)
+        .help("use a `persistentVolumeClaim` or, in a StatefulSet, `volumeClaimTemplates`")
 }
 
-fn storage(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>, of: ContainerMount<'_, '_>) -> Finding {
-    let message = format!("{} serves {} as storage", host_path(host, used), container(of.container));
-    host_path_finding(RULE.id, Severity::Warning, host, used, message)
-        .why("what the container writes stays on one node: a Pod on another one does not find it")
-        .help("use a `persistentVolumeClaim`, or an `emptyDir` for what may go with the Pod")
+fn storage_finding(
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
+) -> Finding {
+    let message = format!("{} stores data of {}", host_path(volume, access), container(mount.container));
+    host_path_finding(RULE.id, Severity::Warning, volume, access, message)
+        .why("the data stays on one node, and is missing if the Pod runs on another one")
+        .help("use a `persistentVolumeClaim`, or an `emptyDir` for data that can be lost")
 }

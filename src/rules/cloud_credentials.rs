@@ -1,15 +1,20 @@
-//! A volume gives credentials for a cloud or a registry that lie on the node.
+//! A volume exposes cloud or registry credentials stored on the node.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path holds, or is in, what a cloud's tools and
-//! agents keep on a node: `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` under any home,
-//! `azure.json` and its like, the user data of cloud-init, the keys of a cloud's agent.
+//! Reports each volume or PersistentVolume whose effective path is, contains or is inside a path
+//! where cloud tools and agents store credentials on a node: `.aws`, `.azure`, `.config/gcloud`,
+//! `.oci` and `.docker` in any home directory, `azure.json` and similar files, cloud-init user
+//! data, and the keys of cloud agents.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! They are the node's or a person's, and open the account, not just the cluster: with the node's
-//! credentials one reads its user data, attaches disks and pulls every image. To read them is enough.
+//! The credentials belong to the node or to a person, and they give access to the cloud account,
+//! not only to the cluster. With the credentials of the node, a container can read the node's user
+//! data, attach disks and pull every image. Read access is enough.
 //!
 //! ## Example
 //!
@@ -33,7 +38,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Give the Pod an identity of its own, by its ServiceAccount or by a Secret:
+//! Give the Pod its own identity with a ServiceAccount or a Secret:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -49,7 +54,7 @@
 //!
 //! ## When to allow it
 //!
-//! The cloud's own controllers on the control plane, which read `/etc/kubernetes/azure.json` or
+//! Cloud controllers on the control plane read `/etc/kubernetes/azure.json` or
 //! `/etc/kubernetes/cloud.conf`. Exempt them by namespace, name and path.
 //!
 //! ## References
@@ -63,7 +68,7 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("cloud-credentials"),
-    summary: "a volume gives credentials for a cloud or a registry that lie on the node",
+    summary: "a volume exposes cloud or registry credentials stored on the node",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -76,14 +81,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        if used.class.entry().is_none_or(|(entry, _)| entry.class != EntryClass::Credentials) {
+    for (volume, access) in cx.host_path_accesses() {
+        if access.class.entry().is_none_or(|(entry, _)| entry.class != EntryClass::Credentials) {
             continue;
         }
-        let message = format!("{} holds cloud or registry credentials", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
-            .why(class_reason(used.class))
-            .help("drop the volume, and give the Pod its own, by its ServiceAccount or a Secret");
+        let message = format!("{} has cloud or registry credentials", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why(class_reason(access.class))
+            .help("remove the volume; use a ServiceAccount or a Secret of the Pod instead");
         out.push(finding);
     }
 }

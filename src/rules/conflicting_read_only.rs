@@ -1,15 +1,16 @@
-//! A container mounts a host path read-only, and the same path or one above it writable.
+//! A container can write to a read-only host path through another mount.
 //!
 //! ## What it does
 //!
-//! Reports each writable mount of a host path at or above a host path that the same container mounts
-//! read-only, be it of the same volume or of another. A writable mount inside of a read-only one is good
-//! practice, and not reported.
+//! Reports each writable mount of a host path if the same container mounts the same path, or a path
+//! below it, read-only. The mounts can belong to one volume or to two. A writable mount inside a
+//! read-only one is good practice and is not reported. Sockets and devices are not reported either,
+//! because they stay writable through any mount.
 //!
 //! ## Why is this bad?
 //!
-//! The read-only mount protects nothing: what the container may not change by one path, it changes by the
-//! other. Whoever reads the manifest believes otherwise.
+//! The read-only mount protects nothing: the container can change the same files through the other
+//! mount. The manifest suggests otherwise.
 //!
 //! ## Example
 //!
@@ -70,7 +71,7 @@
 //!
 //! ## When to allow it
 //!
-//! Hardly ever: a container that must write there needs no read-only mount beside.
+//! Rarely. A container that must write to the path does not need a read-only mount of it.
 //!
 //! ## References
 //!
@@ -85,7 +86,7 @@ use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("conflicting-read-only"),
-    summary: "a container mounts a host path read-only, and the same path or one above it writable",
+    summary: "a container can write to a read-only host path through another mount",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -98,71 +99,72 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // Of a socket and a device, nothing is read-only.
-    let mounted = || {
-        let uses = cx.host_path_accesses().filter(|(_, used)| used.read_only_bypass().is_none());
-        uses.filter_map(|(host, used)| Some(Mounted { host, used, of: used.mount? }))
+    // A read-only mount of a socket or a device protects nothing, so it conflicts with no other
+    // mount.
+    let mounts = || {
+        let accesses = cx.host_path_accesses().filter(|(_, access)| access.read_only_bypass().is_none());
+        accesses.filter_map(|(volume, access)| Some(HostPathMount { volume, access, mount: access.mount? }))
     };
-    let mut read_only = ReadOnly::new();
-    for mount in mounted().filter(|mount| mount.used.is_read_only) {
-        read_only.entry((&mount.of.container.path, &mount.used.path)).or_insert(mount);
+    let mut read_only = ReadOnlyMounts::new();
+    for mount in mounts().filter(|mount| mount.access.is_read_only) {
+        read_only.entry((&mount.mount.container.path, &mount.access.path)).or_insert(mount);
     }
     if read_only.is_empty() {
         return;
     }
-    for mount in mounted().filter(|mount| !mount.used.is_read_only) {
-        out.extend(voided(&read_only, mount).map(|voided| finding(mount, voided)));
+    for mount in mounts().filter(|mount| !mount.access.is_read_only) {
+        out.extend(conflict(&read_only, mount).map(|conflict| finding(mount, conflict)));
     }
 }
 
-/// A mount of a volume, and what it reaches.
+/// A mount of a host path in a container.
 #[derive(Clone, Copy)]
-struct Mounted<'c> {
-    host: &'c HostPathVolume<'c>,
-    used: &'c HostPathAccess<'c>,
-    of: ContainerMount<'c, 'c>,
+struct HostPathMount<'c> {
+    volume: &'c HostPathVolume<'c>,
+    access: &'c HostPathAccess<'c>,
+    mount: ContainerMount<'c, 'c>,
 }
 
-/// The read-only mounts of each container in the order of their paths: what is inside of a path comes right
+/// The read-only mounts, by container and host path. The order puts the paths below a path right
 /// after it.
-type ReadOnly<'c> = BTreeMap<(&'c FieldPath, &'c HostPath), Mounted<'c>>;
+type ReadOnlyMounts<'c> = BTreeMap<(&'c FieldPath, &'c HostPath), HostPathMount<'c>>;
 
-/// The first read-only mount that a writable one voids.
-fn voided<'c>(read_only: &ReadOnly<'c>, writable: Mounted<'c>) -> Option<Mounted<'c>> {
-    let (container, path) = (&writable.of.container.path, &writable.used.path);
+/// Returns the first read-only mount whose files can be changed through `writable`.
+fn conflict<'c>(read_only: &ReadOnlyMounts<'c>, writable: HostPathMount<'c>) -> Option<HostPathMount<'c>> {
+    let (container, path) = (&writable.mount.container.path, &writable.access.path);
     let (_, first) = read_only.range((container, path)..).next()?;
-    let is_below = first.of.container.path == *container
-        && matches!(path.relation_to(&first.used.path), Relation::Equal | Relation::Ancestor);
-    // A sub-path with a variable is somewhere below its path: the same sub-path alone is surely the same.
-    let is_sure = !writable.of.mount.sub_path_expr.contains("$(")
-        || (writable.of.mount.sub_path_expr == first.of.mount.sub_path_expr
-            && writable.host.clean == first.host.clean);
-    (is_below && is_sure).then_some(*first)
+    let is_at_or_below = first.mount.container.path == *container
+        && matches!(path.relation_to(&first.access.path), Relation::Equal | Relation::Ancestor);
+    // A `subPathExpr` with a variable can expand to any path below its directory, so only the same
+    // expression is certain to name the same path.
+    let expression = &writable.mount.mount.sub_path_expr;
+    let is_certain = !expression.contains("$(")
+        || (*expression == first.mount.mount.sub_path_expr && writable.volume.clean == first.volume.clean);
+    (is_at_or_below && is_certain).then_some(*first)
 }
 
-fn finding(writable: Mounted<'_>, voided: Mounted<'_>) -> Finding {
-    let of = writable.of;
-    let path = written_path(writable.host, writable.used);
-    let message = match (path, written_path(voided.host, voided.used)) {
-        (path, same) if path == same => {
-            format!("host path {path} is mounted both writable and read-only in {}", container(of.container))
-        }
-        (path, below) => {
-            format!(
-                "host path {below} is read-only in {}, which can write to it by {path}",
-                container(of.container)
-            )
-        }
+fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding {
+    let mount = writable.mount;
+    let container = container(mount.container);
+    let path = written_path(writable.volume, writable.access);
+    let read_only_path = written_path(read_only.volume, read_only.access);
+    let message = if path == read_only_path {
+        format!("host path {path} is mounted both read-only and writable in {container}")
+    } else {
+        format!("host path {read_only_path} is read-only in {container}, but writable through {path}")
     };
-    let set = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
-    Finding::new(RULE.id, Severity::Warning, of.path(), message)
+    let set = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
+    Finding::new(RULE.id, Severity::Warning, mount.path(), message)
         .label("writable here")
-        .related(voided.of.path(), format!("read-only here, at {}", quoted(&voided.of.mount.mount_path)))
-        .why("what the container may not change by one path, it changes by the other")
-        .help("set `readOnly: true` here, too, or give the container a folder of its own for what it writes")
+        .related(
+            read_only.mount.path(),
+            format!("read-only here, at {}", quoted(&read_only.mount.mount.mount_path)),
+        )
+        .why("the container can change the read-only files through the other mount")
+        .help("set `readOnly: true` here too, or mount a separate directory for files that it writes")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![set]))
-        .volume(writable.host.name)
-        .container(&of.container.name)
-        .path(&writable.used.path)
+        .volume(writable.volume.name)
+        .container(&mount.container.name)
+        .path(&writable.access.path)
         .access(Access::Write)
 }

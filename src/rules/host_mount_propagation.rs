@@ -77,7 +77,7 @@
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
-use super::ineffective_read_only::holds_namespaces;
+use super::ineffective_read_only::contains_only_namespaces;
 use super::support::wording::{self, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -113,7 +113,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(mount) = access.mount.filter(|mount| mount.mount.propagates()) else { continue };
         let path = written_path(host, access);
         let details = if &*mount.mount.mount_propagation == "HostToContainer" {
-            host_to_container(mount.container, &path, holds_namespaces(&access.path))
+            host_to_container(mount.container, &path, contains_only_namespaces(&access.path))
         } else {
             bidirectional(mount.container, &path, is_complete)
         };

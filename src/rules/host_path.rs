@@ -1,15 +1,17 @@
-//! A Pod has a hostPath volume.
+//! A Pod has a `hostPath` volume.
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod, whatever its path and access, also where no container mounts it:
-//! an ephemeral container may. It is off in the profile `recommended`, and an error in `baseline` and
-//! `restricted`, as in the Pod Security Standards of those names.
+//! Reports each `hostPath` volume of a Pod, regardless of its path and access. Volumes that no
+//! container mounts are reported too, because an ephemeral container can mount them later. The rule
+//! is off in the profile `recommended`. It is an error in `baseline` and `restricted`, as in the
+//! Pod Security Standards of the same names.
 //!
 //! ## Why is this bad?
 //!
-//! Whatever the path, the Pod then depends on the node and can reach beyond itself: other Pods that have the
-//! same path, links in it that lead elsewhere, the node's disk to fill.
+//! With any `hostPath` volume, the Pod depends on its node and can affect more than itself: other
+//! Pods can use the same path, symbolic links in it can lead to other files of the node, and the
+//! Pod can fill the node's disk.
 //!
 //! ## Example
 //!
@@ -55,21 +57,21 @@
 //!
 //! ## When to allow it
 //!
-//! Agents of the node: that is what the profile `recommended` is for, or an exemption by namespace, name,
-//! path and access.
+//! Node agents need host paths. Use the profile `recommended`, or exempt the agents by namespace,
+//! name, path and access.
 //!
 //! ## References
 //!
 //! - [Kubernetes: Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
 
 use super::support::findings::host_path_finding;
-use super::support::wording::{quoted, volume};
+use super::support::wording::{self, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path"),
-    summary: "a Pod has a hostPath volume",
+    summary: "a Pod has a `hostPath` volume",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -82,11 +84,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses().filter(|(host, _)| host.volume.is_some()) {
-        let message = format!("{} is host path {}", volume(host), quoted(host.path));
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
-            .why("it binds the Pod to what is on the node, and lets it reach beyond itself")
-            .help("use a claim for data, an `emptyDir` for scratch files, a ConfigMap for settings");
+    let accesses = cx.host_path_accesses();
+    for (volume, access) in accesses.filter(|(volume, _)| !volume.is_persistent_volume()) {
+        let message = format!("{} uses host path {}", wording::volume(volume), quoted(volume.path));
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why("it ties the Pod to the node, and gives it access beyond its own files")
+            .help("use a `persistentVolumeClaim`, an `emptyDir` for scratch files, or a `configMap` for settings");
         out.push(finding);
     }
 }

@@ -1,15 +1,15 @@
-//! A host path steps back by `..`.
+//! A host path contains `..`.
 //!
 //! ## What it does
 //!
-//! Reports a `..` among the names of the path of a `hostPath` or `local` volume: between slashes, in a path of
-//! Windows between backslashes, too. `/a..b` and `/...` have none.
+//! Reports a `..` segment in the path of a `hostPath` or `local` volume. Segments are separated by
+//! slashes and, in Windows paths, also by backslashes. `/a..b` and `/...` have no such segment.
 //!
 //! ## Why is this bad?
 //!
-//! Such a path isn't where it seems to be: `/srv/data/../../etc` is `/etc`. The API server refuses a `..`
-//! between slashes, and takes one between backslashes: `C:\data\..\Windows` reaches the node, past each check
-//! that looks for `C:\Windows`.
+//! The path does not lead where it seems to: `/srv/data/../../etc` is `/etc`. The API server
+//! rejects a `..` between slashes, but accepts one between backslashes: `C:\data\..\Windows`
+//! exposes the node's `C:\Windows` and passes every check that looks for that path.
 //!
 //! ## Example
 //!
@@ -57,8 +57,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never: write the path that is meant. There is no fix for it, since a link on the way can lead elsewhere than
-//! the text does.
+//! Never. Write the resolved path. There is no fix, because a symbolic link in the path can make it
+//! lead elsewhere than the text suggests.
 //!
 //! ## References
 //!
@@ -70,7 +70,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path-backstep"),
-    summary: "a host path steps back by `..`",
+    summary: "a host path contains `..`",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -83,20 +83,20 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    out.extend(cx.host_path_volumes().iter().filter(|host| host.clean.has_backstep()).map(finding));
+    out.extend(cx.host_path_volumes().iter().filter(|volume| volume.clean.has_backstep()).map(finding));
 }
 
-fn finding(host: &HostPathVolume<'_>) -> Finding {
-    let is_refused = host.path.split('/').any(|name| name == "..");
-    let why = match is_refused {
-        true => "the API server refuses the object",
-        false => "the API server knows slashes alone and accepts it, though it isn't where it seems to be",
+fn finding(volume: &HostPathVolume<'_>) -> Finding {
+    let is_rejected = volume.path.split('/').any(|segment| segment == "..");
+    let why = match is_rejected {
+        true => "the API server rejects the object",
+        false => "the API server accepts it, because it splits paths only at slashes",
     };
-    let message = format!("host path {} steps back by `..`", quoted(host.path));
-    Finding::new(RULE.id, Severity::Error, host.path_field(), message)
-        .label(format!("reaches {}, unless a link leads elsewhere", quoted(&host.clean.to_string())))
+    let message = format!("host path {} contains `..`", quoted(volume.path));
+    Finding::new(RULE.id, Severity::Error, volume.path_field(), message)
+        .label(format!("resolves to {} unless a link leads elsewhere", quoted(&volume.clean.to_string())))
         .why(why)
-        .help("write the path that is meant, without `..`")
-        .volume(host.name)
-        .path(&host.clean)
+        .help("write the resolved path, without `..`")
+        .volume(volume.name)
+        .path(&volume.clean)
 }

@@ -1,15 +1,18 @@
-//! A volume gives the whole file system of the node.
+//! A volume exposes the node's root filesystem.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is `/`, in any spelling (`//`, `/.`,
-//! `/proc/1/root`), or the root of a drive of Windows.
+//! Reports each volume or PersistentVolume whose effective path is `/`, however it is written
+//! (`//`, `/.`, `/proc/1/root`), or the root of a Windows drive.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! It holds everything: the kubelet's credentials, the tokens and Secrets of every Pod, the keys of the
-//! cluster on a control plane, the runtimes' sockets. A read-only mount does not protect what is mounted
-//! below it, nor sockets and devices.
+//! The filesystem contains the kubelet's credentials, the tokens and Secrets of every Pod, the
+//! sockets of the container runtimes and, on a control plane node, the keys of the cluster. A
+//! read-only mount does not protect the filesystems mounted below it, nor sockets and devices.
 //!
 //! ## Example
 //!
@@ -33,7 +36,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Mount what is needed, each as a volume of its own:
+//! Mount only the directories that are needed, each in its own volume:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -57,7 +60,8 @@
 //!
 //! ## When to allow it
 //!
-//! A node exporter that reports on every file system, read-only. Exempt it by namespace, name and access.
+//! A node exporter that reports on every filesystem needs a read-only mount of `/`. Exempt it by
+//! namespace, name and access.
 //!
 //! ## References
 //!
@@ -71,7 +75,7 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-root"),
-    summary: "a volume gives the whole file system of the node",
+    summary: "a volume exposes the node's root filesystem",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -84,14 +88,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        if !matches!(used.class, PathClass::Root) {
+    for (volume, access) in cx.host_path_accesses() {
+        if !matches!(access.class, PathClass::Root) {
             continue;
         }
-        let message = format!("{} is the whole file system of the node", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
-            .why("it holds every key, every Pod's Secrets, and sockets that no read-only mount protects")
-            .help("mount only the files and folders that are needed, each as a volume of its own");
+        let message = format!("{} exposes the node's whole filesystem", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why("it contains all keys, every Pod's Secrets, and sockets that `readOnly` does not protect")
+            .help("mount only the files and directories that are needed, each in its own volume");
         out.push(finding);
     }
 }

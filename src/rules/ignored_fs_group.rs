@@ -1,14 +1,14 @@
-//! `fsGroup` is set, and no volume of the Pod takes it.
+//! `fsGroup` is set, but no volume of the Pod supports it.
 //!
 //! ## What it does
 //!
-//! Reports `securityContext.fsGroup` of a Pod whose volumes are all `hostPath`. The volume of the
-//! ServiceAccount's token that the API server adds by itself does not count.
+//! Reports `securityContext.fsGroup` of a Pod that has only `hostPath` volumes. The ServiceAccount
+//! token volume that the API server adds does not count.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes never changes the owner of a path of the node. The container has the group, the files don't: it
-//! can't write there, and nothing says why.
+//! Kubernetes never changes the ownership of a host path. The container runs with the group, but
+//! the files do not belong to it, so writes can fail, and no event explains why.
 //!
 //! ## Example
 //!
@@ -34,7 +34,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Use a volume that Kubernetes can give to a group:
+//! Use a volume type that supports `fsGroup`:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -59,20 +59,21 @@
 //!
 //! ## When to allow it
 //!
-//! Where the container needs the group for itself; `supplementalGroups` says that better.
+//! The processes of the container may need the group for something else. `supplementalGroups` is
+//! the better field for that.
 //!
 //! ## References
 //!
 //! - [Kubernetes: security context of a Pod](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
-use super::support::wording::volume;
+use super::support::wording;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, Volume, VolumeSource};
+use crate::model::Pod;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ignored-fs-group"),
-    summary: "`fsGroup` is set, and no volume of the Pod takes it",
+    summary: "`fsGroup` is set, but no volume of the Pod supports it",
     group: Group::HostPaths,
     severity: Severity::Info,
     since: "0.1.0",
@@ -84,29 +85,26 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+/// The number of volumes to list as related.
+const MAX_RELATED: usize = 9;
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod() else { return };
-    let Some(group) = pod.fs_group.filter(|_| pod.is_complete && has_none_that_takes_it(pod)) else {
-        return;
-    };
-    let place = pod.path.key("securityContext").key("fsGroup");
-    let message =
-        format!("`fsGroup: {group}` has no effect: Kubernetes changes no owner in a hostPath volume");
-    let finding = Finding::new(RULE.id, Severity::Info, place, message)
-        .why("the container has the group, and the files on the node have not")
-        .help("give the path on the node to the group, or use a claim or an `emptyDir`");
-    let hosts = cx.host_path_volumes().iter().take(9);
-    out.push(hosts.fold(finding, |finding, host| {
-        finding.related(host.path_field(), format!("{} keeps the owner that it has", volume(host)))
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete && has_only_host_paths(pod)) else { return };
+    let Some(group) = pod.fs_group else { return };
+    let field = pod.path.key("securityContext").key("fsGroup");
+    let message = format!("`fsGroup: {group}` has no effect on `hostPath` volumes");
+    let finding = Finding::new(RULE.id, Severity::Info, field, message)
+        .why("the container has the group, but the files on the node do not belong to it")
+        .help("change the group of the files on the node, or use a `persistentVolumeClaim` or an `emptyDir`");
+    let volumes = cx.host_path_volumes().iter().take(MAX_RELATED);
+    out.push(volumes.fold(finding, |finding, volume| {
+        finding.related(volume.path_field(), format!("{} keeps its ownership", wording::volume(volume)))
     }));
 }
 
-fn has_none_that_takes_it(pod: &Pod<'_>) -> bool {
-    let mut own = pod.volumes.iter().filter(|volume| !is_added(volume)).peekable();
-    own.peek().is_some() && own.all(|volume| volume.host_path().is_some()) && pod.claim_templates.is_empty()
-}
-
-/// Whether the API server itself has added the volume, as it does to nearly every Pod.
-fn is_added(volume: &Volume<'_>) -> bool {
-    volume.name.starts_with("kube-api-access-") && matches!(volume.source(), Some(VolumeSource::Projected(_)))
+fn has_only_host_paths(pod: &Pod<'_>) -> bool {
+    let mut volumes = pod.volumes.iter().filter(|volume| !volume.is_kube_api_access()).peekable();
+    volumes.peek().is_some()
+        && volumes.all(|volume| volume.host_path().is_some())
+        && pod.claim_templates.is_empty()
 }

@@ -1,22 +1,25 @@
-//! A mount is read-only, and that doesn't protect what it mounts.
+//! A mount with `readOnly: true` still allows writes.
 //!
 //! ## What it does
 //!
 //! Reports `readOnly: true` on the mount of a host path
 //!
-//! - that is a socket or a device, by its `type` or by the catalogue of host paths;
-//! - with `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` is left out: network namespaces are
-//!   all that is mounted there, and nobody can write to one.
+//! - if the path is a socket or a device, according to its `type`, the host path catalog or, for
+//!   sockets, its name;
+//! - if the mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
+//!   `/run/docker/netns` are not reported: only network namespaces are mounted there, and they
+//!   cannot be written to.
 //!
-//! One finding per mount, in every kind of container.
+//! Each mount is a separate finding. All containers are checked, including init and ephemeral
+//! containers.
 //!
 //! ## Why is this bad?
 //!
-//! The kernel keeps a read-only mount from changing files and directories. It doesn't keep anyone from
-//! connecting to a socket or driving a device: a container with a runtime's socket mounted read-only starts
-//! privileged containers all the same. And what the node mounts below the path later, propagation brings into
-//! the container as the node has it, so writable; `recursiveReadOnly`, which would help, is refused together
-//! with it.
+//! The kernel rejects writes to the files and directories of a read-only mount. It does not reject
+//! connections to a socket or writes to a device: a container that mounts the socket of a runtime
+//! read-only can still start privileged containers. With mount propagation, filesystems that the
+//! node mounts below the path later appear in the container as writable as they are on the node.
+//! `recursiveReadOnly` would prevent that, but Kubernetes does not allow both.
 //!
 //! ## Example
 //!
@@ -40,7 +43,7 @@
 //!       type: Socket
 //! ```
 //!
-//! Use instead a mount that read-only protects, or none:
+//! Mount files and directories, which a read-only mount protects:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -64,8 +67,9 @@
 //!
 //! ## When to allow it
 //!
-//! A monitoring agent that must see the mounts that come and go, such as node-exporter with `/`: it needs
-//! `HostToContainer`, and what it can write is then a matter of its user and its privileges.
+//! A monitoring agent that must see filesystems as they are mounted and unmounted, such as
+//! node-exporter with `/`, needs `HostToContainer`. Its user and its privileges then limit what it
+//! can write.
 //!
 //! ## References
 //!
@@ -80,7 +84,7 @@ use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ineffective-read-only"),
-    summary: "a mount is read-only, and that doesn't protect what it mounts",
+    summary: "a mount with `readOnly: true` still allows writes",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -93,86 +97,91 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some(of) = used.mount else { continue };
-        match void(used) {
-            Some(Void::Kind(kind)) => out.push(of_kind(host, used, of, kind)),
-            Some(Void::Propagation) => out.push(of_propagation(host, used, of)),
+    for (volume, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount else { continue };
+        match bypass(access) {
+            Some(Bypass::FileType(file_type)) => {
+                out.push(file_type_finding(volume, access, mount, file_type));
+            }
+            Some(Bypass::Propagation) => out.push(propagation_finding(volume, access, mount)),
             None => {}
         }
     }
 }
 
-/// Why read-only doesn't protect.
-pub(super) enum Void {
-    /// It is no matter of files.
-    Kind(HostPathType),
-    /// Mounts of the node come into it, writable.
+/// The reason why a container can write through a read-only mount.
+pub(super) enum Bypass {
+    /// The path is a socket or a device.
+    FileType(HostPathType),
+    /// Later mounts of the node appear in the container as writable as they are on the node.
     Propagation,
 }
 
-/// Why a use is read-only in vain; none where it isn't read-only, or not in vain.
-pub(super) fn void(used: &HostPathAccess<'_>) -> Option<Void> {
-    let of = used.mount.filter(|_| used.is_read_only)?;
-    match used.read_only_bypass() {
-        Some(kind) => Some(Void::Kind(kind)),
-        None => (of.mount.propagates() && !holds_namespaces(&used.path)).then_some(Void::Propagation),
+/// Returns why a container can write through a read-only mount; `None` if it cannot, or if the
+/// mount is not read-only.
+pub(super) fn bypass(access: &HostPathAccess<'_>) -> Option<Bypass> {
+    let mount = access.mount.filter(|_| access.is_read_only)?;
+    match access.read_only_bypass() {
+        Some(file_type) => Some(Bypass::FileType(file_type)),
+        None => (mount.mount.propagates() && !contains_only_namespaces(&access.path))
+            .then_some(Bypass::Propagation),
     }
 }
 
-/// Whether network namespaces are all that is mounted there: the kernel lets nobody write to these.
-pub(super) fn holds_namespaces(path: &HostPath) -> bool {
-    ["/run/netns", "/run/docker/netns"].iter().any(|folder| {
-        matches!(path.relation_to(&HostPath::new(folder)), Relation::Equal | Relation::Descendant)
+/// Checks whether only network namespaces are mounted below `path`. The kernel does not allow
+/// writes to them.
+pub(super) fn contains_only_namespaces(path: &HostPath) -> bool {
+    ["/run/netns", "/run/docker/netns"].iter().any(|directory| {
+        matches!(path.relation_to(&HostPath::new(directory)), Relation::Equal | Relation::Descendant)
     })
 }
 
-fn of_kind(
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
-    kind: HostPathType,
+fn file_type_finding(
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
+    file_type: HostPathType,
 ) -> Finding {
     let message = format!(
         "{} can write to host path {} despite `readOnly`: it is {}",
-        container(of.container),
-        written_path(host, used),
-        with_article(kind)
+        container(mount.container),
+        written_path(volume, access),
+        with_article(file_type)
     );
-    let noun = kind.noun();
-    finding(host, used, of, of.path().key("readOnly"), message)
-        .label(format!("doesn't protect a {noun}"))
-        .why(format!("a read-only mount protects files and directories; a {noun} can be used all the same"))
-        .help(format!("drop the mount, if the container must not use the {noun}"))
+    let noun = file_type.noun();
+    finding(volume, access, mount, mount.path().key("readOnly"), message)
+        .label(format!("does not protect a {noun}"))
+        .why(format!("a {noun} stays writable even through a read-only mount"))
+        .help(format!("remove the mount if the container must not use the {noun}"))
 }
 
-fn of_propagation(
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
+fn propagation_finding(
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
 ) -> Finding {
     let message = format!(
-        "{} can write to what is mounted below host path {} despite `readOnly`",
-        container(of.container),
-        written_path(host, used)
+        "{} can write to later mounts below host path {} despite `readOnly`",
+        container(mount.container),
+        written_path(volume, access)
     );
-    finding(host, used, of, of.path().key("mountPropagation"), message)
-        .label("brings in the mounts of the node, writable")
-        .why("what the node mounts there comes into the container as writable as it is on the node")
-        .help("drop `mountPropagation`, if the container can do without later mounts, and set `recursiveReadOnly: IfPossible`")
+    finding(volume, access, mount, mount.path().key("mountPropagation"), message)
+        .label("adds later mounts of the node, writable")
+        .why("filesystems that the node mounts there later are as writable in the container as on the node")
+        .help("remove `mountPropagation` unless later mounts are needed, and set `recursiveReadOnly: IfPossible`")
 }
 
 fn finding(
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
-    place: FieldPath,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
+    field: FieldPath,
     message: String,
 ) -> Finding {
-    Finding::new(RULE.id, Severity::Warning, place, message)
-        .related(host.path_field(), volume_and_path(host))
-        .volume(host.name)
-        .container(&of.container.name)
-        .path(&used.path)
-        .access(used.effective)
+    Finding::new(RULE.id, Severity::Warning, field, message)
+        .related(volume.path_field(), volume_and_path(volume))
+        .volume(volume.name)
+        .container(&mount.container.name)
+        .path(&access.path)
+        .access(access.effective)
 }

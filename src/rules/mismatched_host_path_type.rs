@@ -1,20 +1,21 @@
-//! The type of a host path contradicts the path.
+//! The `type` of a `hostPath` volume contradicts its path.
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath.type` that can't be true of its path:
+//! Reports the `hostPath.type` of a mounted volume if it contradicts the path:
 //!
-//! - another type than what the catalogue of host paths knows to be there (`/dev/null` is a character device,
+//! - the host path catalog lists another type for the path (`/dev/null` is a character device,
 //!   `/etc/passwd` a file, `/run` a directory);
-//! - another type than `Socket` where the name ends in `.sock`;
-//! - a path that ends in a slash, and a type other than `Directory` and `DirectoryOrCreate`;
-//! - any type on a named pipe of Windows, since the kubelet knows none for it.
+//! - the name ends in `.sock`, and the type is not `Socket`;
+//! - the path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`;
+//! - the path is a Windows named pipe, and has any type: the kubelet supports none for pipes.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet checks the type before it starts the Pod, and the Pod hangs in `ContainerCreating`. With
-//! `DirectoryOrCreate` or `FileOrCreate` on a socket that isn't there yet it is worse: the kubelet makes an
-//! empty directory or file in its place, and the daemon whose socket it is no longer starts.
+//! The kubelet checks the type before it starts the Pod. If the check fails, the Pod stays in
+//! `ContainerCreating`. `DirectoryOrCreate` and `FileOrCreate` are worse for a socket that does not
+//! exist yet: the kubelet creates an empty directory or file in its place, and the daemon that
+//! should create the socket can no longer start.
 //!
 //! ## Example
 //!
@@ -60,12 +61,13 @@
 //!
 //! ## Fix
 //!
-//! Sets the type that the path has, or drops the slash at the end of the path. Unsafe: the path may be what is
-//! wrong.
+//! Sets the type that the path has, or removes the trailing slash. Unsafe: the path can be wrong
+//! instead of the type.
 //!
 //! ## When to allow it
 //!
-//! Where your nodes really have something else there, such as a directory whose name ends in `.sock`.
+//! Allow it if your nodes really have a file of the requested type at the path, such as a directory
+//! whose name ends in `.sock`.
 //!
 //! ## References
 //!
@@ -79,7 +81,7 @@ use crate::model::{FieldPath, HostPath};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("mismatched-host-path-type"),
-    summary: "the type of a host path contradicts the path",
+    summary: "the `type` of a `hostPath` volume contradicts its path",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -92,99 +94,103 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let typed = cx.host_path_volumes().iter().filter(|host| !host.path.is_empty() && host.is_mounted());
-    for (host, asked) in typed.filter_map(|host| Some((host, RequestedType::of_volume(host)?))) {
-        out.extend(mismatch(&cx.options.catalog, host, asked));
+    let mounted =
+        cx.host_path_volumes().iter().filter(|volume| !volume.path.is_empty() && volume.is_mounted());
+    for (volume, requested) in mounted.filter_map(|volume| Some((volume, RequestedType::of_volume(volume)?)))
+    {
+        out.extend(mismatch(&cx.options.catalog, volume, requested));
     }
 }
 
-fn mismatch(catalog: &Catalog, host: &HostPathVolume<'_>, asked: RequestedType) -> Option<Finding> {
-    if host.clean.is_named_pipe() {
-        return Some(pipe(host));
+fn mismatch(catalog: &Catalog, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {
+    if volume.clean.is_named_pipe() {
+        return Some(named_pipe_finding(volume));
     }
-    let certain = host_path_type::known_type(catalog, &host.clean);
-    if let Some(kind) = certain.filter(|kind| *kind != asked.file_type) {
-        return Some(other_kind(catalog, host, asked, kind));
+    let known = host_path_type::known_type(catalog, &volume.clean);
+    if let Some(actual) = known.filter(|known| *known != requested.file_type) {
+        return Some(known_type_finding(catalog, volume, requested, actual));
     }
-    if asked.file_type == HostPathType::Directory || !HostPath::has_directory_suffix(host.path) {
+    if requested.file_type == HostPathType::Directory || !HostPath::has_directory_suffix(volume.path) {
         return None;
     }
-    // Either the type is a slip, or the slash is.
-    let looks_like = certain.or_else(|| host_path_type::type_from_name(&host.clean));
-    let is_directory = asked.file_type == HostPathType::File && looks_like == Some(HostPathType::Directory);
-    Some(if is_directory { needless_type(host, asked) } else { needless_slash(host, asked) })
+    // Either the type or the trailing slash is wrong.
+    let probable = known.or_else(|| host_path_type::type_from_name(&volume.clean));
+    let is_directory = requested.file_type == HostPathType::File && probable == Some(HostPathType::Directory);
+    Some(if is_directory { type_finding(volume, requested) } else { slash_finding(volume, requested) })
 }
 
-const NO_START: &str = "the kubelet checks the type, and the Pod doesn't start";
+const NOT_STARTED: &str = "the kubelet checks the type and does not start the Pod";
 
-fn pipe(host: &HostPathVolume<'_>) -> Finding {
-    let message = format!("host path {} is a named pipe, and no type fits one", quoted(host.path));
-    finding(host, host.type_field(), message, NO_START)
-        .label("asks for what a pipe can't be")
-        .help("remove the type")
-        .fix(Fix::unsafe_edits("remove the `type`", vec![Edit::Remove(host.type_field())]))
+fn named_pipe_finding(volume: &HostPathVolume<'_>) -> Finding {
+    let message = format!("host path {} is a named pipe and must have no type", quoted(volume.path));
+    finding(volume, volume.type_field(), message, NOT_STARTED)
+        .label("no type is valid for a pipe")
+        .help("remove the `type`")
+        .fix(Fix::unsafe_edits("remove the `type`", vec![Edit::Remove(volume.type_field())]))
 }
 
-fn other_kind(
+fn known_type_finding(
     catalog: &Catalog,
-    host: &HostPathVolume<'_>,
-    asked: RequestedType,
-    kind: HostPathType,
+    volume: &HostPathVolume<'_>,
+    requested: RequestedType,
+    actual: HostPathType,
 ) -> Finding {
-    let asks_for = with_article(asked.file_type);
-    let path = quoted(host.path);
-    let message = match (kind, catalog.file_type(&host.clean)) {
+    let requested_type = with_article(requested.file_type);
+    let path = quoted(volume.path);
+    let message = match (actual, catalog.file_type(&volume.clean)) {
         (HostPathType::Socket, None) => {
-            format!("host path {path} has the name of a socket, not of {asks_for}")
+            format!("host path {path} is named like a socket, not {requested_type}")
         }
-        (kind, _) => format!("host path {path} is {}, not {asks_for}", with_article(kind)),
+        (actual, _) => format!("host path {path} is {}, not {requested_type}", with_article(actual)),
     };
-    let mut edits = vec![set_type(host, kind.name())];
-    if kind != HostPathType::Directory && HostPath::has_directory_suffix(host.path) {
-        edits.push(drop_slash(host));
+    let mut edits = vec![set_type(volume, actual.name())];
+    if actual != HostPathType::Directory && HostPath::has_directory_suffix(volume.path) {
+        edits.push(remove_slash(volume));
     }
-    let why = match (asked.creates, asked.file_type) {
+    let why = match (requested.creates, requested.file_type) {
         (true, HostPathType::Directory) => {
-            "where it is missing, the kubelet makes an empty directory in its place"
+            "if it does not exist, the kubelet creates an empty directory there"
         }
-        (true, _) => "where it is missing, the kubelet makes an empty file in its place",
-        (false, _) => NO_START,
+        (true, _) => "if it does not exist, the kubelet creates an empty file there",
+        (false, _) => NOT_STARTED,
     };
-    finding(host, host.type_field(), message, why)
-        .label(format!("asks for {asks_for}"))
-        .help(format!("set `type: {}`, or correct the path", kind.name()))
-        .fix(Fix::unsafe_edits(format!("set `type: {}`", kind.name()), edits))
+    finding(volume, volume.type_field(), message, why)
+        .label(format!("requests {requested_type}"))
+        .help(format!("set `type: {}`, or correct the path", actual.name()))
+        .fix(Fix::unsafe_edits(format!("set `type: {}`", actual.name()), edits))
 }
 
-fn needless_type(host: &HostPathVolume<'_>, asked: RequestedType) -> Finding {
-    let word = RequestedType { file_type: HostPathType::Directory, ..asked }.name();
-    finding(host, host.type_field(), slash_message(host, asked), NO_START)
-        .label(format!("asks for {}", with_article(asked.file_type)))
-        .related(host.path_field(), "ends as a directory does")
-        .help(format!("set `type: {word}`, or drop the slash at the end of the path"))
-        .fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set_type(host, word)]))
+/// Creates a finding about a type that is wrong for a path with a trailing slash.
+fn type_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Finding {
+    let name = RequestedType { file_type: HostPathType::Directory, ..requested }.name();
+    finding(volume, volume.type_field(), slash_message(volume, requested), NOT_STARTED)
+        .label(format!("requests {}", with_article(requested.file_type)))
+        .related(volume.path_field(), "ends like a directory")
+        .help(format!("set `type: {name}`, or remove the trailing slash"))
+        .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set_type(volume, name)]))
 }
 
-fn needless_slash(host: &HostPathVolume<'_>, asked: RequestedType) -> Finding {
-    finding(host, host.path_field(), slash_message(host, asked), NO_START)
-        .label("ends as a directory does")
-        .related(host.type_field(), format!("asks for {}", with_article(asked.file_type)))
-        .help(format!("drop the slash at the end: write {}", quoted(&HostPath::simplify(host.path))))
-        .fix(Fix::unsafe_edits("remove the trailing slash", vec![drop_slash(host)]))
+/// Creates a finding about a trailing slash that is wrong for the type.
+fn slash_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Finding {
+    finding(volume, volume.path_field(), slash_message(volume, requested), NOT_STARTED)
+        .label("ends like a directory")
+        .related(volume.type_field(), format!("requests {}", with_article(requested.file_type)))
+        .help(format!("remove the trailing slash: {}", quoted(&HostPath::simplify(volume.path))))
+        .fix(Fix::unsafe_edits("remove the trailing slash", vec![remove_slash(volume)]))
 }
 
-fn slash_message(host: &HostPathVolume<'_>, asked: RequestedType) -> String {
-    format!("host path {} ends as a directory does, and its type is `{}`", quoted(host.path), asked.name())
+fn slash_message(volume: &HostPathVolume<'_>, requested: RequestedType) -> String {
+    format!("host path {} ends like a directory, but has type `{}`", quoted(volume.path), requested.name())
 }
 
-fn finding(host: &HostPathVolume<'_>, place: FieldPath, message: String, why: &'static str) -> Finding {
-    Finding::new(RULE.id, Severity::Warning, place, message).why(why).volume(host.name).path(&host.clean)
+fn finding(volume: &HostPathVolume<'_>, field: FieldPath, message: String, why: &'static str) -> Finding {
+    Finding::new(RULE.id, Severity::Warning, field, message).why(why).volume(volume.name).path(&volume.clean)
 }
 
-fn set_type(host: &HostPathVolume<'_>, word: &str) -> Edit {
-    Edit::Set(host.type_field(), EditValue::Str(word.to_owned()))
+fn set_type(volume: &HostPathVolume<'_>, name: &str) -> Edit {
+    Edit::Set(volume.type_field(), EditValue::Str(name.to_owned()))
 }
 
-fn drop_slash(host: &HostPathVolume<'_>) -> Edit {
-    Edit::Set(host.path_field(), EditValue::Str(HostPath::simplify(host.path)))
+fn remove_slash(volume: &HostPathVolume<'_>) -> Edit {
+    Edit::Set(volume.path_field(), EditValue::Str(HostPath::simplify(volume.path)))
 }

@@ -1,16 +1,21 @@
-//! A volume gives a socket of the node's services.
+//! A volume exposes the socket of a node daemon.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is the socket of a daemon of the node that
-//! is no container runtime, or its folder. It is an error where the socket gives the node: the kubelet's
-//! `device-plugins`, `plugins` and `plugins_registry`, NRI, systemd, libvirt. It is a warning where it gives
-//! less: `pod-resources`, D-Bus, the daemons of CNI.
+//! Reports each volume or PersistentVolume whose effective path is the socket of a daemon on the
+//! node other than a container runtime, or a directory with such sockets. It is an error if the
+//! socket gives control of the node: the kubelet's `device-plugins`, `plugins` and
+//! `plugins_registry`, NRI, systemd, libvirt. It is a warning if the socket gives less:
+//! `pod-resources`, D-Bus, CNI daemons.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! These daemons run as root, and do what they are asked: a fake device plugin adds mounts to any container,
-//! systemd starts units. `readOnly: true` does not help, since connecting is not writing.
+//! These daemons run as root and serve every client that connects: a fake device plugin can add
+//! mounts to any container, and systemd starts units. `readOnly: true` does not help, because a
+//! read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -34,7 +39,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Read what the service publishes instead of asking it:
+//! Read a file that contains the information instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -58,8 +63,8 @@
 //!
 //! ## When to allow it
 //!
-//! The drivers that live by these sockets: CSI drivers in their folder of `plugins`, device plugins, the
-//! agent of the cluster's network. Exempt each by namespace, name and path.
+//! Some agents need these sockets: CSI drivers in their own directory below `plugins`, device
+//! plugins, and network plugins. Exempt each of them by namespace, name and path.
 //!
 //! ## References
 //!
@@ -74,7 +79,7 @@ use crate::model::Relation;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("node-agent-socket"),
-    summary: "a volume gives a socket of the node's services",
+    summary: "a volume exposes the socket of a node daemon",
     group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
@@ -87,19 +92,21 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some((entry, relation)) = used.class.entry() else { continue };
+    for (volume, access) in cx.host_path_accesses() {
+        let Some((entry, relation)) = access.class.entry() else { continue };
         if entry.class != EntryClass::AgentSocket {
             continue;
         }
         let severity = entry.severity.unwrap_or(Severity::Warning);
-        let is_folder = relation == Relation::Ancestor || entry.file_type == Some(HostPathType::Directory);
-        let what = if is_folder { "holds sockets" } else { "is a socket" };
-        let message = format!("{} {what} of the node's services", host_path(host, used));
-        let finding =
-            host_path_finding(RULE.id, severity, host, used, message).why(class_reason(used.class)).help(
-                "drop the volume: a read-only mount protects no socket; if this agent needs it, exempt it in \
-             the policy by namespace, name and path",
+        let is_directory = relation == Relation::Ancestor || entry.file_type == Some(HostPathType::Directory);
+        let effect =
+            if is_directory { "contains sockets of node daemons" } else { "is the socket of a node daemon" };
+        let message = format!("{} {effect}", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, severity, volume, access, message)
+            .why(class_reason(access.class))
+            .help(
+                "remove the volume (a read-only mount does not protect sockets), or exempt this agent in \
+                 the policy by namespace, name and path",
             );
         out.push(finding);
     }

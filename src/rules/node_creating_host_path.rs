@@ -1,23 +1,26 @@
-//! A volume creates a path of the node that it shouldn't.
+//! A `hostPath` volume creates a path that should already exist.
 //!
 //! ## What it does
 //!
-//! Reports `type: DirectoryOrCreate` and `type: FileOrCreate`
+//! Reports `type: DirectoryOrCreate` and `type: FileOrCreate` of a mounted volume
 //!
-//! - at or inside a folder that belongs to the node: `/etc`, `/usr`, `/boot`, `/dev`, `/proc`, `/sys` and
-//!   `C:\Windows`;
-//! - where every container mounts the volume read-only, so that none of them can fill what was made.
+//! - if the path is at or inside a directory that belongs to the node: `/etc`, `/usr`, `/boot`,
+//!   `/dev`, `/proc`, `/sys` and `C:\Windows`;
+//! - if every container mounts the volume read-only, so that none of them can fill a path that was
+//!   created.
 //!
-//! The folders where the kubelet looks for plugins (`/var/lib/kubelet`, FlexVolume's) are left out, and so are
-//! those of the CNI plugins (`/etc/cni`) and of the secrets store's providers: it is for a plugin to make them. In
-//! `/run`, which is empty after each reboot, whoever comes first makes its folder.
+//! Directories where plugins create their own paths are not reported: those where the kubelet looks
+//! for plugins (`/var/lib/kubelet` and the FlexVolume directories), `/etc/cni`, and the provider
+//! directories of the Secrets Store CSI driver. `/run` is not reported either: it is empty after
+//! each reboot, so its users create their directories again.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet makes what is missing as root, on every node that the Pod comes to, and nobody removes it. In a
-//! folder of the node, its own programs read what they find: an empty file in `/etc` is a configuration, too.
-//! A path that is only read must come from somebody else: where it is missing, the Pod should say so, instead
-//! of reading nothing.
+//! The kubelet creates the missing path as root on every node where the Pod runs, and nothing
+//! removes it. In a directory of the node, the node's own programs read it: even an empty file in
+//! `/etc` can be configuration. If all containers only read the path, its content must come from
+//! somewhere else. If the path is missing, the Pod should fail to start instead of reading an empty
+//! file or directory.
 //!
 //! ## Example
 //!
@@ -65,11 +68,13 @@
 //!
 //! ## Fix
 //!
-//! Drops `OrCreate`. Unsafe: where the path is missing, the Pod no longer starts.
+//! Removes `OrCreate` or, if the path is known to be of another type, sets that type. Unsafe: if
+//! the path is missing, the Pod no longer starts.
 //!
 //! ## When to allow it
 //!
-//! An agent that installs itself on the node, such as a CSI driver that keeps its settings in `/etc/amazon/efs`.
+//! Some agents install themselves on the node, such as a CSI driver that stores its settings in
+//! `/etc/amazon/efs`.
 //!
 //! ## References
 //!
@@ -83,7 +88,7 @@ use crate::model::{HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("node-creating-host-path"),
-    summary: "a volume creates a path of the node that it shouldn't",
+    summary: "a `hostPath` volume creates a path that should already exist",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -96,19 +101,20 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for host in cx.host_path_volumes().iter().filter(|host| host.is_mounted()) {
-        let Some(asked) = RequestedType::of_volume(host).filter(|asked| asked.creates) else { continue };
-        if inside(&host.clean, OF_OTHERS).is_none() {
-            out.extend(finding(cx, host, asked));
+    for volume in cx.host_path_volumes().iter().filter(|volume| volume.is_mounted()) {
+        let requested = RequestedType::of_volume(volume).filter(|requested| requested.creates);
+        let Some(requested) = requested else { continue };
+        if directory_around(&volume.clean, CREATABLE_DIRECTORIES).is_none() {
+            out.extend(finding(cx, volume, requested));
         }
     }
 }
 
-/// Folders that the node's packages and its kernel fill.
-const OF_NODE: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
+/// Directories whose content belongs to the node's packages and kernel.
+const NODE_DIRECTORIES: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
 
-/// Folders where it is for others than the node to make one.
-const OF_OTHERS: &[&str] = &[
+/// Directories in which Pods, not the node, create the paths that they need.
+const CREATABLE_DIRECTORIES: &[&str] = &[
     "/run",
     "/var/lib/kubelet",
     "/usr/libexec/kubernetes/kubelet-plugins",
@@ -118,58 +124,64 @@ const OF_OTHERS: &[&str] = &[
     r"C:\var\lib\kubelet",
 ];
 
-fn finding(cx: &Context<'_>, host: &HostPathVolume<'_>, asked: RequestedType) -> Option<Finding> {
-    let path = quoted(host.path);
-    let (message, why) = match inside(&host.clean, OF_NODE) {
-        Some(folder) => (
-            format!("host path {path} is created if it is missing, in the node's own {}", quoted(folder)),
-            "the node's own programs read what they find there, and nobody removes what the kubelet made as root",
+fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {
+    let path = quoted(volume.path);
+    let (message, why) = match directory_around(&volume.clean, NODE_DIRECTORIES) {
+        Some(directory) => (
+            format!("host path {path} is created if missing, in the node's own {}", quoted(directory)),
+            "programs on the node read files there, and nothing removes what the kubelet creates as root",
         ),
-        None if is_only_read(cx, host) => (
-            format!("host path {path} is created if it is missing, and no container can write to it"),
-            "the containers then read nothing, and no error says that the path is missing",
+        None if is_only_read(cx, volume) => (
+            format!("host path {path} is created if missing, but no container can write to it"),
+            "the containers find it empty instead of failing because it is missing",
         ),
         None => return None,
     };
-    // Where `OrCreate` isn't all that is wrong, dropping it alone would be no remedy.
-    let kind = host_path_type::known_type(&cx.options.catalog, &host.clean).unwrap_or(asked.file_type);
-    let word = kind.name();
-    let set = Edit::Set(host.type_field(), EditValue::Str(word.to_owned()));
-    let finding = Finding::new(RULE.id, Severity::Warning, host.type_field(), message)
-        .label(format!("makes {} owned by root", with_article(asked.file_type)))
+    // If the type itself is wrong too, removing `OrCreate` alone would not be enough.
+    let known = host_path_type::known_type(&cx.options.catalog, &volume.clean);
+    let name = known.unwrap_or(requested.file_type).name();
+    let set = Edit::Set(volume.type_field(), EditValue::Str(name.to_owned()));
+    let finding = Finding::new(RULE.id, Severity::Warning, volume.type_field(), message)
+        .label(format!("creates {} owned by root", with_article(requested.file_type)))
         .why(why)
-        .help(format!("set `type: {word}` (the Pod doesn't start where it is missing)"))
-        .fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set]))
-        .volume(host.name)
-        .path(&host.clean)
-        .access(host.accesses.iter().map(|used| used.effective).max().unwrap_or(Access::Read));
+        .help(format!("set `type: {name}` (the Pod does not start if the path is missing)"))
+        .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
+        .volume(volume.name)
+        .path(&volume.clean)
+        .access(volume.accesses.iter().map(|access| access.effective).max().unwrap_or(Access::Read));
     Some(finding)
 }
 
-/// Whether a volume may have to make its path: a container writes there, and on a new node nobody else makes it.
-pub(super) fn may_create(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
+/// Checks whether the type of a volume should create its path: a container writes to it, and
+/// nothing else creates it on a new node.
+pub(super) fn should_create(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
     let catalog = &cx.options.catalog;
-    let is_written = host.accesses.iter().any(|used| used.mount.is_some() && !used.is_read_only);
+    let is_written = volume.accesses.iter().any(|access| access.mount.is_some() && !access.is_read_only);
     is_written
-        && match (inside(&host.clean, OF_OTHERS), catalog.classify(&host.clean)) {
+        && match (directory_around(&volume.clean, CREATABLE_DIRECTORIES), catalog.classify(&volume.clean)) {
             (_, PathClass::SocketParent(_)) => false,
-            // What the kubelet makes itself, the catalogue knows.
-            (Some(folder), _) if folder.ends_with("kubelet") => catalog.file_type(&host.clean).is_none(),
+            // The kubelet creates its own directories, which are in the catalog.
+            (Some(directory), _) if directory.ends_with("kubelet") => {
+                catalog.file_type(&volume.clean).is_none()
+            }
             (Some(_), _) => true,
-            (None, class) => !class.is_catalogued() && inside(&host.clean, OF_NODE).is_none(),
+            (None, class) => {
+                !class.is_in_catalog() && directory_around(&volume.clean, NODE_DIRECTORIES).is_none()
+            }
         }
 }
 
-/// Whether it is mounted, and nowhere writable. Of a part of a pod, other mounts may stand elsewhere.
-fn is_only_read(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
+/// Checks whether all mounts of the volume are read-only. In a fragment of a pod this is unknown,
+/// because other mounts can be elsewhere.
+fn is_only_read(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
     cx.pod().is_some_and(|pod| pod.is_complete)
-        && host.accesses.iter().all(|used| used.mount.is_some() && used.is_read_only)
+        && volume.accesses.iter().all(|access| access.mount.is_some() && access.is_read_only)
 }
 
-/// The folder of the list that the path is, or is inside of.
-fn inside(path: &HostPath, folders: &[&'static str]) -> Option<&'static str> {
-    let around = |folder: &&str| {
-        matches!(path.relation_to(&HostPath::new(folder)), Relation::Equal | Relation::Descendant)
+/// Returns the first of `directories` that is at or above `path`.
+fn directory_around(path: &HostPath, directories: &[&'static str]) -> Option<&'static str> {
+    let is_around = |directory: &&str| {
+        matches!(path.relation_to(&HostPath::new(directory)), Relation::Equal | Relation::Descendant)
     };
-    folders.iter().copied().find(around)
+    directories.iter().copied().find(is_around)
 }

@@ -1,16 +1,18 @@
-//! A read-only mount leaves what is mounted below it writable.
+//! A read-only mount leaves the filesystems below it writable.
 //!
 //! ## What it does
 //!
-//! Reports the read-only mount of a host path below which a node mounts other file systems, without
-//! `recursiveReadOnly: IfPossible` or `Enabled`. It is a warning for `/`, `/run` and `/var`, else an info. The
-//! mount must be of the folder itself; a mount of which `ineffective-read-only` speaks is left out.
+//! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
+//! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. It is a warning for `/`,
+//! `/run` and `/var`, and an info for other paths. Mounts of a path inside such a directory are not
+//! reported, nor are mounts that `ineffective-read-only` reports.
 //!
 //! ## Why is this bad?
 //!
-//! `readOnly: true` makes a mount itself read-only, not what is mounted inside of it. With `/` read-only, a
-//! container still writes to `/run`, to `/boot`, to a `/var` on a disk of its own, and to the volumes of all
-//! Pods of the node below `/var/lib/kubelet`.
+//! `readOnly: true` makes the mount itself read-only, but not the filesystems mounted below it.
+//! With a read-only mount of `/`, a container can still write to `/run`, to `/boot`, to `/var` if
+//! it is a separate filesystem, and to the volumes of all Pods on the node, below
+//! `/var/lib/kubelet`.
 //!
 //! ## Example
 //!
@@ -59,20 +61,20 @@
 //!
 //! ## Fix
 //!
-//! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the mounts below.
-//! It needs Kubernetes 1.30 and Linux 5.12, and has no effect where the node can't do it; `Enabled` keeps the
-//! Pod from starting there.
+//! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
+//! filesystems below. Recursive read-only mounts require Kubernetes 1.30 and Linux 5.12. On a node
+//! without support, `IfPossible` has no effect, and `Enabled` prevents the Pod from starting.
 //!
 //! ## When to allow it
 //!
-//! Where the nodes can't mount recursively read-only yet, or the container must write to a mount below. Better
-//! still is to mount only the folder that is read.
+//! Allow it if the nodes do not support recursive read-only mounts yet, or if the container must
+//! write to a filesystem below. It is better to mount only the directory that the container reads.
 //!
 //! ## References
 //!
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::ineffective_read_only::void;
+use super::ineffective_read_only::bypass;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MountParent, Options, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
@@ -80,7 +82,7 @@ use crate::model::{ContainerMount, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("non-recursive-read-only"),
-    summary: "a read-only mount leaves what is mounted below it writable",
+    summary: "a read-only mount leaves the filesystems below it writable",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -93,48 +95,48 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses().filter(|(_, used)| used.is_read_only && void(used).is_none())
-    {
-        let Some(of) = used.mount.filter(|_| !host.path.is_empty()) else { continue };
-        if matches!(&*of.mount.recursive_read_only, "IfPossible" | "Enabled") {
+    let read_only = |access: &HostPathAccess<'_>| access.is_read_only && bypass(access).is_none();
+    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| read_only(access)) {
+        let Some(mount) = access.mount.filter(|_| !volume.path.is_empty()) else { continue };
+        if matches!(&*mount.mount.recursive_read_only, "IfPossible" | "Enabled") {
             continue;
         }
-        out.extend(parent(cx.options, used).map(|parent| finding(host, used, of, parent)));
+        out.extend(mount_parent(cx.options, access).map(|parent| finding(volume, access, mount, parent)));
     }
 }
 
-fn parent<'o>(options: &'o Options, used: &HostPathAccess<'_>) -> Option<&'o MountParent> {
+fn mount_parent<'o>(options: &'o Options, access: &HostPathAccess<'_>) -> Option<&'o MountParent> {
     options
         .mount_parents
         .iter()
-        .find(|parent| used.path.relation(&parent.directory.pattern) == Relation::Equal)
+        .find(|parent| access.path.relation(&parent.directory.pattern) == Relation::Equal)
 }
 
 fn finding(
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
     parent: &MountParent,
 ) -> Finding {
     let message = format!(
-        "what is mounted below host path {} stays writable in {}",
-        written_path(host, used),
-        container(of.container)
+        "filesystems below host path {} stay writable in {}",
+        written_path(volume, access),
+        container(mount.container)
     );
-    let (place, label) = match &*of.mount.recursive_read_only {
-        "" => (of.path(), "read-only here, without `recursiveReadOnly`"),
-        _ => (of.path().key("recursiveReadOnly"), "leaves the mounts below as they are"),
+    let recursive = mount.path().key("recursiveReadOnly");
+    let (field, label) = match &*mount.mount.recursive_read_only {
+        "" => (mount.path(), "read-only here, without `recursiveReadOnly`"),
+        _ => (recursive.clone(), "does not cover the mounts below"),
     };
-    let recursive = of.path().key("recursiveReadOnly");
     let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
-    Finding::new(RULE.id, parent.severity, place, message)
+    Finding::new(RULE.id, parent.severity, field, message)
         .label(label)
-        .related(host.path_field(), volume_and_path(host))
-        .why(format!("`readOnly` covers the mount alone, and {}", parent.directory.reason))
+        .related(volume.path_field(), volume_and_path(volume))
+        .why(format!("`readOnly` covers only this mount, and {}", parent.directory.reason))
         .help("set `recursiveReadOnly: IfPossible` on the mount")
         .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
-        .volume(host.name)
-        .container(&of.container.name)
-        .path(&used.path)
+        .volume(volume.name)
+        .container(&mount.container.name)
+        .path(&access.path)
         .access(Access::Read)
 }

@@ -1,18 +1,18 @@
-//! A host path is not absolute, or is empty.
+//! A host path is relative or empty.
 //!
 //! ## What it does
 //!
-//! Reports the path of a `hostPath` or `local` volume that doesn't begin at the root of the node (`/`, or a
-//! drive, a share or a device of Windows), or that is missing. A blank before the first slash makes a path
-//! relative, too, a path of Windows without a drive (`\var\log`) is as good as that, and neither `~` nor a variable
-//! is expanded in one.
+//! Reports the path of a `hostPath` or `local` volume that is missing or does not start at a root
+//! of the node: `/` or, on Windows, a drive, a share or a device. Whitespace before the first slash
+//! makes a path relative. A Windows path without a drive (`\var\log`) counts as relative. `~` and
+//! variables are not expanded in host paths.
 //!
 //! ## Why is this bad?
 //!
-//! The API server takes every path but an empty one. On the node, a relative path begins at the working
-//! directory of whatever daemon comes to resolve it: with most runtimes that is `/`, so `var/run` is all of
-//! `/var/run` there, and another place, or an error, on the next node. Checks that compare paths from the root
-//! see neither.
+//! The API server rejects only an empty path. On the node, a relative path is resolved against the
+//! working directory of the program that uses it. For most container runtimes that is `/`, so
+//! `var/run` exposes all of `/var/run`. On another node, the same path can lead elsewhere or cause
+//! an error. Checks that compare absolute paths miss it.
 //!
 //! ## Example
 //!
@@ -60,7 +60,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: the absolute path says the same, and to everybody.
+//! Never. An absolute path means the same on every node.
 //!
 //! ## References
 //!
@@ -72,7 +72,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("relative-host-path"),
-    summary: "a host path is not absolute, or is empty",
+    summary: "a host path is relative or empty",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -85,62 +85,58 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // A patch that names no path leaves that to what it patches.
-    let is_whole = cx.pod().is_none_or(|pod| pod.is_complete);
-    for host in cx.host_path_volumes().iter().filter(|host| host.clean.is_relative()) {
-        match host.path {
-            "" if is_whole => out.push(empty(host)),
+    // In a patch, the path can be in the patched object instead.
+    let is_complete = cx.pod().is_none_or(|pod| pod.is_complete);
+    for volume in cx.host_path_volumes().iter().filter(|volume| volume.clean.is_relative()) {
+        match volume.path {
+            "" if is_complete => out.push(empty_path(volume)),
             "" => {}
-            _ => out.push(relative(host)),
+            _ if volume.clean.is_windows() => out.push(path_without_drive(volume)),
+            _ => out.push(relative_path(volume)),
         }
     }
 }
 
-fn empty(host: &HostPathVolume<'_>) -> Finding {
-    let source = if host.has_type { "hostPath" } else { "local" };
-    finding(host, format!("`{source}` has no path"))
+fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
+    let source = if volume.has_type { "hostPath" } else { "local" };
+    finding(volume, format!("`{source}` has no path"))
         .label("`path` is missing or empty")
-        .why("the API server refuses the object")
-        .help("set `path` to the whole path on the node")
+        .why("the API server rejects the object")
+        .help("set `path` to an absolute path")
 }
 
-fn relative(host: &HostPathVolume<'_>) -> Finding {
-    if host.clean.is_windows() {
-        return driveless(host);
-    }
-    finding(host, format!("host path {} is not absolute", quoted(host.path)))
-        .label("doesn't begin with a slash")
-        .why(
-            "the node resolves it from the working directory of a daemon, which isn't the same on every node",
-        )
-        .help(help(host))
+fn relative_path(volume: &HostPathVolume<'_>) -> Finding {
+    finding(volume, format!("host path {} is not absolute", quoted(volume.path)))
+        .label("does not start with a slash")
+        .why("it is resolved against the working directory of a daemon, which can differ between nodes")
+        .help(help(volume))
 }
 
-/// What Windows alone takes for a path: to Linux it is one name.
-fn driveless(host: &HostPathVolume<'_>) -> Finding {
-    let such_as = match host.clean.has_backstep() {
+/// Creates a finding about a Windows path without a drive. On Linux, such a path is a single name.
+fn path_without_drive(volume: &HostPathVolume<'_>) -> Finding {
+    let example = match volume.clean.has_backstep() {
         true => String::new(),
-        false => format!(", such as {}", quoted(&format!("C:{}", host.path))),
+        false => format!(", such as {}", quoted(&format!("C:{}", volume.path))),
     };
-    finding(host, format!("host path {} has no drive", quoted(host.path)))
-        .label("lacks a drive, such as `C:`")
-        .why("the kubelet of Windows puts `c:` before it; other programs take the drive that they are on")
-        .help(format!("write the whole path on the node{such_as}"))
+    finding(volume, format!("host path {} has no drive", quoted(volume.path)))
+        .label("no drive, such as `C:`")
+        .why("the kubelet on Windows adds `c:`, but other programs use their current drive")
+        .help(format!("write an absolute path{example}"))
 }
 
-fn help(host: &HostPathVolume<'_>) -> String {
-    let whole = "write the whole path on the node";
-    let path = host.path;
+fn help(volume: &HostPathVolume<'_>) -> String {
+    let help = "write an absolute path";
+    let path = volume.path;
     match path.chars().next() {
-        Some('~') => format!("{whole}: nothing expands `~`"),
-        Some(blank) if blank.is_whitespace() && path.trim_start().starts_with('/') => {
-            "remove what stands before the first slash".to_owned()
+        Some('~') => format!("{help}: `~` is not expanded"),
+        Some(first) if first.is_whitespace() && path.trim_start().starts_with('/') => {
+            "remove the whitespace before the first slash".to_owned()
         }
-        _ if path.contains('$') => format!("{whole}: no variable is expanded in a host path"),
-        Some(first) if first.is_alphanumeric() && is_plain(path) && !host.clean.has_backstep() => {
-            format!("{whole}, such as {}", quoted(&format!("/{path}")))
+        _ if path.contains('$') => format!("{help}: variables are not expanded in host paths"),
+        Some(first) if first.is_alphanumeric() && is_plain(path) && !volume.clean.has_backstep() => {
+            format!("{help}, such as {}", quoted(&format!("/{path}")))
         }
-        _ => whole.to_owned(),
+        _ => help.to_owned(),
     }
 }
 
@@ -148,6 +144,7 @@ fn is_plain(path: &str) -> bool {
     path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-".contains(character))
 }
 
-fn finding(host: &HostPathVolume<'_>, message: impl Into<String>) -> Finding {
-    Finding::new(RULE.id, Severity::Error, host.path_field(), message).volume(host.name).path(&host.clean)
+fn finding(volume: &HostPathVolume<'_>, message: String) -> Finding {
+    let finding = Finding::new(RULE.id, Severity::Error, volume.path_field(), message);
+    finding.volume(volume.name).path(&volume.clean)
 }

@@ -1,17 +1,21 @@
-//! A volume gives the socket of a container runtime.
+//! A volume exposes a container runtime socket.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path (that of the volume and a mount's `subPath`
-//! in one) is the socket of a container runtime, or is inside a folder of such sockets: Docker, containerd,
-//! CRI-O, cri-dockerd, Podman, BuildKit, LXD and others, also rootless, in the folders of k3s, RKE2, k0s,
-//! MicroK8s and Talos, and as named pipes of Windows. Every spelling counts: `/var/run` is `/run`,
-//! `//run/./x` is `/run/x`, `/proc/1/root/run` is `/run`.
+//! Reports each volume or PersistentVolume whose effective path is the socket of a container
+//! runtime, or is inside a directory of such sockets. The host path catalog lists the sockets of
+//! Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others, including rootless
+//! ones, those of k3s, RKE2, k0s, MicroK8s and Talos, and the named pipes on Windows.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. It does not
+//! depend on how the path is written: `/var/run` is `/run`, `//run/./x` is `/run/x`, and
+//! `/proc/1/root/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! Whoever can connect to a runtime is root on the node: he starts a privileged container with the node's
-//! disk, and enters every other container. `readOnly: true` does not help, since connecting is not writing.
+//! A process that can connect to the runtime is root on the node: it can start a privileged
+//! container with the node's disk and enter every other container. `readOnly: true` does not help,
+//! because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -35,7 +39,7 @@
 //!       type: Socket
 //! ```
 //!
-//! Use a builder that needs no runtime of the node:
+//! Use an image builder that does not need the node's runtime:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -56,8 +60,8 @@
 //!
 //! ## When to allow it
 //!
-//! An agent of the node that manages its containers, such as one that attributes system calls to containers.
-//! Exempt it by namespace, name and path; many can ask the kubelet instead.
+//! Some node agents work with the node's containers, for example to attribute system calls to
+//! containers. Exempt them by namespace, name and path. Many agents can query the kubelet instead.
 //!
 //! ## References
 //!
@@ -71,7 +75,7 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("runtime-socket"),
-    summary: "a volume gives the socket of a container runtime",
+    summary: "a volume exposes a container runtime socket",
     group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
@@ -84,15 +88,17 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        if !matches!(used.class, PathClass::Socket(_)) {
+    for (volume, access) in cx.host_path_accesses() {
+        if !matches!(access.class, PathClass::Socket(_)) {
             continue;
         }
-        let message = format!("{} is a container runtime's socket", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message).why(class_reason(used.class)).help(
-            "drop the volume: a read-only mount protects no socket; images can be built without a daemon, and \
-             the kubelet and the API server know the containers, too",
-        );
+        let message = format!("{} is a container runtime socket", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why(class_reason(access.class))
+            .help(
+                "remove the volume (a read-only mount does not protect sockets); build images without a \
+                 daemon, and query the kubelet or the API server for containers",
+            );
         out.push(finding);
     }
 }

@@ -1,15 +1,20 @@
-//! A volume gives a folder that holds the socket of a container runtime.
+//! A volume exposes a directory with a container runtime socket.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is above the socket of a container runtime:
-//! `/run` and `/var/run`, `/run/containerd`, `/run/user/1000`, `/var`, and others. `/` is `host-root`.
+//! Reports each volume or PersistentVolume whose effective path is above a container runtime
+//! socket: `/run` and `/var/run`, `/run/containerd`, `/run/user/1000`, `/var` and others. The rule
+//! `host-root` reports `/`.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! It gives the socket as much as a mount of the socket itself, and passes every check that looks for its
-//! name. Whoever can connect is root on the node. `readOnly: true` does not help, since connecting is not
-//! writing.
+//! The directory exposes the socket just like a mount of the socket itself, and it passes every
+//! check that looks for the name of the socket. A process that can connect to the runtime is root
+//! on the node. `readOnly: true` does not help, because a read-only mount does not prevent
+//! connections.
 //!
 //! ## Example
 //!
@@ -33,7 +38,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Mount what is needed, and nothing above it:
+//! Mount only the directory that is needed:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -57,8 +62,9 @@
 //!
 //! ## When to allow it
 //!
-//! Hardly ever: what an agent needs below such a folder can be mounted by itself. A socket that is made anew
-//! while the agent runs is a reason to mount its folder; exempt the agent by namespace, name and path.
+//! Rarely. An agent can mount the paths that it needs below such a directory separately. If a
+//! socket is recreated while the agent runs, the agent has to mount its directory: exempt it by
+//! namespace, name and path.
 //!
 //! ## References
 //!
@@ -71,7 +77,7 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("runtime-socket-parent"),
-    summary: "a volume gives a folder that holds the socket of a container runtime",
+    summary: "a volume exposes a directory with a container runtime socket",
     group: Group::Sockets,
     severity: Severity::Error,
     since: "0.1.0",
@@ -84,16 +90,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        if !matches!(used.class, PathClass::SocketParent(_)) {
+    for (volume, access) in cx.host_path_accesses() {
+        if !matches!(access.class, PathClass::SocketParent(_)) {
             continue;
         }
-        let message = format!("{} holds the sockets of container runtimes", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
-            .why(class_reason(used.class))
+        let message = format!("{} contains container runtime sockets", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why(class_reason(access.class))
             .help(
-                "mount only the file or folder below it that is needed: \
-             a read-only mount protects no socket",
+                "mount only the file or directory below it that is needed; a read-only mount does not \
+                 protect sockets",
             );
         out.push(finding);
     }

@@ -1,15 +1,17 @@
-//! A path of the node serves as scratch space.
+//! A host path is used as scratch space.
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod that a container mounts writable where scratch files go: at or
-//! inside `/tmp`, `/var/tmp`, `/cache`, `/scratch` and their like in the container, or from at or inside
-//! `/tmp` or `/var/tmp` of the node. Sockets, devices, files, and paths that are the node's own are spared.
+//! Reports each `hostPath` volume of a Pod that a container mounts writable at or inside a scratch
+//! directory of the container, such as `/tmp`, `/var/tmp`, `/cache` or `/scratch`, or whose
+//! effective path is at or inside `/tmp` or `/var/tmp` on the node. Sockets, devices, files and
+//! paths in the host path catalog are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! Scratch files need no node. In a path of the node they stay when the Pod goes, meet those of other Pods,
-//! fill the node's disk without a bound, and in `/tmp` lie open to whatever runs on the node.
+//! Scratch files do not have to be on the node. In a host path they outlive the Pod, mix with the
+//! files of other Pods and can fill the node's disk. In `/tmp` they are accessible to every program
+//! on the node.
 //!
 //! ## Example
 //!
@@ -54,13 +56,14 @@
 //!
 //! ## Fix
 //!
-//! Makes the volume `emptyDir: {}`. Unsafe: what is in the path now is not there any more, nor what other
-//! Pods put there. There is none where another mount of the volume needs a path of the node.
+//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the files that are in the path now, and
+//! those of other Pods, are no longer available. There is no fix if another mount of the volume
+//! needs a host path.
 //!
 //! ## When to allow it
 //!
-//! A cache that is worth more than the disk that it takes on every node. Exempt it by namespace, name and
-//! path.
+//! A cache can be worth the disk space that it takes on every node. Exempt it by namespace, name
+//! and path.
 //!
 //! ## References
 //!
@@ -74,7 +77,7 @@ use crate::model::HostPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("scratch-host-path"),
-    summary: "a path of the node serves as scratch space",
+    summary: "a host path is used as scratch space",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -87,30 +90,35 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some(of) = used.mount.filter(|_| used.effective == Access::Write) else { continue };
-        let at = HostPath::in_container(&of.mount.mount_path);
-        let Some(directory) = scratch(cx.options, used, &at) else { continue };
+    for (volume, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount.filter(|_| access.effective == Access::Write) else { continue };
+        let mount_path = HostPath::in_container(&mount.mount.mount_path);
+        let Some(directory) = scratch_directory(cx.options, access, &mount_path) else { continue };
         let message = format!(
             "{} is scratch space of {} at {}",
-            host_path(host, used),
-            container(of.container),
-            quoted(&of.mount.mount_path)
+            host_path(volume, access),
+            container(mount.container),
+            quoted(&mount.mount.mount_path)
         );
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message).why(format!(
-            "{}: {}; in a path of the node the files outlive the Pod, and meet those of others",
+        let why = format!(
+            "{} {}; files in a host path outlive the Pod and mix with those of others",
             quoted(&directory.path),
             directory.reason
-        ));
-        out.push(with_empty_dir_fix(host, finding));
+        );
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message).why(why);
+        out.push(with_empty_dir_fix(volume, finding));
     }
 }
 
-/// The scratch directory that a use is of, in the container or on the node.
-fn scratch<'o>(options: &'o Options, used: &HostPathAccess<'_>, at: &HostPath) -> Option<&'o ListedPath> {
-    if !used.can_be_directory() || used.class.is_catalogued() || at.is_socket() {
+/// Returns the scratch directory, in the container or on the node, that the access is to.
+fn scratch_directory<'o>(
+    options: &'o Options,
+    access: &HostPathAccess<'_>,
+    mount_path: &HostPath,
+) -> Option<&'o ListedPath> {
+    if !access.can_be_directory() || access.class.is_in_catalog() || mount_path.is_socket() {
         return None;
     }
-    let inside = options.scratch_directories.find_containing(at);
-    inside.or_else(|| options.node_scratch_directories.find_containing(&used.path))
+    let in_container = options.scratch_directories.find_containing(mount_path);
+    in_container.or_else(|| options.node_scratch_directories.find_containing(&access.path))
 }

@@ -1,24 +1,28 @@
-//! A volume gives files of the node's own.
+//! A volume exposes sensitive files of the node.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path the catalogue of host paths knows as the
-//! node's own. How bad that is depends on what is there:
+//! Reports each volume or PersistentVolume whose effective path is sensitive according to the host
+//! path catalog. The severity depends on the class of the path and on the access:
 //!
-//! | class | examples | if a container can write | if it can only read |
+//! | class | examples | writable | read-only |
 //! |---|---|---|---|
-//! | never | `/var/lib/kubelet`, `/etc/kubernetes`, `/root`, `/etc/shadow`, `/dev/sda` | error | error |
-//! | read | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt/cni/bin` | error | info |
+//! | critical | `/var/lib/kubelet`, `/etc/kubernetes`, `/etc/shadow`, `/dev/sda` | error | error |
+//! | sensitive | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt` | error | info |
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
-//! A folder counts as what the nearest entry at or above it says, else as the worst that lies below it:
-//! `/var/lib` is as bad as `/var/lib/kubelet`. A socket or a device can be written through a read-only
-//! mount, and so can whoever claims a PersistentVolume.
+//! The nearest catalog entry at or above a path decides its class. If there is none, the most
+//! severe entry below it decides: `/var/lib` is as severe as `/var/lib/kubelet`. A sensitive socket
+//! or device counts as writable even with a read-only mount, and so does every PersistentVolume.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! Who writes to `/etc`, `/usr` or `/var/log` can become root on the node; who reads `/var/lib/kubelet` or
-//! `/etc/kubernetes` has the credentials of the node or of the cluster.
+//! With write access to `/etc`, `/usr` or `/var/log`, a container can become root on the node. With
+//! read access to `/var/lib/kubelet` or `/etc/kubernetes`, it has the credentials of the node or of
+//! the cluster.
 //!
 //! ## Example
 //!
@@ -42,7 +46,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Use a leaf that tells nothing secret, read-only:
+//! Mount a single file without secrets, read-only:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -66,9 +70,10 @@
 //!
 //! ## When to allow it
 //!
-//! Agents of the node read `/var/log`, `/proc` and `/sys`: read-only, that is only an info. What needs more,
-//! such as a CNI plugin that installs itself, is to be exempted by namespace, name, path and access; the
-//! PersistentVolumes of k3s and MicroK8s by the folder where their provisioner makes them.
+//! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, this is only an
+//! info. Exempt agents that need more, such as a CNI plugin that installs itself, by namespace,
+//! name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the directory in
+//! which their provisioner creates them.
 //!
 //! ## References
 //!
@@ -88,7 +93,7 @@ use crate::model::Relation;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("sensitive-host-path"),
-    summary: "a volume gives files of the node's own",
+    summary: "a volume exposes sensitive files of the node",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -101,94 +106,96 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some((entry, _)) = used.class.entry() else { continue };
-        let Some((severity, what)) = judge(cx, entry, host, used) else { continue };
-        let message = format!("sensitive {} {what} {}", host_path(host, used), accessor(host, used));
-        let finding = host_path_finding(RULE.id, severity, host, used, message).why(class_reason(used.class));
-        out.push(finding.help(remedy(cx, entry, host, used)));
+    for (volume, access) in cx.host_path_accesses() {
+        let Some((entry, _)) = access.class.entry() else { continue };
+        let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
+        let message =
+            format!("sensitive {} {effect} {}", host_path(volume, access), accessor(volume, access));
+        let finding = host_path_finding(RULE.id, severity, volume, access, message)
+            .why(class_reason(access.class))
+            .help(help(cx, entry, volume, access));
+        out.push(finding);
     }
 }
 
-/// Folders where a provisioner makes PersistentVolumes.
-const OF_PROVISIONERS: &[&str] =
+/// Directories in which provisioners create PersistentVolumes.
+const PROVISIONER_DIRECTORIES: &[&str] =
     &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
 
-/// How bad it is to reach what is there, and in which words.
-fn judge(
+/// Returns the severity of an access, and its effect as the verb of the message; `None` if the
+/// access is harmless or another rule reports it.
+fn assess(
     cx: &Context<'_>,
     entry: &Entry,
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
 ) -> Option<(Severity, &'static str)> {
-    let writes = (Severity::Error, "can be written by");
+    let writable = (Severity::Error, "is writable by");
     match entry.class {
-        EntryClass::Critical => Some((Severity::Error, "is reached by")),
-        EntryClass::Sensitive if used.effective == Access::Write => Some(writes),
-        EntryClass::Sensitive => Some((Severity::Info, reads(cx, entry, host, used))),
-        // Writing to a device such as /dev/null harms nobody: only the mount's own flag counts here.
-        EntryClass::Harmless if !used.is_read_only => Some(writes),
+        EntryClass::Critical => Some((Severity::Error, "is exposed to")),
+        EntryClass::Sensitive if access.effective == Access::Write => Some(writable),
+        EntryClass::Sensitive => Some((Severity::Info, read_effect(cx, entry, volume, access))),
+        // Writing to a harmless device such as /dev/null is harmless, so only `readOnly` counts.
+        EntryClass::Harmless if !access.is_read_only => Some(writable),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
     }
 }
 
-/// What a read-only use can do.
-fn reads(
+/// Returns the effect of a read-only access.
+fn read_effect(
     cx: &Context<'_>,
     entry: &Entry,
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
 ) -> &'static str {
-    match used.file_type {
-        // Who adds a container to the Pod says how that mounts it.
-        _ if host.volume.is_some() && used.mount.is_none() => "can be reached by",
-        _ if !cx.options.catalog.contains_devices(entry) => "can be read by",
-        Some(HostPathType::Directory) => "lets its devices be used by",
+    match access.file_type {
+        // A container that is added to the Pod can mount the volume writable.
+        _ if !volume.is_persistent_volume() && access.mount.is_none() => "is exposed to",
+        _ if !cx.options.catalog.contains_devices(entry) => "is readable by",
+        Some(HostPathType::Directory) => "exposes its devices to",
         _ => "can be used by",
     }
 }
 
-fn remedy(
+fn help(
     cx: &Context<'_>,
     entry: &Entry,
-    host: &HostPathVolume<'_>,
-    used: &HostPathAccess<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
 ) -> Cow<'static, str> {
-    let folder = quoted(&entry.path);
-    if host.volume.is_none() {
-        let is_inside = used.path.relation(&entry.pattern) == Relation::Descendant;
-        if is_inside && OF_PROVISIONERS.contains(&&*entry.path) {
-            return format!("if its provisioner made this PersistentVolume, exempt {folder} in the policy")
-                .into();
+    let directory = quoted(&entry.path);
+    if volume.is_persistent_volume() {
+        let is_inside = access.path.relation(&entry.pattern) == Relation::Descendant;
+        if is_inside && PROVISIONER_DIRECTORIES.contains(&&*entry.path) {
+            return format!(
+                "if the provisioner created this PersistentVolume, exempt {directory} in the policy"
+            )
+            .into();
         }
-        return "point the PersistentVolume at a folder that is for volumes alone".into();
+        return "point the PersistentVolume at a directory that is only for volumes".into();
     }
-    let device = used.file_type.filter(|kind| kind.bypasses_read_only());
-    let words = match (entry.class, used.class, used.effective, device) {
+    let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
+    match (entry.class, access.class, access.effective, device) {
         (EntryClass::Critical, PathClass::Above(_), ..) => {
-            "mount only the file or folder below it that is needed"
+            "mount only the file or directory below it that is needed".into()
         }
         (EntryClass::Critical, ..) => {
-            "drop the volume; if this agent needs it, exempt it in the policy by namespace, name and path"
+            "remove the volume, or exempt this agent in the policy by namespace, name and path".into()
         }
-        (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount",
-        (_, _, Access::Read, _) => "drop the volume, or mount only the part that is needed",
-        (.., Some(kind)) => {
-            let kind = kind.noun();
-            let words =
-                format!("drop the volume: this is a {kind}, which a read-only mount does not protect");
-            return words.into();
+        (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount".into(),
+        (_, _, Access::Read, _) => "remove the volume, or mount only the part that is needed".into(),
+        (.., Some(device)) => {
+            let noun = device.noun();
+            format!("remove the volume: a {noun} stays writable even through a read-only mount").into()
         }
-        _ if cx.options.catalog.has_read_only_bypass_below(&used.path) => {
-            "mount only what is needed below it: a read-only mount protects no device or socket in it"
+        _ if cx.options.catalog.has_read_only_bypass_below(&access.path) => {
+            "mount only the part that is needed: a read-only mount does not protect devices and sockets"
+                .into()
         }
-        _ => {
-            let words = format!(
-                "set `readOnly: true` on the mount, and let the container write outside of {folder}; if it must \
-                 write there, exempt it in the policy"
-            );
-            return words.into();
-        }
-    };
-    words.into()
+        _ => format!(
+            "set `readOnly: true` on the mount and write outside of {directory}, or exempt the workload in \
+             the policy"
+        )
+        .into(),
+    }
 }

@@ -1,14 +1,16 @@
-//! Containers of a Pod exchange files through a path of the node.
+//! Containers of a Pod share files through a host path.
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of which two containers of one Pod reach the same part, at least one of
-//! them writable. Sockets, devices, files, paths that are the node's own, and DaemonSets are spared.
+//! Reports each `hostPath` volume that two containers of a Pod mount, if the mounted host paths
+//! overlap and at least one of the mounts is writable. Sockets, devices, files, paths in the host
+//! path catalog and DaemonSets are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! An `emptyDir` does that without the node: it is there for each Pod anew, and no other Pod can reach it.
-//! Through a path of the node, each Pod on it exchanges files with all others.
+//! An `emptyDir` does the same without the node: each Pod gets its own, and no other Pod can access
+//! it. Through a host path, a Pod also shares the files with every other Pod on the node that
+//! mounts the path.
 //!
 //! ## Example
 //!
@@ -64,14 +66,15 @@
 //!
 //! ## Fix
 //!
-//! Makes the volume `emptyDir: {}`. Unsafe: what is in the path now is not there any more, nor what other
-//! Pods put there. There is none where another mount of the volume needs a path of the node, nor where the files
-//! are to last: in a StatefulSet, and for a volume that is mounted at or inside a directory where a well-known
-//! image keeps its data. A claim keeps them.
+//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the files that are in the path now, and
+//! those of other Pods, are no longer available. There is no fix if another mount of the volume
+//! needs a host path, or if the files should outlive the Pod: in a StatefulSet, and for a volume
+//! that is mounted at or inside a directory where a well-known image stores its data. Use a
+//! PersistentVolumeClaim for such files.
 //!
 //! ## When to allow it
 //!
-//! Where the files are to stay on the node for others, on purpose.
+//! Allow it if the files should stay on the node for other Pods.
 //!
 //! ## References
 //!
@@ -86,7 +89,7 @@ use crate::model::{Container, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shared-host-path"),
-    summary: "containers of a Pod exchange files through a path of the node",
+    summary: "containers of a Pod share files through a host path",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -102,53 +105,54 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     if cx.is_possibly_daemon_set() {
         return;
     }
-    for host in cx.host_path_volumes() {
-        let Some((used, writer, other)) = exchange(host) else { continue };
+    for volume in cx.host_path_volumes() {
+        let Some((access, writer, other)) = shared_access(volume) else { continue };
         let (writer, other) = (container(writer), container(other));
-        let message = format!("{} is where {writer} and {other} exchange files", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Warning, host, used, message)
+        let message = format!("{} is shared by {writer} and {other}", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
             .why("every other Pod on the node that mounts this path reads and writes the same files");
-        out.push(if is_to_last(cx, host) {
-            finding.help("use a claim, which keeps the data; an `emptyDir` is for what may be lost")
+        out.push(if should_outlive_pod(cx, volume) {
+            finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost")
         } else {
-            with_empty_dir_fix(host, finding)
+            with_empty_dir_fix(volume, finding)
         });
     }
 }
 
-/// Whether what is in the volume is to be there again after the Pod.
-fn is_to_last(cx: &Context<'_>, host: &HostPathVolume<'_>) -> bool {
-    let mut mounts = host.accesses.iter().filter_map(|used| used.mount);
+/// Checks whether the files in the volume should outlive the Pod.
+fn should_outlive_pod(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
+    let mut mounts = volume.accesses.iter().filter_map(|access| access.mount);
     is_stateful_set(cx)
-        || mounts.any(|of| {
-            let at = HostPath::in_container(&of.mount.mount_path);
-            cx.options.data_directories.find_containing(&at).is_some()
+        || mounts.any(|mount| {
+            let mount_path = HostPath::in_container(&mount.mount.mount_path);
+            cx.options.data_directories.find_containing(&mount_path).is_some()
         })
 }
 
-/// A writable use, its container, and another container that reaches the same or a part of it.
-fn exchange<'h>(
-    host: &'h HostPathVolume<'_>,
+/// Returns a writable access, its container, and another container that accesses the same path or
+/// one above or below it.
+fn shared_access<'h>(
+    volume: &'h HostPathVolume<'_>,
 ) -> Option<(&'h HostPathAccess<'h>, &'h Container<'h>, &'h Container<'h>)> {
-    let mut uses: Vec<_> =
-        host.accesses.iter().filter_map(|used| Some((used, used.mount?.container))).collect();
-    uses.retain(|(used, _)| used.can_be_directory() && !used.class.is_catalogued());
-    // What is around a path comes right before it.
-    uses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    let mut around: Vec<(&HostPathAccess<'_>, &Container<'_>)> = Vec::new();
-    for (used, own) in uses {
-        around.retain(|(outer, _)| {
-            matches!(used.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
+    let mut accesses: Vec<_> =
+        volume.accesses.iter().filter_map(|access| Some((access, access.mount?.container))).collect();
+    accesses.retain(|(access, _)| access.can_be_directory() && !access.class.is_in_catalog());
+    // Sorting puts the paths above a path before it.
+    accesses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let mut above: Vec<(&HostPathAccess<'_>, &Container<'_>)> = Vec::new();
+    for (access, container) in accesses {
+        above.retain(|(outer, _)| {
+            matches!(access.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
         });
-        for &(outer, other) in around.iter().filter(|(_, other)| !std::ptr::eq(*other, own)) {
+        for &(outer, other) in above.iter().filter(|(_, other)| !std::ptr::eq(*other, container)) {
             if outer.effective == Access::Write {
-                return Some((outer, other, own));
+                return Some((outer, other, container));
             }
-            if used.effective == Access::Write {
-                return Some((used, own, other));
+            if access.effective == Access::Write {
+                return Some((access, container, other));
             }
         }
-        around.push((used, own));
+        above.push((access, container));
     }
     None
 }

@@ -1,16 +1,16 @@
-//! A host path has slashes or dots in it that say nothing.
+//! A host path contains redundant slashes or dots.
 //!
 //! ## What it does
 //!
-//! Reports `//`, `/./` and a slash at the end of the path of a `hostPath` or `local` volume; in a path of
-//! Windows the same with backslashes. A slash at the end alone is an info. A relative path is left to
-//! `relative-host-path`.
+//! Reports `//`, `/./` and a trailing slash in the path of a `hostPath` or `local` volume and, in a
+//! Windows path, the same with backslashes. A trailing slash alone is an info. Relative paths are
+//! not reported, because `relative-host-path` reports them.
 //!
 //! ## Why is this bad?
 //!
-//! The API server stores a path as it is written. Whoever compares paths as text, such as an allow list, a
-//! search or a reviewer, doesn't see that `/var//log` is `/var/log`. A slash at the end makes the path one of
-//! a directory, which a file or a socket is not.
+//! The API server stores the path as it is written. Allow lists, searches and reviewers that
+//! compare paths as text miss that `/var//log` is `/var/log`. A path with a trailing slash must be
+//! a directory, so it cannot be a file or a socket.
 //!
 //! ## Example
 //!
@@ -58,12 +58,12 @@
 //!
 //! ## Fix
 //!
-//! Writes the path without them. Safe, but for a slash at the end of what isn't stated to be a directory:
-//! without it, a file at that path is taken, too.
+//! Removes the redundant characters. Safe, except for a trailing slash if the type is not
+//! `Directory` or `DirectoryOrCreate`: without the slash, the path can also be a file.
 //!
 //! ## When to allow it
 //!
-//! Never: the clean path means the same.
+//! Never. The clean path means the same.
 //!
 //! ## References
 //!
@@ -77,7 +77,7 @@ use crate::model::HostPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unclean-host-path"),
-    summary: "a host path has slashes or dots in it that say nothing",
+    summary: "a host path contains redundant slashes or dots",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -90,38 +90,39 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for host in cx.host_path_volumes().iter().filter(|host| !host.clean.is_relative()) {
-        let tidy = HostPath::simplify(host.path);
-        if tidy != host.path {
-            out.push(finding(host, &tidy));
+    for volume in cx.host_path_volumes().iter().filter(|volume| !volume.clean.is_relative()) {
+        let clean = HostPath::simplify(volume.path);
+        if clean != volume.path {
+            out.push(finding(volume, &clean));
         }
     }
 }
 
-fn finding(host: &HostPathVolume<'_>, tidy: &str) -> Finding {
-    let path = quoted(host.path);
-    let is_slash_at_end = tidy != "/" && host.path.strip_suffix(['/', '\\']) == Some(tidy);
-    let (severity, message) = match is_slash_at_end {
+fn finding(volume: &HostPathVolume<'_>, clean: &str) -> Finding {
+    let path = quoted(volume.path);
+    let has_only_trailing_slash = clean != "/" && volume.path.strip_suffix(['/', '\\']) == Some(clean);
+    let (severity, message) = match has_only_trailing_slash {
         true => (Severity::Info, format!("host path {path} ends in a slash")),
-        false => (Severity::Warning, format!("host path {path} is not in its clean form")),
+        false => (Severity::Warning, format!("host path {path} has redundant parts")),
     };
-    let set = Edit::Set(host.path_field(), EditValue::Str(tidy.to_owned()));
-    Finding::new(RULE.id, severity, host.path_field(), message)
-        .label(format!("means {}", quoted(tidy)))
+    let set = Edit::Set(volume.path_field(), EditValue::Str(clean.to_owned()));
+    let clean = quoted(clean);
+    Finding::new(RULE.id, severity, volume.path_field(), message)
+        .label(format!("same as {clean}"))
         .why(format!(
-            "tools that compare paths as text, such as allow lists and `grep`, don't see that this is {}",
-            quoted(tidy)
+            "tools that compare paths as text, such as allow lists and `grep`, miss that this is {clean}"
         ))
-        .help(format!("write {}", quoted(tidy)))
-        .fix(Fix { title: "rewrite the path".into(), safety: safety(host), edits: vec![set] })
-        .volume(host.name)
-        .path(&host.clean)
+        .help(format!("write {clean}"))
+        .fix(Fix { title: "write the clean path".into(), safety: safety(volume), edits: vec![set] })
+        .volume(volume.name)
+        .path(&volume.clean)
 }
 
-/// A slash at the end is lost, and with it that the path must be a directory, where the type doesn't say so.
-fn safety(host: &HostPathVolume<'_>) -> Safety {
-    let is_directory =
-        RequestedType::of_volume(host).is_some_and(|asked| asked.file_type == HostPathType::Directory);
-    let loses_slash = HostPath::has_directory_suffix(host.path) && !host.clean.is_root();
-    if loses_slash && !is_directory { Safety::Unsafe } else { Safety::Safe }
+/// Returns the safety of the fix. A trailing slash requires a directory; unless the type does too,
+/// removing the slash allows other files.
+fn safety(volume: &HostPathVolume<'_>) -> Safety {
+    let requires_directory = RequestedType::of_volume(volume)
+        .is_some_and(|requested| requested.file_type == HostPathType::Directory);
+    let loses_slash = HostPath::has_directory_suffix(volume.path) && !volume.clean.is_root();
+    if loses_slash && !requires_directory { Safety::Unsafe } else { Safety::Safe }
 }

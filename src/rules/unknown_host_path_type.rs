@@ -1,14 +1,15 @@
-//! A host path has a type that doesn't exist.
+//! A `hostPath` volume has an unknown `type`.
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath.type` that is none of `DirectoryOrCreate`, `Directory`, `FileOrCreate`, `File`,
-//! `Socket`, `CharDevice` and `BlockDevice`. Case and blanks count.
+//! Reports a `hostPath.type` other than `DirectoryOrCreate`, `Directory`, `FileOrCreate`, `File`,
+//! `Socket`, `CharDevice` and `BlockDevice`. The value is case-sensitive, and whitespace is
+//! significant.
 //!
 //! ## Why is this bad?
 //!
-//! The API server refuses the object. In a custom resource nobody may look before its operator makes Pods of
-//! it, and those are refused then.
+//! The API server rejects the object. In a custom resource, the error only appears when the
+//! operator creates Pods from it.
 //!
 //! ## Example
 //!
@@ -56,12 +57,12 @@
 //!
 //! ## Fix
 //!
-//! Writes the type as Kubernetes does, where only the case differs or there are blanks around it. Safe: the
-//! object could not have been created as it was.
+//! Corrects the case and removes surrounding whitespace, if nothing else is wrong. Safe: the object
+//! could not be created as it was.
 //!
 //! ## When to allow it
 //!
-//! Never: no API server takes it.
+//! Never. The API server always rejects the object.
 //!
 //! ## References
 //!
@@ -74,40 +75,45 @@ use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-host-path-type"),
-    summary: "a host path has a type that doesn't exist",
+    summary: "a `hostPath` volume has an unknown `type`",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::Safe,
     options: &[],
-    lint_only: Some("the API server refuses the object before it calls a webhook"),
+    lint_only: Some("the API server rejects the object before it calls the webhook"),
     source: include_str!("unknown_host_path_type.rs"),
     check: Check::Volumes(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for host in cx.host_path_volumes() {
-        let Some(written) = host.declared_type.filter(|name| !name.is_empty()) else { continue };
-        if RequestedType::of_volume(host).is_none() {
-            out.push(finding(host, written));
+    for volume in cx.host_path_volumes() {
+        let Some(declared) = volume.declared_type.filter(|name| !name.is_empty()) else { continue };
+        if RequestedType::of_volume(volume).is_none() {
+            out.push(finding(volume, declared));
         }
     }
 }
 
-fn finding(host: &HostPathVolume<'_>, written: &str) -> Finding {
-    let message = format!("host path {} has the unknown type {}", quoted(host.path), quoted(written));
-    let finding = Finding::new(RULE.id, Severity::Error, host.type_field(), message)
-        .label("none of the seven types")
-        .why("the API server refuses the object")
-        .volume(host.name)
-        .path(&host.clean);
-    let meant =
-        RequestedType::ALL.into_iter().find(|asked| asked.name().eq_ignore_ascii_case(written.trim()));
-    let Some(meant) = meant.map(RequestedType::name) else {
-        let known = RequestedType::ALL.map(|asked| format!("`{}`", asked.name())).join(", ");
-        return finding.help(format!("use one of {known}"));
-    };
-    let set = Edit::Set(host.type_field(), EditValue::Str(meant.to_owned()));
-    finding.help(format!("write `{meant}`")).fix(Fix::safe_edits(format!("set `type: {meant}`"), vec![set]))
+fn finding(volume: &HostPathVolume<'_>, declared: &str) -> Finding {
+    let message = format!("host path {} has unknown type {}", quoted(volume.path), quoted(declared));
+    let finding = Finding::new(RULE.id, Severity::Error, volume.type_field(), message)
+        .label("not one of the seven types")
+        .why("the API server rejects the object")
+        .volume(volume.name)
+        .path(&volume.clean);
+    let mut names = RequestedType::ALL.into_iter().map(RequestedType::name);
+    match names.find(|name| name.eq_ignore_ascii_case(declared.trim())) {
+        Some(name) => {
+            let set = Edit::Set(volume.type_field(), EditValue::Str(name.to_owned()));
+            finding
+                .help(format!("write `{name}`"))
+                .fix(Fix::safe_edits(format!("set `type: {name}`"), vec![set]))
+        }
+        None => {
+            let names = RequestedType::ALL.map(|known| format!("`{}`", known.name())).join(", ");
+            finding.help(format!("use one of {names}"))
+        }
+    }
 }

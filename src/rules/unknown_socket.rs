@@ -1,16 +1,19 @@
-//! A volume gives a socket of the node that nobody knows.
+//! A volume exposes an unknown socket of the node.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is a socket (`type: Socket`, a name that
-//! ends in `.sock`, or a named pipe of Windows), and neither in the catalogue of host paths nor allowed by
-//! the policy.
+//! Reports each volume or PersistentVolume whose effective path is a socket (`type: Socket`, a name
+//! that ends in `.sock`, or a Windows named pipe) that is neither in the host path catalog nor
+//! allowed by the policy.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! Behind a socket of the node is a program of the node, often with the rights of root: what it does for
-//! those who connect, it does for the container. `readOnly: true` does not help, since connecting is not
-//! writing.
+//! A program on the node listens on the socket, often as root. It serves the container like any
+//! other client. `readOnly: true` does not help, because a read-only mount does not prevent
+//! connections.
 //!
 //! ## Example
 //!
@@ -34,7 +37,7 @@
 //!       type: Socket
 //! ```
 //!
-//! Talk to the service over the network, where it can tell who asks:
+//! Connect to the service over the network, where it can authenticate its clients:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -52,11 +55,11 @@
 //!
 //! ## Options
 //!
-//! A path in the policy's `hostPaths.allow` is known, and what is inside it.
+//! Paths at or inside an entry of `hostPaths.allow` in the policy are known.
 //!
 //! ## When to allow it
 //!
-//! Where you know what the service does for whoever connects. Allow its path in the policy.
+//! Allow the path in the policy if you know what the service does for its clients.
 //!
 //! ## References
 //!
@@ -69,29 +72,29 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-socket"),
-    summary: "a volume gives a socket of the node that nobody knows",
+    summary: "a volume exposes an unknown socket of the node",
     group: Group::Sockets,
     severity: Severity::Warning,
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[RuleOption { name: "hostPaths.allow", summary: "sockets in this list are known" }],
+    options: &[RuleOption { name: "hostPaths.allow", summary: "sockets at or inside these paths are known" }],
     lint_only: None,
     source: include_str!("unknown_socket.rs"),
     check: Check::Volumes(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        if used.class.is_catalogued() || !used.is_socket() || used.is_allowed(cx.options) {
+    for (volume, access) in cx.host_path_accesses() {
+        if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
         }
-        let message = format!("{} is a socket that the catalogue does not know", host_path(host, used));
-        let finding = host_path_finding(RULE.id, Severity::Warning, host, used, message)
-            .why("the container can ask of the service behind it what any program of the node can")
+        let message = format!("{} is a socket that is not in the catalog", host_path(volume, access));
+        let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
+            .why("the container can use the service behind it like any program on the node")
             .help(
-                "drop the volume (a read-only mount does not protect a socket), or allow the path in \
-                 `hostPaths.allow` of the policy",
+                "remove the volume (a read-only mount does not protect sockets), or add the path to \
+                 `hostPaths.allow` in the policy",
             );
         out.push(finding);
     }

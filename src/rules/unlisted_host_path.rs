@@ -1,20 +1,25 @@
-//! A volume gives a path of the node that the policy's allow list does not hold.
+//! A volume exposes a host path that is not in the policy's allow list.
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is not at or inside an entry of the policy's
-//! allow list, or that can be written where the entry says `readOnly: true`. A read-only mount satisfies an
-//! entry that allows writing. A path that is relative, or holds `..`, is never allowed.
+//! Reports each volume or PersistentVolume whose effective path is not at or inside an entry of the
+//! policy's allow list, or that is writable although the entry has `readOnly: true`. A read-only
+//! mount also satisfies an entry without `readOnly: true`. Relative paths and paths with `..` are
+//! never allowed.
 //!
-//! Being allowed here answers `unlisted-host-path` and `unknown-socket`, no other rule.
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` is `/run`.
+//!
+//! The allow list affects only `unlisted-host-path` and `unknown-socket`. Other rules still report
+//! an allowed path.
 //!
 //! ## Why is this bad?
 //!
-//! You have said which paths of your nodes are for workloads, and this is none of them.
+//! Your policy defines which host paths workloads may use, and this path is not one of them.
 //!
 //! ## Example
 //!
-//! With this in the policy:
+//! With this policy:
 //!
 //! ```yaml
 //! hostPaths:
@@ -22,6 +27,8 @@
 //!   - { path: /var/log, readOnly: true }
 //!   - { path: /srv/volumes }
 //! ```
+//!
+//! The rule reports this Pod:
 //!
 //! ```yaml,bad
 //! apiVersion: v1
@@ -42,6 +49,8 @@
 //!       path: /srv/volumes-old # finding
 //!       type: Directory
 //! ```
+//!
+//! It does not report this Pod:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -71,11 +80,13 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allow` is the list. Without it there is no such check; the empty list allows nothing.
+//! `hostPaths.allow` is the allow list. Without it, the rule reports nothing. An empty list allows
+//! no path.
 //!
 //! ## When to allow it
 //!
-//! Add the path to the list where every workload may use it; exempt a workload where it alone may.
+//! If every workload may use the path, add it to the allow list. If only one workload may use it,
+//! exempt that workload.
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{accessor, host_path};
@@ -84,7 +95,7 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unlisted-host-path"),
-    summary: "a volume gives a path of the node that the policy's allow list does not hold",
+    summary: "a volume exposes a host path that is not in the policy's allow list",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -92,7 +103,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[RuleOption {
         name: "hostPaths.allow",
-        summary: "the allowed paths; absent, there is no such check",
+        summary: "the allowed paths; without it, the rule reports nothing",
     }],
     lint_only: None,
     source: include_str!("unlisted_host_path.rs"),
@@ -100,33 +111,33 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(list) = &cx.options.allowed_host_paths else { return };
-    for (host, used) in cx.host_path_accesses() {
-        if used.is_allowed(cx.options) {
+    let Some(allowed) = &cx.options.allowed_host_paths else { return };
+    for (volume, access) in cx.host_path_accesses() {
+        if access.is_allowed(cx.options) {
             continue;
         }
-        let path = host_path(host, used);
-        let (message, help) = if list.iter().any(|entry| entry.covers(&used.path)) {
+        let path = host_path(volume, access);
+        let (message, help) = if allowed.iter().any(|entry| entry.covers(&access.path)) {
             (
-                format!("{path} is allowed read-only, and {} can write it", accessor(host, used)),
-                read_only(host),
+                format!("{path} is allowed read-only, but writable by {}", accessor(volume, access)),
+                read_only_help(volume),
             )
         } else {
             (
                 format!("{path} is not in the policy's allow list"),
-                "use a path that is in the list, or add this one to `hostPaths.allow` of the policy",
+                "use an allowed path, or add this one to `hostPaths.allow` in the policy",
             )
         };
-        let finding = host_path_finding(RULE.id, Severity::Error, host, used, message)
-            .why("the policy says which paths of a node are for workloads")
+        let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
+            .why("the policy limits the host paths that workloads may use")
             .help(help);
         out.push(finding);
     }
 }
 
-fn read_only(host: &HostPathVolume<'_>) -> &'static str {
-    match host.volume {
-        Some(_) => "set `readOnly: true` on the mount",
-        None => "use a path that the list allows to write: a PersistentVolume can't say that it is read-only",
+fn read_only_help(volume: &HostPathVolume<'_>) -> &'static str {
+    match volume.is_persistent_volume() {
+        true => "use a path that the list allows to write: a PersistentVolume cannot be read-only",
+        false => "set `readOnly: true` on the mount",
     }
 }

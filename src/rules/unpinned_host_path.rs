@@ -1,15 +1,16 @@
-//! A path of the node need not be there on the node where the Pod comes up.
+//! A host path may be missing on the node where the Pod runs.
 //!
 //! ## What it does
 //!
-//! Reports each mounted `hostPath` volume whose path is not the node's own (in the catalogue of host paths),
-//! in a workload that nothing binds to certain nodes: no `nodeName`, no `nodeSelector` by more than operating
-//! system and architecture, no required node affinity, no DaemonSet. Of objects that hold but a part of a Pod it says nothing.
+//! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
+//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by a `nodeSelector` for
+//! anything but the operating system and the architecture, and by required node affinity.
+//! DaemonSets, and objects that contain only part of a Pod, are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! A path that somebody has made is on the nodes where he made it. On any other the Pod does not start, or
-//! starts with an empty folder.
+//! A path that was created by hand exists only on the nodes where it was created. On any other
+//! node, the Pod does not start, or starts with an empty directory.
 //!
 //! ## Example
 //!
@@ -35,7 +36,7 @@
 //!           type: Directory
 //! ```
 //!
-//! Say which nodes have it, or use a claim:
+//! Select the nodes that have the path, or use a PersistentVolumeClaim:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1
@@ -63,7 +64,7 @@
 //!
 //! ## When to allow it
 //!
-//! Where whoever sets up the nodes puts the path on each of them.
+//! Allow it if every node has the path because it is created when the node is set up.
 //!
 //! ## References
 //!
@@ -77,7 +78,7 @@ use crate::model::Pod;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unpinned-host-path"),
-    summary: "a path of the node need not be there on the node where the Pod comes up",
+    summary: "a host path may be missing on the node where the Pod runs",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -90,42 +91,45 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    if cx.is_possibly_daemon_set() || !cx.pod().is_some_and(is_free) {
+    if cx.is_possibly_daemon_set() || !cx.pod().is_some_and(is_unpinned) {
         return;
     }
-    for (host, used) in cx.host_path_accesses() {
-        if used.mount.is_none() || used.class.is_catalogued() {
+    for (volume, access) in cx.host_path_accesses() {
+        if access.mount.is_none() || access.class.is_in_catalog() {
             continue;
         }
-        // Every node has these, and in each is something else.
-        let is_everywhere = cx.options.node_scratch_directories.find_containing(&used.path).is_some();
-        out.push(if is_everywhere { other_content(host, used) } else { absent(host, used) });
+        // Scratch directories exist on every node, with different content.
+        let is_on_every_node = cx.options.node_scratch_directories.find_containing(&access.path).is_some();
+        out.push(match is_on_every_node {
+            true => different_content(volume, access),
+            false => missing_path(volume, access),
+        });
     }
 }
 
-fn other_content(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>) -> Finding {
-    let message = format!("what is in {} differs from node to node", host_path(host, used));
-    host_path_finding(RULE.id, Severity::Warning, host, used, message)
-        .why("on another node the Pod finds what others left there, or nothing")
-        .help("bind the Pod to a node (`nodeSelector`, node affinity), or use a claim")
+fn different_content(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Finding {
+    let message = format!("the content of {} differs between nodes", host_path(volume, access));
+    host_path_finding(RULE.id, Severity::Warning, volume, access, message)
+        .why("on another node, the Pod finds the files of other programs, or none")
+        .help("pin the Pod to a node (`nodeSelector`, node affinity), or use a `persistentVolumeClaim`")
 }
 
-fn absent(host: &HostPathVolume<'_>, used: &HostPathAccess<'_>) -> Finding {
-    let message = format!("{} need not be on every node that the Pod can come up on", host_path(host, used));
-    let why = if used.path.is_named_pipe() {
-        "on a node without it the Pod does not start"
+fn missing_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Finding {
+    let message = format!("{} may be missing on the node where the Pod runs", host_path(volume, access));
+    let why = if access.path.is_named_pipe() {
+        "on a node without it, the Pod does not start"
     } else {
-        "on a node without it the Pod does not start, or starts with an empty folder"
+        "on a node without it, the Pod does not start, or starts with an empty directory"
     };
-    let help = if used.can_be_directory() {
-        "bind the Pod to nodes that have it (`nodeSelector`, node affinity), or use a claim"
+    let help = if access.can_be_directory() {
+        "pin the Pod to nodes with the path (`nodeSelector`, node affinity), or use a `persistentVolumeClaim`"
     } else {
-        "bind the Pod to nodes that have it (`nodeSelector`, node affinity)"
+        "pin the Pod to nodes with the path (`nodeSelector`, node affinity)"
     };
-    host_path_finding(RULE.id, Severity::Warning, host, used, message).why(why).help(help)
+    host_path_finding(RULE.id, Severity::Warning, volume, access, message).why(why).help(help)
 }
 
-/// Whether it is sure that nothing binds the pod to certain nodes.
-fn is_free(pod: &Pod<'_>) -> bool {
+/// Checks whether the pod can certainly run on any node.
+fn is_unpinned(pod: &Pod<'_>) -> bool {
     pod.is_complete && pod.is_pinned == Some(false)
 }

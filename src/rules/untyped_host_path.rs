@@ -1,16 +1,17 @@
-//! A host path doesn't say what must be there.
+//! A `hostPath` volume has no `type`.
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath` whose `type` is absent, null or empty (the same to Kubernetes), in a volume or a
-//! PersistentVolume. A named pipe of Windows is left out: the kubelet knows no type for it.
+//! Reports a `hostPath` of a volume or a PersistentVolume whose `type` is absent, null or empty,
+//! which Kubernetes treats the same. Windows named pipes are not reported, because the kubelet has
+//! no type for them.
 //!
 //! ## Why is this bad?
 //!
-//! Without a type nothing is checked, and the container runtime makes a missing path as a directory that
-//! belongs to root. A misspelt path gives an empty directory instead of an error, on every node that the Pod
-//! comes to, and nobody removes it. Where a socket or a file should be, that directory keeps its daemon from
-//! making it.
+//! Without a type, nothing checks the path, and the container runtime creates a missing path as a
+//! directory owned by root. A misspelled path becomes an empty directory instead of an error, on
+//! every node where the Pod runs, and nothing removes it. If the path should be a socket or a file,
+//! the directory prevents the daemon from creating it.
 //!
 //! ## Example
 //!
@@ -57,23 +58,31 @@
 //!
 //! ## Fix
 //!
-//! Sets the type that the path suggests: what the catalogue of host paths knows there, `Socket` for `*.sock`,
-//! `File` for what has the extension of a file or is in a folder of programs, else `Directory`. Where a container
-//! writes to a folder, a lock, a log or a database that isn't the node's own, is in `/run`, or is a plugin's, it is
-//! `DirectoryOrCreate` or `FileOrCreate`: on a new node nobody else makes it. Unsafe: where the path is missing or
-//! is something else, the Pod no longer starts. There is none for a device that volcheck doesn't know.
+//! Sets the type that the path suggests:
+//!
+//! - the type in the host path catalog, if the path is listed;
+//! - `Socket` for `*.sock`;
+//! - `File` for a name with a file extension, and for a file in a directory of programs;
+//! - `Directory` otherwise.
+//!
+//! The type is `DirectoryOrCreate` or `FileOrCreate` if a container writes to a directory, a lock,
+//! a log or a database that nothing else creates on a new node: outside the node's own directories,
+//! in `/run`, or in a plugin directory.
+//!
+//! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
+//! an unknown device.
 //!
 //! ## When to allow it
 //!
-//! The kubelet checks the type in its own file system. On a node where it runs in a container itself, as on
-//! Talos, that check can fail although the path is there.
+//! The kubelet checks the type in its own filesystem. If the kubelet runs in a container, as on
+//! Talos, the check can fail although the path exists.
 //!
 //! ## References
 //!
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
-//! - [kubernetes/kubernetes#34058](https://github.com/kubernetes/kubernetes/pull/34058), which made the type
+//! - [kubernetes/kubernetes#34058](https://github.com/kubernetes/kubernetes/pull/34058), which introduced the type
 
-use super::node_creating_host_path::may_create;
+use super::node_creating_host_path::should_create;
 use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, Rule};
@@ -81,7 +90,7 @@ use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("untyped-host-path"),
-    summary: "a host path doesn't say what must be there",
+    summary: "a `hostPath` volume has no `type`",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -97,57 +106,56 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let untyped = cx
         .host_path_volumes()
         .iter()
-        .filter(|host| host.has_type && host.declared_type.is_none_or(str::is_empty));
-    // An empty path is refused for itself.
-    for host in untyped.filter(|host| !host.path.is_empty() && !host.clean.is_named_pipe()) {
-        out.push(finding(host, likely(cx, host)));
+        .filter(|volume| volume.has_type && volume.declared_type.is_none_or(str::is_empty));
+    // The API server rejects an empty path; `relative-host-path` reports it.
+    for volume in untyped.filter(|volume| !volume.path.is_empty() && !volume.clean.is_named_pipe()) {
+        out.push(finding(volume, suggested_type(cx, volume)));
     }
 }
 
-/// What the volume should ask for; none where nothing is probable.
-fn likely(cx: &Context<'_>, host: &HostPathVolume<'_>) -> Option<RequestedType> {
-    let kind = host_path_type::probable_type(&cx.options.catalog, host)?;
-    let creates = host_path_type::is_useful_when_empty(kind, &host.clean) && may_create(cx, host);
-    Some(RequestedType { file_type: kind, creates })
+/// Returns the type that the volume should request; `None` if no type is probable.
+fn suggested_type(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> Option<RequestedType> {
+    let file_type = host_path_type::probable_type(&cx.options.catalog, volume)?;
+    let creates = host_path_type::is_useful_when_empty(file_type, &volume.clean) && should_create(cx, volume);
+    Some(RequestedType { file_type, creates })
 }
 
-fn finding(host: &HostPathVolume<'_>, likely: Option<RequestedType>) -> Finding {
-    let label = match host.declared_type {
-        None => "lacks a `type`",
-        Some(_) => "empty, which is the same as none",
+fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Finding {
+    let label = match volume.declared_type {
+        None => "no `type` set",
+        Some(_) => "empty, which is the same as absent",
     };
-    let message = format!("host path {} has no type", quoted(host.path));
-    let finding = Finding::new(RULE.id, Severity::Error, host.type_field(), message)
+    let message = format!("host path {} has no type", quoted(volume.path));
+    let finding = Finding::new(RULE.id, Severity::Error, volume.type_field(), message)
         .label(label)
-        .why(why(likely))
-        .volume(host.name)
-        .path(&host.clean);
-    let Some(asked) = likely else {
-        return finding.help("say what must be there: `type: CharDevice`, `BlockDevice` or `Directory`");
+        .why(why(suggested))
+        .volume(volume.name)
+        .path(&volume.clean);
+    let Some(suggested) = suggested else {
+        return finding.help("set `type: CharDevice`, `BlockDevice` or `Directory`");
     };
-    let (word, kind) = (asked.name(), asked.file_type.name());
-    let help = match asked.creates {
+    let name = suggested.name();
+    let help = match suggested.creates {
         true => format!(
-            "say what is made where it is missing: `type: {word}`; if it must be there, `type: {kind}`"
+            "set `type: {name}`, or `type: {}` if the path must already exist",
+            suggested.file_type.name()
         ),
-        false => {
-            format!("say what must be there: `type: {word}` (the Pod doesn't start where it is missing)")
-        }
+        false => format!("set `type: {name}` (the Pod does not start if the path is missing)"),
     };
-    let set = Edit::Set(host.source.key("type"), EditValue::Str(word.to_owned()));
-    finding.help(help).fix(Fix::unsafe_edits(format!("set `type: {word}`"), vec![set]))
+    let set = Edit::Set(volume.source.key("type"), EditValue::Str(name.to_owned()));
+    finding.help(help).fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
 }
 
-fn why(likely: Option<RequestedType>) -> String {
-    let nothing = "nothing checks what is there, and a missing path becomes an empty directory owned by root";
-    match likely {
+fn why(suggested: Option<RequestedType>) -> String {
+    let unchecked = "the path is not checked, and a missing path becomes an empty directory owned by root";
+    match suggested {
         Some(RequestedType { file_type: HostPathType::Directory, creates: true }) => {
-            "nothing checks what is there, and what becomes of a missing path is left to the runtime"
+            "the path is not checked, and the container runtime decides what happens if it is missing"
                 .to_owned()
         }
-        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => nothing.to_owned(),
-        Some(asked) => {
-            format!("{nothing}, where {} should be", host_path_type::with_article(asked.file_type))
+        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => unchecked.to_owned(),
+        Some(suggested) => {
+            format!("{unchecked}, not {}", host_path_type::with_article(suggested.file_type))
         }
     }
 }

@@ -1,14 +1,14 @@
-//! A container mounts a path of the node without `readOnly: true`.
+//! A container mounts a host path without `readOnly: true`.
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume that is not read-only, in every kind of container. One finding
-//! per mount, at the mount.
+//! Reports each mount of a `hostPath` volume that is not read-only. Each mount is a separate
+//! finding. All containers are checked, including init and ephemeral containers.
 //!
 //! ## Why is this bad?
 //!
-//! What the container writes there, it writes to the node: whoever takes over the container can change the
-//! node's files, and often become root on it. The files also outlive the Pod.
+//! The container writes to the node. An attacker who controls the container can change the node's
+//! files and often become root on the node. The files also outlive the Pod.
 //!
 //! ## Example
 //!
@@ -55,14 +55,15 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is none for a socket or
-//! a device, which can be written through a read-only mount, nor for a folder that holds some, such as `/dev`.
-//! In the folder of a CSI driver's socket, those that only connect, such as its sidecars, do well to set it.
+//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is no fix for
+//! a socket or a device, which stay writable through a read-only mount, nor for a directory that
+//! contains some, such as `/dev`. Containers that only connect to a socket in the directory of a
+//! CSI driver, such as the driver's sidecars, should set it.
 //!
 //! ## When to allow it
 //!
-//! An agent of the node that must write: a CSI driver in its folder below `/var/lib/kubelet`, a CNI plugin
-//! that installs itself. Exempt it by name, path and access.
+//! Some node agents must write: a CSI driver in its directory below `/var/lib/kubelet`, or a CNI
+//! plugin that installs itself. Exempt them by name, path and access.
 //!
 //! ## References
 //!
@@ -76,7 +77,7 @@ use crate::model::ContainerMount;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("writable-host-path"),
-    summary: "a container mounts a path of the node without `readOnly: true`",
+    summary: "a container mounts a host path without `readOnly: true`",
     group: Group::HostPaths,
     severity: Severity::Error,
     since: "0.1.0",
@@ -89,53 +90,53 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (host, used) in cx.host_path_accesses() {
-        let Some(of) = used.mount.filter(|_| !used.is_read_only) else { continue };
-        let path = written_path(host, used);
-        let message = format!("host path {path} is mounted writable in {}", container(of.container));
-        let finding = Finding::new(RULE.id, Severity::Error, of.path(), message)
+    for (volume, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount.filter(|_| !access.is_read_only) else { continue };
+        let path = written_path(volume, access);
+        let message = format!("host path {path} is mounted writable in {}", container(mount.container));
+        let finding = Finding::new(RULE.id, Severity::Error, mount.path(), message)
             .label("mounted here without `readOnly: true`")
-            .related(host.path_field(), volume_and_path(host))
-            .why("what the container writes there, it writes to the node")
-            .volume(host.name)
-            .container(&of.container.name)
-            .path(&used.path)
+            .related(volume.path_field(), volume_and_path(volume))
+            .why("the container can change files on the node")
+            .volume(volume.name)
+            .container(&mount.container.name)
+            .path(&access.path)
             .access(Access::Write);
-        out.push(remedied(cx, used, of, finding));
+        out.push(with_help(cx, access, mount, finding));
     }
 }
 
-/// The finding with what helps in its case.
-fn remedied(
+/// Adds the help and, if `readOnly: true` would protect the path, the fix.
+fn with_help(
     cx: &Context<'_>,
-    used: &HostPathAccess<'_>,
-    of: ContainerMount<'_, '_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
     finding: Finding,
 ) -> Finding {
-    if let Some(kind) = used.read_only_bypass() {
-        let kind = kind.noun();
-        return finding.help(format!(
-            "drop the mount: this is a {kind}, which can be written through a read-only mount, too"
-        ));
+    if let Some(file_type) = access.read_only_bypass() {
+        let noun = file_type.noun();
+        return finding
+            .help(format!("remove the mount: a {noun} stays writable even through a read-only mount"));
     }
-    if cx.options.catalog.has_read_only_bypass_below(&used.path) && is_of_agent(used.class) {
-        return finding.help(
-            "set `readOnly: true` if the container only connects to the sockets in it: it then can't replace them",
-        );
+    if cx.options.catalog.has_read_only_bypass_below(&access.path) {
+        return finding.help(match is_agent_socket(access.class) {
+            true => {
+                "set `readOnly: true` if the container only connects to the sockets in it: it then cannot \
+                 replace them"
+            }
+            false => {
+                "remove the mount, or mount only the part that is needed: `readOnly` does not protect devices \
+                 and sockets"
+            }
+        });
     }
-    if cx.options.catalog.has_read_only_bypass_below(&used.path) {
-        return finding.help(
-            "drop the mount, or mount only the part that is needed: read-only protects the files in it, not the \
-             devices and sockets",
-        );
-    }
-    let read_only = Edit::Set(of.path().key("readOnly"), EditValue::Bool(true));
+    let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     finding
-        .help("set `readOnly: true` on the mount, or drop it (the container may need to write)")
+        .help("set `readOnly: true` on the mount, or remove it (the container may need to write)")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 
-/// Whether it is a folder where an agent keeps its sockets, such as a CSI driver's own.
-fn is_of_agent(class: PathClass<'_>) -> bool {
+/// Checks whether the path is that of an agent's sockets, such as the directory of a CSI driver.
+fn is_agent_socket(class: PathClass<'_>) -> bool {
     matches!(class, PathClass::Inside(entry) if entry.class == EntryClass::AgentSocket)
 }

@@ -197,7 +197,10 @@ fn checks_the_documents_around_an_invalid_one() {
     let directory = TestDir::new(&[("a.yaml", &format!("{BAD}---\nkind: Pod\n  bad: [indent\n---\n{BAD}"))]);
     directory
         .lint(&["."])
-        .reports(2, &["a.yaml:9:7: ", "a.yaml:16:6: error[unanalyzed-document] invalid YAML", "a.yaml:26:7: "])
+        .reports(
+            2,
+            &["a.yaml:9:7: ", "a.yaml:16:6: error[unanalyzed-document] invalid YAML", "a.yaml:26:7: "],
+        )
         .has_lines(3);
 }
 
@@ -381,12 +384,15 @@ fn rejects_excessive_and_recursive_aliases() {
     let bomb = "error[unanalyzed-document] invalid YAML: document contains excessive aliasing";
     directory
         .lint(&["."])
-        .reports(2, &[
-            &format!("bomb.yaml:1:1: {bomb}"),
-            &format!("merges.yaml:1:1: {bomb}"),
-            "self.yaml:4:12: error[unanalyzed-document] invalid YAML: anchor `s` value contains itself",
-            "bad.yaml:9:7: ",
-        ])
+        .reports(
+            2,
+            &[
+                &format!("bomb.yaml:1:1: {bomb}"),
+                &format!("merges.yaml:1:1: {bomb}"),
+                "self.yaml:4:12: error[unanalyzed-document] invalid YAML: anchor `s` value contains itself",
+                "bad.yaml:9:7: ",
+            ],
+        )
         .has_lines(4);
 }
 
@@ -526,7 +532,6 @@ fn text_format_shows_the_location_of_errors() {
 #[test]
 fn locates_keys_without_a_colon() {
     let directory = TestDir::new(&[("a.yaml", "kind: Secret\ndata: |\n  x\n$CERTIFICATE\n\n")]);
-    let line =
-        "a.yaml:4:1: error[unanalyzed-document] invalid YAML: could not find expected ':'";
+    let line = "a.yaml:4:1: error[unanalyzed-document] invalid YAML: could not find expected ':'";
     directory.lint(&["a.yaml"]).reports(2, &[line]);
 }

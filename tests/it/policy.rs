@@ -429,10 +429,7 @@ fn exemptions_excuse_and_those_that_match_nothing_are_said_where_the_run_covers_
     assert_eq!((code, text.contains("host-root"), text.contains("unused")), (0, false, false), "{text}");
     let (code, text) = run("kind: Deployment", &[]);
     assert_eq!(code, 1);
-    assert!(
-        text.contains("volcheck.yaml:3:3: info[unused-exemption] unused exemption: the test"),
-        "{text}"
-    );
+    assert!(text.contains("volcheck.yaml:3:3: info[unused-exemption] unused exemption: the test"), "{text}");
     assert!(!run("kind: Deployment", &["deploy"]).1.contains("unused-exemption"));
     assert!(!run("kind: Deployment", &["--select", "host-root"]).1.contains("unused-exemption"));
 }

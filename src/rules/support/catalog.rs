@@ -1,4 +1,4 @@
-//! The host path catalog: what is at which path of a node, and what access to it means.
+//! The host path catalog: well-known paths on nodes, and the harm that access to them can do.
 
 use std::cmp::Reverse;
 
@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Severity;
 use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
-/// What access to an entry of the catalog means, from most to least harmful.
+/// The class of a catalog entry, from the most to the least harmful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryClass {
-    /// The socket of a container runtime: access is root on the node.
+    /// A container runtime socket: any client is root on the node.
     Socket,
-    /// Harmful with any access.
+    /// Harmful even with read-only access.
     Critical,
-    /// Credentials of a cloud account.
+    /// Credentials for a cloud or a registry.
     Credentials,
-    /// The socket of another agent on the node.
+    /// The socket of another daemon on the node.
     AgentSocket,
-    /// Harmful with write access.
+    /// Harmful with write access. Read-only access is reported as an info.
     Sensitive,
-    /// Harmless unless it can be written.
+    /// Harmful with write access. Read-only access is not reported.
     Harmless,
 }
 
@@ -31,7 +31,7 @@ pub enum EntryClass {
 pub enum HostPathType {
     Directory,
     File,
-    /// A Unix socket, or a named pipe of Windows.
+    /// A Unix socket or a Windows named pipe.
     Socket,
     CharDevice,
     BlockDevice,
@@ -63,8 +63,9 @@ impl HostPathType {
         }
     }
 
-    /// Whether a container can write to it through a read-only mount. The kernel rejects writes to files and
-    /// directories of a read-only mount, but not connections to a socket or writes to a device.
+    /// Returns true if a container can write to such a file through a read-only mount. The kernel
+    /// rejects writes to files and directories of a read-only mount, but not connections to a
+    /// socket or writes to a device.
     pub fn bypasses_read_only(self) -> bool {
         matches!(self, Self::Socket | Self::CharDevice | Self::BlockDevice)
     }
@@ -75,18 +76,18 @@ impl HostPathType {
 pub struct Entry {
     /// The path as written in the catalog.
     pub path: String,
-    /// The same path as a pattern to match.
+    /// The path as a pattern.
     pub pattern: PathPattern,
     pub class: EntryClass,
     /// Why access is harmful, as a verb phrase whose subject is the path.
     pub reason: String,
     /// The type of the file at the path, if known.
     pub file_type: Option<HostPathType>,
-    /// The severity, if the class does not imply one.
+    /// The severity of an agent socket; `None` for other classes.
     pub severity: Option<Severity>,
 }
 
-/// The class of a host path: its relation to the entries of the catalog.
+/// The class of a host path, which follows from its relation to the entries of the catalog.
 #[derive(Clone, Copy, Debug)]
 pub enum PathClass<'c> {
     /// The root of the node's filesystem.
@@ -95,16 +96,17 @@ pub enum PathClass<'c> {
     Socket(&'c Entry),
     /// A directory that contains the socket of a container runtime.
     SocketParent(&'c Entry),
-    /// The path of an entry, or a path below it.
+    /// A path at or below an entry that is not a runtime socket.
     Inside(&'c Entry),
-    /// A path above an entry, and inside no entry.
+    /// A path above an entry, and at or below none.
     Above(&'c Entry),
-    /// A path that has nothing to do with the catalog.
+    /// A path unrelated to the catalog: neither at, above nor below an entry.
     Unlisted,
 }
 
 impl<'c> PathClass<'c> {
-    /// Returns the entry that decided the class, and the relation of the path to it.
+    /// Returns the entry that decided the class, and the relation of the path to it: `Descendant`
+    /// for a path at or below the entry, `Ancestor` for one above it.
     pub fn entry(self) -> Option<(&'c Entry, Relation)> {
         match self {
             Self::Socket(entry) | Self::Inside(entry) => Some((entry, Relation::Descendant)),
@@ -113,12 +115,13 @@ impl<'c> PathClass<'c> {
         }
     }
 
-    /// Whether the path belongs to the node and exists on every node.
-    pub fn is_catalogued(self) -> bool {
+    /// Returns true if the path is related to an entry, or is the root. Such a path belongs to the
+    /// node, not to an application.
+    pub fn is_in_catalog(self) -> bool {
         !matches!(self, Self::Unlisted)
     }
 
-    /// Returns a key that orders classes from most to least harmful.
+    /// Returns a sort key that orders paths from the most to the least harmful.
     pub fn rank(self) -> impl Ord {
         match self {
             Self::Socket(_) => (0, None),
@@ -131,8 +134,8 @@ impl<'c> PathClass<'c> {
 }
 
 impl Entry {
-    /// Returns a key whose minimum is the entry to name among those below a path: the most harmful one, then
-    /// one without a wildcard, then the shallowest.
+    /// Returns a sort key. Of the entries below a path, the one with the smallest key decides the
+    /// class of the path: the most harmful one, then one without a wildcard, then the shallowest.
     fn precedence_below(&self) -> impl Ord {
         (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
     }
@@ -155,12 +158,12 @@ impl Catalog {
         Self { entries: entries.into_iter().collect() }
     }
 
-    /// Returns the entries in the order in which they were given.
+    /// Returns the entries in the order of the catalog.
     pub fn entries(&self) -> &[Entry] {
         self.entries.items()
     }
 
-    /// Returns the entries that are related to `path`, in order, each with the relation of `path` to it.
+    /// Iterates over the entries related to `path`, each with the relation of `path` to it.
     pub fn related<'c, 'p>(
         &'c self,
         path: &'p HostPath,
@@ -168,8 +171,8 @@ impl Catalog {
         self.entries.related(path)
     }
 
-    /// Classifies `path`: the socket of a container runtime decides first, then the nearest entry at or above
-    /// the path, then the most harmful entry below it.
+    /// Classifies `path`. A container runtime socket decides first, then the nearest entry at or
+    /// above the path, then the most harmful entry below it.
     pub fn classify(&self, path: &HostPath) -> PathClass<'_> {
         if path.is_root() {
             return PathClass::Root;
@@ -208,19 +211,21 @@ impl Catalog {
         })
     }
 
-    /// Checks whether an entry is a directory of devices, so that any file in it may be one.
+    /// Checks whether `entry` is a directory of devices. Any file in such a directory may be a
+    /// device.
     pub fn contains_devices(&self, entry: &Entry) -> bool {
         let directory = HostPath::new(&entry.path);
-        self.related(&directory).any(|(inner, relation)| {
-            matches!(inner.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+        self.related(&directory).any(|(below, relation)| {
+            matches!(below.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
                 && relation == Relation::Ancestor
         })
     }
 
-    /// Returns the type of the file at `path`; `None` if the catalog does not know it.
+    /// Returns the type of the file at `path`; `None` if it is not in the catalog.
     pub fn file_type(&self, path: &HostPath) -> Option<HostPathType> {
-        let here = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
-        here.map(|(entry, _)| entry)
+        let equal = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
+        equal
+            .map(|(entry, _)| entry)
             .max_by_key(|entry| entry.pattern.depth())
             .and_then(|entry| entry.file_type)
     }
@@ -231,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefers_named_entry_below_path() {
+    fn entry_without_wildcard_takes_precedence() {
         let entry = |path: &str| Entry {
             path: path.to_owned(),
             pattern: PathPattern::new(path).expect("a pattern"),

@@ -1,4 +1,4 @@
-//! What a rule sees of an object: one pod or PersistentVolume, with its host paths resolved once.
+//! The input of volume rules: one pod or PersistentVolume, with its host paths resolved once.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,12 @@ use crate::model::{
     is_built_in, pieces,
 };
 
-/// Where the volumes that a rule checks are declared.
+/// The subject of a rule about volumes.
 #[derive(Clone, Copy, Debug)]
 pub enum VolumeSubject<'a> {
-    /// A pod that the object is or creates.
+    /// A pod: the object itself, or one that it creates.
     Pod(&'a Pod<'a>),
-    /// The PersistentVolume that the object is.
+    /// The spec of a PersistentVolume, which is the object itself.
     PersistentVolume(&'a PersistentVolumeSpec<'a>),
 }
 
@@ -29,10 +29,10 @@ pub struct Context<'a> {
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
 
-/// A volume that is a path of the node: `hostPath`, or the `local` source of a PersistentVolume.
+/// A volume with a host path: a `hostPath` volume, or the `local` source of a PersistentVolume.
 #[derive(Clone, Debug)]
 pub struct HostPathVolume<'a> {
-    /// The volume; `None` for a PersistentVolume, which is the object itself.
+    /// The volume of the pod; `None` for a PersistentVolume.
     pub volume: Option<&'a Volume<'a>>,
     /// The name of the volume or of the PersistentVolume.
     pub name: &'a str,
@@ -40,42 +40,45 @@ pub struct HostPathVolume<'a> {
     pub source: FieldPath,
     /// The path as written in the manifest.
     pub path: &'a str,
-    /// `hostPath.type` as written; `None` if absent. Kubernetes treats an empty one as absent.
+    /// The `hostPath.type` as written; `None` if absent. Kubernetes treats an empty type as absent.
     pub declared_type: Option<&'a str>,
-    /// Whether the source has a `type` field: `local` has none.
+    /// Whether the source can have a `type`: `local` cannot.
     pub has_type: bool,
     /// The path, cleaned and with aliases resolved.
     pub clean: HostPath,
-    /// The access through each mount, the most harmful first. If no container mounts the volume, read-only
-    /// access to its path.
+    /// The access through each mount, the most harmful first. If the object names no mount, one
+    /// access to the path of the volume: read-only for a volume of a pod, writable for a
+    /// PersistentVolume.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
 /// The access of one container to a host path.
 #[derive(Clone, Debug)]
 pub struct HostPathAccess<'a> {
-    /// The mount; `None` for a PersistentVolume and for a volume that no container mounts.
+    /// The mount; `None` for a PersistentVolume, and for a volume that no container mounts.
     pub mount: Option<ContainerMount<'a, 'a>>,
-    /// The effective path: the path of the volume joined with the mount's `subPath`.
+    /// The effective path: the path of the volume joined with the `subPath` of the mount.
     pub path: HostPath,
     pub class: PathClass<'a>,
-    /// The type of the file at the path: from the volume's type, the catalog or, for sockets, the name.
+    /// The type of the file at the path, according to the `type` of the volume, the catalog or, for
+    /// sockets, the name; `None` if unknown.
     pub file_type: Option<HostPathType>,
     /// Whether the mount is read-only.
     pub is_read_only: bool,
-    /// The effective access: a socket or a device can be written through a read-only mount.
+    /// The effective access: sockets and devices are writable even through a read-only mount.
     pub effective: Access,
 }
 
 impl<'a> HostPathAccess<'a> {
     fn through_mount(self, mount: ContainerMount<'a, 'a>) -> Self {
         let is_read_only = mount.mount.is_read_only();
-        let is_protected = is_read_only && self.read_only_bypass().is_none();
-        let effective = if is_protected { Access::Read } else { Access::Write };
+        let is_effective = is_read_only && self.read_only_bypass().is_none();
+        let effective = if is_effective { Access::Read } else { Access::Write };
         Self { mount: Some(mount), is_read_only, effective, ..self }
     }
 
-    /// Checks whether the path is a socket. `type: File` accepts a socket too, so then the name decides.
+    /// Checks whether the path is a socket. The kubelet accepts a socket for `type: File`, so for
+    /// that type the name decides.
     pub fn is_socket(&self) -> bool {
         match self.file_type {
             Some(HostPathType::Socket) => true,
@@ -84,10 +87,11 @@ impl<'a> HostPathAccess<'a> {
         }
     }
 
-    /// Returns the type of the file if a container can write to it through a read-only mount; `None` if it
-    /// cannot, or if the catalog lists the file as harmless, such as `/dev/null`.
+    /// Returns the type of the file if a container can write to it through a read-only mount.
+    /// Returns `None` if it cannot, or if the catalog lists the file as harmless, such as
+    /// `/dev/null`.
     pub fn read_only_bypass(&self) -> Option<HostPathType> {
-        // A file that was put into a harmless directory, such as /dev/shm, has another type.
+        // A socket in a harmless directory, such as /dev/shm, is not harmless.
         let is_harmless = matches!(self.class, PathClass::Inside(entry)
             if entry.class == EntryClass::Harmless && entry.file_type == self.file_type);
         self.file_type.filter(|file_type| file_type.bypasses_read_only() && !is_harmless)
@@ -105,9 +109,9 @@ impl<'a> HostPathAccess<'a> {
         covering.any(|entry| self.is_read_only || !entry.is_read_only)
     }
 
-    /// Returns the name of the container; empty if there is none.
+    /// Returns the name of the container; empty if the access has no mount.
     pub fn container_name(&self) -> &str {
-        self.mount.map_or("", |of| &of.container.name)
+        self.mount.map_or("", |mount| &mount.container.name)
     }
 }
 
@@ -128,7 +132,7 @@ impl<'a> Context<'a> {
         let volume = |key, source_path: &'a str, declared_type| {
             let mut volume = HostPathVolume::new(None, name, path.key(key), source_path, declared_type);
             volume.has_type = key == "hostPath";
-            // Any Pod can claim the volume, and the volume does not limit its access.
+            // Any Pod can use the volume, and nothing in the volume makes that access read-only.
             volume.accesses.push(volume.access_to(volume.clean.clone(), options));
             volume
         };
@@ -148,27 +152,27 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks whether the object's Pods may run one per node, as those of a DaemonSet do. For a custom
-    /// workload that creates other workloads this is unknown, so it is assumed.
+    /// Checks whether the Pods of the object may run one per node, like those of a DaemonSet. A
+    /// custom workload may create a DaemonSet, so the answer for it is true.
     pub fn is_possibly_daemon_set(&self) -> bool {
         let id = &self.object.id;
-        let is_whole = self.pod().is_some_and(|pod| pod.is_complete);
-        self.object.workload.is_daemon_set() || !(is_whole || is_built_in(&id.group, &id.kind))
+        let is_complete = self.pod().is_some_and(|pod| pod.is_complete);
+        self.object.workload.is_daemon_set() || !(is_complete || is_built_in(&id.group, &id.kind))
     }
 
-    /// Returns the volumes that are host paths.
+    /// Returns the volumes with a host path.
     pub fn host_path_volumes(&self) -> &[HostPathVolume<'a>] {
         &self.host_path_volumes
     }
 
-    /// Returns every access to a host path, with its volume.
+    /// Iterates over the accesses to host paths, each with its volume.
     pub fn host_path_accesses(&self) -> impl Iterator<Item = (&HostPathVolume<'a>, &HostPathAccess<'a>)> {
         let volumes = self.host_path_volumes.iter();
         volumes.flat_map(|volume| volume.accesses.iter().map(move |access| (volume, access)))
     }
 }
 
-/// Resolves a volume of a pod; `None` if it is no `hostPath` volume.
+/// Resolves a volume of a pod; returns `None` if it is not a `hostPath` volume.
 fn host_path_volume<'a>(
     pod: &'a Pod<'a>,
     volume: &'a Volume<'a>,
@@ -176,19 +180,19 @@ fn host_path_volume<'a>(
 ) -> Option<HostPathVolume<'a>> {
     let source = volume.host_path()?;
     let field = volume.path.key("hostPath");
-    let mut host = HostPathVolume::new(
+    let mut host_path = HostPathVolume::new(
         Some(volume),
         &volume.name,
         field,
         &source.path,
         source.host_path_type.as_deref(),
     );
-    // Most mounts have no `subPath`.
-    let whole = host.access_to(host.clean.clone(), options);
+    // Most mounts have no `subPath`, so the access to the whole volume is computed once.
+    let whole = host_path.access_to(host_path.clean.clone(), options);
     let access = |mount: ContainerMount<'a, 'a>| {
         let access = match &*known_sub_path(mount.mount) {
             "" => whole.clone(),
-            sub_path => host.access_to(host.clean.join(sub_path), options),
+            sub_path => host_path.access_to(host_path.clean.join(sub_path), options),
         };
         access.through_mount(mount)
     };
@@ -197,12 +201,12 @@ fn host_path_volume<'a>(
     if accesses.is_empty() {
         accesses.push(HostPathAccess { is_read_only: true, effective: Access::Read, ..whole });
     }
-    host.accesses = accesses;
-    Some(host)
+    host_path.accesses = accesses;
+    Some(host_path)
 }
 
-/// Returns the sub path of a mount, up to the directory before the first variable of a `subPathExpr`: any
-/// path below that directory is possible.
+/// Returns the sub path of a mount. Of a `subPathExpr`, returns the directory before the first
+/// variable: the expression can expand to any path below it.
 fn known_sub_path<'m>(mount: &'m VolumeMount<'_>) -> Cow<'m, str> {
     if mount.sub_path_expr.is_empty() {
         return (&*mount.sub_path).into();
@@ -234,9 +238,9 @@ impl<'a> HostPathVolume<'a> {
 
     /// Returns the write access to `path`, which is the path of the volume or below it.
     fn access_to(&self, path: HostPath, options: &'a Options) -> HostPathAccess<'a> {
-        // An empty path, which the API server rejects, would be the root of the node.
+        // Cleaning an empty path results in the root, but the API server rejects such a volume.
         let class = if self.path.is_empty() { PathClass::Unlisted } else { options.catalog.classify(&path) };
-        // The type is that of the volume's path, not of a path below it.
+        // The declared type applies to the path of the volume, not to paths below it.
         let is_whole = path == self.clean;
         let name = self.declared_type.map(|name| name.strip_suffix("OrCreate").unwrap_or(name));
         let declared =
@@ -248,18 +252,23 @@ impl<'a> HostPathVolume<'a> {
         HostPathAccess { mount: None, path, class, file_type, is_read_only: false, effective: Access::Write }
     }
 
-    /// Checks whether a container mounts the volume: the kubelet does not touch one that is not mounted. A
-    /// PersistentVolume counts as mounted.
+    /// Checks whether a container mounts the volume. If not, the kubelet neither checks nor creates
+    /// the path. A PersistentVolume counts as mounted.
     pub fn is_mounted(&self) -> bool {
-        self.volume.is_none() || self.accesses.iter().any(|access| access.mount.is_some())
+        self.is_persistent_volume() || self.accesses.iter().any(|access| access.mount.is_some())
     }
 
-    /// Returns the field path of the path.
+    /// Checks whether the volume is a PersistentVolume, not a volume of a pod.
+    pub fn is_persistent_volume(&self) -> bool {
+        self.volume.is_none()
+    }
+
+    /// Returns the field path of the host path.
     pub fn path_field(&self) -> FieldPath {
         self.source.key("path")
     }
 
-    /// Returns the field path of the type or, if it is absent, of the mapping that lacks it.
+    /// Returns the field path of the `type` or, if it is absent, of the source without it.
     pub fn type_field(&self) -> FieldPath {
         match self.declared_type {
             Some(_) => self.source.key("type"),

@@ -1,4 +1,4 @@
-//! Code that the emptyDir rules share: which volumes are emptyDirs, and which contain application data.
+//! Code that the `emptyDir` rules share: the emptyDirs of a pod, and those with application data.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
@@ -13,15 +13,15 @@ use crate::model::{
 };
 use crate::rules::RuleOption;
 
-/// The option for the size that the fix of an unbounded emptyDir writes.
+/// The option for the size limit that a fix sets.
 pub(crate) const DEFAULT_SIZE: RuleOption =
-    RuleOption { name: "defaultSize", summary: "the `sizeLimit` that the fix writes; `1Gi` by default" };
+    RuleOption { name: "defaultSize", summary: "the `sizeLimit` that the fix sets; `1Gi` by default" };
 
 /// A volume that is an emptyDir.
 #[derive(Clone, Debug)]
 pub(crate) struct EmptyDir<'a> {
     pub(crate) volume: &'a Volume<'a>,
-    /// The fields of `emptyDir`; the defaults if it is implied.
+    /// The fields of `emptyDir`; their defaults if the `emptyDir` is implied.
     pub(crate) source: EmptyDirSource<'a>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Medium {
     Disk,
     Memory,
     HugePages,
-    /// A value that the kubelet does not know.
+    /// A value that the kubelet rejects.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ impl Medium {
 }
 
 impl EmptyDir<'_> {
-    /// Returns the field path of `emptyDir`, which the API server adds if it is implied.
+    /// Returns the field path of `emptyDir`. If it is implied, the API server adds the field.
     pub(crate) fn path(&self) -> FieldPath {
         self.volume.path.key("emptyDir")
     }
@@ -60,7 +60,7 @@ impl EmptyDir<'_> {
         Medium::parse(&self.source.medium)
     }
 
-    /// Checks whether it has a `sizeLimit`. The kubelet treats 0 as absent.
+    /// Checks whether the volume has a `sizeLimit`. The kubelet treats 0 as absent.
     pub(crate) fn has_size_limit(&self) -> bool {
         self.source.size_limit.is_some_and(|limit| limit.is_positive())
     }
@@ -78,13 +78,13 @@ impl EmptyDir<'_> {
         message: String,
         cx: &Context<'_>,
     ) -> Finding {
-        let place = match self.source.size_limit {
+        let field = match self.source.size_limit {
             Some(_) => self.size_limit_field(),
             None => self.path(),
         };
         let finding =
-            Finding::new(rule, severity, place, message).label("no size limit").volume(&self.volume.name);
-        // An implied `emptyDir` has no mapping in which to set a key.
+            Finding::new(rule, severity, field, message).label("no size limit").volume(&self.volume.name);
+        // If the `emptyDir` is implied, there is no mapping for the key.
         let Some(VolumeSource::EmptyDir(_)) = self.volume.source() else { return finding };
         let size = cx.options.default_size(rule).to_owned();
         let title = format!("set `sizeLimit: {size}`");
@@ -93,21 +93,23 @@ impl EmptyDir<'_> {
     }
 }
 
-/// Returns the emptyDirs of the pod, written out or implied by the absence of every other source.
+/// Iterates over the emptyDirs of the pod, explicit or implied. A volume without a source is an
+/// implied emptyDir.
 ///
-/// Absence implies an emptyDir only in a complete manifest. A fragment may have its source elsewhere, and the
-/// API server writes implied emptyDirs out, so in admission a volume without a known source has a newer one.
+/// Only complete manifests can imply an emptyDir. The source of a volume in a fragment can be
+/// elsewhere. In an admission request the API server has added implied emptyDirs, so a volume
+/// without a known source has one that volcheck does not know yet.
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin == Origin::Manifest;
-    let implies = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
+    let can_imply = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
     cx.pod().into_iter().flat_map(|pod| &pod.volumes).filter_map(move |volume| {
         let source = volume.empty_dir()?;
-        (implies || volume.source().is_some()).then_some(EmptyDir { volume, source })
+        (can_imply || volume.source().is_some()).then_some(EmptyDir { volume, source })
     })
 }
 
-/// Returns the emptyDirs in `medium` that neither a `sizeLimit` nor a limit of the pod bounds. A fragment of a
-/// pod has none, since its limits may be elsewhere.
+/// Iterates over the emptyDirs on `medium` that are bounded neither by a `sizeLimit` nor by `limit`
+/// of the pod. A fragment of a pod has none, because its limits can be elsewhere.
 pub(crate) fn unbounded<'a>(
     cx: &Context<'a>,
     medium: Medium,
@@ -118,52 +120,54 @@ pub(crate) fn unbounded<'a>(
     empty_dirs.filter(move |empty_dir| empty_dir.medium() == medium && !empty_dir.has_size_limit())
 }
 
-/// A mount through which a container writes application data to a volume that is deleted with the Pod.
+/// A mount through which a container can write application data to a volume that is deleted with
+/// the Pod.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataMount<'a> {
     /// An emptyDir or a generic ephemeral volume.
     pub(crate) volume: &'a Volume<'a>,
-    of: ContainerMount<'a, 'a>,
+    mount: ContainerMount<'a, 'a>,
     /// The data directory at or above the mount path.
     directory: &'a ListedPath,
 }
 
-/// Returns the mounts through which application data is written to ephemeral volumes, one per volume.
+/// Returns the mounts through which containers can write application data to ephemeral volumes, one
+/// per volume.
 ///
-/// A mount does not count if a volume that outlives the Pod is mounted at or below the same data directory:
-/// then the data is in that volume.
+/// A mount does not count if a volume that outlives the Pod is mounted at or inside the same data
+/// directory, because then the data is in that volume.
 pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     let Some(pod) = cx.pod() else { return Vec::new() };
     let ephemeral = ephemeral_volumes(cx, pod);
     if ephemeral.is_empty() {
         return Vec::new();
     }
-    let directory =
-        |of: &ContainerMount<'_, '_>| cx.options.data_directories.find_containing(&path(of.mount));
+    let directory = |mount: &ContainerMount<'_, '_>| {
+        cx.options.data_directories.find_containing(&mount_path(mount.mount))
+    };
     let mut found: Vec<_> = pod
         .mounts()
-        .filter(|of| !of.mount.is_read_only())
-        .filter_map(|of| {
-            let volume = ephemeral.get(&*of.mount.name)?;
-            Some(DataMount { volume, of, directory: directory(&of)? })
+        .filter(|mount| !mount.mount.is_read_only())
+        .filter_map(|mount| {
+            let volume = ephemeral.get(&*mount.mount.name)?;
+            Some(DataMount { volume, mount, directory: directory(&mount)? })
         })
         .collect();
-    // Most Pods have none, so the volumes that outlive the Pod are not searched for first.
+    // Most Pods have no such mount, so only then look for the volumes that outlive the Pod.
     if !found.is_empty() {
-        let name = |of: &ContainerMount<'a, 'a>| &*of.mount.name;
-        let lasting =
-            pod.mounts().filter(|of| !ephemeral.contains_key(name(of)) && outlives_pod(pod, name(of)));
-        let kept: Vec<_> = lasting.filter_map(|of| directory(&of)).collect();
-        found.retain(|data| !kept.iter().any(|directory| ptr::eq(*directory, data.directory)));
+        let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
+        let persistent = pod.mounts().filter(|mount| is_persistent(&mount.mount.name));
+        let persistent: Vec<_> = persistent.filter_map(|mount| directory(&mount)).collect();
+        found.retain(|data| !persistent.iter().any(|directory| ptr::eq(*directory, data.directory)));
     }
-    // The main containers first: they are the application.
-    found.sort_by_key(|data| data.of.container.list != ContainerList::Main);
+    // Prefer the mounts of the main containers, which run the application.
+    found.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
     let mut seen = HashSet::new();
     found.retain(|data| seen.insert(&*data.volume.name));
     found
 }
 
-/// Returns the writable volumes that are deleted with the Pod, by name.
+/// Returns the volumes that are writable and deleted with the Pod, by name.
 fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
     let claims =
         pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(VolumeSource::Ephemeral(_))));
@@ -171,49 +175,53 @@ fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str,
     ephemeral.map(|volume| (&*volume.name, volume)).collect()
 }
 
-/// Checks whether a volume that is not ephemeral can contain data; unknown sources can.
+/// Checks whether a volume that is not ephemeral can contain data. A volume with an unknown source
+/// can.
 fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
     let source = pod.volume(name).and_then(Volume::source);
     !matches!(source, Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)))
 }
 
 impl DataMount<'_> {
-    /// Whether the volume is a generic ephemeral volume.
+    /// Checks whether the volume is a generic ephemeral volume.
     pub(crate) fn is_claim(&self) -> bool {
         matches!(self.volume.source(), Some(VolumeSource::Ephemeral(_)))
     }
 
-    /// Creates a finding at `key`, the source of the volume; `noun` names the source in the message.
+    /// Creates a finding at `key`, the key of the volume's source. `noun` describes the source in
+    /// the message.
     pub(crate) fn finding(self, cx: &Context<'_>, rule: RuleId, key: &'static str, noun: &str) -> Finding {
-        let (mount, volume) = (self.of.mount, self.volume);
-        let (name, by) = (quoted(&volume.name), container(self.of.container));
-        let message =
-            format!("application data in {noun} {name}: {by} mounts it at {}", quoted(&mount.mount_path));
+        let (mount, volume) = (self.mount.mount, self.volume);
+        let (name, container) = (quoted(&volume.name), container(self.mount.container));
+        let path = quoted(&mount.mount_path);
+        let message = format!("application data in {noun} {name}: {container} mounts it at {path}");
         let finding = Finding::new(rule, Severity::Warning, volume.path.key(key), message)
             .at_key()
             .label("deleted with the Pod")
-            .why("when the Pod is evicted, replaced or moved to another node, the data is gone")
+            .why("the data is lost if the Pod is evicted, replaced or moved to another node")
             .volume(&volume.name)
-            .path(path(mount));
+            .path(mount_path(mount));
         self.with_reason(if is_stateful_set(cx) {
-            finding
-                .help(format!("drop the volume, and add {name} to the StatefulSet's `volumeClaimTemplates`"))
+            finding.help(format!(
+                "remove the volume, and add {name} to the StatefulSet's `volumeClaimTemplates`"
+            ))
         } else {
             finding.help("use a `persistentVolumeClaim`, or a StatefulSet with `volumeClaimTemplates`")
         })
     }
 
-    /// Adds the reason why the mount path is a data directory as a related location.
+    /// Adds the mount path as a related location, labeled with the reason why it is a data
+    /// directory.
     pub(crate) fn with_reason(self, finding: Finding) -> Finding {
-        finding.related(self.of.path().key("mountPath"), self.directory.reason.clone())
+        finding.related(self.mount.path().key("mountPath"), self.directory.reason.clone())
     }
 }
 
-/// Checks whether the pod belongs to a StatefulSet, whose Pods keep their volumes.
+/// Checks whether the pod belongs to a StatefulSet, whose Pods keep the claims of their templates.
 pub(crate) fn is_stateful_set(cx: &Context<'_>) -> bool {
     cx.object.workload.kind == "StatefulSet"
 }
 
-fn path(mount: &VolumeMount<'_>) -> HostPath {
+fn mount_path(mount: &VolumeMount<'_>) -> HostPath {
     HostPath::in_container(&mount.mount_path)
 }

@@ -1,10 +1,10 @@
-//! Types of host paths: the type that a volume requests, and the type that its path implies.
+//! Types of host paths: the one that a volume requests, and the one that its path suggests.
 
 use super::catalog::{Catalog, Entry, HostPathType};
 use super::context::HostPathVolume;
 use crate::model::{HostPath, Relation};
 
-/// A value of `hostPath.type`.
+/// A valid, non-empty value of `hostPath.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestedType {
     /// The type that the path must have.
@@ -14,7 +14,7 @@ pub(crate) struct RequestedType {
 }
 
 impl RequestedType {
-    /// All values, in the order of the Kubernetes documentation, without the empty one.
+    /// All values, in the order of the Kubernetes documentation.
     pub(crate) const ALL: [Self; 7] = [
         Self { file_type: HostPathType::Directory, creates: true },
         Self { file_type: HostPathType::Directory, creates: false },
@@ -25,9 +25,9 @@ impl RequestedType {
         Self { file_type: HostPathType::BlockDevice, creates: false },
     ];
 
-    /// Returns the type that a volume requests; `None` if it requests none, or one that does not exist.
-    pub(crate) fn of_volume(host: &HostPathVolume<'_>) -> Option<Self> {
-        Self::ALL.into_iter().find(|requested| host.declared_type == Some(requested.name()))
+    /// Returns the type that a volume requests; `None` if it has no `type` or an unknown one.
+    pub(crate) fn of_volume(volume: &HostPathVolume<'_>) -> Option<Self> {
+        Self::ALL.into_iter().find(|requested| volume.declared_type == Some(requested.name()))
     }
 
     /// Returns the value of `hostPath.type`.
@@ -51,10 +51,10 @@ pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
     }
 }
 
-/// Returns the type of `path` if it is certain: from the catalog, because it is a directory above an entry,
-/// or because it has the name of a socket.
+/// Returns the type of `path` if it is certain: the type in the catalog, a directory if the path is
+/// above an entry, or a socket if the name ends in `.sock`.
 pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
-    // A path that matches a wildcard need not exist.
+    // An entry with a wildcard does not show that the path above it exists.
     let is_above =
         |(entry, relation): (&Entry, _)| relation == Relation::Ancestor && !entry.path.contains('*');
     match catalog.file_type(path) {
@@ -64,16 +64,17 @@ pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathT
     }
 }
 
-/// Returns the type that a volume's path probably has; `None` if no type is probable.
-pub(crate) fn probable_type(catalog: &Catalog, host: &HostPathVolume<'_>) -> Option<HostPathType> {
-    match known_type(catalog, &host.clean) {
-        None if HostPath::has_directory_suffix(host.path) => Some(HostPathType::Directory),
-        None => type_from_name(&host.clean),
+/// Returns the probable type of a volume's path; `None` if no type is probable.
+pub(crate) fn probable_type(catalog: &Catalog, volume: &HostPathVolume<'_>) -> Option<HostPathType> {
+    match known_type(catalog, &volume.clean) {
+        None if HostPath::has_directory_suffix(volume.path) => Some(HostPathType::Directory),
+        None => type_from_name(&volume.clean),
         known => known,
     }
 }
 
-/// Returns the type that the name of an uncatalogued path suggests.
+/// Returns the type that the name of a path outside the catalog suggests; `None` for an unknown
+/// device.
 pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let text = path.to_string();
     let is_program =
@@ -88,8 +89,8 @@ pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
 /// Directories that contain programs and no directories.
 const PROGRAM_DIRECTORIES: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 
-/// Checks whether an empty file or directory, as created by the kubelet, is of use: an empty directory or lock
-/// file is, an empty certificate is not.
+/// Checks whether the empty file or directory that the kubelet creates is useful. For example, an
+/// empty directory or lock file is useful, but an empty certificate is not.
 pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> bool {
     match file_type {
         HostPathType::Directory => true,
@@ -102,7 +103,8 @@ pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> 
     }
 }
 
-/// Device names below `/dev` on Linux that the catalog does not list; `#` is a number and anything after it.
+/// Names below `/dev` on Linux that are not in the catalog. A `#` at the end matches a number and
+/// any text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
     (HostPathType::BlockDevice, &["loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
     (
@@ -162,7 +164,7 @@ const DEVICES: &[(HostPathType, &[&str])] = &[
 ];
 
 fn device_type(name: &str) -> Option<HostPathType> {
-    // `nvme0` is a controller, `nvme0n1` a disk.
+    // `nvme0` is a controller, and `nvme0n1` is a disk.
     if let Some(number) = name.strip_prefix("nvme").filter(|number| number.starts_with(is_digit)) {
         return Some(match number.contains('n') {
             true => HostPathType::BlockDevice,
@@ -241,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn device_types_follow_from_names() {
+    fn infers_device_types_from_names() {
         let types = [
             ("loop0", Some(HostPathType::BlockDevice)),
             ("loop-control", Some(HostPathType::CharDevice)),
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn files_in_program_directories_are_files() {
+    fn infers_files_in_program_directories() {
         let types = [
             ("/sbin/depmod", Some(HostPathType::File)),
             ("/usr/local/bin/crictl", Some(HostPathType::File)),
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn file_names_have_known_extensions() {
+    fn recognizes_file_names_by_extension() {
         for name in ["agent.yaml", "libcuda.so.1", "a.b.conf", "kubeconfig"] {
             assert!(is_file_name(name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! Code that several rules share: what they see of an object, their options, and their wording.
+//! Code that several rules share: their input, their options, and their findings and phrases.
 
 pub(super) mod catalog;
 pub(super) mod context;

@@ -1,4 +1,4 @@
-//! Options: what rules know besides the object.
+//! Options: the input of rules besides the object.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use super::catalog::Catalog;
 use crate::finding::{RuleId, Severity};
 use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 
-/// A path in a list, with the reason for which it is listed.
+/// A path in a list, and the reason why it is listed.
 #[derive(Clone, Debug)]
 pub struct ListedPath {
     /// The path as written in the list.
     pub path: String,
-    /// The same path as a pattern to match.
+    /// The path as a pattern.
     pub pattern: PathPattern,
-    /// The reason, in one clause.
+    /// The reason: a verb phrase whose subject is the path; for a mount parent, a clause.
     pub reason: String,
 }
 
@@ -27,29 +27,29 @@ impl HasPattern for ListedPath {
 #[derive(Clone, Debug)]
 pub struct MountParent {
     pub directory: ListedPath,
-    /// The severity of leaving these filesystems writable.
+    /// The severity of a finding about a mount that leaves these filesystems writable.
     pub severity: Severity,
 }
 
-/// What rules know besides the object that they check: built-in tables and the policy's settings.
+/// The input of rules besides the object: built-in tables and settings of the policy.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub catalog: Catalog,
-    /// Directories of a container where well-known images keep application data.
+    /// Directories in containers where well-known images store application data.
     pub data_directories: PathList<ListedPath>,
-    /// Directories of a container for scratch files.
+    /// Directories in containers for scratch files.
     pub scratch_directories: PathList<ListedPath>,
-    /// Directories of the node for scratch files.
+    /// Directories on nodes for scratch files.
     pub node_scratch_directories: PathList<ListedPath>,
     pub mount_parents: Vec<MountParent>,
-    /// The host paths that workloads may use; `None` if the policy has no such list.
+    /// The policy's allow list of host paths; `None` if it has none.
     pub allowed_host_paths: Option<Vec<AllowedHostPath>>,
-    /// The `sizeLimit` that the fix of a rule writes, if the policy sets one.
+    /// The `sizeLimit` that the fix of a rule sets, if the policy configures one.
     pub default_sizes: HashMap<RuleId, String>,
 }
 
 impl Options {
-    /// Returns the `sizeLimit` that the fix of `rule` writes: `1Gi` unless the policy sets another one.
+    /// Returns the `sizeLimit` that the fix of `rule` sets. The default is `1Gi`.
     pub fn default_size(&self, rule: RuleId) -> &str {
         self.default_sizes.get(&rule).map_or("1Gi", String::as_str)
     }
@@ -60,15 +60,15 @@ impl Options {
 pub struct AllowedHostPath {
     /// The path as written in the policy.
     pub path: String,
-    /// The same path as a pattern; everything below it is allowed too.
+    /// The path as a pattern. Everything below it is allowed too.
     pub pattern: PathPattern,
     /// Whether only read-only mounts are allowed.
     pub is_read_only: bool,
 }
 
 impl AllowedHostPath {
-    /// Checks whether `path` is the entry's path or below it. A relative path or one with `..` never is: where
-    /// it leads is unknown.
+    /// Checks whether `path` is at or below the path of the entry. Returns false for a relative
+    /// path and for one with `..`, because it is unknown where they lead.
     pub fn covers(&self, path: &HostPath) -> bool {
         matches!(path.relation(&self.pattern), Relation::Equal | Relation::Descendant)
             && !path.is_relative()

@@ -1,4 +1,4 @@
-//! Phrases that several rules share. User-supplied text appears in backticks, escaped and truncated.
+//! Phrases that several rules share. User-supplied text is put in backticks, escaped and truncated.
 
 use std::borrow::Cow;
 
@@ -34,9 +34,9 @@ pub(crate) fn container(container: &Container<'_>) -> String {
     format!("{noun} {}", quoted(&container.name))
 }
 
-/// Returns the path of an access as written in the manifest, joined with the sub path if there is one.
+/// Returns the path of an access as written in the manifest, joined with the sub path, if any.
 pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
-    let sub_path = access.mount.and_then(|of| of.mount.sub_path_entry()).map_or("", |(_, text)| text);
+    let sub_path = access.mount.and_then(|mount| mount.mount.sub_path_entry()).map_or("", |(_, text)| text);
     match sub_path {
         "" => quoted(volume.path),
         sub_path => quoted(&format!("{}/{sub_path}", volume.path.trim_end_matches('/'))),
@@ -44,57 +44,58 @@ pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<
 }
 
 /// Returns `volume` and its name, or `this PersistentVolume`.
-pub(crate) fn volume(host: &HostPathVolume<'_>) -> String {
-    match host.volume {
-        Some(_) => format!("volume {}", quoted(host.name)),
-        None => "this PersistentVolume".to_owned(),
+pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
+    match volume.is_persistent_volume() {
+        true => "this PersistentVolume".to_owned(),
+        false => format!("volume {}", quoted(volume.name)),
     }
 }
 
-/// Returns the volume and its path as a clause.
-pub(crate) fn volume_and_path(host: &HostPathVolume<'_>) -> String {
-    format!("{} is {} of the node", volume(host), quoted(host.path))
+/// Returns the volume and its path as a clause, for the label of a related location.
+pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
+    format!("{} is {} on the node", self::volume(volume), quoted(volume.path))
 }
 
-/// Returns a relative clause with the effective path, if it differs from the written one: `/var/run` is
-/// `/run`. Empty if it does not differ.
+/// Returns a relative clause with the effective path, such as ", which is `/run`" for `/var/run`.
+/// Empty if the effective path does not differ from the written one.
 pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     let effective = quoted(&access.path.to_string());
     let has_variable =
         |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
-    if access.mount.is_some_and(|of| has_variable(&of.mount.sub_path_expr)) {
-        format!(", anything in {effective}")
-    } else if significant(&effective) == significant(written) {
+    if access.mount.is_some_and(|mount| has_variable(&mount.mount.sub_path_expr)) {
+        format!(", any path in {effective}")
+    } else if comparable(&effective) == comparable(written) {
         String::new()
     } else {
-        // A symbolic link before `..`, or another working directory, leads elsewhere.
+        // A symbolic link before `..`, or another working directory, can lead elsewhere.
         let is = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
         format!(", which {is} {effective}")
     }
 }
 
-/// Returns the significant part of a quoted path: without a trailing slash and, for Windows, independent of
-/// case, of the kind of slash and of a leading `\\?\`.
-fn significant(quoted: &str) -> String {
+/// Returns a quoted path in a form for comparison: without a trailing slash and, for Windows,
+/// independent of case, of the kind of slash and of a leading `\\?\`.
+fn comparable(quoted: &str) -> String {
     let text = quoted.trim_matches('`').replace('\\', "/").to_lowercase();
     text.strip_prefix("//?/").unwrap_or(&text).trim_end_matches('/').to_owned()
 }
 
 /// Returns `host path`, the written path and its resolution, as the subject of a sentence.
-pub(crate) fn host_path(host: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
-    let written = written_path(host, access);
+pub(crate) fn host_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
+    let written = written_path(volume, access);
     match resolution(access, &written) {
-        same if same.is_empty() => format!("host path {written}"),
+        resolution if resolution.is_empty() => format!("host path {written}"),
         resolution => format!("host path {written}{resolution},"),
     }
 }
 
-/// Returns the container that has the access, or a description if that is unknown.
-pub(crate) fn accessor(host: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
-    match (access.mount, host.volume) {
-        (Some(of), _) => container(of.container),
-        (None, Some(_)) => "whoever mounts it".to_owned(),
-        (None, None) => "whoever claims it".to_owned(),
+/// Returns the container that has the access. If the object does not name it, returns the
+/// containers or Pods that can have it.
+pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
+    match access.mount {
+        Some(mount) => container(mount.container),
+        None if volume.is_persistent_volume() => "any Pod using it".to_owned(),
+        None => "any container mounting it".to_owned(),
     }
 }
 
