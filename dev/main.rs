@@ -1,18 +1,20 @@
-//! The project's own tool: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
+//! Tasks of the project: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a tool of the project's own, for its terminal"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::Value;
 use volcheck::report::Format;
 use volcheck::rules::{Group, Registry};
+
+const USAGE: &str = "usage: cargo dev generate [--check] | cargo dev new-rule ID GROUP";
+
+/// The width of a README on GitHub, in pixels. GitHub scales wider pictures down, and their text
+/// with them.
+const README_WIDTH: usize = 860;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
         ["generate"] => generate(false),
         ["generate", "--check"] => generate(true),
         ["new-rule", id, group] => new_rule(id, group),
-        _ => Err("cargo dev generate [--check] | cargo dev new-rule ID GROUP".to_owned()),
+        _ => Err(USAGE.to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,104 +34,124 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes the generated files, or says which differ.
+/// Writes the generated files. With `check`, writes nothing and fails if one of them would change.
 fn generate(check: bool) -> Result<(), String> {
-    let mut stale = Vec::new();
-    let mut put = |path: &str, text: String| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        if fs::read_to_string(&path).ok().as_deref() == Some(&text) {
-            return Ok(());
+    let mut outdated = Vec::new();
+    for (path, text) in generated_files()? {
+        if fs::read_to_string(absolute(&path)).is_ok_and(|current| current == text) {
+            continue;
         }
         if check {
-            stale.push(path.display().to_string());
-            return Ok(());
+            outdated.push(path);
+        } else {
+            write(&path, &text)?;
         }
-        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| error.to_string())?;
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    for rule in Registry::built_in().iter() {
-        put(&format!("docs/rules/{}.md", rule.id), rule.page().markdown)?;
     }
-    let table = volcheck(&["rules", "--format", "markdown"])?;
-    put("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", "")))?;
-    put("docs/one-verdict.md", one_verdict())?;
-    put("docs/reference/cli.md", cli()?)?;
-    put("docs/reference/policy.schema.json", volcheck::policy::schema())?;
-    put("docs/formats.md", formats()?)?;
-    put("charts/volcheck/README.md", chart()?)?;
-    put("charts/volcheck/values.schema.json", chart_schema()?)?;
-    put("docs/first.svg", picture()?)?;
-    put("README.md", readme(&table)?)?;
-    if stale.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("not up to date, run `cargo dev generate`:\n{}", stale.join("\n")))
+    match outdated.as_slice() {
+        [] => Ok(()),
+        paths => Err(format!("outdated files, run `cargo dev generate`:\n{}", paths.join("\n"))),
     }
 }
 
+/// Returns the path and the text of each generated file.
+fn generated_files() -> Result<Vec<(String, String)>, String> {
+    let table = volcheck(&["rules", "--format", "markdown"])?;
+    let mut files: Vec<(String, String)> = Registry::built_in()
+        .iter()
+        .map(|rule| (format!("docs/rules/{}.md", rule.id), rule.page().markdown))
+        .collect();
+    let pages = [
+        ("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", ""))),
+        ("docs/one-verdict.md", one_verdict_page()),
+        ("docs/reference/cli.md", cli_page()?),
+        ("docs/reference/policy.schema.json", volcheck::policy::schema()),
+        ("docs/formats.md", formats_page()?),
+        ("charts/volcheck/README.md", chart_readme()?),
+        ("charts/volcheck/values.schema.json", values_schema()?),
+        ("docs/first.svg", picture()?),
+        ("README.md", readme(&table)?),
+    ];
+    files.extend(pages.map(|(path, text)| (path.to_owned(), text)));
+    Ok(files)
+}
+
+/// Runs the volcheck that `cargo build` has built, and returns its standard output.
 fn volcheck(arguments: &[&str]) -> Result<String, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let program =
-        program.parent().and_then(Path::parent).map(|folder| folder.join("volcheck")).unwrap_or_default();
+    let this_program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = this_program.ancestors().nth(2).unwrap_or(Path::new("")).join("volcheck");
     let output = Command::new(&program)
         .args(arguments)
         .env("COLUMNS", "100")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
-        .map_err(|error| format!("{}: {error}; `cargo build` makes it", program.display()))?;
+        .map_err(|error| format!("{}: {error}; run `cargo build` first", program.display()))?;
+    // 1 means that there are findings.
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        let message = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`volcheck {}` fails: {}", arguments.join(" "), message.trim_end()));
+    }
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// What the two places can't both see, by rule and reason.
-fn one_verdict() -> String {
-    let mut out = String::from(
-        "# One verdict\n\nThe same object under the same policy gets the same findings from `volcheck lint` and from the webhook, and\n\
-         `volcheck lint` exits 1 exactly when the webhook would deny an object of the input, or a Pod that one of them makes.\n\
-         The exceptions, all of them:\n\n| rule | why lint alone reports it |\n|---|---|\n",
+/// Returns the page that lists the rules of which the webhook reports nothing.
+fn one_verdict_page() -> String {
+    let mut page = String::from(
+        "# One verdict\n\n\
+         `volcheck lint` and the webhook report the same findings for the same object and the same policy. `volcheck lint`\n\
+         exits with 1 if and only if the webhook, in mode deny, denies an object of the input or a Pod that one of them\n\
+         creates. The rules in this table are the exceptions:\n\n\
+         | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {
         if let Some(reason) = rule.lint_only {
-            out.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = rule.id));
+            page.push_str(&format!("| [`{id}`](rules/{id}.md) | {reason} |\n", id = rule.id));
         }
     }
-    out.push_str(
-        "\nCustom kinds are judged by lint alone: in the cluster their Pods are judged when they come.\n\n\
-         A manifest's owner reference is believed, so that Pods as `kubectl get` prints them count as their workload's. Anybody\n\
-         may write one: the webhook believes it of the controllers of Kubernetes and of those that the policy names.\n",
+    page.push_str(
+        "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
+         `volcheck lint` trusts the owner references in its input, so it attributes the Pods that `kubectl get` prints to their\n\
+         workloads. Any user can write an owner reference. The webhook therefore trusts only those of the Kubernetes\n\
+         controllers and of the `trustedControllers` in the policy.\n",
     );
-    out
+    page
 }
 
-fn cli() -> Result<String, String> {
-    let mut out = String::from("# The command line\n");
-    for command in [
-        "",
-        "lint",
-        "baseline",
-        "init",
-        "policy show",
-        "policy check",
-        "serve",
-        "certs",
-        "manifest",
-        "review",
-        "explain",
-        "rules",
-        "schema",
-        "completions",
-        "man",
-    ] {
-        let arguments: Vec<&str> =
-            command.split(' ').chain(["--help"]).filter(|word| !word.is_empty()).collect();
-        let title = format!("volcheck {command}");
-        out.push_str(&format!("\n## {}\n\n```\n{}```\n", title.trim(), volcheck(&arguments)?));
+/// Returns the page with the help of every command.
+fn cli_page() -> Result<String, String> {
+    let mut page = String::from("# Command line\n");
+    add_help(&mut Vec::new(), &mut page)?;
+    Ok(page)
+}
+
+/// Adds the help of `command` and, recursively, of its subcommands to the page.
+fn add_help(command: &mut Vec<String>, page: &mut String) -> Result<(), String> {
+    let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+    let help = volcheck(&arguments)?;
+    let name = [&["volcheck".to_owned()], command.as_slice()].concat().join(" ");
+    page.push_str(&format!("\n## {name}\n\n```\n{help}```\n"));
+    for subcommand in subcommands(&help) {
+        command.push(subcommand.to_owned());
+        add_help(command, page)?;
+        command.pop();
     }
-    Ok(out)
+    Ok(())
 }
 
-/// The page of the formats, with what each of them makes of the first example.
-fn formats() -> Result<String, String> {
-    let mut text = page("docs/formats.md")?;
+/// Returns the subcommands that a help text lists, without `help`.
+fn subcommands(help: &str) -> Vec<&str> {
+    let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
+    list.lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
+        // A description that is wrapped continues on a line with more indentation.
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty() && *name != "help")
+        .collect()
+}
+
+/// Returns the page about the formats, with the report of the first example in each of them.
+fn formats_page() -> Result<String, String> {
+    let mut page = read("docs/formats.md")?;
     for format in Format::ALL {
         let language = match format {
             Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab => "json",
@@ -138,22 +160,39 @@ fn formats() -> Result<String, String> {
             Format::Text | Format::Concise | Format::Github => "",
         };
         let output = volcheck(&["lint", "--format", format.name(), "examples/first"])?;
-        text = between(&text, format.name(), &format!("```{language}\n{output}```\n"))?;
+        page = replace_block(&page, format.name(), &format!("```{language}\n{output}```\n"))?;
     }
-    Ok(text)
+    Ok(page)
 }
 
-/// The text report of the first example, as a terminal shows it.
+/// Returns the picture in the README: one finding, as a terminal shows it.
 fn picture() -> Result<String, String> {
-    let shown = volcheck(&["lint", "--color", "always", "examples/first"])?;
-    let svg = anstyle_svg::Term::new().render_svg(&format!("$ volcheck lint examples/first\n{shown}"));
-    Ok(svg)
+    let arguments = ["lint", "examples/first", "--select", "writable-host-path"];
+    let output = volcheck(&[arguments.as_slice(), &["--color", "always"]].concat())?;
+    let session = format!("$ volcheck {}\n{}", arguments.join(" "), output.trim_end());
+    // The default palette's blue on black has a contrast below 4.5:1.
+    let svg = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(&session);
+    let size = |name: &str| {
+        let (_, rest) = svg.split_once(&format!("{name}=\""))?;
+        rest.split_once("px\"")?.0.parse::<usize>().ok()
+    };
+    let (Some(width), Some(height)) = (size("width"), size("height")) else {
+        return Err("the picture has no size".to_owned());
+    };
+    if width > README_WIDTH {
+        return Err(format!(
+            "the picture is {width} px wide, more than {README_WIDTH}: shorten the message, or show another rule"
+        ));
+    }
+    let (start, rest) = svg.split_once('>').ok_or("the picture has no tag")?;
+    let title = "volcheck reports a hostPath volume that a container can write to";
+    Ok(format!("{start} viewBox=\"0 0 {width} {height}\" role=\"img\">\n  <title>{title}</title>{rest}"))
 }
 
 /// Returns the chart's README with the table of its values. The comment above a value (`# -- …`) is
 /// its description.
-fn chart() -> Result<String, String> {
-    let values = page("charts/volcheck/values.yaml")?;
+fn chart_readme() -> Result<String, String> {
+    let values = read("charts/volcheck/values.yaml")?;
     let mut table = String::from("| value | default | description |\n|---|---|---|\n");
     let (mut section, mut description) = ("", None::<String>);
     for line in values.lines() {
@@ -178,17 +217,18 @@ fn chart() -> Result<String, String> {
         };
         table.push_str(&format!("| `{name}` | {default} | {} |\n", text.replace('|', "\\|")));
     }
-    between(&page("charts/volcheck/README.md")?, "values", &table)
+    replace_block(&read("charts/volcheck/README.md")?, "values", &table)
 }
 
-/// The schema of the chart's values, with that of a policy in it, so that Helm refuses what volcheck couldn't read.
-fn chart_schema() -> Result<String, String> {
+/// Returns the schema of the chart's values. It includes the schema of the policy, so that Helm
+/// rejects an invalid policy.
+fn values_schema() -> Result<String, String> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
-    let mut schema = parse(&page("charts/volcheck/values.schema.json")?)?;
+    let mut schema = parse(&read("charts/volcheck/values.schema.json")?)?;
     let mut policy = parse(&volcheck::policy::schema())?;
     schema["$defs"] = policy["$defs"].take();
-    let policy = policy.as_object_mut().ok_or("a schema is an object")?;
-    // The chart says the version where the values don't.
+    let policy = policy.as_object_mut().ok_or("the schema of the policy is not an object")?;
+    // The chart adds the `version` of the policy if the values don't set it.
     for key in ["$defs", "$schema", "required", "title"] {
         policy.remove(key);
     }
@@ -196,65 +236,87 @@ fn chart_schema() -> Result<String, String> {
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
 }
 
-/// The README with its generated parts: the table of rules, and the output of its first command.
+/// Returns the README with its generated blocks: the output of its first command and the rules.
 fn readme(table: &str) -> Result<String, String> {
-    let text = page("README.md")?;
     let output = volcheck(&["lint", "examples/first"])?;
-    let text = between(&text, "rules", table)?;
-    between(&text, "first", &format!("```\n{output}```\n"))
+    let page = replace_block(&read("README.md")?, "first", &format!("```\n{output}```\n"))?;
+    replace_block(&page, "rules", table)
 }
 
-/// A page that is generated in part.
-fn page(path: &str) -> Result<String, String> {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
-        .map_err(|error| format!("{path}: {error}"))
-}
-
-fn between(text: &str, name: &str, content: &str) -> Result<String, String> {
+/// Replaces the content between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
+fn replace_block(page: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
-    let (before, rest) =
-        text.split_once(&start).ok_or_else(|| format!("a page has no `{}`", start.trim()))?;
-    let (_, after) = rest.split_once(&end).ok_or_else(|| format!("a page has no `{end}`"))?;
+    let missing = |mark: &str| format!("a generated page lacks the mark `{}`", mark.trim_end());
+    let (before, rest) = page.split_once(&start).ok_or_else(|| missing(&start))?;
+    let (_, after) = rest.split_once(&end).ok_or_else(|| missing(&end))?;
     Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
 }
 
-/// Writes a new rule that does nothing yet: its file, its fixtures, and its line in the list.
+/// Creates a rule that reports Pods named `bad`: its file, its fixtures and its entries in
+/// `src/rules/mod.rs`.
 fn new_rule(id: &str, group: &str) -> Result<(), String> {
-    let known = Group::ALL.map(|group| format!("{group:?}"));
-    if !known.iter().any(|name| name == group) {
-        return Err(format!("`{group}` is none of {}", known.join(", ")));
+    let names = Group::ALL.map(|group| format!("{group:?}"));
+    let Some(index) = names.iter().position(|name| name == group) else {
+        return Err(format!("unknown group `{group}`, expected one of {}", names.join(", ")));
+    };
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    if !id.bytes().all(is_allowed) || id.starts_with('-') || id.ends_with('-') {
+        return Err(format!("invalid id `{id}`, expected lowercase words joined by hyphens"));
     }
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-    if !id.bytes().all(plain) || id.starts_with('-') || id.ends_with('-') {
-        return Err(format!("`{id}` isn't lower case with dashes"));
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let module = id.replace('-', "_");
-    let file = root.join(format!("src/rules/{module}.rs"));
-    if file.exists() {
-        return Err(format!("{} is there already", file.display()));
+    let file = format!("src/rules/{module}.rs");
+    if absolute(&file).exists() {
+        return Err(format!("{file} already exists"));
     }
-    let write = |path: &Path, text: String| {
-        fs::create_dir_all(path.parent().unwrap_or(path)).map_err(|error| error.to_string())?;
-        fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    write(&file, include_str!("rule.rs.txt").replace("{id}", id).replace("{module}", &module))?;
-    let fixtures = root.join("tests/fixtures").join(id);
+    let list = add_to_list(&read("src/rules/mod.rs")?, &module, Group::ALL[index])?;
+    let rule = include_str!("rule.rs.txt")
+        .replace("{id}", id)
+        .replace("{module}", &module)
+        .replace("{group}", group);
     let pod = include_str!("rule.yaml.txt");
-    write(&fixtures.join("bad/first.yaml"), pod.replace("{name}", &format!("bad # finding: {id}")))?;
-    write(&fixtures.join("good/first.yaml"), pod.replace("{name}", "good"))?;
-    write(&fixtures.join("output.txt"), String::new())?;
-    let list = root.join("src/rules/mod.rs");
-    let text = fs::read_to_string(&list).map_err(|error| error.to_string())?;
-    let head = format!("    {group}: [\n");
-    let text = match text.split_once(&head) {
-        Some((before, after)) => match after.split_once("    ],\n") {
-            Some((modules, after)) => format!("{before}{head}{modules}        {module},\n    ],\n{after}"),
-            None => return Err("src/rules/mod.rs: the list has no end".to_owned()),
-        },
-        None => return Err(format!("src/rules/mod.rs has no group `{group}`")),
-    };
-    write(&list, text)?;
-    println!("{id}: write its page and check in {}, then VOLCHECK_BLESS=1 cargo test", file.display());
+    let fixtures = format!("tests/fixtures/{id}");
+    write("src/rules/mod.rs", &list)?;
+    write(&file, &rule)?;
+    write(&format!("{fixtures}/bad/first.yaml"), &pod.replace("{name}", &format!("bad # finding: {id}")))?;
+    write(&format!("{fixtures}/good/first.yaml"), &pod.replace("{name}", "good"))?;
+    write(&format!("{fixtures}/output.txt"), "")?;
+    println!("Created {file}. Write the page and the check, then run `VOLCHECK_BLESS=1 cargo test`.");
     Ok(())
+}
+
+/// Adds a rule to the text of `src/rules/mod.rs`: to the `mod` lines, which are sorted, and to
+/// `RULES`, as the last rule of its group.
+fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String> {
+    let has_no_place = || format!("src/rules/mod.rs has no place for `{module}`");
+    let rules = || Registry::built_in().iter().map(|rule| (rule, rule.id.as_str().replace('-', "_")));
+    let insert = |text: &str, at: usize, line: &str| format!("{}{line}{}", &text[..at], &text[at..]);
+    // Before the first `mod` line of a rule with a greater name, or after that of the last rule.
+    let following = rules().map(|(_, name)| name).filter(|name| name.as_str() > module).min();
+    let at = match following {
+        Some(name) => text.find(&format!("mod {name};\n")),
+        None => text.rfind("\nmod ").and_then(|at| Some(at + 2 + text[at + 1..].find('\n')?)),
+    };
+    let text = insert(text, at.ok_or_else(has_no_place)?, &format!("mod {module};\n"));
+    let (_, last) = rules().filter(|(rule, _)| rule.group == group).last().ok_or_else(has_no_place)?;
+    let entry = format!("    {last}::RULE,\n");
+    let at = text.find(&entry).ok_or_else(has_no_place)? + entry.len();
+    Ok(insert(&text, at, &format!("    {module}::RULE,\n")))
+}
+
+/// Returns the absolute path of a file of the repository.
+fn absolute(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(absolute(path)).map_err(|error| format!("{path}: {error}"))
+}
+
+/// Writes a file and creates its directory if it doesn't exist.
+fn write(path: &str, text: &str) -> Result<(), String> {
+    let file = absolute(path);
+    let directory = file.parent().unwrap_or(&file);
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&file, text))
+        .map_err(|error| format!("{path}: {error}"))
 }

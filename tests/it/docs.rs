@@ -74,3 +74,15 @@ fn the_threat_model_names_tests_that_there_are() {
         assert!(row[3].contains('`') || row[2].contains("Out of scope"), "{row:?}");
     }
 }
+
+#[test]
+fn readme_comment_suppresses_its_rule() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let comment = readme.lines().find(|line| line.contains("# volcheck: ignore[")).expect("a comment");
+    let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
+    let directory = folder(&[("agent.yaml", &example.replacen("- name: logs", comment, 1))]);
+    let arguments = ["lint", "--no-policy", "--select", "writable-host-path,unused-ignore"];
+    let (code, text) = said(directory.path(), &arguments);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("1 suppressed"), "{text}");
+}
