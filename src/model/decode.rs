@@ -86,7 +86,7 @@ pub enum ExpectedType {
     /// A boolean.
     Boolean,
     /// A number without a fraction.
-    WholeNumber,
+    Integer,
     /// Any number.
     Number,
     /// A string.
@@ -112,7 +112,7 @@ impl ExpectedType {
             "map" | "a map" | "a mapping" => Self::Mapping,
             "sequence" | "a sequence" | "a list" => Self::List,
             "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128"
-            | "usize" | "integer" | "an integer" => Self::WholeNumber,
+            | "usize" | "integer" | "an integer" => Self::Integer,
             "f32" | "f64" => Self::Number,
             "bool" | "boolean" | "a boolean" => Self::Boolean,
             "str" | "string" | "a string" | "a borrowed string" | "a character" | "identifier" => {
@@ -133,7 +133,7 @@ impl fmt::Display for ExpectedType {
         f.write_str(match self {
             Self::Null => "null",
             Self::Boolean => "a boolean",
-            Self::WholeNumber => "a whole number",
+            Self::Integer => "an integer",
             Self::Number => "a number",
             Self::String => "a string",
             Self::StringOrList => "a string or a list of strings",
@@ -273,7 +273,7 @@ mod tests {
             "a mapping",
         );
         check(&["sequence", "a sequence", "tuple struct X", "a tuple of size 2", "a list"], "a list");
-        check(&["i64", "u8", "i32", "usize"], "a whole number");
+        check(&["i64", "u8", "i32", "usize"], "an integer");
         check(&["f64", "f32"], "a number");
         check(&["bool", "a boolean"], "a boolean");
         check(&["a string", "a borrowed string", "str"], "a string");
