@@ -319,7 +319,7 @@ impl Checker<'_> {
         match object {
             Some((tree, node, _)) => self.add(tree, node, judged, outcome),
             None => {
-                outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate_text(finding)))
+                outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate_text(finding)));
             }
         }
     }

@@ -329,7 +329,7 @@ impl Checker<'_, '_> {
                     sizes.insert(rule.id, value.clone());
                 }
                 Some(_) => {
-                    self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`"))
+                    self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`"));
                 }
                 None if known.is_empty() => {
                     self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
