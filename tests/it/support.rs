@@ -82,9 +82,9 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
             let known = known.iter().map(|located| (&located.finding, "agent.yaml"));
             let baseline = Baseline::from_findings(known);
             let directory = folder(&[("manifest.yaml", text)]);
-            let select = vec!["writable-host-path".to_owned(), rule.to_owned()];
+            let select = ["writable-host-path", rule];
             let own = match is_enabled {
-                true => selecting(&select.iter().map(String::as_str).collect::<Vec<_>>()),
+                true => selecting(&select),
                 false => selecting(&["writable-host-path"]),
             };
             complete_run(directory.path(), &own, Some(baseline)).report.findings
