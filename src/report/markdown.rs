@@ -105,7 +105,7 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // No backslash stays: before a pipe, it could escape the end of the cell.
+            // Backslashes are encoded, too: before a pipe, one could escape the end of the cell.
             '\\' | '|' | '`' | '<' | '>' | '&' => {
                 let _ = write!(out, "&#{};", u32::from(character));
             }

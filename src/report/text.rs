@@ -144,8 +144,8 @@ fn article(by: SuppressedBy) -> &'static str {
     }
 }
 
-/// Returns the location as an element of its own: without a snippet, or for a part of a long line,
-/// in which the renderer would count columns from the start of the part.
+/// Returns the location without a snippet. It also precedes a part of a long line, in which the
+/// renderer would count columns from the start of the part.
 fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     let origin = annotate_snippets::Origin::path(located.path());
     match located.location.primary {
