@@ -1,4 +1,4 @@
-//! `checkstyle`: Checkstyle's XML, which Jenkins and review bots read.
+//! `checkstyle`: Checkstyle XML, for Jenkins and review bots.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         files.entry(located.file_name()).or_default().push(located);
     }
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    // Writing to memory can't fail.
+    // Writing to memory never fails.
     let _ = document(&mut writer, &files);
     let mut out = String::from_utf8(writer.into_inner()).unwrap_or_default();
     out.push('\n');
@@ -31,16 +31,18 @@ fn document(writer: &mut Writer<Vec<u8>>, files: &BTreeMap<&str, Vec<&LocatedFin
         return Ok(());
     }
     root.write_inner_content(|writer| {
-        for (path, found) in files {
+        for (path, findings) in files {
             let file = writer.create_element("file").with_attribute(("name", xml(path).as_str()));
-            file.write_inner_content(|writer| found.iter().try_for_each(|located| error(writer, located)))?;
+            file.write_inner_content(|writer| {
+                findings.iter().try_for_each(|located| error(writer, located))
+            })?;
         }
         Ok(())
     })?;
     Ok(())
 }
 
-/// Of every severity: the element is called so.
+/// Writes the element of a finding: `error`, whatever its severity.
 fn error(writer: &mut Writer<Vec<u8>>, located: &LocatedFinding) -> io::Result<()> {
     let (line, column) = located.line_and_column();
     let attributes = [

@@ -1,4 +1,4 @@
-//! `concise`: a line each, as compilers write them; editors and problem matchers read it.
+//! `concise`: one line per finding, like compiler output, for editors and problem matchers.
 
 use std::fmt::Write as _;
 
@@ -11,14 +11,14 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     for located in report.errors.iter().chain(shown(report, style)) {
         let finding = &located.finding;
         let (line, column) = located.line_and_column();
-        let mut object = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+        let mut suffix = finding.object.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
         if let Some(suppression) = &located.suppressed {
-            object.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
+            suffix.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
         }
         // Writing to a string can't fail.
         let _ = writeln!(
             out,
-            "{}:{line}:{column}: {}[{}] {}{object}",
+            "{}:{line}:{column}: {}[{}] {}{suffix}",
             printable(&located.location.path),
             finding.severity,
             finding.rule,

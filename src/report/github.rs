@@ -1,7 +1,7 @@
-//! `github`: workflow commands, which GitHub shows as annotations at their lines.
+//! `github`: workflow commands, which GitHub Actions turns into annotations.
 //!
-//! A step shows ten of a kind and drops the rest unsaid. So the worst come first, and where there
-//! are more, a last notice says how many.
+//! GitHub shows ten annotations per severity and step, and drops the others without a message.
+//! Therefore the most severe findings come first, and a final notice counts those left out.
 
 use std::fmt::Write as _;
 
@@ -10,35 +10,36 @@ use crate::finding::Severity;
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
-/// The annotations of a kind that GitHub shows per step.
-const MOST: usize = 10;
+/// The number of annotations per severity that GitHub shows for a step.
+const MAX_ANNOTATIONS: usize = 10;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut shown = report.open(style.min_severity);
     worst_first(&mut shown);
-    let kinds = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")];
-    let kinds = kinds.map(|(severity, noun)| {
+    let severities = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")];
+    let severities = severities.map(|(severity, noun)| {
         let own: Vec<_> = shown.iter().filter(|located| located.finding.severity == severity).collect();
         (severity, noun, own)
     });
-    let is_cut = kinds.iter().any(|(_, _, own)| own.len() > MOST);
+    let is_cut = severities.iter().any(|(_, _, own)| own.len() > MAX_ANNOTATIONS);
     let mut out = String::new();
-    let mut left = Vec::new();
-    for (severity, noun, own) in &kinds {
-        // The last notice needs a place among the notices.
-        let most = if is_cut && *severity == Severity::Info { MOST - 1 } else { MOST };
-        own.iter().take(most).for_each(|located| annotation(located, &mut out));
-        if own.len() > most {
-            left.push(counted(own.len() - most, noun));
+    let mut omitted = Vec::new();
+    for (severity, noun, own) in &severities {
+        // The final notice is one of the ten notices.
+        let reserved = usize::from(is_cut && *severity == Severity::Info);
+        let max = MAX_ANNOTATIONS - reserved;
+        own.iter().take(max).for_each(|located| annotation(located, &mut out));
+        if own.len() > max {
+            omitted.push(counted(own.len() - max, noun));
         }
     }
     if is_cut {
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = writeln!(
             out,
-            "::notice title=volcheck::{} not annotated, because GitHub shows {MOST} of a kind per step; every \
-             other format holds them, for instance `--output markdown=FILE`",
-            left.join(", ")
+            "::notice title=volcheck::{} not annotated: GitHub shows {MAX_ANNOTATIONS} annotations per severity \
+             and step; for all findings, add a report in another format, such as `--output markdown=FILE`",
+            omitted.join(", ")
         );
     }
     out
@@ -64,12 +65,12 @@ fn annotation(located: &LocatedFinding, out: &mut String) {
         writeln!(out, "::{command} {properties},title={title}::{}", data(&printable(&located.sentence())));
 }
 
-/// Text behind the second `::`, escaped as `actions/toolkit` does it.
+/// Escapes the text after the second `::`, as `actions/toolkit` does.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The value of a property.
+/// Escapes the value of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! `gitlab`: a Code Quality report, for the widget of a merge request.
+//! `gitlab`: a Code Quality report, for merge requests.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
     let issues: Vec<Issue<'_>> =
         report.open(style.min_severity).into_iter().map(|located| issue(located, &mut seen)).collect();
-    // The types above hold nothing that JSON can't.
+    // Serializing these types never fails.
     let mut out = serde_json::to_string_pretty(&issues).unwrap_or_default();
     out.push('\n');
     out
@@ -44,10 +44,10 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     let count = seen.entry(identity).or_default();
     *count += 1;
     Issue {
-        // The widget doesn't show the name of the check.
+        // GitLab doesn't show `check_name`.
         description: format!("{rule}: {}", located.sentence()),
         check_name: rule,
-        // GitLab drops what has the fingerprint of another.
+        // GitLab drops issues with the same fingerprint.
         fingerprint: match *count {
             1 => format!("{identity:016x}"),
             count => format!("{identity:016x}-{count}"),
@@ -57,8 +57,8 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     }
 }
 
-/// What stays the same when lines move: the object and the fingerprint; without an object, the file
-/// and what is said of it.
+/// Returns a digest that doesn't change when lines move: of the object and the fingerprint, or of
+/// the file and the message if the finding is not about an object.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {
@@ -70,7 +70,7 @@ fn identity(located: &LocatedFinding) -> u64 {
     }
 }
 
-/// GitLab's own scale: info, minor, major, critical, blocker.
+/// Returns the severity on the scale of GitLab: info, minor, major, critical, blocker.
 fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "critical",

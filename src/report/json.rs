@@ -1,4 +1,4 @@
-//! `json`: one document for programs. Its schema is committed; changes within a version only add.
+//! `json`: one document for programs. Within a version, changes to its schema only add fields.
 
 use serde::Serialize;
 
@@ -8,12 +8,12 @@ use crate::lint::{Counts, LocatedFinding, Report};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
 
-/// The JSON schema of the format.
+/// The JSON Schema of the format.
 pub const SCHEMA: &str = include_str!("../../docs/reference/output.schema.json");
 
 /// The version of the format.
 pub(super) const VERSION: u32 = 1;
-/// What has written it.
+/// The program that wrote the report.
 pub(super) const TOOL: Tool = Tool { name: "volcheck", version: env!("CARGO_PKG_VERSION") };
 
 #[derive(Serialize)]
@@ -76,11 +76,11 @@ struct Object<'r> {
 
 #[derive(Serialize)]
 struct Related<'r> {
-    /// The object, if it is another one than the finding's.
+    /// The object, if it is not the finding's object.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<Object<'r>>,
     field_path: String,
-    /// The file, if it is another one than the finding's.
+    /// The file, if it is not the finding's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
     span: Option<SpanEntry>,
@@ -123,7 +123,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         findings: shown(report, style).into_iter().map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
-    // The types above hold nothing that JSON can't.
+    // Serializing these types never fails.
     let mut out = serde_json::to_string_pretty(&document).unwrap_or_default();
     out.push('\n');
     out

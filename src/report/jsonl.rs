@@ -1,5 +1,5 @@
-//! `jsonl`: the entries of `json`, a line each, for what reads as it comes. The last line is the
-//! summary.
+//! `jsonl`: the entries of `json`, one per line, for programs that process them one by one. The
+//! last line is the summary.
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let last = Line::Summary { version: json::VERSION, tool: json::TOOL, summary: json::summary(report) };
     let mut out = String::new();
     for line in errors.chain(findings).chain([last]) {
-        // The types hold nothing that JSON can't.
+        // Serializing these types never fails.
         out.push_str(&serde_json::to_string(&line).unwrap_or_default());
         out.push('\n');
     }

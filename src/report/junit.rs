@@ -1,4 +1,4 @@
-//! `junit`: JUnit's XML, in which CI systems show each finding as a test that has failed.
+//! `junit`: JUnit XML. CI systems show each finding as a failed test.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
     let mut document = quick_junit::Report::new("volcheck");
     if files.is_empty() {
-        // To several CI systems a report without a test is a mistake.
+        // Several CI systems treat a report without tests as an error.
         let name = format!("no problems in {}", counted(report.counts.files, "file"));
         let mut case = TestCase::new(name, TestCaseStatus::success());
         case.set_classname("volcheck");
@@ -26,8 +26,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         document.add_test_suite(suite);
     }
     document.add_test_suites(files.into_values());
-    // Writing to a string can't fail. The schema of Jenkins knows no skipped tests of a whole
-    // report.
+    // Writing to a string never fails. The schema of Jenkins doesn't allow `skipped` at the root.
     document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
 }
 
@@ -45,7 +44,7 @@ fn case(located: &LocatedFinding, kind: NonSuccessKind) -> TestCase {
         .set_message(xml(&located.message()))
         .set_type(finding.rule.as_str())
         .set_description(description(located));
-    // GitLab drops what has the name of another.
+    // GitLab drops test cases with the same name.
     let name = format!("{} at {line}:{column}: {}", finding.rule, located.message());
     let mut case = TestCase::new(xml(&name), status);
     case.set_classname(xml(located.file_name()));
@@ -69,7 +68,7 @@ fn description(located: &LocatedFinding) -> XmlString {
     XmlString::new(lines.join("\n"))
 }
 
-/// A text in which XML allows every character.
+/// Escapes the characters that XML doesn't allow.
 pub(super) fn xml(text: &str) -> XmlString {
     XmlString::new(printable(text))
 }

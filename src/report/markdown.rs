@@ -1,6 +1,6 @@
-//! `markdown`: a headline and a table per file, for a step summary or a comment.
+//! `markdown`: a heading and a table per file, for a step summary or a comment.
 //!
-//! What users have written comes out as it is written: it makes no link, no mention and no markup.
+//! Text from manifests is escaped, so that it can't create links, mentions or other markup.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +9,12 @@ use super::{Style, counted, text, worst_first};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
-/// A step summary of GitHub takes 1 MiB, a comment of GitLab a million characters.
-const MOST_BYTES: usize = 1_000_000;
+/// The maximum size of the report. A GitHub step summary is limited to 1 MiB, and a GitLab comment
+/// to a million characters.
+const MAX_BYTES: usize = 1_000_000;
 
-/// What a table is below.
-const HEAD: &str = "| severity | rule | message | place |\n|---|---|---|---|\n";
+/// The header of a table.
+const HEADER: &str = "| severity | rule | message | location |\n|---|---|---|---|\n";
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
@@ -23,15 +24,15 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
     let mut shown = report.open(style.min_severity);
     worst_first(&mut shown);
-    // Room for the headline, and for saying what is cut.
-    let mut room = MOST_BYTES.saturating_sub(out.len() + 300);
+    // Reserves space for the note about omitted findings.
+    let mut remaining = MAX_BYTES.saturating_sub(out.len() + 300);
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
     let mut kept = 0;
     for located in &shown {
         let (path, row) = (located.file_name(), row(located));
         let heading = if tables.contains_key(path) { String::new() } else { heading(path) };
-        let Some(rest) = room.checked_sub(heading.len() + row.len()) else { break };
-        room = rest;
+        let Some(left) = remaining.checked_sub(heading.len() + row.len()) else { break };
+        remaining = left;
         kept += 1;
         let table = tables.entry(path).or_default();
         table.push_str(&heading);
@@ -39,11 +40,11 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
     tables.values().for_each(|table| out.push_str(table));
     if kept < shown.len() {
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = write!(
             out,
-            "\n**{} of {} not shown here**, because platforms take no more than a megabyte of Markdown; the worst \
-             are above, and every other format holds more.\n",
+            "\n**{} of {} not shown**, the least severe: this report is limited to {MAX_BYTES} bytes. Use another \
+             format to get all of them.\n",
             shown.len() - kept,
             counted(shown.len(), "finding")
         );
@@ -52,7 +53,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
 }
 
 fn heading(path: &str) -> String {
-    format!("\n### {}\n\n{HEAD}", code(path))
+    format!("\n### {}\n\n{HEADER}", code(path))
 }
 
 fn row(located: &LocatedFinding) -> String {
@@ -68,7 +69,7 @@ fn row(located: &LocatedFinding) -> String {
     )
 }
 
-/// A message: what stands in back-ticks is code, and nothing else has a meaning.
+/// Renders a message: text in backticks becomes code, and all other markup is escaped.
 fn prose(message: &str) -> String {
     let message = printable(message);
     let parts: Vec<&str> = message.split('`').collect();
@@ -84,7 +85,7 @@ fn prose(message: &str) -> String {
     out
 }
 
-/// Text as code; with tags where it holds what would end the code or the cell.
+/// Renders text as code, with tags if it contains a character that could end the code or the cell.
 fn code(text: &str) -> String {
     let text = printable(text);
     match text.is_empty() || text.contains(['`', '|', '\\']) {
@@ -93,17 +94,18 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Text that mentions nobody: mentions are made of the text that the browser gets.
+/// Escapes markup and mentions. Platforms look for mentions in the rendered text, so that only code
+/// is safe from them.
 fn plain(text: &str) -> String {
     escaped(text).replace('@', "<code>@</code>")
 }
 
-/// Text that is no markup and no link.
+/// Escapes markup and links.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // Before a pipe, even an escaped back-slash would move where the cell ends.
+            // Backslashes are encoded, too: before a pipe, one could escape the end of the cell.
             '\\' | '|' | '`' | '<' | '>' | '&' => {
                 let _ = write!(out, "&#{};", u32::from(character));
             }

@@ -1,6 +1,6 @@
-//! Reports: what a run found, in the formats that people and programs read. One file per format.
+//! Report formats, one file each.
 //!
-//! A format writes to a string, so that a report is whole or not there at all.
+//! Every format renders to a string, so that a report is never written in part.
 
 mod checkstyle;
 mod concise;
@@ -25,7 +25,7 @@ pub use json::SCHEMA;
 pub use statistics::render as statistics;
 pub use text::diagnostic;
 
-/// Returns the findings to show, in order.
+/// Returns the findings to show, in the order of the report.
 fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
     let suppressed = report.suppressed.iter().filter(|_| style.show_suppressed);
     let mut shown: Vec<_> = report
@@ -40,39 +40,39 @@ fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
     shown
 }
 
-/// Orders by severity, the worst first, for where a platform takes only so many.
+/// Sorts by descending severity, for platforms that limit the number of findings.
 fn worst_first(shown: &mut [&LocatedFinding]) {
     shown.sort_by_key(|located| Reverse(located.finding.severity));
 }
 
-/// The formats.
+/// A report format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people: snippets, reasons, remedies.
+    /// Snippets with explanations, for people.
     #[default]
     Text,
-    /// A line each.
+    /// One line per finding.
     Concise,
     /// One JSON document.
     Json,
-    /// A line of JSON each.
+    /// One line of JSON per finding.
     Jsonl,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// Workflow commands, which GitHub shows as annotations.
+    /// GitHub Actions workflow commands.
     Github,
-    /// A Code Quality report of GitLab.
+    /// A GitLab Code Quality report.
     Gitlab,
-    /// JUnit's XML, which CI systems show as tests.
+    /// JUnit XML, for the test reports of CI systems.
     Junit,
-    /// Checkstyle's XML.
+    /// Checkstyle XML.
     Checkstyle,
-    /// Tables for a step summary or a comment.
+    /// Markdown tables, for a step summary or a comment.
     Markdown,
 }
 
 impl Format {
-    /// All formats.
+    /// All formats, in the order of the documentation.
     pub const ALL: [Self; 10] = [
         Self::Text,
         Self::Concise,
@@ -86,7 +86,7 @@ impl Format {
         Self::Markdown,
     ];
 
-    /// Its name, as on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -102,8 +102,8 @@ impl Format {
         }
     }
 
-    /// What it shows where nothing else is asked for: stores of findings get all, people what calls
-    /// for action.
+    /// Returns the lowest severity that the format shows by default: info if programs store the
+    /// findings, warning if people read them.
     pub fn default_min_severity(self) -> Severity {
         match self {
             Self::Json | Self::Jsonl | Self::Sarif => Severity::Info,
@@ -117,8 +117,8 @@ impl Format {
         }
     }
 
-    /// Whether statistics stand in it; the others have a shape of their own that has no place for
-    /// them.
+    /// Checks whether the report includes the statistics. The other formats have a fixed structure
+    /// without a place for them.
     pub fn holds_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
@@ -128,32 +128,31 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == text)
-            .ok_or_else(|| format!("`{text}` is none of {}", Self::ALL.map(Self::name).join(", ")))
+        Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| {
+            format!("unknown format `{text}`, expected one of {}", Self::ALL.map(Self::name).join(", "))
+        })
     }
 }
 
-/// How a report is written.
+/// The options of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// With colours.
+    /// Whether to use colors.
     pub color: bool,
-    /// With links, where the terminal knows them.
+    /// Whether to use terminal hyperlinks.
     pub links: bool,
-    /// What is below isn't shown, but counted.
+    /// The lowest severity to show. Findings below it are only counted.
     pub min_severity: Severity,
-    /// Shows what is silenced, too.
+    /// Whether to show suppressed findings.
     pub show_suppressed: bool,
-    /// Without the summary, in the formats that have one for people.
+    /// Whether to omit the summary of `text` and `markdown`.
     pub quiet: bool,
-    /// With the counts per rule, in the formats that hold them.
+    /// Whether to add counts per rule to `text` and `concise`.
     pub statistics: bool,
 }
 
 impl Style {
-    /// Plain, with all from this severity on.
+    /// Returns a style without colors that shows findings of at least `min_severity`.
     pub fn plain(min_severity: Severity) -> Self {
         Self {
             color: false,
@@ -166,7 +165,7 @@ impl Style {
     }
 }
 
-/// The report in a format.
+/// Renders the report.
 pub fn render(report: &Report, format: Format, style: Style) -> String {
     match format {
         Format::Text => text::render(report, style),
@@ -182,8 +181,7 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
     }
 }
 
-/// The level that a format has for a severity. They agree on errors and warnings, and have their
-/// own word for an info.
+/// Returns the name of a severity in a format. Only the name for `info` differs between formats.
 fn level(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -192,7 +190,7 @@ fn level(severity: Severity, info: &'static str) -> &'static str {
     }
 }
 
-/// `1 file`, `2 files`.
+/// Returns the count with its noun, such as `1 file` or `2 files`.
 fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
@@ -200,13 +198,13 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// The address of the rules' pages; none while there is no such site.
+/// The URL of the rule pages. `None`: they are not published yet.
 const DOCS: Option<&str> = None;
 
-/// Where a rule is explained.
+/// Returns the URL of the rule's page, or the command that prints it.
 fn docs(rule: RuleId) -> Cow<'static, str> {
     match DOCS {
-        Some(address) => format!("{address}/{rule}").into(),
+        Some(url) => format!("{url}/{rule}").into(),
         None => format!("volcheck explain {rule}").into(),
     }
 }

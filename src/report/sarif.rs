@@ -12,26 +12,27 @@ use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
 use crate::source::Span;
 
-/// The level of an info.
+/// The SARIF level of severity `info`.
 const NOTE: &str = "note";
-/// The results of a run that code scanning takes, and those that it shows.
-const MOST_RESULTS: usize = 25_000;
-const MOST_SHOWN: usize = 5_000;
-/// What it takes of a file, in gzip.
-const MOST_BYTES: usize = 10_000_000;
+/// The number of results per run that code scanning accepts.
+const MAX_RESULTS: usize = 25_000;
+/// The number of results that code scanning shows.
+const MAX_SHOWN: usize = 5_000;
+/// The size of a gzipped file that code scanning accepts.
+const MAX_BYTES: usize = 10_000_000;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut shown = report.open(style.min_severity);
-    // Code scanning closes what it knows to be suppressed.
+    // Code scanning closes the alerts of suppressed results.
     shown.extend(report.suppressed.iter().filter(|located| located.finding.severity >= style.min_severity));
     let total = shown.len();
-    if total > MOST_SHOWN {
+    if total > MAX_SHOWN {
         worst_first(&mut shown);
-        shown.truncate(MOST_RESULTS);
+        shown.truncate(MAX_RESULTS);
     }
     loop {
         let document = document(report, &shown, total);
-        if shown.is_empty() || is_taken(&document) {
+        if shown.is_empty() || is_accepted(&document) {
             return document;
         }
         worst_first(&mut shown);
@@ -39,14 +40,15 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
 }
 
-/// Whether a document isn't too large; the fastest compression is the one that leaves most.
-fn is_taken(document: &str) -> bool {
-    if document.len() <= MOST_BYTES {
+/// Checks whether the document is small enough at the fastest compression level, which compresses
+/// least.
+fn is_accepted(document: &str) -> bool {
+    if document.len() <= MAX_BYTES {
         return true;
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let compressed = encoder.write_all(document.as_bytes()).and_then(|()| encoder.finish());
-    compressed.is_ok_and(|compressed| compressed.len() <= MOST_BYTES)
+    compressed.is_ok_and(|compressed| compressed.len() <= MAX_BYTES)
 }
 
 fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String {
@@ -79,14 +81,14 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     out
 }
 
-/// What is to be said of results that are left out, or that nobody will see.
+/// Returns a notification if results were omitted, or if code scanning will not show all of them.
 fn notification(kept: usize, total: usize) -> Option<Value> {
     let (severity, text) = if kept < total {
-        let left = total - kept;
-        let limits = "code scanning takes 25,000 results and 10 MB in gzip";
-        (Severity::Warning, format!("{left} of {total} results are left out: {limits}; the worst are here"))
-    } else if kept > MOST_SHOWN {
-        (Severity::Info, format!("code scanning shows 5,000 of these {total} results, the worst first"))
+        let omitted = total - kept;
+        let limits = "code scanning accepts 25,000 results and 10 MB of gzip";
+        (Severity::Warning, format!("{omitted} of {total} results omitted, the least severe: {limits}"))
+    } else if kept > MAX_SHOWN {
+        (Severity::Info, format!("code scanning shows only the 5,000 most severe of {total} results"))
     } else {
         return None;
     };
@@ -101,8 +103,8 @@ fn rule(rule: &Rule) -> Value {
         "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity, NOTE) },
     });
-    if let Some(address) = DOCS {
-        descriptor["helpUri"] = format!("{address}/{}", rule.id).into();
+    if let Some(url) = DOCS {
+        descriptor["helpUri"] = format!("{url}/{}", rule.id).into();
     }
     descriptor
 }
@@ -173,13 +175,13 @@ fn physical(path: &str, span: Option<Span>, is_rendered: bool) -> Value {
     json!({ "physicalLocation": physical })
 }
 
-/// A path as a relative URI: what a URI doesn't hold is escaped.
+/// Percent-encodes a path as a relative URI.
 fn uri(path: &str) -> String {
-    let plain = |byte: u8| {
+    let is_plain = |byte: u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b'+' | b',' | b'@' | b'=')
     };
     path.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }

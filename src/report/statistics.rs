@@ -1,5 +1,5 @@
-//! How often each rule was found, with which severity. It stands in `text` and `concise`; beside
-//! the other formats it goes to standard error.
+//! The number of findings per rule and severity. `text` and `concise` include it; for the other
+//! formats it is printed to standard error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::finding::{RuleId, Severity};
 use crate::lint::Report;
 
-/// A line per rule and severity, the worst and most frequent first.
+/// Returns one line per rule and severity: the most severe first, then the most frequent.
 pub fn render(report: &Report, min_severity: Severity) -> String {
     let mut counts: BTreeMap<(RuleId, Severity), usize> = BTreeMap::new();
     for located in report.open(min_severity) {

@@ -1,4 +1,4 @@
-//! `text`: for people, as rustc shows its diagnostics.
+//! `text`: diagnostics for people, in the style of rustc.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -9,12 +9,13 @@ use rayon::prelude::*;
 
 use super::{DOCS, Style, counted, docs, shown, statistics};
 use crate::finding::{Severity, SuppressedBy};
-use crate::lint::{LocatedFinding, RelatedLocation, Report};
+use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 use crate::source::{File, Span};
 
-/// Longer lines are shown in part: JSON of a megabyte stands in one.
-const LONGEST_LINE: usize = 240;
+/// The length in bytes up to which a line is shown in full. A JSON manifest can be one line of a
+/// megabyte.
+const MAX_LINE_LEN: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let shown: Vec<_> = report.errors.iter().chain(shown(report, style)).collect();
@@ -40,7 +41,7 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
     };
     let title = level.primary_title(printable(&finding.message)).id(finding.rule.as_str());
     let mut group = Group::with_title(match DOCS.filter(|_| style.links) {
-        Some(address) => title.id_url(format!("{address}/{}", finding.rule)),
+        Some(url) => title.id_url(format!("{url}/{}", finding.rule)),
         None => title,
     });
     let snippet = match (&located.location.file, located.location.primary) {
@@ -55,9 +56,16 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         group = group.element(if is_part { snippet } else { snippet.path(located.path()) });
     }
     for (related, label) in located.location.related.iter().zip(&finding.related) {
-        if let Some(file) = &related.file {
-            group = group.element(other_file(related, file, &label.text));
-        }
+        let Some(file) = &related.file else { continue };
+        let path = printable(&related.path);
+        let (snippet, is_part) = related_snippet(file, related.span, &label.text);
+        group = if is_part {
+            let start = related.span.start;
+            let origin = annotate_snippets::Origin::path(path).line(start.line).char_column(start.column);
+            group.element(origin).element(snippet)
+        } else {
+            group.element(snippet.path(path))
+        };
     }
     let mut block = renderer.render(&[group]);
     block.push('\n');
@@ -66,10 +74,10 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
     block
 }
 
-/// A mistake in a file of volcheck's own, such as a policy, as a finding is shown.
-pub fn diagnostic(id: &str, message: &str, path: &str, place: Option<(&File, Span)>) -> String {
+/// Renders an error in a file other than a manifest, such as the policy, in the style of a finding.
+pub fn diagnostic(id: &str, message: &str, path: &str, location: Option<(&File, Span)>) -> String {
     let group = Group::with_title(Level::ERROR.primary_title(message).id(id));
-    let group = match place {
+    let group = match location {
         Some((file, span)) => {
             let line = file.line_range(span.start.line);
             let range = span.start.offset - line.start..span.end.offset - line.start;
@@ -83,17 +91,18 @@ pub fn diagnostic(id: &str, message: &str, path: &str, place: Option<(&File, Spa
     text
 }
 
-/// What is said behind the snippet, one line each; in the renderer's own style, whose messages cost
-/// more than the judging.
+/// Appends the notes after the snippet, one line each. They look like messages of the renderer,
+/// which would take longer to render than the file takes to check.
 fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
     let finding = &located.finding;
     let (line, bold) = match style.color {
         true => (DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_STYLE),
         false => (renderer::Style::new(), renderer::Style::new()),
     };
-    let last = located.location.spans().map(|span| span.start.line).max();
+    let related = located.location.related.iter().map(|related| related.span);
+    let last = located.location.primary.into_iter().chain(related).map(|span| span.start.line).max();
     let width = last.map_or(0, |last| last.to_string().len());
-    // Writing to a string can't fail.
+    // Writing to a string never fails.
     if width > 0 {
         let _ = writeln!(out, "{:width$} {line}|{line:#}", "");
     }
@@ -102,14 +111,14 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
         let _ = writeln!(out, "{:width$} {line}={line:#} {bold}{name}{bold:#}: {text}", "");
     };
     if let Some(id) = &finding.object {
-        let mut place = id.to_string();
+        let mut location = id.to_string();
         if !finding.primary.path.is_root() {
-            let _ = write!(place, ", {}", finding.primary.path);
+            let _ = write!(location, ", {}", finding.primary.path);
         }
         if finding.is_heuristic {
-            place.push_str(" (read by its looks: the kind isn't known)");
+            location.push_str(" (unknown kind, recognized by structure)");
         }
-        note("object", &place);
+        note("object", &location);
     }
     for (name, text) in [("why", &finding.why), ("help", &finding.help)] {
         if !text.is_empty() {
@@ -135,7 +144,8 @@ fn article(by: SuppressedBy) -> &'static str {
     }
 }
 
-/// The place by itself, for where there is no text of whole lines that the renderer could count in.
+/// Returns the location without a snippet. It also precedes a part of a long line, in which the
+/// renderer would count columns from the start of the part.
 fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     let origin = annotate_snippets::Origin::path(located.path());
     match located.location.primary {
@@ -144,21 +154,25 @@ fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     }
 }
 
-/// Returns the line of a related location in another file.
-fn other_file<'a>(
-    related: &'a RelatedLocation,
+/// Returns the line of a related location in another file, and whether the snippet is only a part
+/// of a long line.
+fn related_snippet<'a>(
     file: &'a File,
+    span: Span,
     label: &'a str,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let line = file.line_range(related.span.start.line);
-    let range = related.span.start.offset - line.start..related.span.end.offset - line.start;
-    let snippet = Snippet::source(&file.text()[line]).line_start(related.span.start.line);
-    let annotation = AnnotationKind::Context.span(range).label(printable(label));
-    snippet.path(printable(&related.path)).annotation(annotation)
+) -> (Snippet<'a, annotate_snippets::Annotation<'a>>, bool) {
+    let line = file.line_range(span.start.line);
+    let is_part = line.len() > MAX_LINE_LEN * 4;
+    let range = if is_part { window(file, span) } else { line };
+    let annotation =
+        AnnotationKind::Context.span(span.start.offset - range.start..span.end.offset - range.start);
+    let annotation = if label.is_empty() { annotation } else { annotation.label(printable(label)) };
+    let snippet = Snippet::source(&file.text()[range]).line_start(span.start.line);
+    (snippet.annotation(annotation), is_part)
 }
 
-/// Returns the lines of all labels with the lines between them, and whether the snippet is a part
-/// of a line that is too long.
+/// Returns the lines of all labels with the lines between them, and whether the snippet is only a
+/// part of a long line.
 fn snippet<'a>(
     located: &'a LocatedFinding,
     file: &'a File,
@@ -174,8 +188,8 @@ fn snippet<'a>(
     let first = lines.clone().min().unwrap_or(primary.start.line);
     let last = lines.max().unwrap_or(primary.start.line);
     let mut range = file.line_range(first).start..file.line_range(last).end;
-    let is_part = range.len() > LONGEST_LINE * 4
-        && spans.clone().any(|span| file.line_range(span.start.line).len() > LONGEST_LINE);
+    let is_part = range.len() > MAX_LINE_LEN * 4
+        && spans.clone().any(|span| file.line_range(span.start.line).len() > MAX_LINE_LEN);
     if is_part {
         range = window(file, primary);
     }
@@ -195,19 +209,18 @@ fn snippet<'a>(
     (snippet.annotations(annotations.collect::<Vec<_>>()), is_part)
 }
 
-/// The part of a long line around the primary place.
-fn window(file: &File, primary: Span) -> Range<usize> {
-    let line = file.line_range(primary.start.line);
+/// Returns the part of a long line around `span`.
+fn window(file: &File, span: Span) -> Range<usize> {
+    let line = file.line_range(span.start.line);
     let text = file.text();
     let boundary = |at: usize| (at..=line.end).find(|at| text.is_char_boundary(*at)).unwrap_or(line.end);
-    let start = boundary(primary.start.offset.saturating_sub(LONGEST_LINE / 2).max(line.start));
-    let end = boundary(
-        (primary.end.offset.min(primary.start.offset + LONGEST_LINE) + LONGEST_LINE / 2).min(line.end),
-    );
-    start..end.max(primary.end.offset.min(line.end))
+    let start = boundary(span.start.offset.saturating_sub(MAX_LINE_LEN / 2).max(line.start));
+    let end =
+        boundary((span.end.offset.min(span.start.offset + MAX_LINE_LEN) + MAX_LINE_LEN / 2).min(line.end));
+    start..end.max(span.end.offset.min(line.end))
 }
 
-/// What the run has seen and found, in sentences.
+/// Returns the summary of the run in sentences.
 pub(super) fn summary(report: &Report, style: Style) -> String {
     let count = |severity| report.count(severity);
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
@@ -227,11 +240,15 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
     let mut out = String::new();
     let total: usize = shown.iter().map(|(_, count, _)| count).sum();
-    // Writing to a string can't fail.
+    // Writing to a string never fails.
     let _ = if total == 0 {
+        let claim = match report.errors.is_empty() {
+            true => "No problems in",
+            false => "Found no problems in the input that could be checked:",
+        };
         write!(
             out,
-            "No problems in {} ({}, {} with volumes)",
+            "{claim} {} ({}, {} with volumes)",
             counted(counts.files, "file"),
             counted(counts.objects, "object"),
             counts.objects_with_volumes
@@ -258,15 +275,15 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         let _ = write!(out, "; {} not shown", hidden.join(" and "));
     }
     if let Some((reference, outside)) = report.outside.as_ref().filter(|(_, outside)| *outside > 0) {
-        let _ = write!(out, "; {outside} outside of what changed since {reference}");
+        let _ = write!(out, "; {outside} outside the changes since {reference}");
     }
     if !report.suppressed.is_empty() {
         let _ = write!(out, "; {} suppressed", report.suppressed.len());
         match report.denied_in_cluster() {
             0 => {}
-            1 => out.push_str(", of them 1 error that the webhook denies"),
+            1 => out.push_str(", including 1 error that the webhook denies"),
             count => {
-                let _ = write!(out, ", of them {count} errors that the webhook denies");
+                let _ = write!(out, ", including {count} errors that the webhook denies");
             }
         }
     }

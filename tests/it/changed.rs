@@ -73,7 +73,7 @@ fn reports_only_changed_objects() {
     fs::write(directory.join("tree/one.yaml"), pod("w", "/root")).expect("written");
     assert_eq!(lint(&directory.join("tree"), &["HEAD"]).1, ["w"]);
     let (_, text) = volcheck(directory, &["lint", "--no-policy", "--changed-since", "HEAD~1", "two.yaml"]);
-    assert!(text.contains("outside of what changed since HEAD~1"), "{text}");
+    assert!(text.contains("outside the changes since HEAD~1"), "{text}");
 }
 
 #[test]

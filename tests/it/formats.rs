@@ -1,4 +1,5 @@
-//! The formats of platforms: what a report says is valid there whatever users write, and within the limits.
+//! Reports are valid in every format, whatever the manifests contain, and stay within the limits of
+//! the platforms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,16 +8,16 @@ use std::sync::Arc;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use serde_json::Value;
-use volcheck::finding::{Finding, RuleId, Severity, SuppressedBy, Suppression};
-use volcheck::lint::{LocatedFinding, Location, Report};
+use volcheck::finding::{Finding, Label, RuleId, Severity, SuppressedBy, Suppression, Target};
+use volcheck::lint::{LocatedFinding, Location, RelatedLocation, Report};
 use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Style};
-use volcheck::source::{Position, Span};
+use volcheck::source::{File, Position, Span};
 
 use crate::reports::{RUNS, out, valid, volcheck};
 use crate::support::{empty_report, root};
 
-/// What a format might trip over.
+/// Text with a special meaning in one of the formats.
 const HOSTILE: &[&str] = &[
     "a`b`c` | <script>alert(1)</script> &amp; &#0; \"q\" 'a'",
     "]]> --> <![CDATA[ %0A::error::x %25 ::set-env name=A::b",
@@ -50,7 +51,7 @@ fn located(severity: Severity, line: usize, path: &str, message: &str) -> Locate
     LocatedFinding::new(finding, location)
 }
 
-/// Findings at every severity, and errors, each of them hostile.
+/// Returns findings of every severity and unchecked input, with every hostile text.
 fn hostile() -> Report {
     let mut report = empty_report();
     for (index, text) in HOSTILE.iter().enumerate() {
@@ -66,7 +67,7 @@ fn hostile() -> Report {
     report
 }
 
-/// As many findings as asked for, the worst of them last.
+/// Returns as many findings of each severity, the most severe last.
 fn many(infos: usize, warnings: usize, errors: usize) -> Report {
     let kinds = [(Severity::Info, infos), (Severity::Warning, warnings), (Severity::Error, errors)];
     let kinds = kinds.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count)).enumerate();
@@ -74,7 +75,7 @@ fn many(infos: usize, warnings: usize, errors: usize) -> Report {
     Report { findings, ..empty_report() }
 }
 
-/// A report of every run, and the hostile one, in a format.
+/// Renders every run, the hostile report and an empty one.
 fn all(format: Format) -> Vec<String> {
     let runs = RUNS.iter().map(|paths| {
         let arguments = ["lint", "--format", format.name(), "--min-severity", "info"];
@@ -92,13 +93,13 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn json_of_hostile_texts_holds_to_its_schemas() {
+fn json_and_sarif_of_hostile_text_match_their_schemas() {
     valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
     valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
 }
 
 #[test]
-fn jsonl_is_json_line_by_line() {
+fn jsonl_has_the_entries_of_json() {
     let mut schema = json(&file("docs/reference/output.schema.json"));
     for key in ["type", "additionalProperties", "required"] {
         schema.as_object_mut().expect("a schema").remove(key);
@@ -127,12 +128,12 @@ fn jsonl_is_json_line_by_line() {
 }
 
 #[test]
-fn what_is_silenced_is_shown_where_it_can_be_marked() {
-    let mut silenced = located(Severity::Error, 1, "f", "quiet");
-    silenced.suppressed = Some(Suppression { by: SuppressedBy::Comment, reason: "because".to_owned() });
-    let report = Report { suppressed: vec![silenced], ..empty_report() };
+fn only_formats_that_mark_suppressed_findings_show_them() {
+    let mut suppressed = located(Severity::Error, 1, "f", "quiet");
+    suppressed.suppressed = Some(Suppression { by: SuppressedBy::Comment, reason: "because".to_owned() });
+    let report = Report { suppressed: vec![suppressed], ..empty_report() };
     let plain = Style::plain(Severity::Info);
-    // Code scanning closes what it knows to be suppressed, so SARIF holds it always.
+    // Code scanning closes the alerts of suppressed results, so SARIF always contains them.
     let sarif = json(&rendered(&report, Format::Sarif));
     let suppressions = &sarif["runs"][0]["results"][0]["suppressions"];
     assert_eq!(*suppressions, serde_json::json!([{"kind": "inSource", "justification": "because"}]));
@@ -146,7 +147,133 @@ fn what_is_silenced_is_shown_where_it_can_be_marked() {
 }
 
 #[test]
-fn gitlab_holds_to_what_it_publishes() {
+fn summary_of_unchecked_input_claims_no_success() {
+    let mut error = located(Severity::Error, 1, "f.yaml", "not YAML");
+    error.finding.object = None;
+    let report = Report { errors: vec![error], ..empty_report() };
+    let summary = [
+        "Found no problems in the input that could be checked: 0 files (0 objects, 0 with volumes).",
+        "1 file could not be checked, in full or in part.",
+    ];
+    assert!(rendered(&report, Format::Text).ends_with(&format!("{}\n{}\n", summary[0], summary[1])));
+    let markdown = rendered(&report, Format::Markdown);
+    assert!(summary.iter().all(|line| markdown.contains(line)), "{markdown}");
+    for format in Format::ALL {
+        let text = rendered(&report, format);
+        assert!(!text.contains("No problems") && !text.contains("no problems in 0 files"), "{text}");
+    }
+}
+
+/// Returns a finding in `pod.yaml` with a related location at the value `1Gi` in another file.
+fn with_related_file(other: &str) -> Report {
+    let span = |text: &str, value: &str| {
+        let offset = text.find(value).expect("the value");
+        let line_start = text[..offset].rfind('\n').map_or(0, |end| end + 1);
+        let line = text[..offset].matches('\n').count() + 1;
+        let start = Position { line, column: offset - line_start + 1, offset };
+        let end = Position { line, column: start.column + value.len(), offset: offset + value.len() };
+        Span { start, end }
+    };
+    let decoded =
+        |path: &str, text: &str| Some(Arc::new(File::decode(path, text.as_bytes().to_vec()).expect("UTF-8")));
+    let object = |kind: &str, name: &str| {
+        Some(Arc::new(ObjectId {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+        }))
+    };
+    let mut finding =
+        Finding::new(RuleId::new("writable-host-path"), Severity::Error, FieldPath::root(), "small volume")
+            .label("used here");
+    finding.object = object("Pod", "web");
+    finding.related.push(Label {
+        object: object("PersistentVolumeClaim", "data"),
+        path: FieldPath::root().key("spec"),
+        target: Target::Value,
+        text: "requested here".into(),
+    });
+    let pod = "kind: Pod\nname: web\n";
+    let related = RelatedLocation {
+        path: "claims.yaml".into(),
+        span: span(other, "1Gi"),
+        file: decoded("claims.yaml", other),
+    };
+    let location = Location {
+        file: decoded("pod.yaml", pod),
+        primary: Some(span(pod, "web")),
+        related: vec![related],
+        ..Location::of_file("pod.yaml")
+    };
+    Report { findings: vec![LocatedFinding::new(finding, location)], ..empty_report() }
+}
+
+#[test]
+fn every_format_shows_related_locations_in_other_files() {
+    let report = with_related_file(&format!("{}size: 1Gi\n", "\n".repeat(999)));
+    for format in Format::ALL {
+        let text = rendered(&report, format);
+        match format {
+            Format::Text => {
+                let snippets = "\
+error[writable-host-path]: small volume
+    --> pod.yaml:2:7
+     |
+   2 | name: web
+     |       ^^^ used here
+     |
+    ::: claims.yaml:1000:7
+     |
+1000 | size: 1Gi
+     |       --- requested here
+     |
+     = object: Pod default/web
+";
+                assert!(text.starts_with(snippets), "{text}");
+            }
+            Format::Json | Format::Jsonl => {
+                let finding = match format {
+                    Format::Json => json(&text)["findings"][0].take(),
+                    _ => json(text.lines().next().expect("a line")),
+                };
+                let related = &finding["related"][0];
+                assert_eq!(related["file"], "claims.yaml");
+                assert_eq!(related["object"]["kind"], "PersistentVolumeClaim");
+                assert_eq!(related["field_path"], "spec");
+                assert_eq!(related["span"]["start"]["line"], 1000);
+                assert_eq!(related["label"], "requested here");
+            }
+            Format::Sarif => {
+                valid(&file("tests/data/sarif-2.1.0.schema.json"), &text);
+                let related = &json(&text)["runs"][0]["results"][0]["relatedLocations"][0];
+                let physical = &related["physicalLocation"];
+                assert_eq!(physical["artifactLocation"]["uri"], "claims.yaml");
+                assert_eq!(physical["region"]["startLine"], 1000);
+                let name = &related["logicalLocations"][0]["fullyQualifiedName"];
+                assert_eq!(name, "PersistentVolumeClaim default/data, spec");
+                assert_eq!(related["message"]["text"], "requested here");
+            }
+            Format::Markdown => assert!(text.contains("small volume (see claims.yaml\\:1000)"), "{text}"),
+            Format::Concise | Format::Github | Format::Gitlab | Format::Junit | Format::Checkstyle => {
+                assert!(text.contains("small volume (see claims.yaml:1000)"), "{text}");
+            }
+        }
+    }
+    valid(&file("docs/reference/output.schema.json"), &rendered(&report, Format::Json));
+}
+
+#[test]
+fn text_shortens_long_lines_of_related_files() {
+    let filler = "x".repeat(10_000);
+    let text = rendered(&with_related_file(&format!("{filler} 1Gi {filler}\n")), Format::Text);
+    assert!(text.contains("::: claims.yaml:1:10002\n"), "{text}");
+    assert!(text.lines().all(|line| line.len() < 500), "{text}");
+}
+
+#[test]
+fn gitlab_matches_the_published_schema() {
     let schema = file("tests/data/gitlab-code-quality.schema.json");
     for text in all(Format::Gitlab) {
         valid(&schema, &text);
@@ -154,13 +281,13 @@ fn gitlab_holds_to_what_it_publishes() {
         let issues = issues.as_array().expect("a list");
         let fingerprints: BTreeSet<_> =
             issues.iter().map(|issue| issue["fingerprint"].as_str().expect("a string")).collect();
-        assert_eq!(fingerprints.len(), issues.len(), "a fingerprint stands twice");
+        assert_eq!(fingerprints.len(), issues.len(), "duplicate fingerprints");
     }
     assert_eq!(rendered(&empty_report(), Format::Gitlab), "[]\n");
 }
 
 #[test]
-fn gitlab_knows_a_finding_that_has_moved() {
+fn gitlab_fingerprints_ignore_lines_and_files() {
     let fingerprint = |line, path: &str, text: &str| {
         let findings = vec![located(Severity::Error, line, path, text)];
         let report = Report { findings, ..empty_report() };
@@ -170,14 +297,14 @@ fn gitlab_knows_a_finding_that_has_moved() {
     assert_ne!(fingerprint(1, "a.yaml", "x"), fingerprint(1, "a.yaml", "y"));
 }
 
-/// A workflow command, as the runner reads it.
+/// A workflow command as the runner parses it.
 struct Command {
     name: String,
     properties: BTreeMap<String, String>,
     message: String,
 }
 
-/// The inverse of the escaping of `actions/toolkit` (packages/core/src/command.ts).
+/// Parses a workflow command: the inverse of `actions/toolkit` (packages/core/src/command.ts).
 fn command(line: &str) -> Command {
     let data = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
     let property = |text: &str| data(&text.replace("%3A", ":").replace("%2C", ","));
@@ -189,7 +316,7 @@ fn command(line: &str) -> Command {
 }
 
 #[test]
-fn github_reads_back_what_is_meant() {
+fn github_commands_are_escaped() {
     for text in all(Format::Github) {
         for command in text.lines().map(command) {
             assert!(["error", "warning", "notice"].contains(&command.name.as_str()));
@@ -211,7 +338,7 @@ fn github_reads_back_what_is_meant() {
 }
 
 #[test]
-fn github_gets_no_more_than_it_shows_and_the_worst_first() {
+fn github_omits_findings_beyond_the_annotation_limit() {
     let kinds = |infos, warnings, errors| {
         let text = rendered(&many(infos, warnings, errors), Format::Github);
         let names: Vec<_> = text.lines().map(|line| command(line).name).collect();
@@ -230,13 +357,15 @@ fn github_gets_no_more_than_it_shows_and_the_worst_first() {
 }
 
 #[test]
-fn what_github_does_not_show_counts_for_the_exit_code() {
+fn findings_omitted_by_github_count_for_the_exit_code() {
     let run = |format| volcheck(&["lint", "--format", format, "tests/fixtures/writable-host-path/bad"]);
-    assert!(out(&run("github")).lines().next_back().expect("a line").contains(" not annotated, because"));
+    assert!(
+        out(&run("github")).lines().next_back().expect("a line").contains(" not annotated: GitHub shows")
+    );
     assert_eq!(run("github").status, run("json").status);
 }
 
-/// An element of XML: its path from the root, its attributes and its text.
+/// An XML element, with its path from the root.
 #[derive(Debug, Default)]
 struct Element {
     path: String,
@@ -244,10 +373,11 @@ struct Element {
     text: String,
 }
 
-/// All elements of a document, in order; fails unless it is well-formed and holds what XML allows.
+/// Returns all elements of a document, in order. Fails if the document is not well-formed or has
+/// characters that XML doesn't allow.
 fn elements(text: &str) -> Vec<Element> {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
-    assert!(text.chars().all(allowed), "a character that XML doesn't allow");
+    assert!(text.chars().all(allowed), "a character that XML does not allow");
     assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"));
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
@@ -258,7 +388,7 @@ fn elements(text: &str) -> Vec<Element> {
         let attributes = start.attributes().map(|attribute| {
             let attribute = attribute.expect("an attribute");
             let value = attribute.normalized_value(XmlVersion::Explicit1_0).expect("a value").into_owned();
-            assert!(value.chars().all(allowed), "a reference that XML doesn't allow");
+            assert!(value.chars().all(allowed), "a reference that XML does not allow");
             (String::from_utf8(attribute.key.as_ref().to_vec()).expect("UTF-8"), value)
         });
         found.push(Element { path, attributes: attributes.collect(), text: String::new() });
@@ -292,8 +422,8 @@ fn elements(text: &str) -> Vec<Element> {
     found
 }
 
-/// Fails unless each element stands where it may and has the attributes that it must have.
-fn structured(elements: &[Element], allowed: &[(&str, &[&str])]) {
+/// Fails if an element is at an unexpected path, or has other attributes than expected.
+fn assert_structure(elements: &[Element], allowed: &[(&str, &[&str])]) {
     for element in elements {
         let (_, attributes) =
             allowed.iter().find(|(path, _)| *path == element.path).unwrap_or_else(|| panic!("{element:?}"));
@@ -302,15 +432,15 @@ fn structured(elements: &[Element], allowed: &[(&str, &[&str])]) {
     }
 }
 
-/// What the schema of Jenkins allows (xunit-plugin, junit-10.xsd), as far as it is used.
+/// The structure is a subset of the schema of Jenkins (xunit-plugin, junit-10.xsd).
 #[test]
-fn junit_is_what_ci_systems_read() {
+fn junit_matches_the_schema_of_jenkins() {
     const RESULT: &[&str] = &["message", "type"];
     for text in all(Format::Junit) {
         let found = elements(&text);
         let suite = ["name", "tests", "skipped", "failures", "errors", "file"];
         let is_clean = !text.contains("<failure") && !text.contains("<error");
-        structured(
+        assert_structure(
             &found,
             &[
                 ("testsuites", &["name", "tests", "failures", "errors"]),
@@ -344,10 +474,10 @@ fn junit_has_a_suite_per_file_and_a_failure_per_finding() {
 }
 
 #[test]
-fn checkstyle_is_what_its_readers_read() {
+fn checkstyle_has_the_expected_structure() {
     for text in all(Format::Checkstyle) {
         let found = elements(&text);
-        structured(
+        assert_structure(
             &found,
             &[
                 ("checkstyle", &["version"]),
@@ -369,13 +499,13 @@ fn checkstyle_is_what_its_readers_read() {
 }
 
 #[test]
-fn markdown_is_tables_whatever_users_write() {
+fn markdown_escapes_hostile_text() {
     for text in all(Format::Markdown) {
         for line in text.lines().filter(|line| line.starts_with("| ")) {
             assert_eq!(line.matches('|').count(), 5, "{line}");
         }
         for line in text.lines() {
-            // What stands in back-ticks or tags is code; elsewhere nothing is a tag or a mention.
+            // Outside of code there are no tags and no mentions.
             assert_eq!(line.matches('`').count() % 2, 0, "{line}");
             let bare: String = line.split('`').step_by(2).collect();
             let parts = bare.split("<code>").enumerate().map(|(index, part)| match index {
@@ -384,10 +514,13 @@ fn markdown_is_tables_whatever_users_write() {
             });
             assert!(!parts.collect::<String>().contains(['<', '@']), "{line}");
         }
-        let known = ["## volcheck", "### ", "| ", "|---|", "Found ", "No problems"];
+        let known_starts = ["## volcheck", "### ", "| ", "|---|", "Found ", "No problems"];
         for line in text.lines() {
             let is_count = line.contains("could not be checked") || line.contains("not rendered");
-            assert!(is_count || known.iter().any(|head| line.starts_with(head)) || line.is_empty(), "{line}");
+            assert!(
+                is_count || known_starts.iter().any(|start| line.starts_with(start)) || line.is_empty(),
+                "{line}"
+            );
         }
     }
     let report =
@@ -397,7 +530,7 @@ fn markdown_is_tables_whatever_users_write() {
 }
 
 #[test]
-fn markdown_is_bounded_and_says_what_is_cut() {
+fn markdown_is_limited_and_counts_omitted_findings() {
     let report = many(20_000, 0, 5);
     let text = rendered(&report, Format::Markdown);
     assert!(text.len() <= 1_000_000 && text.len() > 900_000, "{} bytes", text.len());
@@ -405,18 +538,18 @@ fn markdown_is_bounded_and_says_what_is_cut() {
         |severity: &str| text.lines().filter(|line| line.starts_with(&format!("| {severity} |"))).count();
     assert_eq!(rows("error"), 5);
     let left = 20_000 - rows("info");
-    assert!(text.contains(&format!("**{left} of 20005 findings not shown here**")), "{}", &text[999_000..]);
-    assert!(!rendered(&many(10, 0, 0), Format::Markdown).contains("not shown here"));
+    assert!(text.contains(&format!("**{left} of 20005 findings not shown**")), "{}", &text[999_000..]);
+    assert!(!rendered(&many(10, 0, 0), Format::Markdown).contains("not shown"));
 }
 
-/// The first run of a SARIF report.
+/// Returns the first run of a SARIF report.
 fn sarif(report: &Report) -> Value {
     let text = rendered(report, Format::Sarif);
     json(&text)["runs"][0].take()
 }
 
 #[test]
-fn sarif_keeps_to_the_limits_of_code_scanning_and_says_so() {
+fn sarif_reports_the_limits_of_code_scanning() {
     let notes = |run: &Value| run["invocations"][0]["toolExecutionNotifications"].clone();
     let count = |run: &Value| run["results"].as_array().map(Vec::len);
     let run = sarif(&many(4_999, 0, 1));
@@ -429,13 +562,13 @@ fn sarif_keeps_to_the_limits_of_code_scanning_and_says_so() {
     let run = sarif(&report);
     assert_eq!((count(&run), &notes(&run)[0]["level"]), (Some(25_000), &Value::from("warning")));
     let text = notes(&run)[0]["message"]["text"].as_str().map(str::to_owned).unwrap_or_default();
-    assert!(text.starts_with("1 of 25001 results are left out"), "{text}");
+    assert!(text.starts_with("1 of 25001 results omitted"), "{text}");
     assert_eq!(run["results"][0]["level"], "error");
 }
 
 #[test]
-fn sarif_keeps_to_ten_megabytes_in_gzip() {
-    // Characters that no compression makes much smaller.
+fn sarif_has_at_most_ten_megabytes_of_gzip() {
+    // Random characters, which hardly compress.
     let mut state = 1_u64;
     let mut noise = || {
         let characters = (0..1_000).map(|_| {
@@ -452,7 +585,7 @@ fn sarif_keeps_to_ten_megabytes_in_gzip() {
     assert!(kept < 8_001 && kept > 1_000, "{kept}");
     assert_eq!(run["results"][0]["level"], "error");
     let note = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
-    assert!(note.as_str().is_some_and(|text| text.contains("are left out")));
+    assert!(note.as_str().is_some_and(|text| text.contains(" results omitted")));
     valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
@@ -460,7 +593,7 @@ fn sarif_keeps_to_ten_megabytes_in_gzip() {
 }
 
 #[test]
-fn one_severity_has_one_word_in_every_format() {
+fn severities_map_to_the_levels_of_each_format() {
     for (severity, sarif_level, command_name, gitlab) in [
         (Severity::Error, "error", "error", "critical"),
         (Severity::Warning, "warning", "warning", "major"),
@@ -477,24 +610,24 @@ fn one_severity_has_one_word_in_every_format() {
 }
 
 #[test]
-fn concise_stays_a_line_each() {
+fn concise_has_one_line_per_hostile_finding() {
     let report = hostile();
     let count = rendered(&report, Format::Concise).lines().count();
     assert_eq!(count, report.findings.len() + report.errors.len());
 }
 
 #[test]
-fn no_format_sends_what_a_terminal_obeys() {
+fn formats_escape_terminal_control_characters() {
     for format in Format::ALL {
         let text = rendered(&hostile(), format);
-        let obeyed = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
-        // JSON holds texts as they are, but for the characters that it escapes itself.
+        let is_unsafe = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
+        // JSON has its own escapes.
         let is_json = matches!(format, Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab);
         assert!(
-            is_json || !text.contains(obeyed),
+            is_json || !text.contains(is_unsafe),
             "{}: {:?}",
             format.name(),
-            text.find(obeyed).map(|at| &text[at..])
+            text.find(is_unsafe).map(|at| &text[at..])
         );
     }
 }

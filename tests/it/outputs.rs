@@ -86,7 +86,7 @@ fn an_output_names_a_format_and_a_file() {
     for (output, said) in [
         ("json", "FORMAT=FILE"),
         ("json=", "FORMAT=FILE"),
-        ("xml=a", "`xml` is none of text, concise, json, jsonl"),
+        ("xml=a", "unknown format `xml`, expected one of text, concise, json, jsonl"),
     ] {
         let arguments = ["lint", FIRST, "--output", output];
         assert_eq!(code(&arguments), Some(2));

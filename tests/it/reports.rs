@@ -1,4 +1,4 @@
-//! Reports: each format holds to its schema, and to the byte at any number of threads.
+//! Reports match their schemas, and are identical at any number of threads.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -32,7 +32,7 @@ pub(crate) fn valid(schema: &str, document: &str) {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
-/// A run with findings, a clean one, and one with what can't be judged.
+/// A run with findings, one without, and one with input that can't be checked.
 pub(crate) const RUNS: &[&[&str]] = &[
     &["examples", "tests/fixtures"],
     &["tests/fixtures/writable-host-path/good"],
@@ -40,7 +40,7 @@ pub(crate) const RUNS: &[&[&str]] = &[
 ];
 
 #[test]
-fn json_holds_to_its_schema() {
+fn json_matches_its_schema() {
     let schema = fs::read_to_string(root().join("docs/reference/output.schema.json")).expect("the schema");
     assert_eq!(out(&volcheck(&["schema", "output"])), schema);
     for paths in RUNS {
@@ -49,7 +49,7 @@ fn json_holds_to_its_schema() {
 }
 
 #[test]
-fn sarif_holds_to_the_published_schema() {
+fn sarif_matches_the_published_schema() {
     let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
     for paths in RUNS {
         valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
@@ -57,7 +57,7 @@ fn sarif_holds_to_the_published_schema() {
 }
 
 #[test]
-fn concise_is_a_line_each() {
+fn concise_has_one_line_per_finding() {
     let text =
         out(&volcheck(&["lint", "--format", "concise", "--select", "writable-host-path", "examples/first"]));
     assert_eq!(
@@ -68,7 +68,7 @@ fn concise_is_a_line_each() {
 }
 
 #[test]
-fn reports_are_the_same_to_the_byte_at_any_number_of_threads() {
+fn reports_are_identical_at_any_number_of_threads() {
     for format in Format::ALL.map(Format::name) {
         let arguments = [
             "lint",
@@ -91,23 +91,23 @@ fn reports_are_the_same_to_the_byte_at_any_number_of_threads() {
 }
 
 #[test]
-fn colours_come_when_asked_for() {
-    let colours = |arguments: &[&str], environment: &[(&str, &str)]| {
+fn colors_are_off_unless_requested() {
+    let has_colors = |arguments: &[&str], environment: &[(&str, &str)]| {
         let output = run(&[&["lint", "examples/first"], arguments].concat(), environment);
         out(&output).contains('\u{1b}')
     };
-    assert!(!colours(&[], &[]));
-    assert!(colours(&["--color", "always"], &[]));
-    assert!(colours(&["--color", "always"], &[("NO_COLOR", "1")]));
-    assert!(colours(&[], &[("FORCE_COLOR", "1")]));
-    assert!(colours(&[], &[("CLICOLOR_FORCE", "1")]));
-    assert!(!colours(&[], &[("CLICOLOR_FORCE", "0")]));
-    assert!(!colours(&[], &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]));
-    assert!(!colours(&["--color", "never"], &[("FORCE_COLOR", "1")]));
+    assert!(!has_colors(&[], &[]));
+    assert!(has_colors(&["--color", "always"], &[]));
+    assert!(has_colors(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(has_colors(&[], &[("FORCE_COLOR", "1")]));
+    assert!(has_colors(&[], &[("CLICOLOR_FORCE", "1")]));
+    assert!(!has_colors(&[], &[("CLICOLOR_FORCE", "0")]));
+    assert!(!has_colors(&[], &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]));
+    assert!(!has_colors(&["--color", "never"], &[("FORCE_COLOR", "1")]));
 }
 
 #[test]
-fn a_reader_that_goes_away_changes_no_exit_code() {
+fn closed_pipes_do_not_change_the_exit_code() {
     let program = env!("CARGO_BIN_EXE_volcheck");
     let script =
         format!("'{program}' lint --min-severity info tests/fixtures | true; exit ${{PIPESTATUS[0]}}");
