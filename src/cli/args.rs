@@ -1,4 +1,4 @@
-//! The command line's grammar.
+//! The arguments of the command line, and their help.
 
 #[cfg(feature = "server")]
 use std::net::SocketAddr;
@@ -17,9 +17,9 @@ use crate::finding::Severity;
 use crate::policy::Profile;
 use crate::report::Format;
 
-/// Makes Kubernetes volumes safe.
+/// Linter and admission webhook that finds unsafe volumes in Kubernetes manifests
 #[derive(Debug, Parser)]
-#[command(name = "volcheck", version, about, max_term_width = 100)]
+#[command(name = "volcheck", version, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -27,9 +27,9 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check manifests: files, folders, globs, or `-` for standard input
+    /// Check manifests
     Lint(LintArgs),
-    /// Write a baseline of what there is, so that only what is new is reported
+    /// Write existing findings to a baseline, so that `lint` reports only new ones
     Baseline(BaselineArgs),
     /// Run the admission webhook
     #[cfg(feature = "server")]
@@ -42,64 +42,65 @@ pub(super) enum Command {
     Manifest(ManifestArgs),
     /// Print the webhook's response to an AdmissionReview, without a cluster
     Review(ReviewArgs),
-    /// Show the page of a rule
+    /// Explain a rule
     Explain(ExplainArgs),
     /// List the rules
     Rules(RulesArgs),
-    /// Write a commented policy for the manifests that are there
+    /// Write a commented policy for existing manifests
     Init(InitArgs),
     /// Show or check a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Print a schema
+    /// Print a JSON schema
     Schema(SchemaArgs),
-    /// Print what a shell needs to complete commands
+    /// Print the completion script for a shell
     Completions {
-        /// The shell
+        /// Shell to complete commands in
         shell: clap_complete::Shell,
     },
-    /// Write the manual's pages
+    /// Write the manual pages
     Man {
-        /// The folder to write them to
-        folder: PathBuf,
+        /// Directory to write them to
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
     },
 }
 
-/// What is read.
+/// The input of the commands that check manifests.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// Files, folders or globs; `-` is standard input. The folder here, where nothing is to be rendered either
+    /// Files, directories or globs to check; `-` reads standard input. Default: the current
+    /// directory, unless --helm or --kustomize is given
     #[arg(default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(super) paths: Vec<String>,
-    /// What this chart renders to, by your own helm (may be given several times)
+    /// Helm chart to render with `helm` and check; may be repeated
     #[arg(long, value_name = "CHART")]
     pub(super) helm: Vec<String>,
-    /// The values for the charts (may be given several times)
+    /// Values file for the charts; may be repeated
     #[arg(long, short = 'f', value_name = "FILE", requires = "helm")]
     pub(super) values: Vec<PathBuf>,
-    /// The version of Kubernetes that the charts are rendered for; by default helm's own
+    /// Kubernetes version to render the charts for [default: Helm's]
     #[arg(long, value_name = "VERSION", requires = "helm")]
     pub(super) kube_version: Option<String>,
-    /// What the kustomization in this folder renders to, by your own kustomize or kubectl (may be given several
-    /// times)
-    #[arg(long, value_name = "FOLDER")]
+    /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
+    #[arg(long, value_name = "DIR")]
     pub(super) kustomize: Vec<String>,
-    /// Don't read these, even when they are named (may be given several times)
+    /// Paths to exclude, even if named explicitly; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
-    /// Read what `.gitignore` and its like say not to
+    /// Include files that `.gitignore` and similar files exclude
     #[arg(long)]
     pub(super) no_gitignore: bool,
-    /// The endings of manifests in a folder
+    /// File extensions of the manifests in directories
     #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
     pub(super) ext: Vec<String>,
-    /// The name of standard input in the report
+    /// Name of standard input in the report
     #[arg(long, value_name = "PATH")]
     pub(super) stdin_filename: Option<String>,
-    /// Parse documents that can't hold a volume, too, and so judge their syntax
+    /// Also parse documents that cannot contain a volume, and report their syntax errors
     #[arg(long)]
     pub(super) strict_parse: bool,
-    /// The baseline; by default as the policy says
+    /// Baseline file [default: the one that the policy names]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
 }
@@ -110,51 +111,52 @@ pub(super) struct LintArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// Report only what has its place or its object in lines that git says are new since this commit
+    /// Report only findings in objects that changed since this Git commit
     #[arg(long, value_name = "COMMIT")]
     pub(super) changed_since: Option<String>,
-    /// What makes the exit code 1
+    /// Lowest severity that makes the command exit with 1
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub(super) fail_on: FailOn,
-    /// What is shown: by default all in json, jsonl and sarif, and `warning` in the others
+    /// Lowest severity to show [default: info for json, jsonl and sarif; warning for the other
+    /// formats]
     #[arg(long, value_name = "SEVERITY")]
     pub(super) min_severity: Option<Severity>,
-    /// The format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle or
-    /// markdown
+    /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle
+    /// or markdown
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
-    /// Another report, to a file: `sarif=volcheck.sarif` (may be given several times)
+    /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// How often each rule was found: behind the findings of text and concise, beside other formats on
-    /// standard error
+    /// Count the findings of each rule, after the findings of text and concise, and on standard
+    /// error for the other formats
     #[arg(long)]
     pub(super) statistics: bool,
-    /// The findings alone: no summary in text and markdown
+    /// Omit the summary of text and markdown
     #[arg(long)]
     pub(super) quiet: bool,
-    /// No manifest is no trouble: exit 0
+    /// Exit with 0 if no Kubernetes objects are found
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// Comments, annotations and baseline count for nothing
+    /// Disregard ignore comments, ignore annotations and the baseline
     #[arg(long)]
     pub(super) no_ignores: bool,
-    /// Show what is silenced, too, and by what, in text, concise, json and jsonl
+    /// Show suppressed findings, with the reason, in text, concise, json and jsonl
     #[arg(long)]
     pub(super) show_suppressed: bool,
-    /// Say which policy holds and what was read, on standard error; twice, for each file
+    /// Print the policy in use and the number of objects to standard error; twice, for each file
     #[arg(long, short = 'v', action = ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Print the names of what would be read, and judge nothing
+    /// Print the names of the input files without checking them
     #[arg(long)]
     pub(super) show_files: bool,
-    /// Say how long each part of the run took, on standard error
+    /// Print the duration of each phase to standard error
     #[arg(long)]
     pub(super) timings: bool,
-    /// Colours
+    /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,
-    /// Links from findings to the rules' pages, in terminals that know them
+    /// When to link findings to the pages of their rules
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) links: When,
 }
@@ -167,19 +169,19 @@ pub(super) struct InitArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Show what comes of a policy, and who says so
+    /// Show the effective policy and the origin of each value
     Show {
-        /// The policy file; without it the one that holds here
+        /// Policy file [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,
-        /// As one file that extends nothing, for the webhook
+        /// Print it as a single file without `extends`, for example for the webhook
         #[arg(long)]
         flat: bool,
         #[command(flatten)]
         policy: PolicyArgs,
     },
-    /// Say whether a policy is right
+    /// Report errors in a policy
     Check {
-        /// The policy file; without it the one that holds here
+        /// Policy file [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,
     },
 }
@@ -190,33 +192,34 @@ pub(super) struct BaselineArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// Only take out what is not found any more
+    /// Only remove findings that are no longer reported
     #[arg(long, conflicts_with = "force")]
     pub(super) prune: bool,
-    /// Let a baseline that is there grow
+    /// Add new findings to an existing baseline
     #[arg(long)]
     pub(super) force: bool,
 }
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct PolicyArgs {
-    /// The policy file; without it the nearest `volcheck.yaml` from here up to the repository's root
+    /// Policy file [default: the nearest volcheck.yaml, from the current directory up to the
+    /// repository root]
     #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]
     pub(super) policy: Option<PathBuf>,
-    /// The rules that count: none, recommended, baseline or restricted; by default as the policy says, or
-    /// recommended
+    /// Profile of rules: none, recommended, baseline or restricted [default: the policy's, or
+    /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
-    /// These rules alone, whatever the profile
+    /// Rules to enable instead of the profile's
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
-    /// Not these rules
+    /// Rules to disable
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
-    /// The profile alone, whatever policy file there is
+    /// Do not use a policy file
     #[arg(long)]
     pub(super) no_policy: bool,
-    /// The namespace of objects that name none; by default as the policy says, or `default`
+    /// Namespace of objects that do not set one [default: the policy's, or `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(super) namespace: Option<String>,
 }
@@ -230,7 +233,7 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    /// The least severity that fails a run.
+    /// Returns the lowest severity that makes the exit code 1, or `None` if no finding does.
     pub(super) fn severity(self) -> Option<Severity> {
         match self {
             Self::Error => Some(Severity::Error),
@@ -269,8 +272,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
-    /// --tls-cert. The CA is stored in the Secret `NAME-ca`; the entries to register are an annotation
-    /// of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both objects
+    /// --tls-cert. The CA is stored in the Secret `NAME-ca`; the entries to register are an
+    /// annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both objects
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
     /// Lifetime of the CA; it is replaced after two thirds of it
@@ -353,8 +356,9 @@ pub(super) struct ManifestArgs {
     /// Policy file to enforce
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Print only a static registration of the webhook at this URL, such as https://volcheck.example:443. It is for
-    /// the API server's `staticManifestsDir` (Kubernetes 1.37 and later) and cannot be changed through the API
+    /// Print only a static registration of the webhook at this URL, such as
+    /// https://volcheck.example:443. It is for the API server's `staticManifestsDir` (Kubernetes
+    /// 1.37 and later) and cannot be changed through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
     /// CA certificates in PEM with which the API server verifies the webhook at that URL
@@ -393,8 +397,8 @@ pub(super) struct ReviewArgs {
     /// AdmissionReview in JSON; `-` reads standard input
     #[arg(default_value = "-")]
     pub(super) file: String,
-    /// Endpoint at which it arrives: `validate`, `strict` for namespaces with the label `volcheck.io/mode: deny`,
-    /// or `advise` for workloads
+    /// Endpoint that receives the review: `validate`, `strict` for namespaces with the label
+    /// `volcheck.io/mode: deny`, or `advise` for workloads
     #[arg(long, value_name = "ENDPOINT", default_value = "validate")]
     pub(super) endpoint: ReviewEndpoint,
     #[command(flatten)]
@@ -420,7 +424,7 @@ impl From<ReviewEndpoint> for Endpoint {
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// The rule; without one, an index
+    /// Rule to explain [default: list all rules]
     pub(super) rule: Option<String>,
 }
 
@@ -428,7 +432,7 @@ pub(super) struct ExplainArgs {
 pub(super) struct RulesArgs {
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// The format of the list
+    /// Format of the list
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: RulesFormat,
 }
@@ -442,14 +446,14 @@ pub(super) enum RulesFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
-    /// Which one
-    pub(super) what: SchemaOf,
+    /// Schema to print
+    pub(super) schema: SchemaKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// The report of `lint --format json`
+pub(super) enum SchemaKind {
+    /// Schema of the report of `lint --format json`
     Output,
-    /// The policy file
+    /// Schema of the policy file
     Policy,
 }

@@ -14,7 +14,7 @@ use crate::policy::{Policy, Problem};
 use crate::source::{File, Position, Span};
 use crate::suppress::Baseline;
 
-/// The default name of a baseline.
+/// The default name of a baseline file.
 const FILE_NAME: &str = ".volcheck-baseline.json";
 
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
@@ -28,30 +28,28 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let found = Baseline::from_findings(findings);
     let known = match path.exists() {
         true => Some(read(&path)?),
-        false if arguments.prune => bail!("{}: there is no baseline to prune", path.display()),
+        false if arguments.prune => bail!("{}: no baseline to prune", path.display()),
         false => None,
     };
     let written = match &known {
         Some(known) if arguments.prune => found.intersection(known),
         Some(known) if !arguments.force && found.count_missing_in(known) > 0 => bail!(
-            "{} would grow by {}: `--prune` only takes out what is gone, `--force` lets it grow",
+            "{} would gain {} findings: add them with `--force`, or only remove old ones with `--prune`",
             path.display(),
             found.count_missing_in(known)
         ),
         _ => found,
     };
     write_atomically(&path, &written.to_json()).with_context(|| path.display().to_string())?;
-    let before = known.map_or_else(String::new, |known| format!(", {} before", known.len()));
-    eprint(&format!("{} holds {} findings{before}.\n", path.display(), written.len()));
+    let before = known.map_or_else(String::new, |known| format!(" ({} before)", known.len()));
+    eprint(&format!("Wrote {} with {} findings{before}.\n", path.display(), written.len()));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
-        eprint(&format!(
-            "It counts where a policy names it, `lint: {{ baseline: {FILE_NAME} }}`, or with `--baseline FILE`.\n"
-        ));
+        eprint("To use it, set `lint.baseline` in the policy or pass `--baseline`.\n");
     }
     if run.report.errors.is_empty() {
         return Ok(EXIT_OK);
     }
-    eprint("Some of the input could not be checked: `volcheck lint` says what.\n");
+    eprint("Some input could not be checked; `volcheck lint` lists it.\n");
     Ok(EXIT_ERROR)
 }
 
@@ -79,6 +77,6 @@ fn read(path: &Path) -> anyhow::Result<Baseline> {
             (std::sync::Arc::new(file), Span { start: position, end: position })
         });
         let problems = vec![Problem { path: name.as_str().into(), location, message: error.message }];
-        ConfigError { what: "baseline", problems }.into()
+        ConfigError { kind: "baseline", problems }.into()
     })
 }

@@ -1,4 +1,4 @@
-//! `volcheck init`: a commented policy for the manifests that are there.
+//! `volcheck init`: writes a commented policy for existing manifests.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::policy::{FILE_NAME, Overrides, Policy};
 pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let path = Path::new(FILE_NAME);
     if path.exists() {
-        bail!("{FILE_NAME} is there already");
+        bail!("{FILE_NAME} already exists");
     }
     let agents = Policy::from_pack("node-agents", &Overrides::default())?;
     let task = Task::with_policy(&arguments.input, agents)?;
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     eprint(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));
     if errors > 0 {
         eprint(&format!(
-            "{errors} errors stand in them: `volcheck lint` shows them, `volcheck baseline` lets only new ones fail.\n"
+            "volcheck found {errors} errors. To list them, run `volcheck lint`. To report only new ones, run `volcheck baseline`.\n"
         ));
     }
     Ok(EXIT_OK)
@@ -36,34 +36,34 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
 
 fn text(run: &Run, policy: &Policy) -> String {
     let mut text = "\
-# The policy of volcheck for the manifests here. `volcheck policy check` says whether it is right, and
-# `volcheck policy show` what comes of it.
+# Policy of volcheck. Validate it with `volcheck policy check`; print the effective policy with
+# `volcheck policy show`.
 version: 1
 
-# none, recommended, baseline (no hostPath at all) or restricted (a bound on every emptyDir, too).
+# none, recommended, baseline (no hostPath volumes) or restricted (also a size limit for each emptyDir).
 profile: recommended
 "
     .to_owned();
     let agents = agents(run, policy);
     if agents.is_empty() {
-        text.push_str("\n# What agents of the node really need, by their names: `extends: [node-agents/fluent-bit]`.\n# extends: []\n");
-    } else {
         text.push_str(
-            "\n# Agents of the node that stand in the manifests here, and what they really need.\nextends:\n",
+            "\n# Exemptions for common node agents, such as `node-agents/fluent-bit`.\n# extends: []\n",
         );
+    } else {
+        text.push_str("\n# Exemptions for the node agents in these manifests.\nextends:\n");
         agents.iter().for_each(|agent| text.push_str(&format!("  - {agent}\n")));
     }
     text.push_str(
         "
-# How much a rule counts: error fails and denies, warning warns, info is audited, off is off.
+# Severities of rules: error (fails lint, denied by the webhook), warning, info (in the audit log) or off.
 # rules:
 #   unclean-host-path: off
 
-# What is excused, where, why, and until when.
+# Findings to exempt, with a reason and an expiry date.
 # exemptions:
 #   - rules: [writable-host-path]
 #     match: { namespace: logging, kind: DaemonSet, name: log-agent, path: /var/log/** }
-#     reason: it writes its positions there until version 3
+#     reason: stores its read positions there until version 3
 #     expires: 2027-01-31
 ",
     );
@@ -72,19 +72,19 @@ profile: recommended
         text.push_str("\n# lint:\n");
     } else {
         text.push_str(
-            "\nlint:\n  # Raw templates, which are no YAML: render them, `volcheck lint --helm CHART`.\n  exclude:\n",
+            "\nlint:\n  # Unrendered Helm templates are not valid YAML. Check them with `volcheck lint --helm CHART`.\n  exclude:\n",
         );
         charts
             .iter()
             .for_each(|chart| text.push_str(&format!("    - {}\n", quoted(&format!("{chart}templates/**")))));
     }
     text.push_str(
-        "#   # What stood there when `volcheck baseline` wrote it.\n#   baseline: .volcheck-baseline.json\n",
+        "#   # Existing findings, written by `volcheck baseline`.\n#   baseline: .volcheck-baseline.json\n",
     );
     text
 }
 
-/// Returns the parts of the pack whose exemptions match a finding.
+/// Returns the parts of the `node-agents` pack whose exemptions match a finding.
 fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
     run.used_exemptions.iter().map(|id| policy.exemption(*id).origin.clone()).collect()
 }

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &ManifestArgs) -> anyhow::Result<u8> {
             }
             chart.replace(IMAGE_PLACEHOLDER, image).replace(POLICY_PLACEHOLDER, &policy_block(arguments)?)
         }
-        (None, None) => bail!("--image or --static"),
+        (None, None) => bail!("missing --image or --static"),
     };
     print(&text);
     Ok(EXIT_OK)

@@ -56,7 +56,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             print(&generated::completions(shell));
             Ok(EXIT_OK)
         }
-        args::Command::Man { folder } => generated::manual(&folder).map(|()| EXIT_OK),
+        args::Command::Man { directory } => generated::manual(&directory).map(|()| EXIT_OK),
         args::Command::Init(arguments) => init::run(&arguments),
         args::Command::Policy(command) => policy::run(&command),
         args::Command::Schema(arguments) => schema(&arguments),
@@ -74,9 +74,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
-    match arguments.what {
-        args::SchemaOf::Output => print(crate::report::SCHEMA),
-        args::SchemaOf::Policy => print(&crate::policy::schema()),
+    match arguments.schema {
+        args::SchemaKind::Output => print(crate::report::SCHEMA),
+        args::SchemaKind::Policy => print(&crate::policy::schema()),
     }
     Ok(EXIT_OK)
 }

@@ -1,4 +1,4 @@
-//! `volcheck rules`
+//! `volcheck rules`: the rules, with their severities in the policy.
 
 use serde_json::json;
 

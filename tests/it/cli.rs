@@ -1,4 +1,4 @@
-//! The command line: what each flag does, and the exit codes.
+//! The command line: the effect of each flag, and the exit codes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,8 @@ use crate::reports::{out, volcheck};
 use crate::support::{folder, lint, root, selecting};
 
 const FIRST: &str = "examples/first/agent.yaml";
+/// A manifest with one finding of each severity.
+const MIXED: &str = "examples/guidance/g11-undefined.yaml";
 
 fn code(arguments: &[&str]) -> i32 {
     volcheck(arguments).status.code().expect("an exit code")
@@ -25,19 +27,24 @@ fn rules_found(arguments: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn fail_on_decides_the_exit_code_alone() {
-    let file = "tests/fixtures/writable-host-path/bad/containers.yaml";
-    let lint = |fail_on: &str, select: &str| code(&["lint", "--fail-on", fail_on, "--select", select, file]);
-    assert_eq!(lint("error", "writable-host-path"), 1);
-    assert_eq!(lint("warning", "writable-host-path"), 1);
-    assert_eq!(lint("info", "writable-host-path"), 1);
-    assert_eq!(lint("never", "writable-host-path"), 0);
-    assert_eq!(code(&["lint", "--profile", "none", FIRST]), 0);
-    assert_eq!(code(&["lint", "--min-severity", "error", "--fail-on", "error", FIRST]), 1);
+fn fail_on_sets_the_exit_code() {
+    for (worst, rules, expected) in [
+        ("error", &["--ignore", "host-root"][..], [1, 1, 1, 0]),
+        ("warning", &["--ignore", "undefined-volume"], [0, 1, 1, 0]),
+        ("info", &["--ignore", "undefined-volume,unused-volume"], [0, 0, 1, 0]),
+        ("none", &["--profile", "none"], [0, 0, 0, 0]),
+    ] {
+        let lint = |arguments: &[&str]| code(&[&["lint", MIXED][..], rules, arguments].concat());
+        let codes = ["error", "warning", "info", "never"].map(|fail_on| lint(&["--fail-on", fail_on]));
+        assert_eq!(codes, expected, "{worst}");
+        // Findings that are not shown count too.
+        assert_eq!(lint(&["--fail-on", "info", "--min-severity", "error"]), expected[2], "{worst}");
+        assert_eq!(lint(&[]), expected[0], "{worst}: the default is error");
+    }
 }
 
 #[test]
-fn select_ignore_and_profile_choose_rules() {
+fn select_ignore_and_profile_enable_rules() {
     assert_eq!(
         rules_found(&["--select", "writable-host-path", FIRST]),
         BTreeSet::from(["writable-host-path".to_owned()])
@@ -53,27 +60,46 @@ fn select_ignore_and_profile_choose_rules() {
 
 #[test]
 fn min_severity_hides_and_counts() {
-    let text = out(&volcheck(&["lint", "--min-severity", "error", FIRST]));
-    assert!(!text.contains("warning["), "{text}");
-    let all = out(&volcheck(&["lint", "--min-severity", "info", FIRST]));
-    assert!(!all.contains("not shown"), "{all}");
+    for (severity, labels, summary) in [
+        (
+            "error",
+            &["error"][..],
+            "Found 1 problem (1 error) in 1 of 1 file; 1 warning and 1 info not shown.",
+        ),
+        (
+            "warning",
+            &["error", "warning"],
+            "Found 2 problems (1 error, 1 warning) in 1 of 1 file; 1 info not shown.",
+        ),
+        (
+            "info",
+            &["error", "warning", "info"],
+            "Found 3 problems (1 error, 1 warning, 1 info) in 1 of 1 file.",
+        ),
+    ] {
+        let text = out(&volcheck(&["lint", "--min-severity", severity, MIXED]));
+        let shown = |label: &&str| text.lines().any(|line| line.starts_with(&format!("{label}[")));
+        let all = ["error", "warning", "info"];
+        assert_eq!(all.into_iter().filter(shown).collect::<Vec<_>>(), labels, "{text}");
+        assert_eq!(text.lines().next_back(), Some(summary));
+    }
 }
 
 #[test]
-fn namespace_is_that_of_objects_that_name_none() {
+fn namespace_applies_to_objects_without_one() {
     let file = "examples/guidance/g02-writable.yaml";
     assert!(out(&volcheck(&["lint", file])).contains("object: Pod default/log-reader"));
     assert!(out(&volcheck(&["lint", "--namespace", "shop", file])).contains("object: Pod shop/log-reader"));
 }
 
 #[test]
-fn exclude_holds_for_files_that_are_named() {
+fn exclude_applies_to_named_files() {
     assert_eq!(code(&["lint", "--allow-empty", "--exclude", "examples/first/*", FIRST]), 0);
     assert_eq!(code(&["lint", "--exclude", "examples/**", "examples"]), 2);
 }
 
 #[test]
-fn globs_and_endings_choose_files() {
+fn globs_and_extensions_select_files() {
     let files = |arguments: &[&str]| {
         let output = volcheck(&[&["lint", "--format", "json"], arguments].concat());
         let report: Value = serde_json::from_str(&out(&output)).expect("JSON");
@@ -86,7 +112,7 @@ fn globs_and_endings_choose_files() {
 }
 
 #[test]
-fn standard_input_has_the_name_that_it_is_given() {
+fn stdin_filename_names_standard_input() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["lint", "--stdin-filename", "rendered.yaml", "--format", "concise", "-"])
         .stdin(Stdio::piped())
@@ -95,21 +121,21 @@ fn standard_input_has_the_name_that_it_is_given() {
         .expect("volcheck runs");
     let text = fs::read(root().join(FIRST)).expect("an example");
     child.stdin.take().expect("a pipe").write_all(&text).expect("written");
-    let output = child.wait_with_output().expect("an end");
+    let output = child.wait_with_output().expect("an exit");
     assert!(out(&output).starts_with("rendered.yaml:18:11: error[writable-host-path]"), "{}", out(&output));
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
-fn ignore_files_are_respected() {
-    let folder = tempfile::tempdir().expect("a folder");
+fn gitignore_excludes_files() {
+    let directory = tempfile::tempdir().expect("a directory");
     let text = fs::read_to_string(root().join(FIRST)).expect("an example");
-    fs::write(folder.path().join("seen.yaml"), &text).expect("written");
-    fs::write(folder.path().join("unseen.yaml"), &text).expect("written");
-    fs::create_dir(folder.path().join(".hidden")).expect("a folder");
-    fs::write(folder.path().join(".hidden/seen.yml"), &text).expect("written");
-    fs::write(folder.path().join(".gitignore"), "unseen.yaml\n").expect("written");
-    let path = folder.path().to_str().expect("a path");
+    fs::write(directory.path().join("included.yaml"), &text).expect("written");
+    fs::write(directory.path().join("ignored.yaml"), &text).expect("written");
+    fs::create_dir(directory.path().join(".hidden")).expect("a directory");
+    fs::write(directory.path().join(".hidden/included.yml"), &text).expect("written");
+    fs::write(directory.path().join(".gitignore"), "ignored.yaml\n").expect("written");
+    let path = directory.path().to_str().expect("a path");
     let lines = |arguments: &[&str]| {
         let output = volcheck(
             &[&["lint", "--format", "concise", "--select", "writable-host-path", path], arguments].concat(),
@@ -121,9 +147,9 @@ fn ignore_files_are_respected() {
 }
 
 #[test]
-fn strict_parse_judges_what_is_skipped_else() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("a.yaml");
+fn strict_parse_reports_errors_in_skipped_documents() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("a.yaml");
     fs::write(&file, "apiVersion: v1\nkind: Service\nmetadata:\n  name: [a\n").expect("written");
     let file = file.to_str().expect("a path");
     assert_eq!(code(&["lint", file]), 0);
@@ -131,7 +157,7 @@ fn strict_parse_judges_what_is_skipped_else() {
 }
 
 #[test]
-fn explain_shows_each_page() {
+fn explain_prints_the_page_of_a_rule() {
     for rule in Registry::built_in().iter() {
         assert_eq!(out(&volcheck(&["explain", rule.id.as_str()])), rule.page().markdown);
     }
@@ -143,7 +169,7 @@ fn explain_shows_each_page() {
 }
 
 #[test]
-fn rules_are_listed_in_each_format() {
+fn rules_lists_all_rules_in_each_format() {
     let text = out(&volcheck(&["rules"]));
     assert_eq!(text.lines().count(), Registry::built_in().iter().len() + 1);
     let list: Value = serde_json::from_str(&out(&volcheck(&["rules", "--format", "json"]))).expect("JSON");
@@ -157,9 +183,9 @@ fn rules_are_listed_in_each_format() {
 }
 
 #[test]
-fn a_review_is_answered_as_the_webhook_would() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("review.json");
+fn review_prints_the_response_of_the_webhook() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("review.json");
     let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c","volumeMounts":[{"name":"v","mountPath":"/m"}]}],"volumes":[{"name":"v","hostPath":{"path":"/srv/x","type":"Directory"}}]}}"#;
     let review = format!(
         r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u-1","object":{pod}}}}}"#
@@ -167,25 +193,26 @@ fn a_review_is_answered_as_the_webhook_would() {
     fs::write(&file, review).expect("written");
     let path = file.to_str().expect("a path");
     let denied = volcheck(&["review", path]);
-    let answer: Value = serde_json::from_str(&out(&denied)).expect("JSON");
+    let response: Value = serde_json::from_str(&out(&denied)).expect("JSON");
     assert_eq!(denied.status.code(), Some(1));
-    assert_eq!(answer["response"]["uid"], "u-1");
-    assert_eq!(answer["response"]["allowed"], false);
-    assert_eq!(answer["response"]["status"]["code"], 403);
+    assert_eq!(response["response"]["uid"], "u-1");
+    assert_eq!(response["response"]["allowed"], false);
+    assert_eq!(response["response"]["status"]["code"], 403);
     let allowed = volcheck(&["review", "--profile", "none", path]);
     assert_eq!(allowed.status.code(), Some(0));
     assert_eq!(code(&["review", "--endpoint", "advise", path]), 0);
-    let lax = folder.path().join("lax.yaml");
-    fs::write(&lax, "version: 1\nmodes: {\"*\": warn}\n").expect("written");
-    let under_lax =
-        |endpoint| code(&["review", "--endpoint", endpoint, "--policy", lax.to_str().expect("a path"), path]);
-    assert_eq!((under_lax("validate"), under_lax("strict")), (0, 1));
+    let warn = directory.path().join("warn.yaml");
+    fs::write(&warn, "version: 1\nmodes: {\"*\": warn}\n").expect("written");
+    let in_warn_mode = |endpoint| {
+        code(&["review", "--endpoint", endpoint, "--policy", warn.to_str().expect("a path"), path])
+    };
+    assert_eq!((in_warn_mode("validate"), in_warn_mode("strict")), (0, 1));
     fs::write(&file, "{}").expect("written");
     assert_eq!(code(&["review", path]), 2);
 }
 
 #[test]
-fn each_statement_of_the_guidance_has_an_example_that_breaks_it() {
+fn guidance_examples_violate_their_rules() {
     let table = fs::read_to_string(root().join("docs/guidance.md")).expect("the table");
     let rows: Vec<Vec<&str>> = table
         .lines()
@@ -199,22 +226,23 @@ fn each_statement_of_the_guidance_has_an_example_that_breaks_it() {
         let policy = selecting(&Registry::built_in().iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>());
         let outcome = lint(&policy, file, &text);
         assert!(outcome.unchecked.is_empty());
-        assert!(rules_found(&[file]).contains(rule), "{}: {file} has no {rule}", row[1]);
+        assert!(rules_found(&[file]).contains(rule), "{}: {rule} reports nothing in {file}", row[1]);
     }
 }
 
 #[test]
-fn completions_and_the_manual_know_every_command() {
-    let commands =
-        ["lint", "baseline", "review", "explain", "rules", "init", "policy", "schema", "completions", "man"];
+fn completions_and_manual_cover_every_command() {
+    let (commands, _) = help(&[]);
+    assert!(commands.len() > 9, "{commands:?}");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = out(&volcheck(&["completions", shell]));
-        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+        let words: BTreeSet<&str> = script.split(|c: char| !c.is_alphanumeric()).collect();
+        assert!(commands.iter().all(|command| words.contains(command.as_str())), "{shell}");
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let pages = folder.path().join("man");
+    let directory = tempfile::tempdir().expect("a directory");
+    let pages = directory.path().join("man");
     assert_eq!(code(&["man", pages.to_str().expect("a path")]), 0);
-    for command in commands {
+    for command in &commands {
         let page = fs::read_to_string(pages.join(format!("volcheck-{command}.1"))).expect("a page");
         assert!(page.contains(".TH"), "{command}");
     }
@@ -224,47 +252,85 @@ fn completions_and_the_manual_know_every_command() {
 
 #[cfg(unix)]
 #[test]
-fn a_backslash_in_a_name_stays_one() {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::copy(root().join(FIRST), folder.path().join("a\\b.yaml")).expect("a copy");
-    let text = out(&volcheck(&["lint", "--format", "concise", folder.path().to_str().expect("a path")]));
+fn keeps_backslashes_in_file_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::copy(root().join(FIRST), directory.path().join("a\\b.yaml")).expect("a copy");
+    let text = out(&volcheck(&["lint", "--format", "concise", directory.path().to_str().expect("a path")]));
     assert!(text.contains("/a\\b.yaml:"), "{text}");
 }
 
 #[test]
-fn the_version_is_said_and_links_wait_for_an_address() {
+fn version_is_that_of_the_package() {
     assert_eq!(out(&volcheck(&["--version"])), format!("volcheck {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn links_need_a_documentation_address() {
     for when in ["auto", "always", "never"] {
         let text = out(&volcheck(&["lint", "--links", when, FIRST]));
         assert!(text.contains("= docs: volcheck explain writable-host-path\n"), "{text}");
     }
 }
 
-#[test]
-fn every_flag_of_the_command_line_is_exercised() {
-    let mut tests = String::new();
-    for folder in ["tests/it", "tests/delivery", "tests/e2e", ".ci"] {
-        for entry in fs::read_dir(root().join(folder)).into_iter().flatten() {
-            tests.push_str(&fs::read_to_string(entry.expect("an entry").path()).unwrap_or_default());
-        }
+/// Returns the subcommands and the flags in the help of a command.
+fn help(command: &[String]) -> (Vec<String>, Vec<String>) {
+    let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+    let text = out(&volcheck(&arguments));
+    let list = text.split_once("\nCommands:\n").map_or("", |(_, list)| list);
+    let subcommands = list
+        .lines()
+        .take_while(|line| !line.is_empty())
+        // The lines of a wrapped description have more indentation.
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty() && *name != "help");
+    let flags = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let long = line.starts_with('-').then(|| line.split(' ').find(|word| word.starts_with("--")))??;
+        Some(long.trim_end_matches([',', '.']))
+    });
+    (subcommands.map(str::to_owned).collect(), flags.map(str::to_owned).collect())
+}
+
+/// Adds the flags of a command and of its subcommands.
+fn add_flags(command: &mut Vec<String>, all: &mut BTreeSet<String>) {
+    let (subcommands, flags) = help(command);
+    all.extend(flags);
+    for subcommand in subcommands {
+        command.push(subcommand);
+        add_flags(command, all);
+        command.pop();
     }
-    let page = fs::read_to_string(root().join("docs/reference/cli.md")).expect("the page");
-    let flags: BTreeSet<&str> = page
-        .split_whitespace()
-        .filter(|word| word.starts_with("--"))
-        .map(|word| {
-            word.trim_end_matches([',', '.', ')', ':', ';', '`']).split('=').next().unwrap_or_default()
-        })
-        .filter(|flag| flag.len() > 3)
-        .collect();
-    assert!(flags.len() > 25, "{flags:?}");
-    let missing: Vec<_> = flags.iter().filter(|flag| !tests.contains(**flag)).collect();
-    assert!(missing.is_empty(), "no test uses {missing:?}");
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn serve_rejects_durations_of_zero() {
+    for flag in ["--ca-overlap", "--registration-delay"] {
+        let output = volcheck(&["serve", "--service", "volcheck", flag, "0"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && text.contains("must be positive"), "{text}");
+    }
 }
 
 #[test]
-fn what_a_run_says_of_itself_goes_to_standard_error() {
-    let folder = folder(&[
+fn tests_pass_every_flag_as_an_argument() {
+    let mut tests = String::new();
+    for entry in fs::read_dir(root().join("tests/it")).expect("a directory") {
+        tests.push_str(&fs::read_to_string(entry.expect("an entry").path()).expect("a test"));
+    }
+    let mut flags = BTreeSet::new();
+    add_flags(&mut Vec::new(), &mut flags);
+    assert!(flags.len() > 25, "{flags:?}");
+    // An argument is a whole string literal: the flag, or the flag with its value.
+    let is_passed =
+        |flag: &String| tests.contains(&format!("\"{flag}\"")) || tests.contains(&format!("\"{flag}="));
+    let missing: Vec<_> = flags.iter().filter(|flag| !is_passed(flag)).collect();
+    assert!(missing.is_empty(), "no test passes {missing:?}");
+}
+
+#[test]
+fn verbose_and_timings_print_to_standard_error() {
+    let directory = folder(&[
         ("volcheck.yaml", "version: 1\nprofile: baseline\n"),
         ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\nno: object\n"),
         ("b/c.json", "{}"),
@@ -273,7 +339,7 @@ fn what_a_run_says_of_itself_goes_to_standard_error() {
         let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
             .arg("lint")
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .output()
             .expect("volcheck");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
@@ -290,8 +356,9 @@ fn what_a_run_says_of_itself_goes_to_standard_error() {
     assert_eq!(run(&["-v", "--no-policy"]).2.lines().next(), Some("policy: none, profile recommended"));
     let (code, out, err) = run(&["--timings"]);
     assert_eq!((code, out), (Some(0), quiet));
-    let parts: Vec<_> = err.lines().filter_map(|line| line.split_once(": ")).map(|(part, _)| part).collect();
-    assert_eq!(parts, ["policy and names", "reading and judging", "reporting"]);
+    let phases: Vec<_> =
+        err.lines().filter_map(|line| line.split_once(": ")).map(|(phase, _)| phase).collect();
+    assert_eq!(phases, ["loading policy and discovering files", "checking files", "writing reports"]);
     assert!(err.lines().all(|line| line.ends_with(" ms")), "{err}");
     assert_eq!(
         run(&["--show-files"]),

@@ -43,8 +43,8 @@ fn manifest_contains_the_given_values() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
-    for mark in ["of-volcheck", "Helm", "helm.sh", "managed-by: Helm"] {
-        assert!(!text.contains(mark), "{mark}");
+    for word in ["of-volcheck", "Helm", "helm.sh", "managed-by: Helm"] {
+        assert!(!text.contains(word), "{word}");
     }
     // The policy in the ConfigMap is valid.
     let (_, rest) = text.split_once("  volcheck.yaml: |\n").expect("the policy");
@@ -65,12 +65,12 @@ fn manifest_contains_the_given_values() {
 fn static_registration_has_the_server_url() {
     let files = folder(&[]);
     let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
-        .args(["certs", "made"])
+        .args(["certs", "certs"])
         .current_dir(files.path())
         .output()
         .expect("volcheck");
     assert!(certs.status.success());
-    let ca = files.path().join("made/ca.crt");
+    let ca = files.path().join("certs/ca.crt");
     let ca = ca.to_str().expect("a path");
     let text = printed(&["--static", "https://volcheck.example:8443/", "--ca-bundle", ca]);
     assert!(text.contains("name: volcheck.static.k8s.io\n"), "{text}");

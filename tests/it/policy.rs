@@ -393,7 +393,7 @@ fn a_bad_policy_stops_the_run_and_is_shown_with_its_place() {
     let folder = folder(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
     let (code, text) = said(folder.path(), &["lint", "--format", "json"]);
     assert_eq!(code, 2);
-    let expected = "error[policy]: unknown key `rulez`; did you mean `rules`?\n --> volcheck.yaml:2:1\n  |\n2 | rulez: {}\n  | ^^^^^\n\nThe policy has 1 problem; nothing was judged.\n";
+    let expected = "error[policy]: unknown key `rulez`; did you mean `rules`?\n --> volcheck.yaml:2:1\n  |\n2 | rulez: {}\n  | ^^^^^\n\nThe policy has 1 error; nothing was checked.\n";
     assert_eq!(text, expected);
     assert_eq!(said(folder.path(), &["lint", "--policy", "nosuch.yaml"]).0, 2);
 }
@@ -591,8 +591,8 @@ fn check_says_what_a_policy_is_or_why_it_is_none() {
     let folder = folder(&[("volcheck.yaml", EXEMPTION), ("bad.yaml", "version: 3\n")]);
     let (code, text) = said(folder.path(), &["policy", "check"]);
     assert_eq!(code, 0);
-    assert!(text.starts_with("volcheck.yaml is a policy: profile recommended, "), "{text}");
-    assert!(text.ends_with(" rules on, 1 exemptions.\n"), "{text}");
+    assert!(text.starts_with("volcheck.yaml is valid: profile recommended, "), "{text}");
+    assert!(text.ends_with(" enabled rules, 1 exemptions.\n"), "{text}");
     assert_eq!(said(folder.path(), &["policy", "check", "bad.yaml"]).0, 2);
     let empty = tempfile::tempdir().expect("a folder");
     fs::create_dir(empty.path().join(".git")).expect("a folder");
@@ -614,7 +614,7 @@ fn init_writes_a_policy_that_fits_the_manifests_and_passes_its_own_check() {
     assert_eq!(said(folder.path(), &["policy", "check"]).0, 0);
     assert_eq!(said(folder.path(), &["lint"]).0, 1);
     let (code, text) = said(folder.path(), &["init"]);
-    assert_eq!((code, text.as_str()), (2, "error: volcheck.yaml is there already\n"));
+    assert_eq!((code, text.as_str()), (2, "error: volcheck.yaml already exists\n"));
     let empty = tempfile::tempdir().expect("a folder");
     assert_eq!(said(empty.path(), &["init"]).0, 0);
     assert_eq!(said(empty.path(), &["policy", "check"]).0, 0);

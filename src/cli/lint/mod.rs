@@ -1,4 +1,4 @@
-//! `volcheck lint`
+//! `volcheck lint`: checks manifests and reports the findings.
 
 pub(super) mod output;
 mod progress;
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
     let mut timings = verbose::Timings::start();
     let task = Task::new(&arguments.input, &arguments.policy)?;
-    timings.end("policy and names");
+    timings.end("loading policy and discovering files");
     if arguments.verbose > 0 {
         eprint(&verbose::policy(&task.policy));
     }
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     if let Some((path, baseline)) = baseline?.flatten() {
         run.apply_baseline(&path, baseline, &options);
     }
-    timings.end("reading and judging");
+    timings.end("checking files");
     if arguments.verbose > 0 {
         let by_input = arguments.verbose > 1;
         eprint(&verbose::inputs(&task.found.inputs, &run.counts, &run.report.counts, by_input));
@@ -62,11 +62,11 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     }
     let code = exit_code(&report, arguments);
     let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
-    timings.end("reporting");
+    timings.end("writing reports");
     if arguments.timings {
         eprint(&timings.text());
     }
-    // The process ends now: freeing the texts one by one would only cost time.
+    // The process is about to exit, so freeing memory would only cost time.
     std::mem::forget((task, report));
     Ok(if is_written { code } else { EXIT_ERROR })
 }
@@ -85,7 +85,7 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
         return EXIT_ERROR;
     }
     if report.counts.objects == 0 && !arguments.allow_empty {
-        eprint("error: no Kubernetes object in all that was given (`--allow-empty` makes that no error)\n");
+        eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();

@@ -26,7 +26,7 @@ impl FromStr for Output {
             Some((format, file)) if !file.is_empty() => {
                 Ok(Self { format: format.parse()?, file: PathBuf::from(file) })
             }
-            _ => Err("it is FORMAT=FILE, for instance `sarif=volcheck.sarif`".to_owned()),
+            _ => Err("expected FORMAT=FILE, such as `sarif=volcheck.sarif`".to_owned()),
         }
     }
 }
@@ -35,7 +35,7 @@ impl FromStr for Output {
 pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|other| resolved(&other.file) == resolved(&output.file)) {
-            bail!("two outputs go to the file {}", output.file.display());
+            bail!("more than one --output writes to `{}`", output.file.display());
         }
     }
     Ok(())
@@ -54,7 +54,7 @@ pub(super) fn write(
         let min_severity = min_severity.unwrap_or(format.default_min_severity());
         let style = Style { color: false, links: false, min_severity, ..style };
         if let Err(error) = write_atomically(file, &report::render(report, *format, style)) {
-            eprint(&format!("error: can't write {}: {error}\n", file.display()));
+            eprint(&format!("error: cannot write {}: {error}\n", file.display()));
             is_written = false;
         }
     }

@@ -13,7 +13,7 @@ use crate::policy::{Policy, today};
 pub(in crate::cli) struct Task<'a> {
     arguments: &'a InputArgs,
     pub(super) found: Discovery,
-    /// Whether flags exclude inputs or rules.
+    /// Whether flags exclude inputs or rules, so that unused exemptions are not reported.
     is_narrowed: bool,
     pub(in crate::cli) policy: Policy,
 }
@@ -38,8 +38,8 @@ impl<'a> Task<'a> {
         Ok(Self { arguments: input, found, is_narrowed: true, policy })
     }
 
-    /// Returns the options of the run; `with_ignores` lets comments and annotations suppress
-    /// findings.
+    /// Returns the options of the run. Comments and annotations suppress findings only if
+    /// `with_ignores` is set.
     pub(in crate::cli) fn options(&self, with_ignores: bool) -> RunOptions<'_> {
         let (policy, parse_all) = (&self.policy, self.arguments.strict_parse);
         RunOptions {

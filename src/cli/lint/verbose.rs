@@ -42,13 +42,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Returns the policy in use.
+/// Returns a line with the policy file and the profile.
 pub(super) fn policy(policy: &Policy) -> String {
     let file = policy.file.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
     format!("policy: {file}, profile {}\n", policy.profile)
 }
 
-/// Returns the counts of the run and, if `by_input`, of each input.
+/// Returns one line with the counts of the run, after one line per input if `by_input` is set.
 pub(super) fn inputs(inputs: &[Input], counts: &[Counts], total: &Counts, by_input: bool) -> String {
     let mut text = String::new();
     for (input, counts) in inputs.iter().zip(counts).filter(|_| by_input) {

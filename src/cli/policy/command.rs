@@ -19,17 +19,20 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
         PolicyCommand::Check { file } => {
             let found = || policy::discover(&env::current_dir().ok()?);
             let Some(file) = file.clone().or_else(found) else {
-                bail!("no {} from here up to the repository's root", policy::FILE_NAME);
+                bail!(
+                    "no {} in the current directory or its parents, up to the repository root",
+                    policy::FILE_NAME
+                );
             };
             let shown = file.display().to_string();
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
-            print(&format!("{shown} is a policy: {}.\n", summary(&load(&arguments)?)));
+            print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)));
         }
     }
     Ok(EXIT_OK)
 }
 
-/// Returns the arguments with the file that is named without a flag.
+/// Returns the arguments with `file`, a positional argument, as the policy file if it is set.
 fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);
@@ -40,13 +43,13 @@ fn summary(policy: &Policy) -> String {
     let today = policy::today();
     let expired = policy.exemptions().filter(|(_, exemption)| !exemption.is_active_on(today)).count();
     let mut text = format!(
-        "profile {}, {} rules on, {} exemptions",
+        "profile {}, {} enabled rules, {} exemptions",
         policy.profile,
         policy.enabled_rules().count(),
         policy.exemptions().len()
     );
     if expired > 0 {
-        text.push_str(&format!(", {expired} of them expired"));
+        text.push_str(&format!(" ({expired} expired)"));
     }
     text
 }

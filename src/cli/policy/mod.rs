@@ -15,20 +15,20 @@ pub(super) use command::run;
 #[derive(Debug)]
 pub(super) struct ConfigError {
     /// `policy` or `baseline`.
-    pub(super) what: &'static str,
+    pub(super) kind: &'static str,
     pub(super) problems: Vec<Problem>,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, problems } = self;
+        let Self { kind, problems } = self;
         for problem in problems {
             let location = problem.location.as_ref().map(|(file, span)| (&**file, *span));
-            f.write_str(&report::diagnostic(what, &problem.message, &problem.path, location))?;
+            f.write_str(&report::diagnostic(kind, &problem.message, &problem.path, location))?;
         }
         match problems.len() {
-            1 => writeln!(f, "The {what} has 1 problem; nothing was judged."),
-            count => writeln!(f, "The {what} has {count} problems; nothing was judged."),
+            1 => writeln!(f, "The {kind} has 1 error; nothing was checked."),
+            count => writeln!(f, "The {kind} has {count} errors; nothing was checked."),
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy
     match file {
         Some(file) => MergedPolicy::load(&file, &overrides).map_err(|error| match error {
             PolicyError::UnknownRule(unknown) => unknown.into(),
-            PolicyError::Problems(problems) => ConfigError { what: "policy", problems }.into(),
+            PolicyError::Problems(problems) => ConfigError { kind: "policy", problems }.into(),
         }),
         None => Ok(MergedPolicy::from_profile(arguments.profile.unwrap_or_default(), &overrides)?),
     }
