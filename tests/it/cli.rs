@@ -9,7 +9,7 @@ use serde_json::Value;
 use volcheck::rules::Registry;
 
 use crate::reports::{out, volcheck};
-use crate::support::{folder, lint, root, selecting};
+use crate::support::{lint, root, selecting, temp_dir};
 
 const FIRST: &str = "examples/first/agent.yaml";
 
@@ -264,7 +264,7 @@ fn every_flag_of_the_command_line_is_exercised() {
 
 #[test]
 fn what_a_run_says_of_itself_goes_to_standard_error() {
-    let folder = folder(&[
+    let folder = temp_dir(&[
         ("volcheck.yaml", "version: 1\nprofile: baseline\n"),
         ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\nno: object\n"),
         ("b/c.json", "{}"),

@@ -317,7 +317,7 @@ fn only_trusted_controllers_set_owner_references() {
         "volumes": [{"name": "v", "hostPath": {"path": "/run/docker.sock", "type": "Socket"}}],
     }});
     let policy = crate::support::policy(
-        "version: 1\nrules: {\"*\": off, runtime-socket: error}\ncontrollers: [\"system:serviceaccount:argo:rollouts\"]\nexemptions: [{rules: [runtime-socket], match: {namespace: \"*\", kind: DaemonSet, name: agent}, reason: r}]\n",
+        "version: 1\nrules: {\"*\": off, runtime-socket: error}\ntrustedControllers: [\"system:serviceaccount:argo:rollouts\"]\nexemptions: [{rules: [runtime-socket], match: {namespace: \"*\", kind: DaemonSet, name: agent}, reason: r}]\n",
     );
     let allowed = |user: &str| {
         let mut value: Value = serde_json::from_str(&create_review(&pod)).expect("JSON");
