@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{Judged, keep_most_severe_of_families};
+use crate::engine::{CheckResult, keep_most_severe_of_families};
 use crate::finding::{Access, Finding, Fingerprint, RuleId};
 use crate::policy::ExemptionId;
 
@@ -16,7 +16,7 @@ pub(super) struct SplitFindings {
 
 impl SplitFindings {
     /// Treats all findings as new, because the object replaces no other.
-    pub(super) fn all_new(result: Judged) -> Self {
+    pub(super) fn all_new(result: CheckResult) -> Self {
         Self { new: result.findings, preexisting: Vec::new(), exempted: result.exempted }
     }
 
@@ -73,7 +73,7 @@ pub(super) struct PriorFindings(HashMap<FindingKey, Vec<ContainerAccess>>);
 impl PriorFindings {
     /// Indexes the findings of the old object, including those superseded by a worse one of their
     /// family: they become visible when the update fixes the worse one.
-    pub(super) fn new(result: Judged) -> Self {
+    pub(super) fn new(result: CheckResult) -> Self {
         let mut prior = Self::default();
         for finding in result.findings.into_iter().chain(result.superseded) {
             let known = prior.0.entry(FindingKey::new(&finding.fingerprint)).or_default();
@@ -87,8 +87,8 @@ impl PriorFindings {
     ///
     /// A superseded finding is new if the old object had none like it. It is reported unless a worse
     /// new finding of its family hides it.
-    pub(super) fn compare(mut self, result: Judged) -> SplitFindings {
-        let Judged { findings, exempted, superseded } = result;
+    pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
+        let CheckResult { findings, exempted, superseded } = result;
         let mut new: Vec<_> =
             superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
         // Equal findings first, so that a weaker one does not use up the prior finding of an equal

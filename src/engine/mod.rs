@@ -15,7 +15,7 @@ use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 
 /// The findings about a subject.
 #[derive(Debug, Default)]
-pub struct Judged {
+pub struct CheckResult {
     /// The findings to report, in the order of the rules.
     pub findings: Vec<Finding>,
     /// The findings that the policy exempts, each with its exemption.
@@ -25,10 +25,10 @@ pub struct Judged {
 }
 
 /// Checks `subject` with the rules of `policy`. `today` decides which exemptions are active.
-pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> Judged {
+pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult {
     let mut findings = run_rules(subject, policy);
     if findings.is_empty() {
-        return Judged::default();
+        return CheckResult::default();
     }
     let object = match subject {
         Subject::Object(object) => Some(object),
@@ -48,7 +48,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> Judged {
         let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
         all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
     }
-    Judged { findings, exempted, superseded }
+    CheckResult { findings, exempted, superseded }
 }
 
 /// Returns the findings of all enabled rules about the subject, with the levels of the policy.

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::model::FieldPath;
 
-/// What a fix may change for the user.
+/// Whether a fix can change behavior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// The containers see the same as before, or the object could not have run as written.
+    /// Containers behave as before, or the object could not run as written.
     Safe,
     /// Behavior may change.
     Unsafe,
@@ -38,9 +38,10 @@ pub enum EditValue {
 /// Edits that together resolve a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// What the fix does, as an imperative: the name of the action in an editor.
+    /// The title, an imperative such as "Set `readOnly`". Editors show it as the name of the
+    /// action.
     pub title: Cow<'static, str>,
-    /// What the edits may change for the user.
+    /// Whether the edits can change behavior.
     pub safety: Safety,
     /// The edits, in the order in which they are applied.
     pub edits: Vec<Edit>,
@@ -52,7 +53,7 @@ impl Fix {
         Self { title: title.into(), safety: Safety::Unsafe, edits }
     }
 
-    /// Creates a fix that changes nothing for the containers.
+    /// Creates a fix that does not change behavior.
     pub fn safe_edits(title: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
         Self { title: title.into(), safety: Safety::Safe, edits }
     }

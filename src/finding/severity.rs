@@ -41,6 +41,6 @@ impl FromStr for Severity {
         [Self::Info, Self::Warning, Self::Error]
             .into_iter()
             .find(|severity| severity.name() == text)
-            .ok_or_else(|| format!("`{text}` is none of error, warning, info"))
+            .ok_or_else(|| format!("unknown severity `{text}`, expected error, warning or info"))
     }
 }

@@ -29,7 +29,7 @@ impl SuppressedBy {
     }
 }
 
-/// Why a finding is not reported.
+/// The reason why a finding is suppressed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// The mechanism.
@@ -38,15 +38,15 @@ pub struct Suppression {
     pub reason: String,
 }
 
-/// The severities that comments and annotations may suppress.
+/// The findings that comments and annotations can suppress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ignores {
-    /// Every severity.
+    /// Findings of any severity.
     #[default]
     All,
-    /// Warnings and infos, but no errors.
+    /// Warnings and infos, but not errors.
     Warnings,
-    /// None.
+    /// No findings.
     None,
 }

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::suppression::FileIgnores;
 use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
 use super::{patch, text_facts};
-use crate::engine::{Judged, judge};
+use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
 use crate::input::is_kustomization;
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
@@ -122,7 +122,8 @@ struct Checker<'c> {
 }
 
 impl Checker<'_> {
-    /// Returns the checker for a document, which Helm may have rendered from a template of its own.
+    /// Returns the checker for a document. Helm renders each document from a template, which the
+    /// checker reports as its location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let template = match role {
             Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
@@ -268,8 +269,8 @@ impl Checker<'_> {
                     pods.iter_mut().for_each(|pod| pod.is_complete = false);
                 }
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-                let judged = judge(Subject::Object(&object), policy, self.options.today);
-                self.add(tree, node, judged, outcome);
+                let result = judge(Subject::Object(&object), policy, self.options.today);
+                self.add(tree, node, result, outcome);
                 self.check_patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     let facts = text_facts::repeated_keys(tree, node);
@@ -295,7 +296,7 @@ impl Checker<'_> {
         let Options { policy, today, .. } = *self.options;
         for (path, text) in model::pod_spec_patches(NodeRef { tree, node }, meta, &policy.custom_workloads) {
             match patch::check(policy, today, object, &path, &text) {
-                Ok(judged) => self.add(tree, node, judged, outcome),
+                Ok(result) => self.add(tree, node, result, outcome),
                 Err(message) => {
                     let error = FieldError::new(path, format!("no patch of a pod spec: {message}"));
                     outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(meta)));
@@ -315,19 +316,19 @@ impl Checker<'_> {
             return;
         }
         let subject = Subject::Text(facts, object.map(|(_, _, object)| object));
-        let judged = judge(subject, self.options.policy, self.options.today);
+        let result = judge(subject, self.options.policy, self.options.today);
         match object {
-            Some((tree, node, _)) => self.add(tree, node, judged, outcome),
+            Some((tree, node, _)) => self.add(tree, node, result, outcome),
             None => {
-                outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate_text(finding)));
+                outcome.findings.extend(result.findings.into_iter().map(|finding| self.locate_text(finding)));
             }
         }
     }
 
     /// Adds the findings about the object at `root`.
-    fn add(&self, tree: &Tree<'_>, root: NodeId, judged: Judged, outcome: &mut Outcome) {
-        outcome.findings.extend(judged.findings.into_iter().map(|finding| self.locate(tree, root, finding)));
-        for (finding, exemption) in judged.exempted {
+    fn add(&self, tree: &Tree<'_>, root: NodeId, result: CheckResult, outcome: &mut Outcome) {
+        outcome.findings.extend(result.findings.into_iter().map(|finding| self.locate(tree, root, finding)));
+        for (finding, exemption) in result.exempted {
             let mut located = self.locate(tree, root, finding);
             let reason = self.options.policy.exemption(exemption).reason.clone();
             located.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason });

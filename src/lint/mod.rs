@@ -30,7 +30,7 @@ pub struct Manifest<'m> {
     pub role: Role,
 }
 
-/// What the text of a manifest is.
+/// The source of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A file.

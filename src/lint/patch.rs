@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::engine::{Judged, judge};
+use crate::engine::{CheckResult, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
@@ -16,11 +16,11 @@ pub(super) fn check(
     whole: &Object<'_>,
     path: &FieldPath,
     text: &str,
-) -> Result<Judged, String> {
+) -> Result<CheckResult, String> {
     let text = without_expressions(text);
     let tree = match source::parse(&text, 0..text.len()) {
         Ok(Some(tree)) => tree,
-        Ok(None) => return Ok(Judged::default()),
+        Ok(None) => return Ok(CheckResult::default()),
         Err(error) => return Err(error.to_string()),
     };
     let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
@@ -29,14 +29,14 @@ pub(super) fn check(
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (whole.id.clone(), whole.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, body };
-    let mut judged = judge(Subject::Object(&object), policy, today);
-    for finding in judged.findings.iter_mut().chain(judged.exempted.iter_mut().map(|(finding, _)| finding)) {
-        // Fields within the text have no location of their own.
+    let mut result = judge(Subject::Object(&object), policy, today);
+    for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {
+        // The location of a field within the text is unknown.
         finding.primary.path.clone_from(path);
         finding.related.clear();
         finding.fix = None;
     }
-    Ok(judged)
+    Ok(result)
 }
 
 /// Returns the text with each `{{…}}` replaced by 0: the workflow engine evaluates it when the

@@ -5,7 +5,7 @@ use crate::lint::LocatedFinding;
 use crate::policy::Policy;
 use crate::rules::Registry;
 
-/// What a run has read.
+/// The numbers of inputs and objects in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Files read.

@@ -90,9 +90,9 @@ impl Run {
         }
         if options.is_complete {
             let facts = baseline.stale(3);
-            let judged = judge(Subject::Baseline(&facts), options.lint.policy, options.lint.today);
+            let result = judge(Subject::Baseline(&facts), options.lint.policy, options.lint.today);
             let location = |finding| LocatedFinding::new(finding, Location::of_file(&path.to_string_lossy()));
-            report.findings.extend(judged.findings.into_iter().map(location));
+            report.findings.extend(result.findings.into_iter().map(location));
         }
         report.sort();
     }
@@ -226,11 +226,11 @@ fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>)
     for (id, exemption) in options.policy.exemptions() {
         let Some(location) = &exemption.location else { continue };
         let facts = exemption_facts(exemption, options, used.is_some_and(|used| !used.contains(&id)));
-        let judged = judge(Subject::Exemption(&facts), options.policy, options.today);
+        let result = judge(Subject::Exemption(&facts), options.policy, options.today);
         let (file, primary) = (Some(location.file.clone()), Some(location.span));
         let location = Location { file, primary, ..Location::of_file(&location.path) };
         found.extend(
-            judged.findings.into_iter().map(|finding| LocatedFinding::new(finding, location.clone())),
+            result.findings.into_iter().map(|finding| LocatedFinding::new(finding, location.clone())),
         );
     }
     found

@@ -41,8 +41,8 @@ impl FileIgnores {
             let (problems, unused) = (set.take_problems(), set.unused(options.policy));
             let facts = IgnoreFacts { problems, unused, limit: options.policy.ignores };
             if !facts.is_empty() {
-                let judged = judge(Subject::Ignores(&facts), options.policy, options.today);
-                outcome.findings.extend(judged.findings.into_iter().map(&located));
+                let result = judge(Subject::Ignores(&facts), options.policy, options.today);
+                outcome.findings.extend(result.findings.into_iter().map(&located));
             }
         }
     }

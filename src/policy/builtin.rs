@@ -121,12 +121,12 @@ fn catalog() -> Catalog {
 
 fn entry(entry: CatalogEntry) -> Entry {
     let path = entry.path.clone();
-    entry.checked().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
+    entry.into_entry().unwrap_or_else(|error| panic!("host-paths: `{path}`: {error}"))
 }
 
 fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> ListedPath {
     match parse(&entry.path) {
-        Some(pattern) => entry.listed(pattern),
+        Some(pattern) => entry.into_listed_path(pattern),
         None => panic!("`{}` is not absolute, clean and free of aliases", entry.path),
     }
 }

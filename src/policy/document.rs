@@ -26,42 +26,44 @@ pub(super) struct Document {
     /// The version of this format: 1.
     #[schemars(schema_with = "version_schema")]
     pub(super) version: Option<i64>,
-    /// The built-in choice of rules that everything else builds on; `recommended` where no document
-    /// says one.
+    /// The profile, a built-in selection of rules that the policy builds on. Defaults to
+    /// `recommended`.
     pub(super) profile: Option<Profile>,
-    /// Packs (`node-agents`) and files, relative to this one; a later one wins, this document last.
+    /// Packs, such as `node-agents`, and policy files, by path relative to this file. Later entries
+    /// override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
-    /// By rule, a severity or `off`, or a mapping with `severity` and `options`; `"*"` is every
-    /// rule.
-    #[schemars(transform = with_rule_names)]
+    /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
+    /// key `"*"` applies to all rules.
+    #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
-    /// What the policy says of paths of the node.
+    /// Settings for paths on the node.
     pub(super) host_paths: HostPaths,
-    /// Directories of a container where an application keeps its data, beside the built-in ones.
+    /// Directories in containers where applications store data, in addition to the built-in ones.
     pub(super) data_directories: Vec<Directory>,
-    /// Directories of a container that hold nothing but scratch files, beside the built-in ones.
+    /// Directories in containers that contain only temporary files, in addition to the built-in
+    /// ones.
     pub(super) scratch_directories: Vec<Directory>,
-    /// What admission does in a namespace: its exact name, else the longest glob that fits,
-    /// decides.
+    /// The admission mode of each namespace, by name or glob. An exact name takes precedence, then
+    /// the longest matching glob.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// What admission does with workloads, whose Pods are judged anyway when they come.
+    /// The admission mode of workloads such as Deployments. Their Pods are checked in any case.
     pub(super) workload_mode: Option<WorkloadMode>,
-    /// What comments and annotations may silence.
+    /// Which findings comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
-    /// What is excused, where, and why.
+    /// Findings that the policy exempts.
     pub(super) exemptions: Vec<ExemptionEntry>,
-    /// Where the Pods of custom kinds are.
+    /// Custom workloads, and where their Pods are.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
-    /// Whether kinds that nobody named are read by their structure.
+    /// Whether volcheck detects pod specs in unknown kinds by their structure. Defaults to `true`.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
     pub(super) trusted_controllers: Vec<String>,
-    /// What holds for `volcheck lint` alone.
+    /// Settings for `volcheck lint` only.
     pub(super) lint: LintSection,
 }
 
-fn with_rule_names(schema: &mut Schema) {
+fn list_rule_ids(schema: &mut Schema) {
     let rules = Registry::built_in().iter().filter(|rule| !rule.reports_unchecked_input());
     let names: Vec<&str> = std::iter::once("*").chain(rules.map(|rule| rule.id.as_str())).collect();
     schema.insert("propertyNames".to_owned(), serde_json::json!({ "enum": names }));
@@ -71,50 +73,51 @@ fn version_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "description": "The version of this format: 1.", "const": 1 })
 }
 
-/// What the policy says of paths of the node.
+/// Settings for paths on the node.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPaths {
-    /// The paths that workloads may use: with this list, `unlisted-host-path` reports all others;
-    /// an empty one allows none.
+    /// The paths that workloads may use. If the list is set, `unlisted-host-path` reports all other
+    /// paths. An empty list allows no path.
     pub(super) allow: Option<Vec<AllowedEntry>>,
     /// Paths on your nodes and their classes, in addition to the built-in catalog.
     pub(super) catalog: Vec<CatalogEntry>,
 }
 
-/// A path that workloads may use, and what is inside of it.
+/// A path that workloads may use, including everything below it.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct AllowedEntry {
     /// The path, absolute and clean.
     pub(super) path: String,
-    /// Whether it may only be read.
+    /// Whether workloads must mount the path read-only.
     #[serde(default)]
     pub(super) read_only: bool,
 }
 
-/// A path of the node, and what it is.
+/// A path on the node, and its class.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CatalogEntry {
-    /// The path, absolute and clean; a segment may be `*`, or end in it.
+    /// The path, absolute and clean. Each segment can contain one `*`.
     pub(super) path: String,
-    /// `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`.
+    /// The class: `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`.
     pub(super) class: EntryClass,
-    /// Why, in one clause.
+    /// The reason, in one clause.
     pub(super) reason: String,
-    /// The hostPath type of what is there.
+    /// The type of the file at the path, as in `hostPath.type`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) file_type: Option<HostPathType>,
-    /// Of an `agent-socket`: error or warning.
+    /// The severity for an `agent-socket`: `error` or `warning`. Other classes have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
 }
 
 impl CatalogEntry {
-    /// The entry, or what is wrong with it.
-    pub(super) fn checked(self) -> Result<Entry, String> {
-        let pattern = PathPattern::new(&self.path).ok_or_else(|| why_unreachable(&self.path))?;
+    /// Converts to an entry of the catalog, or returns the problem with it.
+    pub(super) fn into_entry(self) -> Result<Entry, String> {
+        let pattern = PathPattern::new(&self.path)
+            .ok_or_else(|| format!("`{}` never matches: {}", self.path, why_unreachable(&self.path)))?;
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
             return Err(
                 "`severity` is required for class `agent-socket` and invalid for all others".to_owned()
@@ -125,44 +128,46 @@ impl CatalogEntry {
     }
 }
 
-/// A directory of a container.
+/// A directory in a container.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Directory {
     /// The path in the container, absolute and clean.
     pub(super) path: String,
-    /// Why, in one clause.
+    /// The reason, in one clause.
     pub(super) reason: String,
 }
 
 impl Directory {
-    pub(super) fn listed(self, pattern: PathPattern) -> ListedPath {
+    pub(super) fn into_listed_path(self, pattern: PathPattern) -> ListedPath {
         ListedPath { path: self.path, pattern, reason: self.reason }
     }
 }
 
-/// What is excused.
+/// An exemption.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ExemptionEntry {
-    /// The rules that it answers; `"*"` is every rule.
+    /// The rules whose findings are exempt. `"*"` matches all rules.
     pub(super) rules: OneOrMany,
-    /// Where. All keys must fit, and each takes one text or a list.
+    /// The scope of the exemption. All keys must match. Each key takes one pattern or a list.
     #[serde(rename = "match")]
     pub(super) scope: Match,
-    /// Why.
+    /// The reason for the exemption. Must not be empty.
     pub(super) reason: String,
-    /// The last day (UTC) on which it holds, as `2027-01-31`.
+    /// The last day (UTC) on which the exemption is active, such as `2027-01-31`. Defaults to no
+    /// expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
 }
 
-/// Where an exemption holds: globs (`*` is any text, `?` one character), or regular expressions
-/// between slashes.
+/// The scope of an exemption. Patterns are globs (`*` matches any text, `?` one character), or
+/// regular expressions between slashes.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
-    /// The object's namespace; `"*"` is all. Only a PersistentVolume has none.
+    /// The namespace of the object. `"*"` matches all namespaces. Required except for
+    /// `kind: PersistentVolume`, which has no namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) namespace: Option<OneOrMany>,
     /// The kind of the object, or of the workload that controls it.
@@ -171,17 +176,17 @@ pub(super) struct Match {
     /// The name of the object, or of the workload that controls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<OneOrMany>,
-    /// The volume's name.
+    /// The name of the volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) volume: Option<OneOrMany>,
-    /// The container's name.
+    /// The name of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<OneOrMany>,
-    /// The effective path; `/var/log/**` is `/var/log` and everything below. A regular expression
-    /// is `/^…/`.
+    /// The effective path on the node. `/var/log/**` matches `/var/log` and everything below it. A
+    /// regular expression must start with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
-    /// What the container may do there; `write` covers reading, too.
+    /// The access that the exemption permits. `write` includes `read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
@@ -190,99 +195,101 @@ pub(super) struct Match {
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
-    /// What isn't read: globs, relative to the document's folder.
+    /// Globs of paths to exclude, relative to the directory of this file.
     pub(super) exclude: Vec<String>,
-    /// The namespace of objects that name none.
+    /// The namespace of objects that specify none. Defaults to `default`.
     pub(super) namespace: Option<String>,
-    /// The baseline's file, relative to the document's folder.
+    /// The path of the baseline, relative to the directory of this file.
     pub(super) baseline: Option<String>,
 }
 
-/// What admission does in a namespace. It can only weaken what the severities say.
+/// The admission mode of a namespace. It can only make admission more lenient than the severities
+/// of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = with_false)]
+#[schemars(transform = accept_false)]
 pub enum Mode {
-    /// Errors deny.
+    /// Deny objects with errors.
     #[default]
     Deny,
-    /// Errors warn.
+    /// Admit objects with errors, and return the errors as warnings.
     Warn,
-    /// Findings are audited.
+    /// Admit objects, and record findings in audit annotations only.
     Audit,
-    /// Nothing is judged.
+    /// Admit objects without checking them.
     Off,
 }
 
 impl<'de> Deserialize<'de> for Mode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordVisitor(PhantomData))
+        deserializer.deserialize_any(KeywordVisitor(PhantomData))
     }
 }
 
-impl Word for Mode {
+impl Keyword for Mode {
     const EXPECTED: &'static str = "deny, warn, audit or off";
 
-    fn of<E: de::Error>(word: &str) -> Result<Self, E> {
-        match word {
+    fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E> {
+        match keyword {
             "deny" => Ok(Self::Deny),
             "warn" => Ok(Self::Warn),
             "audit" => Ok(Self::Audit),
             "off" => Ok(Self::Off),
-            word => Err(E::unknown_variant(word, &["deny", "warn", "audit", "off"])),
+            keyword => Err(E::unknown_variant(keyword, &["deny", "warn", "audit", "off"])),
         }
     }
 }
 
-/// What is written as a word, one of them `off`.
-trait Word: Sized {
-    /// All of the words.
+/// A type whose values are written as keywords, one of which is `off`.
+trait Keyword: Sized {
+    /// The valid keywords, as an error message lists them.
     const EXPECTED: &'static str;
 
-    /// What the word means.
-    fn of<E: de::Error>(word: &str) -> Result<Self, E>;
+    fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E>;
 }
 
-/// Reads a [`Word`]; `off` may have become a boolean, as Helm makes it one, which reads YAML 1.1.
-struct WordVisitor<T>(PhantomData<T>);
+/// Decodes a [`Keyword`]. Accepts `false` for `off`: Helm parses YAML 1.1, where an unquoted `off`
+/// is a boolean.
+struct KeywordVisitor<T>(PhantomData<T>);
 
-impl<T: Word> Visitor<'_> for WordVisitor<T> {
+impl<T: Keyword> Visitor<'_> for KeywordVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(T::EXPECTED)
     }
 
-    fn visit_str<E: de::Error>(self, word: &str) -> Result<T, E> {
-        T::of(word)
+    fn visit_str<E: de::Error>(self, keyword: &str) -> Result<T, E> {
+        T::from_keyword(keyword)
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
         match value {
-            false => T::of("off"),
+            false => T::from_keyword("off"),
             true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
         }
     }
 }
 
-fn with_false(schema: &mut Schema) {
-    if let Some(words) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
-        words.push(serde_json::json!({ "description": "`off`, as YAML 1.1 reads it.", "const": false }));
+fn accept_false(schema: &mut Schema) {
+    if let Some(variants) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
+        let description = "Same as `off`, which YAML 1.1 parses as a boolean.";
+        variants.push(serde_json::json!({ "description": description, "const": false }));
     }
 }
 
-/// What admission does with workloads that make Pods.
+/// The admission mode of workloads such as Deployments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {
-    /// Errors warn; the Pods are denied when they come.
+    /// Admit workloads with errors, and return the errors as warnings. Their Pods are denied.
     #[default]
     Warn,
-    /// Errors deny.
+    /// Deny workloads with errors.
     Deny,
 }
 
-/// One text, or a list of them.
+/// A string, or a list of strings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct OneOrMany(pub(super) Vec<String>);
 
@@ -315,18 +322,16 @@ impl JsonSchema for OneOrMany {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "One text, or a list of them.",
+            "description": "A string, or a list of strings.",
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
         })
     }
 }
 
-/// What a document says of one rule.
+/// The setting of a rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RuleSetting {
-    /// How much it counts.
     pub(super) level: Option<Level>,
-    /// Its options.
     pub(super) options: BTreeMap<String, String>,
 }
 
@@ -334,56 +339,56 @@ impl<'de> Deserialize<'de> for RuleSetting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Default, DeriveDeserialize)]
         #[serde(default, deny_unknown_fields)]
-        struct Long {
-            severity: Option<LevelWord>,
+        struct FullSetting {
+            severity: Option<LevelKeyword>,
             options: BTreeMap<String, String>,
         }
-        struct ShortOrLong;
-        impl<'de> Visitor<'de> for ShortOrLong {
+        struct SettingVisitor;
+        impl<'de> Visitor<'de> for SettingVisitor {
             type Value = RuleSetting;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("error, warning, info, off, or a mapping with `severity` and `options`")
             }
 
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<RuleSetting, E> {
-                let level = Some(LevelWord::of(word)?.0);
+            fn visit_str<E: de::Error>(self, keyword: &str) -> Result<RuleSetting, E> {
+                let level = Some(LevelKeyword::from_keyword(keyword)?.0);
                 Ok(RuleSetting { level, ..RuleSetting::default() })
             }
 
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<RuleSetting, E> {
-                let level = Some(WordVisitor::<LevelWord>(PhantomData).visit_bool(value)?.0);
+                let level = Some(KeywordVisitor::<LevelKeyword>(PhantomData).visit_bool(value)?.0);
                 Ok(RuleSetting { level, ..RuleSetting::default() })
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RuleSetting, A::Error> {
-                let long = Long::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(RuleSetting { level: long.severity.map(|word| word.0), options: long.options })
+                let full = FullSetting::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(RuleSetting { level: full.severity.map(|level| level.0), options: full.options })
             }
         }
-        deserializer.deserialize_any(ShortOrLong)
+        deserializer.deserialize_any(SettingVisitor)
     }
 }
 
-/// `off`, or a severity.
-struct LevelWord(Level);
+/// A level as written: a severity or `off`.
+struct LevelKeyword(Level);
 
-impl<'de> Deserialize<'de> for LevelWord {
+impl<'de> Deserialize<'de> for LevelKeyword {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordVisitor(PhantomData))
+        deserializer.deserialize_any(KeywordVisitor(PhantomData))
     }
 }
 
-impl Word for LevelWord {
+impl Keyword for LevelKeyword {
     const EXPECTED: &'static str = "error, warning, info or off";
 
-    fn of<E: de::Error>(word: &str) -> Result<Self, E> {
-        match word {
+    fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E> {
+        match keyword {
             "off" => Ok(Self(Level::Off)),
-            word => word
+            keyword => keyword
                 .parse::<Severity>()
                 .map(|severity| Self(Level::As(severity)))
-                .map_err(|_| E::invalid_value(de::Unexpected::Str(word), &Self::EXPECTED)),
+                .map_err(|_| E::invalid_value(de::Unexpected::Str(keyword), &Self::EXPECTED)),
         }
     }
 }
@@ -396,7 +401,7 @@ impl JsonSchema for RuleSetting {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let level = serde_json::json!({ "enum": ["error", "warning", "info", "off", false] });
         json_schema!({
-            "description": "A severity or `off`, or a mapping.",
+            "description": "A severity, `off`, or a mapping with `severity` and `options`.",
             "anyOf": [level.clone(), {
                 "type": "object",
                 "additionalProperties": false,
@@ -409,7 +414,7 @@ impl JsonSchema for RuleSetting {
     }
 }
 
-/// The JSON schema of a policy document.
+/// Returns the JSON schema of a policy document.
 pub fn schema() -> String {
     let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Document)).unwrap_or_default();
     text.push('\n');

@@ -77,7 +77,7 @@ impl Loader {
         };
         if self.open.contains(&real) {
             if let Some((text, at)) = &entry {
-                let problem = text.problem(at, "extends itself through other files");
+                let problem = text.problem(at, "cyclic `extends`: the file extends this one");
                 self.problems.push(problem);
             }
             return;

@@ -212,7 +212,7 @@ impl Checker<'_, '_> {
         let field = FieldPath::from_keys(&["hostPaths", "catalog"]);
         let mut entries = Vec::new();
         for (index, entry) in document.host_paths.catalog.iter().enumerate() {
-            match entry.clone().checked() {
+            match entry.clone().into_entry() {
                 Ok(entry) => entries.push(entry),
                 Err(message) => self.report(&field.index(index), message),
             }
@@ -225,7 +225,7 @@ impl Checker<'_, '_> {
         let mut directories = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let pattern = self.path(&field.index(index), &entry.path, PathPattern::in_container);
-            directories.extend(pattern.map(|pattern| entry.clone().listed(pattern)));
+            directories.extend(pattern.map(|pattern| entry.clone().into_listed_path(pattern)));
         }
         directories
     }
@@ -319,7 +319,7 @@ impl Checker<'_, '_> {
         setting: &RuleSetting,
         sizes: &mut HashMap<RuleId, String>,
     ) {
-        // An option with a dot in its name has a key of its own in the policy.
+        // An option with a dot in its name is a separate policy key, such as `hostPaths.allow`.
         let options = rule.into_iter().flat_map(|rule| rule.options).map(|option| option.name);
         let known: Vec<&str> = options.filter(|name| !name.contains('.')).collect();
         for (name, value) in &setting.options {

@@ -46,7 +46,7 @@ pub struct Policy {
     levels: HashMap<RuleId, Level>,
     /// The enabled rules, in the order of the catalog.
     enabled: Vec<(&'static Rule, Level)>,
-    /// What the rules know besides the object.
+    /// The options of the rules.
     pub options: Options,
     pub custom_workloads: CustomWorkloads,
     /// Whether the pods of unknown kinds are found by structure.
@@ -55,12 +55,12 @@ pub struct Policy {
     pub namespace: String,
     exemptions: Vec<Exemption>,
     exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
-    /// What comments and annotations may suppress.
+    /// Which findings comments and annotations can suppress.
     pub ignores: Ignores,
-    /// What admission does with workloads.
+    /// The admission mode of workloads.
     pub workload_mode: WorkloadMode,
     modes: Vec<(String, NamespaceMode)>,
-    /// Users whose owner references admission trusts, besides the controllers of Kubernetes.
+    /// Users whose owner references admission trusts, in addition to the Kubernetes controllers.
     pub trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
@@ -75,7 +75,7 @@ pub struct Policy {
 pub struct Overrides {
     /// Replaces the profile of the files.
     pub profile: Option<Profile>,
-    /// Enables these rules alone, whatever the profile.
+    /// Enables only these rules, regardless of the profile.
     pub select: Option<Vec<String>>,
     /// Disables these rules.
     pub ignore: Vec<String>,
@@ -83,7 +83,7 @@ pub struct Overrides {
     pub namespace: Option<String>,
 }
 
-/// Why a policy could not be loaded.
+/// An error that occurs when a policy is loaded.
 #[derive(Debug)]
 pub enum PolicyError {
     /// A flag names a rule that does not exist.

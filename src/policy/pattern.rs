@@ -25,10 +25,9 @@ impl Pattern {
         if text.is_empty() {
             return Err("an empty string never matches".to_owned());
         }
-        if let Some(odd) = text.chars().find(|odd| matches!(odd, '[' | ']' | '{' | '}' | '/' | '\\')) {
+        if let Some(unsupported) = text.chars().find(|c| matches!(c, '[' | ']' | '{' | '}' | '/' | '\\')) {
             return Err(format!(
-                "`{odd}` is not supported in globs: `*` matches any text and `?` one character; write a \
-                 regular expression between slashes"
+                "`{unsupported}` is not supported in globs: use `*`, `?`, or a regular expression between slashes"
             ));
         }
         if text == "*" {
@@ -121,7 +120,8 @@ pub(super) fn why_unreachable(text: &str) -> String {
         return format!("the effective path is `{effective}`");
     }
     if !Path::new(text).is_absolute() && !effective.is_windows() {
-        return "host paths must be absolute".to_owned();
+        return "the path must be absolute".to_owned();
     }
-    "a path must be absolute and clean, with at most one `*` per segment and `**` only at the end".to_owned()
+    "the path must be absolute and clean, with at most one `*` per segment and `**` only at the end"
+        .to_owned()
 }

@@ -6,23 +6,23 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A built-in selection of rules; each includes the one before.
+/// A built-in selection of rules. Each profile includes the rules of the previous one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// No rule.
+    /// No rules.
     None,
-    /// Every rule that needs no decision of the user.
+    /// All rules that need no configuration.
     #[default]
     Recommended,
-    /// No hostPath at all, as in the Pod Security Standard of that name.
+    /// Also forbids `hostPath` volumes, like the Pod Security Standard of the same name.
     Baseline,
-    /// Besides, a bound on every emptyDir.
+    /// Also requires a size limit for every `emptyDir`.
     Restricted,
 }
 
 impl Profile {
-    /// All profiles, the weakest first.
+    /// All profiles, the least strict first.
     pub const ALL: [Self; 4] = [Self::None, Self::Recommended, Self::Baseline, Self::Restricted];
 
     /// Returns the name used in policies.
@@ -46,10 +46,8 @@ impl FromStr for Profile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::name).join(", ");
-        Self::ALL
-            .into_iter()
-            .find(|profile| profile.name() == text)
-            .ok_or_else(|| format!("`{text}` is none of {}", names()))
+        Self::ALL.into_iter().find(|profile| profile.name() == text).ok_or_else(|| {
+            format!("unknown profile `{text}`, expected {}", Self::ALL.map(Self::name).join(", "))
+        })
     }
 }

@@ -46,7 +46,7 @@ impl MergedPolicy {
                     origin,
                 ),
                 (None, "") if with_origins => {
-                    let _ = writeln!(out.text, "  # {id}: {}, as the rule says", rule.severity);
+                    let _ = writeln!(out.text, "  # {id}: {}, the default", rule.severity);
                 }
                 (None, "") => {}
                 (None, level) => out.line(&format!("  {id}: {level}"), origin),

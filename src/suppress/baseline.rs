@@ -64,7 +64,7 @@ struct Document {
     entries: Vec<Entry>,
 }
 
-/// Why a baseline could not be parsed.
+/// An error that occurs when a baseline is parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BaselineError {
@@ -88,24 +88,26 @@ impl Baseline {
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
         let document: Document = serde_json::from_str(text).map_err(|error| BaselineError {
             message: format!(
-                "no baseline: {}",
+                "invalid baseline: {}",
                 error.to_string().split(" at line ").next().unwrap_or_default()
             ),
             line: error.line(),
             column: error.column().max(1),
         })?;
         if document.version != VERSION {
-            let message =
-                format!("version {} is not known: this volcheck reads version {VERSION}", document.version);
+            let message = format!("unsupported version {}, expected {VERSION}", document.version);
             return Err(BaselineError { message, line: 0, column: 0 });
         }
         let mut entries = document.entries;
         entries.sort_by(Entry::order);
-        let twice = entries.windows(2).find(|pair| pair[0].order(&pair[1]).is_eq()).map(|pair| &pair[1]);
-        if let Some(odd) = twice.or_else(|| entries.iter().find(|entry| entry.count == 0)) {
-            let Entry { rule, kind, name, message, .. } = odd;
-            let message =
-                format!("an entry that no run writes, empty or twice: {rule} in {kind} {name}: {message}");
+        let duplicate = entries.windows(2).find(|pair| pair[0].order(&pair[1]).is_eq()).map(|pair| &pair[1]);
+        let duplicate = duplicate.map(|entry| ("duplicate entry", entry));
+        let invalid = duplicate.or_else(|| {
+            let empty = entries.iter().find(|entry| entry.count == 0);
+            empty.map(|entry| ("entry with `count` 0", entry))
+        });
+        if let Some((problem, Entry { rule, kind, name, message, .. })) = invalid {
+            let message = format!("{problem}: {rule} in {kind} {name}: {message}");
             return Err(BaselineError { message, line: 0, column: 0 });
         }
         Ok(Self { entries })

@@ -1,6 +1,6 @@
-//! Ignores and the baseline: they suppress findings in manifests, in lint alone. The webhook sees
-//! no comments and does not trust annotations. Exemptions belong to the policy and are applied by
-//! the engine.
+//! Ignores and the baseline, which suppress findings in lint only: the webhook does not see
+//! comments and does not trust annotations. Exemptions belong to the policy, and the engine applies
+//! them.
 
 mod annotation;
 mod baseline;

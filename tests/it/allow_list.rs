@@ -1,4 +1,4 @@
-//! The policy's allow list of host paths: what it answers, and what it doesn't.
+//! The policy's allow list of host paths, and the rules that it affects.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{allow_list, lint, selecting};
 
-/// Which of the rules that may ask the list find something, with this list.
+/// Returns the rules that report a finding with this allow list.
 fn found(list: Option<&[(&str, bool)]>, object: &Value) -> BTreeSet<&'static str> {
     let mut policy =
         selecting(&["unlisted-host-path", "unknown-socket", "runtime-socket", "writable-host-path"]);
@@ -33,19 +33,19 @@ fn persistent_volume(path: &str) -> Value {
 const UNLISTED: &str = "unlisted-host-path";
 
 #[test]
-fn without_a_list_there_is_no_check() {
+fn reports_nothing_without_a_list() {
     assert_eq!(found(None, &pod("/srv", true)), BTreeSet::new());
 }
 
 #[test]
-fn the_empty_list_allows_nothing() {
+fn empty_list_allows_nothing() {
     for object in [pod("/srv", true), pod("/", true), persistent_volume("/srv")] {
         assert_eq!(found(Some(&[]), &object), BTreeSet::from([UNLISTED]));
     }
 }
 
 #[test]
-fn an_entry_holds_what_is_inside_it_by_segments() {
+fn entry_allows_descendants_by_path_segment() {
     let list = Some([("/srv/data", false)].as_slice());
     for path in ["/srv/data", "/srv/data/", "//srv//data/x", "/var/srv/data/x"] {
         assert_eq!(found(list, &pod(path, true)), BTreeSet::new(), "{path}");
@@ -56,7 +56,7 @@ fn an_entry_holds_what_is_inside_it_by_segments() {
 }
 
 #[test]
-fn a_read_only_entry_asks_for_a_read_only_mount() {
+fn read_only_entry_requires_a_read_only_mount() {
     let list = Some([("/var/log", true)].as_slice());
     assert_eq!(found(list, &pod("/var/log", true)), BTreeSet::new());
     assert!(found(list, &pod("/var/log", false)).contains(UNLISTED));
@@ -66,7 +66,7 @@ fn a_read_only_entry_asks_for_a_read_only_mount() {
 }
 
 #[test]
-fn being_allowed_answers_two_rules_and_no_other() {
+fn allowed_paths_affect_two_rules_only() {
     let list = Some([("/run", false)].as_slice());
     assert_eq!(found(list, &pod("/run/vendor.sock", true)), BTreeSet::new());
     assert_eq!(found(Some(&[]), &pod("/run/vendor.sock", true)), BTreeSet::from([UNLISTED]));

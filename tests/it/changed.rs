@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::policy::said as volcheck;
-use crate::support::folder as temp_dir;
+use crate::support::{temp_dir, volcheck_in};
 
 fn git(directory: &Path, arguments: &[&str]) {
     let output = Command::new("git")
@@ -42,7 +41,7 @@ fn commit_all(directory: &Path) {
 fn lint(directory: &Path, arguments: &[&str]) -> (i32, Vec<String>) {
     let select =
         ["lint", "--no-policy", "--select", "sensitive-host-path", "--format", "concise", "--changed-since"];
-    let (code, text) = volcheck(directory, &[&select[..], arguments].concat());
+    let (code, text) = volcheck_in(directory, &[&select[..], arguments].concat());
     let pod = |line: &str| Some(line.rsplit_once("(Pod default/")?.1.trim_end_matches(')').to_owned());
     (code, text.lines().filter_map(pod).collect())
 }
@@ -72,7 +71,7 @@ fn reports_only_changed_objects() {
     git(directory, &["worktree", "add", "--quiet", "tree", "HEAD~1"]);
     fs::write(directory.join("tree/one.yaml"), pod("w", "/root")).expect("written");
     assert_eq!(lint(&directory.join("tree"), &["HEAD"]).1, ["w"]);
-    let (_, text) = volcheck(directory, &["lint", "--no-policy", "--changed-since", "HEAD~1", "two.yaml"]);
+    let (_, text) = volcheck_in(directory, &["lint", "--no-policy", "--changed-since", "HEAD~1", "two.yaml"]);
     assert!(text.contains("outside the changes since HEAD~1"), "{text}");
 }
 
@@ -90,12 +89,12 @@ fn reports_unparsable_files_only_if_changed() {
 fn fails_without_a_repository_or_commit() {
     let repository = repository();
     for reference in ["nosuch", "--help", "", "HEAD:two.yaml"] {
-        let (code, text) = volcheck(repository.path(), &["lint", &format!("--changed-since={reference}")]);
+        let (code, text) = volcheck_in(repository.path(), &["lint", &format!("--changed-since={reference}")]);
         assert_eq!(code, 2, "{reference}: {text}");
         assert!(text.contains("is not a commit"), "{reference}: {text}");
     }
     let no_repository = temp_dir(&[("p.yaml", &pod("p", "/root"))]);
-    let (code, text) = volcheck(no_repository.path(), &["lint", "--changed-since", "HEAD"]);
+    let (code, text) = volcheck_in(no_repository.path(), &["lint", "--changed-since", "HEAD"]);
     assert_eq!(code, 2);
     assert!(text.contains("not a git repository"), "{text}");
 }

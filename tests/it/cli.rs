@@ -9,7 +9,7 @@ use serde_json::Value;
 use volcheck::rules::Registry;
 
 use crate::reports::{out, volcheck};
-use crate::support::{folder, lint, root, selecting};
+use crate::support::{lint, root, selecting, temp_dir};
 
 const FIRST: &str = "examples/first/agent.yaml";
 /// A manifest with one finding of each severity.
@@ -330,7 +330,7 @@ fn tests_pass_every_flag_as_an_argument() {
 
 #[test]
 fn verbose_and_timings_print_to_standard_error() {
-    let directory = folder(&[
+    let directory = temp_dir(&[
         ("volcheck.yaml", "version: 1\nprofile: baseline\n"),
         ("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\nno: object\n"),
         ("b/c.json", "{}"),

@@ -1,12 +1,11 @@
-//! The documentation's own examples hold.
+//! The examples in the documentation work.
 
 use std::fs;
 
 use crate::architecture::sources;
-use crate::policy::said;
-use crate::support::{folder, root};
+use crate::support::{root, temp_dir, volcheck_in};
 
-/// The fenced blocks of a page that are marked `language`.
+/// Returns the code blocks of a page in a language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("docs").join(page)).expect("a page");
     let fence = format!("```{language}\n");
@@ -14,19 +13,19 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_policy_of_the_page_is_one() {
+fn documented_policy_is_valid() {
     let [policy] = blocks("policy.md", "yaml").try_into().expect("one block");
-    let folder = folder(&[
+    let directory = temp_dir(&[
         ("repo/volcheck.yaml", &policy),
         ("platform/volcheck.yaml", "version: 1\n"),
         ("repo/.git/HEAD", ""),
     ]);
-    let (code, text) = said(&folder.path().join("repo"), &["policy", "check"]);
+    let (code, text) = volcheck_in(&directory.path().join("repo"), &["policy", "check"]);
     assert_eq!(code, 0, "{text}");
 }
 
 #[test]
-fn the_ignores_of_the_page_silence_what_they_name() {
+fn documented_ignores_suppress_their_rules() {
     let [comments, annotations, exemption] =
         blocks("suppression.md", "yaml").try_into().expect("three blocks");
     let pod = |name: &str, metadata: &str, volumes: &str| {
@@ -36,23 +35,23 @@ fn the_ignores_of_the_page_silence_what_they_name() {
         )
     };
     let plain = "volumes:\n- {name: logs, hostPath: {path: /var/log, type: Directory}}\n- {name: data, hostPath: {path: /srv/data, type: Directory}}";
-    let folder = folder(&[
+    let directory = temp_dir(&[
         ("comments.yaml", &pod("a", "metadata:", &comments)),
         ("annotations.yaml", &pod("b", annotations.trim_end(), plain)),
     ]);
     let select = "sensitive-host-path,writable-host-path,untyped-host-path,unpinned-host-path,unused-ignore,malformed-ignore,unknown-rule-in-ignore";
     let (code, text) =
-        said(folder.path(), &["lint", "--no-policy", "--min-severity", "info", "--select", select]);
-    // One file says nothing of the mount that can write, the other nothing of the volume that isn't pinned.
+        volcheck_in(directory.path(), &["lint", "--no-policy", "--min-severity", "info", "--select", select]);
+    // One file ignores the writable mount, and the other one ignores the unpinned volume.
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("Found 2 problems (1 error, 1 warning) in 2 of 2 files; 5 suppressed"), "{text}");
-    fs::write(folder.path().join("volcheck.yaml"), exemption).expect("written");
-    let (code, text) = said(folder.path(), &["policy", "check"]);
+    fs::write(directory.path().join("volcheck.yaml"), exemption).expect("written");
+    let (code, text) = volcheck_in(directory.path(), &["policy", "check"]);
     assert_eq!(code, 0, "{text}");
 }
 
 #[test]
-fn the_threat_model_names_tests_that_there_are() {
+fn threat_model_names_existing_tests() {
     let page = fs::read_to_string(root().join("docs/threat-model.md")).expect("the page");
     let rows: Vec<Vec<&str>> = page
         .lines()
@@ -60,16 +59,16 @@ fn the_threat_model_names_tests_that_there_are() {
         .map(|line| line.split(" |").collect())
         .collect();
     assert_eq!(rows.len(), 18);
-    let files = ["tests", "src"].map(|folder| sources(&root().join(folder)));
+    let files = ["tests", "src"].map(|directory| sources(&root().join(directory)));
     let tests: String =
         files.iter().flatten().map(|path| fs::read_to_string(path).expect("a text")).collect();
     for row in &rows {
         for name in row[3].split('`').skip(1).step_by(2) {
-            let is_there = match name.rsplit_once('.') {
+            let exists = match name.rsplit_once('.') {
                 Some(_) => root().join("tests").join(name).is_file(),
                 None => tests.contains(&format!("fn {name}(")) || tests.contains(&format!("mod {name};")),
             };
-            assert!(is_there, "{}: there is no {name}", row[0]);
+            assert!(exists, "{}: `{name}` does not exist", row[0]);
         }
         assert!(row[3].contains('`') || row[2].contains("Out of scope"), "{row:?}");
     }
@@ -80,9 +79,9 @@ fn readme_comment_suppresses_its_rule() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let comment = readme.lines().find(|line| line.contains("# volcheck: ignore[")).expect("a comment");
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
-    let directory = folder(&[("agent.yaml", &example.replacen("- name: logs", comment, 1))]);
+    let directory = temp_dir(&[("agent.yaml", &example.replacen("- name: logs", comment, 1))]);
     let arguments = ["lint", "--no-policy", "--select", "writable-host-path,unused-ignore"];
-    let (code, text) = said(directory.path(), &arguments);
+    let (code, text) = volcheck_in(directory.path(), &arguments);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("1 suppressed"), "{text}");
 }

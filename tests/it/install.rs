@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::support::folder;
+use crate::support::temp_dir;
 
 fn manifest(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_volcheck")).arg("manifest").args(arguments).output().expect("volcheck")
@@ -16,7 +16,7 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn manifest_contains_the_given_values() {
-    let files = folder(&[
+    let files = temp_dir(&[
         (
             "volcheck.yaml",
             "version: 1\nextends: [more.yaml]\nmodes: {shop: audit}\nrules: {unpinned-host-path: off}\n",
@@ -63,7 +63,7 @@ fn manifest_contains_the_given_values() {
 
 #[test]
 fn static_registration_has_the_server_url() {
-    let files = folder(&[]);
+    let files = temp_dir(&[]);
     let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["certs", "certs"])
         .current_dir(files.path())
@@ -80,7 +80,7 @@ fn static_registration_has_the_server_url() {
 
 #[test]
 fn rejects_invalid_arguments() {
-    let files = folder(&[("bad.yaml", "version: 1\nmode: deny\n")]);
+    let files = temp_dir(&[("bad.yaml", "version: 1\nmode: deny\n")]);
     let bad = files.path().join("bad.yaml");
     let bad = bad.to_str().expect("a path");
     for (arguments, words) in [

@@ -1,4 +1,4 @@
-//! The policy file: what it says, and each way in which it can be wrong, with its place.
+//! The policy file: its meaning, and the errors that volcheck reports in it.
 
 use std::fs;
 use std::path::Path;
@@ -7,16 +7,16 @@ use volcheck::finding::{RuleId, Severity};
 use volcheck::policy::{Level, MergedPolicy, Mode, Overrides, Policy, PolicyError, Profile};
 use volcheck::rules::Registry;
 
-use crate::support::{folder, is_by_schema, lint, policy, root};
+use crate::support::{is_valid_by_schema, lint, policy, root, temp_dir, volcheck_in};
 
-fn load(folder: &Path) -> Result<Policy, PolicyError> {
-    Policy::load(&folder.join("volcheck.yaml"), &Overrides::default())
+fn load(directory: &Path) -> Result<Policy, PolicyError> {
+    Policy::load(&directory.join("volcheck.yaml"), &Overrides::default())
 }
 
-/// What is wrong with a text: line, column and message of each problem.
+/// Returns the line, column and message of each problem in a policy.
 fn problems(files: &[(&str, &str)]) -> Vec<(usize, usize, String)> {
-    let folder = folder(files);
-    match load(folder.path()) {
+    let directory = temp_dir(files);
+    match load(directory.path()) {
         Ok(_) => Vec::new(),
         Err(PolicyError::UnknownRule(unknown)) => panic!("{unknown}"),
         Err(PolicyError::Problems(problems)) => problems
@@ -30,9 +30,10 @@ fn problems(files: &[(&str, &str)]) -> Vec<(usize, usize, String)> {
     }
 }
 
-/// Returns the origin of a rule's level, as `volcheck policy show` prints it, without its directory.
-fn origin(folder: &Path, rule: &str, overrides: &Overrides) -> String {
-    let merged = MergedPolicy::load(&folder.join("volcheck.yaml"), overrides).expect("a policy");
+/// Returns the origin of a rule's level, as `volcheck policy show` prints it, without its
+/// directory.
+fn origin(directory: &Path, rule: &str, overrides: &Overrides) -> String {
+    let merged = MergedPolicy::load(&directory.join("volcheck.yaml"), overrides).expect("a policy");
     let text = merged.text(true);
     let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{rule}: ")));
     let (_, origin) = line.and_then(|line| line.split_once("# ")).expect("an origin");
@@ -132,7 +133,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {allow: [{path: var/log}]}\n",
             2,
             28,
-            "`var/log` never matches: host paths must be absolute",
+            "`var/log` never matches: the path must be absolute",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: /var/run/x}]}\n",
@@ -144,7 +145,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {allow: [{path: /a/../b}]}\n",
             2,
             28,
-            "`/a/../b` never matches: a path must be absolute and clean, with at most one `*` per segment and `**` only at the end",
+            "`/a/../b` never matches: the path must be absolute and clean, with at most one `*` per segment and `**` only at the end",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
@@ -158,12 +159,18 @@ fn policy_errors_point_at_their_location() {
             24,
             "`severity` is required for class `agent-socket` and invalid for all others",
         ),
+        (
+            "version: 1\nhostPaths: {catalog: [{path: etc, class: critical, reason: r}]}\n",
+            2,
+            24,
+            "`etc` never matches: the path must be absolute",
+        ),
         ("version: 1\nhostPaths: {catalog: [{path: /a, class: critical}]}\n", 2, 24, "missing key `reason`"),
         (
             "version: 1\ndataDirectories: [{path: data, reason: r}]\n",
             2,
             26,
-            "`data` never matches: host paths must be absolute",
+            "`data` never matches: the path must be absolute",
         ),
         ("version: 1\nmodes: {\"a[b]\": warn}\n", 2, 9, "`[` is not supported in globs"),
         (
@@ -199,7 +206,7 @@ fn policy_errors_point_at_their_location() {
         ),
         ("version: 1\nextends: [./nosuch.yaml]\n", 2, 11, "could not be read: no such file"),
         ("version: 1\nextends: [./]\n", 2, 11, "could not be read: not a file"),
-        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "extends itself through other files"),
+        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "cyclic `extends`: the file extends this one"),
         (&exemption("host-root", "host-rot"), 3, 11, "unknown rule `host-rot`; did you mean `host-root`?"),
         (&exemption("[host-root]", "[]"), 3, 10, "no rule given"),
         (
@@ -231,7 +238,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("namespace: a", "namespace: a, path: /**/x"),
             4,
             31,
-            "`/**/x` never matches: a path must be absolute and clean",
+            "`/**/x` never matches: the path must be absolute and clean",
         ),
         (
             &exemption("namespace: a", "namespace: a, access: all"),
@@ -261,9 +268,9 @@ fn policy_errors_point_at_their_location() {
     for (text, line, column, message) in cases {
         let found = problems(&[("volcheck.yaml", text)]);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
-        let (at, on, said) = &found[0];
-        assert!(said.starts_with(message), "{text}\nsays: {said}\nnot:  {message}");
-        assert_eq!((at, on), (line, column), "{text}: {said}");
+        let (found_line, found_column, found) = &found[0];
+        assert!(found.starts_with(message), "{text}\nactual:   {found}\nexpected: {message}");
+        assert_eq!((found_line, found_column), (line, column), "{text}: {found}");
     }
 }
 
@@ -281,10 +288,10 @@ fn reports_all_errors_of_all_files() {
 fn rejects_binary_and_oversized_files() {
     let large = format!("version: 1\n{}", "# comment\n".repeat(200_000));
     assert_eq!(problems(&[("volcheck.yaml", &large)])[0].2, "could not be read: larger than 1 MiB");
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("volcheck.yaml"), b"version: 1 # \xE9\n").expect("written");
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join("volcheck.yaml"), b"version: 1 # \xE9\n").expect("written");
     assert!(
-        matches!(load(folder.path()), Err(PolicyError::Problems(problems)) if problems[0].message.contains("UTF-8"))
+        matches!(load(directory.path()), Err(PolicyError::Problems(problems)) if problems[0].message.contains("UTF-8"))
     );
     assert_eq!(problems(&[])[0].2, "could not be read: no such file");
 }
@@ -297,8 +304,8 @@ fn rejects_cycles_and_loads_shared_files_once() {
         ("b.yaml", "version: 1\nextends: [./a.yaml]\n"),
     ]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].2.starts_with("extends itself"));
-    let diamond = folder(&[
+    assert_eq!(found[0].2, "cyclic `extends`: the file extends this one");
+    let diamond = temp_dir(&[
         ("volcheck.yaml", "version: 1\nextends: [./a.yaml, ./b.yaml]\n"),
         ("a.yaml", "version: 1\nextends: [./c.yaml]\n"),
         ("b.yaml", "version: 1\nextends: [./c.yaml]\n"),
@@ -309,7 +316,7 @@ fn rejects_cycles_and_loads_shared_files_once() {
 
 #[test]
 fn later_documents_win_and_flags_win_over_all() {
-    let folder = folder(&[
+    let directory = temp_dir(&[
         (
             "volcheck.yaml",
             "version: 1\nextends: [a.yaml, b.yaml]\nrules: {host-root: info}\nlint: {namespace: shop}\n",
@@ -320,13 +327,13 @@ fn later_documents_win_and_flags_win_over_all() {
         ),
         ("b.yaml", "version: 1\nrules: {runtime-socket: off}\nhostPaths: {allow: []}\n"),
     ]);
-    let policy = load(folder.path()).expect("a policy");
+    let policy = load(directory.path()).expect("a policy");
     assert_eq!(policy.profile, Profile::Baseline);
     assert_eq!(policy.level(RuleId::new("host-root")), Level::As(Severity::Info));
     assert_eq!(policy.level(RuleId::new("runtime-socket")), Level::Off);
     assert_eq!(policy.level(RuleId::new("untyped-host-path")), Level::As(Severity::Warning));
-    assert_eq!(origin(folder.path(), "host-root", &Overrides::default()), "volcheck.yaml:3");
-    assert_eq!(origin(folder.path(), "untyped-host-path", &Overrides::default()), "a.yaml:3");
+    assert_eq!(origin(directory.path(), "host-root", &Overrides::default()), "volcheck.yaml:3");
+    assert_eq!(origin(directory.path(), "untyped-host-path", &Overrides::default()), "a.yaml:3");
     assert_eq!(policy.options.allowed_host_paths.as_ref().map(Vec::len), Some(0));
     assert_eq!(policy.namespace, "shop");
     let flags = Overrides {
@@ -335,15 +342,15 @@ fn later_documents_win_and_flags_win_over_all() {
         ignore: vec!["host-path".to_owned()],
         namespace: Some("other".to_owned()),
     };
-    let policy = Policy::load(&folder.path().join("volcheck.yaml"), &flags).expect("a policy");
+    let policy = Policy::load(&directory.path().join("volcheck.yaml"), &flags).expect("a policy");
     assert_eq!(policy.level(RuleId::new("host-root")), Level::As(Severity::Info));
     assert_eq!(policy.level(RuleId::new("host-path")), Level::Off);
-    assert_eq!(origin(folder.path(), "host-path", &flags), "--ignore");
+    assert_eq!(origin(directory.path(), "host-path", &flags), "--ignore");
     assert_eq!(policy.namespace, "other");
 }
 
 #[test]
-fn a_namespace_s_mode_is_that_of_its_name_else_of_the_longest_glob() {
+fn exact_name_then_longest_glob_decides_the_mode() {
     let policy = policy(
         "version: 1\nmodes: {kube-system: warn, \"team-*\": audit, \"team-a*\": off, \"*\": deny, /x+/: warn}\n",
     );
@@ -357,73 +364,71 @@ fn a_namespace_s_mode_is_that_of_its_name_else_of_the_longest_glob() {
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {name: v, mountPath: /v, readOnly: true}\n  volumes:\n  - name: v\n    hostPath: {path: /, type: Directory}\n";
 
-/// What `volcheck` says in a folder, and its exit code.
-pub fn said(folder: &Path, arguments: &[&str]) -> (i32, String) {
-    let program = env!("CARGO_BIN_EXE_volcheck");
-    let output =
-        std::process::Command::new(program).args(arguments).current_dir(folder).output().expect("volcheck");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code().expect("an exit code"), String::from_utf8(text).expect("UTF-8"))
-}
-
 #[test]
-fn the_nearest_policy_counts_up_to_the_repository_s_root() {
-    let folder = folder(&[
+fn finds_the_nearest_policy_within_the_repository() {
+    let directory = temp_dir(&[
         ("volcheck.yaml", "version: 1\nrules: {\"*\": off}\n"),
         ("deploy/pod.yaml", POD),
         ("repo/.git/HEAD", ""),
         ("repo/deploy/pod.yaml", POD),
     ]);
-    let at = |name: &str| folder.path().join(name);
-    assert_eq!(said(&at("deploy"), &["lint"]).0, 0);
-    assert_eq!(said(&at("deploy"), &["lint", "--no-policy"]).0, 1);
-    assert_eq!(said(&at("repo/deploy"), &["lint"]).0, 1);
-    assert_eq!(said(&at("repo/deploy"), &["lint", "--policy", "../../volcheck.yaml"]).0, 0);
-    assert_eq!(said(&at("deploy"), &["lint", "--select", "host-root"]).0, 1);
-    let (code, rules) = said(&at("deploy"), &["rules"]);
+    let at = |name: &str| directory.path().join(name);
+    assert_eq!(volcheck_in(&at("deploy"), &["lint"]).0, 0);
+    assert_eq!(volcheck_in(&at("deploy"), &["lint", "--no-policy"]).0, 1);
+    assert_eq!(volcheck_in(&at("repo/deploy"), &["lint"]).0, 1);
+    assert_eq!(volcheck_in(&at("repo/deploy"), &["lint", "--policy", "../../volcheck.yaml"]).0, 0);
+    assert_eq!(volcheck_in(&at("deploy"), &["lint", "--select", "host-root"]).0, 1);
+    let (code, rules) = volcheck_in(&at("deploy"), &["rules"]);
     assert_eq!(code, 0);
-    let on = rules.lines().skip(1).filter(|line| !line.contains(" off "));
-    let can_t_be_off = ["unanalyzed-document", "invalid-field-value"];
-    assert!(on.clone().all(|line| can_t_be_off.iter().any(|rule| line.starts_with(rule))), "{rules}");
-    assert_eq!(said(&at("deploy"), &["lint", "--no-policy", "--policy", "x"]).0, 2);
+    let enabled = rules.lines().skip(1).filter(|line| !line.contains(" off "));
+    let always_enabled = ["unanalyzed-document", "invalid-field-value"];
+    assert!(enabled.clone().all(|line| always_enabled.iter().any(|rule| line.starts_with(rule))), "{rules}");
+    assert_eq!(volcheck_in(&at("deploy"), &["lint", "--no-policy", "--policy", "x"]).0, 2);
 }
 
 #[test]
-fn a_bad_policy_stops_the_run_and_is_shown_with_its_place() {
-    let folder = folder(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
-    let (code, text) = said(folder.path(), &["lint", "--format", "json"]);
+fn invalid_policy_stops_the_run() {
+    let directory = temp_dir(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
+    let (code, text) = volcheck_in(directory.path(), &["lint", "--format", "json"]);
     assert_eq!(code, 2);
     let expected = "error[policy]: unknown key `rulez`; did you mean `rules`?\n --> volcheck.yaml:2:1\n  |\n2 | rulez: {}\n  | ^^^^^\n\nThe policy has 1 error; nothing was checked.\n";
     assert_eq!(text, expected);
-    assert_eq!(said(folder.path(), &["lint", "--policy", "nosuch.yaml"]).0, 2);
+    assert_eq!(volcheck_in(directory.path(), &["lint", "--policy", "nosuch.yaml"]).0, 2);
 }
 
 #[test]
-fn what_is_excluded_is_relative_to_the_policy() {
-    let folder = folder(&[
+fn exclude_globs_are_relative_to_the_policy() {
+    let directory = temp_dir(&[
         ("volcheck.yaml", "version: 1\nlint: {exclude: [\"charts/*/templates/**\"], namespace: shop}\n"),
         ("charts/a/templates/b.yaml", "{{ raw }}\n"),
         ("charts/a/ok.yaml", &POD.replace(", namespace: a", "")),
     ]);
-    let (code, text) = said(folder.path(), &["lint"]);
+    let (code, text) = volcheck_in(directory.path(), &["lint"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("Pod shop/p"), "{text}");
-    assert_eq!(said(&folder.path().join("charts"), &["lint", "a"]).0, 1);
-    assert_eq!(said(folder.path(), &["lint", "--no-policy"]).0, 2);
-    assert_eq!(said(folder.path(), &["lint", "charts/a/templates/b.yaml"]).0, 2);
-    assert!(said(folder.path(), &["lint", "charts/a/templates/b.yaml"]).1.contains("no Kubernetes object"));
+    assert_eq!(volcheck_in(&directory.path().join("charts"), &["lint", "a"]).0, 1);
+    assert_eq!(volcheck_in(directory.path(), &["lint", "--no-policy"]).0, 2);
+    assert_eq!(volcheck_in(directory.path(), &["lint", "charts/a/templates/b.yaml"]).0, 2);
+    assert!(
+        volcheck_in(directory.path(), &["lint", "charts/a/templates/b.yaml"])
+            .1
+            .contains("no Kubernetes object")
+    );
 }
 
 #[test]
-fn exemptions_excuse_and_those_that_match_nothing_are_said_where_the_run_covers_the_policy() {
+fn reports_unused_exemptions_of_complete_runs_only() {
     let exempt = |rest: &str| {
         format!(
             "version: 1\nexemptions:\n- rules: [host-root, non-recursive-read-only]\n  match: {{namespace: a, {rest}}}\n  reason: the test\n"
         )
     };
     let run = |rest: &str, arguments: &[&str]| {
-        let folder = folder(&[("volcheck.yaml", exempt(rest).as_str()), ("deploy/pod.yaml", POD)]);
-        said(folder.path(), &[&["lint", "--min-severity", "info", "--format", "concise"], arguments].concat())
+        let directory = temp_dir(&[("volcheck.yaml", exempt(rest).as_str()), ("deploy/pod.yaml", POD)]);
+        volcheck_in(
+            directory.path(),
+            &[&["lint", "--min-severity", "info", "--format", "concise"], arguments].concat(),
+        )
     };
     let (code, text) = run("kind: Pod, path: /", &[]);
     assert_eq!((code, text.contains("host-root"), text.contains("unused")), (0, false, false), "{text}");
@@ -468,7 +473,7 @@ fn custom_entries_precede_built_in_ones() {
 }
 
 #[test]
-fn custom_kinds_are_read_where_the_policy_says_and_guessed_only_where_it_lets() {
+fn heuristic_can_be_disabled_or_replaced_by_pod_specs() {
     let text = "apiVersion: example.io/v1\nkind: Runner\nmetadata: {name: r}\nspec:\n  deep:\n    containers:\n    - {name: c, image: i}\n    volumes:\n    - {name: v, hostPath: {path: /}}\n";
     let heuristic = |policy: &Policy| -> Vec<bool> {
         let outcome = lint(policy, "r.yaml", text);
@@ -482,17 +487,17 @@ fn custom_kinds_are_read_where_the_policy_says_and_guessed_only_where_it_lets() 
 }
 
 #[test]
-fn the_schema_knows_the_policies_of_the_project() {
+fn schema_accepts_built_in_policies_and_rejects_invalid_ones() {
     let read = |path: &Path| fs::read_to_string(path).expect("a policy");
     for name in ["none", "recommended", "baseline", "restricted"] {
-        assert!(is_by_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
+        assert!(is_valid_by_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
     }
     let packs: serde_json::Value =
         serde_yaml::from_str(&read(&root().join("policies/node-agents.yaml"))).expect("YAML");
     let agents = &packs["agents"];
     for (name, agent) in agents.as_object().expect("agents") {
         let value = serde_json::json!({"version": 1, "exemptions": agent["exemptions"]});
-        assert!(is_by_schema(&value.to_string()), "{name}");
+        assert!(is_valid_by_schema(&value.to_string()), "{name}");
     }
     for wrong in [
         "version: 2",
@@ -502,16 +507,16 @@ fn the_schema_knows_the_policies_of_the_project() {
         "version: 1\nexemptions: [{rules: a}]",
         "rules: {}",
     ] {
-        assert!(!is_by_schema(wrong), "{wrong}");
+        assert!(!is_valid_by_schema(wrong), "{wrong}");
     }
 }
 
-/// Helm reads YAML 1.1, and writes what it reads: `off` and `no` are booleans to it.
+/// Helm parses and writes YAML 1.1, where unquoted `off` and `no` are booleans.
 #[test]
 fn yaml_1_1_booleans_round_trip() {
     let own = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
     assert_eq!((own.mode("shop"), own.mode("no"), own.mode("other")), (Mode::Off, Mode::Off, Mode::Deny));
-    let directory = folder(&[(
+    let directory = temp_dir(&[(
         "volcheck.yaml",
         "version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n",
     )]);
@@ -550,18 +555,18 @@ lint: {namespace: shop, exclude: [\"x/**\"]}
 
 #[test]
 fn flat_policy_is_equivalent_and_shows_origins() {
-    let folder = folder(&[
+    let directory = temp_dir(&[
         ("volcheck.yaml", RICH),
         (
             "base.yaml",
             "version: 1\nrules: {\"*\": warning}\nhostPaths: {catalog: [{path: /opt/x, class: sensitive, reason: r}]}\n",
         ),
     ]);
-    let whole = load(folder.path()).expect("a policy");
-    let (code, flat) = said(folder.path(), &["policy", "show", "--flat"]);
+    let whole = load(directory.path()).expect("a policy");
+    let (code, flat) = volcheck_in(directory.path(), &["policy", "show", "--flat"]);
     assert_eq!(code, 0, "{flat}");
-    fs::write(folder.path().join("flat.yaml"), &flat).expect("written");
-    let merged = MergedPolicy::load(&folder.path().join("flat.yaml"), &Overrides::default());
+    fs::write(directory.path().join("flat.yaml"), &flat).expect("written");
+    let merged = MergedPolicy::load(&directory.path().join("flat.yaml"), &Overrides::default());
     let merged = merged.expect("a policy");
     assert_eq!(merged.text(false), flat);
     let again = merged.resolve();
@@ -572,7 +577,7 @@ fn flat_policy_is_equivalent_and_shows_origins() {
     assert_eq!(again.mode("off-x"), Mode::Off);
     assert_eq!(again.options.catalog.entries().len(), whole.options.catalog.entries().len());
     assert_eq!(again.options.default_size(RuleId::new("unbounded-memory-empty-dir")), "64Mi");
-    let (_, shown) = said(folder.path(), &["policy", "show"]);
+    let (_, shown) = volcheck_in(directory.path(), &["policy", "show"]);
     assert!(
         shown.lines().any(|line| line.starts_with("  host-root: off") && line.ends_with("# volcheck.yaml:5")),
         "{shown}"
@@ -582,46 +587,46 @@ fn flat_policy_is_equivalent_and_shows_origins() {
         "{shown}"
     );
     assert!(shown.contains("# node-agents/fluentd\n") && shown.contains("# volcheck.yaml:20\n"), "{shown}");
-    fs::write(folder.path().join("shown.yaml"), &shown).expect("written");
-    assert_eq!(said(folder.path(), &["policy", "check", "shown.yaml"]).0, 0);
+    fs::write(directory.path().join("shown.yaml"), &shown).expect("written");
+    assert_eq!(volcheck_in(directory.path(), &["policy", "check", "shown.yaml"]).0, 0);
 }
 
 #[test]
-fn check_says_what_a_policy_is_or_why_it_is_none() {
-    let folder = folder(&[("volcheck.yaml", EXEMPTION), ("bad.yaml", "version: 3\n")]);
-    let (code, text) = said(folder.path(), &["policy", "check"]);
+fn policy_check_summarizes_valid_and_rejects_invalid_policies() {
+    let directory = temp_dir(&[("volcheck.yaml", EXEMPTION), ("bad.yaml", "version: 3\n")]);
+    let (code, text) = volcheck_in(directory.path(), &["policy", "check"]);
     assert_eq!(code, 0);
     assert!(text.starts_with("volcheck.yaml is valid: profile recommended, "), "{text}");
     assert!(text.ends_with(" enabled rules, 1 exemptions.\n"), "{text}");
-    assert_eq!(said(folder.path(), &["policy", "check", "bad.yaml"]).0, 2);
-    let empty = tempfile::tempdir().expect("a folder");
-    fs::create_dir(empty.path().join(".git")).expect("a folder");
-    assert_eq!(said(empty.path(), &["policy", "check"]).0, 2);
-    assert_eq!(said(empty.path(), &["policy", "show"]).0, 0);
+    assert_eq!(volcheck_in(directory.path(), &["policy", "check", "bad.yaml"]).0, 2);
+    let empty = tempfile::tempdir().expect("a directory");
+    fs::create_dir(empty.path().join(".git")).expect("a directory");
+    assert_eq!(volcheck_in(empty.path(), &["policy", "check"]).0, 2);
+    assert_eq!(volcheck_in(empty.path(), &["policy", "show"]).0, 0);
 }
 
 #[test]
-fn init_writes_a_policy_that_fits_the_manifests_and_passes_its_own_check() {
+fn init_writes_a_valid_policy_for_the_manifests() {
     let agent = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: fluentd, namespace: kube-system}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        image: i\n        volumeMounts:\n        - {name: v, mountPath: /v, readOnly: true}\n      volumes:\n      - name: v\n        hostPath: {path: /var/log, type: Directory}\n";
-    let folder =
-        folder(&[("a.yaml", agent), ("charts/web/templates/x.yaml", "a: {{ raw }}\n"), ("pod.yaml", POD)]);
-    fs::create_dir(folder.path().join(".git")).expect("a folder");
-    let (code, text) = said(folder.path(), &["init"]);
+    let directory =
+        temp_dir(&[("a.yaml", agent), ("charts/web/templates/x.yaml", "a: {{ raw }}\n"), ("pod.yaml", POD)]);
+    fs::create_dir(directory.path().join(".git")).expect("a directory");
+    let (code, text) = volcheck_in(directory.path(), &["init"]);
     assert_eq!(code, 0, "{text}");
-    let written = fs::read_to_string(folder.path().join("volcheck.yaml")).expect("a policy");
+    let written = fs::read_to_string(directory.path().join("volcheck.yaml")).expect("a policy");
     assert!(written.contains("\nextends:\n  - node-agents/fluentd\n"), "{written}");
     assert!(written.contains("\n    - \"charts/web/templates/**\"\n"), "{written}");
-    assert_eq!(said(folder.path(), &["policy", "check"]).0, 0);
-    assert_eq!(said(folder.path(), &["lint"]).0, 1);
-    let (code, text) = said(folder.path(), &["init"]);
+    assert_eq!(volcheck_in(directory.path(), &["policy", "check"]).0, 0);
+    assert_eq!(volcheck_in(directory.path(), &["lint"]).0, 1);
+    let (code, text) = volcheck_in(directory.path(), &["init"]);
     assert_eq!((code, text.as_str()), (2, "error: volcheck.yaml already exists\n"));
-    let empty = tempfile::tempdir().expect("a folder");
-    assert_eq!(said(empty.path(), &["init"]).0, 0);
-    assert_eq!(said(empty.path(), &["policy", "check"]).0, 0);
+    let empty = tempfile::tempdir().expect("a directory");
+    assert_eq!(volcheck_in(empty.path(), &["init"]).0, 0);
+    assert_eq!(volcheck_in(empty.path(), &["policy", "check"]).0, 0);
 }
 
 #[test]
-fn pods_put_together_of_parts_are_whole_unless_they_are_said_to_be_fragments() {
+fn undefined_volumes_are_not_reported_in_fragments() {
     let kind = |fragment: bool| {
         policy(&format!(
             "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  fragment: {fragment}\n  parts:\n  - each: \"spec.groups[]\"\n    volumes: [volumes]\n    containers: [main]\n"
@@ -631,9 +636,9 @@ fn pods_put_together_of_parts_are_whole_unless_they_are_said_to_be_fragments() {
     let found = |policy: &Policy| -> Vec<String> {
         let outcome = lint(policy, "f.yaml", text);
         assert!(outcome.unchecked.is_empty());
-        let place =
+        let location =
             |finding: &volcheck::finding::Finding| format!("{} {}", finding.rule, finding.primary.path);
-        outcome.findings.iter().map(|located| place(&located.finding)).collect()
+        outcome.findings.iter().map(|located| location(&located.finding)).collect()
     };
     let whole = found(&kind(false));
     assert!(
@@ -648,11 +653,11 @@ fn pods_put_together_of_parts_are_whole_unless_they_are_said_to_be_fragments() {
 }
 
 #[test]
-fn parts_without_volumes_count_and_shared_volumes_have_their_own_place() {
+fn checks_parts_without_volumes_and_shared_volumes() {
     let policy = policy(
         "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  parts:\n  - each: \"spec.groups[]\"\n    sharedVolumes: [spec.volumes]\n    containers: [main]\n",
     );
-    let places = |text: &str| -> Vec<String> {
+    let locations = |text: &str| -> Vec<String> {
         let outcome = lint(&policy, "f.yaml", text);
         outcome
             .findings
@@ -661,11 +666,11 @@ fn parts_without_volumes_count_and_shared_volumes_have_their_own_place() {
             .collect()
     };
     let alone = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  groups:\n  - main: {name: c, volumeMounts: [{name: gone, mountPath: /w}]}\n  - {}\n";
-    assert_eq!(places(alone), ["undefined-volume spec.groups[0].main.volumeMounts[0].name"]);
+    assert_eq!(locations(alone), ["undefined-volume spec.groups[0].main.volumeMounts[0].name"]);
     let shared = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  volumes:\n  - {name: v, hostPath: {path: /, type: Directory}}\n  groups:\n  - main: {name: c, volumeMounts: [{name: v, mountPath: /w, readOnly: true}]}\n";
     assert!(
-        places(shared).contains(&"host-root spec.volumes[0].hostPath.path".to_owned()),
+        locations(shared).contains(&"host-root spec.volumes[0].hostPath.path".to_owned()),
         "{:?}",
-        places(shared)
+        locations(shared)
     );
 }

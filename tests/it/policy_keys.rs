@@ -1,4 +1,5 @@
-//! Each key of a policy counts: without it, the same manifests and reviews get another answer.
+//! Every key of the policy has an effect: without it, the results for the same manifests and
+//! reviews differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,11 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::policy::said;
-use crate::support::folder;
+use crate::support::{temp_dir, volcheck_in};
 
-/// A policy with every key that there is.
-fn full() -> Value {
+/// Returns a policy that sets every key.
+fn full_policy() -> Value {
     json!({
         "version": 1,
         "profile": "restricted",
@@ -45,7 +45,8 @@ fn full() -> Value {
     })
 }
 
-/// A volume of the node, and the mounts of it: container, path, whether it is read-only.
+/// A `hostPath` volume: name, path, type and mounts. A mount has a container, a path, and whether
+/// it is read-only.
 type Volume<'v> = (&'v str, &'v str, &'v str, &'v [(&'v str, &'v str, bool)]);
 
 fn spec(volumes: &[Volume<'_>]) -> Value {
@@ -71,8 +72,8 @@ fn pod(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 }
 
-/// The manifests: what the policy's exemption is for with a near miss for each of its keys, and something for
-/// each other key.
+/// Returns the manifests: one that the first exemption matches, one for each of its keys that
+/// differs only in that key, and at least one for each other key of the policy.
 fn manifests() -> Vec<Value> {
     let writes = |path| spec(&[("logs", path, "Directory", &[("writer", "/m", false)])]);
     let custom = |kind: &str, key: &str| json!({"apiVersion": "example.io/v1", "kind": kind, "metadata": {"name": "r"}, "spec": {key: writes("/srv/r")}});
@@ -125,7 +126,7 @@ fn manifests() -> Vec<Value> {
     ]
 }
 
-/// A review of the creation of `object` by `user`.
+/// Returns the review of the creation of `object` by `user`.
 fn review(object: &Value, namespace: &str, user: &str) -> String {
     let kind = object["kind"].as_str().expect("a kind");
     let (group, resource) = if kind == "Pod" { ("", "pods") } else { ("apps", "deployments") };
@@ -137,23 +138,23 @@ fn review(object: &Value, namespace: &str, user: &str) -> String {
     .to_string()
 }
 
-/// All that volcheck says under a policy.
-fn answers(folder: &Path, policy: &Value) -> String {
-    fs::write(folder.join("volcheck.yaml"), policy.to_string()).expect("written");
-    let mut text = said(folder, &["lint", "--format", "json", "--show-suppressed"]).1;
+/// Returns the output of volcheck with a policy, for the manifests and the reviews.
+fn output(directory: &Path, policy: &Value) -> String {
+    fs::write(directory.join("volcheck.yaml"), policy.to_string()).expect("written");
+    let mut text = volcheck_in(directory, &["lint", "--format", "json", "--show-suppressed"]).1;
     for file in ["audited.json", "deployment.json", "owned.json"] {
-        text.push_str(&said(folder, &["review", file]).1);
+        text.push_str(&volcheck_in(directory, &["review", file]).1);
     }
     text
 }
 
-/// The keys of a schema, as paths: `exemptions[].match.name`, `rules.*.severity`.
+/// Collects the keys of a schema as paths such as `exemptions[].match.name` or `rules.*.severity`.
 fn keys(schema: &Value, node: &Value, path: &str, out: &mut BTreeSet<String>) {
     let node = match node["$ref"].as_str() {
         Some(name) => &schema["$defs"][name.rsplit('/').next().unwrap_or_default()],
         None => node,
     };
-    for part in ["anyOf", "oneOf"].iter().filter_map(|word| node[word].as_array()).flatten() {
+    for part in ["anyOf", "oneOf"].iter().filter_map(|keyword| node[keyword].as_array()).flatten() {
         keys(schema, part, path, out);
     }
     for (key, inner) in node["properties"].as_object().into_iter().flatten() {
@@ -171,7 +172,7 @@ fn keys_if(schema: &Value, node: &Value, path: &str, out: &mut BTreeSet<String>)
     }
 }
 
-/// Takes the key at a path out of the first place that has it; whether there was one.
+/// Removes the first occurrence of the key at a path, and returns whether there was one.
 fn remove(value: &mut Value, path: &str) -> bool {
     let (head, rest) = path.split_once('.').unwrap_or((path, ""));
     let (name, is_list) = (head.trim_end_matches("[]"), head.ends_with("[]"));
@@ -190,7 +191,7 @@ fn remove(value: &mut Value, path: &str) -> bool {
 }
 
 #[test]
-fn each_key_of_a_policy_counts() {
+fn every_policy_key_has_an_effect() {
     let text = json!({"apiVersion": "v1", "kind": "List", "items": manifests()}).to_string();
     let base = "version: 1\nrules: {unclean-host-path: off}\n";
     let deployment = workload("Deployment", "shop", "d", &manifests()[9]["spec"]);
@@ -199,7 +200,7 @@ fn each_key_of_a_policy_counts() {
     owned["metadata"]["ownerReferences"] =
         json!([{"kind": "DaemonSet", "name": "agent-a", "controller": true}]);
     let known = pod("known", &spec(&[("v", "/etc/kubernetes", "Directory", &[("c", "/m", true)])]));
-    let folder = folder(&[
+    let directory = temp_dir(&[
         ("base.yaml", base),
         ("list.json", &text),
         ("known.yaml", &known.to_string()),
@@ -208,26 +209,26 @@ fn each_key_of_a_policy_counts() {
         ("deployment.json", &review(&deployment, "shop", "u")),
         ("owned.json", &review(&owned, "logs", "system:serviceaccount:argo:rollouts")),
     ]);
-    fs::write(folder.path().join("volcheck.yaml"), full().to_string()).expect("written");
-    let (code, out) = said(folder.path(), &["baseline", "known.yaml"]);
+    fs::write(directory.path().join("volcheck.yaml"), full_policy().to_string()).expect("written");
+    let (code, out) = volcheck_in(directory.path(), &["baseline", "known.yaml"]);
     assert_eq!(code, 0, "{out}");
-    let whole = answers(folder.path(), &full());
+    let expected = output(directory.path(), &full_policy());
     let schema: Value = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
     let mut all = BTreeSet::new();
     keys(&schema, &schema, "", &mut all);
-    // The schema leaves these to the type of the model.
+    // The schema does not list the keys of custom workloads.
     all.extend(["group", "kind", "podSpecs"].map(|key| format!("workloads[].{key}")));
     assert!(all.len() > 40, "{all:?}");
-    let mut idle = Vec::new();
+    let mut unused = Vec::new();
     for key in all {
-        let mut without = full();
+        let mut without = full_policy();
         assert!(
             remove(&mut without, &key),
-            "the policy here lacks `{key}`: add it, with something that it changes"
+            "`full_policy` does not set `{key}`: add it, and a manifest that it affects"
         );
-        if answers(folder.path(), &without) == whole {
-            idle.push(key);
+        if output(directory.path(), &without) == expected {
+            unused.push(key);
         }
     }
-    assert!(idle.is_empty(), "without these, nothing changes: {idle:#?}");
+    assert!(unused.is_empty(), "keys without an effect: {unused:#?}");
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::folder as temp_dir;
+use crate::support::temp_dir;
 
 /// The output of helm for a chart with two templates, the second with two documents.
 const RENDERED: &str = "\

@@ -1,4 +1,4 @@
-//! Each rule: its page, its examples, its fixtures and its output.
+//! The page, examples, fixtures and output of each rule.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use volcheck::rules::{Registry, Rule};
 
 use crate::support::{checked, golden, lint, manifests, name, root, selecting, text_of};
 
-/// The headings of a page, in order; those with `true` on every page.
+/// The headings of a page in order, each with whether it is required.
 const HEADINGS: &[(&str, bool)] = &[
     ("What it does", true),
     ("Why is this bad?", true),
@@ -26,7 +26,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     Registry::built_in().iter()
 }
 
-/// The marked lines of a text: those that end in `# finding` or `# finding: <rule>`, and how often.
+/// Returns the lines that end in `# finding` or `# finding: <rule>`, once for each mark.
 fn marked(text: &str, rule: &str) -> Vec<usize> {
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -42,7 +42,7 @@ fn all(outcome: &Outcome) -> impl Iterator<Item = &LocatedFinding> {
     outcome.unchecked.iter().map(|unchecked| &unchecked.located).chain(&outcome.findings)
 }
 
-/// The lines where `policy` finds `rule`, the errors of the run included.
+/// Returns the lines where `rule` reports a finding under `policy`.
 fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
     let outcome = checked(policy, name, text, rule);
     let all = all(&outcome);
@@ -53,12 +53,12 @@ fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
     lines
 }
 
-/// What is wrong with the fixtures of a rule under a policy.
+/// Returns the problems with the fixtures of a rule under a policy.
 fn fixture_problems(rule: &Rule, policy: &Policy) -> Vec<String> {
-    let folder = root().join("tests/fixtures").join(rule.id.as_str());
+    let directory = root().join("tests/fixtures").join(rule.id.as_str());
     let mut problems = Vec::new();
     for kind in ["bad", "good"] {
-        let paths = manifests(&folder.join(kind));
+        let paths = manifests(&directory.join(kind));
         if paths.is_empty() {
             problems.push(format!("{}: no {kind} fixture", rule.id.as_str()));
         }
@@ -86,26 +86,26 @@ fn report(problems: Vec<String>) {
 }
 
 #[test]
-fn fixtures_have_the_findings_that_they_mark() {
+fn fixtures_have_the_marked_findings() {
     report(rules().flat_map(|rule| fixture_problems(rule, &selecting(&[rule.id.as_str()]))).collect());
 }
 
 #[test]
-fn without_a_rule_its_fixtures_fail() {
+fn fixtures_fail_if_their_rule_is_disabled() {
     for rule in rules().filter(|rule| !rule.reports_unchecked_input()) {
         let others: Vec<_> = rules().map(|other| other.id.as_str()).filter(|id| rule.id != *id).collect();
         let problems = fixture_problems(rule, &selecting(&others));
-        assert!(!problems.is_empty(), "{} can be disabled, and no fixture fails", rule.id.as_str());
+        assert!(!problems.is_empty(), "{}: no fixture fails if the rule is disabled", rule.id.as_str());
     }
 }
 
 #[test]
-fn each_rule_shows_its_findings_as_on_record() {
+fn output_matches_golden_files() {
     let mut problems = Vec::new();
     for rule in rules() {
-        let folder = root().join("tests/fixtures").join(rule.id.as_str());
+        let directory = root().join("tests/fixtures").join(rule.id.as_str());
         let mut out = String::new();
-        for path in manifests(&folder.join("bad")) {
+        for path in manifests(&directory.join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
             out.push_str(&text_of(checked(
                 &selecting(&[rule.id.as_str()]),
@@ -115,13 +115,13 @@ fn each_rule_shows_its_findings_as_on_record() {
             )));
             out.push('\n');
         }
-        problems.extend(golden(&folder.join("output.txt"), &out).err());
+        problems.extend(golden(&directory.join("output.txt"), &out).err());
     }
     report(problems);
 }
 
 #[test]
-fn pages_have_their_headings_and_examples_that_hold() {
+fn pages_have_the_required_headings_and_examples() {
     let mut problems = Vec::new();
     for rule in rules() {
         let page = rule.page();
@@ -129,11 +129,11 @@ fn pages_have_their_headings_and_examples_that_hold() {
         let known: Vec<_> =
             HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
         if headings != known {
-            problems.push(format!("{}: headings {headings:?} are not {known:?}", rule.id.as_str()));
+            problems.push(format!("{}: headings {headings:?} instead of {known:?}", rule.id.as_str()));
         }
         for (title, _) in HEADINGS.iter().filter(|(_, always)| *always) {
             if page.section(title).is_none_or(str::is_empty) {
-                problems.push(format!("{}: nothing under `{title}`", rule.id.as_str()));
+                problems.push(format!("{}: empty section `{title}`", rule.id.as_str()));
             }
         }
         let marks: BTreeSet<_> = page.examples().iter().map(|(mark, _)| *mark).collect();
@@ -146,18 +146,18 @@ fn pages_have_their_headings_and_examples_that_hold() {
             let errors = checked(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
             if !rule.reports_unchecked_input() && !errors.is_empty() {
                 problems.push(format!(
-                    "{}: an example isn't judged: {}",
+                    "{}: an example could not be checked: {}",
                     rule.id.as_str(),
                     errors[0].located.finding.message
                 ));
             }
             let expected = marked(text, rule.id.as_str());
-            let holds = match mark {
+            let is_as_marked = match mark {
                 "bad" if expected.is_empty() => lines.len() == 1,
                 "bad" => lines.len() == 1 && lines == expected,
                 _ => lines.is_empty(),
             };
-            if !holds {
+            if !is_as_marked {
                 problems.push(format!(
                     "{}: the {mark} example has findings at {lines:?}:\n{text}",
                     rule.id.as_str()
@@ -169,7 +169,7 @@ fn pages_have_their_headings_and_examples_that_hold() {
 }
 
 #[test]
-fn messages_read_alike() {
+fn messages_have_a_common_style() {
     let mut problems = Vec::new();
     for rule in rules() {
         for path in manifests(&root().join("tests/fixtures").join(rule.id.as_str()).join("bad")) {
@@ -189,10 +189,14 @@ fn messages_read_alike() {
                     problems.push(format!("{}: too long: {}", rule.id.as_str(), finding.message));
                 }
                 if finding.severity > rule.severity {
-                    problems.push(format!("{}: a finding is worse than its rule says", rule.id.as_str()));
+                    problems.push(format!("{}: a finding is more severe than its rule", rule.id.as_str()));
                 }
                 if finding.help.is_empty() && finding.why.is_empty() {
-                    problems.push(format!("{}: neither help nor why: {}", rule.id.as_str(), finding.message));
+                    problems.push(format!(
+                        "{}: no help and no reason: {}",
+                        rule.id.as_str(),
+                        finding.message
+                    ));
                 }
             }
         }
@@ -200,7 +204,7 @@ fn messages_read_alike() {
     report(problems);
 }
 
-/// The access that each finding of a rule's bad fixtures has in its fingerprint.
+/// Returns the access in the fingerprint of each finding in the bad fixtures of a rule.
 fn accesses(rule: &str) -> Vec<Option<Access>> {
     let paths = manifests(&root().join("tests/fixtures").join(rule).join("bad"));
     let findings = paths.iter().flat_map(|path| {
@@ -211,22 +215,22 @@ fn accesses(rule: &str) -> Vec<Option<Access>> {
 }
 
 #[test]
-fn what_is_about_a_way_to_the_node_says_its_access() {
+fn findings_about_host_access_have_an_access() {
     let rules =
         ["host-mount-propagation", "ineffective-read-only", "node-creating-host-path", "sensitive-host-path"];
     for rule in rules {
         assert!(accesses(rule).iter().all(Option::is_some), "{rule}");
     }
-    // Of several mounts, the worst counts.
+    // If there are several mounts, write access takes precedence.
     let creating = accesses("node-creating-host-path");
     assert!(creating.contains(&Some(Access::Read)) && creating.contains(&Some(Access::Write)));
 }
 
-/// A Pod with one mount of a path, of a type where one is given.
-fn pod_with(path: &str, kind: Option<&str>, is_read_only: bool) -> String {
+/// Returns a Pod that mounts a host path, optionally with a type.
+fn pod_with(path: &str, host_path_type: Option<&str>, is_read_only: bool) -> String {
     let mut source = json!({"path": path});
-    if let Some(kind) = kind {
-        source["type"] = kind.into();
+    if let Some(host_path_type) = host_path_type {
+        source["type"] = host_path_type.into();
     }
     let mount = json!({"name": "v", "mountPath": "/m", "readOnly": is_read_only});
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
@@ -237,7 +241,7 @@ fn pod_with(path: &str, kind: Option<&str>, is_read_only: bool) -> String {
 }
 
 #[test]
-fn an_inferred_type_brings_no_other_finding() {
+fn inferred_type_causes_no_other_finding() {
     let rows = [
         ("/run/agent", "DirectoryOrCreate"),
         ("/run", "Directory"),
@@ -261,20 +265,20 @@ fn an_inferred_type_brings_no_other_finding() {
             let outcome =
                 lint(&selecting(&["untyped-host-path"]), "p.json", &pod_with(path, None, is_read_only));
             let fix = outcome.findings[0].finding.fix.as_ref().expect("a fix");
-            let [Edit::Set(_, EditValue::Str(kind))] = &*fix.edits else { panic!("{path}: {fix:?}") };
+            let [Edit::Set(_, EditValue::Str(inferred))] = &*fix.edits else { panic!("{path}: {fix:?}") };
             let expected = if is_read_only { expected.trim_end_matches("OrCreate") } else { expected };
-            assert_eq!(kind, expected, "{path}");
-            let fixed = lint(&selecting(&others), "p.json", &pod_with(path, Some(kind), is_read_only));
+            assert_eq!(inferred, expected, "{path}");
+            let fixed = lint(&selecting(&others), "p.json", &pod_with(path, Some(inferred), is_read_only));
             assert!(fixed.findings.is_empty(), "{path}: {}", fixed.findings[0].finding.message);
         }
     }
 }
 
 #[test]
-fn every_fixture_folder_belongs_to_a_rule() {
+fn every_fixture_directory_belongs_to_a_rule() {
     let known: BTreeSet<_> = rules().map(|rule| rule.id.as_str().to_owned()).collect();
-    let folders = fs::read_dir(root().join("tests/fixtures")).expect("fixtures");
+    let directories = fs::read_dir(root().join("tests/fixtures")).expect("fixtures");
     let found: BTreeSet<_> =
-        folders.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+        directories.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(found, known);
 }

@@ -1,7 +1,8 @@
-//! What the tests share.
+//! Helpers that several tests use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use volcheck::finding::Severity;
@@ -13,12 +14,13 @@ use volcheck::report::{self, Format, Style};
 use volcheck::rules::{AllowedHostPath, Registry};
 use volcheck::suppress::Baseline;
 
-/// The folder of the project.
+/// Returns the root directory of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A policy with these rules alone, and what a policy must say so that they find anything.
+/// Returns a policy that enables only these rules, with the settings that they need to report
+/// anything.
 pub fn selecting(rules: &[&str]) -> Policy {
     let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
     let overrides = Overrides { select, ..Overrides::default() };
@@ -29,7 +31,7 @@ pub fn selecting(rules: &[&str]) -> Policy {
     policy
 }
 
-/// An allow list of these paths, those with `true` read-only.
+/// Creates an allow list from paths, each with whether it is read-only.
 pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
     let entry = |(path, is_read_only): &(&str, bool)| AllowedHostPath {
         path: (*path).to_owned(),
@@ -39,7 +41,7 @@ pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
     paths.iter().map(entry).collect()
 }
 
-/// A policy with all rules.
+/// Returns a policy that enables all rules.
 pub fn all_rules() -> Policy {
     selecting(&Registry::built_in().iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>())
 }
@@ -50,7 +52,7 @@ pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
     lint::check(manifest, &options(policy))
 }
 
-/// The options of a check on the day of the tests.
+/// Returns the options for a check on the date [`TODAY`].
 pub fn options(policy: &Policy) -> Options<'_> {
     Options { policy, today: TODAY, with_ignores: true, parse_all: false }
 }
@@ -68,11 +70,11 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
     run
 }
 
-/// The day of the tests.
+/// The current date in tests.
 pub const TODAY: Date = Date::constant(2026, 6, 1);
 
-/// Checks the text `name`. For a rule about the run, the text is the policy or the manifest of a complete run
-/// next to the first example.
+/// Checks the text `name`. For a rule about the run, such as `unused-exemption`, the text is the
+/// policy or a manifest of a run that also checks the first example.
 pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
     let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
@@ -81,7 +83,7 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
             let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &example).findings;
             let known = known.iter().map(|located| (&located.finding, "agent.yaml"));
             let baseline = Baseline::from_findings(known);
-            let directory = folder(&[("manifest.yaml", text)]);
+            let directory = temp_dir(&[("manifest.yaml", text)]);
             let select = ["writable-host-path", rule];
             let own = match is_enabled {
                 true => selecting(&select),
@@ -90,7 +92,7 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
             complete_run(directory.path(), &own, Some(baseline)).report.findings
         }
         "expired-exemption" | "unused-exemption" => {
-            let directory = folder(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
+            let directory = temp_dir(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
             let ignore = if is_enabled { Vec::new() } else { vec![rule.to_owned()] };
             let overrides = Overrides { ignore, ..Overrides::default() };
             let own = Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
@@ -120,7 +122,7 @@ pub fn empty_report() -> Report {
     Report::new(&Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile"))
 }
 
-/// The text report of an outcome, all severities shown.
+/// Returns the text report of an outcome, with all severities.
 pub fn text_of(outcome: Outcome) -> String {
     let mut report = report_of(outcome);
     report.findings.sort_by(LocatedFinding::order);
@@ -128,21 +130,22 @@ pub fn text_of(outcome: Outcome) -> String {
     report::render(&report, Format::Text, style)
 }
 
-/// The manifests below a folder, in order of name; none where there is no such folder.
-pub fn manifests(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+/// Returns the manifests in a directory, sorted by name. Returns none if the directory does not
+/// exist.
+pub fn manifests(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "json"));
     paths.sort();
     paths
 }
 
-/// A path, relative to the project.
+/// Returns a path relative to the root of the project.
 pub fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// Compares `actual` with the file, or writes it where `VOLCHECK_BLESS` is set.
+/// Compares `actual` with the content of a file, or writes it if `VOLCHECK_BLESS` is set.
 pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
     if std::env::var_os("VOLCHECK_BLESS").is_some() {
         return fs::write(path, actual).map_err(|error| format!("{}: {error}", name(path)));
@@ -152,24 +155,33 @@ pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} differs; VOLCHECK_BLESS=1 writes it anew\n--- expected\n{expected}\n--- actual\n{actual}",
+        "{} differs; VOLCHECK_BLESS=1 updates it\n--- expected\n{expected}\n--- actual\n{actual}",
         name(path)
     ))
 }
 
-/// A folder with these files.
-pub fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
+/// Creates a temporary directory with these files.
+pub fn temp_dir(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
     for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
         fs::write(path, text).expect("written");
     }
-    folder
+    directory
 }
 
-/// Whether the schema, by which editors and Helm go, takes a policy.
-pub fn is_by_schema(text: &str) -> bool {
+/// Runs volcheck in a directory. Returns the exit code, and standard output followed by standard
+/// error.
+pub fn volcheck_in(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    let program = env!("CARGO_BIN_EXE_volcheck");
+    let output = Command::new(program).args(arguments).current_dir(directory).output().expect("volcheck");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("an exit code"), String::from_utf8(text).expect("UTF-8"))
+}
+
+/// Checks whether a policy is valid by the JSON schema, which editors and Helm use.
+pub fn is_valid_by_schema(text: &str) -> bool {
     static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
         jsonschema::validator_for(&schema).expect("a schema")
@@ -178,10 +190,10 @@ pub fn is_by_schema(text: &str) -> bool {
     VALIDATOR.is_valid(&volcheck::source::decode(&tree, tree.root()).expect("JSON"))
 }
 
-/// The policy of one text.
+/// Loads a policy from its text.
 pub fn policy(text: &str) -> Policy {
-    assert!(is_by_schema(text), "the schema refuses {text}");
-    let folder = folder(&[("volcheck.yaml", text)]);
-    let policy = Policy::load(&folder.path().join("volcheck.yaml"), &Overrides::default());
+    assert!(is_valid_by_schema(text), "the schema rejects {text}");
+    let directory = temp_dir(&[("volcheck.yaml", text)]);
+    let policy = Policy::load(&directory.path().join("volcheck.yaml"), &Overrides::default());
     policy.unwrap_or_else(|error| panic!("{error:?}"))
 }

@@ -1,4 +1,4 @@
-//! What silences findings: comments, annotations, the baseline and exemptions, each just what it means.
+//! Suppressions: comments, annotations, the baseline and exemptions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,10 +7,9 @@ use std::process::Command;
 use proptest::prelude::*;
 use volcheck::policy::Policy;
 
-use crate::policy::said;
-use crate::support::{folder, lint, policy};
+use crate::support::{lint, policy, temp_dir, volcheck_in};
 
-/// The rules found under a policy, each with its line.
+/// Returns the rules of the findings under a policy, each with its line.
 fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     let outcome = lint(policy, "m.yaml", text);
     assert!(outcome.unchecked.is_empty(), "{text}");
@@ -22,7 +21,7 @@ fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     found
 }
 
-/// A Pod with two volumes, each of them sensitive, whose lines `edit` may change.
+/// Returns a Pod with two sensitive volumes, with each line changed by `edit`.
 fn pod(edit: impl Fn(&str) -> String) -> String {
     let lines = [
         "apiVersion: v1",
@@ -55,7 +54,7 @@ fn sensitive() -> Policy {
 }
 
 #[test]
-fn a_comment_covers_what_begins_on_its_line_or_on_the_next_one() {
+fn comment_covers_the_node_on_its_line_or_below() {
     let policy = sensitive();
     let (a, b) = (("sensitive-host-path", 14), ("sensitive-host-path", 17));
     let same_line = |wanted: &str| {
@@ -68,16 +67,16 @@ fn a_comment_covers_what_begins_on_its_line_or_on_the_next_one() {
         )
     };
     assert_eq!(found(&policy, &pod(str::to_owned)), [a, b]);
-    // The item, the key above the path, the path itself.
+    // On the item, the parent key of the path, and the path itself.
     assert_eq!(same_line("  - name: a"), [b]);
     assert_eq!(same_line("    hostPath:"), [b]);
     assert_eq!(same_line("      path: /etc/kubernetes"), [b]);
-    // A block in one line.
+    // On a flow mapping.
     assert_eq!(same_line("    hostPath: {path: /root, type: Directory}"), [a]);
-    // All volumes; the whole object.
+    // On the key of all volumes, and on the spec.
     assert_eq!(same_line("  volumes:"), []);
     assert_eq!(same_line("spec:"), []);
-    // Beside the path, not around it.
+    // On a key that does not contain the path.
     assert_eq!(same_line("      type: Directory"), [("sensitive-host-path", 14), ("unused-ignore", 15), b]);
     assert_eq!(same_line("    image: i"), [("unused-ignore", 7), a, b]);
     let above = |wanted: &str| -> Vec<&'static str> {
@@ -94,7 +93,7 @@ fn a_comment_covers_what_begins_on_its_line_or_on_the_next_one() {
 }
 
 #[test]
-fn a_comment_in_a_text_or_behind_a_value_of_its_own_is_none() {
+fn ignores_markers_inside_scalars() {
     let policy = sensitive();
     for line in ["  - name: \"a # volcheck: ignore[sensitive-host-path] -- x\"", "  - name: a#volcheck:x"] {
         let text = pod(|own| if own == "  - name: a" { line.to_owned() } else { own.to_owned() });
@@ -105,7 +104,7 @@ fn a_comment_in_a_text_or_behind_a_value_of_its_own_is_none() {
 }
 
 #[test]
-fn a_file_is_covered_from_its_head_alone() {
+fn ignore_file_works_only_before_the_first_document() {
     let policy = sensitive();
     let two = format!("{}---\n{}", pod(str::to_owned), pod(str::to_owned));
     let head = "# volcheck: ignore-file[sensitive-host-path] -- why\n";
@@ -117,7 +116,7 @@ fn a_file_is_covered_from_its_head_alone() {
 }
 
 #[test]
-fn annotations_cover_their_object_or_what_a_template_makes() {
+fn annotations_cover_their_object_or_pod_template() {
     let policy = sensitive();
     let deployment = |object: &str, template: &str| {
         format!(
@@ -131,7 +130,7 @@ fn annotations_cover_their_object_or_what_a_template_makes() {
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: why", ""), [0; 0]);
     assert_eq!(lines("", "ignore.volcheck.io/sensitive-host-path: why"), [0; 0]);
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volume=a -- why\"", ""), [17]);
-    // A finding about the volume as such is about no container.
+    // The finding is about the volume, not about a container.
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"container=e -- why\"", ""), [3, 16, 17]);
     let writable = crate::support::policy("version: 1\nrules: {\"*\": off, writable-host-path: error}\n");
     let text = deployment("ignore.volcheck.io/writable-host-path: \"container=e -- why\"", "");
@@ -144,7 +143,7 @@ fn annotations_cover_their_object_or_what_a_template_makes() {
 }
 
 #[test]
-fn the_policy_bounds_what_a_manifest_may_silence() {
+fn policy_limits_which_findings_can_be_ignored() {
     let text = pod(|line| if line == "spec:" { format!("{line} {IGNORE}") } else { line.to_owned() });
     let with = |ignores: &str, severity: &str| -> usize {
         let rules = format!("rules: {{\"*\": off, sensitive-host-path: {severity}}}");
@@ -156,11 +155,11 @@ fn the_policy_bounds_what_a_manifest_may_silence() {
 }
 
 #[test]
-fn what_is_silenced_is_counted_and_shown_when_asked_for() {
+fn suppressed_findings_are_counted_and_shown_on_request() {
     let text = pod(|line| if line == "  - name: a" { format!("{line} {IGNORE}") } else { line.to_owned() });
-    let folder = folder(&[("pod.yaml", &text)]);
+    let directory = temp_dir(&[("pod.yaml", &text)]);
     let run = |arguments: &[&str]| {
-        said(folder.path(), &[&["lint", "--select", "sensitive-host-path"], arguments].concat())
+        volcheck_in(directory.path(), &[&["lint", "--select", "sensitive-host-path"], arguments].concat())
     };
     let (code, out) = run(&[]);
     assert_eq!(code, 1);
@@ -177,9 +176,9 @@ fn what_is_silenced_is_counted_and_shown_when_asked_for() {
 }
 
 #[test]
-fn a_baseline_holds_what_was_there_and_nothing_else() {
-    let folder = folder(&[("a/pod.yaml", &pod(str::to_owned)), ("volcheck.yaml", "version: 1\n")]);
-    let run = |arguments: &[&str]| said(folder.path(), arguments);
+fn baseline_suppresses_known_findings_only() {
+    let directory = temp_dir(&[("a/pod.yaml", &pod(str::to_owned)), ("volcheck.yaml", "version: 1\n")]);
+    let run = |arguments: &[&str]| volcheck_in(directory.path(), arguments);
     assert_eq!(run(&["lint"]).0, 1);
     let (code, out) = run(&["baseline"]);
     assert_eq!(code, 0, "{out}");
@@ -187,24 +186,24 @@ fn a_baseline_holds_what_was_there_and_nothing_else() {
     let with = ["lint", "--baseline", ".volcheck-baseline.json", "--min-severity", "info"];
     let (code, out) = run(&with);
     assert_eq!((code, out.starts_with("No problems")), (0, true), "{out}");
-    // Moved lines, another file, and the same object.
-    fs::create_dir(folder.path().join("b")).expect("a folder");
-    fs::rename(folder.path().join("a/pod.yaml"), folder.path().join("b/p.yaml")).expect("moved");
-    let moved = format!("# a line more\n{}", pod(str::to_owned));
-    fs::write(folder.path().join("b/p.yaml"), moved).expect("written");
+    // The same object on other lines of another file.
+    fs::create_dir(directory.path().join("b")).expect("a directory");
+    fs::rename(directory.path().join("a/pod.yaml"), directory.path().join("b/p.yaml")).expect("moved");
+    let moved = format!("# another line\n{}", pod(str::to_owned));
+    fs::write(directory.path().join("b/p.yaml"), moved).expect("written");
     assert_eq!(run(&with).0, 0);
-    // A copy is one more of each; another path is another finding.
-    fs::write(folder.path().join("b/q.yaml"), pod(str::to_owned)).expect("written");
+    // A copy of the object raises the count of each finding, and another path is a new finding.
+    fs::write(directory.path().join("b/q.yaml"), pod(str::to_owned)).expect("written");
     assert_eq!(run(&with).0, 1);
-    fs::remove_file(folder.path().join("b/q.yaml")).expect("removed");
+    fs::remove_file(directory.path().join("b/q.yaml")).expect("removed");
     let worse = pod(|line| line.replace("/root", "/var/run/docker.sock"));
-    fs::write(folder.path().join("b/p.yaml"), worse).expect("written");
+    fs::write(directory.path().join("b/p.yaml"), worse).expect("written");
     let (code, out) = run(&[&with[..], &["--format", "concise"]].concat());
     assert_eq!(code, 1);
     let rules: BTreeSet<_> = out.lines().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
     assert!(rules.contains("runtime-socket") && rules.contains("stale-baseline"), "{out}");
     assert!(!rules.contains("sensitive-host-path"), "{out}");
-    // It grows only when it is let.
+    // It grows only with `--force`.
     let (code, out) = run(&["baseline"]);
     assert_eq!((code, out.contains("would gain ")), (2, true), "{out}");
     assert_eq!(run(&["baseline", "--prune"]).0, 0);
@@ -214,43 +213,41 @@ fn a_baseline_holds_what_was_there_and_nothing_else() {
 }
 
 #[test]
-fn a_baseline_that_is_none_is_refused() {
+fn rejects_invalid_baselines() {
     let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"count\": 1, \"message\": \"m\"}";
     for (text, message) in [
-        ("", "no baseline: EOF while parsing a value"),
-        ("{\"version\": 1, \"entries\": [", "no baseline: EOF while parsing a list"),
-        ("{\"version\": 2, \"entries\": []}", "version 2 is not known: this volcheck reads version 1"),
-        ("{\"version\": 1, \"entries\": [{}]}", "no baseline: missing field `rule`"),
-        ("{\"version\": 1, \"entrys\": []}", "no baseline: unknown field `entrys`"),
-        (
-            &format!("{{\"version\": 1, \"entries\": [{entry}, {entry}]}}"),
-            "an entry that no run writes, empty or twice: r in Pod p: m",
-        ),
+        ("", "invalid baseline: EOF while parsing a value"),
+        ("{\"version\": 1, \"entries\": [", "invalid baseline: EOF while parsing a list"),
+        ("{\"version\": 2, \"entries\": []}", "unsupported version 2, expected 1"),
+        ("{\"version\": 1, \"entries\": [{}]}", "invalid baseline: missing field `rule`"),
+        ("{\"version\": 1, \"entrys\": []}", "invalid baseline: unknown field `entrys`"),
+        (&format!("{{\"version\": 1, \"entries\": [{entry}, {entry}]}}"), "duplicate entry: r in Pod p: m"),
         (
             &format!("{{\"version\": 1, \"entries\": [{}]}}", entry.replace("1,", "0,")),
-            "an entry that no run writes",
+            "entry with `count` 0: r in Pod p: m",
         ),
-        ("version: 1", "no baseline: expected value"),
+        ("version: 1", "invalid baseline: expected value"),
     ] {
-        let folder = folder(&[("b.json", text), ("pod.yaml", &pod(str::to_owned))]);
-        let (code, out) = said(folder.path(), &["lint", "--baseline", "b.json"]);
+        let directory = temp_dir(&[("b.json", text), ("pod.yaml", &pod(str::to_owned))]);
+        let (code, out) = volcheck_in(directory.path(), &["lint", "--baseline", "b.json"]);
         assert_eq!(code, 2, "{text}");
         assert!(out.starts_with(&format!("error[baseline]: {message}")), "{out}");
         assert!(out.ends_with("The baseline has 1 error; nothing was checked.\n"), "{out}");
         assert!(!out.contains("sensitive-host-path"), "{out}");
     }
-    let folder = folder(&[("pod.yaml", &pod(str::to_owned))]);
-    assert_eq!(said(folder.path(), &["lint", "--baseline", "nosuch.json"]).0, 2);
-    assert_eq!(said(folder.path(), &["baseline", "--prune"]).0, 2);
+    let directory = temp_dir(&[("pod.yaml", &pod(str::to_owned))]);
+    assert_eq!(volcheck_in(directory.path(), &["lint", "--baseline", "nosuch.json"]).0, 2);
+    assert_eq!(volcheck_in(directory.path(), &["baseline", "--prune"]).0, 2);
     let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["baseline", "--baseline", "nosuch/b.json"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .output()
         .expect("volcheck");
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Pods of generated volumes, each its own sensitive path, mounted or not.
+/// Generates volumes: the index of the path, whether container `d` mounts it, and whether the
+/// mounts are read-only.
 fn volumes() -> impl Strategy<Value = Vec<(usize, bool, bool)>> {
     prop::collection::vec((0..6usize, any::<bool>(), any::<bool>()), 1..6)
 }
@@ -275,48 +272,48 @@ fn generated(volumes: &[(usize, bool, bool)]) -> String {
     text
 }
 
-/// What is found, each finding by all that it says.
-fn marks(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
+/// Returns the findings, each as its volume and a description that identifies it.
+fn described_findings(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
     let outcome = lint(policy, "p.yaml", text);
-    let mark = |located: volcheck::lint::LocatedFinding| {
+    let describe = |located: volcheck::lint::LocatedFinding| {
         (
             located.finding.fingerprint.volume.clone(),
             format!("{:?} {}", located.finding.fingerprint, located.finding.message),
         )
     };
-    outcome.findings.into_iter().map(mark).collect()
+    outcome.findings.into_iter().map(describe).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn an_exemption_for_one_volume_changes_nothing_of_another(volumes in volumes(), chosen in 0..6usize) {
+    fn exempting_one_volume_keeps_findings_of_others(volumes in volumes(), chosen in 0..6usize) {
         let text = generated(&volumes);
         let chosen = format!("v{}", chosen % volumes.len());
-        let plain = marks(&policy("version: 1\nprofile: baseline\n"), &text);
+        let plain = described_findings(&policy("version: 1\nprofile: baseline\n"), &text);
         let exempt = policy(&format!(
             "version: 1\nprofile: baseline\nexemptions: [{{rules: \"*\", match: {{namespace: ns, volume: {chosen}}}, reason: r}}]\n"
         ));
-        let left = marks(&exempt, &text);
+        let left = described_findings(&exempt, &text);
         prop_assert!(left.iter().all(|(volume, _)| *volume != chosen));
         let of_others: BTreeSet<_> = plain.into_iter().filter(|(volume, _)| *volume != chosen).collect();
         prop_assert_eq!(left, of_others);
     }
 
     #[test]
-    fn an_exemption_for_one_rule_takes_out_no_finding_of_another(volumes in volumes(), rule in 0..4usize) {
+    fn exempting_one_rule_keeps_findings_of_others(volumes in volumes(), rule in 0..4usize) {
         let rule = ["writable-host-path", "sensitive-host-path", "untyped-host-path", "runtime-socket"][rule];
         let text = generated(&volumes);
         let all = policy("version: 1\n");
         let exempt = policy(&format!(
             "version: 1\nexemptions: [{{rules: [{rule}], match: {{namespace: \"*\"}}, reason: r}}]\n"
         ));
-        let (plain, left) = (marks(&all, &text), marks(&exempt, &text));
-        let is_of_rule = |mark: &str| mark.contains(&format!("rule: \"{rule}\""));
-        prop_assert!(left.iter().all(|(_, mark)| !is_of_rule(mark)));
-        for (volume, mark) in plain.iter().filter(|(_, mark)| !is_of_rule(mark)) {
-            prop_assert!(left.contains(&(volume.clone(), mark.clone())), "{} went, too", mark);
+        let (plain, left) = (described_findings(&all, &text), described_findings(&exempt, &text));
+        let is_of_rule = |description: &str| description.contains(&format!("rule: \"{rule}\""));
+        prop_assert!(left.iter().all(|(_, description)| !is_of_rule(description)));
+        for (volume, description) in plain.iter().filter(|(_, description)| !is_of_rule(description)) {
+            prop_assert!(left.contains(&(volume.clone(), description.clone())), "{} is missing", description);
         }
     }
 }

@@ -17,7 +17,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-pub use crate::support::folder as temp_dir;
+pub use crate::support::temp_dir;
 
 /// The name of the server's certificate.
 pub const SERVER_NAME: &str = "volcheck.volcheck.svc";

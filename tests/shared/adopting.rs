@@ -1,34 +1,35 @@
-//! The guide "From 0 to enforced", on the corpus: its numbers are these.
+//! The adoption guide: runs its commands on the corpus and generates their output in the page.
 
 use std::fs;
 use std::process::Command;
 
-use crate::corpus::REFUSED;
+use crate::corpus::REJECTED;
 use crate::{manifests, shared, support};
 
 const GUIDE: &str = "docs/adopting.md";
 
-/// A tree of the corpus that may be changed, and what was done in it so far.
+/// A copy of the corpus, and the transcript of the commands that ran in it.
 struct Tree {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     transcript: String,
 }
 
 impl Tree {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let directory = tempfile::tempdir().expect("a directory");
         let from = shared().join("corpus/manifests");
-        // Kustomizations and the like belong to the tree, too.
-        let copied = Command::new("cp").arg("-R").arg(&from).arg(folder.path()).status().expect("cp");
+        // `cp` also copies files that are not manifests, such as patches.
+        let copied = Command::new("cp").arg("-R").arg(&from).arg(directory.path()).status().expect("cp");
         assert!(copied.success());
-        Self { folder, transcript: String::new() }
+        Self { directory, transcript: String::new() }
     }
 
-    /// Runs volcheck, and takes the last lines of what it says down: the exit code and all that it said.
+    /// Runs volcheck and adds the last lines of its output to the transcript. Returns the exit code
+    /// and the output.
     fn run(&mut self, arguments: &str, last: usize) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
             .args(arguments.split(' '))
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .output()
             .expect("volcheck");
         let code = output.status.code().expect("an exit code");
@@ -39,20 +40,20 @@ impl Tree {
         (code, text)
     }
 
-    fn say(&mut self, words: &str) {
-        self.transcript.push_str(&format!("# {words}\n"));
+    fn comment(&mut self, text: &str) {
+        self.transcript.push_str(&format!("# {text}\n"));
     }
 
     fn write(&self, name: &str, change: impl FnOnce(String) -> String) {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         let text = fs::read_to_string(&path).expect("a text");
         let changed = change(text.clone());
-        assert_ne!(changed, text, "{name} stays as it is");
+        assert_ne!(changed, text, "{name} is unchanged");
         fs::write(path, changed).expect("written");
     }
 }
 
-/// The number before a word of a summary.
+/// Returns the number before a word in the summary.
 fn number(text: &str, word: &str) -> usize {
     let summary = text.lines().find(|line| line.starts_with("Found ")).expect("a summary");
     let words: Vec<_> =
@@ -63,15 +64,15 @@ fn number(text: &str, word: &str) -> usize {
 }
 
 #[test]
-fn a_team_with_years_of_debt_turns_volcheck_on() {
+fn guide_shows_the_output_of_its_commands() {
     let mut tree = Tree::new();
     let (code, first) = tree.run("lint manifests", 3);
     assert_eq!((code, number(&first, "files")), (2, manifests().len()));
     let (code, _) = tree.run("init manifests", 2);
     assert_eq!(code, 0);
 
-    tree.say("In volcheck.yaml: lint.exclude has the files that kubectl refuses, lint.baseline names the baseline.");
-    let excluded: String = REFUSED.iter().map(|(name, ..)| format!("    - manifests/{name}\n")).collect();
+    tree.comment("In volcheck.yaml, lint.exclude lists the files that kubectl rejects, and lint.baseline is the path of the baseline.");
+    let excluded: String = REJECTED.iter().map(|(name, ..)| format!("    - manifests/{name}\n")).collect();
     tree.write("volcheck.yaml", |text| {
         let head = text.split("\n# lint:").next().expect("a policy");
         format!("{head}\nlint:\n  baseline: .volcheck-baseline.json\n  exclude:\n{excluded}")
@@ -81,8 +82,8 @@ fn a_team_with_years_of_debt_turns_volcheck_on() {
     let (code, with_agents) = tree.run("lint --no-ignores manifests", 2);
     assert_eq!(code, 1);
     assert!(number(&with_agents, "errors") < number(&first, "errors"), "{with_agents}");
-    // The parts that `init` has chosen excuse what the whole pack does.
-    let whole = tree.folder.path().join("whole.yaml");
+    // The parts that `init` selects exempt the same findings as the whole pack.
+    let whole = tree.directory.path().join("whole.yaml");
     fs::write(&whole, format!("version: 1\nextends: [node-agents]\nlint:\n  exclude:\n{excluded}"))
         .expect("written");
     let before = tree.transcript.clone();
@@ -96,7 +97,7 @@ fn a_team_with_years_of_debt_turns_volcheck_on() {
     assert!(out.starts_with("No problems in "), "{out}");
 
     let worse = "manifests/kubernetes-csi__csi-driver-host-path/deploy/kubernetes-1.34/hostpath/csi-hostpath-plugin.yaml";
-    tree.say(&format!("Somebody removes a `type: DirectoryOrCreate` from {worse}."));
+    tree.comment(&format!("A commit removes a `type: DirectoryOrCreate` from {worse}."));
     tree.write(worse, |text| {
         let at = text.find("            type: DirectoryOrCreate\n").expect("a type");
         let rest = &text[at..];

@@ -1,16 +1,16 @@
-//! The corpus as a user's tree.
+//! Lint and admission on the corpus.
 
 use std::fs;
 use std::process::Command;
 
-use volcheck::cli::properties::plain_holds;
 use volcheck::finding::Severity;
 use volcheck::lint::{Manifest, Options, Role, check};
 use volcheck::policy::holds_no_volume;
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{count_skippable, parse_fast, split_documents};
 
-use crate::admission::differences;
+use crate::one_verdict::differences;
+use crate::properties::assert_fast_reader_agrees;
 use crate::support::{all_rules, options, report_of};
 use crate::{manifests, shared};
 
@@ -22,17 +22,17 @@ fn volcheck(arguments: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn the_guidance_s_own_manifests_are_clean() {
+fn seed_manifests_have_no_findings() {
     let seed = shared().join("seed");
     let (code, out) = volcheck(&["lint", seed.to_str().expect("a path")]);
     assert_eq!(code, 0, "{out}");
     assert!(out.starts_with("No problems in 2 files (2 objects, 2 with volumes)"), "{out}");
 }
 
-/// The documents that no parser of YAML 1.1 reads, and the Pods whose annotations kubectl refuses, with line and
-/// column. One refused file more is in the corpus (`ipfamilies-policy.yml`); its broken document is a NetworkAuthentication of
-/// Linkerd, which can't hold a volume, so its syntax isn't judged.
-pub const REFUSED: &[(&str, usize, usize)] = &[
+/// Files with invalid YAML 1.1, and Pods whose annotations kubectl rejects, with line and column.
+/// The corpus contains one more invalid file, `ipfamilies-policy.yml`. Its invalid document is a
+/// NetworkAuthentication of Linkerd, which cannot contain a volume, so volcheck skips it.
+pub const REJECTED: &[(&str, usize, usize)] = &[
     (
         "kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/conjur_v1_secretproviderclass.yaml",
         16,
@@ -47,78 +47,77 @@ pub const REFUSED: &[(&str, usize, usize)] = &[
 ];
 
 #[test]
-fn what_can_t_be_judged_is_named_with_its_place() {
-    let folder = shared().join("corpus/manifests");
-    let (code, out) = volcheck(&["lint", "--format", "json", folder.to_str().expect("a path")]);
+fn reports_unchecked_input_with_its_location() {
+    let directory = shared().join("corpus/manifests");
+    let (code, out) = volcheck(&["lint", "--format", "json", directory.to_str().expect("a path")]);
     assert_eq!(code, 2);
     let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    let mut refused: Vec<(String, u64, u64)> = Vec::new();
+    let mut rejected: Vec<(String, u64, u64)> = Vec::new();
     for error in report["errors"].as_array().expect("errors") {
         let file = error["file"].as_str().expect("a file");
         let name = file.rsplit_once("corpus/manifests/").expect("a manifest").1;
         let start = &error["span"]["start"];
-        refused.push((
+        rejected.push((
             name.to_owned(),
             start["line"].as_u64().expect("a line"),
             start["column"].as_u64().expect("a column"),
         ));
     }
-    let expected: Vec<_> = REFUSED
+    let expected: Vec<_> = REJECTED
         .iter()
         .map(|(name, line, column)| ((*name).to_owned(), *line as u64, *column as u64))
         .collect();
-    assert_eq!(refused, expected);
+    assert_eq!(rejected, expected);
 }
 
 #[test]
-fn the_sniff_changes_nothing() {
+fn skipping_documents_does_not_change_findings() {
     let policy = all_rules();
-    let mut broken = Vec::new();
+    let mut invalid = Vec::new();
     for (name, path) in manifests() {
         let bytes = fs::read(path).expect("a file");
         let outcomes = [false, true].map(|parse_all| {
             let manifest = Manifest { name: &name, bytes: bytes.clone(), role: Role::File };
             check(manifest, &Options { parse_all, ..options(&policy) })
         });
-        // What is skipped isn't judged for syntax: the property is one of documents that parse.
+        // The syntax of skipped documents is not checked, so only valid files are compared.
         if outcomes[0].unchecked.len() != outcomes[1].unchecked.len() {
-            broken.push(name);
+            invalid.push(name);
             continue;
         }
-        let [on, off] = outcomes.map(|outcome| {
+        let [skipping, parsing_all] = outcomes.map(|outcome| {
             let style = Style { show_suppressed: true, ..Style::plain(Severity::Info) };
             report::render(&report_of(outcome), Format::Json, style)
         });
-        assert_eq!(on, off, "{name}");
+        assert_eq!(skipping, parsing_all, "{name}");
     }
-    assert_eq!(broken, ["linkerd__linkerd2/test/integration/deep/dualstack/testdata/ipfamilies-policy.yml"]);
+    assert_eq!(invalid, ["linkerd__linkerd2/test/integration/deep/dualstack/testdata/ipfamilies-policy.yml"]);
 }
 
 #[test]
-fn plain_style_is_read_as_the_engine_reads_it() {
-    let (mut plain, mut all) = (0, 0);
+fn fast_reader_agrees_and_reads_most_of_the_corpus() {
+    let (mut fast, mut all) = (0, 0);
     for (_, path) in manifests() {
         let Ok(text) = fs::read_to_string(path) else { continue };
-        plain_holds(&text);
+        assert_fast_reader_agrees(&text);
         for chunk in split_documents(&text) {
             if count_skippable(&text[chunk.range.clone()], holds_no_volume).is_none() {
-                let is_plain = parse_fast(&text, chunk.range.clone()).is_some();
+                let is_fast = parse_fast(&text, chunk.range.clone()).is_some();
                 all += chunk.range.len();
-                plain += if is_plain { chunk.range.len() } else { 0 };
+                fast += if is_fast { chunk.range.len() } else { 0 };
             }
         }
     }
-    // Else it would be of no use.
-    assert!(plain * 10 > all * 8, "only {plain} of {all} bytes");
+    assert!(fast * 10 > all * 8, "only {fast} of {all} bytes");
 }
 
 #[test]
-fn every_manifest_gets_one_verdict() {
+fn lint_and_admission_agree_on_every_manifest() {
     let policy = all_rules();
     let mut problems = Vec::new();
     for (name, path) in manifests() {
         let Ok(text) = fs::read_to_string(path) else { continue };
         problems.extend(differences(&policy, &name, &text));
     }
-    assert!(problems.is_empty(), "{} of them:\n{}", problems.len(), problems.join("\n"));
+    assert!(problems.is_empty(), "{} differences:\n{}", problems.len(), problems.join("\n"));
 }

@@ -1,9 +1,8 @@
-//! Tests over a corpus that lies beside the project: `VOLCHECK_SHARED` names its folder, and nothing here
-//! passes without it.
-#![allow(unreachable_pub, dead_code, reason = "the modules of a test program are its own")]
+//! Tests on a corpus that is not part of the project. The environment variable `VOLCHECK_SHARED` is
+//! its directory and is required.
+#![allow(unreachable_pub, dead_code, reason = "a test program has no public API")]
 
 mod adopting;
-mod cases;
 mod corpus;
 #[path = "../it/one_verdict.rs"]
 mod one_verdict;
@@ -15,25 +14,31 @@ mod support;
 
 use std::path::PathBuf;
 
-/// The folder of the corpus.
+/// Returns the directory of the corpus.
 pub fn shared() -> PathBuf {
-    let folder = std::env::var_os("VOLCHECK_SHARED").expect("VOLCHECK_SHARED names the folder of the corpus");
-    let folder = PathBuf::from(folder);
-    let folder = if folder.is_relative() { support::root().join(folder) } else { folder };
-    assert!(folder.join("corpus/manifests").is_dir(), "{} holds no corpus", folder.display());
-    folder
+    let directory =
+        std::env::var_os("VOLCHECK_SHARED").expect("VOLCHECK_SHARED is the directory of the corpus");
+    let directory = PathBuf::from(directory);
+    let directory = if directory.is_relative() { support::root().join(directory) } else { directory };
+    assert!(
+        directory.join("corpus/manifests").is_dir(),
+        "{} does not contain the corpus",
+        directory.display()
+    );
+    directory
 }
 
-/// Every manifest of the corpus: its name in it, and its path.
+/// Returns the manifests of the corpus, each with its path relative to the corpus and its full
+/// path.
 pub fn manifests() -> Vec<(String, PathBuf)> {
     let root = shared().join("corpus/manifests");
     let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder") {
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else if path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json") {
                 let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
                 found.push((name, path));

@@ -1,15 +1,16 @@
-//! The model against an independent walker of the same manifests: every hostPath and emptyDir is in both.
+//! Compares the model with an independent list of the volumes in the corpus: both contain the same
+//! `hostPath` and `emptyDir` volumes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use volcheck::model::{self, ContainerList, FieldPath, Object, Pod, Segment, TypeMeta, VolumeMount};
 use volcheck::policy;
-use volcheck::source::{File, NodeId, Tree, Value, View, decode, split};
+use volcheck::source::{self, File, NodeId, NodeRef, Tree, View, decode, split_documents};
 
 use crate::{manifests, shared};
 
-/// One volume and one mount of it, as the oracle writes them down.
+/// A volume and one of its mounts, as the oracle lists them.
 type Row = [String; 11];
 
 const COLUMNS: [&str; 11] = [
@@ -26,10 +27,10 @@ const COLUMNS: [&str; 11] = [
     "mountPath",
 ];
 
-/// Where the two differ, by name, and why the oracle's row is not the model's.
+/// Known differences: the row, and the reason.
 const KNOWN: &[(&str, &str)] = &[(
     "extra: kubernetes__examples/_archived/storage/redis/redis-controller.yaml | ReplicationController | redis",
-    "a volume with a name alone, which the API server makes an emptyDir",
+    "a volume with only a name, which the API server defaults to an emptyDir",
 )];
 
 fn oracle() -> BTreeMap<Row, String> {
@@ -37,10 +38,13 @@ fn oracle() -> BTreeMap<Row, String> {
     let mut lines = text.lines();
     let head: Vec<_> = lines.next().expect("a head").split('\t').collect();
     let at = |name: &str| head.iter().position(|column| *column == name).expect("a column");
-    let places = COLUMNS.map(at);
+    let columns = COLUMNS.map(at);
     let access = at("readOnly");
     let cells = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-    lines.map(cells).map(|cells| (places.map(|place| cells[place].clone()), cells[access].clone())).collect()
+    lines
+        .map(cells)
+        .map(|cells| (columns.map(|column| cells[column].clone()), cells[access].clone()))
+        .collect()
 }
 
 fn pointer(path: &FieldPath) -> String {
@@ -60,15 +64,30 @@ fn list(list: ContainerList) -> &'static str {
 }
 
 fn rows_of(file: &str, object: &Object<'_>, rows: &mut BTreeMap<Row, String>) {
-    let head = |place: &FieldPath, cells: [&str; 7]| -> Row {
+    let head = |location: &FieldPath, cells: [&str; 7]| -> Row {
         let [volume, source, path, kind, medium, mounted_by, mount_path] = cells.map(str::to_owned);
         let (file, object_kind, name) = (file.to_owned(), object.id.kind.clone(), object.id.name.clone());
-        [file, object_kind, name, pointer(place), volume, source, path, kind, medium, mounted_by, mount_path]
+        [
+            file,
+            object_kind,
+            name,
+            pointer(location),
+            volume,
+            source,
+            path,
+            kind,
+            medium,
+            mounted_by,
+            mount_path,
+        ]
     };
     if let Some(host_path) = object.persistent_volume().and_then(|spec| spec.host_path.as_ref()) {
-        let place = FieldPath::from_keys(&["spec", "hostPath"]);
+        let location = FieldPath::from_keys(&["spec", "hostPath"]);
         let kind = host_path.host_path_type.as_deref().unwrap_or_default();
-        rows.insert(head(&place, ["", "PV:hostPath", &host_path.path, kind, "", "(pv)", ""]), String::new());
+        rows.insert(
+            head(&location, ["", "PV:hostPath", &host_path.path, kind, "", "(pv)", ""]),
+            String::new(),
+        );
     }
     for pod in object.pods() {
         for volume in pod.volumes.iter().chain(&pod.shadowed_volumes) {
@@ -120,17 +139,18 @@ fn each_object(tree: &Tree<'_>, node: NodeId, visit: &mut dyn FnMut(&TypeMeta<'_
 }
 
 #[test]
-fn every_volume_of_the_oracle_is_in_the_model() {
+fn model_contains_every_volume_of_the_oracle() {
     let mut rows = BTreeMap::new();
     for (name, path) in manifests() {
         let file = File::decode(name.as_str(), fs::read(path).expect("a file")).expect("a text");
-        for chunk in split(file.text()) {
+        for chunk in split_documents(file.text()) {
             let Ok(Some(tree)) = source::parse(file.text(), chunk.range) else { continue };
             each_object(&tree, tree.root(), &mut |meta, node| {
                 if meta.kind.is_empty() || &*meta.kind == "CustomResourceDefinition" {
                     return;
                 }
-                let object = model::decode_object(Value { tree: &tree, node }, meta, "", policy::workloads());
+                let object =
+                    model::decode_object(NodeRef { tree: &tree, node }, meta, "", policy::workloads());
                 if let Ok(object) = object {
                     rows_of(&name, &object, &mut rows);
                 }
