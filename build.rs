@@ -1,5 +1,5 @@
-//! Turns the documents of `policies/` into JSON, which the program holds and reads at each start: as
-//! YAML, they were three quarters of a start's work.
+//! Turns the documents of `policies/` into JSON, which the program holds and reads at each start:
+//! as YAML, they were three quarters of a start's work.
 
 use std::env;
 use std::error::Error;

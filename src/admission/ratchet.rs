@@ -85,8 +85,8 @@ impl PriorFindings {
 
     /// Separates the findings of the new object into new and pre-existing ones.
     ///
-    /// A superseded finding is new if the old object had none like it. It is reported unless a worse
-    /// new finding of its family hides it.
+    /// A superseded finding is new if the old object had none like it. It is reported unless a
+    /// worse new finding of its family hides it.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
         let CheckResult { findings, exempted, superseded } = result;
         let mut new: Vec<_> =

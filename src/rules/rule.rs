@@ -113,6 +113,6 @@ impl FixClass {
 pub struct RuleOption {
     /// The key in a policy.
     pub name: &'static str,
-    /// What the option does, in one clause.
+    /// The effect of the option, in one clause.
     pub summary: &'static str,
 }

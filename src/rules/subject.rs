@@ -85,7 +85,7 @@ pub struct MergeOverride {
 pub struct IgnoreFacts {
     pub problems: Vec<IgnoreProblem>,
     pub unused: Vec<UnusedIgnore>,
-    /// What the policy lets ignores suppress.
+    /// The severities that the policy lets ignores suppress.
     pub limit: Ignores,
 }
 

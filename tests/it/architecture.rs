@@ -1,4 +1,5 @@
-//! The architecture: which module may use which, no cycles between files, and one place per responsibility.
+//! The architecture: which module may use which, no cycles between files, and one place per
+//! responsibility.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -98,8 +99,8 @@ fn table_lists_every_module() {
     }
 }
 
-/// Returns the files of a module, each with the files of the module that it imports. Imports of items that
-/// `mod.rs` re-exports count as imports of the file that defines them.
+/// Returns the files of a module, each with the files of the module that it imports. Imports of
+/// items that `mod.rs` re-exports count as imports of the file that defines them.
 fn imports(module: &str) -> BTreeMap<String, BTreeSet<String>> {
     let directory = root().join("src").join(module);
     let stem = |path: &Path| path.file_stem().expect("a stem").to_string_lossy().into_owned();
