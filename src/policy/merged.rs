@@ -33,7 +33,7 @@ pub(super) struct Sourced<T> {
 }
 
 /// A checked policy. A policy document becomes one of these; documents are merged by
-/// [`merge`](Self::merge).
+/// `merge`.
 #[derive(Clone, Debug, Default)]
 pub struct MergedPolicy {
     pub(super) profile: Option<Sourced<Profile>>,

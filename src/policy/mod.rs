@@ -1,6 +1,6 @@
 //! The policy: which rules are enabled, their levels and options, and what is exempted.
 //!
-//! Three stages. A [`document`] is a file as written. A [`MergedPolicy`] is one checked document,
+//! Three stages. A document is a file as written. A [`MergedPolicy`] is one checked document,
 //! or several merged ones: profile ← packs and files ← the file itself ← flags, with the origin of
 //! each value. A [`Policy`] is the resolved form that the engine uses. This module never looks at
 //! an object.
