@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use volcheck::finding::Severity;
 use volcheck::policy::{Overrides, Policy, Profile};
-use volcheck::rules;
+use volcheck::rules::Registry;
 
 use crate::harness::{Harness, harness, root};
 use crate::support;
@@ -91,14 +91,14 @@ fn apply(harness: &Harness, case: &Case) -> (bool, String) {
 fn errors(policy: &Policy, case: &Case) -> Vec<String> {
     let outcome = support::lint(policy, "case.yaml", case.manifest.as_deref().expect("a manifest"));
     let findings = outcome.findings.into_iter().map(|located| located.finding);
-    let is_shared = |rule: &str| rules::find(rule).is_some_and(|rule| rule.meta().lint_only.is_none());
+    let is_shared = |rule: &str| Registry::built_in().find(rule).is_some_and(|rule| rule.lint_only.is_none());
     let is_denied = |kind: &str| ["Pod", "PersistentVolume"].contains(&kind);
     let errors = findings.filter(|finding| {
         finding.severity == Severity::Error
-            && is_shared(finding.rule)
+            && is_shared(finding.rule.as_str())
             && finding.object.as_ref().is_some_and(|object| is_denied(&object.kind))
     });
-    errors.map(|finding| finding.rule.to_owned()).collect()
+    errors.map(|finding| finding.rule.to_string()).collect()
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn recorded_cases_are_current_and_denied_like_lint() {
     assert!(outdated.is_empty(), "of {}: {outdated:#?}", cases.len());
 
     harness.install(crate::self_signed::VALUES);
-    let policy = Policy::of_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
+    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
     let different = problems(&cases, |case| {
         let (accepted, stderr) = apply(harness, case);
         let errors = if case.accepted { errors(&policy, case) } else { Vec::new() };

@@ -48,7 +48,7 @@ fn console_session_in_the_docs_is_real() {
 
 /// Returns the rule and the message of each error that lint reports.
 fn lint_errors(manifest: &str) -> Vec<(String, String)> {
-    let policy = volcheck::policy::Policy::of_profile(
+    let policy = volcheck::policy::Policy::from_profile(
         volcheck::policy::Profile::Recommended,
         &volcheck::policy::Overrides::default(),
     );
