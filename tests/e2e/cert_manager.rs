@@ -12,7 +12,7 @@ use crate::self_signed::{self, registration};
 use crate::user_certs::{generate_certs, put_secret, values};
 
 const VALUES: &str =
-    "certs: {mode: cert-manager}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload-interval=0.5]\n";
+    "certs: {mode: cert-manager}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload-interval=0.5]\n";
 
 /// A running cert-manager, killed when dropped.
 struct CertManager(Child);

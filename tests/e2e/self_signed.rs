@@ -15,7 +15,7 @@ use crate::load::{under_good_load, under_load};
 pub const VALUES: &str = "\
 certs: {mode: self}
 mode: deny
-drainSeconds: 6
+drainTimeoutSeconds: 6
 policy:
   modes: {relaxed: warn, quiet: audit, unchecked: \"off\"}
 extraArgs: [--registration-delay=2, --reload-interval=0.5]

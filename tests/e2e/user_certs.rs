@@ -47,7 +47,7 @@ fn text(path: &str) -> String {
 pub fn values(ca_bundle: &str) -> String {
     let indented = text(ca_bundle).replace('\n', "\n    ");
     format!(
-        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainSeconds: 6\nextraArgs: [--reload-interval=0.5]\n"
+        "certs:\n  mode: secret\n  caBundle: |\n    {indented}\nmode: deny\ndrainTimeoutSeconds: 6\nextraArgs: [--reload-interval=0.5]\n"
     )
 }
 
