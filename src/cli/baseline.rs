@@ -10,7 +10,10 @@ use super::file::write_atomically;
 use super::lint::task::Task;
 use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_OK, eprint};
+use crate::input::InputErrorKind;
+use crate::lint::ConfigFile;
 use crate::policy::{Policy, Problem};
+use crate::report::counted;
 use crate::source::{File, Position, Span};
 use crate::suppress::Baseline;
 
@@ -34,15 +37,15 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let written = match &known {
         Some(known) if arguments.prune => found.intersection(known),
         Some(known) if !arguments.force && found.count_missing_in(known) > 0 => bail!(
-            "{} would gain {} findings: add them with `--force`, or only remove old ones with `--prune`",
-            path.display(),
-            found.count_missing_in(known)
+            "{} missing from {}: pass `--force` to add new findings, or `--prune` to only remove fixed ones",
+            counted(found.count_missing_in(known), "finding"),
+            path.display()
         ),
         _ => found,
     };
     write_atomically(&path, &written.to_json()).with_context(|| path.display().to_string())?;
     let before = known.map_or_else(String::new, |known| format!(" ({} before)", known.len()));
-    eprint(&format!("Wrote {} with {} findings{before}.\n", path.display(), written.len()));
+    eprint(&format!("Wrote {} with {}{before}.\n", path.display(), counted(written.len(), "finding")));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
         eprint("To use it, set `lint.baseline` in the policy or pass `--baseline`.\n");
     }
@@ -67,7 +70,12 @@ pub(super) fn load(input: &InputArgs, policy: &Policy) -> anyhow::Result<Option<
 
 fn read(path: &Path) -> anyhow::Result<Baseline> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| name.clone())?;
+    let invalid = |location, message| {
+        let problem = Problem { path: name.as_str().into(), location, message };
+        ConfigError::new(ConfigFile::Baseline, vec![problem])
+    };
+    let text = fs::read_to_string(path)
+        .map_err(|error| invalid(None, format!("could not be read: {}", InputErrorKind::from(error))))?;
     Baseline::parse(&text).map_err(|error| {
         let file = File::decode(name.as_str(), text.clone().into_bytes()).ok().filter(|_| error.line > 0);
         let location = file.map(|file| {
@@ -76,7 +84,6 @@ fn read(path: &Path) -> anyhow::Result<Baseline> {
             let position = Position { line: error.line, column: error.column, offset: at };
             (std::sync::Arc::new(file), Span { start: position, end: position })
         });
-        let problems = vec![Problem { path: name.as_str().into(), location, message: error.message }];
-        ConfigError { kind: "baseline", problems }.into()
+        invalid(location, error.message).into()
     })
 }

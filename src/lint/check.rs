@@ -84,18 +84,17 @@ fn not_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedIn
     let primary = Some(Span { start: error.position, end: error.position });
     let location = Location { primary, ..Location::of_file(name) };
     let unchecked = Unchecked::NotText { message: &error.to_string(), help: error.kind.help() };
-    unchecked_input(&unchecked, options, location)
+    unchecked_input(&unchecked, options, |finding| LocatedFinding::new(finding, location))
 }
 
-/// Returns the finding about input that could not be checked.
+/// Returns the finding about input that could not be checked. `locate` adds its location.
 pub(super) fn unchecked_input(
     unchecked: &Unchecked<'_>,
     options: &Options<'_>,
-    location: Location,
+    locate: impl FnOnce(Finding) -> LocatedFinding,
 ) -> UncheckedInput {
-    let finding = unchecked_finding(unchecked, options);
-    let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
-    UncheckedInput { located: LocatedFinding::new(finding, location), is_raw_template }
+    let located = locate(unchecked_finding(unchecked, options));
+    UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
 }
 
 /// Returns the one finding that the rules report about input that could not be checked.
@@ -298,8 +297,9 @@ impl Checker<'_> {
             match patch::check(policy, today, object, &path, &text) {
                 Ok(result) => self.add(tree, node, result, outcome),
                 Err(message) => {
-                    let error = FieldError::new(path, format!("no patch of a pod spec: {message}"));
-                    outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(meta)));
+                    let unchecked =
+                        Unchecked::InvalidPatch { path: &path, error: &message, kind: &meta.kind };
+                    outcome.unchecked.push(self.unchecked_field(tree, node, &unchecked));
                 }
             }
         }
@@ -344,16 +344,21 @@ impl Checker<'_> {
         error: &FieldError,
         meta: Option<&TypeMeta<'_>>,
     ) -> UncheckedInput {
-        let unchecked = Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) };
-        let located = self.locate(tree, node, unchecked_finding(&unchecked, self.options));
-        UncheckedInput { located, is_raw_template: false }
+        self.unchecked_field(
+            tree,
+            node,
+            &Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) },
+        )
+    }
+
+    /// Returns the finding about a field, of the object at `root`, that could not be checked.
+    fn unchecked_field(&self, tree: &Tree<'_>, root: NodeId, unchecked: &Unchecked<'_>) -> UncheckedInput {
+        unchecked_input(unchecked, self.options, |finding| self.locate(tree, root, finding))
     }
 
     /// Returns the finding about a part of the text that could not be checked.
     fn unchecked_text(&self, unchecked: &Unchecked<'_>) -> UncheckedInput {
-        let is_raw_template = matches!(unchecked, Unchecked::RawTemplate { .. });
-        let located = self.locate_text(unchecked_finding(unchecked, self.options));
-        UncheckedInput { located, is_raw_template }
+        unchecked_input(unchecked, self.options, |finding| self.locate_text(finding))
     }
 
     /// Locates a finding about the object at `root`.

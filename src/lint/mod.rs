@@ -5,6 +5,7 @@
 
 mod changed;
 mod check;
+mod config;
 mod kustomize;
 mod located;
 mod patch;
@@ -17,6 +18,7 @@ use crate::policy::{Date, Policy};
 
 pub use changed::keep_changed;
 pub use check::check;
+pub use config::ConfigFile;
 pub use located::{LocatedFinding, Location, RelatedLocation};
 pub use report::{Counts, Report};
 pub use run::{Run, RunOptions, covers, exclude, run};

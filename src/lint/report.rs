@@ -1,7 +1,7 @@
 //! The result of a run, as report formats show it.
 
 use crate::finding::{Severity, SuppressedBy};
-use crate::lint::LocatedFinding;
+use crate::lint::{ConfigFile, LocatedFinding};
 use crate::policy::Policy;
 use crate::rules::Registry;
 
@@ -48,6 +48,8 @@ pub struct Report {
     /// The commit since which changes are reported, and the number of findings outside these
     /// changes.
     pub outside: Option<(String, usize)>,
+    /// The invalid policy or baseline that kept the run from checking anything.
+    pub invalid_config: Option<ConfigFile>,
 }
 
 impl Report {
@@ -60,6 +62,7 @@ impl Report {
             errors: Vec::new(),
             suppressed: Vec::new(),
             outside: None,
+            invalid_config: None,
         }
     }
 

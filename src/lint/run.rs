@@ -184,7 +184,9 @@ fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
 
 fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     let unchecked = Unchecked::Unreadable { error: &error.kind.to_string() };
-    unchecked_input(&unchecked, options, Location::of_file(&error.name))
+    unchecked_input(&unchecked, options, |finding| {
+        LocatedFinding::new(finding, Location::of_file(&error.name))
+    })
 }
 
 /// Reports one raw template for all templates of a chart.

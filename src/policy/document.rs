@@ -155,8 +155,8 @@ pub(super) struct ExemptionEntry {
     pub(super) scope: Match,
     /// The reason for the exemption. Must not be empty.
     pub(super) reason: String,
-    /// The last day (UTC) on which the exemption is active, such as `2027-01-31`. Defaults to no
-    /// expiry.
+    /// The last day (UTC) on which the exemption is active, such as `2027-01-31`. If absent, the
+    /// exemption never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
 }
@@ -191,7 +191,7 @@ pub(super) struct Match {
     pub(super) access: Option<Access>,
 }
 
-/// What holds for `volcheck lint` alone.
+/// Settings of `volcheck lint` only.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
@@ -203,8 +203,8 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. It can only make admission more lenient than the severities
-/// of the findings.
+/// The admission mode of a namespace. It can relax what the severities of findings require, but
+/// never tighten it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]

@@ -77,7 +77,10 @@ impl Loader {
         };
         if self.open.contains(&real) {
             if let Some((text, at)) = &entry {
-                let problem = text.problem(at, "cyclic `extends`: the file extends this one");
+                let problem = text.problem(
+                    at,
+                    "cyclic `extends`: the named file extends this file, directly or through others",
+                );
                 self.problems.push(problem);
             }
             return;

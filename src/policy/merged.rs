@@ -294,8 +294,9 @@ impl Checker<'_, '_> {
             self.options(id, rule, setting, &mut sizes);
             let Some(level) = setting.level else { continue };
             if rule.is_some_and(Rule::reports_unchecked_input) {
-                let message =
-                    format!("`{id}` reports input that could not be checked: its severity is fixed");
+                let message = format!(
+                    "cannot change the severity of `{id}`: it reports input that could not be checked"
+                );
                 self.report(&field, message);
                 continue;
             }

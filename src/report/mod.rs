@@ -19,11 +19,10 @@ use std::cmp::Reverse;
 use std::str::FromStr;
 
 use crate::finding::{RuleId, Severity};
-use crate::lint::{LocatedFinding, Report};
+use crate::lint::{ConfigFile, LocatedFinding, Report};
 
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
-pub use text::diagnostic;
 
 /// Returns the findings to show, in the order of the report.
 fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
@@ -191,7 +190,7 @@ fn level(severity: Severity, info: &'static str) -> &'static str {
 }
 
 /// Returns the count with its noun, such as `1 file` or `2 files`.
-fn counted(count: usize, noun: &str) -> String {
+pub(crate) fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),
@@ -201,10 +200,17 @@ fn counted(count: usize, noun: &str) -> String {
 /// The URL of the rule pages. `None`: they are not published yet.
 const DOCS: Option<&str> = None;
 
+/// Returns the URL of the rule's page; `None` if pages are not published, or if it is the id of an
+/// invalid policy or baseline.
+fn docs_url(rule: RuleId) -> Option<String> {
+    DOCS.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
+}
+
 /// Returns the URL of the rule's page, or the command that prints it.
 fn docs(rule: RuleId) -> Cow<'static, str> {
-    match DOCS {
-        Some(url) => format!("{url}/{rule}").into(),
-        None => format!("volcheck explain {rule}").into(),
+    match (docs_url(rule), ConfigFile::from_id(rule)) {
+        (Some(url), _) => url.into(),
+        (None, Some(config)) => config.docs().into(),
+        (None, None) => format!("volcheck explain {rule}").into(),
     }
 }

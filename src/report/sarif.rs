@@ -52,10 +52,11 @@ fn is_accepted(document: &str) -> bool {
 }
 
 fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String {
-    let mut used: Vec<RuleId> = shown.iter().map(|located| located.finding.rule).collect();
-    used.sort_unstable();
-    used.dedup();
-    let index = |rule: RuleId| used.binary_search(&rule).ok();
+    let mut ids: Vec<RuleId> = shown.iter().map(|located| located.finding.rule).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rules: Vec<&Rule> = ids.iter().filter_map(|id| report.rules.find(id.as_str())).collect();
+    let index = |id: RuleId| rules.binary_search_by_key(&id, |rule| rule.id).ok();
     let results: Vec<Value> =
         shown.iter().map(|located| result(located, index(located.finding.rule))).collect();
     let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() });
@@ -69,7 +70,7 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
             "tool": { "driver": {
                 "name": "volcheck",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": used.iter().filter_map(|id| report.rules.find(id.as_str())).map(rule).collect::<Vec<_>>(),
+                "rules": rules.iter().copied().map(rule).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [invocation],

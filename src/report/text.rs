@@ -7,10 +7,11 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{DOCS, Style, counted, docs, shown, statistics};
+use super::{Style, counted, docs, docs_url, shown, statistics};
 use crate::finding::{Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
+use crate::rules::Rule;
 use crate::source::{File, Span};
 
 /// The length in bytes up to which a line is shown in full. A JSON manifest can be one line of a
@@ -40,8 +41,8 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         Severity::Info => Level::INFO,
     };
     let title = level.primary_title(printable(&finding.message)).id(finding.rule.as_str());
-    let mut group = Group::with_title(match DOCS.filter(|_| style.links) {
-        Some(url) => title.id_url(format!("{url}/{}", finding.rule)),
+    let mut group = Group::with_title(match docs_url(finding.rule).filter(|_| style.links) {
+        Some(url) => title.id_url(url),
         None => title,
     });
     let snippet = match (&located.location.file, located.location.primary) {
@@ -72,23 +73,6 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
     notes(located, style, &mut block);
     block.push('\n');
     block
-}
-
-/// Renders an error in a file other than a manifest, such as the policy, in the style of a finding.
-pub fn diagnostic(id: &str, message: &str, path: &str, location: Option<(&File, Span)>) -> String {
-    let group = Group::with_title(Level::ERROR.primary_title(message).id(id));
-    let group = match location {
-        Some((file, span)) => {
-            let line = file.line_range(span.start.line);
-            let range = span.start.offset - line.start..span.end.offset - line.start;
-            let snippet = Snippet::source(&file.text()[line]).line_start(span.start.line).path(path);
-            group.element(snippet.annotation(AnnotationKind::Primary.span(range)))
-        }
-        None => group.element(annotate_snippets::Origin::path(path)),
-    };
-    let mut text = Renderer::plain().render(&[group]);
-    text.push_str("\n\n");
-    text
 }
 
 /// Appends the notes after the snippet, one line each. They look like messages of the renderer,
@@ -220,8 +204,35 @@ fn window(file: &File, span: Span) -> Range<usize> {
     start..end.max(span.end.offset.min(line.end))
 }
 
+/// Returns the number of manifests with findings, and the names of the policy and the baseline if
+/// there are findings about them.
+fn files(report: &Report, min_severity: Severity) -> String {
+    let (mut manifests, mut config): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for LocatedFinding { finding, location, .. } in &report.findings {
+        if finding.severity >= min_severity {
+            let rule = report.rules.find(finding.rule.as_str());
+            let files = if rule.is_some_and(Rule::checks_config) { &mut config } else { &mut manifests };
+            files.push(&location.path);
+        }
+    }
+    // The findings are in order of their files.
+    manifests.dedup();
+    config.dedup();
+    let checked = counted(report.counts.files, "file");
+    let config: Vec<_> = config.into_iter().map(printable).collect();
+    match (manifests.len(), config.join(" and ")) {
+        (count, config) if config.is_empty() => format!("{count} of {checked}"),
+        (0, config) => format!("{config} and none in {checked}"),
+        (count, config) => format!("{config} and {count} of {checked}"),
+    }
+}
+
 /// Returns the summary of the run in sentences.
 pub(super) fn summary(report: &Report, style: Style) -> String {
+    if let Some(config) = report.invalid_config {
+        let count = counted(report.errors.len(), "error");
+        return format!("The {} has {count}; nothing was checked.\n", config.noun());
+    }
     let count = |severity| report.count(severity);
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
     let shown: Vec<_> = [
@@ -255,20 +266,12 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         )
     } else {
         let kinds: Vec<_> = shown.iter().map(|(_, count, noun)| counted(*count, noun)).collect();
-        let mut files: Vec<_> = report
-            .findings
-            .iter()
-            .filter(|located| located.finding.severity >= style.min_severity)
-            .map(|located| &located.location.path)
-            .collect();
-        files.dedup();
         write!(
             out,
-            "Found {} ({}) in {} of {}",
+            "Found {} ({}) in {}",
             counted(total, "problem"),
             kinds.join(", "),
-            files.len(),
-            counted(counts.files, "file")
+            files(report, style.min_severity)
         )
     };
     if !hidden.is_empty() {

@@ -62,7 +62,7 @@
 
 use super::{Check, FixClass, Group, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{ExpectedType, FieldErrorKind, printable};
+use crate::model::{ExpectedType, FieldErrorKind, FieldPath, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-field-value"),
@@ -79,16 +79,27 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
-    let Unchecked::InvalidField { error, kind } = unchecked else { return };
-    if matches!(error.kind, FieldErrorKind::TooLarge(_)) {
-        return;
+    match *unchecked {
+        Unchecked::InvalidField { error, kind } if !matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
+            let finding = finding(&error.path, kind, &error.kind.to_string())
+                .why("the API server rejects the object, and volcheck does not check it")
+                .help(help(&error.kind));
+            out.push(finding);
+        }
+        Unchecked::InvalidPatch { path, error, kind } => {
+            let finding = finding(path, Some(kind), &format!("invalid patch of a pod spec: {error}"))
+                .why("the controller cannot apply the patch, and volcheck does not check it")
+                .help("write fields of a pod spec, as YAML or JSON");
+            out.push(finding);
+        }
+        _ => {}
     }
+}
+
+fn finding(path: &FieldPath, kind: Option<&str>, problem: &str) -> Finding {
     let kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
-    let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.kind);
-    let finding = Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
-        .why("the API server rejects the object, and volcheck does not check it")
-        .help(help(&error.kind));
-    out.push(finding);
+    let message = format!("`{}`{kind}: {problem}", printable(&path.to_string()));
+    Finding::new(RULE.id, Severity::Error, path.clone(), message)
 }
 
 fn help(kind: &FieldErrorKind) -> &'static str {

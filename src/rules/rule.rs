@@ -20,8 +20,8 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// Why the webhook cannot report it, if it cannot: the API server has already dropped or
-    /// rejected the input that the rule is about.
+    /// The reason why only lint reports findings of this rule, such as that the API server rejects
+    /// the object; `None` if the webhook reports them too.
     pub lint_only: Option<&'static str>,
     /// The source file, whose leading doc comment is the rule's page.
     pub source: &'static str,
@@ -46,10 +46,15 @@ pub enum Check {
 }
 
 impl Rule {
-    /// Whether the rule reports input that could not be checked. Such findings have no severity to
-    /// change, and nothing suppresses them.
+    /// Returns true if the rule reports input that could not be checked. The severity of such
+    /// findings cannot be changed, and nothing suppresses them.
     pub fn reports_unchecked_input(&self) -> bool {
         matches!(self.check, Check::Unchecked(_))
+    }
+
+    /// Returns true if the rule checks the policy or the baseline rather than manifests.
+    pub fn checks_config(&self) -> bool {
+        matches!(self.check, Check::Exemption(_) | Check::Baseline(_))
     }
 
     /// Returns the rule's page: the doc comment at the top of its file.

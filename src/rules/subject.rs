@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::finding::{Ignores, RuleId, SuppressedBy};
-use crate::model::{FieldError, Mark, Object};
+use crate::model::{FieldError, FieldPath, Mark, Object};
 
 /// A subject of the rules.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ pub enum Unchecked<'a> {
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
     /// A field of an object could not be decoded.
     InvalidField { error: &'a FieldError, kind: Option<&'a str> },
+    /// The field `path` should contain a patch of a pod spec as text, but does not.
+    InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
 }
 
 /// The raw templates of a chart besides the first one, which is reported for all of them.

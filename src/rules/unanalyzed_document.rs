@@ -100,7 +100,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 .why("the object is not checked")
                 .help("reduce it: fewer items, fewer host path mounts, shorter paths")
         }
-        Unchecked::InvalidField { .. } => return,
+        Unchecked::InvalidField { .. } | Unchecked::InvalidPatch { .. } => return,
     });
 }
 

@@ -2,8 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::reports::{out, volcheck};
+use serde_json::Value;
+use volcheck::report::Format;
+
+use crate::reports::{out, valid, volcheck};
+use crate::support::temp_dir;
 
 const FIRST: &str = "examples/first/agent.yaml";
 /// A manifest with one finding of each severity.
@@ -33,7 +38,7 @@ fn names(directory: &Path) -> Vec<String> {
 #[test]
 fn output_writes_the_same_report_as_format() {
     let directory = tempfile::tempdir().expect("a directory");
-    let formats = volcheck::report::Format::ALL.map(volcheck::report::Format::name);
+    let formats = Format::ALL.map(Format::name);
     let outputs: Vec<_> =
         formats.iter().map(|format| output_flag(format, &directory.path().join(format))).collect();
     for flags in [&[][..], &["--min-severity", "error"][..], &["--statistics", "--quiet"][..]] {
@@ -125,7 +130,7 @@ fn statistics_count_rules_and_severities() {
     let concise = out(&volcheck(&["lint", "--statistics", "--format", "concise", FIRST]));
     assert_eq!(concise.lines().count(), 4);
     assert!(concise.ends_with(lines), "{concise}");
-    for format in volcheck::report::Format::ALL {
+    for format in Format::ALL {
         let arguments = ["lint", "--format", format.name(), FIRST, "--statistics"];
         if !format.holds_statistics() {
             assert_eq!(out(&volcheck(&arguments)), out(&volcheck(&arguments[..4])));
@@ -153,4 +158,50 @@ fn quiet_omits_the_summary() {
     let run = volcheck(&["lint", "--quiet", "no/such/file"]);
     assert!(out(&run).contains("could not be read"));
     assert_eq!(run.status.code(), Some(2));
+}
+
+#[test]
+fn every_format_reports_an_invalid_policy_and_baseline() {
+    let policy = temp_dir(&[("volcheck.yaml", "version: 1\nrulez: {}\n")]);
+    let baseline = temp_dir(&[("volcheck.yaml", "version: 1\nlint:\n  baseline: known.json\n")]);
+    let unreadable = "could not be read: no such file or directory";
+    for (directory, id, file, line, message) in [
+        (policy, "invalid-policy", "volcheck.yaml", 2, "unknown key `rulez`; did you mean `rules`?"),
+        (baseline, "invalid-baseline", "known.json", 1, unreadable),
+    ] {
+        for format in Format::ALL.map(Format::name) {
+            let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+                .args(["lint", "--format", format, &format!("--output={format}=report")])
+                .current_dir(directory.path())
+                .output()
+                .expect("volcheck");
+            assert_eq!(output.status.code(), Some(2), "{format}");
+            let errors = String::from_utf8(output.stderr).expect("UTF-8");
+            assert!(errors.starts_with(&format!("error[{id}]: {message}\n --> {file}")), "{errors}");
+            assert!(errors.ends_with(" has 1 error; nothing was checked.\n"), "{errors}");
+            let written = fs::read_to_string(directory.path().join("report")).expect("a report");
+            let out = String::from_utf8(output.stdout).expect("UTF-8");
+            assert_eq!(out, if format == "text" { "" } else { written.as_str() });
+            for part in [id, file, message.split('`').next().expect("a part")] {
+                assert!(written.contains(part), "{format} lacks {part}: {written}");
+            }
+            assert!(!written.contains("No problems"), "{written}");
+            let json = serde_json::from_str::<Value>(&written).unwrap_or_default();
+            match format {
+                "json" => {
+                    assert_eq!(json["errors"][0]["rule"], id);
+                    assert_eq!(json["summary"]["files"], 0);
+                    valid(volcheck::report::SCHEMA, &written);
+                }
+                "sarif" => {
+                    let run = &json["runs"][0];
+                    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+                    assert_eq!(run["results"][0]["ruleId"], id);
+                    assert_eq!(run["results"][0].get("ruleIndex"), None);
+                }
+                "gitlab" => assert_eq!(json[0]["location"]["lines"]["begin"], line),
+                _ => {}
+            }
+        }
+    }
 }

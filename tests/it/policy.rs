@@ -127,7 +127,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nrules: {unanalyzed-document: off}\n",
             2,
             30,
-            "`unanalyzed-document` reports input that could not be checked: its severity is fixed",
+            "cannot change the severity of `unanalyzed-document`: it reports input that could not be checked",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: var/log}]}\n",
@@ -206,7 +206,12 @@ fn policy_errors_point_at_their_location() {
         ),
         ("version: 1\nextends: [./nosuch.yaml]\n", 2, 11, "could not be read: no such file"),
         ("version: 1\nextends: [./]\n", 2, 11, "could not be read: not a file"),
-        ("version: 1\nextends: [./volcheck.yaml]\n", 2, 11, "cyclic `extends`: the file extends this one"),
+        (
+            "version: 1\nextends: [./volcheck.yaml]\n",
+            2,
+            11,
+            "cyclic `extends`: the named file extends this file, directly or through others",
+        ),
         (&exemption("host-root", "host-rot"), 3, 11, "unknown rule `host-rot`; did you mean `host-root`?"),
         (&exemption("[host-root]", "[]"), 3, 10, "no rule given"),
         (
@@ -304,7 +309,7 @@ fn rejects_cycles_and_loads_shared_files_once() {
         ("b.yaml", "version: 1\nextends: [./a.yaml]\n"),
     ]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].2, "cyclic `extends`: the file extends this one");
+    assert_eq!(found[0].2, "cyclic `extends`: the named file extends this file, directly or through others");
     let diamond = temp_dir(&[
         ("volcheck.yaml", "version: 1\nextends: [./a.yaml, ./b.yaml]\n"),
         ("a.yaml", "version: 1\nextends: [./c.yaml]\n"),
@@ -389,10 +394,20 @@ fn finds_the_nearest_policy_within_the_repository() {
 #[test]
 fn invalid_policy_stops_the_run() {
     let directory = temp_dir(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
-    let (code, text) = volcheck_in(directory.path(), &["lint", "--format", "json"]);
-    assert_eq!(code, 2);
-    let expected = "error[policy]: unknown key `rulez`; did you mean `rules`?\n --> volcheck.yaml:2:1\n  |\n2 | rulez: {}\n  | ^^^^^\n\nThe policy has 1 error; nothing was checked.\n";
-    assert_eq!(text, expected);
+    let expected = "\
+error[invalid-policy]: unknown key `rulez`; did you mean `rules`?
+ --> volcheck.yaml:2:1
+  |
+2 | rulez: {}
+  | ^^^^^
+  |
+  = docs: volcheck schema policy
+
+The policy has 1 error; nothing was checked.
+";
+    for command in [&["lint"][..], &["baseline"], &["policy", "show"]] {
+        assert_eq!(volcheck_in(directory.path(), command), (2, expected.to_owned()), "{command:?}");
+    }
     assert_eq!(volcheck_in(directory.path(), &["lint", "--policy", "nosuch.yaml"]).0, 2);
 }
 

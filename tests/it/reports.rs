@@ -28,7 +28,7 @@ pub(crate) fn valid(schema: &str, document: &str) {
     let document: Value = serde_json::from_str(document).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let errors: Vec<_> =
-        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path)).collect();
+        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 

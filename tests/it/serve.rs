@@ -540,7 +540,7 @@ fn refuses_to_start_with_an_invalid_configuration() {
         ([("tls.crt", &*cert), ("other.key", ""), ("volcheck.yaml", POLICY)], "tls.key: "),
         (
             [("tls.crt", &*cert), ("tls.key", &*key), ("volcheck.yaml", "version: 1\nrules: 3\n")],
-            "error[policy]",
+            "error[invalid-policy]",
         ),
         ([("tls.crt", &*cert), ("tls.key", &*key), ("other.yaml", "")], "volcheck.yaml"),
     ] {

@@ -78,7 +78,7 @@ pub const TODAY: Date = Date::constant(2026, 6, 1);
 pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
     let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
-    let findings = match rule {
+    let report = match rule {
         "stale-baseline" => {
             let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &example).findings;
             let known = known.iter().map(|located| (&located.finding, "agent.yaml"));
@@ -89,25 +89,26 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
                 true => selecting(&select),
                 false => selecting(&["writable-host-path"]),
             };
-            complete_run(directory.path(), &own, Some(baseline)).report.findings
+            complete_run(directory.path(), &own, Some(baseline)).report
         }
         "expired-exemption" | "unused-exemption" => {
             let directory = temp_dir(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
             let ignore = if is_enabled { Vec::new() } else { vec![rule.to_owned()] };
             let overrides = Overrides { ignore, ..Overrides::default() };
             let own = Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
-            complete_run(directory.path(), &own, None).report.findings
+            complete_run(directory.path(), &own, None).report
         }
         // Findings are missing only for rules that are enabled.
         "unused-ignore" if is_enabled => {
             let recommended = Policy::from_profile(Profile::Recommended, &Overrides::default());
-            lint(&recommended.expect("a profile"), name, text).findings
+            report_of(lint(&recommended.expect("a profile"), name, text))
         }
         _ => return lint(policy, name, text),
     };
-    let mut findings: Vec<_> = findings.into_iter().filter(|located| located.finding.rule == *rule).collect();
+    let Report { counts, mut findings, .. } = report;
+    findings.retain(|located| located.finding.rule == *rule);
     findings.iter_mut().for_each(|located| located.location.path = name.into());
-    Outcome { findings, ..Outcome::default() }
+    Outcome { counts, findings, ..Outcome::default() }
 }
 
 /// Returns the report of an outcome.

@@ -9,16 +9,29 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use super::args::{FailOn, LintArgs, When};
+use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
 use crate::finding::Severity;
 use crate::input::{Changes, Discovery};
 use crate::lint::{Report, keep_changed};
 use crate::model::printable;
-use crate::report::{self, Style};
+use crate::report::{self, Format, Style};
 use task::Task;
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
+    check(arguments).inspect_err(|error| {
+        if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
+            // The text is printed to standard error, as by every command.
+            if arguments.format != Format::Text {
+                print(&report::render(report, arguments.format, style(arguments)));
+            }
+            output::write(&arguments.output, report, arguments.min_severity, style(arguments));
+        }
+    })
+}
+
+fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let mut timings = verbose::Timings::start();
     let task = Task::new(&arguments.input, &arguments.policy)?;
     timings.end("loading policy and discovering files");
@@ -48,14 +61,7 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
             .map_err(|error| anyhow::anyhow!("--changed-since {reference}: {error}"))?;
         keep_changed(&mut report, reference, &changes);
     }
-    let style = Style {
-        color: is_enabled(arguments.color, io::stdout().is_terminal()),
-        links: is_enabled(arguments.links, io::stdout().is_terminal()),
-        min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
-        show_suppressed: arguments.show_suppressed,
-        quiet: arguments.quiet,
-        statistics: arguments.statistics,
-    };
+    let style = style(arguments);
     print(&report::render(&report, arguments.format, style));
     if arguments.statistics && !arguments.format.holds_statistics() {
         eprint(&report::statistics(&report, style.min_severity));
@@ -69,6 +75,17 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     // The process is about to exit, so freeing memory would only cost time.
     std::mem::forget((task, report));
     Ok(if is_written { code } else { EXIT_ERROR })
+}
+
+fn style(arguments: &LintArgs) -> Style {
+    Style {
+        color: is_enabled(arguments.color, io::stdout().is_terminal()),
+        links: is_enabled(arguments.links, io::stdout().is_terminal()),
+        min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
+        show_suppressed: arguments.show_suppressed,
+        quiet: arguments.quiet,
+        statistics: arguments.statistics,
+    }
 }
 
 /// Prints the names of the inputs.

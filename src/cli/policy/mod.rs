@@ -6,30 +6,26 @@ use std::env;
 use std::fmt;
 
 use super::args::PolicyArgs;
+use crate::finding::Severity;
+use crate::lint::{ConfigFile, Report};
 use crate::policy::{self, MergedPolicy, Overrides, Policy, PolicyError, Problem};
-use crate::report;
+use crate::report::{self, Format, Style};
 
 pub(super) use command::run;
 
-/// An invalid policy or baseline.
+/// The report about an invalid policy or baseline.
 #[derive(Debug)]
-pub(super) struct ConfigError {
-    /// `policy` or `baseline`.
-    pub(super) kind: &'static str,
-    pub(super) problems: Vec<Problem>,
+pub(super) struct ConfigError(pub(super) Report);
+
+impl ConfigError {
+    pub(super) fn new(config: ConfigFile, problems: Vec<Problem>) -> Self {
+        Self(Report::of_invalid_config(config, problems))
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, problems } = self;
-        for problem in problems {
-            let location = problem.location.as_ref().map(|(file, span)| (&**file, *span));
-            f.write_str(&report::diagnostic(kind, &problem.message, &problem.path, location))?;
-        }
-        match problems.len() {
-            1 => writeln!(f, "The {kind} has 1 error; nothing was checked."),
-            count => writeln!(f, "The {kind} has {count} errors; nothing was checked."),
-        }
+        f.write_str(&report::render(&self.0, Format::Text, Style::plain(Severity::Error)))
     }
 }
 
@@ -57,7 +53,7 @@ pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy
     match file {
         Some(file) => MergedPolicy::load(&file, &overrides).map_err(|error| match error {
             PolicyError::UnknownRule(unknown) => unknown.into(),
-            PolicyError::Problems(problems) => ConfigError { kind: "policy", problems }.into(),
+            PolicyError::Problems(problems) => ConfigError::new(ConfigFile::Policy, problems).into(),
         }),
         None => Ok(MergedPolicy::from_profile(arguments.profile.unwrap_or_default(), &overrides)?),
     }
