@@ -1,6 +1,6 @@
 //! Admission: from the text of an AdmissionReview to a verdict and a response.
 //!
-//! A review is a pure function, which uses neither HTTP nor a clock. Objects are decoded into the
+//! [`review`] is a pure function that uses neither HTTP nor a clock. Objects are decoded into the
 //! same model as manifests and checked by the same engine. Only the operator's policy exempts
 //! findings: labels, annotations and comments in an object have no effect here.
 
@@ -27,8 +27,7 @@ pub enum Endpoint {
     /// Enforces mode `deny` regardless of the policy, for namespaces with the label
     /// `volcheck.io/mode: deny`.
     Strict,
-    /// Warns instead of denying. Only workloads are denied, if the policy's `workloadMode` is
-    /// `deny`.
+    /// Warns instead of denying, except for workloads if the policy's `workloadMode` is `deny`.
     Advise,
 }
 
@@ -92,8 +91,8 @@ pub struct Decision {
     pub findings: Vec<Finding>,
     /// The exempted findings, each with the index of its exemption in the policy.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The rules of the errors that an UPDATE in mode `deny` did not introduce, and that did not
-    /// deny it.
+    /// The rules of pre-existing errors, which do not deny an UPDATE in mode `deny`. Empty in other
+    /// modes.
     pub preexisting: Vec<RuleId>,
     /// The request, for the log.
     pub request: RequestInfo,
@@ -165,7 +164,7 @@ fn decide(evaluation: Evaluation, request: &Request<'_>, policy_hash: &str) -> D
     Decision { response, outcome, findings, exempted, preexisting, request: RequestInfo::new(request) }
 }
 
-/// Joins rule ids with commas, sorted and without duplicates.
+/// Joins rule IDs with commas, sorted and without duplicates.
 pub fn join_rules(rules: impl Iterator<Item = RuleId>) -> String {
     let mut rules: Vec<&str> = rules.map(RuleId::as_str).collect();
     rules.sort_unstable();

@@ -15,14 +15,13 @@ pub(super) struct SplitFindings {
 }
 
 impl SplitFindings {
-    /// Treats all findings as new, if there is no old object to compare with.
+    /// Treats all findings as new, because there is no old object to compare with.
     pub(super) fn all_new(result: CheckResult) -> Self {
         Self { new: result.findings, preexisting: Vec::new(), exempted: result.exempted }
     }
 
-    /// Adds findings about added ephemeral containers as new findings. Skips a finding if its rule
-    /// already has a new finding for the same volume, or if it has no family, that is, if it is not
-    /// about a path or its usage.
+    /// Adds findings about added ephemeral containers as new findings. Skips findings without a
+    /// family, and findings whose rule already has a new finding for the same volume.
     pub(super) fn add_ephemeral(&mut self, findings: Vec<Finding>) {
         let volume = |finding: &Finding| (finding.rule, finding.fingerprint.volume.clone());
         for finding in findings.into_iter().filter(|finding| finding.family.is_some()) {
@@ -33,7 +32,7 @@ impl SplitFindings {
     }
 }
 
-/// The part of a fingerprint that must be equal in the old and in the new object.
+/// The part of a fingerprint that must be equal in the old and the new object.
 #[derive(PartialEq, Eq, Hash)]
 struct FindingKey {
     rule: RuleId,

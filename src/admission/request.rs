@@ -9,7 +9,7 @@ use super::response::shorten;
 use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
 use crate::policy::Policy;
 
-/// An error that makes an AdmissionReview invalid. The length of the message is bounded, whatever
+/// The reason why an AdmissionReview is invalid. The length of each message is bounded, whatever
 /// the text contains.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
@@ -139,8 +139,8 @@ impl<'a> Request<'a> {
             | ("pods", "exec" | "attach" | "portforward" | "proxy" | "log" | "binding" | "eviction") => {
                 Reviewable::Nothing
             }
-            // The object of any other subresource may be the Pod, as for `ephemeralcontainers` and
-            // `resize`. Later versions of Kubernetes may add more of them.
+            // For other subresources, such as `ephemeralcontainers` and `resize`, the object may be
+            // the Pod. Later versions of Kubernetes may add further ones.
             ("pods", _) => match self.type_meta(object) {
                 Ok(meta) if &*meta.kind != "Pod" => Reviewable::Unsupported,
                 _ => Reviewable::Object(object),

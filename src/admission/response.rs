@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::finding::Finding;
 use crate::model::printable;
 
-/// The maximum number of findings that a message or the warnings list. Further findings are only
+/// The maximum number of findings listed in a message or in the warnings. Further findings are only
 /// counted.
 const MAX_FINDINGS: usize = 10;
 

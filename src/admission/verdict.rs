@@ -61,7 +61,7 @@ pub(super) struct Evaluation {
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
     pub(super) preexisting: Vec<RuleId>,
     /// An additional audit annotation, as key and value.
-    note: Option<(&'static str, String)>,
+    annotation: Option<(&'static str, String)>,
 }
 
 impl Evaluation {
@@ -72,11 +72,12 @@ impl Evaluation {
             (resource, "") => resource.to_owned(),
             (resource, subresource) => format!("{resource}/{subresource}"),
         };
-        Self { note: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
+        Self { annotation: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
     }
 
-    /// Handles an object that could not be checked. It is denied or warned about like an object
-    /// with errors, because admitting it would allow users to bypass the policy.
+    /// Returns the evaluation of an object that could not be checked. The mode applies as if the
+    /// object had errors, because admitting unchecked objects would allow users to bypass the
+    /// policy.
     fn error(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
         let message = response::warning(&format!("the object could not be checked: {}", error.kind));
         let (status, warnings) = match mode {
@@ -84,8 +85,8 @@ impl Evaluation {
             Mode::Deny | Mode::Warn => (None, vec![message.clone()]),
             Mode::Audit | Mode::Off => (None, Vec::new()),
         };
-        let note = Some(("error", message));
-        Self { verdict: Verdict::Error { status, warnings }, note, ..Self::default() }
+        let annotation = Some(("error", message));
+        Self { verdict: Verdict::Error { status, warnings }, annotation, ..Self::default() }
     }
 
     /// Returns the audit annotations. They are empty if there is nothing to record. Otherwise, they
@@ -96,7 +97,7 @@ impl Evaluation {
             ("exempted-rules", join_rules(self.exempted.iter().map(|(finding, _)| finding.rule))),
             ("preexisting-rules", join_rules(self.preexisting.iter().copied())),
         ];
-        let mut annotations: BTreeMap<_, _> = self.note.iter().cloned().collect();
+        let mut annotations: BTreeMap<_, _> = self.annotation.iter().cloned().collect();
         annotations.extend(rules.into_iter().filter(|(_, rules)| !rules.is_empty()));
         if !annotations.is_empty() {
             annotations.insert("policy", policy_hash.to_owned());
@@ -105,7 +106,7 @@ impl Evaluation {
     }
 }
 
-/// Evaluates the object of a request in mode `mode`.
+/// Evaluates the object of a request in the mode `mode`.
 pub(super) fn evaluate<'a>(
     request: &Request<'a>,
     object: Json<'a>,
@@ -208,6 +209,6 @@ fn enforce(request: &Request<'_>, mode: Mode, findings: SplitFindings) -> Evalua
         findings: new.into_iter().chain(preexisting).collect(),
         exempted,
         preexisting: preexisting_errors,
-        note: is_mirror_pod.then(|| ("mirror-pod", "true".to_owned())),
+        annotation: is_mirror_pod.then(|| ("mirror-pod", "true".to_owned())),
     }
 }

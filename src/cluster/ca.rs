@@ -2,7 +2,7 @@
 //!
 //! A new CA signs certificates only after all API servers have had time to trust it. The previous
 //! CA remains trusted until it expires. All serving certificates in use are therefore trusted at
-//! any time. The functions have no access to the cluster or to the clock.
+//! all times. The functions have no access to the cluster or to the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(1);
 /// The `data` of a Secret.
 pub type SecretData = BTreeMap<String, ByteString>;
 
-/// The current CA, and the next and the previous one.
+/// The current, the next and the previous CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateAuthority {
     /// The CA that signs serving certificates.

@@ -25,8 +25,8 @@ pub struct RegistrarSettings {
     pub service: String,
     /// The lifetime of a CA.
     pub ca_lifetime: SignedDuration,
-    /// How long a new CA is in the trust bundle before it signs certificates. API servers take some
-    /// time to notice a changed registration.
+    /// How long a new CA must be in the registered trust bundle before it signs certificates. API
+    /// servers take some time to notice a changed registration.
     pub ca_overlap: Duration,
     /// How long the Service must have had a ready endpoint before the webhook is registered. Nodes
     /// take some time to route to a new endpoint.
@@ -38,10 +38,10 @@ pub struct Registrar {
     settings: RegistrarSettings,
     namespace: String,
     client: Client,
-    /// The registered trust bundle, and the time since when it has been registered without
-    /// interruption.
+    /// The registered trust bundle, and the start time of its uninterrupted registration.
     registered: Option<(String, Instant)>,
-    /// The time since when the Service has had a ready endpoint without interruption.
+    /// The time at which the Service was first found to have a ready endpoint. Reset if it has
+    /// none.
     reachable_since: Option<Instant>,
 }
 
@@ -59,7 +59,8 @@ impl Registrar {
         format!("{}.{}.svc", self.settings.service, self.namespace)
     }
 
-    /// Performs and stores the rotation step that is due, if any. Returns the resulting CA.
+    /// Performs the rotation step that is due, if any, and stores the result in the Secret. Returns
+    /// the CA.
     pub async fn reconcile_ca(&self) -> anyhow::Result<CertificateAuthority> {
         let name = format!("{}-ca", self.settings.service);
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -75,7 +76,7 @@ impl Registrar {
             };
             let Some(rotated) = rotated else { return stored.with_context(context) };
             secret.data = Some(rotated.to_secret());
-            // The Secret contains the resource version that was read. If two replicas replace the
+            // `secret` still has the resource version that was read. If two replicas replace the
             // Secret at the same time, the second one gets a conflict and reads the CA that the
             // first one wrote.
             match secrets.replace(&name, &PostParams::default(), &secret).await {

@@ -1,6 +1,6 @@
-//! The entries of the registration. The chart writes them to an annotation of the
-//! ValidatingWebhookConfiguration. volcheck registers them with its trust bundle when the Service
-//! is reachable.
+//! The webhook entries to register. The chart writes them to an annotation of the
+//! ValidatingWebhookConfiguration. volcheck adds its trust bundle and registers them when the
+//! Service is reachable.
 
 use anyhow::Context as _;
 use k8s_openapi::ByteString;

@@ -13,7 +13,7 @@ use super::limits::{BodyPermit, GROWTH_MARGIN, LARGE_BODY};
 /// A complete request body.
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
-    /// The permit for the memory of the body, to be held as long as `bytes` exists; `None` if the
+    /// The memory permit of the body, which must be held as long as `bytes` exists. `None` if the
     /// body is empty.
     pub(super) permit: Option<BodyPermit>,
 }

@@ -53,7 +53,7 @@ struct ReloadState {
     active: Option<PemPair>,
     /// The contents or read error that was last rejected and logged.
     rejected: Option<Result<PemPair, String>>,
-    /// Whether the invalidity of the active certificate has been logged.
+    /// Whether a warning about the active certificate has been logged.
     is_problem_logged: bool,
 }
 
@@ -107,7 +107,7 @@ impl ServingCertificate {
         let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if verifies_clients {
-            // A resumed session would skip the verification.
+            // Disable session resumption, because it skips the verification of client certificates.
             config.send_tls13_tickets = 0;
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
@@ -126,7 +126,7 @@ impl ServingCertificate {
     }
 
     /// Reloads the files if they have changed. Keeps the active certificate if the new one cannot
-    /// be used. Logs once when the active certificate is not valid.
+    /// be used. Logs a warning once if the active certificate is not valid.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let Some(files) = &self.files else { return };
         let mut state = self.reload_state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -89,15 +89,15 @@ impl ClientVerifier {
 
 impl CaVerifier {
     fn parse(file: &Path, pem: &[u8]) -> Result<Self, String> {
-        let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let file_error = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
         let mut roots = RootCertStore::empty();
         for cert in CertificateDer::pem_slice_iter(pem) {
-            let cert = cert.map_err(|error| in_file(&error))?;
-            roots.add(cert).map_err(|error| in_file(&error))?;
+            let cert = cert.map_err(|error| file_error(&error))?;
+            roots.add(cert).map_err(|error| file_error(&error))?;
         }
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto_provider()).build();
-        Ok(Self(verifier.map_err(|error| in_file(&error))?))
+        Ok(Self(verifier.map_err(|error| file_error(&error))?))
     }
 }
 

@@ -28,9 +28,9 @@ use super::metrics::ErrorKind;
 use super::shutdown::Phase;
 use super::{Shared, handler};
 
-/// The age after which the server closes a connection with its next response. The client then opens
-/// a new connection, possibly to another replica, which distributes its requests over all replicas.
-/// The age of each connection varies randomly by up to 20 %.
+/// The age after which the server closes a connection with its next response. The client then
+/// reconnects, possibly to another replica, so its requests are distributed over all replicas. The
+/// age varies randomly by up to 20 % per connection.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The maximum size in bytes of a connection's read buffer. Read buffers are not part of the body
@@ -82,8 +82,8 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     let mut phase = shared.phase.subscribe();
     loop {
         let accepted = tokio::select! {
-            // Prefer accepting to closing: the clients of connections in the accept queue expect a
-            // response.
+            // Accept before checking the phase: the clients of connections in the accept queue
+            // expect a response.
             biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
@@ -195,8 +195,8 @@ pub(super) async fn serve_http(
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {
                 is_closing = true;
-                // The first request of a new connection is about to arrive, so do not shut the
-                // connection down before. The response closes it.
+                // A connection without a request is new, and its first request is about to arrive.
+                // The response to that request closes the connection.
                 if has_request.load(Ordering::Relaxed) {
                     connection.as_mut().graceful_shutdown();
                 }

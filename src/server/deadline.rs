@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The time limit of a request without a `timeout` parameter. The API server's default timeout is
-/// 10 seconds.
+/// The time limit of a request without a `timeout` parameter. It is below the API server's default
+/// timeout of 10 seconds.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(4);
 
 /// The maximum `timeoutSeconds` of a webhook.

@@ -337,8 +337,8 @@ impl Metrics {
         self.errors.get_or_create(&kind.label()).inc();
     }
 
-    /// Checks whether to log an error of this kind. Returns true at most once per second and kind,
-    /// so that a flood of connections does not flood the log.
+    /// Checks whether to log an error of this kind. Returns true at most once per second for each
+    /// kind, so that a flood of connections does not flood the log.
     pub(super) fn should_log(&self, kind: ErrorKind) -> bool {
         let now = self.started_at.elapsed().as_secs() + 1;
         self.last_logged[kind as usize].swap(now, Ordering::Relaxed) != now

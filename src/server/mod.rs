@@ -65,8 +65,8 @@ pub struct Settings {
     /// The timeout for a TLS handshake, the first request of a connection, and a request body.
     pub read_timeout: Duration,
     /// The timeout of idle connections. It should exceed the API server's own idle timeout of 90
-    /// seconds: the API server does not retry a request that it sends on a connection that the
-    /// webhook has just closed (`k8s.io/apimachinery/pkg/util/net`).
+    /// seconds. The API server does not retry a request that it sends on a closed connection
+    /// (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
     /// The maximum time to keep serving after a shutdown signal while connections are open.
     pub drain_timeout: Duration,

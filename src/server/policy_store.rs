@@ -1,4 +1,4 @@
-//! The store of the active policy, which is the last valid policy that was loaded.
+//! The active policy, which is the last valid policy that was loaded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

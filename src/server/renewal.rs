@@ -24,7 +24,7 @@ const UNREGISTERED_INTERVAL: Duration = Duration::from_millis(500);
 /// The number of rounds after which a persistent error is logged again, because logs are rotated.
 const ROUNDS_PER_LOG: u32 = 30;
 
-/// The active certificate and the CA that signed it, in PEM.
+/// The active serving certificate and the certificate of the CA that signed it, in PEM.
 struct SelfSignedCertificate {
     cert: String,
     ca: String,

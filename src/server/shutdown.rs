@@ -56,8 +56,8 @@ impl Signals {
 /// Waits until no connection is open and no new one has been accepted for a third of the drain
 /// timeout. Returns at the latest after the drain timeout.
 ///
-/// Idle connections stay open meanwhile, because their clients may still send requests. If the
-/// server closed them, those requests would fail.
+/// Idle connections stay open during this time, because their clients may still send requests. If
+/// the server closed the connections, those requests would fail.
 pub(super) async fn drain(shared: &Shared) {
     /// The number of consecutive checks that must find the server idle.
     const IDLE_CHECKS: u32 = 5;

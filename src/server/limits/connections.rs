@@ -1,9 +1,9 @@
 //! A limit on open connections with fair eviction.
 //!
-//! When the limit is reached, a new connection evicts the oldest connection that is not busy of the
-//! client with the most connections, unless the new client would then have more. A client that
-//! keeps many connections open therefore cannot lock out the API server. Clients are distinguished
-//! by IP address.
+//! When the limit is reached, a new connection evicts a connection of the client with the most
+//! connections, unless the new client would then have more. The evicted connection is the oldest
+//! one that is not busy. A client that keeps many connections open therefore cannot lock out the
+//! API server. Clients are distinguished by IP address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -62,7 +62,7 @@ impl ConnectionLimiter {
     /// Returns a permit for a connection from `address`, evicting another connection if necessary.
     /// Returns `None` if the limit is reached and no connection can be evicted.
     pub(crate) fn try_acquire(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
-        let mut open = self.open();
+        let mut open = self.lock();
         if open.count >= self.max && !open.evict_for(address) {
             return None;
         }
@@ -87,14 +87,14 @@ impl ConnectionLimiter {
     pub(crate) async fn all_closed(&self) {
         loop {
             let closed = self.closed.notified();
-            if self.open().count == 0 {
+            if self.lock().count == 0 {
                 return;
             }
             closed.await;
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,7 +126,7 @@ impl OpenConnections {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut open = self.limiter.open();
+        let mut open = self.limiter.lock();
         let Some(slots) = open.by_address.get_mut(&self.address) else { return };
         // An evicted slot has already been removed and subtracted from the count.
         let index = slots.iter().position(|slot| Arc::ptr_eq(slot, &self.slot));
@@ -169,7 +169,7 @@ mod tests {
         assert!(limiter.try_acquire(address(3)).is_some(), "a third client evicts one of two connections");
         drop(many);
         drop((first, second));
-        let open = limiter.open();
+        let open = limiter.lock();
         assert_eq!((open.count, open.by_address.len()), (0, 0));
     }
 
