@@ -1,16 +1,15 @@
-//! JSON objects as input of the model.
+//! JSON input for the model.
 
 use serde::de::DeserializeSeed;
 
 use crate::model::{Decode, FieldError, FieldPath};
 
-/// A JSON value as text. It is parsed only when it is decoded, each time straight into the wanted
-/// type.
+/// The text of a JSON value. Each decoding parses the text directly into the requested type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<'a>(&'a str);
 
 impl<'a> Json<'a> {
-    /// Wraps the text of one JSON value, which need not be valid.
+    /// Wraps the text of a JSON value without validating it.
     pub(crate) fn new(text: &'a str) -> Self {
         Self(text)
     }
@@ -27,7 +26,7 @@ impl<'a> Decode<'a> for Json<'a> {
     }
 }
 
-/// Decodes JSON text that contains one value and nothing after it.
+/// Decodes a text that contains exactly one JSON value.
 pub(super) fn decode_json<'a, S: DeserializeSeed<'a>>(
     text: &'a str,
     seed: S,

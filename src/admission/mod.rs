@@ -1,8 +1,8 @@
 //! Admission: from the text of an AdmissionReview to a verdict and a response.
 //!
-//! It is a pure function, without HTTP and without a clock. Objects are decoded into the same model
-//! as manifests and checked by the same engine. Only the operator's policy exempts findings:
-//! labels, annotations and comments in an object have no effect here.
+//! [`review`] is a pure function that uses neither HTTP nor a clock. Objects are decoded into the
+//! same model as manifests and checked by the same engine. Only the operator's policy exempts
+//! findings: labels, annotations and comments in an object have no effect here.
 
 pub(crate) mod json;
 mod ratchet;
@@ -19,7 +19,7 @@ use verdict::Evaluation;
 pub use request::ReviewError;
 pub use response::AdmissionResponse;
 
-/// The endpoint at which a review arrives. It decides how strictly the policy is enforced.
+/// The endpoint that receives a review. It determines how strictly the policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// Enforces the mode that the policy sets for the namespace.
@@ -27,8 +27,7 @@ pub enum Endpoint {
     /// Enforces mode `deny` regardless of the policy, for namespaces with the label
     /// `volcheck.io/mode: deny`.
     Strict,
-    /// Warns where `Validate` would deny. Workloads are denied if the policy's `workloadMode` is
-    /// `deny`.
+    /// Warns instead of denying, except for workloads if the policy's `workloadMode` is `deny`.
     Advise,
 }
 
@@ -52,7 +51,7 @@ pub struct ReviewContext<'p> {
     pub policy_hash: &'p str,
     /// The current date, which decides whether exemptions have expired.
     pub today: Date,
-    /// The endpoint at which the review arrived.
+    /// The endpoint that received the review.
     pub endpoint: Endpoint,
 }
 
@@ -86,19 +85,20 @@ impl Outcome {
 pub struct Decision {
     /// The response for the API server.
     pub response: AdmissionResponse,
-    /// The outcome, in one word.
+    /// The outcome for logs and metrics.
     pub outcome: Outcome,
     /// The findings, including pre-existing ones.
     pub findings: Vec<Finding>,
-    /// The exempted findings, each with the index of its exemption in the policy's list.
+    /// The exempted findings, each with the index of its exemption in the policy.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The rules of pre-existing errors: an UPDATE in mode `deny` was not denied because of them.
+    /// The rules of pre-existing errors, which do not deny an UPDATE in mode `deny`. Empty in other
+    /// modes.
     pub preexisting: Vec<RuleId>,
     /// The request, for the log.
     pub request: RequestInfo,
 }
 
-/// The fields of a request that logs and metrics report, without control characters.
+/// The fields of a request that logs and metrics report, with control characters escaped.
 #[derive(Clone, Debug, Default)]
 pub struct RequestInfo {
     pub uid: String,
@@ -120,15 +120,15 @@ pub struct RequestInfo {
 
 impl RequestInfo {
     fn new(request: &Request<'_>) -> Self {
-        let text = |text: &str| printable(text).into_owned();
+        let escape = |text: &str| printable(text).into_owned();
         Self {
-            uid: text(&request.uid),
-            operation: text(&request.operation),
-            resource: text(&request.resource.resource),
-            subresource: text(&request.sub_resource),
-            namespace: text(&request.namespace),
-            name: text(&request.name),
-            user: text(&request.user_info.username),
+            uid: escape(&request.uid),
+            operation: escape(&request.operation),
+            resource: escape(&request.resource.resource),
+            subresource: escape(&request.sub_resource),
+            namespace: escape(&request.namespace),
+            name: escape(&request.name),
+            user: escape(&request.user_info.username),
             dry_run: request.dry_run,
         }
     }
@@ -138,8 +138,8 @@ impl RequestInfo {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not a review that can be answered. A review whose object cannot
-/// be checked is not an error: it gets a response, with the outcome [`Outcome::Error`].
+/// Returns an error if `text` is not a valid AdmissionReview. An object that cannot be checked is
+/// not an error: its review gets a response, with the outcome [`Outcome::Error`].
 pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, ReviewError> {
     let request = Request::parse(text)?;
     let mode = match context.endpoint {
@@ -164,7 +164,7 @@ fn decide(evaluation: Evaluation, request: &Request<'_>, policy_hash: &str) -> D
     Decision { response, outcome, findings, exempted, preexisting, request: RequestInfo::new(request) }
 }
 
-/// Joins rule ids with commas, sorted and without duplicates.
+/// Joins rule IDs with commas, sorted and without duplicates.
 pub fn join_rules(rules: impl Iterator<Item = RuleId>) -> String {
     let mut rules: Vec<&str> = rules.map(RuleId::as_str).collect();
     rules.sort_unstable();

@@ -10,18 +10,18 @@ use crate::policy::ExemptionId;
 pub(super) struct SplitFindings {
     pub(super) new: Vec<Finding>,
     pub(super) preexisting: Vec<Finding>,
-    /// Exempted findings, each with the index of its exemption in the policy's list.
+    /// Exempted findings, each with the index of its exemption in the policy.
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
 }
 
 impl SplitFindings {
-    /// Treats all findings as new, because the object replaces no other.
+    /// Treats all findings as new, because there is no old object to compare with.
     pub(super) fn all_new(result: CheckResult) -> Self {
         Self { new: result.findings, preexisting: Vec::new(), exempted: result.exempted }
     }
 
-    /// Adds findings about added ephemeral containers as new, unless the rule has a new finding for
-    /// the volume already. Only path and usage rules, which have a family, count.
+    /// Adds findings about added ephemeral containers as new findings. Skips findings without a
+    /// family, and findings whose rule already has a new finding for the same volume.
     pub(super) fn add_ephemeral(&mut self, findings: Vec<Finding>) {
         let volume = |finding: &Finding| (finding.rule, finding.fingerprint.volume.clone());
         for finding in findings.into_iter().filter(|finding| finding.family.is_some()) {
@@ -32,7 +32,7 @@ impl SplitFindings {
     }
 }
 
-/// The part of a fingerprint that must be equal in the old and in the new object.
+/// The part of a fingerprint that must be equal in the old and the new object.
 #[derive(PartialEq, Eq, Hash)]
 struct FindingKey {
     rule: RuleId,
@@ -47,7 +47,7 @@ impl FindingKey {
     }
 }
 
-/// The part of a fingerprint that an update may weaken.
+/// The part of a fingerprint that may be weaker in the new object.
 struct ContainerAccess {
     /// The container; empty if the finding is about the volume alone.
     container: String,
@@ -59,8 +59,8 @@ impl ContainerAccess {
         new.container == self.container && new.access == self.access
     }
 
-    /// Returns true if the new finding is by the same container or by none, and with no more
-    /// access.
+    /// Returns true if the new finding is about the same container or about no container, and its
+    /// access is not higher.
     fn covers(&self, new: &Fingerprint) -> bool {
         (new.container.is_empty() || new.container == self.container) && new.access <= self.access
     }
@@ -71,28 +71,28 @@ impl ContainerAccess {
 pub(super) struct PriorFindings(HashMap<FindingKey, Vec<ContainerAccess>>);
 
 impl PriorFindings {
-    /// Indexes the findings of the old object, including those superseded by a worse one of their
-    /// family: they become visible when the update fixes the worse one.
+    /// Indexes the findings of the old object. They include superseded findings, which become
+    /// visible when an update fixes the more severe finding of their family.
     pub(super) fn new(result: CheckResult) -> Self {
         let mut prior = Self::default();
         for finding in result.findings.into_iter().chain(result.superseded) {
-            let known = prior.0.entry(FindingKey::new(&finding.fingerprint)).or_default();
+            let accesses = prior.0.entry(FindingKey::new(&finding.fingerprint)).or_default();
             let Fingerprint { container, access, .. } = finding.fingerprint;
-            known.push(ContainerAccess { container, access });
+            accesses.push(ContainerAccess { container, access });
         }
         prior
     }
 
     /// Separates the findings of the new object into new and pre-existing ones.
     ///
-    /// A superseded finding is new if the old object had none like it. It is reported unless a
-    /// worse new finding of its family hides it.
+    /// A superseded finding is new if the old object had no such finding with at least the same
+    /// access. It is reported unless a more severe new finding of its family supersedes it.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
         let CheckResult { findings, exempted, superseded } = result;
         let mut new: Vec<_> =
             superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
-        // Equal findings first, so that a weaker one does not use up the prior finding of an equal
-        // one.
+        // Match equal findings first. Otherwise, a weaker finding could take the prior finding that
+        // is equal to another one.
         let (mut preexisting, rest) = findings
             .into_iter()
             .partition::<Vec<_>, _>(|finding| self.take(finding, ContainerAccess::is_same));
@@ -104,16 +104,16 @@ impl PriorFindings {
         SplitFindings { new, preexisting, exempted }
     }
 
-    /// Checks whether any container had at least this access.
+    /// Checks whether any container of the old object had at least the access of the finding.
     fn has_access(&self, new: &Fingerprint) -> bool {
-        let known = self.0.get(&FindingKey::new(new));
-        known.is_some_and(|known| known.iter().any(|prior| new.access <= prior.access))
+        let accesses = self.0.get(&FindingKey::new(new));
+        accesses.is_some_and(|accesses| accesses.iter().any(|prior| new.access <= prior.access))
     }
 
-    /// Removes a prior finding that matches; returns whether there was one.
+    /// Removes a matching prior finding. Returns true if there was one.
     fn take(&mut self, new: &Finding, matches: impl Fn(&ContainerAccess, &Fingerprint) -> bool) -> bool {
-        let Some(known) = self.0.get_mut(&FindingKey::new(&new.fingerprint)) else { return false };
-        let index = known.iter().position(|prior| matches(prior, &new.fingerprint));
-        index.map(|index| known.swap_remove(index)).is_some()
+        let Some(accesses) = self.0.get_mut(&FindingKey::new(&new.fingerprint)) else { return false };
+        let index = accesses.iter().position(|prior| matches(prior, &new.fingerprint));
+        index.map(|index| accesses.swap_remove(index)).is_some()
     }
 }

@@ -1,4 +1,5 @@
-//! The review that the API server sends (`AdmissionRequest` of `k8s.io/api/admission/v1`).
+//! The request that the API server sends for review (`AdmissionRequest` of
+//! `k8s.io/api/admission/v1`).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,14 +9,14 @@ use super::response::shorten;
 use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
 use crate::policy::Policy;
 
-/// The reason why a text is not a review that can be answered. Messages are short, whatever the
-/// text contains.
+/// The reason why an AdmissionReview is invalid. The length of each message is bounded, whatever
+/// the text contains.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// The text is not JSON, or a field has the wrong type.
     #[error("not an AdmissionReview: {}", shorten(.0))]
     Json(String),
-    /// The text is a review of another version, or another kind of object.
+    /// The text is an AdmissionReview of another version, or an object of another kind.
     #[error(
         "expected `AdmissionReview` of `admission.k8s.io/v1`, found `{}` of `{}`",
         shorten(.kind),
@@ -95,7 +96,7 @@ pub(super) struct UserInfo<'a> {
     groups: List<Str<'a>>,
 }
 
-/// The part of a request that volcheck can check.
+/// The object of a request, if volcheck checks it.
 pub(super) enum Reviewable<'a> {
     Object(Json<'a>),
     /// The request cannot add a volume or a mount.
@@ -125,10 +126,10 @@ impl<'a> Request<'a> {
         &*self.operation == "UPDATE"
     }
 
-    /// Returns the object to check, by resource and subresource.
+    /// Returns the object to check, depending on the operation, the resource and the subresource.
     pub(super) fn reviewable(&self) -> Reviewable<'a> {
         let Some(object) = self.object() else { return Reviewable::Nothing };
-        // The object of a CONNECT holds the options of the connection, such as `PodExecOptions`.
+        // The object of a CONNECT contains the options of the connection, such as `PodExecOptions`.
         if matches!(&*self.operation, "DELETE" | "CONNECT") {
             return Reviewable::Nothing;
         }
@@ -138,8 +139,8 @@ impl<'a> Request<'a> {
             | ("pods", "exec" | "attach" | "portforward" | "proxy" | "log" | "binding" | "eviction") => {
                 Reviewable::Nothing
             }
-            // A subresource of a later Kubernetes version may carry the Pod, as
-            // `ephemeralcontainers` and `resize` do.
+            // For other subresources, such as `ephemeralcontainers` and `resize`, the object may be
+            // the Pod. Later versions of Kubernetes may add further ones.
             ("pods", _) => match self.type_meta(object) {
                 Ok(meta) if &*meta.kind != "Pod" => Reviewable::Unsupported,
                 _ => Reviewable::Object(object),
@@ -148,10 +149,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Returns the type of one of the request's objects.
+    /// Returns the API version and kind of the request's new or old object.
     ///
-    /// It is the request's own `kind`, to which the API server converts both objects. If that is
-    /// not a built-in kind, the type is read from the object, which costs a pass over it.
+    /// The API server converts both objects to the `kind` of the request. If that is not a built-in
+    /// kind, the type is read from the object itself, which costs a pass over it.
     pub(super) fn type_meta(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
         let GroupVersionKind { group, version, kind } = &self.kind;
         let api_version = match &**group {
@@ -162,19 +163,21 @@ impl<'a> Request<'a> {
         Ok(TypeMeta { api_version, kind: kind.clone() })
     }
 
-    /// Returns the new object; `None` for DELETE.
+    /// Returns the new object, or `None` for DELETE.
     pub(super) fn object(&self) -> Option<Json<'a>> {
         not_null(self.object)
     }
 
-    /// Returns the object before an UPDATE or DELETE.
+    /// Returns the object before an UPDATE or DELETE, or `None` for other operations.
     pub(super) fn old_object(&self) -> Option<Json<'a>> {
         not_null(self.old_object)
     }
 
-    /// Returns true if the user is a controller whose owner references are trusted: a workload
-    /// controller of Kubernetes (`pkg/controller/serviceaccount`), the controller manager without
-    /// `--use-service-account-credentials`, or a user that the policy names.
+    /// Returns true if the user is a controller whose owner references are trusted:
+    ///
+    /// - a workload controller of Kubernetes (`pkg/controller/serviceaccount`)
+    /// - the controller manager without `--use-service-account-credentials`
+    /// - one of the `trustedControllers` of the policy
     pub(super) fn is_from_trusted_controller(&self, policy: &Policy) -> bool {
         let user = &*self.user_info.username;
         let is_built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
@@ -187,9 +190,9 @@ impl<'a> Request<'a> {
         is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
     }
 
-    /// Returns true if a kubelet creates the mirror Pod of a static Pod, which runs whatever the
-    /// verdict is (`pkg/kubelet/pod/mirror_client.go`). Any user can set the annotation, so the
-    /// user must be the Pod's node.
+    /// Returns true if a kubelet creates the mirror Pod of a static Pod. The static Pod runs even
+    /// if its mirror Pod is denied (`pkg/kubelet/pod/mirror_client.go`). Any user can set the
+    /// annotation of a mirror Pod, so the user must be the kubelet of the Pod's node.
     pub(super) fn is_mirror_pod(&self) -> bool {
         let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
         let Some(MirrorPod { metadata, spec }) = pod else { return false };
@@ -200,8 +203,8 @@ impl<'a> Request<'a> {
             && self.user_info.groups.iter().any(|group| &**group == "system:nodes")
     }
 
-    /// Returns true if the object is being deleted: controllers and kubelets start nothing for it
-    /// any more.
+    /// Returns true if the object is being deleted. Controllers and kubelets start no more Pods or
+    /// containers for it.
     pub(super) fn is_terminating(&self) -> bool {
         let is_terminating = |object: Json<'_>| {
             let decoded = object.decode::<Terminating<'_>>();

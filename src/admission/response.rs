@@ -1,4 +1,4 @@
-//! The response, within the limits of the API server (`pkg/admission/plugin/webhook` of
+//! The response to a review, within the limits of the API server (`pkg/admission/plugin/webhook` of
 //! `k8s.io/apiserver`).
 
 use std::collections::BTreeMap;
@@ -8,14 +8,16 @@ use serde::Serialize;
 use crate::finding::Finding;
 use crate::model::printable;
 
-/// The number of findings that a message or the warnings list; the others are only counted.
+/// The maximum number of findings listed in a message or in the warnings. Further findings are only
+/// counted.
 const MAX_FINDINGS: usize = 10;
 
-/// The length of one finding in a message, in characters. Paths in it may be long.
+/// The maximum length of one finding in a message, in characters. Findings can contain long paths.
 const MAX_FINDING_LEN: usize = 600;
 
-/// The length of a warning, in characters. If all warnings of a request exceed 4096 characters, the
-/// API server cuts each to 256 (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
+/// The maximum length of a warning, in characters. If the warnings of a request total more than
+/// 4096 characters, the API server truncates each to 256
+/// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
 const MAX_WARNING_LEN: usize = 240;
 
 /// The response to a review. It serializes to an AdmissionReview.
@@ -63,7 +65,7 @@ struct Cause {
 }
 
 impl AdmissionResponse {
-    /// Denies the request if there is a status, and allows it otherwise.
+    /// Creates a response, which denies the request if there is a status and allows it otherwise.
     pub(super) fn new(
         uid: String,
         status: Option<Status>,
@@ -89,16 +91,18 @@ impl AdmissionResponse {
         &self.response.warnings
     }
 
-    /// Returns the audit annotations. The API server puts the name of the webhook before each key.
+    /// Returns the audit annotations. The API server prefixes each key with the name of the
+    /// webhook.
     pub fn audit_annotations(&self) -> &BTreeMap<&'static str, String> {
         &self.response.audit_annotations
     }
 }
 
 impl Status {
-    /// Denies the request for these errors; returns `None` if there are none.
+    /// Returns the status that denies a request for these errors, or `None` if there are none.
     ///
-    /// One message lists all of them: if several webhooks deny a request, the user sees one denial.
+    /// The message lists all errors at once. If several webhooks deny a request, the user sees only
+    /// one of the denials.
     pub(super) fn forbidden(errors: &[&Finding]) -> Option<Self> {
         let first = errors.first()?;
         let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));
@@ -113,7 +117,7 @@ impl Status {
                 single_line(&part, MAX_FINDING_LEN)
             })
             .collect();
-        parts.extend(rest(errors.len()));
+        parts.extend(unlisted_note(errors.len()));
         let causes = listed().map(|finding| Cause {
             reason: finding.rule.as_str(),
             message: single_line(&finding.message, MAX_FINDING_LEN),
@@ -131,7 +135,7 @@ impl Status {
         })
     }
 
-    /// Denies an object that cannot be checked.
+    /// Returns the status that denies an object that could not be checked.
     pub(super) fn bad_request(message: &str) -> Self {
         Self { code: 400, reason: "BadRequest", message: message.to_owned(), details: None }
     }
@@ -142,26 +146,27 @@ pub(super) fn warnings(mut findings: Vec<&Finding>) -> Vec<String> {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let listed = findings.iter().take(MAX_FINDINGS);
     let lines = listed.map(|finding| format!("[{}] {}", finding.rule, finding.message));
-    lines.chain(rest(findings.len())).map(|line| warning(&line)).collect()
+    lines.chain(unlisted_note(findings.len())).map(|line| warning(&line)).collect()
 }
 
-/// Counts the findings that are not listed; returns `None` if all are.
-fn rest(count: usize) -> Option<String> {
+/// Returns a note with the number of findings that are not listed, or `None` if all are listed.
+fn unlisted_note(count: usize) -> Option<String> {
     (count > MAX_FINDINGS).then(|| format!("and {} more", count - MAX_FINDINGS))
 }
 
-/// Formats a warning. It names volcheck, because kubectl does not show where a warning is from, and
-/// it has no control characters, because the API server silently drops warnings with any.
+/// Formats a warning. The prefix names volcheck, because kubectl does not show the source of a
+/// warning. Control characters are escaped, because the API server silently drops warnings that
+/// contain any.
 pub(super) fn warning(text: &str) -> String {
     shorten(&format!("volcheck: {text}"))
 }
 
-/// Escapes control characters and cuts the text to the length of a warning.
+/// Escapes control characters and truncates the text to the maximum length of a warning.
 pub(super) fn shorten(text: &str) -> String {
     single_line(text, MAX_WARNING_LEN)
 }
 
-/// Escapes control characters and cuts the text to `max_len` characters.
+/// Escapes control characters and truncates the text to `max_len` characters.
 fn single_line(text: &str, max_len: usize) -> String {
     let text = printable(text);
     match text.char_indices().nth(max_len) {

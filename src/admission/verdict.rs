@@ -1,5 +1,5 @@
-//! The verdict on the object of a request: decode, check, compare with the old object, enforce the
-//! mode.
+//! The verdict on the object of a request. The steps are: decode the object, check it, compare it
+//! with the old object, and enforce the mode.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::model::{Body, FieldError, Object, Origin, Workload, decode_built_in};
 use crate::policy::{ExemptionId, Mode, Policy, WorkloadMode};
 use crate::rules::Subject;
 
-/// The decision about a request.
+/// The verdict on a request.
 #[derive(Default)]
 pub(super) enum Verdict {
     #[default]
     Allow,
     Warn(Vec<String>),
-    /// Denied. The warnings report the findings that alone would not deny the request.
+    /// Denied. The warnings report the findings that are not a reason for the denial.
     Deny {
         status: Status,
         warnings: Vec<String>,
@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    /// Returns the status of a denial, if it is one, and the warnings.
+    /// Returns the status, if the request is denied, and the warnings.
     pub(super) fn into_status_and_warnings(self) -> (Option<Status>, Vec<String>) {
         match self {
             Self::Allow => (None, Vec::new()),
@@ -53,29 +53,31 @@ impl Verdict {
     }
 }
 
-/// A verdict and what led to it. The default admits the request without findings.
+/// A verdict and the findings that it is based on. The default admits the request without findings.
 #[derive(Default)]
 pub(super) struct Evaluation {
     pub(super) verdict: Verdict,
     pub(super) findings: Vec<Finding>,
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
     pub(super) preexisting: Vec<RuleId>,
-    /// A fact for the audit log that does not follow from the findings: key and value.
-    note: Option<(&'static str, String)>,
+    /// An additional audit annotation, as key and value.
+    annotation: Option<(&'static str, String)>,
 }
 
 impl Evaluation {
-    /// Admits a request for a kind or subresource that volcheck does not check, and records that.
+    /// Admits a request for a kind or subresource that volcheck does not check. Adds an audit
+    /// annotation with the resource.
     pub(super) fn unchecked(request: &Request<'_>) -> Self {
         let resource = match (&*request.resource.resource, &*request.sub_resource) {
             (resource, "") => resource.to_owned(),
             (resource, subresource) => format!("{resource}/{subresource}"),
         };
-        Self { note: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
+        Self { annotation: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
     }
 
-    /// Treats an object that cannot be checked like one with an error: admitting it would be a
-    /// bypass.
+    /// Returns the evaluation of an object that could not be checked. The mode applies as if the
+    /// object had errors, because admitting unchecked objects would allow users to bypass the
+    /// policy.
     fn error(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
         let message = response::warning(&format!("the object could not be checked: {}", error.kind));
         let (status, warnings) = match mode {
@@ -83,19 +85,19 @@ impl Evaluation {
             Mode::Deny | Mode::Warn => (None, vec![message.clone()]),
             Mode::Audit | Mode::Off => (None, Vec::new()),
         };
-        let note = Some(("error", message));
-        Self { verdict: Verdict::Error { status, warnings }, note, ..Self::default() }
+        let annotation = Some(("error", message));
+        Self { verdict: Verdict::Error { status, warnings }, annotation, ..Self::default() }
     }
 
-    /// Returns the audit annotations. Empty if there is nothing to record; otherwise they name the
-    /// policy.
+    /// Returns the audit annotations. They are empty if there is nothing to record. Otherwise, they
+    /// include the hash of the policy.
     pub(super) fn audit_annotations(&self, policy_hash: &str) -> BTreeMap<&'static str, String> {
         let rules = [
             ("rules", join_rules(self.findings.iter().map(|finding| finding.rule))),
             ("exempted-rules", join_rules(self.exempted.iter().map(|(finding, _)| finding.rule))),
             ("preexisting-rules", join_rules(self.preexisting.iter().copied())),
         ];
-        let mut annotations: BTreeMap<_, _> = self.note.iter().cloned().collect();
+        let mut annotations: BTreeMap<_, _> = self.annotation.iter().cloned().collect();
         annotations.extend(rules.into_iter().filter(|(_, rules)| !rules.is_empty()));
         if !annotations.is_empty() {
             annotations.insert("policy", policy_hash.to_owned());
@@ -104,7 +106,7 @@ impl Evaluation {
     }
 }
 
-/// Evaluates the object of a request under `mode`, the mode of its namespace.
+/// Evaluates the object of a request in the mode `mode`.
 pub(super) fn evaluate<'a>(
     request: &Request<'a>,
     object: Json<'a>,
@@ -116,7 +118,7 @@ pub(super) fn evaluate<'a>(
     }
     let object = match decode_object(request, object, context.policy) {
         Ok(Some(object)) => object,
-        // If a controller creates Pods for it, these are reviewed.
+        // If a controller creates Pods for this object, the webhook reviews those Pods.
         Ok(None) => return Evaluation::unchecked(request),
         Err(error) => return Evaluation::error(&error, mode, context.endpoint),
     };
@@ -136,21 +138,23 @@ fn decode_object<'a>(
     };
     let mut object = object?;
     if !request.is_from_trusted_controller(policy) {
-        // Any user can write owner references.
+        // Do not trust the owner references: any user can write them.
         object.workload = Workload::without_owner(&object.id);
     }
     Ok(Some(object))
 }
 
-/// Decodes the object that an UPDATE replaces. Returns `None` for other operations, and if it
-/// cannot be decoded: all findings are new then.
+/// Decodes the old object of an UPDATE. Returns `None` for other operations, or if the old object
+/// cannot be decoded. All findings of the new object are new in these cases.
 fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Object<'a>> {
     let old = request.old_object().filter(|_| request.is_update())?;
     decode_object(request, old, policy).ok().flatten()
 }
 
-/// Lowers mode `deny` to `warn` for workloads, whose Pods are denied instead, and at the endpoint
-/// `advise`.
+/// Lowers mode `deny` to `warn` in two cases:
+///
+/// - for workloads if `workloadMode` is `warn`, because their Pods are denied instead
+/// - for other objects at the endpoint `Advise`
 fn effective_mode(object: &Object<'_>, mode: Mode, context: &ReviewContext<'_>) -> Mode {
     let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
     let is_advisory = match is_workload {
@@ -166,18 +170,18 @@ fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewCont
     let Some(old) = decode_old_object(request, context.policy) else {
         return SplitFindings::all_new(run(&object));
     };
-    let mut checked = PriorFindings::new(run(&old)).compare(run(&object));
-    // Ephemeral containers are checked alone, too: an exemption or a pre-existing finding of the
-    // Pod must not cover what a user attaches to it later.
+    let mut split = PriorFindings::new(run(&old)).compare(run(&object));
+    // Check added ephemeral containers separately, too. An exemption or a pre-existing finding of
+    // the Pod must not cover the containers that a user adds later.
     if object.retain_added_ephemeral_containers(&old) {
-        checked.add_ephemeral(run(&object).findings);
+        split.add_ephemeral(run(&object).findings);
     }
-    checked
+    split
 }
 
-/// Decides by the findings and the mode.
-fn enforce(request: &Request<'_>, mode: Mode, checked: SplitFindings) -> Evaluation {
-    let SplitFindings { new, preexisting, exempted } = checked;
+/// Determines the verdict from the findings and the mode.
+fn enforce(request: &Request<'_>, mode: Mode, findings: SplitFindings) -> Evaluation {
+    let SplitFindings { new, preexisting, exempted } = findings;
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let is_visible = |finding: &&Finding| finding.severity >= Severity::Warning;
     let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
@@ -192,7 +196,7 @@ fn enforce(request: &Request<'_>, mode: Mode, checked: SplitFindings) -> Evaluat
         Mode::Deny | Mode::Warn => response::warnings(warned.filter(is_visible).collect()),
         Mode::Audit | Mode::Off => Vec::new(),
     };
-    let tolerated = match mode {
+    let preexisting_errors = match mode {
         Mode::Deny => preexisting.iter().filter(is_error).map(|finding| finding.rule).collect(),
         Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
     };
@@ -204,7 +208,7 @@ fn enforce(request: &Request<'_>, mode: Mode, checked: SplitFindings) -> Evaluat
         },
         findings: new.into_iter().chain(preexisting).collect(),
         exempted,
-        preexisting: tolerated,
-        note: is_mirror_pod.then(|| ("mirror-pod", "true".to_owned())),
+        preexisting: preexisting_errors,
+        annotation: is_mirror_pod.then(|| ("mirror-pod", "true".to_owned())),
     }
 }

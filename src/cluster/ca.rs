@@ -1,8 +1,8 @@
-//! The certificate authority (CA) that volcheck runs for itself, stored in a Secret.
+//! volcheck's own certificate authority (CA), which is stored in a Secret.
 //!
-//! A new CA signs only after every API server has been told to trust it, and the previous one is
-//! trusted until it expires. Every certificate that is served is therefore trusted at any time. All
-//! functions depend only on the stored data and the time they are given.
+//! A new CA signs certificates only after all API servers have had time to trust it. The previous
+//! CA remains trusted until it expires. All serving certificates in use are therefore trusted at
+//! all times. The functions have no access to the cluster or to the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,21 @@ use k8s_openapi::ByteString;
 
 use super::x509::{self, CertifiedKeyPem, Validity};
 
-/// How long before its creation a certificate becomes valid, for clients whose clock is behind.
+/// The allowance for clock skew. Certificates become valid this long before they are created, for
+/// clients whose clock is behind.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// The `data` of a Secret.
 pub type SecretData = BTreeMap<String, ByteString>;
 
-/// The CA in use, and those before and after it.
+/// The current, the next and the previous CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateAuthority {
-    /// The CA that signs.
+    /// The CA that signs serving certificates.
     pub current: CertifiedKeyPem,
-    /// The CA that will sign once all API servers trust it.
+    /// The CA that will become the current one when all API servers trust it.
     pub next: Option<CertifiedKeyPem>,
-    /// The certificate of the CA that signed before, in PEM, until it expires.
+    /// The certificate of the previous CA in PEM. It is kept until it expires.
     pub previous: Option<String>,
 }
 
@@ -35,12 +36,12 @@ impl CertificateAuthority {
         Ok(Self { current: generate(now, lifetime)?, next: None, previous: None })
     }
 
-    /// Reads the CA from a Secret. Returns `None` if the Secret has none yet.
+    /// Reads the CA from a Secret. Returns `None` if the Secret does not contain one yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the Secret is incomplete or has other content. It is never replaced
-    /// then, because it is unknown which CAs the API servers trust.
+    /// Returns an error if the Secret is incomplete or has invalid content. The caller must not
+    /// replace such a Secret, because it is unknown which CAs the API servers trust.
     pub fn from_secret(data: &SecretData) -> anyhow::Result<Option<Self>> {
         let text = |key: &str| {
             let bytes = data.get(key).map(|bytes| bytes.0.clone());
@@ -50,7 +51,7 @@ impl CertificateAuthority {
             let pair = match (text(&format!("{name}.crt"))?, text(&format!("{name}.key"))?) {
                 (None, None) => return Ok(None),
                 (Some(cert), Some(key)) => CertifiedKeyPem { cert, key },
-                _ => bail!("{name}.crt and {name}.key must be set together"),
+                _ => bail!("{name}.crt or {name}.key is missing"),
             };
             Validity::from_pem(&pair.cert).map_err(|error| anyhow::anyhow!("{name}.crt: {error}"))?;
             Ok(Some(pair))
@@ -87,11 +88,15 @@ impl CertificateAuthority {
         all.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Returns the CA after the step that is due at `now`; `None` if none is due.
+    /// Returns the CA after the rotation step that is due at `now`, or `None` if no step is due.
     ///
-    /// The steps: generate the next CA when the current one needs renewal; sign with it once
-    /// `is_trusted`, that is, once all API servers have known the trust bundle for long enough;
-    /// drop the previous CA when it expires.
+    /// The steps are:
+    ///
+    /// - Generate the next CA when the current one needs renewal.
+    /// - Make the next CA the current one when `is_trusted` is true, that is, when all API servers
+    ///   have had time to learn the trust bundle.
+    /// - Remove the previous CA when it expires.
+    /// - Generate a new CA if the current one has expired.
     pub fn rotate(
         &self,
         now: Timestamp,
@@ -99,7 +104,8 @@ impl CertificateAuthority {
         is_trusted: bool,
     ) -> anyhow::Result<Option<Self>> {
         if not_after(&self.current.cert)? <= now {
-            // All certificates that it signed have expired, so nothing is lost by starting over.
+            // All certificates that the CA signed have expired, too, so nothing is lost by starting
+            // over.
             return Ok(Some(Self::generate(now, lifetime)?));
         }
         let mut rotated = self.clone();

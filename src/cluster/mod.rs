@@ -1,9 +1,9 @@
-//! The client of the Kubernetes API: volcheck's CA in a Secret, and the registration of its
-//! webhooks.
+//! The client of the Kubernetes API. It manages the Secret with volcheck's CA and the registration
+//! of the webhooks.
 //!
-//! No review depends on it. It updates two objects that the chart creates and reads the
-//! EndpointSlices of the Service; it creates no object, so uninstalling the chart leaves none
-//! behind. It does not check objects.
+//! Reviews do not depend on this module. The client updates two objects that the chart creates, and
+//! reads the EndpointSlices of the Service. It creates no objects, so uninstalling the chart leaves
+//! none behind.
 
 pub mod ca;
 mod registrar;

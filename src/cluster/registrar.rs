@@ -1,4 +1,4 @@
-//! The registrar: rotates the CA and keeps the registration up to date.
+//! The registrar, which rotates the CA and keeps the registration up to date.
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ const FIELD_MANAGER: &str = "volcheck";
 
 #[derive(Clone, Debug)]
 pub struct RegistrarSettings {
-    /// The name of the Service that leads to this server. The ValidatingWebhookConfiguration has
-    /// the same name, and the CA's Secret that name with `-ca`.
+    /// The name of the Service that routes to this server. The ValidatingWebhookConfiguration has
+    /// the same name. The Secret with the CA has the same name with the suffix `-ca`.
     pub service: String,
-    /// How long a CA is valid.
+    /// The lifetime of a CA.
     pub ca_lifetime: SignedDuration,
-    /// How long a new CA is trusted before it signs: the time that API servers take to notice a
-    /// changed registration.
+    /// How long a new CA must be in the registered trust bundle before it signs certificates. API
+    /// servers take some time to notice a changed registration.
     pub ca_overlap: Duration,
-    /// How long the Service must have had a ready endpoint before the webhook is registered: the
-    /// time that nodes take to route to it.
+    /// How long the Service must have had a ready endpoint before the webhook is registered. Nodes
+    /// take some time to route to a new endpoint.
     pub registration_delay: Duration,
 }
 
@@ -38,9 +38,10 @@ pub struct Registrar {
     settings: RegistrarSettings,
     namespace: String,
     client: Client,
-    /// The registered trust bundle, and since when it has been registered without interruption.
+    /// The registered trust bundle, and the start time of its uninterrupted registration.
     registered: Option<(String, Instant)>,
-    /// Since when the Service has had a ready endpoint without interruption.
+    /// The time at which the Service was first found to have a ready endpoint. Reset if it has
+    /// none.
     reachable_since: Option<Instant>,
 }
 
@@ -53,12 +54,13 @@ impl Registrar {
         Ok(Self { settings, namespace, client, registered: None, reachable_since: None })
     }
 
-    /// Returns the DNS name by which the API server connects to the Service.
+    /// Returns the DNS name that the API server uses to connect to the Service.
     pub fn server_name(&self) -> String {
         format!("{}.{}.svc", self.settings.service, self.namespace)
     }
 
-    /// Returns the CA, after storing the rotation step that is due, if any.
+    /// Performs the rotation step that is due, if any, and stores the result in the Secret. Returns
+    /// the CA.
     pub async fn reconcile_ca(&self) -> anyhow::Result<CertificateAuthority> {
         let name = format!("{}-ca", self.settings.service);
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -74,8 +76,9 @@ impl Registrar {
             };
             let Some(rotated) = rotated else { return stored.with_context(context) };
             secret.data = Some(rotated.to_secret());
-            // The Secret keeps the resource version that was read. If two replicas replace it at
-            // the same time, the second one gets a conflict and reads what the first one wrote.
+            // `secret` still has the resource version that was read. If two replicas replace the
+            // Secret at the same time, the second one gets a conflict and reads the CA that the
+            // first one wrote.
             match secrets.replace(&name, &PostParams::default(), &secret).await {
                 Ok(_) => return Ok(rotated),
                 Err(kube::Error::Api(status)) if status.is_conflict() => {}
@@ -84,34 +87,36 @@ impl Registrar {
         }
     }
 
-    /// Checks whether the CA's trust bundle has been registered for long enough.
+    /// Checks whether the CA's trust bundle has been registered for at least `ca_overlap`.
     fn is_trusted(&self, ca: &CertificateAuthority) -> bool {
         let registered = self.registered.as_ref().filter(|(bundle, _)| *bundle == ca.trust_bundle());
         registered.is_some_and(|(_, since)| since.elapsed() >= self.settings.ca_overlap)
     }
 
-    /// Returns whether the last call of [`register`](Self::register) found or made a registration.
+    /// Checks whether the last call of [`register`](Self::register) found or created a
+    /// registration.
     pub fn is_registered(&self) -> bool {
         self.registered.is_some()
     }
 
     /// Fetches the current registration.
-    pub async fn registration(&self) -> anyhow::Result<ValidatingWebhookConfiguration> {
+    pub async fn fetch_registration(&self) -> anyhow::Result<ValidatingWebhookConfiguration> {
         let name = &self.settings.service;
-        let found = self.registrations().get(name).await;
-        found.with_context(|| format!("ValidatingWebhookConfiguration {name}"))
+        let registration = self.registration_api().get(name).await;
+        registration.with_context(|| format!("ValidatingWebhookConfiguration {name}"))
     }
 
-    fn registrations(&self) -> Api<ValidatingWebhookConfiguration> {
+    fn registration_api(&self) -> Api<ValidatingWebhookConfiguration> {
         Api::all(self.client.clone())
     }
 
     /// Registers the webhooks with the CA's trust bundle.
     ///
-    /// Does nothing as long as nothing is registered and the Service is not reachable. `current`
-    /// must have been fetched before the CA: if it has changed since, for example because another
-    /// replica registered a later CA, the API server rejects the update, and the next call tries
-    /// again.
+    /// Does nothing if the webhooks are not registered yet and the Service is not reachable.
+    ///
+    /// `current` must have been fetched before `ca`. If the registration has changed since then,
+    /// for example because another replica has registered a later CA, the API server rejects the
+    /// update. The next call tries again.
     pub async fn register(
         &mut self,
         current: &ValidatingWebhookConfiguration,
@@ -122,19 +127,19 @@ impl Registrar {
             self.registered = None;
             return Ok(());
         }
-        // If the entries are removed later, the delay starts over.
+        // Restart the registration delay if the entries are removed later.
         self.reachable_since = None;
         let (name, bundle) = (&self.settings.service, ca.trust_bundle());
         let context = || format!("ValidatingWebhookConfiguration {name}");
         let desired = registration::desired_entries(current, &bundle).with_context(context)?;
         if current.webhooks.as_ref() != Some(&desired) {
-            // A merge patch replaces the whole list, so entries and fields that others added are
-            // removed.
+            // A merge patch replaces the whole list, which removes entries and fields that other
+            // clients have added.
             let version = &current.metadata.resource_version;
             let patch = json!({ "metadata": { "resourceVersion": version }, "webhooks": desired });
             let params =
                 PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            match self.registrations().patch(name, &params, &Patch::Merge(&patch)).await {
+            match self.registration_api().patch(name, &params, &Patch::Merge(&patch)).await {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.is_conflict() => return Ok(()),
                 Err(error) => return Err(error).with_context(context),
@@ -152,7 +157,10 @@ impl Registrar {
     async fn is_reachable(&mut self) -> anyhow::Result<bool> {
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
         let selector = format!("kubernetes.io/service-name={}", self.settings.service);
-        let slices = slices.list(&ListParams::default().labels(&selector)).await.context("EndpointSlices")?;
+        let slices = slices
+            .list(&ListParams::default().labels(&selector))
+            .await
+            .context("cannot list EndpointSlices")?;
         let mut endpoints = slices.items.iter().flat_map(|slice| &slice.endpoints);
         let is_ready = endpoints.any(|endpoint| {
             endpoint.conditions.as_ref().is_some_and(|conditions| conditions.ready == Some(true))

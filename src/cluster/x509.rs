@@ -1,4 +1,4 @@
-//! X.509 certificates: of a CA, and of the server that it signs for.
+//! X.509 certificates of the CA and of the server.
 
 use jiff::Timestamp;
 use rcgen::{
@@ -15,7 +15,7 @@ pub struct CertifiedKeyPem {
     pub key: String,
 }
 
-/// The period of validity of a certificate. Both ends are included.
+/// The period of validity of a certificate, inclusive at both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     pub not_before: Timestamp,
@@ -23,7 +23,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Returns the validity of the first certificate in `pem`.
+    /// Returns the period of validity of the first certificate in `pem`.
     pub fn from_pem(pem: &str) -> Result<Self, String> {
         let (_, pem) = parse_x509_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
         let cert = pem.parse_x509().map_err(|error| error.to_string())?;
@@ -34,7 +34,7 @@ impl Validity {
         Ok(Self { not_before: timestamp(validity.not_before)?, not_after: timestamp(validity.not_after)? })
     }
 
-    /// Returns why the certificate is not valid at `now`; `None` if it is.
+    /// Returns the reason why the certificate is not valid at `now`, or `None` if it is valid.
     pub fn problem(&self, now: Timestamp) -> Option<String> {
         if now < self.not_before {
             return Some(format!("the certificate is not valid before {}", self.not_before));
@@ -43,10 +43,11 @@ impl Validity {
     }
 }
 
-/// Generates a self-signed CA. It may sign serving certificates, but not other CAs.
+/// Generates a CA with a self-signed certificate. The CA can sign serving certificates, but not
+/// other CAs.
 pub fn ca(validity: Validity) -> Result<CertifiedKeyPem, rcgen::Error> {
     let mut params = params(Vec::new(), validity)?;
-    // The names of CAs differ: a client finds the issuer of a certificate by name.
+    // Each CA has a different name, because clients find the issuer of a certificate by its name.
     params.distinguished_name.push(DnType::CommonName, format!("volcheck from {}", validity.not_before));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -73,7 +74,7 @@ pub fn serving_certificate(
 fn params(names: Vec<String>, validity: Validity) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names)?;
     let time = |at: Timestamp| {
-        // `time` can represent every second that jiff can.
+        // This never fails, because `time` can represent every second that jiff can.
         OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(|_| rcgen::Error::Time)
     };
     params.not_before = time(validity.not_before)?;

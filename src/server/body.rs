@@ -1,4 +1,4 @@
-//! Request bodies, read within the memory budget.
+//! Reading of request bodies within the memory budget.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,14 +13,15 @@ use super::limits::{BodyPermit, GROWTH_MARGIN, LARGE_BODY};
 /// A complete request body.
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
-    /// The memory of the body, to be kept as long as the bytes; `None` if the body is empty.
+    /// The memory permit of the body, which must be held as long as `bytes` exists. `None` if the
+    /// body is empty.
     pub(super) permit: Option<BodyPermit>,
 }
 
 /// Reads the body of a request.
 ///
-/// It waits for memory until `acquire_by` and for the body until `deadline`, at most for the read
-/// timeout.
+/// Waits for memory until `acquire_by`. Waits for the body until `deadline`, but at most for the
+/// read timeout.
 pub(super) async fn read_body(
     shared: &Shared,
     request: Request,
@@ -62,11 +63,11 @@ async fn read_within_budget(
             return Err(RequestError::TooLarge);
         }
         match &mut permit {
-            // A request acquires memory only when its first bytes have arrived.
+            // Acquire memory only when the first bytes have arrived.
             None => {
                 let is_large = declared_size.is_none_or(|size| size > LARGE_BODY);
                 let size = declared_size.unwrap_or(data.len());
-                // A small body acquires memory as it arrives, not for what it only declares.
+                // A small body acquires memory as its bytes arrive, not for its declared size.
                 let size = if is_large { size } else { size.min(data.len() + GROWTH_MARGIN) };
                 let acquired =
                     shared.body_budget.acquire(size, is_large, acquire_by.max(Instant::now())).await;
@@ -86,8 +87,8 @@ async fn read_within_budget(
     }
 }
 
-/// Reads and drops the rest of a rejected body, up to four times the maximum size. A client that is
-/// still sending when the connection closes may never see the response.
+/// Reads and discards the rest of a rejected body, up to four times the maximum size. Otherwise, a
+/// client that is still sending when the connection closes might never see the response.
 async fn discard(mut body: Body, max: usize) {
     let mut remaining = max.saturating_mul(4);
     while let Some(Ok(frame)) = body.frame().await {

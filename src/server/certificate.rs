@@ -28,7 +28,7 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// The private key, in PEM.
     pub key: PathBuf,
-    /// The name that the certificate must be valid for, if it is known.
+    /// The server name that the certificate must be valid for. If `None`, the name is not checked.
     pub server_name: Option<ServerName<'static>>,
 }
 
@@ -45,15 +45,15 @@ struct ActiveCertificate {
     validity: Validity,
 }
 
-/// The results of earlier reloads. Changes are detected by comparing contents, because Secret
-/// volumes replace symbolic links and modification times are unreliable.
+/// The state of reloading. Changes are detected by comparing contents, because Secret volumes
+/// replace symbolic links, and modification times are unreliable.
 #[derive(Default)]
 struct ReloadState {
     /// The contents of the active certificate.
     active: Option<PemPair>,
-    /// The last contents or read error that was rejected and logged.
+    /// The contents or read error that was last rejected and logged.
     rejected: Option<Result<PemPair, String>>,
-    /// Whether it was logged that the active certificate is not valid.
+    /// Whether a warning about the active certificate has been logged.
     is_problem_logged: bool,
 }
 
@@ -83,7 +83,7 @@ impl ServingCertificate {
         }))
     }
 
-    /// Replaces the active certificate with an issued one.
+    /// Activates a certificate that volcheck's own CA has issued.
     pub(super) fn replace(&self, pair: CertifiedKeyPem) -> Result<(), String> {
         let file = |name: &str, text: String| PemFile { name: name.to_owned(), bytes: text.into_bytes() };
         let pem = PemPair { cert: file("certificate", pair.cert), key: file("key", pair.key) };
@@ -91,8 +91,8 @@ impl ServingCertificate {
         Ok(())
     }
 
-    /// Returns the TLS configuration of the webhook port: TLS 1.2 or newer and HTTP/1.1 only, which
-    /// is the protocol that the API server uses for webhooks on other hosts.
+    /// Returns the TLS configuration of the webhook port, with TLS 1.2 or later and HTTP/1.1 only.
+    /// The API server uses HTTP/1.1 for all webhooks that are not on localhost.
     pub(super) fn server_config(
         self: &Arc<Self>,
         client_verifier: Option<Arc<dyn ClientCertVerifier>>,
@@ -107,14 +107,14 @@ impl ServingCertificate {
         let mut config = builder.with_cert_resolver(Arc::clone(self) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if verifies_clients {
-            // A resumed session would skip the verification.
+            // Disable session resumption, because it skips the verification of client certificates.
             config.send_tls13_tickets = 0;
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
         Ok(config)
     }
 
-    /// Returns why the server has no valid certificate, or `None` if it has one.
+    /// Returns the reason why there is no valid certificate, or `None` if the active one is valid.
     pub(super) fn problem(&self) -> Option<String> {
         let Some(active) = self.active.load_full() else { return Some("no certificate yet".to_owned()) };
         active.validity.problem(Timestamp::now())
@@ -126,7 +126,7 @@ impl ServingCertificate {
     }
 
     /// Reloads the files if they have changed. Keeps the active certificate if the new one cannot
-    /// be used. Logs once if the active certificate is not valid.
+    /// be used. Logs a warning once if the active certificate is not valid.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let Some(files) = &self.files else { return };
         let mut state = self.reload_state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,7 +158,7 @@ impl ServingCertificate {
                 metrics.record_certificate_reload(true);
                 info!(%not_after, "certificate reloaded");
             }
-            // Rejected contents are tried again: the certificate may become valid later.
+            // Check rejected contents again at each reload: the certificate may become valid later.
             Err(error) => {
                 let rejected = Some(pem);
                 if state.rejected != rejected {
@@ -194,7 +194,7 @@ impl ResolvesServerCert for ServingCertificate {
 
 impl ActiveCertificate {
     /// Parses a certificate and its key. Checks that they match and that the certificate is valid
-    /// for `server_name`, but not its dates.
+    /// for `server_name`, but does not check its period of validity.
     fn parse(pem: &PemPair, server_name: Option<&ServerName<'_>>) -> Result<Self, String> {
         let (cert, key) = (&pem.cert.name, &pem.key.name);
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.cert.bytes).collect();
@@ -230,8 +230,8 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Returns the ring provider. It must be passed explicitly, because rustls has no default if
-/// several providers are compiled in.
+/// Returns the `ring` crypto provider. It must be passed explicitly, because rustls has no default
+/// if several providers are compiled in.
 pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -1,5 +1,5 @@
-//! Client authentication: certificates from a CA file, which is reloaded when it changes, with one
-//! of the allowed names.
+//! Client authentication. A client certificate must be signed by a CA in the CA file and have one
+//! of the allowed names. The file is reloaded when it changes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,16 +22,17 @@ use super::ClientAuthSettings;
 use super::certificate::{crypto_provider, read_file};
 use super::metrics::Metrics;
 
-/// Verifies the certificates of clients.
+/// A verifier of client certificates.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
     settings: ClientAuthSettings,
     ca_verifier: ArcSwap<CaVerifier>,
-    /// The contents or read error of the CA file at the last reload.
+    /// The contents of the CA file at the last reload, or the error of reading it.
     last_read: Mutex<Result<Vec<u8>, String>>,
 }
 
-/// Verifies that a CA of the file has signed a certificate. `ArcSwap` needs a sized type.
+/// A verifier that accepts certificates signed by a CA in the file. It wraps the trait object
+/// because `ArcSwap` needs a sized type.
 #[derive(Debug)]
 struct CaVerifier(Arc<dyn ClientCertVerifier>);
 
@@ -88,21 +89,21 @@ impl ClientVerifier {
 
 impl CaVerifier {
     fn parse(file: &Path, pem: &[u8]) -> Result<Self, String> {
-        let in_file = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let file_error = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
         let mut roots = RootCertStore::empty();
         for cert in CertificateDer::pem_slice_iter(pem) {
-            let cert = cert.map_err(|error| in_file(&error))?;
-            roots.add(cert).map_err(|error| in_file(&error))?;
+            let cert = cert.map_err(|error| file_error(&error))?;
+            roots.add(cert).map_err(|error| file_error(&error))?;
         }
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crypto_provider()).build();
-        Ok(Self(verifier.map_err(|error| in_file(&error))?))
+        Ok(Self(verifier.map_err(|error| file_error(&error))?))
     }
 }
 
 impl ClientCertVerifier for ClientVerifier {
-    /// Returns no hints, because the CAs may change. Clients without hints send any certificate
-    /// they have.
+    /// Returns no hints, because the CAs can change. Without hints, clients send any certificate
+    /// that they have.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -1,4 +1,4 @@
-//! Connections: how they are accepted, limited, served and closed.
+//! Connection handling: accepting, limiting, serving and closing connections.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -28,14 +28,17 @@ use super::metrics::ErrorKind;
 use super::shutdown::Phase;
 use super::{Shared, handler};
 
-/// The age at which the server asks a client to reconnect, so that one client's requests spread
-/// over all replicas. It varies by up to 20 % per connection.
+/// The age after which the server closes a connection with its next response. The client then
+/// reconnects, possibly to another replica, so its requests are distributed over all replicas. The
+/// age varies randomly by up to 20 % per connection.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The size in bytes of a connection's read buffer, which is not part of the body budget.
+/// The maximum size in bytes of a connection's read buffer. Read buffers are not part of the body
+/// budget.
 const MAX_BUFFER: usize = 16 << 10;
 
-/// Serves the webhook port until the server closes, then waits for open connections.
+/// Serves the webhook port until the phase is `Closing`, then waits until all connections are
+/// closed.
 pub(super) async fn serve_webhook(shared: Arc<Shared>, listener: TcpListener, tls: ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let router = handler::router(Arc::clone(&shared));
@@ -61,11 +64,12 @@ pub(super) async fn serve_webhook(shared: Arc<Shared>, listener: TcpListener, tl
     accept_connections(&shared, listener, max_connections, serve).await;
 }
 
-/// Accepts connections until the server closes and passes each to `serve`, then waits for open
-/// connections.
+/// Accepts connections until the phase is `Closing` and passes each to `serve`. Then waits until
+/// all connections are closed.
 ///
-/// At most `max_connections` are served concurrently. As many again wait for the read timeout if no
-/// other connection can be evicted; further ones are closed.
+/// At most `max_connections` are served concurrently. When the limit is reached and no other
+/// connection can be evicted, up to `max_connections` more connections wait for at most the read
+/// timeout. Further connections are closed.
 pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     shared: &Arc<Shared>,
     listener: TcpListener,
@@ -78,13 +82,15 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     let mut phase = shared.phase.subscribe();
     loop {
         let accepted = tokio::select! {
-            // Connections that are already queued are served: their clients expect a response.
+            // Accept before checking the phase: the clients of connections in the accept queue
+            // expect a response.
             biased;
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => break,
         };
         let Ok((stream, client)) = accepted else {
-            // Too many open files, or the client has disconnected. Both are temporary.
+            // The process has too many open files, or the client has disconnected. Both are
+            // temporary.
             time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -109,7 +115,7 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
                 return record_failure(
                     &shared,
                     ErrorKind::ConnectionLimit,
-                    "timed out at the connection limit",
+                    "connection limit reached, wait timed out",
                 );
             };
             tokio::select! {
@@ -189,8 +195,8 @@ pub(super) async fn serve_http(
             }
             _ = phase.wait_for(|phase| *phase == Phase::Closing), if !is_closing => {
                 is_closing = true;
-                // The first request of a new connection is about to arrive. Its response closes the
-                // connection.
+                // A connection without a request is new, and its first request is about to arrive.
+                // The response to that request closes the connection.
                 if has_request.load(Ordering::Relaxed) {
                     connection.as_mut().graceful_shutdown();
                 }
@@ -199,7 +205,7 @@ pub(super) async fn serve_http(
     }
 }
 
-/// Returns a random number from 0 to 1.
+/// Returns a random number from 0 (inclusive) to 1 (exclusive).
 fn random_fraction() -> f64 {
     let number = RandomState::new().hash_one(0_u8) >> 11;
     number as f64 / (1_u64 << 53) as f64

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// The time limit of a request without a `timeout` parameter. The API server's default timeout is
-/// 10 seconds.
+/// The time limit of a request without a `timeout` parameter. It is below the API server's default
+/// timeout of 10 seconds.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(4);
 
-/// The largest timeout that a webhook registration can have.
+/// The maximum `timeoutSeconds` of a webhook.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Returns how long the review of a request with this query may take.
+/// Returns the time limit of a request with the query string `query`.
 ///
-/// The limit is one second below the API server's timeout, but at least half of it. The API server
-/// rounds the parameter up to whole seconds.
+/// The limit is one second below the API server's timeout, but at least half of that timeout. The
+/// API server rounds the parameter up to whole seconds.
 pub(super) fn time_limit(query: &str) -> Duration {
     let timeout = query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(parse_go_duration);
     match timeout {

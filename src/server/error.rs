@@ -1,17 +1,17 @@
-//! Errors of a request that gets no verdict.
+//! Errors that prevent a verdict on a request.
 
 use axum::http::StatusCode;
 
 use super::metrics::ErrorKind;
 
-/// The reason why a request gets no verdict.
+/// An error that prevents a verdict on a request.
 #[derive(Debug)]
 pub(super) enum RequestError {
     UnsupportedMediaType,
     TooLarge,
     /// The body is not a valid AdmissionReview.
     Malformed(String),
-    /// The body was incomplete at its deadline or when the connection failed.
+    /// The deadline passed or the connection failed before the body was complete.
     IncompleteBody,
     Overloaded,
     DeadlineExceeded,
@@ -32,8 +32,8 @@ impl RequestError {
         }
     }
 
-    /// Returns the error kind for the metrics, or `None` for an overload, which is counted as a
-    /// decision.
+    /// Returns the error kind for the metrics. Returns `None` for `Overloaded`, which the metrics
+    /// count as a decision.
     pub(super) fn kind(&self) -> Option<ErrorKind> {
         Some(match self {
             Self::UnsupportedMediaType | Self::Malformed(_) => ErrorKind::Decode,

@@ -91,7 +91,7 @@ async fn review(
     }
     shared.metrics.record_request_size(body.bytes.len());
     let text = String::from_utf8(body.bytes)
-        .map_err(|_| RequestError::Malformed("the body is not UTF-8".to_owned()))?;
+        .map_err(|_| RequestError::Malformed("request body is not UTF-8".to_owned()))?;
     let policy = shared.policies.active();
     if text.len() <= LARGE_BODY {
         return check(shared, &text, &policy, endpoint);
@@ -100,15 +100,15 @@ async fn review(
     let permit = permit.ok_or(RequestError::Overloaded)?;
     let shared = Arc::clone(shared);
     run_blocking(deadline, move || {
-        // Memory and permit are in use until the check ends, even if the deadline passes first.
+        // Hold both permits until the check ends, even if the deadline passes first.
         let _permits = (body.permit, permit);
         check(&shared, &text, &policy, endpoint)
     })
     .await
 }
 
-/// Runs `work` on a blocking thread, so that it does not delay other requests, and waits for it
-/// until `deadline`.
+/// Runs `work` on a blocking thread, where it does not delay other requests, and waits for the
+/// result until `deadline`.
 async fn run_blocking<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
@@ -129,8 +129,8 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let terms = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
-    let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &terms)));
+    let context = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {
         Ok(decision) => decision.map_err(|error| RequestError::Malformed(error.to_string())),
@@ -154,24 +154,24 @@ fn json_response(decision: &Decision) -> Response {
 /// Logs denials at level info, objects that could not be checked at warn, and other verdicts at
 /// debug.
 fn log_decision(endpoint: Endpoint, decision: &Decision, duration: Duration) {
-    let about = &decision.request;
+    let request = &decision.request;
     let rules = || {
         let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
         admission::join_rules(errors.map(|finding| finding.rule))
     };
-    // The level of an event must be a constant.
+    // `tracing` requires a constant level, so the level is a parameter of a macro.
     macro_rules! log_verdict {
         ($level:ident, $message:literal) => {
             $level!(
                 endpoint = endpoint.as_str(),
-                uid = about.uid,
-                operation = about.operation,
-                resource = about.resource,
-                subresource = about.subresource,
-                namespace = about.namespace,
-                name = about.name,
-                user = about.user,
-                dry_run = about.dry_run,
+                uid = request.uid,
+                operation = request.operation,
+                resource = request.resource,
+                subresource = request.subresource,
+                namespace = request.namespace,
+                name = request.name,
+                user = request.user,
+                dry_run = request.dry_run,
                 decision = decision.outcome.as_str(),
                 rules = rules(),
                 ms = duration.as_secs_f64() * 1000.0,
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slow_reviews_exceed_their_deadline() {
+    fn blocking_work_reports_timeouts_and_panics() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let after = |millis| Instant::now() + Duration::from_millis(millis);

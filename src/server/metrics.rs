@@ -1,5 +1,5 @@
-//! Metrics in the OpenMetrics text format. Labels have a bounded number of values: namespaces,
-//! names and paths are never labels.
+//! Metrics in the OpenMetrics text format. The number of label values is bounded: namespaces, names
+//! and paths are never used as labels.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,8 @@ use crate::admission::{Decision, Endpoint, Outcome};
 /// The prefix of all metric names.
 const PREFIX: &str = "volcheck";
 
-/// Bucket bounds in seconds, from the duration of a small review to the API server's usual timeout.
+/// Bucket bounds in seconds, from the duration of a small review to the default
+/// `webhook.timeoutSeconds` of the chart.
 const DURATION_BUCKETS: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
@@ -42,7 +43,7 @@ const RESOURCES: &[&str] = &[
     "persistentvolumeclaims",
 ];
 
-/// The kind of an error that is counted by `volcheck_errors_total`.
+/// The kind of an error, counted in `volcheck_errors_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ErrorKind {
     /// A request that is not a valid review.
@@ -53,7 +54,7 @@ pub(super) enum ErrorKind {
     Request,
     /// A request body above the maximum size.
     TooLarge,
-    /// A body that did not arrive in time, or a check that exceeded its deadline.
+    /// A request body that did not arrive in time, or a check that exceeded its deadline.
     Timeout,
     /// A panic in volcheck.
     Panic,
@@ -66,7 +67,7 @@ pub(super) enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// All kinds, in the order of their declaration.
+    /// All kinds, in declaration order.
     const ALL: [Self; 9] = [
         Self::Decode,
         Self::Object,
@@ -95,7 +96,7 @@ impl ErrorKind {
     }
 }
 
-/// The role of a certificate whose expiration is exposed.
+/// The role of a certificate in `volcheck_certificate_expiration_timestamp_seconds`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CertificateRole {
     Serving,
@@ -167,13 +168,14 @@ pub(super) struct Metrics {
     certificate_reloads: Family<ResultLabel, Counter>,
     policy_reloads: Family<ResultLabel, Counter>,
     started_at: Instant,
-    /// When an error of each kind was last logged, in seconds since the start plus one.
+    /// The second in which an error of each kind was last logged. Seconds are counted from the
+    /// start of the server, beginning with 1; 0 means never.
     last_logged: [AtomicU64; ErrorKind::ALL.len()],
 }
 
 impl Metrics {
-    /// Creates the metrics. `registers_webhook` says whether the server registers the webhook
-    /// itself, so that its registration is exposed.
+    /// Creates the metrics. They include the state of the registration if `registers_webhook` is
+    /// true, that is, if the server registers the webhook itself.
     pub(super) fn new(registers_webhook: bool) -> Self {
         let duration_histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let mut metrics = Self {
@@ -196,7 +198,8 @@ impl Metrics {
             last_logged: Default::default(),
         };
         metrics.register(registers_webhook);
-        // Alerts on an increase need the counters to start at zero.
+        // Expose all counters from the start. If a counter appeared only with its first error, an
+        // alert on an increase would miss that error.
         for kind in ErrorKind::ALL {
             let _ = metrics.errors.get_or_create(&kind.label());
         }
@@ -212,7 +215,7 @@ impl Metrics {
         registry.register("admission_requests", "Admission requests by decision", self.requests.clone());
         registry.register_with_unit(
             "admission_request_duration",
-            "Time from the header of an admission request to its response",
+            "Time to respond to an admission request, including reading its body",
             Unit::Seconds,
             self.request_durations.clone(),
         );
@@ -229,24 +232,24 @@ impl Metrics {
         );
         registry.register_with_unit(
             "evaluation_duration",
-            "Time to evaluate a review, without reading the request or waiting",
+            "Time to evaluate a review, excluding reading the body and queueing",
             Unit::Seconds,
             self.evaluation_durations.clone(),
         );
         registry.register("findings", "Findings by rule and severity", self.findings.clone());
         registry.register(
             "exempted_findings",
-            "Findings that an exemption in the policy suppresses",
+            "Findings suppressed by exemptions in the policy",
             self.exempted_findings.clone(),
         );
         registry.register(
             "preexisting_findings",
-            "Errors that an updated object already had, which are not denied",
+            "Errors that an update in mode deny did not introduce",
             self.preexisting_findings.clone(),
         );
         registry.register(
             "errors",
-            "Failed requests and connections, and objects that could not be checked",
+            "Failed requests, failed connections and objects that could not be checked",
             self.errors.clone(),
         );
         registry.register("connections", "Open connections to the webhook port", self.connections.clone());
@@ -259,33 +262,33 @@ impl Metrics {
         }
         registry.register_with_unit(
             "certificate_expiration_timestamp",
-            "Expiration of the serving certificate, and of volcheck's own CA if it has one",
+            "Expiration time of the serving certificate and of volcheck's own CA, if any",
             Unit::Seconds,
             self.certificate_expirations.clone(),
         );
         registry.register(
             "certificate_reloads",
-            "Reloads and renewals of certificates",
+            "Certificate reloads and renewals, and failed registrations",
             self.certificate_reloads.clone(),
         );
-        registry.register("policy_reloads", "Reloads of the policy", self.policy_reloads.clone());
+        registry.register("policy_reloads", "Policy reloads", self.policy_reloads.clone());
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Version of volcheck", version);
     }
 
     /// Records a request with a verdict.
     pub(super) fn record_decision(&self, endpoint: Endpoint, decision: &Decision, duration: Duration) {
-        let about = &decision.request;
+        let request = &decision.request;
         let labels = RequestLabels {
             endpoint: endpoint.as_str(),
             decision: decision.outcome.as_str(),
-            operation: known_or_other(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &about.operation),
-            resource: known_or_other(RESOURCES, &about.resource),
-            subresource: match about.subresource.as_str() {
+            operation: known_or_other(&["CREATE", "UPDATE", "DELETE", "CONNECT"], &request.operation),
+            resource: known_or_other(RESOURCES, &request.resource),
+            subresource: match request.subresource.as_str() {
                 "" => "",
                 name => known_or_other(&["ephemeralcontainers", "resize", "status", "scale"], name),
             },
-            dry_run: if about.dry_run { "true" } else { "false" },
+            dry_run: if request.dry_run { "true" } else { "false" },
         };
         self.record_request(labels, duration);
         if decision.outcome == Outcome::Error {
@@ -303,7 +306,7 @@ impl Metrics {
         }
     }
 
-    /// Records a request without a verdict; `kind` is `None` if the server was overloaded.
+    /// Records a request without a verdict. `kind` is `None` if the server was overloaded.
     pub(super) fn record_request_error(
         &self,
         endpoint: Endpoint,
@@ -334,8 +337,8 @@ impl Metrics {
         self.errors.get_or_create(&kind.label()).inc();
     }
 
-    /// Returns whether to log an error of this kind: at most one per second, so that a flood of
-    /// connections does not flood the log.
+    /// Checks whether to log an error of this kind. Returns true at most once per second for each
+    /// kind, so that a flood of connections does not flood the log.
     pub(super) fn should_log(&self, kind: ErrorKind) -> bool {
         let now = self.started_at.elapsed().as_secs() + 1;
         self.last_logged[kind as usize].swap(now, Ordering::Relaxed) != now
@@ -383,7 +386,7 @@ impl Metrics {
         self.certificate_expirations.get_or_create(&RoleLabel { role }).set(not_after.as_second());
     }
 
-    /// Encodes all metrics, with the hash of the active policy.
+    /// Encodes all metrics, including the hash of the active policy.
     pub(super) fn encode(&self, policy_hash: &str) -> String {
         // An `Info` cannot change, so it is created for each scrape.
         let mut policy = Registry::with_prefix(PREFIX);
@@ -413,7 +416,7 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Returns `value` if it is among `known`, and `other` if not.
+/// Returns `value` if `known` contains it, and `other` otherwise.
 fn known_or_other(known: &[&'static str], value: &str) -> &'static str {
     known.iter().find(|known| **known == value).copied().unwrap_or("other")
 }

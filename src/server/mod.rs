@@ -1,7 +1,7 @@
 //! The webhook server: HTTPS for the API server, and plain HTTP for probes and metrics.
 //!
-//! It handles transport, certificates and load. Reviews are checked by `admission`, and the caller
-//! provides the policy: this module does not know where it comes from.
+//! This module handles transport, certificates and load limits. The `admission` module checks the
+//! reviews, and the caller provides the policy.
 
 mod admin;
 mod allocator;
@@ -43,11 +43,11 @@ use crate::cluster::{self, Registrar};
 pub use certificate::CertificateFiles;
 pub use policy_store::PolicySource;
 
-/// One thread serves about ten thousand reviews per second, and each thread adds to the worst-case
-/// memory. Throughput scales with replicas instead.
+/// The maximum number of worker threads. One thread serves about ten thousand reviews per second,
+/// and each thread increases the worst-case memory usage. To scale further, add replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. Verdicts depend on the policy alone.
+/// The configuration of the server. It does not affect verdicts, which depend only on the policy.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -55,7 +55,7 @@ pub struct Settings {
     /// The address of the admin port, which serves probes and metrics without TLS.
     pub admin_listen: SocketAddr,
     pub certificate_source: CertificateSource,
-    /// Restricts which clients may send reviews; `None` allows any client.
+    /// The clients that may send reviews. If `None`, any client may.
     pub client_auth: Option<ClientAuthSettings>,
     /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
     /// each.
@@ -64,13 +64,13 @@ pub struct Settings {
     pub max_connections: usize,
     /// The timeout for a TLS handshake, the first request of a connection, and a request body.
     pub read_timeout: Duration,
-    /// The timeout of idle connections. It should exceed the API server's own 90 seconds, because
-    /// the API server does not retry a request that meets a closed connection
+    /// The timeout of idle connections. It should exceed the API server's own idle timeout of 90
+    /// seconds. The API server does not retry a request that it sends on a closed connection
     /// (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// How long the server keeps serving after the signal to shut down while connections are open.
+    /// The maximum time to keep serving after a shutdown signal while connections are open.
     pub drain_timeout: Duration,
-    /// How often files and the registration are checked for changes.
+    /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
 }
 
@@ -79,7 +79,7 @@ pub struct Settings {
 pub enum CertificateSource {
     /// PEM files, which are reloaded when they change.
     Files(CertificateFiles),
-    /// volcheck's own CA. The server also registers the webhook.
+    /// A certificate issued by volcheck's own CA. The server also registers the webhook.
     SelfSigned {
         cluster: cluster::RegistrarSettings,
         /// The lifetime of serving certificates.
@@ -87,12 +87,14 @@ pub enum CertificateSource {
     },
 }
 
-/// The clients that may send reviews.
+/// The settings of client authentication.
 #[derive(Clone, Debug)]
 pub struct ClientAuthSettings {
-    /// The PEM file with the CAs of client certificates, which is reloaded when it changes.
+    /// A PEM file with the CA certificates that sign client certificates. It is reloaded when it
+    /// changes.
     pub ca: PathBuf,
-    /// The common names and DNS names of which a certificate must have one; empty to allow any.
+    /// The allowed common names and DNS names. A client certificate must have at least one of them.
+    /// If empty, any name is allowed.
     pub allowed_names: Vec<String>,
 }
 
@@ -106,7 +108,7 @@ struct Shared {
     phase: watch::Sender<Phase>,
     body_budget: BodyBudget,
     large_reviews: LargeReviewLimiter,
-    /// The number of connections to the webhook port that were accepted so far.
+    /// The number of connections accepted on the webhook port since the start.
     accepted_connections: AtomicUsize,
 }
 
@@ -115,7 +117,7 @@ impl Shared {
         *self.phase.borrow()
     }
 
-    /// Returns why the server should receive no requests, or `None` if it is ready.
+    /// Returns the reason why the server is not ready, or `None` if it is ready.
     fn not_ready_reason(&self) -> Option<String> {
         if self.phase() != Phase::Serving {
             return Some("shutting down".to_owned());
@@ -185,7 +187,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
         }
     }
     shared.phase.send_replace(Phase::Closing);
-    // Requests in flight have a deadline each, of at most the API server's maximum timeout.
+    // Wait for requests in flight, at most for the read timeout.
     let closed = time::timeout(shared.settings.read_timeout, webhook_task);
     tokio::select! {
         _ = closed => {}
@@ -202,7 +204,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let mut listener = TcpListener::bind(address).await;
-    // Without IPv6 support, `[::]` cannot be bound and means all IPv4 addresses.
+    // On a host without IPv6, `[::]` cannot be bound. Bind all IPv4 addresses instead.
     if let (Err(_), SocketAddr::V6(v6)) = (&listener, address)
         && v6.ip().is_unspecified()
         && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err()
@@ -212,7 +214,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Reloads certificates and policy at each interval.
+/// Reloads the certificates and the policy at each reload interval.
 async fn reload(shared: Arc<Shared>) {
     let mut interval = time::interval(shared.settings.reload_interval);
     interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! The active policy: the last valid one that was loaded.
+//! The active policy, which is the last valid policy that was loaded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +8,14 @@ use tracing::{info, warn};
 use super::metrics::Metrics;
 use crate::policy::{MergedPolicy, Policy};
 
-/// Loads the policy, or returns an error if the policy is invalid or cannot be read.
+/// A function that loads the policy. It returns an error if the policy is invalid or cannot be
+/// read.
 pub type PolicySource = Box<dyn Fn() -> anyhow::Result<MergedPolicy> + Send + Sync>;
 
 /// The policy that reviews are checked against.
 pub(super) struct ActivePolicy {
     pub(super) policy: Policy,
-    /// Identifies the policy in logs, metrics and audit annotations.
+    /// The hash of the policy, which identifies it in logs, metrics and audit annotations.
     pub(super) hash: String,
 }
 
@@ -27,12 +28,13 @@ impl ActivePolicy {
 pub(super) struct PolicyStore {
     source: PolicySource,
     active: ArcSwap<ActivePolicy>,
-    /// The error of the last reload, so that each error is logged once; empty if it succeeded.
+    /// The error of the last reload, so that each error is logged only once. Empty if the reload
+    /// succeeded.
     last_error: Mutex<String>,
 }
 
 impl PolicyStore {
-    /// Loads the initial policy. Returns an error if the policy is invalid.
+    /// Loads the initial policy. Returns an error if the policy is invalid or cannot be read.
     pub(super) fn load(source: PolicySource) -> anyhow::Result<Self> {
         let active = ArcSwap::from_pointee(ActivePolicy::new(source()?));
         Ok(Self { source, active, last_error: Mutex::default() })
@@ -43,7 +45,7 @@ impl PolicyStore {
     }
 
     /// Loads the policy again and activates it if it has changed. Keeps the active policy if the
-    /// new one is invalid.
+    /// new one is invalid or cannot be read.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         match (self.source)() {

@@ -15,23 +15,24 @@ use crate::cluster::Registrar;
 use crate::cluster::ca::{self, CertificateAuthority};
 use crate::cluster::x509::Validity;
 
-/// The time limit of one round, which is a few requests to the API server.
+/// The time limit of one round. A round consists of a few requests to the API server.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest pause between rounds until the webhook is registered.
+/// The maximum pause between rounds until the webhook is registered.
 const UNREGISTERED_INTERVAL: Duration = Duration::from_millis(500);
 
-/// An error that persists is logged again after this many rounds, because logs are rotated.
+/// The number of rounds after which a persistent error is logged again, because logs are rotated.
 const ROUNDS_PER_LOG: u32 = 30;
 
-/// The active certificate and the CA that signed it, in PEM.
+/// The active serving certificate and the certificate of the CA that signed it, in PEM.
 struct SelfSignedCertificate {
     cert: String,
     ca: String,
 }
 
-/// Renews and registers until the shutdown begins. From then on, other replicas do. `lifetime` is
-/// that of serving certificates.
+/// Renews the certificate and maintains the registration until the server starts to shut down. From
+/// then on, other replicas maintain the registration. `lifetime` is the lifetime of serving
+/// certificates.
 pub(super) async fn run(shared: Arc<Shared>, mut registrar: Registrar, lifetime: SignedDuration) {
     let (mut certificate, mut last_error, mut rounds) = (None, String::new(), 0_u32);
     while shared.phase() == Phase::Serving {
@@ -66,8 +67,9 @@ async fn renew_and_register(
     certificate: &mut Option<SelfSignedCertificate>,
     lifetime: SignedDuration,
 ) -> anyhow::Result<()> {
-    // Read before the CA, so that a registration with a newer CA is never overwritten.
-    let registered = registrar.registration().await;
+    // Fetch the registration before the CA, so that a registration with a newer CA is never
+    // overwritten.
+    let registration = registrar.fetch_registration().await;
     let ca = registrar.reconcile_ca().await?;
     if certificate.as_ref().is_none_or(|certificate| needs_renewal(certificate, &ca)) {
         let pair = ca.issue(&registrar.server_name(), Timestamp::now(), lifetime)?;
@@ -81,7 +83,7 @@ async fn renew_and_register(
     shared.metrics.set_certificate_expiration(CertificateRole::Ca, ca_not_after);
     if shared.not_ready_reason().is_none() {
         let was_registered = registrar.is_registered();
-        registrar.register(&registered?, &ca).await?;
+        registrar.register(&registration?, &ca).await?;
         if registrar.is_registered() && !was_registered {
             info!("webhook registered");
         }
@@ -89,7 +91,8 @@ async fn renew_and_register(
     Ok(())
 }
 
-/// Checks whether another CA has become active or most of the certificate's lifetime has passed.
+/// Checks whether another CA has become the current one, or two thirds of the certificate's
+/// lifetime have passed.
 fn needs_renewal(certificate: &SelfSignedCertificate, ca: &CertificateAuthority) -> bool {
     certificate.ca != ca.current.cert
         || ca::needs_renewal(&certificate.cert, Timestamp::now()).unwrap_or(true)

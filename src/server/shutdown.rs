@@ -10,10 +10,10 @@ use super::Shared;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
-    /// Requests are served, but each response asks the client to reconnect, which leads it to
+    /// Requests are served, but each response closes its connection. The client then reconnects to
     /// another replica.
     Draining,
-    /// No connections are accepted, and idle ones are closed.
+    /// No new connections are accepted, and idle connections are closed.
     Closing,
 }
 
@@ -26,8 +26,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the signal handlers, which replace the default action. Without handlers, the
-    /// signals have no effect on process 1 of a container.
+    /// Installs the signal handlers. Without handlers, the signals have no effect on process 1 of a
+    /// container.
     pub(super) fn new() -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
@@ -53,17 +53,17 @@ impl Signals {
     }
 }
 
-/// Waits until no connection is open and none has arrived for a while, at most for the drain
-/// timeout.
+/// Waits until no connection is open and no new one has been accepted for a third of the drain
+/// timeout. Returns at the latest after the drain timeout.
 ///
-/// Idle connections stay open until then: their clients may still send requests, and would only
-/// notice that the connection is closed by a failed request.
+/// Idle connections stay open during this time, because their clients may still send requests. If
+/// the server closed the connections, those requests would fail.
 pub(super) async fn drain(shared: &Shared) {
-    /// How many checks in a row must find the server idle.
+    /// The number of consecutive checks that must find the server idle.
     const IDLE_CHECKS: u32 = 5;
     let drain_timeout = shared.settings.drain_timeout;
-    // Load balancers notice with a delay that the server is not ready. A third of the timeout
-    // covers it.
+    // Load balancers need some time to notice that the server is not ready. A third of the timeout
+    // covers that time.
     let interval = drain_timeout / 3 / IDLE_CHECKS;
     let deadline = time::Instant::now() + drain_timeout;
     let mut idle_checks = 0;

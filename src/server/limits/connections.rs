@@ -1,8 +1,9 @@
 //! A limit on open connections with fair eviction.
 //!
-//! When the limit is reached, a new connection evicts the oldest connection of the client with the
-//! most connections, provided that the new client has fewer. A client that keeps many connections
-//! open therefore cannot lock out the API server. Clients are distinguished by IP address.
+//! When the limit is reached, a new connection evicts a connection of the client with the most
+//! connections, unless the new client would then have more. The evicted connection is the oldest
+//! one that is not busy. A client that keeps many connections open therefore cannot lock out the
+//! API server. Clients are distinguished by IP address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 pub(crate) struct ConnectionLimiter {
     max: usize,
     open: Mutex<OpenConnections>,
-    /// Wakes waiting connections when another one closes.
+    /// Notifies waiting connections when a connection closes.
     closed: Notify,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct ConnectionSlot {
     is_busy: AtomicBool,
 }
 
-/// The right to keep a connection open. Dropping it frees the slot.
+/// A permit to keep a connection open. Dropping it releases the slot.
 pub(crate) struct ConnectionPermit {
     limiter: Arc<ConnectionLimiter>,
     address: IpAddr,
@@ -46,8 +47,8 @@ impl ConnectionSlot {
         self.evicted.notified().await;
     }
 
-    /// Marks the connection as busy. A busy connection has received a complete request that has no
-    /// response yet, and is never evicted.
+    /// Sets whether the connection is busy. A busy connection has received a complete request and
+    /// not yet sent the response. It is never evicted.
     pub(crate) fn set_busy(&self, is_busy: bool) {
         self.is_busy.store(is_busy, Ordering::Relaxed);
     }
@@ -61,7 +62,7 @@ impl ConnectionLimiter {
     /// Returns a permit for a connection from `address`, evicting another connection if necessary.
     /// Returns `None` if the limit is reached and no connection can be evicted.
     pub(crate) fn try_acquire(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
-        let mut open = self.open();
+        let mut open = self.lock();
         if open.count >= self.max && !open.evict_for(address) {
             return None;
         }
@@ -86,32 +87,36 @@ impl ConnectionLimiter {
     pub(crate) async fn all_closed(&self) {
         loop {
             let closed = self.closed.notified();
-            if self.open().count == 0 {
+            if self.lock().count == 0 {
                 return;
             }
             closed.await;
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OpenConnections {
-    /// Evicts a connection of the client with the most connections: its oldest one that is not
-    /// busy. Does nothing if `address` would then have more connections than that client. Returns
-    /// whether a connection was evicted.
+    /// Evicts the oldest connection that is not busy from the client with the most connections.
+    /// Returns true if a connection was evicted.
+    ///
+    /// Evicts nothing if all connections of that client are busy, or if the client at `address`
+    /// would then have more connections.
     fn evict_for(&mut self, address: IpAddr) -> bool {
         let count = self.by_address.get(&address).map_or(0, VecDeque::len);
-        let Some(most) = self.by_address.values_mut().max_by_key(|slots| slots.len()) else { return false };
-        if most.len() <= count + 1 {
-            return false;
-        }
-        let Some(index) = most.iter().position(|slot| !slot.is_busy.load(Ordering::Relaxed)) else {
+        let Some(largest) = self.by_address.values_mut().max_by_key(|slots| slots.len()) else {
             return false;
         };
-        if let Some(slot) = most.remove(index) {
+        if largest.len() <= count + 1 {
+            return false;
+        }
+        let Some(index) = largest.iter().position(|slot| !slot.is_busy.load(Ordering::Relaxed)) else {
+            return false;
+        };
+        if let Some(slot) = largest.remove(index) {
             slot.evicted.notify_one();
             self.count -= 1;
         }
@@ -121,9 +126,9 @@ impl OpenConnections {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut open = self.limiter.open();
+        let mut open = self.limiter.lock();
         let Some(slots) = open.by_address.get_mut(&self.address) else { return };
-        // Eviction has already removed the slot and updated the count.
+        // An evicted slot has already been removed and subtracted from the count.
         let index = slots.iter().position(|slot| Arc::ptr_eq(slot, &self.slot));
         let is_removed = index.and_then(|index| slots.remove(index)).is_some();
         if slots.is_empty() {
@@ -155,16 +160,16 @@ mod tests {
     fn evicts_oldest_connections_of_the_largest_client() {
         let limiter = ConnectionLimiter::new(4);
         let many: Vec<_> = (0..4).map(|_| limiter.try_acquire(address(1)).expect("a permit")).collect();
-        assert!(limiter.try_acquire(address(1)).is_none(), "a client never evicts itself");
+        assert!(limiter.try_acquire(address(1)).is_none(), "a client never evicts its own connections");
         many[0].slot.set_busy(true);
         let first = limiter.try_acquire(address(2)).expect("a permit");
         let second = limiter.try_acquire(address(2)).expect("a permit");
         assert!(limiter.try_acquire(address(2)).is_none(), "both clients have two connections");
         assert_eq!(many.iter().map(is_evicted).collect::<Vec<_>>(), [false, true, true, false]);
-        assert!(limiter.try_acquire(address(3)).is_some(), "a new client gets one of two connections");
+        assert!(limiter.try_acquire(address(3)).is_some(), "a third client evicts one of two connections");
         drop(many);
         drop((first, second));
-        let open = limiter.open();
+        let open = limiter.lock();
         assert_eq!((open.count, open.by_address.len()), (0, 0));
     }
 

@@ -1,17 +1,19 @@
-//! A limit on large reviews, which are checked off the worker threads.
+//! A limit on concurrent large reviews, which are checked on blocking threads.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, Instant};
 
-/// How many large reviews are checked concurrently.
+/// The maximum number of large reviews that are checked concurrently.
 const MAX_CONCURRENT: usize = 2;
 
-/// How many large reviews may wait. Further ones are rejected, and the API server retries.
+/// The maximum number of large reviews that wait for a permit. Further ones are rejected, and the
+/// API server retries them.
 const MAX_QUEUED: usize = 32;
 
-/// Limits how many large reviews are checked concurrently, with a bounded queue.
+/// Limits the number of large reviews that are checked concurrently. Further ones wait in a bounded
+/// queue.
 pub(crate) struct LargeReviewLimiter {
     running: Arc<Semaphore>,
     queue: Semaphore,
@@ -24,8 +26,8 @@ impl Default for LargeReviewLimiter {
 }
 
 impl LargeReviewLimiter {
-    fn new(concurrent: usize, queued: usize) -> Self {
-        Self { running: Arc::new(Semaphore::new(concurrent)), queue: Semaphore::new(queued) }
+    fn new(max_concurrent: usize, max_queued: usize) -> Self {
+        Self { running: Arc::new(Semaphore::new(max_concurrent)), queue: Semaphore::new(max_queued) }
     }
 
     /// Waits for a permit to check a large review. Returns `None` if the queue is full or no permit
@@ -34,7 +36,7 @@ impl LargeReviewLimiter {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Some(permit);
         }
-        // Also released if the client disconnects while waiting.
+        // If the client disconnects while waiting, this permit is dropped, too.
         let _queued = self.queue.try_acquire().ok()?;
         time::timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await.ok()?.ok()
     }
@@ -54,13 +56,13 @@ mod tests {
             let soon = || Instant::now() + Duration::from_millis(1);
             let running = limiter.acquire(soon()).await.expect("a permit");
             for _ in 0..3 {
-                // Polled once and dropped, as the server does when the connection closes.
+                // Poll once and drop, as the server does when the connection closes.
                 let later = Instant::now() + Duration::from_secs(3600);
                 assert!(time::timeout(Duration::ZERO, limiter.acquire(later)).await.is_err());
             }
             assert_eq!(limiter.queue.available_permits(), 1);
             assert!(limiter.acquire(soon()).await.is_none(), "the deadline passes");
-            let queued = limiter.queue.try_acquire().expect("a place in the queue");
+            let queued = limiter.queue.try_acquire().expect("a permit for the queue");
             assert!(
                 limiter.acquire(Instant::now() + Duration::from_secs(3600)).await.is_none(),
                 "the queue is full"

@@ -5,27 +5,27 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{self, Instant};
 
-/// The whole budget in bytes. It is larger if the maximum body size requires it.
+/// The minimum size of the budget in bytes. A large maximum body size increases the budget.
 const MIN_TOTAL: usize = 48 << 20;
 
-/// The bytes of the budget that large bodies cannot use, so that stalled large bodies never block
-/// small ones.
+/// The part of the budget, in bytes, that is reserved for small bodies, so that stalled large
+/// bodies never block small ones.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
 /// The size in bytes above which a body is large.
 pub(crate) const LARGE_BODY: usize = 256 << 10;
 
-/// The bytes that a small body acquires beyond what it has sent.
+/// The number of bytes that a body acquires in advance, beyond the bytes that have arrived.
 pub(crate) const GROWTH_MARGIN: usize = 32 << 10;
 
-/// The memory, in bytes, that all request bodies together may use.
+/// The memory budget, in bytes, that all request bodies share.
 pub(crate) struct BodyBudget {
     total: Arc<Semaphore>,
     /// The part of `total` that is available to large bodies.
     large: Arc<Semaphore>,
 }
 
-/// The memory of one request body. Dropping it returns the memory to the budget.
+/// A permit for the memory of one request body. Dropping it returns the memory to the budget.
 pub(crate) struct BodyPermit {
     total: OwnedSemaphorePermit,
     large: Option<OwnedSemaphorePermit>,
@@ -44,8 +44,8 @@ impl BodyBudget {
     /// Waits for `size` bytes of the budget. Returns `None` if they are not available by
     /// `deadline`.
     ///
-    /// A large body acquires its whole declared size at once: if many large bodies acquired a part
-    /// each, none of them could complete.
+    /// A large body acquires its whole declared size at once. If many large bodies each acquired a
+    /// part, none of them could complete.
     pub(crate) async fn acquire(&self, size: usize, is_large: bool, deadline: Instant) -> Option<BodyPermit> {
         let count = u32::try_from(size).ok()?;
         let acquire = async {
@@ -60,8 +60,9 @@ impl BodyBudget {
 }
 
 impl BodyPermit {
-    /// Adds `size` bytes for a body that is small or of unknown size. Returns false if the budget
-    /// has too little left: a body that already uses memory must not wait for more.
+    /// Adds `size` bytes to the permit of a body that is small or has no declared size. Returns
+    /// false if fewer bytes are available. It never waits, because bodies that wait for more memory
+    /// while they use some could block each other.
     pub(crate) fn try_grow(&mut self, size: usize) -> bool {
         let acquire = |permit: &OwnedSemaphorePermit| {
             let count = u32::try_from(size).ok()?;

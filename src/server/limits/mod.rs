@@ -1,9 +1,9 @@
 //! Limits that keep the webhook responsive under load: open connections, memory for request bodies,
 //! and concurrent large reviews.
 //!
-//! With `failurePolicy: Fail`, a webhook that does not respond blocks the creation of Pods, and any
-//! client that reaches the port could cause that. This module hands out permits and slots. It knows
-//! nothing about TLS, HTTP or reviews.
+//! With `failurePolicy: Fail`, an unresponsive webhook blocks the creation of Pods. Without limits,
+//! any client that can connect to the port could overload it. This module only issues permits. It
+//! does not depend on TLS, HTTP or reviews.
 
 mod connections;
 mod large_reviews;
