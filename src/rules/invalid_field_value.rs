@@ -3,13 +3,13 @@
 //! ## What it does
 //!
 //! Reports the first field of an object whose value has the wrong type, such as a number where the
-//! API server expects a string. Only fields that volcheck reads are checked. The rest of the object
-//! is not checked. The run checks all other objects and ends with exit code 2.
+//! API server expects a string. Only fields that volcheck reads are validated. The rest of the
+//! object is not checked. volcheck still checks all other objects, and exits with code 2.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. YAML makes this easy to get wrong: kubectl reads an unquoted
-//! `y`, `n`, `on`, `no` or `yes` as a boolean and `010` as a number, even where a name or a path is
+//! The API server rejects the object. The mistake is common in YAML: kubectl reads an unquoted `y`,
+//! `n`, `on`, `no` or `yes` as a boolean and `010` as a number, even where a name or a path is
 //! expected. Conversely, `"true"` in quotes is a string, not a boolean.
 //!
 //! ## Example
@@ -54,7 +54,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. The finding cannot be suppressed; exclude the path instead (`--exclude`).
+//! Never. The finding cannot be suppressed. To skip the file, exclude its path with `--exclude`.
 //!
 //! ## References
 //!
@@ -86,7 +86,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     let kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
     let message = format!("`{}`{kind}: {}", printable(&error.path.to_string()), error.kind);
     let finding = Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
-        .why("the API server rejects the object, and volcheck does not check it")
+        .why("the API server rejects the object, and volcheck cannot check it")
         .help(help(&error.kind));
     out.push(finding);
 }
@@ -94,7 +94,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
 fn help(kind: &FieldErrorKind) -> &'static str {
     match kind {
         FieldErrorKind::WrongType { expected: ExpectedType::String, found } if found.is_scalar() => {
-            "quote it: unquoted, YAML does not read it as a string"
+            "quote the value so that YAML reads it as a string"
         }
         FieldErrorKind::WrongType { expected: ExpectedType::Boolean, .. } => {
             "write `true` or `false`, without quotes"
