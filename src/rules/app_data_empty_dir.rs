@@ -4,8 +4,8 @@
 //!
 //! Reports each `emptyDir` volume that a container mounts with write access at or inside the data
 //! directory of a well-known image, such as the image of a database, a message broker or a
-//! registry. A volume without a source counts as an `emptyDir`. The finding is an error in a
-//! StatefulSet and a warning in other workloads.
+//! registry. A volume without a source counts as an `emptyDir`. Each volume is reported once, as an
+//! error in a StatefulSet and as a warning in other workloads.
 //!
 //! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
 //! data directory, because the data is then in that volume. Many operators create such Pods.

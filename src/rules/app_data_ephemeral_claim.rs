@@ -4,7 +4,7 @@
 //!
 //! Reports each `ephemeral` volume that a container mounts with write access at or inside the data
 //! directory of a well-known image, such as the image of a database, a message broker or a
-//! registry.
+//! registry. Each volume is reported once.
 //!
 //! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
 //! data directory.

@@ -7,8 +7,8 @@
 //! - A container mounts it at or inside the data directory of a well-known image, such as
 //!   `/var/lib/postgresql`. This is an error.
 //! - A container mounts it with write access at any other path. This is a warning. Paths in the
-//!   host path catalog are not reported, nor are DaemonSets and custom workloads, which may create
-//!   DaemonSets.
+//!   host path catalog are not reported. DaemonSets and objects of unknown kinds, which may create
+//!   DaemonSets, are not reported either.
 //!
 //! Sockets are not reported.
 //!

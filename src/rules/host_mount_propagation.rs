@@ -109,9 +109,9 @@ struct Details {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // A patch may omit `privileged: true` because the patched object already sets it.
     let is_complete = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
-    for (host, access) in cx.host_path_accesses() {
+    for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|mount| mount.mount.propagates()) else { continue };
-        let path = written_path(host, access);
+        let path = written_path(volume, access);
         let details = if &*mount.mount.mount_propagation == "HostToContainer" {
             host_to_container(mount.container, &path, contains_only_network_namespaces(&access.path))
         } else {
@@ -121,10 +121,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(
             Finding::new(RULE.id, details.severity, field, details.message)
                 .label(details.label)
-                .related(host.path_field(), volume_and_path(host))
+                .related(volume.path_field(), volume_and_path(volume))
                 .why(details.why)
                 .help(details.help)
-                .volume(host.name)
+                .volume(volume.name)
                 .container(&mount.container.name)
                 .path(&access.path)
                 .access(access.effective),
@@ -152,9 +152,9 @@ fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> De
         return Details {
             severity: Severity::Warning,
             label: "propagates mounts both ways",
-            message: format!("{name} can add mounts on the node in {path}"),
+            message: format!("{name} can add mounts to the node in {path}"),
             why: "they also appear in other Pods and remain after the container exits",
-            help: "remove `mountPropagation`, unless the container must add mounts on the node",
+            help: "remove `mountPropagation`, unless the container must add mounts to the node",
         };
     }
     Details {

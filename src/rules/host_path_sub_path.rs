@@ -96,18 +96,18 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses =
-        || cx.host_path_accesses().filter_map(|(host, access)| Some((host, access, access.mount?)));
+        || cx.host_path_accesses().filter_map(|(volume, access)| Some((volume, access, access.mount?)));
     let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
     let writers: Vec<_> = accesses().filter(|(_, access, _)| !access.is_read_only).collect();
-    for (host, access, mount) in accesses() {
+    for (volume, access, mount) in accesses() {
         let Some((key, _)) = mount.mount.sub_path_entry() else { continue };
         if reported.contains(&std::ptr::from_ref(mount.mount)) {
             continue;
         }
         let overlaps =
-            |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
+            |other: &HostPathAccess<'_>| other.path.relation_to(&volume.clean) != Relation::Unrelated;
         let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else { continue };
-        let path = written_path(host, access);
+        let path = written_path(volume, access);
         let message =
             format!("{} mounts sub path {path} of a writable host path", container(mount.container));
         let bypasses_read_only =
@@ -120,11 +120,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
             .why("the kubelet mounts it as root and may follow a symbolic link that a container created")
             .help(help)
-            .volume(host.name)
+            .volume(volume.name)
             .container(&mount.container.name)
             .path(&access.path);
         out.push(if writer.path() == mount.path() {
-            finding.related(host.path_field(), volume_and_path(host))
+            finding.related(volume.path_field(), volume_and_path(volume))
         } else {
             finding.related(writer.path(), format!("{} can write here", container(writer.container)))
         });

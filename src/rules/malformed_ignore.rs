@@ -100,7 +100,7 @@ fn message(malformed: &MalformedIgnore) -> String {
             "expected `ignore[…]` or `ignore-file[…]` after `volcheck:`".to_owned()
         }
         MalformedIgnore::NoTarget => "this comment does not apply to any value".to_owned(),
-        MalformedIgnore::NoRules => "missing rules: `ignore[RULE, RULE]`".to_owned(),
+        MalformedIgnore::NoRules => "expected `[RULE]` after `ignore`".to_owned(),
         MalformedIgnore::EmptyRule => "empty rule name".to_owned(),
         MalformedIgnore::NoDashes => "expected `-- reason` after the rules".to_owned(),
         MalformedIgnore::NotIgnorable(rule) => {

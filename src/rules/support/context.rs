@@ -153,7 +153,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks whether the object is a DaemonSet or may create one, as a custom workload may.
+    /// Checks whether the object is a DaemonSet or may create one. An object of a kind outside of
+    /// Kubernetes may create one if its pod is incomplete.
     pub fn is_possibly_daemon_set(&self) -> bool {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);

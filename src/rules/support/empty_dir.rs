@@ -144,7 +144,7 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     let directory = |mount: &ContainerMount<'_, '_>| {
         cx.options.data_directories.find_containing(&mount_path(mount.mount))
     };
-    let mut found: Vec<_> = pod
+    let mut mounts: Vec<_> = pod
         .mounts()
         .filter(|mount| !mount.mount.is_read_only())
         .filter_map(|mount| {
@@ -153,17 +153,17 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
         })
         .collect();
     // Most Pods have no such mount, so look for volumes that outlive the Pod only if there is one.
-    if !found.is_empty() {
+    if !mounts.is_empty() {
         let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
         let persistent = pod.mounts().filter(|mount| is_persistent(&mount.mount.name));
         let persistent: Vec<_> = persistent.filter_map(|mount| directory(&mount)).collect();
-        found.retain(|data| !persistent.iter().any(|directory| ptr::eq(*directory, data.directory)));
+        mounts.retain(|data| !persistent.iter().any(|directory| ptr::eq(*directory, data.directory)));
     }
     // Prefer the mounts of the main containers, which run the application.
-    found.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
+    mounts.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
     let mut seen = HashSet::new();
-    found.retain(|data| seen.insert(&*data.volume.name));
-    found
+    mounts.retain(|data| seen.insert(&*data.volume.name));
+    mounts
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.

@@ -69,8 +69,8 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
         String::new()
     } else {
         // A symbolic link before `..`, or another working directory, can lead elsewhere.
-        let is = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
-        format!(", which {is} {effective}")
+        let verb = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
+        format!(", which {verb} {effective}")
     }
 }
 
