@@ -83,7 +83,7 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     out.extend(facts.dropped_text.map(|mark| {
         let message = "kubectl ignores text after the end of a document";
         Finding::at_mark(RULE.id, Severity::Warning, mark, message)
-            .why("kubectl silently ignores everything between a `...` line and the next `---` line")
+            .why("kubectl never applies objects between a `...` line and the next `---` line")
             .help("insert a `---` line before the text, or remove the text")
     }));
 }

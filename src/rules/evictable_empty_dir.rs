@@ -62,8 +62,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the application tolerates the loss of the data, which is a replica that it can fetch
-//! again.
+//! Allow it if the data is a replica that the application can fetch again after an eviction.
 //!
 //! ## References
 //!

@@ -1,4 +1,4 @@
-//! The rules: one file each, and the list of them.
+//! The rules, one file each, and the list of all rules.
 //!
 //! A rule consists of metadata and a function that checks a subject and returns findings. Rules
 //! depend only on the model and their options. Code that several rules share is in `support`.
