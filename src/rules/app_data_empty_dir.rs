@@ -2,18 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports an `emptyDir` volume that a container mounts writable at a directory where a well-known
-//! image stores its data, such as a database, a message broker or a registry. A volume without a
-//! source counts as an `emptyDir`. Each volume is reported once.
+//! Reports each `emptyDir` volume that a container mounts with write access at or inside the data
+//! directory of a well-known image, such as the image of a database, a message broker or a
+//! registry. A volume without a source counts as an `emptyDir`. Each volume is reported once, as an
+//! error in a StatefulSet and as a warning in other workloads.
 //!
-//! The volume is not reported if another volume, one that outlives the Pod, is mounted at or below
-//! the same directory, as operators do. The data is then in that volume.
+//! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
+//! data directory, because the data is then in that volume. Many operators create such Pods.
 //!
 //! ## Why is this bad?
 //!
-//! An `emptyDir` survives a crash of its containers, but not the deletion of its Pod. When the Pod
-//! is evicted, replaced by a rollout or lost with its node, the data is lost. This is an error in a
-//! StatefulSet, whose Pods are expected to find their data again, and otherwise a warning.
+//! An `emptyDir` volume survives container crashes, but is deleted with its Pod. When the Pod is
+//! evicted, replaced by a rollout or lost with its node, the data is lost. This is worse in a
+//! StatefulSet, whose Pods are expected to keep their data.
 //!
 //! ## Example
 //!
@@ -66,8 +67,8 @@
 //!
 //! ## When to allow it
 //!
-//! A database for tests or demos, a replica that fetches all its data again, or an image that
-//! stores only a cache in the directory.
+//! Allow it for a database in tests or demos, for a replica that can fetch all its data again, or
+//! for an image that stores only a cache in the directory.
 //!
 //! ## References
 //!
@@ -94,9 +95,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
-    let mounts = data_mounts(cx).into_iter().filter(|mount| !mount.is_claim());
+    let mounts = data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral());
     out.extend(mounts.map(|mount| {
-        let finding = mount.finding(cx, RULE.id, "emptyDir", "emptyDir");
+        let finding = mount.finding(cx, RULE.id, "emptyDir", "`emptyDir`");
         Finding { severity, ..finding }
     }));
 }

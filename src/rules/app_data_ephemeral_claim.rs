@@ -2,18 +2,18 @@
 //!
 //! ## What it does
 //!
-//! Reports an `ephemeral` volume that a container mounts writable at a directory where a well-known
-//! image stores its data, such as a database, a message broker or a registry. Each volume is
-//! reported once.
+//! Reports each `ephemeral` volume that a container mounts with write access at or inside the data
+//! directory of a well-known image, such as the image of a database, a message broker or a
+//! registry. Each volume is reported once.
 //!
-//! The volume is not reported if another volume, one that outlives the Pod, is mounted at or below
-//! the same directory.
+//! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
+//! data directory.
 //!
 //! ## Why is this bad?
 //!
-//! The volume looks like a persistent claim, but its Pod owns the claim. When the Pod is deleted,
-//! the claim is deleted too. The data is lost, unless the reclaim policy retains the
-//! PersistentVolume; even then, no new Pod uses it.
+//! A generic ephemeral volume looks like a PersistentVolumeClaim, but its Pod owns the claim. When
+//! the Pod is deleted, Kubernetes deletes the claim too. The data is lost unless the reclaim policy
+//! retains the PersistentVolume. Even then, no new Pod uses that PersistentVolume.
 //!
 //! ## Example
 //!
@@ -61,7 +61,7 @@
 //!
 //! ## When to allow it
 //!
-//! A database for tests, or a replica that fetches all its data again.
+//! Allow it for a database in tests, or for a replica that can fetch all its data again.
 //!
 //! ## References
 //!
@@ -86,6 +86,6 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let mounts = data_mounts(cx).into_iter().filter(DataMount::is_claim);
+    let mounts = data_mounts(cx).into_iter().filter(DataMount::is_generic_ephemeral);
     out.extend(mounts.map(|mount| mount.finding(cx, RULE.id, "ephemeral", "ephemeral volume")));
 }

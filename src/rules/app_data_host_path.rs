@@ -2,16 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod that is mounted at or inside a directory where a
-//! well-known image stores its data, such as `/var/lib/postgresql`. This is an error. Any other
-//! `hostPath` volume that a container can write to is a warning, unless its path is in the host
-//! path catalog or the workload is a DaemonSet. Sockets are not reported.
+//! Reports a `hostPath` volume of a Pod in these cases:
+//!
+//! - A container mounts it at or inside the data directory of a well-known image, such as
+//!   `/var/lib/postgresql`. This is an error.
+//! - A container mounts it with write access at any other path. This is a warning. Paths in the
+//!   host path catalog are not reported. DaemonSets and objects of unknown kinds, which may create
+//!   DaemonSets, are not reported either.
+//!
+//! Sockets are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! The data stays on one node. If the Pod is rescheduled to another node, it finds no data or the
-//! data of another Pod. If the node is removed, the data is lost. Nothing limits the size of the
-//! data, takes snapshots of it or deletes it.
+//! The data stays on one node. If the Pod is replaced by a Pod on another node, the data is missing
+//! there, or the new Pod finds data of a different Pod. If the node is removed, the data is lost.
+//! Kubernetes neither limits the size of the data nor takes snapshots of it, and never deletes it.
 //!
 //! ## Example
 //!
@@ -64,8 +69,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it on clusters that will always have a single node. Exempt the etcd of a control plane by
-//! namespace, name and path: it runs before the cluster can provide PersistentVolumeClaims.
+//! Allow it in clusters that always have a single node. Exempt the etcd of a control plane by
+//! namespace, name and path, because it runs before the cluster can provide PersistentVolumeClaims.
 //!
 //! ## References
 //!
@@ -113,10 +118,10 @@ fn data_directory_finding(
     directory: &ListedPath,
 ) -> Finding {
     let message = format!(
-        "{} is the data directory {} of {}",
+        "{} mounts {} at data directory {}",
+        container(mount.container),
         host_path(volume, access),
-        quoted(&mount.mount.mount_path),
-        container(mount.container)
+        quoted(&mount.mount.mount_path)
     );
     let why = format!(
         "{} {}, and data in a host path stays on one node",
@@ -135,6 +140,6 @@ fn storage_finding(
 ) -> Finding {
     let message = format!("{} stores data of {}", host_path(volume, access), container(mount.container));
     host_path_finding(RULE.id, Severity::Warning, volume, access, message)
-        .why("the data stays on one node, and is missing if the Pod runs on another one")
-        .help("use a `persistentVolumeClaim`, or an `emptyDir` for data that can be lost")
+        .why("the data stays on one node and is not available on other nodes")
+        .help("use a `persistentVolumeClaim`, or an `emptyDir` for temporary data")
 }

@@ -2,19 +2,23 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is, contains or is inside a path
-//! where cloud tools and agents store credentials on a node: `.aws`, `.azure`, `.config/gcloud`,
-//! `.oci` and `.docker` in any home directory, `azure.json` and similar files, cloud-init user
-//! data, and the keys of cloud agents.
+//! Reports each volume or PersistentVolume that exposes credentials of cloud tools or agents on the
+//! node. Its effective path can be a credential path, contain one, or be inside one. Credential
+//! paths are:
+//!
+//! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in any home directory
+//! - `azure.json` and similar files
+//! - cloud-init user data
+//! - the keys of cloud agents
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! The credentials belong to the node or to a person, and they give access to the cloud account,
-//! not only to the cluster. With the credentials of the node, a container can read the node's user
-//! data, attach disks and pull every image. Read access is enough.
+//! The credentials belong to the node or to a person. They give access to the cloud account, not
+//! only to the cluster. With the credentials of the node, a container can read the node's user
+//! data, attach disks and pull every image. Read access to the files is enough.
 //!
 //! ## Example
 //!
@@ -54,7 +58,7 @@
 //!
 //! ## When to allow it
 //!
-//! Cloud controllers on the control plane read `/etc/kubernetes/azure.json` or
+//! Cloud controllers on the control plane need `/etc/kubernetes/azure.json` or
 //! `/etc/kubernetes/cloud.conf`. Exempt them by namespace, name and path.
 //!
 //! ## References
@@ -88,7 +92,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("{} has cloud or registry credentials", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
-            .help("remove the volume; use a ServiceAccount or a Secret of the Pod instead");
+            .help("remove the volume, and use a ServiceAccount or a Secret instead");
         out.push(finding);
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each writable mount of a host path if the same container mounts the same path, or a path
-//! below it, read-only. The mounts can belong to one volume or to two. A writable mount inside a
-//! read-only one is good practice and is not reported. Sockets and devices are not reported either,
-//! because they stay writable through any mount.
+//! Reports each writable mount of a host path if the same container also mounts that path, or a
+//! path below it, read-only. The two mounts can use the same volume or different volumes. A
+//! writable mount inside a read-only one is good practice and is not reported. Sockets and devices
+//! are not reported either, because they are writable through any mount.
 //!
 //! ## Why is this bad?
 //!
-//! The read-only mount protects nothing: the container can change the same files through the other
-//! mount. The manifest suggests otherwise.
+//! The read-only mount protects nothing, although the manifest suggests that it does. The container
+//! can change the same files through the writable mount.
 //!
 //! ## Example
 //!
@@ -99,8 +99,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // A read-only mount of a socket or a device protects nothing, so it conflicts with no other
-    // mount.
+    // Sockets and devices are writable through any mount, so their mounts do not conflict.
     let mounts = || {
         let accesses = cx.host_path_accesses().filter(|(_, access)| access.read_only_bypass().is_none());
         accesses.filter_map(|(volume, access)| Some(HostPathMount { volume, access, mount: access.mount? }))
@@ -113,7 +112,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         return;
     }
     for mount in mounts().filter(|mount| !mount.access.is_read_only) {
-        out.extend(conflict(&read_only, mount).map(|conflict| finding(mount, conflict)));
+        out.extend(find_conflict(&read_only, mount).map(|conflict| finding(mount, conflict)));
     }
 }
 
@@ -125,18 +124,22 @@ struct HostPathMount<'c> {
     mount: ContainerMount<'c, 'c>,
 }
 
-/// The read-only mounts, by container and host path. The order puts the paths below a path right
-/// after it.
+/// The read-only mounts, by container and host path. The sort order places the paths below a path
+/// directly after it.
 type ReadOnlyMounts<'c> = BTreeMap<(&'c FieldPath, &'c HostPath), HostPathMount<'c>>;
 
-/// Returns the first read-only mount whose files can be changed through `writable`.
-fn conflict<'c>(read_only: &ReadOnlyMounts<'c>, writable: HostPathMount<'c>) -> Option<HostPathMount<'c>> {
+/// Returns the first read-only mount whose files the container can change through `writable`, if
+/// any.
+fn find_conflict<'c>(
+    read_only: &ReadOnlyMounts<'c>,
+    writable: HostPathMount<'c>,
+) -> Option<HostPathMount<'c>> {
     let (container, path) = (&writable.mount.container.path, &writable.access.path);
     let (_, first) = read_only.range((container, path)..).next()?;
     let is_at_or_below = first.mount.container.path == *container
         && matches!(path.relation_to(&first.access.path), Relation::Equal | Relation::Ancestor);
-    // A `subPathExpr` with a variable can expand to any path below its directory, so only the same
-    // expression is certain to name the same path.
+    // A `subPathExpr` with a variable can expand to any path in its directory. Only the same
+    // expression certainly expands to the same path.
     let expression = &writable.mount.mount.sub_path_expr;
     let is_certain = !expression.contains("$(")
         || (*expression == first.mount.mount.sub_path_expr && writable.volume.clean == first.volume.clean);
@@ -160,8 +163,8 @@ fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding
             read_only.mount.path(),
             format!("read-only here, at {}", quoted(&read_only.mount.mount.mount_path)),
         )
-        .why("the container can change the read-only files through the other mount")
-        .help("set `readOnly: true` here too, or mount a separate directory for files that it writes")
+        .why("the container can change the read-only files through this mount")
+        .help("set `readOnly: true` here too, or mount a separate directory for writable files")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![set]))
         .volume(writable.volume.name)
         .container(&mount.container.name)

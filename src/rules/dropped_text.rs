@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports text between a line `...`, which ends a document, and the next line `---`. Comments do
-//! not count.
+//! Reports text between a `...` line, which ends a YAML document, and the next `---` line. Comments
+//! are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! kubectl reads one document between two lines `---` and silently ignores everything after its
-//! end. Objects there are never applied, although the file suggests that they are.
+//! kubectl reads one document between two `---` lines. It silently ignores any text after the end
+//! of that document, so it never applies objects in that text.
 //!
 //! ## Example
 //!
@@ -56,7 +56,7 @@
 //!
 //! ## When to allow it
 //!
-//! The rest of the file is meant for another program than kubectl.
+//! Allow it if the rest of the file is intended for a program other than kubectl.
 //!
 //! ## References
 //!
@@ -74,16 +74,16 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("kubectl never sends the text"),
+    lint_only: Some("kubectl does not send the text to the API server"),
     source: include_str!("dropped_text.rs"),
     check: Check::Text(check),
 };
 
 fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     out.extend(facts.dropped_text.map(|mark| {
-        let message = "kubectl ignores this text: the document has ended";
+        let message = "kubectl ignores text after the end of a document";
         Finding::at_mark(RULE.id, Severity::Warning, mark, message)
-            .why("after a line `...`, kubectl silently ignores everything up to the next line `---`")
-            .help("start a document with a line `---`, or remove the text")
+            .why("kubectl never applies objects between a `...` line and the next `---` line")
+            .help("insert a `---` line before the text, or remove the text")
     }));
 }

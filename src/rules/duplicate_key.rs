@@ -2,14 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports each key that occurs more than once in a mapping, in objects that volcheck checks. It is
-//! an error if the values differ, and otherwise a warning. The last value counts, as in kubectl.
+//! Reports each key that occurs more than once in a mapping of a checked object. The finding is an
+//! error if the values differ, and a warning if they are equal. volcheck uses the last value, as
+//! kubectl does.
 //!
 //! ## Why is this bad?
 //!
-//! kubectl silently applies the last value, even if the key is `spec`, in YAML and in JSON. Other
-//! readers use the first value or reject the file, so the reviewed configuration may not be the one
-//! that runs. Nothing in the cluster can detect this, because kubectl sends only the last value.
+//! kubectl silently applies the last value, even if the key is `spec`. This is true for YAML and
+//! for JSON. Other parsers use the first value or reject the file, so the configuration that was
+//! reviewed may not be the one that runs. The cluster cannot detect the duplicate, because kubectl
+//! sends only the last value.
 //!
 //! ## Example
 //!
@@ -83,10 +85,10 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
         let severity = if duplicate.has_same_value { Severity::Warning } else { Severity::Error };
         let message = format!("duplicate key `{}`", printable(&duplicate.key));
         let finding = Finding::at_mark(RULE.id, severity, duplicate.kept, message)
-            .why("kubectl silently applies the last value, and nothing in the cluster sees the other")
-            .help("remove one of them")
-            .label("kubectl uses this one")
-            .related_mark(duplicate.dropped, "kubectl drops this one")
+            .why("kubectl silently applies the last value and does not send the others")
+            .help("remove either key")
+            .label("kubectl uses this key")
+            .related_mark(duplicate.dropped, "kubectl drops this key")
             .path(&duplicate.key);
         out.push(finding);
     }

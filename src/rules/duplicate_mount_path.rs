@@ -2,14 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount and block device of a container at a path that an earlier one in the
-//! container uses. Identical paths are an error. Different spellings of the same path, such as
-//! `/data` and `/data/`, are a warning.
+//! Reports each volume mount or block device of a container whose path is already used by an
+//! earlier mount or device of that container. Identical paths are an error. Different spellings of
+//! the same path, such as `/data` and `/data/`, are a warning.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects identical paths. It accepts different spellings of the same path. One
-//! mount then hides the other, and which one depends on the container runtime.
+//! The API server rejects identical paths, but accepts different spellings of the same path. One
+//! mount then hides the other. Which of them is hidden depends on the container runtime.
 //!
 //! ## Example
 //!
@@ -91,27 +91,27 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for container in &pod.containers {
-        let (mut by_text, mut by_clean_path) = (HashMap::new(), HashMap::new());
+        let (mut by_spelling, mut by_clean_path) = (HashMap::new(), HashMap::new());
         let has_path =
             |usage: &VolumeUse<'_, '_>| usage.kind != UseKind::Variable && !usage.target.is_empty();
         for usage in container.volume_uses().filter(has_path) {
             let path = clean_container_path(usage.target);
-            if let Some(first) = by_text.get(usage.target) {
+            if let Some(first) = by_spelling.get(usage.target) {
                 out.push(finding(*first, usage, Severity::Error));
             } else if let Some(first) =
-                by_clean_path.get(&path).filter(|first| !is_api_access(pod, **first, usage))
+                by_clean_path.get(&path).filter(|first| !includes_token_mount(pod, **first, usage))
             {
                 out.push(finding(*first, usage, Severity::Warning));
             }
-            by_text.entry(usage.target).or_insert(usage);
+            by_spelling.entry(usage.target).or_insert(usage);
             by_clean_path.entry(path).or_insert(usage);
         }
     }
 }
 
-/// Checks whether one of the two mounts is the token mount of the API server, which adds it unless
-/// another mount has the same spelling of the path.
-fn is_api_access(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
+/// Checks whether one of the two mounts is the ServiceAccount token mount of the API server. The
+/// API server omits this mount only if another mount has exactly the same path.
+fn includes_token_mount(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
     [first, second].iter().any(|usage| pod.volume(usage.volume).is_some_and(Volume::is_kube_api_access))
 }
 

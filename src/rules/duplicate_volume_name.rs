@@ -6,8 +6,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. Tools that read it earlier may use either volume, so their
-//! results may be about a volume that is not mounted.
+//! The API server rejects the object. Tools that check the manifest before that may read either of
+//! the two volumes, so their results are unreliable.
 //!
 //! ## Example
 //!
@@ -87,7 +87,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     let mut seen = HashMap::new();
     for volume in pod.volumes.iter().filter(|volume| !volume.name.is_empty()) {
-        // A custom workload may have several lists of volumes. The innermost takes precedence.
+        // A custom workload may have several volume lists, and an inner list overrides an outer
+        // one. Only a name that is repeated in the same list is a duplicate.
         let first = *seen.entry((volume.path.parent(), &*volume.name)).or_insert(volume);
         if std::ptr::eq(first, volume) {
             continue;

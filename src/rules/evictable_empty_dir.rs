@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports the annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"` on a Pod or Pod
-//! template with an `emptyDir` volume that contains application data, as `app-data-empty-dir`
-//! defines it. There is one finding for each such volume, at the annotation.
+//! Reports the annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"` of a Pod or Pod
+//! template with an `emptyDir` volume for application data, as defined by `app-data-empty-dir`.
+//! Each such volume is a separate finding at the annotation.
 //!
 //! ## Why is this bad?
 //!
 //! By default, the cluster autoscaler does not remove a node that runs a Pod with local storage.
-//! The annotation disables this protection: to scale down, the autoscaler evicts the Pod, and the
-//! data is lost.
+//! The annotation disables this protection. To remove the node, the autoscaler evicts the Pod, and
+//! the data is lost.
 //!
 //! ## Example
 //!
@@ -57,11 +57,12 @@
 //!
 //! ## Fix
 //!
-//! Sets the annotation to `"false"`. Unsafe: the autoscaler can no longer remove the Pod's node.
+//! Sets the annotation to `"false"`. Unsafe: the autoscaler can then no longer remove the Pod's
+//! node.
 //!
 //! ## When to allow it
 //!
-//! The data is a replica that can be fetched again, and the application tolerates its loss.
+//! Allow it if the data is a replica that the application can fetch again after an eviction.
 //!
 //! ## References
 //!
@@ -94,13 +95,13 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         return;
     }
     let annotation = pod.annotations_path.key(ANNOTATION);
-    for mount in data_mounts(cx).into_iter().filter(|mount| !mount.is_claim()) {
+    for mount in data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral()) {
         let name = quoted(&mount.volume.name);
         let message = format!("the autoscaler may evict the Pod and delete the data in `emptyDir` {name}");
         let edit = Edit::Set(annotation.clone(), EditValue::Str("false".to_owned()));
         let finding = Finding::new(RULE.id, Severity::Warning, annotation.clone(), message)
             .label("allows eviction")
-            .why("the autoscaler evicts the Pods of a node that it removes, and the data is lost")
+            .why("the data is lost if the autoscaler evicts the Pod to remove its node")
             .help("set the annotation to `\"false\"`, or store the data in a claim")
             .fix(Fix::unsafe_edits("set the annotation to `\"false\"`", vec![edit]))
             .volume(&mount.volume.name);

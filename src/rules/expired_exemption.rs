@@ -2,13 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports, in the policy file, each exemption whose `expires` date is in the past. An exemption is
-//! active until the end of that day, in UTC. After that it has no effect, neither in lint nor in
-//! the cluster.
+//! Reports each exemption in the policy file whose `expires` date is in the past. An exemption is
+//! active until the end of that day in UTC. An expired exemption has no effect, neither in
+//! `volcheck lint` nor in the cluster.
 //!
 //! ## Why is this bad?
 //!
-//! The findings that it exempted are reported and denied again. The expired exemption explains why.
+//! The findings that the exemption suppressed are reported again, and the webhook denies the
+//! objects again. This finding shows the cause.
 //!
 //! ## Example
 //!
@@ -34,7 +35,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: remove the exemption, or set a later date.
+//! Never. Remove the exemption, or set a later date.
 
 use super::{Check, ExemptionFacts, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -49,7 +50,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("it is about the policy, not an object; `volcheck lint` reports it"),
+    lint_only: Some("the rule checks the policy, not an object"),
     source: include_str!("expired_exemption.rs"),
     check: Check::Exemption(check),
 };
@@ -58,7 +59,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     let Some(last_day) = exemption.expired else { return };
     let message = format!("exemption expired on {last_day}");
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why("it has no effect any more: its findings are reported and denied again")
-        .help("fix its findings and remove it, or set a later date if the reason still applies");
+        .why("its findings are reported again, and the webhook can deny the objects")
+        .help("fix the findings and remove it, or set a later date if the reason still applies");
     out.push(finding);
 }

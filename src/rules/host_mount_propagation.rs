@@ -8,14 +8,14 @@
 //!
 //! ## Why is this bad?
 //!
-//! With `Bidirectional`, everything that the container mounts appears on the node and in other Pods
-//! that mount the path, and stays there after the container exits. A bug or an attacker can hide
-//! files of the node, or leave mounts that the kubelet cannot remove. The API server rejects
-//! `Bidirectional` in a container that is not privileged.
+//! With `Bidirectional`, each mount that the container creates below the path also appears on the
+//! node and in other Pods that mount the path. Such mounts remain after the container exits. A bug
+//! or an attacker can hide files of the node, or leave mounts that the kubelet cannot remove. The
+//! API server rejects `Bidirectional` in a container that is not privileged.
 //!
-//! With `HostToContainer`, everything that the node mounts later appears in the container. This
-//! includes volumes of other Pods, and they are writable even if the mount itself is read-only.
-//! Only network namespaces, in `/run/netns`, cannot be written.
+//! With `HostToContainer`, new filesystems that the node mounts below the path also appear in the
+//! container. They can be volumes of other Pods, and they are writable even if the mount itself is
+//! read-only. Network namespaces in `/run/netns` are an exception, because they are not writable.
 //!
 //! ## Example
 //!
@@ -70,14 +70,14 @@
 //!
 //! ## When to allow it
 //!
-//! A CSI driver, which mounts volumes below `/var/lib/kubelet` for the kubelet. Exempt it by name
-//! and path.
+//! CSI drivers need mount propagation to mount volumes below `/var/lib/kubelet` for the kubelet.
+//! Exempt them by name and path.
 //!
 //! ## References
 //!
 //! - [Kubernetes: Mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 
-use super::ineffective_read_only::contains_only_namespaces;
+use super::ineffective_read_only::contains_only_network_namespaces;
 use super::support::wording::{self, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -97,7 +97,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The parts of a finding that depend on the direction of the propagation.
+/// The properties of a finding that depend on the mode of propagation.
 struct Details {
     severity: Severity,
     label: &'static str,
@@ -107,13 +107,13 @@ struct Details {
 }
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // The object that a patch applies to may make the container privileged.
+    // A patch may omit `privileged: true` because the patched object already sets it.
     let is_complete = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
-    for (host, access) in cx.host_path_accesses() {
+    for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|mount| mount.mount.propagates()) else { continue };
-        let path = written_path(host, access);
+        let path = written_path(volume, access);
         let details = if &*mount.mount.mount_propagation == "HostToContainer" {
-            host_to_container(mount.container, &path, contains_only_namespaces(&access.path))
+            host_to_container(mount.container, &path, contains_only_network_namespaces(&access.path))
         } else {
             bidirectional(mount.container, &path, is_complete)
         };
@@ -121,10 +121,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(
             Finding::new(RULE.id, details.severity, field, details.message)
                 .label(details.label)
-                .related(host.path_field(), volume_and_path(host))
+                .related(volume.path_field(), volume_and_path(volume))
                 .why(details.why)
                 .help(details.help)
-                .volume(host.name)
+                .volume(volume.name)
                 .container(&mount.container.name)
                 .path(&access.path)
                 .access(access.effective),
@@ -132,17 +132,17 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn host_to_container(container: &Container<'_>, path: &str, has_only_namespaces: bool) -> Details {
+fn host_to_container(container: &Container<'_>, path: &str, has_only_network_namespaces: bool) -> Details {
     let name = wording::container(container);
     Details {
         severity: Severity::Info,
-        label: "receives later mounts of the node",
-        message: format!("later mounts of the node in {path} appear in {name}"),
-        why: match has_only_namespaces {
+        label: "receives new mounts from the node",
+        message: format!("new mounts in {path} on the node appear in {name}"),
+        why: match has_only_network_namespaces {
             true => "a network namespace is not writable, but a privileged container can enter it",
             false => "they are writable even if this mount is read-only",
         },
-        help: "remove `mountPropagation`, unless the container must see later mounts",
+        help: "remove `mountPropagation`, unless the container needs new mounts",
     }
 }
 
@@ -152,16 +152,16 @@ fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> De
         return Details {
             severity: Severity::Warning,
             label: "propagates mounts both ways",
-            message: format!("mounts of {name} in {path} appear on the node"),
-            why: "they also appear in other Pods, and stay there after the container exits",
-            help: "remove `mountPropagation`, unless the container's purpose is to mount on the node",
+            message: format!("{name} can add mounts to the node in {path}"),
+            why: "they also appear in other Pods and remain after the container exits",
+            help: "remove `mountPropagation`, unless the container must add mounts to the node",
         };
     }
     Details {
         severity: Severity::Error,
         label: "requires `privileged: true`",
         message: format!("{name} needs `privileged: true` for `Bidirectional` propagation of {path}"),
-        why: "the API server rejects the object; mounts of the container would appear on the node",
+        why: "the API server rejects the object",
         help: "remove `mountPropagation`",
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod, regardless of its path and access. Volumes that no
-//! container mounts are reported too, because an ephemeral container can mount them later. The rule
-//! is off in the profile `recommended`. It is an error in `baseline` and `restricted`, as in the
-//! Pod Security Standards of the same names.
+//! Reports each `hostPath` volume of a Pod, regardless of its path and access. A volume that no
+//! container mounts is reported too, because an ephemeral container can mount it later. The rule is
+//! off in the profile `recommended`. It is an error in the profiles `baseline` and `restricted`,
+//! because the Pod Security Standards of the same names forbid `hostPath` volumes.
 //!
 //! ## Why is this bad?
 //!
-//! With any `hostPath` volume, the Pod depends on its node and can affect more than itself: other
-//! Pods can use the same path, symbolic links in it can lead to other files of the node, and the
-//! Pod can fill the node's disk.
+//! A Pod with a `hostPath` volume depends on its node and is not isolated from it. Other Pods can
+//! use the same path, symbolic links in the path can lead to other files on the node, and the Pod
+//! can fill the node's disk.
 //!
 //! ## Example
 //!
@@ -88,7 +88,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for (volume, access) in accesses.filter(|(volume, _)| !volume.is_persistent_volume()) {
         let message = format!("{} uses host path {}", wording::volume(volume), quoted(volume.path));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
-            .why("it ties the Pod to the node, and gives it access beyond its own files")
+            .why("the volume ties the Pod to its node and exposes files of the node")
             .help("use a `persistentVolumeClaim`, an `emptyDir` for scratch files, or a `configMap` for settings");
         out.push(finding);
     }

@@ -3,13 +3,13 @@
 //! ## What it does
 //!
 //! Reports a `..` segment in the path of a `hostPath` or `local` volume. Segments are separated by
-//! slashes and, in Windows paths, also by backslashes. `/a..b` and `/...` have no such segment.
+//! slashes and, in Windows paths, also by backslashes. `/a..b` and `/...` contain no such segment.
 //!
 //! ## Why is this bad?
 //!
-//! The path does not lead where it seems to: `/srv/data/../../etc` is `/etc`. The API server
-//! rejects a `..` between slashes, but accepts one between backslashes: `C:\data\..\Windows`
-//! exposes the node's `C:\Windows` and passes every check that looks for that path.
+//! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server rejects `..`
+//! between slashes, but accepts it between backslashes. For example, `C:\data\..\Windows` exposes
+//! `C:\Windows` on the node and passes every check that looks for that path.
 //!
 //! ## Example
 //!
@@ -57,8 +57,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never. Write the resolved path. There is no fix, because a symbolic link in the path can make it
-//! lead elsewhere than the text suggests.
+//! Never. Write the resolved path. volcheck offers no fix, because the path resolves to another
+//! location if it contains a symbolic link.
 //!
 //! ## References
 //!
@@ -90,11 +90,11 @@ fn finding(volume: &HostPathVolume<'_>) -> Finding {
     let is_rejected = volume.path.split('/').any(|segment| segment == "..");
     let why = match is_rejected {
         true => "the API server rejects the object",
-        false => "the API server accepts it, because it splits paths only at slashes",
+        false => "the API server accepts it, and other policies may not resolve it",
     };
     let message = format!("host path {} contains `..`", quoted(volume.path));
     Finding::new(RULE.id, Severity::Error, volume.path_field(), message)
-        .label(format!("resolves to {} unless a link leads elsewhere", quoted(&volume.clean.to_string())))
+        .label(format!("resolves to {} unless it has a symbolic link", quoted(&volume.clean.to_string())))
         .why(why)
         .help("write the resolved path, without `..`")
         .volume(volume.name)

@@ -1,17 +1,17 @@
-//! A container mounts a sub path of a host path that a container can write to.
+//! A container mounts a sub path of a writable host path.
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` if a container of
-//! the Pod has a writable mount of the volume's path, or of a path above or below it. A sub path
-//! that leaves its volume is reported by `sub-path-backstep` instead.
+//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` if any container of
+//! the Pod has a writable mount of the volume's path, or of a path above or below it.
+//! `sub-path-backstep` reports sub paths that lead out of the volume.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet resolves a sub path as root. A container that can write to the volume can place a
-//! symbolic link there after the kubelet has checked the path and before it mounts it. Two such
-//! vulnerabilities exposed the whole node (CVE-2017-1002101, CVE-2021-25741). Both are fixed in
-//! later versions.
+//! The kubelet resolves sub paths as root. A container with write access to the volume can replace
+//! a directory with a symbolic link between the kubelet's check of the sub path and the mount. Two
+//! such vulnerabilities exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Both are
+//! fixed in later versions of Kubernetes.
 //!
 //! ## Example
 //!
@@ -59,13 +59,13 @@
 //! ## Fix
 //!
 //! Advice only: mount the volume without a sub path, or make all mounts of the path read-only.
-//! Read-only mounts do not help for sockets and devices, which stay writable. Moving the sub path
-//! into `hostPath.path` does not help either if a container can write to the parent directory: the
-//! container runtime follows symbolic links there without the checks of the kubelet.
+//! Read-only mounts do not help for sockets and devices, which remain writable. It does not help to
+//! move the sub path into `hostPath.path` if a container can write to the parent directory, because
+//! the container runtime follows symbolic links there without the checks of the kubelet.
 //!
 //! ## When to allow it
 //!
-//! All containers that can write to the path are as trusted as the node.
+//! Allow it if all containers that can write to the path are as trusted as the node.
 //!
 //! ## References
 //!
@@ -75,14 +75,14 @@
 use std::cell::LazyCell;
 
 use super::sub_path_backstep;
-use super::support::wording::{container, quoted, volume, written_path};
+use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Relation;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path-sub-path"),
-    summary: "a container mounts a sub path of a host path that a container can write to",
+    summary: "a container mounts a sub path of a writable host path",
     group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
@@ -96,18 +96,18 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses =
-        || cx.host_path_accesses().filter_map(|(host, access)| Some((host, access, access.mount?)));
+        || cx.host_path_accesses().filter_map(|(volume, access)| Some((volume, access, access.mount?)));
     let reported = LazyCell::new(|| cx.pod().map(sub_path_backstep::reported).unwrap_or_default());
     let writers: Vec<_> = accesses().filter(|(_, access, _)| !access.is_read_only).collect();
-    for (host, access, mount) in accesses() {
+    for (volume, access, mount) in accesses() {
         let Some((key, _)) = mount.mount.sub_path_entry() else { continue };
         if reported.contains(&std::ptr::from_ref(mount.mount)) {
             continue;
         }
         let overlaps =
-            |other: &HostPathAccess<'_>| other.path.relation_to(&host.clean) != Relation::Unrelated;
+            |other: &HostPathAccess<'_>| other.path.relation_to(&volume.clean) != Relation::Unrelated;
         let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else { continue };
-        let path = written_path(host, access);
+        let path = written_path(volume, access);
         let message =
             format!("{} mounts sub path {path} of a writable host path", container(mount.container));
         let bypasses_read_only =
@@ -120,11 +120,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
             .why("the kubelet mounts it as root and may follow a symbolic link that a container created")
             .help(help)
-            .volume(host.name)
+            .volume(volume.name)
             .container(&mount.container.name)
             .path(&access.path);
         out.push(if writer.path() == mount.path() {
-            finding.related(host.path_field(), format!("{} is {}", volume(host), quoted(host.path)))
+            finding.related(volume.path_field(), volume_and_path(volume))
         } else {
             finding.related(writer.path(), format!("{} can write here", container(writer.container)))
         });

@@ -2,17 +2,18 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is `/`, however it is written
-//! (`//`, `/.`, `/proc/1/root`), or the root of a Windows drive.
+//! Reports each volume or PersistentVolume whose effective path is `/` or the root of a Windows
+//! drive. All spellings are recognized, such as `//`, `/.` and `/proc/1/root`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! The filesystem contains the kubelet's credentials, the tokens and Secrets of every Pod, the
-//! sockets of the container runtimes and, on a control plane node, the keys of the cluster. A
-//! read-only mount does not protect the filesystems mounted below it, nor sockets and devices.
+//! The root filesystem contains the kubelet's credentials, the tokens and Secrets of all Pods on
+//! the node, the sockets of the container runtimes and, on a control plane node, the keys of the
+//! cluster. A read-only mount protects neither the filesystems mounted below it nor sockets and
+//! devices.
 //!
 //! ## Example
 //!
@@ -94,7 +95,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         }
         let message = format!("{} exposes the node's whole filesystem", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
-            .why("it contains all keys, every Pod's Secrets, and sockets that `readOnly` does not protect")
+            .why("it contains keys, every Pod's Secrets, and sockets that `readOnly` does not protect")
             .help("mount only the files and directories that are needed, each in its own volume");
         out.push(finding);
     }

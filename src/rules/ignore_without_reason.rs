@@ -58,7 +58,7 @@
 //!
 //! ## When to allow it
 //!
-//! The reasons are documented elsewhere. The rule is off by default.
+//! Allow it if the reasons are documented elsewhere.
 
 use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -80,7 +80,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     for problem in &facts.problems {
         let IgnoreProblemKind::NoReason(by) = problem.kind else { continue };
-        let message = format!("this {} gives no reason", by.noun());
+        let message = format!("this {} has no reason", by.noun());
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
             .why("readers cannot tell when it can be removed")
             .help("add a reason: `… -- reason`");

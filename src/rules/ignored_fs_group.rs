@@ -3,12 +3,12 @@
 //! ## What it does
 //!
 //! Reports `securityContext.fsGroup` of a Pod that has only `hostPath` volumes. The ServiceAccount
-//! token volume that the API server adds does not count.
+//! token volume that the API server adds is ignored.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes never changes the ownership of a host path. The container runs with the group, but
-//! the files do not belong to it, so writes can fail, and no event explains why.
+//! Kubernetes never changes the ownership of a host path. The processes of the container belong to
+//! the group, but the files do not. Writes can fail, and no event explains why.
 //!
 //! ## Example
 //!
@@ -59,8 +59,8 @@
 //!
 //! ## When to allow it
 //!
-//! The processes of the container may need the group for something else. `supplementalGroups` is
-//! the better field for that.
+//! Allow it if the container needs the group for another purpose. `supplementalGroups` is the
+//! better field for that.
 //!
 //! ## References
 //!
@@ -85,7 +85,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The number of volumes to list as related.
+/// The maximum number of volumes among the related locations.
 const MAX_RELATED: usize = 9;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
@@ -94,7 +94,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let field = pod.path.key("securityContext").key("fsGroup");
     let message = format!("`fsGroup: {group}` has no effect on `hostPath` volumes");
     let finding = Finding::new(RULE.id, Severity::Info, field, message)
-        .why("the container has the group, but the files on the node do not belong to it")
+        .why("writes can fail, because the files on the node do not belong to the group")
         .help("change the group of the files on the node, or use a `persistentVolumeClaim` or an `emptyDir`");
     let volumes = cx.host_path_volumes().iter().take(MAX_RELATED);
     out.push(volumes.fold(finding, |finding, volume| {

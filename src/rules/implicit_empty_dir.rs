@@ -2,17 +2,17 @@
 //!
 //! ## What it does
 //!
-//! Reports a volume that has no keys other than `name`, or only sources with the value null. A
-//! source that Kubernetes does not know is reported by `unknown-volume-source` instead. Incomplete
+//! Reports a volume without a source. Such a volume has no key other than `name`, or its other keys
+//! are null. `unknown-volume-source` reports a source that Kubernetes does not know. Incomplete
 //! objects, such as kustomize patches, are skipped because the source may be in another file.
 //! Objects of unknown kinds are skipped too.
 //!
 //! ## Why is this bad?
 //!
 //! The API server turns such a volume into an `emptyDir` without a warning. If another source was
-//! intended, everything written to the volume is lost with the Pod. If not, nothing in the manifest
-//! shows that the volume is temporary. And because the API server stores a different object than
-//! the one it received, every `kubectl apply` of the unchanged file sends an update.
+//! intended, everything written to the volume is lost with the Pod. Even if an `emptyDir` was
+//! intended, nothing in the manifest shows that the volume is temporary. The object in the cluster
+//! also differs from the file, so every `kubectl apply` of the unchanged file sends an update.
 //!
 //! ## Example
 //!
@@ -57,7 +57,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: adding `emptyDir: {}` does not change the Pod.
+//! Never. Adding `emptyDir: {}` does not change the Pod.
 //!
 //! ## References
 //!
@@ -89,7 +89,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let edit = Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping);
         out.push(
             Finding::new(RULE.id, Severity::Warning, volume.path.clone(), message)
-                .label("no source other than null")
+                .label("source missing or null")
                 .why(why(cx))
                 .help("add `emptyDir: {}`, or the intended source")
                 .fix(Fix::safe_edits("add `emptyDir: {}`", vec![edit]))
@@ -98,7 +98,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// The API server sets defaults in built-in kinds only. It stores custom resources as they are.
+/// Returns the consequence. It mentions updates for built-in kinds only, because the API server
+/// adds no `emptyDir` to custom resources.
 fn why(cx: &Context<'_>) -> &'static str {
     if is_built_in(&cx.object.id.group, &cx.object.id.kind) {
         "its data is lost with the Pod, and every `kubectl apply` of this file sends an update"

@@ -2,24 +2,26 @@
 //!
 //! ## What it does
 //!
-//! Reports `readOnly: true` on the mount of a host path
+//! Reports a mount of a host path with `readOnly: true` in these cases:
 //!
-//! - if the path is a socket or a device, according to its `type`, the host path catalog or, for
-//!   sockets, its name;
-//! - if the mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
-//!   `/run/docker/netns` are not reported: only network namespaces are mounted there, and they
-//!   cannot be written to.
+//! - The path is a socket or a device, according to its `type`, the host path catalog or, for
+//!   sockets, its name.
+//! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
+//!   `/run/docker/netns` are not reported, because only network namespaces are mounted there, and
+//!   they are not writable.
 //!
 //! Each mount is a separate finding. All containers are checked, including init and ephemeral
 //! containers.
 //!
 //! ## Why is this bad?
 //!
-//! The kernel rejects writes to the files and directories of a read-only mount. It does not reject
-//! connections to a socket or writes to a device: a container that mounts the socket of a runtime
-//! read-only can still start privileged containers. With mount propagation, filesystems that the
-//! node mounts below the path later appear in the container as writable as they are on the node.
-//! `recursiveReadOnly` would prevent that, but Kubernetes does not allow both.
+//! The kernel rejects writes to the files and directories of a read-only mount. It rejects neither
+//! connections to a socket nor writes to a device. For example, a container with a read-only mount
+//! of a container runtime socket can still start privileged containers.
+//!
+//! With mount propagation, new filesystems that the node mounts below the path also appear in the
+//! container, where they are as writable as on the node. `recursiveReadOnly` would prevent that,
+//! but Kubernetes does not allow it together with mount propagation.
 //!
 //! ## Example
 //!
@@ -43,7 +45,7 @@
 //!       type: Socket
 //! ```
 //!
-//! Mount files and directories, which a read-only mount protects:
+//! Mount only files and directories, which a read-only mount protects:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -67,16 +69,15 @@
 //!
 //! ## When to allow it
 //!
-//! A monitoring agent that must see filesystems as they are mounted and unmounted, such as
-//! node-exporter with `/`, needs `HostToContainer`. Its user and its privileges then limit what it
-//! can write.
+//! Monitoring agents that must see filesystems as they are mounted and unmounted, such as
+//! node-exporter with `/`, need `HostToContainer`. Their write access is then limited only by their
+//! user and privileges.
 //!
 //! ## References
 //!
 //! - [Kubernetes: mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::support::host_path_type::with_article;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -113,24 +114,24 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 pub(super) enum Bypass {
     /// The path is a socket or a device.
     FileType(HostPathType),
-    /// Later mounts of the node appear in the container as writable as they are on the node.
+    /// New mounts of the node appear in the container, where they are as writable as on the node.
     Propagation,
 }
 
-/// Returns why a container can write through a read-only mount; `None` if it cannot, or if the
-/// mount is not read-only.
+/// Returns the reason why a container can write through a read-only mount. Returns `None` if it
+/// cannot, or if the mount is not read-only.
 pub(super) fn bypass(access: &HostPathAccess<'_>) -> Option<Bypass> {
     let mount = access.mount.filter(|_| access.is_read_only)?;
     match access.read_only_bypass() {
         Some(file_type) => Some(Bypass::FileType(file_type)),
-        None => (mount.mount.propagates() && !contains_only_namespaces(&access.path))
+        None => (mount.mount.propagates() && !contains_only_network_namespaces(&access.path))
             .then_some(Bypass::Propagation),
     }
 }
 
-/// Checks whether only network namespaces are mounted below `path`. The kernel does not allow
+/// Checks whether only network namespaces are mounted at or below `path`. The kernel does not allow
 /// writes to them.
-pub(super) fn contains_only_namespaces(path: &HostPath) -> bool {
+pub(super) fn contains_only_network_namespaces(path: &HostPath) -> bool {
     ["/run/netns", "/run/docker/netns"].iter().any(|directory| {
         matches!(path.relation_to(&HostPath::new(directory)), Relation::Equal | Relation::Descendant)
     })
@@ -142,16 +143,15 @@ fn file_type_finding(
     mount: ContainerMount<'_, '_>,
     file_type: HostPathType,
 ) -> Finding {
-    let message = format!(
-        "{} can write to host path {} despite `readOnly`: it is {}",
-        container(mount.container),
-        written_path(volume, access),
-        with_article(file_type)
-    );
     let noun = file_type.noun();
+    let message = format!(
+        "{} can write to {noun} {} despite `readOnly`",
+        container(mount.container),
+        written_path(volume, access)
+    );
     finding(volume, access, mount, mount.path().key("readOnly"), message)
         .label(format!("does not protect a {noun}"))
-        .why(format!("a {noun} stays writable even through a read-only mount"))
+        .why(format!("a {noun} is writable even through a read-only mount"))
         .help(format!("remove the mount if the container must not use the {noun}"))
 }
 
@@ -161,14 +161,14 @@ fn propagation_finding(
     mount: ContainerMount<'_, '_>,
 ) -> Finding {
     let message = format!(
-        "{} can write to later mounts below host path {} despite `readOnly`",
+        "{} can write to new mounts below host path {} despite `readOnly`",
         container(mount.container),
         written_path(volume, access)
     );
     finding(volume, access, mount, mount.path().key("mountPropagation"), message)
-        .label("adds later mounts of the node, writable")
-        .why("filesystems that the node mounts there later are as writable in the container as on the node")
-        .help("remove `mountPropagation` unless later mounts are needed, and set `recursiveReadOnly: IfPossible`")
+        .label("propagates new mounts as writable")
+        .why("new mounts of the node are as writable in the container as on the node")
+        .help("replace `mountPropagation` with `recursiveReadOnly: IfPossible`, unless new mounts are needed")
 }
 
 fn finding(

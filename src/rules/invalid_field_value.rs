@@ -3,13 +3,13 @@
 //! ## What it does
 //!
 //! Reports the first field of an object whose value has the wrong type, such as a number where the
-//! API server expects a string. Only fields that volcheck reads are checked. The rest of the object
-//! is not checked. The run checks all other objects and ends with exit code 2.
+//! API server expects a string. Only fields that volcheck reads are validated. The rest of the
+//! object is not checked. volcheck still checks all other objects, and exits with code 2.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. YAML makes this easy to get wrong: kubectl reads an unquoted
-//! `y`, `n`, `on`, `no` or `yes` as a boolean and `010` as a number, even where a name or a path is
+//! The API server rejects the object. The mistake is common in YAML: kubectl reads an unquoted `y`,
+//! `n`, `on`, `no` or `yes` as a boolean and `010` as a number, even where a name or a path is
 //! expected. Conversely, `"true"` in quotes is a string, not a boolean.
 //!
 //! ## Example
@@ -54,7 +54,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. The finding cannot be suppressed; exclude the path instead (`--exclude`).
+//! Never. The finding cannot be suppressed. To skip the file, exclude its path with `--exclude`.
 //!
 //! ## References
 //!
@@ -82,13 +82,13 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     match *unchecked {
         Unchecked::InvalidField { error, kind } if !matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
             let finding = finding(&error.path, kind, &error.kind.to_string())
-                .why("the API server rejects the object, and volcheck does not check it")
+                .why("the API server rejects the object, and volcheck cannot check it")
                 .help(help(&error.kind));
             out.push(finding);
         }
         Unchecked::InvalidPatch { path, error, kind } => {
             let finding = finding(path, Some(kind), &format!("invalid patch of a pod spec: {error}"))
-                .why("the controller cannot apply the patch, and volcheck does not check it")
+                .why("the controller cannot apply the patch, and volcheck cannot check it")
                 .help("write fields of a pod spec, as YAML or JSON");
             out.push(finding);
         }
@@ -105,7 +105,7 @@ fn finding(path: &FieldPath, kind: Option<&str>, problem: &str) -> Finding {
 fn help(kind: &FieldErrorKind) -> &'static str {
     match kind {
         FieldErrorKind::WrongType { expected: ExpectedType::String, found } if found.is_scalar() => {
-            "quote it: unquoted, YAML does not read it as a string"
+            "quote the value so that YAML reads it as a string"
         }
         FieldErrorKind::WrongType { expected: ExpectedType::Boolean, .. } => {
             "write `true` or `false`, without quotes"

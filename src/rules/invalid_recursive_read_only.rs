@@ -4,9 +4,9 @@
 //!
 //! Reports a mount in these cases:
 //!
-//! - `recursiveReadOnly` has a value that Kubernetes does not know.
-//! - It is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly` of a
-//!   claim does not count.
+//! - `recursiveReadOnly` has an unknown value.
+//! - It is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly` field
+//!   of a `persistentVolumeClaim` source does not count.
 //! - It is `Enabled` or `IfPossible`, and the mount has a `mountPropagation` other than `None`.
 //!
 //! ## Why is this bad?
@@ -61,7 +61,7 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true`, removes `mountPropagation` and corrects the case of the value, as needed.
-//! Unsafe: the container may need to write, or to see later mounts of the node.
+//! Unsafe: the container may need to write, or may need new mounts of the node.
 //!
 //! ## When to allow it
 //!
@@ -92,8 +92,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    // A field that a patch omits may be set in the object that it applies to. The mounts of a pod
-    // that was found by structure are complete.
+    // A field that a patch omits may be set in the patched object. A pod found in an object of an
+    // unknown kind counts as incomplete, but its mounts are complete.
     let is_complete = pod.is_complete || pod.is_heuristic;
     out.extend(pod.mounts().filter_map(|mount| finding(mount, is_complete)));
 }
@@ -106,10 +106,11 @@ fn finding(container_mount: ContainerMount<'_, '_>, is_complete: bool) -> Option
     }
     let value =
         ["Disabled", "IfPossible", "Enabled"].into_iter().find(|known| known.eq_ignore_ascii_case(written));
-    let is_on = matches!(value, Some("IfPossible" | "Enabled"));
-    let lacks_read_only = is_on && !mount.is_read_only() && (is_complete || mount.read_only.is_some());
-    let propagates = is_on && mount.propagates();
-    let (problem, help) = match (value, lacks_read_only, propagates) {
+    let requests_recursion = matches!(value, Some("IfPossible" | "Enabled"));
+    let is_missing_read_only =
+        requests_recursion && !mount.is_read_only() && (is_complete || mount.read_only.is_some());
+    let propagates = requests_recursion && mount.propagates();
+    let (problem, help) = match (value, is_missing_read_only, propagates) {
         (None, ..) => (
             "is not `Disabled`, `IfPossible` or `Enabled`",
             "use one of these values, or remove `recursiveReadOnly`",
@@ -119,7 +120,7 @@ fn finding(container_mount: ContainerMount<'_, '_>, is_complete: bool) -> Option
             "set `readOnly: true` and remove `mountPropagation`, or remove `recursiveReadOnly`",
         ),
         (_, true, false) => ("needs `readOnly: true`", "set `readOnly: true`, or remove `recursiveReadOnly`"),
-        (_, false, true) => ("conflicts with `mountPropagation`", "remove one of the two"),
+        (_, false, true) => ("conflicts with `mountPropagation`", "remove either field"),
         (Some(known), ..) if known != written => {
             ("has the wrong case", "correct the case: the value is case-sensitive")
         }
@@ -138,7 +139,7 @@ fn finding(container_mount: ContainerMount<'_, '_>, is_complete: bool) -> Option
     if known != written {
         edits.push(Edit::Set(path.key("recursiveReadOnly"), EditValue::Str(known.to_owned())));
     }
-    if lacks_read_only {
+    if is_missing_read_only {
         edits.push(Edit::Set(path.key("readOnly"), EditValue::Bool(true)));
     }
     if propagates {

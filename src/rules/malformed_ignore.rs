@@ -2,14 +2,17 @@
 //!
 //! ## What it does
 //!
-//! Reports a comment that starts with `volcheck:` but is neither `ignore[RULE, RULE] -- reason`
-//! nor, before the first document, `ignore-file[RULE] -- reason`. Also reports an annotation
-//! `ignore.volcheck.io/RULE` whose value is neither a reason nor
-//! `volume=NAME container=NAME -- reason`. Such an ignore suppresses nothing.
+//! Reports these comments and annotations:
+//!
+//! - A comment that starts with `volcheck:` but is neither `ignore[RULE, RULE] -- reason` nor,
+//!   before the first document, `ignore-file[RULE] -- reason`.
+//! - An annotation `ignore.volcheck.io/RULE` whose value is neither a reason nor of the form
+//!   `volume=NAME container=NAME -- reason`.
 //!
 //! ## Why is this bad?
 //!
-//! An ignore with a typo must not suppress more or less than intended.
+//! volcheck does not guess the meaning of a malformed ignore. It still reports the findings that
+//! the ignore should suppress.
 //!
 //! ## Example
 //!
@@ -97,7 +100,7 @@ fn message(malformed: &MalformedIgnore) -> String {
             "expected `ignore[…]` or `ignore-file[…]` after `volcheck:`".to_owned()
         }
         MalformedIgnore::NoTarget => "this comment does not apply to any value".to_owned(),
-        MalformedIgnore::NoRules => "missing rules: `ignore[RULE, RULE]`".to_owned(),
+        MalformedIgnore::NoRules => "expected `[RULE]` after `ignore`".to_owned(),
         MalformedIgnore::EmptyRule => "empty rule name".to_owned(),
         MalformedIgnore::NoDashes => "expected `-- reason` after the rules".to_owned(),
         MalformedIgnore::NotIgnorable(rule) => {

@@ -7,10 +7,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! Every client library reads its token from this path. The API server mounts a token that is bound
-//! to the Pod and renewed continuously, but not in a container that already mounts something at the
-//! path. Such a container authenticates with whatever the volume contains. A token from a Secret
-//! never expires, and stays valid after the Pod that leaked it is gone.
+//! Kubernetes client libraries read the token from this path. By default, the API server adds a
+//! mount with a token that is bound to the Pod and renewed continuously. It does not add the mount
+//! to a container that already has a mount at the path. Such a container authenticates with the
+//! content of the mounted volume. A token from a Secret never expires. If the Pod leaks such a
+//! token, the token remains valid even after the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -49,8 +50,8 @@
 //!
 //! ## When to allow it
 //!
-//! A program that normally runs outside the cluster is tested inside it, with a token of another
-//! cluster.
+//! Allow it to test a program in the cluster that normally runs outside of it, with a token of
+//! another cluster.
 //!
 //! ## References
 //!
@@ -75,7 +76,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The path of the token. In most images, `/var/run` is a symbolic link to `/run`.
+/// The paths of the token. In most images, `/var/run` is a symbolic link to `/run`.
 const TOKEN_PATHS: [&str; 2] =
     ["/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"];
 
@@ -93,7 +94,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
-        // The API server looks only for this spelling.
+        // The API server checks for this spelling of the path only.
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
             "the API server does not add its token, which is bound to the Pod and renewed"
         } else {
@@ -111,13 +112,16 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the description of the volume `name`. Returns `None` if the volume provides a token that
-/// Kubernetes renews, or is unknown.
+/// Describes the volume `name`. Returns `None` if the volume is unknown or provides a token that
+/// Kubernetes renews.
 fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
-    let remove = "remove the mount: the API server adds a token of the Pod's `serviceAccountName`";
+    let remove_mount = "remove the mount to get the token of the Pod's `serviceAccountName`";
     let Some(volume) = pod.volume(name) else {
         pod.claim_template(name)?;
-        return Some(Replacement { description: format!("claim template {}", quoted(name)), help: remove });
+        return Some(Replacement {
+            description: format!("claim template {}", quoted(name)),
+            help: remove_mount,
+        });
     };
     if volume.has_service_account_token() {
         return None;
@@ -133,7 +137,7 @@ fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
         Some(VolumeSource::Projected(_)) => {
             "add a `serviceAccountToken` source to the volume, or remove the mount"
         }
-        Some(_) => remove,
+        Some(_) => remove_mount,
     };
     Some(Replacement { description, help })
 }

@@ -4,18 +4,18 @@
 //!
 //! Reports the `hostPath.type` of a mounted volume if it contradicts the path:
 //!
-//! - the host path catalog lists another type for the path (`/dev/null` is a character device,
-//!   `/etc/passwd` a file, `/run` a directory);
-//! - the name ends in `.sock`, and the type is not `Socket`;
-//! - the path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`;
-//! - the path is a Windows named pipe, and has any type: the kubelet supports none for pipes.
+//! - The host path catalog lists another type for the path. For example, `/dev/null` is a character
+//!   device, `/etc/passwd` is a file, and `/run` is a directory.
+//! - The name ends in `.sock`, and the type is not `Socket`.
+//! - The path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`.
+//! - The path is a Windows named pipe. The kubelet supports no type for named pipes.
 //!
 //! ## Why is this bad?
 //!
 //! The kubelet checks the type before it starts the Pod. If the check fails, the Pod stays in
-//! `ContainerCreating`. `DirectoryOrCreate` and `FileOrCreate` are worse for a socket that does not
-//! exist yet: the kubelet creates an empty directory or file in its place, and the daemon that
-//! should create the socket can no longer start.
+//! `ContainerCreating`. `DirectoryOrCreate` and `FileOrCreate` are worse if the path is a socket
+//! that does not exist yet. The kubelet then creates an empty directory or file in its place, and
+//! the daemon that should create the socket can no longer start.
 //!
 //! ## Example
 //!
@@ -61,13 +61,13 @@
 //!
 //! ## Fix
 //!
-//! Sets the type that the path has, or removes the trailing slash. Unsafe: the path can be wrong
-//! instead of the type.
+//! Sets the correct type, or removes the trailing slash. Unsafe: the path may be wrong instead of
+//! the type.
 //!
 //! ## When to allow it
 //!
-//! Allow it if your nodes really have a file of the requested type at the path, such as a directory
-//! whose name ends in `.sock`.
+//! Allow it if your nodes have a file of the requested type at the path, such as a directory whose
+//! name ends in `.sock`.
 //!
 //! ## References
 //!
@@ -113,7 +113,7 @@ fn mismatch(catalog: &Catalog, volume: &HostPathVolume<'_>, requested: Requested
     if requested.file_type == HostPathType::Directory || !HostPath::has_directory_suffix(volume.path) {
         return None;
     }
-    // Either the type or the trailing slash is wrong.
+    // A path that ends in a slash must be a directory, so either the type or the slash is wrong.
     let probable = known.or_else(|| host_path_type::type_from_name(&volume.clean));
     let is_directory = requested.file_type == HostPathType::File && probable == Some(HostPathType::Directory);
     Some(if is_directory { type_finding(volume, requested) } else { slash_finding(volume, requested) })
@@ -165,7 +165,7 @@ fn type_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Findin
     let name = RequestedType { file_type: HostPathType::Directory, ..requested }.name();
     finding(volume, volume.type_field(), slash_message(volume, requested), NOT_STARTED)
         .label(format!("requests {}", with_article(requested.file_type)))
-        .related(volume.path_field(), "ends like a directory")
+        .related(volume.path_field(), "trailing slash")
         .help(format!("set `type: {name}`, or remove the trailing slash"))
         .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set_type(volume, name)]))
 }
@@ -173,14 +173,14 @@ fn type_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Findin
 /// Creates a finding about a trailing slash that is wrong for the type.
 fn slash_finding(volume: &HostPathVolume<'_>, requested: RequestedType) -> Finding {
     finding(volume, volume.path_field(), slash_message(volume, requested), NOT_STARTED)
-        .label("ends like a directory")
+        .label("trailing slash")
         .related(volume.type_field(), format!("requests {}", with_article(requested.file_type)))
         .help(format!("remove the trailing slash: {}", quoted(&HostPath::simplify(volume.path))))
         .fix(Fix::unsafe_edits("remove the trailing slash", vec![remove_slash(volume)]))
 }
 
 fn slash_message(volume: &HostPathVolume<'_>, requested: RequestedType) -> String {
-    format!("host path {} ends like a directory, but has type `{}`", quoted(volume.path), requested.name())
+    format!("host path {} must be a directory, but has type `{}`", quoted(volume.path), requested.name())
 }
 
 fn finding(volume: &HostPathVolume<'_>, field: FieldPath, message: String, why: &'static str) -> Finding {

@@ -2,16 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports a container with `readOnlyRootFilesystem: true` that mounts no volume writable.
+//! Reports a container with `readOnlyRootFilesystem: true` and without a writable volume mount.
 //! Ephemeral containers are skipped because they cannot add volumes to their Pod. Incomplete
 //! objects, such as patches, and objects of unknown kinds are skipped because the mounts may be
 //! elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! A read-only root filesystem is good practice. But many programs eventually write a temporary
-//! file, a lock file or a socket. They then fail, often long after startup and with an error that
-//! does not name the cause.
+//! A read-only root filesystem is good practice. However, many programs write a temporary file, a
+//! lock file or a socket at some point. They then fail, often long after startup and with an error
+//! that does not name the cause.
 //!
 //! ## Example
 //!
@@ -52,7 +52,8 @@
 //!
 //! ## When to allow it
 //!
-//! The program is known to write no files. This is true of most statically linked binaries.
+//! Allow it if the program is known to write no files. This is common for statically linked
+//! programs.
 //!
 //! ## References
 //!
@@ -89,7 +90,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .why(
                     "programs that write temporary files, locks or sockets fail, possibly long after startup",
                 )
-                .help("mount an `emptyDir` where it writes, usually at `/tmp`")
+                .help("mount a writable `emptyDir`, usually at `/tmp`")
                 .container(&container.name),
         );
     }

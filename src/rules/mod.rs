@@ -1,7 +1,7 @@
-//! The rules: one file each, and the list of them.
+//! The rules, one file each, and the list of all rules.
 //!
-//! A rule is data and a function from a subject to findings. Rules know the model and their
-//! options, and nothing else. Code that several rules share is in `support`.
+//! A rule consists of metadata and a function that checks a subject and returns findings. Rules
+//! depend only on the model and their options. Code that several rules share is in `support`.
 
 mod page;
 mod registry;
@@ -83,7 +83,7 @@ pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
 pub use support::options::{AllowedHostPath, ListedPath, MountParent, Options};
 
-/// All rules, by group, in the order of the catalog.
+/// All rules, by group, in the order of the documentation.
 static RULES: &[Rule] = &[
     untyped_host_path::RULE,
     unknown_host_path_type::RULE,

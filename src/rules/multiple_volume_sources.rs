@@ -3,12 +3,12 @@
 //! ## What it does
 //!
 //! Reports a volume with two or more sources, such as `hostPath` and `emptyDir`. As in Kubernetes,
-//! a source with the value null does not count, but one with `{}` does.
+//! a null source does not count, but an empty source (`{}`) does.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. A common cause is a merge of two files that set different
-//! sources.
+//! The API server rejects the object. This often happens when two files that set different sources
+//! are merged.
 //!
 //! ## Example
 //!
@@ -90,7 +90,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .label("second source")
                 .related(volume.path.key((*first).to_owned()), "first source")
                 .why("the API server rejects the object")
-                .help("keep one, and move the others to separate volumes")
+                .help("move all but one source to separate volumes")
                 .volume(&volume.name),
         );
     }

@@ -98,7 +98,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
-    let source = if volume.has_type { "hostPath" } else { "local" };
+    let source = if volume.supports_type { "hostPath" } else { "local" };
     finding(volume, format!("`{source}` has no path"))
         .label("`path` is missing or empty")
         .why("the API server rejects the object")

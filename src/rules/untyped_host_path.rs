@@ -106,7 +106,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let untyped = cx
         .host_path_volumes()
         .iter()
-        .filter(|volume| volume.has_type && volume.declared_type.is_none_or(str::is_empty));
+        .filter(|volume| volume.supports_type && volume.declared_type.is_none_or(str::is_empty));
     // The API server rejects an empty path; `relative-host-path` reports it.
     for volume in untyped.filter(|volume| !volume.path.is_empty() && !volume.clean.is_named_pipe()) {
         out.push(finding(volume, suggested_type(cx, volume)));

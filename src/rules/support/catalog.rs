@@ -1,4 +1,4 @@
-//! The host path catalog: well-known paths on nodes, and the harm that access to them can do.
+//! The host path catalog: well-known paths on nodes, and the risks of access to them.
 
 use std::cmp::Reverse;
 
@@ -12,7 +12,7 @@ use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryClass {
-    /// A container runtime socket: any client is root on the node.
+    /// A container runtime socket. Any client can become root on the node.
     Socket,
     /// Harmful even with read-only access.
     Critical,
@@ -53,7 +53,7 @@ impl HostPathType {
         }
     }
 
-    /// Returns the noun for use in a sentence.
+    /// Returns the noun for use in a sentence, without an article.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Directory => "directory",
@@ -63,9 +63,9 @@ impl HostPathType {
         }
     }
 
-    /// Returns true if a container can write to such a file through a read-only mount. The kernel
-    /// rejects writes to files and directories of a read-only mount, but not connections to a
-    /// socket or writes to a device.
+    /// Checks whether a container can write to a file of this type through a read-only mount. The
+    /// kernel rejects writes to files and directories of a read-only mount, but not connections to
+    /// a socket or writes to a device.
     pub fn bypasses_read_only(self) -> bool {
         matches!(self, Self::Socket | Self::CharDevice | Self::BlockDevice)
     }
@@ -87,7 +87,7 @@ pub struct Entry {
     pub severity: Option<Severity>,
 }
 
-/// The class of a host path, which follows from its relation to the entries of the catalog.
+/// The class of a host path, determined by the catalog entries at, above or below it.
 #[derive(Clone, Copy, Debug)]
 pub enum PathClass<'c> {
     /// The root of the node's filesystem.
@@ -98,15 +98,16 @@ pub enum PathClass<'c> {
     SocketParent(&'c Entry),
     /// A path at or below an entry that is not a runtime socket.
     Inside(&'c Entry),
-    /// A path above an entry, and at or below none.
+    /// A path above an entry, but not at or below any entry.
     Above(&'c Entry),
-    /// A path unrelated to the catalog: neither at, above nor below an entry.
+    /// A path that is neither at, above nor below an entry.
     Unlisted,
 }
 
 impl<'c> PathClass<'c> {
-    /// Returns the entry that decided the class, and the relation of the path to it: `Descendant`
-    /// for a path at or below the entry, `Ancestor` for one above it.
+    /// Returns the entry that determines the class, and the relation of the path to it. The
+    /// relation is `Descendant` for a path at or below the entry, and `Ancestor` for a path above
+    /// it.
     pub fn entry(self) -> Option<(&'c Entry, Relation)> {
         match self {
             Self::Socket(entry) | Self::Inside(entry) => Some((entry, Relation::Descendant)),
@@ -115,7 +116,7 @@ impl<'c> PathClass<'c> {
         }
     }
 
-    /// Returns true if the path is related to an entry, or is the root. Such a path belongs to the
+    /// Checks whether the path is the root or is related to an entry. Such a path belongs to the
     /// node, not to an application.
     pub fn is_in_catalog(self) -> bool {
         !matches!(self, Self::Unlisted)
@@ -134,8 +135,9 @@ impl<'c> PathClass<'c> {
 }
 
 impl Entry {
-    /// Returns a sort key. Of the entries below a path, the one with the smallest key decides the
-    /// class of the path: the most harmful one, then one without a wildcard, then the shallowest.
+    /// Returns the sort key of an entry below a path. The entry with the smallest key determines
+    /// the class of the path. Keys compare first by harm, most harmful first. Entries without a
+    /// wildcard come before entries with one, and shallow entries before deep ones.
     fn precedence_below(&self) -> impl Ord {
         (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
     }
@@ -171,8 +173,13 @@ impl Catalog {
         self.entries.related(path)
     }
 
-    /// Classifies `path`. A container runtime socket decides first, then the nearest entry at or
-    /// above the path, then the most harmful entry below it.
+    /// Returns the class of `path`. The first match determines it:
+    ///
+    /// 1. the root of the filesystem
+    /// 2. a container runtime socket at or above the path
+    /// 3. a container runtime socket below the path
+    /// 4. the nearest entry at or above the path
+    /// 5. the most harmful entry below the path
     pub fn classify(&self, path: &HostPath) -> PathClass<'_> {
         if path.is_root() {
             return PathClass::Root;
@@ -204,14 +211,15 @@ impl Catalog {
         }
     }
 
-    /// Checks whether an entry below `path` can be written through a read-only mount.
+    /// Checks whether the catalog has a socket or a device below `path`, which a container can
+    /// write to through a read-only mount.
     pub fn has_read_only_bypass_below(&self, path: &HostPath) -> bool {
         self.related(path).any(|(entry, relation)| {
             entry.file_type.is_some_and(HostPathType::bypasses_read_only) && relation == Relation::Ancestor
         })
     }
 
-    /// Checks whether `entry` is a directory of devices. Any file in such a directory may be a
+    /// Checks whether the catalog has devices below `entry`. Any file in such a directory may be a
     /// device.
     pub fn contains_devices(&self, entry: &Entry) -> bool {
         let directory = HostPath::new(&entry.path);
@@ -221,7 +229,8 @@ impl Catalog {
         })
     }
 
-    /// Returns the type of the file at `path`; `None` if it is not in the catalog.
+    /// Returns the type of the file at `path`; `None` if no entry matches exactly this path, or if
+    /// the entry has no type.
     pub fn file_type(&self, path: &HostPath) -> Option<HostPathType> {
         let equal = self.related(path).filter(|(_, relation)| *relation == Relation::Equal);
         equal
@@ -239,7 +248,7 @@ mod tests {
     fn entry_without_wildcard_takes_precedence() {
         let entry = |path: &str| Entry {
             path: path.to_owned(),
-            pattern: PathPattern::new(path).expect("a pattern"),
+            pattern: PathPattern::new(path).expect("a valid pattern"),
             class: EntryClass::Critical,
             reason: String::new(),
             file_type: None,
@@ -247,8 +256,9 @@ mod tests {
         };
         for paths in [["/a/*", "/a/b/c"], ["/a/b/c", "/a/*"], ["/a/b/c", "/a/b/c/d"], ["/a/x/*", "/a/b/c"]] {
             let catalog = Catalog::new(paths.map(entry).into());
-            let named = catalog.classify(&HostPath::new("/a")).entry().map(|(entry, _)| entry.path.as_str());
-            assert_eq!(named, Some("/a/b/c"), "{paths:?}");
+            let entry_path =
+                catalog.classify(&HostPath::new("/a")).entry().map(|(entry, _)| entry.path.as_str());
+            assert_eq!(entry_path, Some("/a/b/c"), "{paths:?}");
         }
     }
 }

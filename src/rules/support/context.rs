@@ -15,7 +15,7 @@ use crate::model::{
 pub enum VolumeSubject<'a> {
     /// A pod: the object itself, or one that it creates.
     Pod(&'a Pod<'a>),
-    /// The spec of a PersistentVolume, which is the object itself.
+    /// The spec of the object, which is a PersistentVolume.
     PersistentVolume(&'a PersistentVolumeSpec<'a>),
 }
 
@@ -42,13 +42,13 @@ pub struct HostPathVolume<'a> {
     pub path: &'a str,
     /// The `hostPath.type` as written; `None` if absent. Kubernetes treats an empty type as absent.
     pub declared_type: Option<&'a str>,
-    /// Whether the source can have a `type`: `local` cannot.
-    pub has_type: bool,
+    /// Whether the source supports a `type`: `hostPath` does, and `local` does not.
+    pub supports_type: bool,
     /// The path, cleaned and with aliases resolved.
     pub clean: HostPath,
-    /// The access through each mount, the most harmful first. If the object names no mount, one
-    /// access to the path of the volume: read-only for a volume of a pod, writable for a
-    /// PersistentVolume.
+    /// The accesses through the mounts, most harmful first. If there are no mounts, the list
+    /// contains a single access to the path of the volume. It is read-only for a volume of a pod,
+    /// and writable for a PersistentVolume.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
@@ -77,8 +77,8 @@ impl<'a> HostPathAccess<'a> {
         Self { mount: Some(mount), is_read_only, effective, ..self }
     }
 
-    /// Checks whether the path is a socket. The kubelet accepts a socket for `type: File`, so for
-    /// that type the name decides.
+    /// Checks whether the path is a socket. The kubelet accepts a socket for `type: File`, so a
+    /// path with that type is a socket if its name suggests one.
     pub fn is_socket(&self) -> bool {
         match self.file_type {
             Some(HostPathType::Socket) => true,
@@ -97,7 +97,7 @@ impl<'a> HostPathAccess<'a> {
         self.file_type.filter(|file_type| file_type.bypasses_read_only() && !is_harmless)
     }
 
-    /// Checks whether the path can be a directory, so that an `emptyDir` can replace it.
+    /// Checks whether the path can be a directory. If not, an `emptyDir` cannot replace it.
     pub fn can_be_directory(&self) -> bool {
         matches!(self.file_type, None | Some(HostPathType::Directory))
     }
@@ -131,8 +131,9 @@ impl<'a> Context<'a> {
         let name = object.id.name.as_str();
         let volume = |key, source_path: &'a str, declared_type| {
             let mut volume = HostPathVolume::new(None, name, path.key(key), source_path, declared_type);
-            volume.has_type = key == "hostPath";
-            // Any Pod can use the volume, and nothing in the volume makes that access read-only.
+            volume.supports_type = key == "hostPath";
+            // Any Pod can use the volume with write access, because neither `hostPath` nor `local`
+            // has a `readOnly` field.
             volume.accesses.push(volume.access_to(volume.clean.clone(), options));
             volume
         };
@@ -152,8 +153,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks whether the Pods of the object may run one per node, like those of a DaemonSet. A
-    /// custom workload may create a DaemonSet, so the answer for it is true.
+    /// Checks whether the object is a DaemonSet or may create one. An object of a kind outside of
+    /// Kubernetes may create one if its pod is incomplete.
     pub fn is_possibly_daemon_set(&self) -> bool {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);
@@ -172,7 +173,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Resolves a volume of a pod; returns `None` if it is not a `hostPath` volume.
+/// Resolves a volume of a pod. Returns `None` if it is not a `hostPath` volume.
 fn host_path_volume<'a>(
     pod: &'a Pod<'a>,
     volume: &'a Volume<'a>,
@@ -205,8 +206,8 @@ fn host_path_volume<'a>(
     Some(host_path)
 }
 
-/// Returns the sub path of a mount. Of a `subPathExpr`, returns the directory before the first
-/// variable: the expression can expand to any path below it.
+/// Returns the known part of the sub path of a mount. A variable in a `subPathExpr` can expand to
+/// any text, so the known part ends at the last slash before the first variable.
 fn known_sub_path<'m>(mount: &'m VolumeMount<'_>) -> Cow<'m, str> {
     if mount.sub_path_expr.is_empty() {
         return (&*mount.sub_path).into();
@@ -233,7 +234,7 @@ impl<'a> HostPathVolume<'a> {
         declared_type: Option<&'a str>,
     ) -> Self {
         let clean = HostPath::new(path);
-        Self { volume, name, source, path, declared_type, has_type: true, clean, accesses: Vec::new() }
+        Self { volume, name, source, path, declared_type, supports_type: true, clean, accesses: Vec::new() }
     }
 
     /// Returns the write access to `path`, which is the path of the volume or below it.
@@ -268,7 +269,7 @@ impl<'a> HostPathVolume<'a> {
         self.source.key("path")
     }
 
-    /// Returns the field path of the `type` or, if it is absent, of the source without it.
+    /// Returns the field path of `type` or, if there is no `type`, of the source.
     pub fn type_field(&self) -> FieldPath {
         match self.declared_type {
             Some(_) => self.source.key("type"),

@@ -1,4 +1,5 @@
-//! Code that the `emptyDir` rules share: the emptyDirs of a pod, and those with application data.
+//! Shared code of the `emptyDir` rules: the `emptyDir` volumes of a pod, and the mounts with
+//! application data.
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
@@ -17,15 +18,15 @@ use crate::rules::RuleOption;
 pub(crate) const DEFAULT_SIZE: RuleOption =
     RuleOption { name: "defaultSize", summary: "the `sizeLimit` that the fix sets; `1Gi` by default" };
 
-/// A volume that is an emptyDir.
+/// An `emptyDir` volume, explicit or implied.
 #[derive(Clone, Debug)]
 pub(crate) struct EmptyDir<'a> {
     pub(crate) volume: &'a Volume<'a>,
-    /// The fields of `emptyDir`; their defaults if the `emptyDir` is implied.
+    /// The fields of `emptyDir`, or their defaults if the `emptyDir` is implied.
     pub(crate) source: EmptyDirSource<'a>,
 }
 
-/// The storage medium of an emptyDir.
+/// The storage medium of an `emptyDir` volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Medium {
     Disk,
@@ -70,7 +71,7 @@ impl EmptyDir<'_> {
         self.path().key("sizeLimit")
     }
 
-    /// Creates a finding about an emptyDir without a size limit.
+    /// Creates a finding about an `emptyDir` volume without a size limit.
     pub(crate) fn unbounded_finding(
         &self,
         rule: RuleId,
@@ -84,7 +85,7 @@ impl EmptyDir<'_> {
         };
         let finding =
             Finding::new(rule, severity, field, message).label("no size limit").volume(&self.volume.name);
-        // If the `emptyDir` is implied, there is no mapping for the key.
+        // An implied `emptyDir` has no mapping to add the key to.
         let Some(VolumeSource::EmptyDir(_)) = self.volume.source() else { return finding };
         let size = cx.options.default_size(rule).to_owned();
         let title = format!("set `sizeLimit: {size}`");
@@ -93,12 +94,12 @@ impl EmptyDir<'_> {
     }
 }
 
-/// Iterates over the emptyDirs of the pod, explicit or implied. A volume without a source is an
-/// implied emptyDir.
+/// Iterates over the `emptyDir` volumes of the pod, explicit or implied. A volume without a source
+/// is an implied `emptyDir`.
 ///
-/// Only complete manifests can imply an emptyDir. The source of a volume in a fragment can be
-/// elsewhere. In an admission request the API server has added implied emptyDirs, so a volume
-/// without a known source has one that volcheck does not know yet.
+/// An `emptyDir` is implied only in a complete manifest. In a fragment, the source may be defined
+/// elsewhere. In an admission request, the API server has already added the `emptyDir`, so a volume
+/// without a known source has a source that this version of volcheck does not know.
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin == Origin::Manifest;
     let can_imply = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
@@ -108,8 +109,8 @@ pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<
     })
 }
 
-/// Iterates over the emptyDirs on `medium` that are bounded neither by a `sizeLimit` nor by `limit`
-/// of the pod. A fragment of a pod has none, because its limits can be elsewhere.
+/// Iterates over the `emptyDir` volumes on `medium` that have no `sizeLimit`, if `limit` returns
+/// `None` for the pod. Skips fragments of pods, whose limits may be defined elsewhere.
 pub(crate) fn unbounded<'a>(
     cx: &Context<'a>,
     medium: Medium,
@@ -120,22 +121,20 @@ pub(crate) fn unbounded<'a>(
     empty_dirs.filter(move |empty_dir| empty_dir.medium() == medium && !empty_dir.has_size_limit())
 }
 
-/// A mount through which a container can write application data to a volume that is deleted with
-/// the Pod.
+/// A writable mount of an ephemeral volume at or inside a data directory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataMount<'a> {
-    /// An emptyDir or a generic ephemeral volume.
+    /// An `emptyDir` or a generic ephemeral volume.
     pub(crate) volume: &'a Volume<'a>,
     mount: ContainerMount<'a, 'a>,
     /// The data directory at or above the mount path.
     directory: &'a ListedPath,
 }
 
-/// Returns the mounts through which containers can write application data to ephemeral volumes, one
-/// per volume.
+/// Returns the writable mounts of ephemeral volumes at or inside data directories, one per volume.
 ///
-/// A mount does not count if a volume that outlives the Pod is mounted at or inside the same data
-/// directory, because then the data is in that volume.
+/// Skips a mount if a volume that outlives the Pod is mounted at or inside the same data directory,
+/// because the data is then in that volume.
 pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     let Some(pod) = cx.pod() else { return Vec::new() };
     let ephemeral = ephemeral_volumes(cx, pod);
@@ -145,7 +144,7 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     let directory = |mount: &ContainerMount<'_, '_>| {
         cx.options.data_directories.find_containing(&mount_path(mount.mount))
     };
-    let mut found: Vec<_> = pod
+    let mut mounts: Vec<_> = pod
         .mounts()
         .filter(|mount| !mount.mount.is_read_only())
         .filter_map(|mount| {
@@ -153,18 +152,18 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
             Some(DataMount { volume, mount, directory: directory(&mount)? })
         })
         .collect();
-    // Most Pods have no such mount, so only then look for the volumes that outlive the Pod.
-    if !found.is_empty() {
+    // Most Pods have no such mount, so look for volumes that outlive the Pod only if there is one.
+    if !mounts.is_empty() {
         let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
         let persistent = pod.mounts().filter(|mount| is_persistent(&mount.mount.name));
         let persistent: Vec<_> = persistent.filter_map(|mount| directory(&mount)).collect();
-        found.retain(|data| !persistent.iter().any(|directory| ptr::eq(*directory, data.directory)));
+        mounts.retain(|data| !persistent.iter().any(|directory| ptr::eq(*directory, data.directory)));
     }
     // Prefer the mounts of the main containers, which run the application.
-    found.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
+    mounts.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
     let mut seen = HashSet::new();
-    found.retain(|data| seen.insert(&*data.volume.name));
-    found
+    mounts.retain(|data| seen.insert(&*data.volume.name));
+    mounts
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.
@@ -175,8 +174,8 @@ fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str,
     ephemeral.map(|volume| (&*volume.name, volume)).collect()
 }
 
-/// Checks whether a volume that is not ephemeral can contain data. A volume with an unknown source
-/// can.
+/// Checks whether the volume `name`, which is not ephemeral, can store data that outlives the Pod.
+/// A volume with an unknown source can.
 fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
     let source = pod.volume(name).and_then(Volume::source);
     !matches!(source, Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)))
@@ -184,21 +183,21 @@ fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
 
 impl DataMount<'_> {
     /// Checks whether the volume is a generic ephemeral volume.
-    pub(crate) fn is_claim(&self) -> bool {
+    pub(crate) fn is_generic_ephemeral(&self) -> bool {
         matches!(self.volume.source(), Some(VolumeSource::Ephemeral(_)))
     }
 
-    /// Creates a finding at `key`, the key of the volume's source. `noun` describes the source in
-    /// the message.
+    /// Creates a finding at `key`, the key of the volume's source. `noun` names the source in the
+    /// message.
     pub(crate) fn finding(self, cx: &Context<'_>, rule: RuleId, key: &'static str, noun: &str) -> Finding {
         let (mount, volume) = (self.mount.mount, self.volume);
         let (name, container) = (quoted(&volume.name), container(self.mount.container));
         let path = quoted(&mount.mount_path);
-        let message = format!("application data in {noun} {name}: {container} mounts it at {path}");
+        let message = format!("{container} stores application data in {noun} {name} at {path}");
         let finding = Finding::new(rule, Severity::Warning, volume.path.key(key), message)
             .at_key()
             .label("deleted with the Pod")
-            .why("the data is lost if the Pod is evicted, replaced or moved to another node")
+            .why("the data is lost if the Pod is evicted, deleted or replaced")
             .volume(&volume.name)
             .path(mount_path(mount));
         self.with_reason(if is_stateful_set(cx) {
@@ -210,14 +209,14 @@ impl DataMount<'_> {
         })
     }
 
-    /// Adds the mount path as a related location, labeled with the reason why it is a data
+    /// Adds the mount path as a related location. Its label is the reason why the path is a data
     /// directory.
     pub(crate) fn with_reason(self, finding: Finding) -> Finding {
         finding.related(self.mount.path().key("mountPath"), self.directory.reason.clone())
     }
 }
 
-/// Checks whether the pod belongs to a StatefulSet, whose Pods keep the claims of their templates.
+/// Checks whether the object is a StatefulSet, whose Pods keep the claims of their templates.
 pub(crate) fn is_stateful_set(cx: &Context<'_>) -> bool {
     cx.object.workload.kind == "StatefulSet"
 }

@@ -1,19 +1,20 @@
-//! Findings that several rules build in the same way.
+//! Constructors for findings that several rules report.
 
 use super::context::{HostPathAccess, HostPathVolume};
 use super::wording::{self, container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::ContainerMount;
 
-/// The number of other mounts of a volume to list as related: a volume may have thousands.
+/// The maximum number of other mounts among the related locations. A volume may have thousands of
+/// mounts.
 const MAX_OTHER_MOUNTS: usize = 9;
 
 /// Creates a finding about one access to a host path. Its primary location is the path of the
 /// volume. The mount of the access and other mounts of the volume are related locations.
 ///
-/// The fingerprint names the volume, not the container. Of several accesses to the volume, the most
-/// harmful one decides the finding, so it only changes if the path or the rights of that one
-/// change.
+/// The fingerprint contains the volume, not the container. The most harmful access to the volume
+/// determines the fingerprint, which changes only if the path of that access changes, or its mode
+/// (read or write).
 pub(crate) fn host_path_finding(
     rule: RuleId,
     severity: Severity,
@@ -33,9 +34,10 @@ pub(crate) fn host_path_finding(
         .fold(finding, |finding, (mount, access)| finding.related(mount.path(), mount_label(mount, access)))
 }
 
-/// Adds help to use an `emptyDir` instead and, unless a mount needs a host path, the fix.
+/// Adds the advice to use an `emptyDir`. Also adds the fix, unless a container mounts a file or a
+/// path in the catalog.
 pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Finding) -> Finding {
-    let finding = finding.help("use an `emptyDir`: each Pod gets its own, which is deleted with the Pod");
+    let finding = finding.help("use an `emptyDir`, which is private to the Pod and deleted with it");
     let is_replaceable =
         host_volume.accesses.iter().all(|access| access.can_be_directory() && !access.class.is_in_catalog());
     let Some(volume) = host_volume.volume.filter(|_| is_replaceable) else { return finding };

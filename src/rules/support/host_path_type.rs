@@ -1,4 +1,4 @@
-//! Types of host paths: the one that a volume requests, and the one that its path suggests.
+//! Host path types: the type that a volume requests, and the type that its path suggests.
 
 use super::catalog::{Catalog, Entry, HostPathType};
 use super::context::HostPathVolume;
@@ -51,10 +51,10 @@ pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
     }
 }
 
-/// Returns the type of `path` if it is certain: the type in the catalog, a directory if the path is
-/// above an entry, or a socket if the name ends in `.sock`.
+/// Returns the type of `path` if it is certain. This is the type in the catalog, a directory if the
+/// path is above an entry, or a socket if the name ends in `.sock`.
 pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
-    // An entry with a wildcard does not show that the path above it exists.
+    // An entry with a wildcard does not prove that the path above it is a directory.
     let is_above =
         |(entry, relation): (&Entry, _)| relation == Relation::Ancestor && !entry.path.contains('*');
     match catalog.file_type(path) {
@@ -73,8 +73,8 @@ pub(crate) fn probable_type(catalog: &Catalog, volume: &HostPathVolume<'_>) -> O
     }
 }
 
-/// Returns the type that the name of a path outside the catalog suggests; `None` for an unknown
-/// device.
+/// Returns the type that the name of a path outside the catalog suggests. Returns `None` for an
+/// unknown device.
 pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let text = path.to_string();
     let is_program =
@@ -86,11 +86,11 @@ pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     }
 }
 
-/// Directories that contain programs and no directories.
+/// Directories that contain only programs.
 const PROGRAM_DIRECTORIES: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 
-/// Checks whether the empty file or directory that the kubelet creates is useful. For example, an
-/// empty directory or lock file is useful, but an empty certificate is not.
+/// Checks whether an empty file or directory, as created by the kubelet, is useful. For example, an
+/// empty lock file is useful, but an empty certificate is not.
 pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> bool {
     match file_type {
         HostPathType::Directory => true,
@@ -103,8 +103,8 @@ pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> 
     }
 }
 
-/// Names below `/dev` on Linux that are not in the catalog. A `#` at the end matches a number and
-/// any text after it.
+/// Names below `/dev` on Linux that are not in the catalog. A trailing `#` matches a number and any
+/// text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
     (HostPathType::BlockDevice, &["loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
     (
@@ -182,7 +182,7 @@ fn is_digit(character: char) -> bool {
     character.is_ascii_digit()
 }
 
-/// Extensions that directories hardly ever have.
+/// Extensions that are rarely used for directories.
 const FILE_EXTENSIONS: &[&str] = &[
     "cer",
     "cert",

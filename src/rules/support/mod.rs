@@ -1,4 +1,4 @@
-//! Code that several rules share: their input, their options, and their findings and phrases.
+//! Code that several rules share: contexts, options, findings and phrases.
 
 pub(super) mod catalog;
 pub(super) mod context;

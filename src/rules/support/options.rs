@@ -1,4 +1,4 @@
-//! Options: the input of rules besides the object.
+//! Rule options: built-in tables and policy settings.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,8 @@ pub struct ListedPath {
     pub path: String,
     /// The path as a pattern.
     pub pattern: PathPattern,
-    /// The reason: a verb phrase whose subject is the path; for a mount parent, a clause.
+    /// The reason, as a verb phrase whose subject is the path. For a mount parent, a complete
+    /// clause.
     pub reason: String,
 }
 
@@ -27,7 +28,7 @@ impl HasPattern for ListedPath {
 #[derive(Clone, Debug)]
 pub struct MountParent {
     pub directory: ListedPath,
-    /// The severity of a finding about a mount that leaves these filesystems writable.
+    /// The severity of a finding about a mount that gives write access to these filesystems.
     pub severity: Severity,
 }
 
@@ -68,7 +69,7 @@ pub struct AllowedHostPath {
 
 impl AllowedHostPath {
     /// Checks whether `path` is at or below the path of the entry. Returns false for a relative
-    /// path and for one with `..`, because it is unknown where they lead.
+    /// path and for a path with `..`, because their target is unknown.
     pub fn covers(&self, path: &HostPath) -> bool {
         matches!(path.relation(&self.pattern), Relation::Equal | Relation::Descendant)
             && !path.is_relative()

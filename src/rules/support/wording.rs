@@ -1,4 +1,4 @@
-//! Phrases that several rules share. User-supplied text is put in backticks, escaped and truncated.
+//! Phrases for messages. User-supplied text is put in backticks, escaped and truncated.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}`", truncated(&printable(text)))
 }
 
-/// Truncates text to 80 characters: the API server accepts paths of a megabyte.
+/// Truncates text to 80 characters, because the API server accepts paths of a megabyte.
 fn truncated(text: &str) -> Cow<'_, str> {
     const MAX_CHARS: usize = 80;
     match text.char_indices().nth(MAX_CHARS) {
@@ -34,7 +34,8 @@ pub(crate) fn container(container: &Container<'_>) -> String {
     format!("{noun} {}", quoted(&container.name))
 }
 
-/// Returns the path of an access as written in the manifest, joined with the sub path, if any.
+/// Returns the path of an access as written in the manifest: the path of the volume and the sub
+/// path.
 pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
     let sub_path = access.mount.and_then(|mount| mount.mount.sub_path_entry()).map_or("", |(_, text)| text);
     match sub_path {
@@ -51,36 +52,36 @@ pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
     }
 }
 
-/// Returns the volume and its path as a clause, for the label of a related location.
+/// Returns a clause with the volume and its path, for the label of a related location.
 pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
-    format!("{} is {} on the node", self::volume(volume), quoted(volume.path))
+    format!("{} exposes {}", self::volume(volume), quoted(volume.path))
 }
 
-/// Returns a relative clause with the effective path, such as ", which is `/run`" for `/var/run`.
-/// Empty if the effective path does not differ from the written one.
+/// Returns a phrase with the effective path, such as ", which is `/run`" for `/var/run`. Returns an
+/// empty string if the effective path is the written path.
 pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     let effective = quoted(&access.path.to_string());
     let has_variable =
         |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
     if access.mount.is_some_and(|mount| has_variable(&mount.mount.sub_path_expr)) {
-        format!(", any path in {effective}")
+        format!(", anywhere in {effective}")
     } else if comparable(&effective) == comparable(written) {
         String::new()
     } else {
         // A symbolic link before `..`, or another working directory, can lead elsewhere.
-        let is = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
-        format!(", which {is} {effective}")
+        let verb = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
+        format!(", which {verb} {effective}")
     }
 }
 
-/// Returns a quoted path in a form for comparison: without a trailing slash and, for Windows,
-/// independent of case, of the kind of slash and of a leading `\\?\`.
+/// Returns a quoted path in a form for comparison. It has no trailing slash. For Windows paths, it
+/// also ignores case, the kind of slash and a leading `\\?\`.
 fn comparable(quoted: &str) -> String {
     let text = quoted.trim_matches('`').replace('\\', "/").to_lowercase();
     text.strip_prefix("//?/").unwrap_or(&text).trim_end_matches('/').to_owned()
 }
 
-/// Returns `host path`, the written path and its resolution, as the subject of a sentence.
+/// Returns `host path`, the written path and the effective path, as the subject of a sentence.
 pub(crate) fn host_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
     let written = written_path(volume, access);
     match resolution(access, &written) {
@@ -89,8 +90,8 @@ pub(crate) fn host_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>
     }
 }
 
-/// Returns the container that has the access. If the object does not name it, returns the
-/// containers or Pods that can have it.
+/// Returns the container that has the access. If the object contains no such container, returns a
+/// phrase for the containers or Pods that can have it.
 pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
     match access.mount {
         Some(mount) => container(mount.container),
@@ -99,7 +100,8 @@ pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>)
     }
 }
 
-/// Returns the reason that the catalog gives for the class; empty if no entry decided it.
+/// Returns the reason of the catalog entry that determines the class, or an empty string if there
+/// is no such entry.
 pub(crate) fn class_reason(class: PathClass<'_>) -> String {
     match class.entry() {
         Some((entry, Relation::Ancestor)) => format!("below it, {} {}", quoted(&entry.path), entry.reason),
