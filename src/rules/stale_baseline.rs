@@ -2,13 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports that the baseline contains findings that the run does not have, or contains them more
-//! often. This is checked only if the run covers the whole directory of the policy with all of its
-//! rules.
+//! Reports baseline entries that match no finding, or that count more findings than exist. The rule
+//! runs only if volcheck checks the whole directory of the policy with all of the policy's rules.
 //!
 //! ## Why is this bad?
 //!
-//! If the same finding came back, a stale entry would hide it.
+//! If the same finding occurs again, a stale entry hides it.
 //!
 //! ## Example
 //!
@@ -23,7 +22,8 @@
 //!   namespace: logging
 //! ```
 //!
-//! Run `volcheck baseline --prune` to remove the entry. It is not stale while the finding exists:
+//! Run `volcheck baseline --prune` to remove the entry. The entry is not stale while the finding
+//! exists:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1

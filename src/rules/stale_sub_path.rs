@@ -8,8 +8,8 @@
 //! ## Why is this bad?
 //!
 //! The kubelet updates such a volume by replacing a directory. A sub path mount stays bound to the
-//! file in the old directory. Until the Pod is recreated, the container sees the settings and keys
-//! from the time it started. A ServiceAccount token in such a file expires.
+//! file in the old directory, so the container keeps using the settings and keys from the time it
+//! started. A ServiceAccount token in such a file expires.
 //!
 //! ## Example
 //!
@@ -55,7 +55,7 @@
 //!
 //! ## When to allow it
 //!
-//! The Pods are recreated after each change anyway: the name contains a hash
+//! Allow it if the Pods are recreated after each change anyway, because the name contains a hash
 //! (`configMapGenerator`), an annotation of the template contains a checksum, or the object is
 //! `immutable: true`.
 //!

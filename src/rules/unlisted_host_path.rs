@@ -3,9 +3,8 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is not at or inside an entry of the
-//! policy's allow list, or that is writable although the entry has `readOnly: true`. A read-only
-//! mount also satisfies an entry without `readOnly: true`. Relative paths and paths with `..` are
-//! never allowed.
+//! policy's allow list. A path that is writable does not satisfy an entry with `readOnly: true`; a
+//! read-only mount satisfies every entry. Relative paths and paths with `..` are never allowed.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -137,7 +136,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 fn read_only_help(volume: &HostPathVolume<'_>) -> &'static str {
     match volume.is_persistent_volume() {
-        true => "use a path that the list allows to write: a PersistentVolume cannot be read-only",
+        true => "use a path that is allowed without `readOnly`: PersistentVolumes count as writable",
         false => "set `readOnly: true` on the mount",
     }
 }
