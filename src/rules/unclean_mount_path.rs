@@ -87,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const MISSED_DUPLICATES: &str =
-    "the API server compares paths as strings, so it misses another mount at this path";
+    "the API server compares paths as strings, so it can miss duplicates of this path";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
@@ -123,7 +123,7 @@ fn finding(mount: ContainerMount<'_, '_>, is_used: impl Fn(&str) -> bool) -> Opt
     }
     let clean = path.to_string();
     if is_used(&clean) {
-        return Some(finding.help("use another path: the clean path is already mounted"));
+        return Some(finding.help("use another path: the container already uses the clean path"));
     }
     let safety = if path.has_backstep() { Safety::Unsafe } else { Safety::Safe };
     let help = format!("write {}", quoted(&clean));

@@ -136,7 +136,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 fn read_only_help(volume: &HostPathVolume<'_>) -> &'static str {
     match volume.is_persistent_volume() {
-        true => "use a path that is allowed without `readOnly`: PersistentVolumes count as writable",
+        true => "use a path that is allowed without `readOnly`: a PersistentVolume is writable",
         false => "set `readOnly: true` on the mount",
     }
 }
