@@ -160,8 +160,8 @@ fn remove_duplicates(findings: &mut Vec<Finding>) {
 /// the order in [`FAMILY_ORDER`] decides, then the order of the findings.
 ///
 /// The primary location of a finding in a family identifies the volume, which several pods of an
-/// object may share. Levels are already applied, so a rule that the policy downgrades does not
-/// supersede one that still denies.
+/// object may share. Levels must already be applied, so that a rule that the policy downgrades does
+/// not supersede one that still denies.
 pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut best = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {

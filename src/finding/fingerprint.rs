@@ -17,8 +17,8 @@ pub enum Access {
 }
 
 /// The identity of a finding within its object. It consists of names, never of an index, a line or
-/// a file, so that unrelated edits do not change it. A change of the path changes it, even if the
-/// new path is less harmful.
+/// a file, so that unrelated edits do not change it. Findings about different paths have different
+/// fingerprints, even if the new path is less harmful.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,
@@ -26,8 +26,7 @@ pub struct Fingerprint {
     pub volume: String,
     /// The name of the container; empty if the finding is about the volume alone.
     pub container: String,
-    /// The effective host path or another path or key that identifies the finding; empty if the
-    /// rule needs none.
+    /// The effective host path, or another path or key that identifies the finding; may be empty.
     pub path: String,
     /// The access that the container has to the path, in rules about host paths.
     pub access: Option<Access>,

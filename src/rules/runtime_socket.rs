@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why(class_reason(access.class))
             .help(
                 "remove the volume (a read-only mount does not protect sockets); build images without a \
-                 daemon, and query the kubelet or the API server for containers",
+                 daemon, and list containers through the kubelet or API server",
             );
         out.push(finding);
     }

@@ -12,8 +12,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! Scratch files do not need a host path. There, they outlive the Pod, mix with the files of other
-//! Pods and can fill the node's disk. In `/tmp`, every program on the node can access them.
+//! Scratch files do not need a host path. In a host path, they outlive the Pod, mix with the files
+//! of other Pods and can fill the node's disk. In `/tmp` of the node, every program can access
+//! them.
 //!
 //! ## Example
 //!

@@ -68,8 +68,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the manifest is used both with and without the claim templates, which a patch
-//! removes.
+//! Allow it if a patch removes the claim templates in some environments.
 //!
 //! ## References
 //!

@@ -2,8 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Reports baseline entries that match no finding, or that count more findings than exist. The rule
-//! runs only if volcheck checks the whole directory of the policy with all of the policy's rules.
+//! Reports stale entries of the baseline. An entry is stale if it matches no finding, or if it
+//! counts more findings than exist. The rule runs only if volcheck checks the whole directory of
+//! the policy with all of the policy's rules.
 //!
 //! ## Why is this bad?
 //!
@@ -72,8 +73,8 @@ pub(super) const RULE: Rule = Rule {
 fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
     let message = match baseline.stale {
         0 => return,
-        1 => "an entry of the baseline matches no finding".to_owned(),
-        count => format!("{count} entries of the baseline match no finding"),
+        1 => "the baseline has a stale entry".to_owned(),
+        count => format!("the baseline has {count} stale entries"),
     };
     let more = match baseline.stale - baseline.examples.len() {
         0 => String::new(),

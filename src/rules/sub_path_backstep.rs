@@ -2,7 +2,7 @@
 //!
 //! ## What it does
 //!
-//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive letter, or that
+//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive such as `C:`, or that
 //! contains `..` between slashes or backslashes. The variables of a `subPathExpr` are expanded if
 //! the manifest contains their values.
 //!
@@ -10,8 +10,9 @@
 //!
 //! A sub path must stay within its volume. The API server rejects the invalid sub paths that it
 //! recognizes, but it does not treat a backslash as a separator and does not know the values of
-//! variables. It accepts such a Pod, and the kubelet then does not start the container. Tools that
-//! join the volume's path and the sub path without a check may access a path outside the volume.
+//! variables. If it accepts an invalid sub path, the kubelet does not start the container.
+//! (Backslashes are separators only for a kubelet on Windows.) Tools that join the volume's path
+//! and the sub path without a check may access a path outside the volume.
 //!
 //! ## Example
 //!

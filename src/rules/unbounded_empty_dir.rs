@@ -9,8 +9,9 @@
 //! ## Why is this bad?
 //!
 //! The volume shares the node's disk with the logs, images and volumes of all other Pods. A
-//! container that fills it, by accident or on purpose, puts the node under disk pressure, and the
-//! kubelet evicts Pods until enough space is free. With a limit, it evicts only this Pod.
+//! container that fills the disk, by accident or on purpose, puts the node under disk pressure, and
+//! the kubelet evicts Pods until enough space is free. With a limit, the kubelet evicts only this
+//! Pod.
 //!
 //! The `restricted` profile raises the severity to error.
 //!

@@ -135,7 +135,7 @@ fn label(path: &HostPath) -> String {
     let clean = quoted(&path.to_string());
     match path.has_backstep() {
         true => format!("{clean}, unless symbolic links are involved"),
-        false => format!("the same as {clean}"),
+        false => format!("same as {clean}"),
     }
 }
 

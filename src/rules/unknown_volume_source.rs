@@ -101,7 +101,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 const PVC: &str = "persistentVolumeClaim";
 
-/// Common short names of sources, in lower case, with the sources that they mean.
+/// Common short names of sources, in lower case, and the source that each one means.
 const SHORT_NAMES: &[(&str, &str)] =
     &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
 
