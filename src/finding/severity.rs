@@ -4,9 +4,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. By default, the webhook denies an object with an error, returns a
-/// warning to the user, and records an info in an audit annotation. By default, `volcheck lint`
-/// exits with 1 if there is an error.
+/// The severity of a finding. By default, the webhook denies objects with errors, returns warnings
+/// to the user, and records info findings in an audit annotation. By default, `volcheck lint` exits
+/// with 1 if there is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

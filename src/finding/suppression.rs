@@ -45,7 +45,7 @@ pub enum Ignores {
     /// Findings of any severity.
     #[default]
     All,
-    /// Warnings and infos, but not errors.
+    /// Warnings and info findings, but not errors.
     Warnings,
     /// No findings.
     None,

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
-//! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The finding is a warning
-//! for `/`, `/run` and `/var`, and an info for other paths. Mounts of subdirectories of such a path
+//! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The severity is warning
+//! for `/`, `/run` and `/var`, and info for other paths. Mounts of subdirectories of such a path
 //! are not reported, and neither are mounts that `ineffective-read-only` reports.
 //!
 //! ## Why is this bad?

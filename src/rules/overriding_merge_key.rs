@@ -66,7 +66,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: `<<` can always come first.
+//! Never. `<<` can always come first.
 //!
 //! ## References
 //!
@@ -96,8 +96,8 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
         let finding = Finding::at_mark(RULE.id, Severity::Error, merge.dropped, message)
             .why("kubectl uses the merged value, while kustomize and others use the explicit one")
             .help("move `<<` before the keys that it overrides")
-            .label("kubectl drops this value")
-            .related_mark(merge.kept, "kubectl uses this value")
+            .label("kubectl drops this key")
+            .related_mark(merge.kept, "kubectl uses this key")
             .path(&merge.key);
         out.push(finding);
     }

@@ -71,9 +71,9 @@
 //!
 //! ## When to allow it
 //!
-//! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, the rule reports
-//! them only as an info. Exempt agents that need more, such as a CNI plugin that installs itself,
-//! by namespace, name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the
+//! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, the severity is
+//! only info. Exempt agents that need more, such as a CNI plugin that installs itself, by
+//! namespace, name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the
 //! directory in which their provisioner creates them.
 //!
 //! ## References

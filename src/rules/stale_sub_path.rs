@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let name = quoted(&volume.name);
         let message = format!("{container} never sees updates of {path} in `{source}` volume {name}");
         let why = if volume.has_service_account_token() {
-            "the mount stays bound to the first file, and the token in it expires"
+            "the mount stays bound to the old file, and the token in it expires"
         } else {
             "the mount stays bound to the file that existed when the container started"
         };

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports `//`, `/./` and a trailing slash in the path of a `hostPath` or `local` volume. In a
-//! Windows path, backslashes count as slashes. A trailing slash alone is an info. Relative paths
-//! are skipped, because `relative-host-path` reports them.
+//! Windows path, backslashes count as slashes. The severity is info if the path only has a trailing
+//! slash. Relative paths are skipped, because `relative-host-path` reports them.
 //!
 //! ## Why is this bad?
 //!

@@ -59,7 +59,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: no kubelet can mount the volume.
+//! Never. No kubelet can mount the volume.
 //!
 //! ## References
 //!

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each exemption in the policy file that matches no finding. The rule runs only if
-//! volcheck checks the whole directory of the policy with all of the policy's rules. The finding is
-//! only an info, because the policy may also be used for clusters whose objects are not part of the
-//! run. Exemptions of a pack are never reported.
+//! volcheck checks the whole directory of the policy with all of the policy's rules. The severity
+//! is info, because the policy may also be used for clusters whose objects are not part of the run.
+//! Exemptions of a pack are never reported.
 //!
 //! ## Why is this bad?
 //!

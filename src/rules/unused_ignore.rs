@@ -64,7 +64,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: remove the ignore, or move it to the finding.
+//! Never. Remove the ignore, or move it to the finding.
 
 use super::{Check, FixClass, Group, IgnoreFacts, Rule};
 use crate::finding::{Finding, Ignores, RuleId, Severity};

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume that no container mounts, uses as a block device, or reads an environment
-//! variable from (`fileKeyRef`). An unused `hostPath` volume is a warning, any other volume an
-//! info. Incomplete objects, such as kustomize patches, are skipped because the containers may be
-//! elsewhere.
+//! variable from (`fileKeyRef`). The severity is warning for a `hostPath` volume, and info for any
+//! other volume. Incomplete objects, such as kustomize patches, are skipped because the containers
+//! may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
