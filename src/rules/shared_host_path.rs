@@ -9,8 +9,7 @@
 //! ## Why is this bad?
 //!
 //! Through a host path, the containers share the files with every other Pod on the node that mounts
-//! the path. An `emptyDir` is accessible only to the containers of its Pod, and it does not use a
-//! path of the node.
+//! the path. An `emptyDir` is accessible only to the containers of its Pod.
 //!
 //! ## Example
 //!
