@@ -10,9 +10,9 @@
 //!
 //! A sub path must stay within its volume. The API server rejects the invalid sub paths that it
 //! recognizes, but it does not treat a backslash as a separator and does not know the values of
-//! variables. If it accepts an invalid sub path, the kubelet does not start the container.
-//! (Backslashes are separators only for a kubelet on Windows.) Tools that join the volume's path
-//! and the sub path without a check may access a path outside the volume.
+//! variables. If the API server accepts an invalid sub path, the kubelet does not start the
+//! container. (Backslashes are separators only for a kubelet on Windows.) Tools that join the
+//! volume's path and the sub path without a check may access a path outside the volume.
 //!
 //! ## Example
 //!
