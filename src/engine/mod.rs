@@ -1,8 +1,8 @@
 //! The engine: checks a subject with the rules of a policy. Lint and admission both enter through
 //! [`judge`].
 //!
-//! It is the only module that applies levels, exemptions and families. It knows neither text nor
-//! requests, and it has no clock.
+//! It is the only module that applies levels, exemptions and families. It depends neither on
+//! manifest text nor on admission requests, and the caller provides the date.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -18,13 +18,14 @@ use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 pub struct CheckResult {
     /// The findings to report, in the order of the rules.
     pub findings: Vec<Finding>,
-    /// The findings that the policy exempts, each with its exemption.
+    /// The findings that the policy exempts, each with the id of its exemption.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The findings that a more severe one of the same family replaces.
+    /// The findings that another finding of the same family supersedes.
     pub superseded: Vec<Finding>,
 }
 
-/// Checks `subject` with the rules of `policy`. `today` decides which exemptions are active.
+/// Checks `subject` with the rules of `policy`. Exemptions that have expired on `today` do not
+/// apply.
 pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult {
     let mut findings = run_rules(subject, policy);
     if findings.is_empty() {
@@ -42,7 +43,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
     let superseded = keep_most_severe_of_families(&mut findings);
     if let Some(object) = object {
         if object.pods().len() > 1 {
-            drop_repeats(&mut findings);
+            remove_duplicates(&mut findings);
         }
         let id = Arc::new(object.id.clone());
         let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
@@ -51,7 +52,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
     CheckResult { findings, exempted, superseded }
 }
 
-/// Returns the findings of all enabled rules about the subject, with the levels of the policy.
+/// Returns the findings of all enabled rules about the subject, at the levels of the policy.
 fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     match subject {
@@ -70,7 +71,7 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
             }
             Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
         },
-        // Always reported, whatever the policy: nothing is known about this input.
+        // Reported regardless of the policy, because this input may contain anything.
         Subject::Unchecked(unchecked) => {
             for rule in policy.rules().iter() {
                 if let Check::Unchecked(check) = rule.check {
@@ -125,7 +126,7 @@ fn for_each_rule(policy: &Policy, findings: &mut Vec<Finding>, check: impl Fn(&R
 }
 
 /// Removes and returns the findings that the policy exempts. This happens before families are
-/// applied, so that an exempted finding supersedes no other one.
+/// applied, so that exempted findings do not supersede others.
 fn exempt(
     findings: &mut Vec<Finding>,
     object: &Object<'_>,
@@ -146,8 +147,9 @@ fn exempt(
     exempted
 }
 
-/// Keeps one of several equal findings that the pods of an object report about a shared field.
-fn drop_repeats(findings: &mut Vec<Finding>) {
+/// Removes duplicate findings. Pods of an object can share a field, and each pod has a finding for
+/// it.
+fn remove_duplicates(findings: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     findings.retain(|finding| {
         seen.insert((finding.rule, finding.primary.path.clone(), finding.fingerprint.clone()))
@@ -155,11 +157,11 @@ fn drop_repeats(findings: &mut Vec<Finding>) {
 }
 
 /// Keeps the most severe finding per volume and family, and returns the others. At equal severity,
-/// the order of the rules in their family decides, then the order of the findings.
+/// the order in [`FAMILY_ORDER`] decides, then the order of the findings.
 ///
-/// Findings of a family have the location of their volume, which several pods of an object may
-/// share. Levels are already applied: a rule that the policy weakens does not replace one that
-/// still denies.
+/// The primary location of a finding in a family identifies the volume, which several pods of an
+/// object may share. Levels must already be applied, so that a rule that the policy downgrades does
+/// not supersede one that still denies.
 pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut best = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
@@ -178,7 +180,7 @@ pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<F
     findings.extract_if(.., is_superseded).collect()
 }
 
-/// Returns a key whose minimum is the finding to keep in its family.
+/// Returns a sort key. In a family, the finding with the smallest key is kept.
 fn precedence(finding: &Finding) -> impl Ord {
     let position = FAMILY_ORDER.iter().position(|rule| *rule == finding.rule);
     (Reverse(finding.severity), position.unwrap_or(FAMILY_ORDER.len()))
@@ -204,16 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn reports_shared_fields_of_pods_once() {
+    fn reports_fields_shared_by_pods_once() {
         let rule = RuleId::new("untyped-host-path");
         let finding = |index| Finding::new(rule, Severity::Error, FieldPath::root().index(index), "");
         let mut findings = vec![finding(0), finding(1), finding(0)];
-        drop_repeats(&mut findings);
+        remove_duplicates(&mut findings);
         assert_eq!(findings.len(), 2);
     }
 
     #[test]
-    fn highest_severity_wins() {
+    fn keeps_the_most_severe_finding() {
         let found = [("unknown-socket", Severity::Warning, "a"), ("host-path", Severity::Error, "a")];
         assert_eq!(kept(&found), ["host-path"]);
     }
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn weakened_rule_does_not_supersede_denying_rule() {
+    fn downgraded_findings_do_not_supersede_errors() {
         let found = [("runtime-socket", Severity::Info, "a"), ("sensitive-host-path", Severity::Error, "a")];
         assert_eq!(kept(&found), ["sensitive-host-path"]);
     }

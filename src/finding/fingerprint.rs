@@ -16,8 +16,9 @@ pub enum Access {
     Write,
 }
 
-/// The identity of a finding within its object. It is made of names only, never of an index, a line
-/// or a file. A different path is a different finding, even a less harmful one.
+/// The identity of a finding within its object. It consists of names, never of an index, a line or
+/// a file, so that unrelated edits do not change it. Findings about different paths have different
+/// fingerprints, even if the new path is less harmful.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,
@@ -25,21 +26,21 @@ pub struct Fingerprint {
     pub volume: String,
     /// The name of the container; empty if the finding is about the volume alone.
     pub container: String,
-    /// The effective path; empty if the finding does not depend on it.
+    /// The effective host path, or another path or key that identifies the finding; may be empty.
     pub path: String,
-    /// The access that the container has to the path.
+    /// The access that the container has to the path, in rules about host paths.
     pub access: Option<Access>,
 }
 
 impl Fingerprint {
-    /// Creates the fingerprint of a finding that depends on the rule alone.
+    /// Creates a fingerprint that consists of the rule alone.
     pub fn new(rule: RuleId) -> Self {
         Self { rule, volume: String::new(), container: String::new(), path: String::new(), access: None }
     }
 }
 
 impl fmt::Display for Fingerprint {
-    /// Writes 16 hexadecimal digits, which are the same in every version of volcheck.
+    /// Writes 16 hexadecimal digits. They are the same in every version of volcheck.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let access = match self.access {
             None => "",
@@ -51,9 +52,9 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Returns a 64-bit hash (FNV-1a) of the parts, which is the same in every version of volcheck.
+/// Returns a 64-bit hash (FNV-1a) of the parts. It is the same in every version of volcheck.
 pub fn digest(parts: &[&str]) -> u64 {
-    // 0xFF separates the parts: it never occurs in UTF-8.
+    // 0xFF separates the parts, because it never occurs in UTF-8.
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xFF]));
     bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_are_stable_across_versions() {
+    fn fingerprint_is_stable_across_versions() {
         let fingerprint = Fingerprint {
             rule: RuleId::new("writable-host-path"),
             volume: "logs".into(),
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_separated() {
+    fn separates_parts() {
         let fingerprint = |volume: &str, container: &str| Fingerprint {
             volume: volume.into(),
             container: container.into(),

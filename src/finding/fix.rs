@@ -6,17 +6,17 @@ use serde::Serialize;
 
 use crate::model::FieldPath;
 
-/// Whether a fix can change behavior.
+/// The safety of a fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// Containers behave as before, or the object could not run as written.
+    /// Behavior does not change, or the object could not run as written.
     Safe,
     /// Behavior may change.
     Unsafe,
 }
 
-/// A change of one field.
+/// An edit of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Sets the value at the path, adding the key if it is absent.
@@ -38,7 +38,7 @@ pub enum EditValue {
 /// Edits that together resolve a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fix {
-    /// The title, an imperative such as "Set `readOnly`". Editors show it as the name of the
+    /// The title, an imperative such as "set `readOnly: true`". Editors show it as the name of the
     /// action.
     pub title: Cow<'static, str>,
     /// Whether the edits can change behavior.

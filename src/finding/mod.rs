@@ -1,7 +1,7 @@
-//! Findings: their severity, their locations, their fixes, and what suppresses them.
+//! Findings, with their severities, locations, fixes and suppressions.
 //!
-//! Locations are field paths in an object. This module knows neither the text of a manifest nor
-//! report formats.
+//! Locations are field paths in an object. This module depends neither on the text of a manifest
+//! nor on report formats.
 
 mod fingerprint;
 mod fix;
@@ -30,7 +30,7 @@ pub use suppression::{Ignores, SuppressedBy, Suppression};
 pub enum Family {
     /// The part of the node that the volume exposes.
     Path,
-    /// The purpose that the volume serves.
+    /// The purpose of the volume.
     Usage,
 }
 
@@ -42,25 +42,25 @@ pub enum Target {
     Value,
     /// The key.
     Key,
-    /// A range of the text: for facts about the text that have no field path.
+    /// A range of the text, for locations without a field path.
     Mark(Mark),
 }
 
 /// A location in an object, with a short text to show there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// The object, if it is another one than the finding's.
+    /// The object; `None` for the object of the finding.
     pub object: Option<Arc<ObjectId>>,
     /// The field path within the object.
     pub path: FieldPath,
-    /// The part of the field.
+    /// The part of the field that the label points at.
     pub target: Target,
     /// A few words to show at the location; may be empty.
     pub text: Cow<'static, str>,
 }
 
 impl Label {
-    /// Returns the range of the text that the label points at, if it has no field path.
+    /// Returns the range of the text that the label points at; `None` if it has a field path.
     pub fn mark(&self) -> Option<Mark> {
         match self.target {
             Target::Mark(mark) => Some(mark),
@@ -72,13 +72,13 @@ impl Label {
 /// A problem that a rule reports.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The rule that reports it.
+    /// The rule that reports the finding.
     pub rule: RuleId,
-    /// Its severity under the policy.
+    /// The severity under the policy.
     pub severity: Severity,
     /// The family of the rule.
     pub family: Option<Family>,
-    /// The problem, in one clause without a full stop.
+    /// The problem, as a clause without a full stop.
     pub message: String,
     /// The location where the fix goes. A missing field is reported at its parent.
     pub primary: Label,
@@ -86,15 +86,15 @@ pub struct Finding {
     pub related: Vec<Label>,
     /// The consequence, in one sentence without a full stop; may be empty.
     pub why: Cow<'static, str>,
-    /// What to do, as an imperative; may be empty.
+    /// The advice, as an imperative; may be empty.
     pub help: Cow<'static, str>,
     /// Edits that resolve the finding.
     pub fix: Option<Fix>,
-    /// Identifies the finding in another version of the object.
+    /// The identity of the finding across versions of the object.
     pub fingerprint: Fingerprint,
-    /// The object; `None` if the finding is about the run itself.
+    /// The object; `None` if the finding is not about an object.
     pub object: Option<Arc<ObjectId>>,
-    /// Whether the object's kind is unknown, so that its pods were found by structure.
+    /// Whether the object is of an unknown kind, in which volcheck found pods by their structure.
     pub is_heuristic: bool,
 }
 
@@ -163,43 +163,43 @@ impl Finding {
         self
     }
 
-    /// Sets what to do.
+    /// Sets the advice.
     #[must_use]
     pub fn help(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.help = text.into();
         self
     }
 
-    /// Sets the edits that resolve it.
+    /// Sets the fix.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 
-    /// Sets the volume.
+    /// Sets the volume in the fingerprint.
     #[must_use]
     pub fn volume(mut self, name: &str) -> Self {
         self.fingerprint.volume = name.to_owned();
         self
     }
 
-    /// Sets the container.
+    /// Sets the container in the fingerprint.
     #[must_use]
     pub fn container(mut self, name: &str) -> Self {
         self.fingerprint.container = name.to_owned();
         self
     }
 
-    /// Sets the path: the effective host path or, if no host path is involved, the path in the
-    /// container.
+    /// Sets the path in the fingerprint. It is the effective host path if a host path is involved,
+    /// otherwise usually the path in the container.
     #[must_use]
     pub fn path(mut self, path: impl fmt::Display) -> Self {
         self.fingerprint.path = path.to_string();
         self
     }
 
-    /// Sets the access that the container has to the path.
+    /// Sets the access in the fingerprint.
     #[must_use]
     pub fn access(mut self, access: Access) -> Self {
         self.fingerprint.access = Some(access);

@@ -3,14 +3,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// The id of a rule, such as `writable-host-path`. Ids never change: policies, ignores, baselines
-/// and metrics name them.
+/// The id of a rule, such as `writable-host-path`. Ids never change, because policies, ignores,
+/// baselines and metrics refer to them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RuleId(&'static str);
 
 impl RuleId {
-    /// Creates the id of a rule. Only the definition of a rule calls this; others look the rule up
+    /// Creates the id of a rule. Use it only in definitions of rules. Other code looks up the rule
     /// by name.
     pub const fn new(id: &'static str) -> Self {
         Self(id)

@@ -4,12 +4,13 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. It alone decides the consequence: in admission an error denies, a
-/// warning warns and an info is audited; `volcheck lint` exits 1 if there is an error.
+/// The severity of a finding. By default, the webhook denies objects with errors, returns warnings
+/// to the user, and records info findings in an audit annotation. By default, `volcheck lint` exits
+/// with 1 if there is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; no action needed.
+    /// Worth knowing, but no action is needed.
     Info,
     /// Probably a mistake.
     Warning,

@@ -1,4 +1,4 @@
-//! Suppression: why a finding is not reported, and what may suppress it.
+//! Suppressions of findings: the mechanisms and their reasons.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuppressedBy {
-    /// An exemption in the policy; the webhook applies it too.
+    /// An exemption in the policy, which also applies at admission.
     Exemption,
     /// A comment in the manifest.
     Comment,
@@ -34,7 +34,7 @@ impl SuppressedBy {
 pub struct Suppression {
     /// The mechanism.
     pub by: SuppressedBy,
-    /// The reason given for it; empty if none is given.
+    /// The reason that the user gives; may be empty.
     pub reason: String,
 }
 
@@ -45,7 +45,7 @@ pub enum Ignores {
     /// Findings of any severity.
     #[default]
     All,
-    /// Warnings and infos, but not errors.
+    /// Warnings and info findings, but not errors.
     Warnings,
     /// No findings.
     None,

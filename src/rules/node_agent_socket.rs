@@ -2,20 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is the socket of a daemon on the
-//! node other than a container runtime, or a directory with such sockets. It is an error if the
-//! socket gives control of the node: the kubelet's `device-plugins`, `plugins` and
-//! `plugins_registry`, NRI, systemd, libvirt. It is a warning if the socket gives less:
-//! `pod-resources`, D-Bus, CNI daemons.
+//! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
+//! a directory of such sockets. Container runtime sockets are reported by `runtime-socket` instead.
+//!
+//! The finding is an error if a client of the socket can take control of the node: the kubelet's
+//! `device-plugins`, `plugins` and `plugins_registry`, NRI, systemd, libvirt. It is a warning for
+//! other sockets, such as those of D-Bus, of CNI daemons and of the kubelet's `pod-resources`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! These daemons run as root and serve every client that connects: a fake device plugin can add
-//! mounts to any container, and systemd starts units. `readOnly: true` does not help, because a
-//! read-only mount does not prevent connections.
+//! These daemons run as root and serve every client that can connect. A fake device plugin can add
+//! mounts to any container, and a client of systemd can start units. `readOnly: true` does not
+//! help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -39,7 +40,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Read a file that contains the information instead:
+//! Mount a file that contains the information instead:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -63,8 +64,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some agents need these sockets: CSI drivers in their own directory below `plugins`, device
-//! plugins, and network plugins. Exempt each of them by namespace, name and path.
+//! Some agents need such sockets: device plugins, network plugins, and CSI drivers in their own
+//! directory below `plugins`. Exempt each of them by namespace, name and path.
 //!
 //! ## References
 //!
@@ -99,9 +100,9 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         }
         let severity = entry.severity.unwrap_or(Severity::Warning);
         let is_directory = relation == Relation::Ancestor || entry.file_type == Some(HostPathType::Directory);
-        let effect =
+        let predicate =
             if is_directory { "contains sockets of node daemons" } else { "is the socket of a node daemon" };
-        let message = format!("{} {effect}", host_path(volume, access));
+        let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
             .why(class_reason(access.class))
             .help(

@@ -2,25 +2,25 @@
 //!
 //! ## What it does
 //!
-//! Reports `type: DirectoryOrCreate` and `type: FileOrCreate` of a mounted volume
+//! Reports a mounted volume with `type: DirectoryOrCreate` or `type: FileOrCreate` in two cases:
 //!
-//! - if the path is at or inside a directory that belongs to the node: `/etc`, `/usr`, `/boot`,
-//!   `/dev`, `/proc`, `/sys` and `C:\Windows`;
-//! - if every container mounts the volume read-only, so that none of them can fill a path that was
-//!   created.
+//! - The path is at or inside a system directory of the node: `/etc`, `/usr`, `/boot`, `/dev`,
+//!   `/proc`, `/sys` or `C:\Windows`.
+//! - Every container mounts the volume read-only, so none of them can fill the directory or file
+//!   that the kubelet creates.
 //!
-//! Directories where plugins create their own paths are not reported: those where the kubelet looks
-//! for plugins (`/var/lib/kubelet` and the FlexVolume directories), `/etc/cni`, and the provider
-//! directories of the Secrets Store CSI driver. `/run` is not reported either: it is empty after
-//! each reboot, so its users create their directories again.
+//! Paths in directories where plugins create files are not reported: `/var/lib/kubelet`, the
+//! FlexVolume directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver.
+//! Paths in `/run` are not reported either, because `/run` is empty after each reboot and its users
+//! have to create their directories again.
 //!
 //! ## Why is this bad?
 //!
 //! The kubelet creates the missing path as root on every node where the Pod runs, and nothing
-//! removes it. In a directory of the node, the node's own programs read it: even an empty file in
-//! `/etc` can be configuration. If all containers only read the path, its content must come from
-//! somewhere else. If the path is missing, the Pod should fail to start instead of reading an empty
-//! file or directory.
+//! removes it. In a system directory, programs on the node may read it: even an empty file in
+//! `/etc` can change the configuration. If all containers only read the path, its content must come
+//! from somewhere else. If the path is missing, the Pod should fail to start instead of reading an
+//! empty file or directory.
 //!
 //! ## Example
 //!
@@ -68,13 +68,13 @@
 //!
 //! ## Fix
 //!
-//! Removes `OrCreate` or, if the path is known to be of another type, sets that type. Unsafe: if
-//! the path is missing, the Pod no longer starts.
+//! Removes `OrCreate` from the type. If the path is known to have another type, sets that type
+//! instead. Unsafe: if the path is missing, the Pod no longer starts.
 //!
 //! ## When to allow it
 //!
-//! Some agents install themselves on the node, such as a CSI driver that stores its settings in
-//! `/etc/amazon/efs`.
+//! Some agents install files on the node, such as a CSI driver that stores its settings in
+//! `/etc/amazon/efs`. Exempt them by namespace, name and path.
 //!
 //! ## References
 //!
@@ -104,16 +104,16 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for volume in cx.host_path_volumes().iter().filter(|volume| volume.is_mounted()) {
         let requested = RequestedType::of_volume(volume).filter(|requested| requested.creates);
         let Some(requested) = requested else { continue };
-        if directory_around(&volume.clean, CREATABLE_DIRECTORIES).is_none() {
+        if find_enclosing(&volume.clean, CREATABLE_DIRECTORIES).is_none() {
             out.extend(finding(cx, volume, requested));
         }
     }
 }
 
-/// Directories whose content belongs to the node's packages and kernel.
-const NODE_DIRECTORIES: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
+/// System directories of the node, whose content belongs to its packages or its kernel.
+const SYSTEM_DIRECTORIES: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
 
-/// Directories in which Pods, not the node, create the paths that they need.
+/// Directories in which Pods are expected to create paths.
 const CREATABLE_DIRECTORIES: &[&str] = &[
     "/run",
     "/var/lib/kubelet",
@@ -126,18 +126,18 @@ const CREATABLE_DIRECTORIES: &[&str] = &[
 
 fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {
     let path = quoted(volume.path);
-    let (message, why) = match directory_around(&volume.clean, NODE_DIRECTORIES) {
+    let (message, why) = match find_enclosing(&volume.clean, SYSTEM_DIRECTORIES) {
         Some(directory) => (
-            format!("host path {path} is created if missing, in the node's own {}", quoted(directory)),
-            "programs on the node read files there, and nothing removes what the kubelet creates as root",
+            format!("host path {path} is created in system directory {} if missing", quoted(directory)),
+            "the kubelet creates it as root, programs on the node may read it, and nothing removes it",
         ),
-        None if is_only_read(cx, volume) => (
+        None if has_only_read_only_mounts(cx, volume) => (
             format!("host path {path} is created if missing, but no container can write to it"),
-            "the containers find it empty instead of failing because it is missing",
+            "if it is missing, the Pod starts without its content instead of failing",
         ),
         None => return None,
     };
-    // If the type itself is wrong too, removing `OrCreate` alone would not be enough.
+    // Removing `OrCreate` is not enough if the path is known to have another type.
     let known = host_path_type::known_type(&cx.options.catalog, &volume.clean);
     let name = known.unwrap_or(requested.file_type).name();
     let set = Edit::Set(volume.type_field(), EditValue::Str(name.to_owned()));
@@ -152,36 +152,36 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
     Some(finding)
 }
 
-/// Checks whether the type of a volume should create its path: a container writes to it, and
+/// Checks whether the volume should use an `OrCreate` type: a container writes to the path, and
 /// nothing else creates it on a new node.
 pub(super) fn should_create(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
     let catalog = &cx.options.catalog;
     let is_written = volume.accesses.iter().any(|access| access.mount.is_some() && !access.is_read_only);
     is_written
-        && match (directory_around(&volume.clean, CREATABLE_DIRECTORIES), catalog.classify(&volume.clean)) {
+        && match (find_enclosing(&volume.clean, CREATABLE_DIRECTORIES), catalog.classify(&volume.clean)) {
             (_, PathClass::SocketParent(_)) => false,
-            // The kubelet creates its own directories, which are in the catalog.
+            // The kubelet itself creates the paths in its directory that are in the catalog.
             (Some(directory), _) if directory.ends_with("kubelet") => {
                 catalog.file_type(&volume.clean).is_none()
             }
             (Some(_), _) => true,
             (None, class) => {
-                !class.is_in_catalog() && directory_around(&volume.clean, NODE_DIRECTORIES).is_none()
+                !class.is_in_catalog() && find_enclosing(&volume.clean, SYSTEM_DIRECTORIES).is_none()
             }
         }
 }
 
-/// Checks whether all mounts of the volume are read-only. In a fragment of a pod this is unknown,
-/// because other mounts can be elsewhere.
-fn is_only_read(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
+/// Checks whether all mounts of the volume are read-only. Returns false for an incomplete pod,
+/// because its other mounts are unknown.
+fn has_only_read_only_mounts(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
     cx.pod().is_some_and(|pod| pod.is_complete)
         && volume.accesses.iter().all(|access| access.mount.is_some() && access.is_read_only)
 }
 
 /// Returns the first of `directories` that is at or above `path`.
-fn directory_around(path: &HostPath, directories: &[&'static str]) -> Option<&'static str> {
-    let is_around = |directory: &&str| {
+fn find_enclosing(path: &HostPath, directories: &[&'static str]) -> Option<&'static str> {
+    let encloses = |directory: &&str| {
         matches!(path.relation_to(&HostPath::new(directory)), Relation::Equal | Relation::Descendant)
     };
-    directories.iter().copied().find(is_around)
+    directories.iter().copied().find(encloses)
 }

@@ -3,15 +3,15 @@
 //! ## What it does
 //!
 //! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
-//! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. It is a warning for `/`,
-//! `/run` and `/var`, and an info for other paths. Mounts of a path inside such a directory are not
-//! reported, nor are mounts that `ineffective-read-only` reports.
+//! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The severity is warning
+//! for `/`, `/run` and `/var`, and info for other paths. Mounts of subdirectories of such a path
+//! are not reported, and neither are mounts that `ineffective-read-only` reports.
 //!
 //! ## Why is this bad?
 //!
 //! `readOnly: true` makes the mount itself read-only, but not the filesystems mounted below it.
-//! With a read-only mount of `/`, a container can still write to `/run`, to `/boot`, to `/var` if
-//! it is a separate filesystem, and to the volumes of all Pods on the node, below
+//! Through a read-only mount of `/`, a container can still write to `/run`, to `/boot`, to `/var`
+//! if it is a separate filesystem, and to the volumes of all Pods on the node, which are below
 //! `/var/lib/kubelet`.
 //!
 //! ## Example
@@ -62,13 +62,15 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems below. Recursive read-only mounts require Kubernetes 1.30 and Linux 5.12. On a node
-//! without support, `IfPossible` has no effect, and `Enabled` prevents the Pod from starting.
+//! filesystems mounted below the path. Recursive read-only mounts require Kubernetes 1.30 and Linux
+//! 5.12. On a node without support, `IfPossible` has no effect, and `Enabled` prevents the Pod from
+//! starting.
 //!
 //! ## When to allow it
 //!
 //! Allow it if the nodes do not support recursive read-only mounts yet, or if the container must
-//! write to a filesystem below. It is better to mount only the directory that the container reads.
+//! write to a filesystem mounted below the path. If possible, mount only the directory that the
+//! container reads.
 //!
 //! ## References
 //!
@@ -95,8 +97,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let read_only = |access: &HostPathAccess<'_>| access.is_read_only && bypass(access).is_none();
-    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| read_only(access)) {
+    let is_read_only = |access: &HostPathAccess<'_>| access.is_read_only && bypass(access).is_none();
+    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| is_read_only(access)) {
         let Some(mount) = access.mount.filter(|_| !volume.path.is_empty()) else { continue };
         if matches!(&*mount.mount.recursive_read_only, "IfPossible" | "Enabled") {
             continue;

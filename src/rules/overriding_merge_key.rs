@@ -7,9 +7,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! In YAML, an explicit key takes precedence over a merged one, wherever it is. kubectl applies
-//! `<<` in the order of the file, so it overrides the keys before it. kustomize and most other
-//! readers keep the explicit key. The same file then describes two different objects.
+//! In YAML, an explicit key takes precedence over a merged key, regardless of their order. kubectl
+//! instead applies `<<` in the order of the file, so that `<<` overrides the keys before it.
+//! kustomize and most other readers keep the explicit key. The same file then describes different
+//! objects.
 //!
 //! ## Example
 //!
@@ -65,7 +66,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: `<<` can always come first.
+//! Never. `<<` can always come first.
 //!
 //! ## References
 //!
@@ -93,10 +94,10 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     for merge in &facts.merge_overrides {
         let message = format!("`<<` overrides the earlier key `{}`", printable(&merge.key));
         let finding = Finding::at_mark(RULE.id, Severity::Error, merge.dropped, message)
-            .why("kubectl uses the merged value, kustomize and most other readers the explicit one")
+            .why("kubectl uses the merged value, while kustomize and others use the explicit one")
             .help("move `<<` before the keys that it overrides")
-            .label("kubectl drops this one")
-            .related_mark(merge.kept, "kubectl uses this one")
+            .label("kubectl drops this key")
+            .related_mark(merge.kept, "kubectl uses this key")
             .path(&merge.key);
         out.push(finding);
     }

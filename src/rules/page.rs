@@ -1,6 +1,6 @@
 use crate::finding::RuleId;
 
-/// The page of a rule.
+/// The documentation page of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The page in Markdown, including its title.
@@ -8,14 +8,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// Extracts the page from the source of a rule: its leading `//!` lines.
+    /// Extracts the page from the source of a rule, where it is the leading `//!` lines.
     pub(super) fn from_source(id: RuleId, source: &str) -> Self {
         let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
         let text: String = lines.flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect();
         Self { markdown: format!("# {id}\n\n{text}") }
     }
 
-    /// Returns the text below the heading `title`.
+    /// Returns the text of the section with the heading `title`; `None` if it is absent.
     pub fn section(&self, title: &str) -> Option<&str> {
         let heading = format!("\n## {title}\n");
         let start = self.markdown.find(&heading)? + heading.len();
@@ -23,15 +23,15 @@ impl Page {
         Some(rest[..rest.find("\n## ").unwrap_or(rest.len())].trim())
     }
 
-    /// Returns the fenced examples, each with its mark: `bad` or `good`.
+    /// Returns the fenced YAML examples, each with its label: `bad` or `good`.
     pub fn examples(&self) -> Vec<(&str, &str)> {
         let mut examples = Vec::new();
         let mut rest = self.markdown.as_str();
         while let Some(start) = rest.find("```yaml,") {
             rest = &rest[start + "```yaml,".len()..];
-            let Some((mark, body)) = rest.split_once('\n') else { break };
+            let Some((label, body)) = rest.split_once('\n') else { break };
             let end = body.find("```").unwrap_or(body.len());
-            examples.push((mark.trim(), &body[..end]));
+            examples.push((label.trim(), &body[..end]));
             rest = &body[end..];
             rest = rest.strip_prefix("```").unwrap_or(rest);
         }

@@ -4,21 +4,20 @@ use super::{Group, RULES, Rule};
 use crate::finding::RuleId;
 use crate::model::printable;
 
-/// The rules that a policy knows. A policy owns its registry, so that no other module has a list of
-/// rules.
+/// The registry of the rules. Each policy owns a registry, from which other modules get the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Registry {
     rules: &'static [Rule],
 }
 
 impl Registry {
-    /// Returns the registry of the built-in rules. Only a policy calls this; others ask their
-    /// policy.
+    /// Returns the registry of the built-in rules. Except in tests, only a policy calls this; other
+    /// code uses the registry of its policy.
     pub fn built_in() -> Self {
         Self { rules: RULES }
     }
 
-    /// Returns all rules, by group, in the order of the catalog.
+    /// Returns all rules, by group, in the order of the documentation.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'static Rule> {
         self.rules.iter()
     }
@@ -27,12 +26,12 @@ impl Registry {
         self.rules.iter().filter(move |rule| rule.group == group)
     }
 
-    /// Returns the rule with this id.
+    /// Returns the rule with the id `id`, if it exists.
     pub fn find(self, id: &str) -> Option<&'static Rule> {
         self.rules.iter().find(|rule| rule.id == *id)
     }
 
-    /// Returns the rule with this id, or an error that suggests a similar id.
+    /// Returns the rule with the id `id`, or an error that suggests a similar id.
     pub fn require(self, id: &str) -> Result<&'static Rule, UnknownRule> {
         self.find(id).ok_or_else(|| {
             let similar = crate::model::similar(id, self.rules.iter().map(|rule| rule.id.as_str()));
@@ -45,7 +44,7 @@ impl Registry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownRule {
     pub name: String,
-    /// The id that was probably meant.
+    /// The most similar rule id, if any is similar.
     pub similar: Option<&'static str>,
 }
 
@@ -54,15 +53,15 @@ impl fmt::Display for UnknownRule {
         write!(f, "unknown rule `{}`", printable(&self.name))?;
         match self.similar {
             Some(similar) => write!(f, "; did you mean `{similar}`?"),
-            None => f.write_str("; `volcheck rules` lists them all"),
+            None => f.write_str("; run `volcheck rules` for a list"),
         }
     }
 }
 
 impl std::error::Error for UnknownRule {}
 
-/// The ids of the family rules, from most to least specific: at equal severity, the first one is
-/// reported.
+/// The rules that belong to a family, from most to least specific. Of the findings of a family that
+/// have the same severity, the one whose rule comes first is reported.
 pub static FAMILY_ORDER: &[RuleId] = &[
     RuleId::new("runtime-socket"),
     RuleId::new("runtime-socket-parent"),
@@ -73,8 +72,8 @@ pub static FAMILY_ORDER: &[RuleId] = &[
     RuleId::new("unknown-socket"),
     RuleId::new("unlisted-host-path"),
     RuleId::new("host-path"),
-    // Only ever a warning, but more specific than the next one, which may be an error and then
-    // wins.
+    // More specific than `app-data-host-path`. Its findings are only warnings, so errors of
+    // `app-data-host-path` still supersede them.
     RuleId::new("shared-host-path"),
     RuleId::new("app-data-host-path"),
     RuleId::new("scratch-host-path"),

@@ -2,17 +2,17 @@
 //!
 //! ## What it does
 //!
-//! Reports the path of a `hostPath` or `local` volume that is missing or does not start at a root
-//! of the node: `/` or, on Windows, a drive, a share or a device. Whitespace before the first slash
-//! makes a path relative. A Windows path without a drive (`\var\log`) counts as relative. `~` and
-//! variables are not expanded in host paths.
+//! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. An absolute
+//! path starts with `/` or, on Windows, with a drive, a share or a device. Whitespace before the
+//! first slash makes a path relative. A Windows path without a drive, such as `\var\log`, counts as
+//! relative. `~` and variables are not expanded in host paths.
 //!
 //! ## Why is this bad?
 //!
 //! The API server rejects only an empty path. On the node, a relative path is resolved against the
-//! working directory of the program that uses it. For most container runtimes that is `/`, so
-//! `var/run` exposes all of `/var/run`. On another node, the same path can lead elsewhere or cause
-//! an error. Checks that compare absolute paths miss it.
+//! working directory of the program that uses it. For most container runtimes, this is `/`, so
+//! `var/run` exposes `/var/run`. On another node, the same path can refer to another directory or
+//! cause an error. Checks that compare absolute paths do not recognize it.
 //!
 //! ## Example
 //!
@@ -60,7 +60,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. An absolute path means the same on every node.
+//! Never. An absolute path has the same meaning on every node.
 //!
 //! ## References
 //!
@@ -112,7 +112,8 @@ fn relative_path(volume: &HostPathVolume<'_>) -> Finding {
         .help(help(volume))
 }
 
-/// Creates a finding about a Windows path without a drive. On Linux, such a path is a single name.
+/// Creates a finding about a Windows path without a drive. On Linux, backslashes do not separate
+/// names, so such a path is a relative path with one name.
 fn path_without_drive(volume: &HostPathVolume<'_>) -> Finding {
     let example = match volume.clean.has_backstep() {
         true => String::new(),

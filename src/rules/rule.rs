@@ -2,28 +2,28 @@ use super::page::Page;
 use super::{BaselineFacts, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
-/// A rule: data about it, and the function that checks a subject.
+/// A rule: its metadata, and the function that checks a subject.
 ///
-/// Rules are pure and total. They know neither text, YAML, HTTP, the clock nor the environment, and
-/// they cannot fail: a rule reports nothing about what it does not understand.
+/// Rules are pure functions. They have no access to text, YAML, HTTP, the clock or the environment.
+/// They cannot fail: a rule ignores input that it does not understand.
 #[derive(Debug)]
 pub struct Rule {
-    /// The id. It never changes, because policies and ignores name it.
+    /// The id. It never changes, because policies and ignores refer to it.
     pub id: RuleId,
-    /// The problem that it reports, in one clause.
+    /// The problem that the rule reports, as a clause.
     pub summary: &'static str,
     pub group: Group,
-    /// The highest severity of its findings, unless a policy sets another one.
+    /// The highest severity of the rule's findings, unless a policy sets another one.
     pub severity: Severity,
-    /// The version of volcheck that introduced it.
+    /// The version of volcheck that introduced the rule.
     pub since: &'static str,
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// The reason why only lint reports findings of this rule, such as that the API server rejects
-    /// the object; `None` if the webhook reports them too.
+    /// The reason why the webhook never reports the rule, for example because the API server
+    /// rejects the object first. `None` if the webhook can report it.
     pub lint_only: Option<&'static str>,
-    /// The source file, whose leading doc comment is the rule's page.
+    /// The text of the rule's source file. Its leading doc comment is the rule's page.
     pub source: &'static str,
     pub check: Check,
 }
@@ -46,8 +46,8 @@ pub enum Check {
 }
 
 impl Rule {
-    /// Returns true if the rule reports input that could not be checked. The severity of such
-    /// findings cannot be changed, and nothing suppresses them.
+    /// Checks whether the rule reports unchecked input. A policy cannot change the severity of such
+    /// findings, and nothing suppresses them.
     pub fn reports_unchecked_input(&self) -> bool {
         matches!(self.check, Check::Unchecked(_))
     }
@@ -63,7 +63,7 @@ impl Rule {
     }
 }
 
-/// A part of the rule catalog.
+/// A group of rules in the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     HostPaths,
@@ -74,7 +74,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All groups, in the order of the catalog.
+    /// All groups, in the order of the documentation.
     pub const ALL: [Self; 5] = [Self::HostPaths, Self::Sockets, Self::EmptyDir, Self::Mounts, Self::Run];
 
     /// Returns the heading of the group.
@@ -84,12 +84,12 @@ impl Group {
             Self::Sockets => "Sockets",
             Self::EmptyDir => "emptyDir",
             Self::Mounts => "Mounts and structure",
-            Self::Run => "About the run itself",
+            Self::Run => "Input and suppressions",
         }
     }
 }
 
-/// The best fix that a rule offers.
+/// The safest fix that a rule offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FixClass {
     None,
@@ -97,12 +97,12 @@ pub enum FixClass {
     Hint,
     /// Edits that may change behavior.
     Unsafe,
-    /// Edits that, at least in some cases, do not change behavior.
+    /// Edits that do not change behavior, at least in some cases.
     Safe,
 }
 
 impl FixClass {
-    /// Returns the word for tables.
+    /// Returns the name used in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "–",
@@ -116,8 +116,8 @@ impl FixClass {
 /// An option of a rule.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleOption {
-    /// The key in a policy.
+    /// The policy key.
     pub name: &'static str,
-    /// The effect of the option, in one clause.
+    /// The effect of the option, as a clause.
     pub summary: &'static str,
 }

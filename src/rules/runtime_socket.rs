@@ -4,18 +4,18 @@
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a container
 //! runtime, or is inside a directory of such sockets. The host path catalog lists the sockets of
-//! Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others, including rootless
-//! ones, those of k3s, RKE2, k0s, MicroK8s and Talos, and the named pipes on Windows.
+//! Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others. It includes rootless
+//! sockets, the sockets of k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. It does not
-//! depend on how the path is written: `/var/run` is `/run`, `//run/./x` is `/run/x`, and
+//! The effective path is the path of the volume joined with the `subPath` of the mount. The
+//! spelling of the path does not matter: `/var/run` is `/run`, `//run/./x` is `/run/x`, and
 //! `/proc/1/root/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! A process that can connect to the runtime is root on the node: it can start a privileged
-//! container with the node's disk and enter every other container. `readOnly: true` does not help,
-//! because a read-only mount does not prevent connections.
+//! A process that can connect to the runtime has root access to the node: it can start a privileged
+//! container that mounts the node's disk, and it can run commands in every other container.
+//! `readOnly: true` does not help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -60,8 +60,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some node agents work with the node's containers, for example to attribute system calls to
-//! containers. Exempt them by namespace, name and path. Many agents can query the kubelet instead.
+//! Some node agents need the runtime, for example to attribute system calls to containers. Exempt
+//! them by namespace, name and path. Many agents can query the kubelet instead.
 //!
 //! ## References
 //!
@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why(class_reason(access.class))
             .help(
                 "remove the volume (a read-only mount does not protect sockets); build images without a \
-                 daemon, and query the kubelet or the API server for containers",
+                 daemon, and list containers through the kubelet or API server",
             );
         out.push(finding);
     }

@@ -11,9 +11,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! The directory exposes the socket just like a mount of the socket itself, and it passes every
-//! check that looks for the name of the socket. A process that can connect to the runtime is root
-//! on the node. `readOnly: true` does not help, because a read-only mount does not prevent
+//! A mount of the directory exposes the socket just like a mount of the socket itself, and checks
+//! that look for the name of the socket miss it. A process that can connect to the runtime has root
+//! access to the node. `readOnly: true` does not help, because a read-only mount does not prevent
 //! connections.
 //!
 //! ## Example
@@ -62,9 +62,9 @@
 //!
 //! ## When to allow it
 //!
-//! Rarely. An agent can mount the paths that it needs below such a directory separately. If a
-//! socket is recreated while the agent runs, the agent has to mount its directory: exempt it by
-//! namespace, name and path.
+//! Rarely. Most agents can mount only the paths that they need below the directory. An agent that
+//! must reconnect after a socket is recreated has to mount the directory of the socket. Exempt such
+//! an agent by namespace, name and path.
 //!
 //! ## References
 //!

@@ -2,16 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod that a container mounts writable at or inside a scratch
-//! directory of the container, such as `/tmp`, `/var/tmp`, `/cache` or `/scratch`, or whose
-//! effective path is at or inside `/tmp` or `/var/tmp` on the node. Sockets, devices, files and
-//! paths in the host path catalog are not reported.
+//! Reports each `hostPath` volume that a container mounts writable in one of two cases:
+//!
+//! - The mount path is at or inside a scratch directory of the container, such as `/tmp`,
+//!   `/var/tmp`, `/cache` or `/scratch`.
+//! - The effective path is at or inside `/tmp` or `/var/tmp` on the node.
+//!
+//! Sockets, devices, files and paths in the host path catalog are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! Scratch files do not have to be on the node. In a host path they outlive the Pod, mix with the
-//! files of other Pods and can fill the node's disk. In `/tmp` they are accessible to every program
-//! on the node.
+//! Scratch files do not need a host path. In a host path, they outlive the Pod, mix with the files
+//! of other Pods and can fill the node's disk. In `/tmp` of the node, every program can access
+//! them.
 //!
 //! ## Example
 //!
@@ -56,14 +59,14 @@
 //!
 //! ## Fix
 //!
-//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the files that are in the path now, and
-//! those of other Pods, are no longer available. There is no fix if another mount of the volume
+//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the container loses access to the existing
+//! files in the path and to the files of other Pods. There is no fix if another mount of the volume
 //! needs a host path.
 //!
 //! ## When to allow it
 //!
-//! A cache can be worth the disk space that it takes on every node. Exempt it by namespace, name
-//! and path.
+//! A cache can be worth the disk space that it uses on every node. Exempt it by namespace, name and
+//! path.
 //!
 //! ## References
 //!
@@ -101,7 +104,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             quoted(&mount.mount.mount_path)
         );
         let why = format!(
-            "{} {}; files in a host path outlive the Pod and mix with those of others",
+            "{} {}; files in a host path outlive the Pod and mix with other files",
             quoted(&directory.path),
             directory.reason
         );
@@ -110,7 +113,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the scratch directory, in the container or on the node, that the access is to.
+/// Returns the scratch directory that contains the mount path or, on the node, the effective path.
+/// Returns `None` if there is none, or if an `emptyDir` cannot replace the host path.
 fn scratch_directory<'o>(
     options: &'o Options,
     access: &HostPathAccess<'_>,

@@ -12,8 +12,9 @@
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
 //! The nearest catalog entry at or above a path decides its class. If there is none, the most
-//! severe entry below it decides: `/var/lib` is as severe as `/var/lib/kubelet`. A sensitive socket
-//! or device counts as writable even with a read-only mount, and so does every PersistentVolume.
+//! severe entry below the path decides: `/var/lib` is as severe as `/var/lib/kubelet`. Sensitive
+//! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
+//! count as writable.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -21,8 +22,8 @@
 //! ## Why is this bad?
 //!
 //! With write access to `/etc`, `/usr` or `/var/log`, a container can become root on the node. With
-//! read access to `/var/lib/kubelet` or `/etc/kubernetes`, it has the credentials of the node or of
-//! the cluster.
+//! read access to `/var/lib/kubelet` or `/etc/kubernetes`, it can read the credentials of the node
+//! or of the cluster.
 //!
 //! ## Example
 //!
@@ -46,7 +47,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Mount a single file without secrets, read-only:
+//! Mount only a file without secrets, and mount it read-only:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -70,10 +71,10 @@
 //!
 //! ## When to allow it
 //!
-//! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, this is only an
-//! info. Exempt agents that need more, such as a CNI plugin that installs itself, by namespace,
-//! name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the directory in
-//! which their provisioner creates them.
+//! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, the severity is
+//! only info. Exempt agents that need more, such as a CNI plugin that installs itself, by
+//! namespace, name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the
+//! directory in which their provisioner creates them.
 //!
 //! ## References
 //!
@@ -122,8 +123,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 const PROVISIONER_DIRECTORIES: &[&str] =
     &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
 
-/// Returns the severity of an access, and its effect as the verb of the message; `None` if the
-/// access is harmless or another rule reports it.
+/// Returns the severity of an access, and the verb phrase for its effect in the message. Returns
+/// `None` if the access is harmless or another rule reports it.
 fn assess(
     cx: &Context<'_>,
     entry: &Entry,
@@ -141,7 +142,7 @@ fn assess(
     }
 }
 
-/// Returns the effect of a read-only access.
+/// Returns the verb phrase for the effect of a read-only access.
 fn read_effect(
     cx: &Context<'_>,
     entry: &Entry,
@@ -149,7 +150,7 @@ fn read_effect(
     access: &HostPathAccess<'_>,
 ) -> &'static str {
     match access.file_type {
-        // A container that is added to the Pod can mount the volume writable.
+        // No container mounts the volume. An ephemeral container can mount it writable.
         _ if !volume.is_persistent_volume() && access.mount.is_none() => "is exposed to",
         _ if !cx.options.catalog.contains_devices(entry) => "is readable by",
         Some(HostPathType::Directory) => "exposes its devices to",

@@ -2,14 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume in the Pod template of a StatefulSet that has the name of a claim template,
-//! and each claim template that has the name of a later one.
+//! Reports each volume in the Pod template of a StatefulSet that has the same name as a claim
+//! template, and each claim template that has the same name as a later one.
 //!
 //! ## Why is this bad?
 //!
 //! The replaced volume never reaches a Pod: the StatefulSet controller uses the claim instead. If
-//! two claim templates share a name, it uses the last one. The API server does not validate the
-//! replaced volume, and other rules do not check it, so it only misleads readers.
+//! two claim templates share a name, the controller uses the last one. The API server does not
+//! validate the replaced volume, and other rules do not check it, so it only misleads readers.
 //!
 //! ## Example
 //!
@@ -64,11 +64,11 @@
 //!
 //! Removes the replaced volume or claim template. Safe: the Pods get the same volumes. The claim
 //! templates of an existing StatefulSet are immutable. To change them, delete the StatefulSet with
-//! `--cascade=orphan`, which keeps its Pods, and apply it again.
+//! `--cascade=orphan`, which keeps its Pods, and apply the manifest again.
 //!
 //! ## When to allow it
 //!
-//! The manifest is used with and without the claim templates, and a patch removes them.
+//! Allow it if a patch removes the claim templates in some environments.
 //!
 //! ## References
 //!
@@ -107,7 +107,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let name = &*template.metadata.name;
         let Some(replaced) = last.insert(name, template) else { continue };
         let message = format!("a later claim template {} replaces this one", quoted(name));
-        let help = "remove it, or rename one of the two; an existing StatefulSet must be recreated for that";
+        let help = "remove it, or rename one of the two (an existing StatefulSet must be recreated)";
         out.extend(finding(pod, name, &replaced.path, message, help));
     }
 }

@@ -3,14 +3,14 @@
 //! ## What it does
 //!
 //! Reports a mount at `/`, `/bin`, `/dev`, `/etc`, `/lib`, `/proc`, `/sys` or `/usr` of a
-//! container, unless it is the same path of the node. Mounts below these directories are not
-//! reported.
+//! container, unless the same path of the node is mounted there. Mounts below these directories are
+//! not reported.
 //!
 //! ## Why is this bad?
 //!
 //! The volume hides everything that the image or the container runtime put in the directory.
-//! Without its programs, libraries or devices, the container often does not start. With a different
-//! `/etc`, it runs with other users, certificates and name resolution than its image has.
+//! Without its programs, libraries or devices, the container often does not start. A mount at
+//! `/etc` replaces the users, certificates and name resolution settings of the image.
 //!
 //! ## Example
 //!
@@ -54,8 +54,8 @@
 //!
 //! ## When to allow it
 //!
-//! The image is built for the mount, such as an image with a single static binary that expects a
-//! mounted `/etc`.
+//! Allow it if the image is built for the mount, such as an image with a single static binary that
+//! expects a mounted `/etc`.
 //!
 //! ## References
 //!
@@ -83,7 +83,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The directories that a container needs, and their contents.
+/// System directories of a container, each with the phrase for its content in messages.
 const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
     ("/", "any file of its image"),
     ("/bin", "the programs of its image"),
@@ -107,7 +107,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some((_, contents)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
             continue;
         };
-        // An unknown volume may be the same path of the node.
+        // An undefined volume may be a mount of the same path of the node.
         let is_known = pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
         if !is_known || mounts_of_same_path.contains(&mount.path()) {
             continue;
@@ -125,7 +125,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the field paths of the mounts that have the same path in the container as on the node.
+/// Returns the field paths of the mounts whose path in the container equals their path on the node.
 fn mounts_of_same_path(cx: &Context<'_>) -> HashSet<FieldPath> {
     let accesses = cx.host_path_accesses().filter_map(|(_, access)| Some((access.mount?, &access.path)));
     accesses

@@ -4,13 +4,12 @@
 //!
 //! Reports each `hostPath` volume that two containers of a Pod mount, if the mounted host paths
 //! overlap and at least one of the mounts is writable. Sockets, devices, files, paths in the host
-//! path catalog and DaemonSets are not reported.
+//! path catalog, and DaemonSets are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! An `emptyDir` does the same without the node: each Pod gets its own, and no other Pod can access
-//! it. Through a host path, a Pod also shares the files with every other Pod on the node that
-//! mounts the path.
+//! Through a host path, the containers share the files with every other Pod on the node that mounts
+//! the path. An `emptyDir` is accessible only to the containers of its Pod.
 //!
 //! ## Example
 //!
@@ -66,10 +65,12 @@
 //!
 //! ## Fix
 //!
-//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the files that are in the path now, and
-//! those of other Pods, are no longer available. There is no fix if another mount of the volume
-//! needs a host path, or if the files should outlive the Pod: in a StatefulSet, and for a volume
-//! that is mounted at or inside a directory where a well-known image stores its data. Use a
+//! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the containers lose access to the existing
+//! files in the path and to the files of other Pods.
+//!
+//! There is no fix if another mount of the volume needs a host path, or if the files should outlive
+//! the Pod. The files should outlive the Pod if it belongs to a StatefulSet, or if the volume is
+//! mounted at or inside a directory where a well-known image stores its data. Use a
 //! PersistentVolumeClaim for such files.
 //!
 //! ## When to allow it
@@ -129,15 +130,15 @@ fn should_outlive_pod(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
         })
 }
 
-/// Returns a writable access, its container, and another container that accesses the same path or
-/// one above or below it.
+/// Returns a writable access, its container, and another container that accesses the same path or a
+/// path above or below it.
 fn shared_access<'h>(
     volume: &'h HostPathVolume<'_>,
 ) -> Option<(&'h HostPathAccess<'h>, &'h Container<'h>, &'h Container<'h>)> {
     let mut accesses: Vec<_> =
         volume.accesses.iter().filter_map(|access| Some((access, access.mount?.container))).collect();
     accesses.retain(|(access, _)| access.can_be_directory() && !access.class.is_in_catalog());
-    // Sorting puts the paths above a path before it.
+    // After sorting, each path comes after the paths above it.
     accesses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     let mut above: Vec<(&HostPathAccess<'_>, &Container<'_>)> = Vec::new();
     for (access, container) in accesses {

@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports that the baseline contains findings that the run does not have, or contains them more
-//! often. This is checked only if the run covers the whole directory of the policy with all of its
-//! rules.
+//! Reports stale entries of the baseline. An entry is stale if it matches no finding, or if it
+//! counts more findings than exist. The rule runs only if volcheck checks the whole directory of
+//! the policy with all of the policy's rules.
 //!
 //! ## Why is this bad?
 //!
-//! If the same finding came back, a stale entry would hide it.
+//! If the same finding occurs again, a stale entry hides it.
 //!
 //! ## Example
 //!
@@ -23,7 +23,8 @@
 //!   namespace: logging
 //! ```
 //!
-//! Run `volcheck baseline --prune` to remove the entry. It is not stale while the finding exists:
+//! Run `volcheck baseline --prune` to remove the entry. The entry is not stale while the finding
+//! exists:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1
@@ -72,8 +73,8 @@ pub(super) const RULE: Rule = Rule {
 fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
     let message = match baseline.stale {
         0 => return,
-        1 => "an entry of the baseline matches no finding".to_owned(),
-        count => format!("{count} entries of the baseline match no finding"),
+        1 => "the baseline has a stale entry".to_owned(),
+        count => format!("the baseline has {count} stale entries"),
     };
     let more = match baseline.stale - baseline.examples.len() {
         0 => String::new(),

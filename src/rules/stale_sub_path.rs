@@ -8,8 +8,8 @@
 //! ## Why is this bad?
 //!
 //! The kubelet updates such a volume by replacing a directory. A sub path mount stays bound to the
-//! file in the old directory. Until the Pod is recreated, the container sees the settings and keys
-//! from the time it started. A ServiceAccount token in such a file expires.
+//! file in the old directory, so the container keeps using the settings and keys from the time it
+//! started. A ServiceAccount token in such a file expires.
 //!
 //! ## Example
 //!
@@ -55,7 +55,7 @@
 //!
 //! ## When to allow it
 //!
-//! The Pods are recreated after each change anyway: the name contains a hash
+//! Allow it if the Pods are recreated after each change anyway, because the name contains a hash
 //! (`configMapGenerator`), an annotation of the template contains a checksum, or the object is
 //! `immutable: true`.
 //!
@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let name = quoted(&volume.name);
         let message = format!("{container} never sees updates of {path} in `{source}` volume {name}");
         let why = if volume.has_service_account_token() {
-            "the mount stays bound to the first file, and the token in it expires"
+            "the mount stays bound to the old file, and the token in it expires"
         } else {
             "the mount stays bound to the file that existed when the container started"
         };

@@ -2,16 +2,17 @@
 //!
 //! ## What it does
 //!
-//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive letter, or that
-//! contains a `..` between slashes or backslashes. The variables of a `subPathExpr` are expanded if
+//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive such as `C:`, or that
+//! contains `..` between slashes or backslashes. The variables of a `subPathExpr` are expanded if
 //! the manifest contains their values.
 //!
 //! ## Why is this bad?
 //!
-//! A sub path must stay within its volume. The API server rejects what it can detect, but it
-//! neither treats a backslash as a separator nor knows the values of variables. It accepts such a
-//! Pod, and the kubelet then does not start the container. Tools that join the volume's path and
-//! the sub path without a check may use a path outside the volume.
+//! A sub path must stay within its volume. The API server rejects the invalid sub paths that it
+//! recognizes, but it does not treat a backslash as a separator and does not know the values of
+//! variables. If the API server accepts an invalid sub path, the kubelet does not start the
+//! container. (Backslashes are separators only for a kubelet on Windows.) Tools that join the
+//! volume's path and the sub path without a check may access a path outside the volume.
 //!
 //! ## Example
 //!
@@ -57,8 +58,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never. A directory name on Linux may contain backslashes, even with a `..` between them. Rename
-//! such a directory.
+//! Never. On Linux, a directory name can contain backslashes and even `\..\`. Rename such a
+//! directory.
 //!
 //! ## References
 //!
@@ -92,54 +93,55 @@ pub(super) const RULE: Rule = Rule {
 struct Problem {
     predicate: &'static str,
     help: &'static str,
-    /// Whether only a kubelet on Windows rejects it.
+    /// Whether only a kubelet on Windows rejects the sub path.
     is_windows_only: bool,
 }
 
-/// A mount whose sub path has a problem.
-struct BadMount<'p, 'a> {
+/// A mount with an invalid sub path.
+struct InvalidMount<'p, 'a> {
     mount: ContainerMount<'p, 'a>,
     /// `subPath` or `subPathExpr`.
     key: &'static str,
     sub_path: &'p str,
     problem: Problem,
-    /// The sub path with the values of its variables, in backticks, if only that has the problem.
+    /// The sub path with expanded variables, in backticks; `None` if the unexpanded sub path is
+    /// already invalid.
     expanded: Option<String>,
 }
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    out.extend(bad_mounts(pod).iter().map(finding));
+    out.extend(invalid_mounts(pod).iter().map(finding));
 }
 
 /// Returns the mounts that the rule reports.
 pub(super) fn reported<'p>(pod: &'p Pod<'_>) -> HashSet<*const VolumeMount<'p>> {
-    bad_mounts(pod).iter().map(|bad| ptr::from_ref(bad.mount.mount)).collect()
+    invalid_mounts(pod).iter().map(|invalid| ptr::from_ref(invalid.mount.mount)).collect()
 }
 
-fn bad_mounts<'p, 'a>(pod: &'p Pod<'a>) -> Vec<BadMount<'p, 'a>> {
-    let mut bad_mounts = Vec::new();
+fn invalid_mounts<'p, 'a>(pod: &'p Pod<'a>) -> Vec<InvalidMount<'p, 'a>> {
+    let mut invalid_mounts = Vec::new();
     for container in &pod.containers {
         let values = LazyCell::new(|| container.env_values());
         for (index, mount) in container.volume_mounts.iter().enumerate() {
             let Some((key, sub_path)) = mount.sub_path_entry() else { continue };
             let mount = ContainerMount { container, mount, index };
             if let Some(problem) = problem(sub_path) {
-                bad_mounts.push(BadMount { mount, key, sub_path, problem, expanded: None });
+                invalid_mounts.push(InvalidMount { mount, key, sub_path, problem, expanded: None });
             } else if key == "subPathExpr"
                 && let Some(expanded) = expand(sub_path, |name| values.get(name).map(String::as_str))
                 && let Some(problem) = problem(&expanded)
             {
                 let expanded = Some(quoted(&expanded));
-                bad_mounts.push(BadMount { mount, key, sub_path, problem, expanded });
+                invalid_mounts.push(InvalidMount { mount, key, sub_path, problem, expanded });
             }
         }
     }
-    bad_mounts
+    invalid_mounts
 }
 
-fn finding(bad: &BadMount<'_, '_>) -> Finding {
-    let BadMount { mount, key, sub_path, problem, expanded } = bad;
+fn finding(invalid: &InvalidMount<'_, '_>) -> Finding {
+    let InvalidMount { mount, key, sub_path, problem, expanded } = invalid;
     let (name, predicate) = (container(mount.container), problem.predicate);
     let message = format!("sub path {} of {name} {predicate}", quoted(sub_path));
     let (message, why) = match expanded {

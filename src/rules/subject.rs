@@ -1,19 +1,19 @@
-//! The subjects that rules check, as plain data. Locations in a text are opaque [`Mark`]s, so that
-//! rules need no text.
+//! The subjects that rules check, as plain data. Text locations are opaque [`Mark`]s, so that rules
+//! do not depend on the text.
 
 use std::path::Path;
 
 use crate::finding::{Ignores, RuleId, SuppressedBy};
 use crate::model::{FieldError, FieldPath, Mark, Object};
 
-/// A subject of the rules.
+/// A subject that rules check.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// An object: each of its pods, or the PersistentVolume that it is.
+    /// An object. The rules check each of its pods, or the PersistentVolume.
     Object(&'a Object<'a>),
     /// Input that could not be checked.
     Unchecked(&'a Unchecked<'a>),
-    /// The text of a document, and the object in it that the facts are about.
+    /// Facts about the text of a document, and the object that they concern, if it was decoded.
     Text(&'a TextFacts, Option<&'a Object<'a>>),
     /// The ignores of a file.
     Ignores(&'a IgnoreFacts),
@@ -23,33 +23,33 @@ pub enum Subject<'a> {
     Baseline(&'a BaselineFacts),
 }
 
-/// Input that could not be checked, and why.
+/// Input that could not be checked, by reason.
 #[derive(Clone, Debug)]
 pub enum Unchecked<'a> {
-    /// A file could not be read.
+    /// A file that could not be read.
     Unreadable { error: &'a str },
-    /// A file is not text.
+    /// A file that is not text.
     NotText { message: &'a str, help: &'static str },
-    /// kubectl rejects the line that separates two documents.
+    /// A document separator that kubectl rejects.
     InvalidSeparator(Mark),
-    /// The template of a chart, which is YAML only once it is rendered.
+    /// A raw template of a chart, which is YAML only after rendering.
     RawTemplate { action: Mark, others: Option<OtherTemplates<'a>> },
-    /// The document is not valid YAML.
+    /// A document that is not valid YAML.
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
-    /// A field of an object could not be decoded.
+    /// A field of an object that could not be decoded.
     InvalidField { error: &'a FieldError, kind: Option<&'a str> },
     /// The field `path` should contain a patch of a pod spec as text, but does not.
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
 }
 
-/// The raw templates of a chart besides the first one, which is reported for all of them.
+/// The raw templates of a chart except for the first one, which is the only one that is reported.
 #[derive(Clone, Copy, Debug)]
 pub struct OtherTemplates<'a> {
     pub chart: &'a Path,
     pub count: usize,
 }
 
-/// Facts about the text of a document that the object decoded from it no longer shows.
+/// Facts about the text of a document that are lost when an object is decoded.
 #[derive(Clone, Debug, Default)]
 pub struct TextFacts {
     pub duplicate_keys: Vec<DuplicateKey>,
@@ -64,11 +64,11 @@ impl TextFacts {
     }
 }
 
-/// A key that a mapping has twice; the last one counts.
+/// A key that occurs twice in a mapping. The second occurrence takes effect.
 #[derive(Clone, Debug)]
 pub struct DuplicateKey {
     pub key: String,
-    /// Whether both have the same value.
+    /// Whether both occurrences have the same value.
     pub has_same_value: bool,
     pub kept: Mark,
     pub dropped: Mark,
@@ -87,7 +87,7 @@ pub struct MergeOverride {
 pub struct IgnoreFacts {
     pub problems: Vec<IgnoreProblem>,
     pub unused: Vec<UnusedIgnore>,
-    /// The severities that the policy lets ignores suppress.
+    /// The findings that ignores can suppress under the policy.
     pub limit: Ignores,
 }
 
@@ -108,20 +108,20 @@ pub struct IgnoreProblem {
 pub enum IgnoreProblemKind {
     /// The ignore names a rule that does not exist.
     UnknownRule { name: String, similar: Option<&'static str> },
-    /// The ignore gives no reason.
+    /// The ignore has no reason.
     NoReason(SuppressedBy),
     /// The ignore is malformed and suppresses nothing.
     Malformed(MalformedIgnore),
 }
 
-/// Why an ignore is malformed.
+/// The reason why an ignore is malformed.
 #[derive(Clone, Debug)]
 pub enum MalformedIgnore {
     /// `ignore-file` after the start of the first document.
     MisplacedIgnoreFile,
     /// The text after `volcheck:` is neither `ignore` nor `ignore-file`.
     UnknownDirective,
-    /// There is no value that the comment could apply to.
+    /// A comment that applies to no value.
     NoTarget,
     /// `ignore` without a list of rules.
     NoRules,
@@ -129,13 +129,13 @@ pub enum MalformedIgnore {
     EmptyRule,
     /// Text after the list of rules that does not start with `--`.
     NoDashes,
-    /// The rule reports input that could not be checked, which nothing suppresses.
+    /// A rule that reports unchecked input. Such findings cannot be suppressed.
     NotIgnorable(RuleId),
-    /// An annotation whose value has a word other than `volume=NAME` or `container=NAME`.
+    /// An annotation value that contains a word other than `volume=NAME` or `container=NAME`.
     UnknownWord(String),
-    /// An annotation whose value has another key than `volume` and `container`.
+    /// An annotation value with a key other than `volume` and `container`.
     UnknownKey { key: String, suggestion: String },
-    /// An annotation that gives a key twice, or without a value.
+    /// An annotation value that contains a key twice or without a value.
     RepeatedOrEmptyKey(String),
 }
 
@@ -151,17 +151,18 @@ pub struct UnusedIgnore {
 #[derive(Clone, Copy, Debug)]
 pub struct ExemptionFacts<'a> {
     pub reason: &'a str,
-    /// The last day on which the exemption was active, if that is over.
+    /// The last day of the exemption; `None` if the exemption has not expired.
     pub expired: Option<jiff::civil::Date>,
-    /// Whether it exempts nothing in a run that covers everything that the policy is for.
+    /// Whether the exemption is active but matches no finding in a run that checks the whole
+    /// directory of the policy.
     pub is_unused: bool,
 }
 
-/// Entries of the baseline that match no finding.
+/// Facts about the stale entries of the baseline, which match no finding.
 #[derive(Clone, Debug, Default)]
 pub struct BaselineFacts {
-    /// The number of such findings.
+    /// The number of stale entries.
     pub stale: usize,
-    /// Descriptions of the first entries.
+    /// Descriptions of the first stale entries.
     pub examples: Vec<String>,
 }

@@ -10,12 +10,12 @@
 //! - an object that exceeds one of volcheck's limits
 //! - input that volcheck skips deliberately, such as a device
 //!
-//! The run checks all other input and ends with exit code 2.
+//! The run checks all other input and exits with code 2.
 //!
 //! ## Why is this bad?
 //!
-//! Unchecked input may contain anything. If volcheck skipped it silently, the run would look like
-//! one without findings.
+//! Unchecked input may contain anything. If volcheck skipped it silently, the run would appear to
+//! have no findings.
 //!
 //! ## Example
 //!
@@ -87,9 +87,9 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         Unchecked::InvalidYaml { error, location, is_tab } => {
             let message = format!("invalid YAML: {error}");
             let finding = Finding::at_mark(RULE.id, Severity::Error, location, message)
-                .why("the document is not checked, and kubectl applies nothing of the file from here on");
+                .why("the document is not checked, and kubectl stops applying the file here");
             match is_tab {
-                true => finding.help("indent with spaces: YAML allows no tab here"),
+                true => finding.help("indent with spaces: YAML forbids tabs here"),
                 false => finding,
             }
         }
@@ -98,7 +98,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.kind);
             Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
                 .why("the object is not checked")
-                .help("reduce it: fewer items, fewer host path mounts, shorter paths")
+                .help("use fewer items, fewer host path mounts or shorter paths")
         }
         Unchecked::InvalidField { .. } | Unchecked::InvalidPatch { .. } => return,
     });

@@ -3,14 +3,15 @@
 //! ## What it does
 //!
 //! Reports an `emptyDir` volume on disk without a `sizeLimit` if no container of the Pod has a
-//! limit for `ephemeral-storage`. A `sizeLimit` of 0 counts as none, as it does for the kubelet.
+//! limit for `ephemeral-storage`. Like the kubelet, the rule treats a `sizeLimit` of 0 as absent.
 //! Incomplete objects, such as patches, are skipped because the limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
 //! The volume shares the node's disk with the logs, images and volumes of all other Pods. A
-//! container that fills it, by accident or on purpose, puts the node under disk pressure, and the
-//! kubelet evicts Pods until enough space is free. With a limit, it evicts only this Pod.
+//! container that fills the disk, by accident or on purpose, puts the node under disk pressure, and
+//! the kubelet evicts Pods until enough space is free. With a limit, the kubelet evicts only this
+//! Pod.
 //!
 //! The `restricted` profile raises the severity to error.
 //!
@@ -55,8 +56,9 @@
 //!
 //! ## Fix
 //!
-//! Sets `sizeLimit` to the default size of the policy. Unsafe: a Pod that needs more space is
-//! evicted. A volume without a source has no fix; `implicit-empty-dir` adds the `emptyDir`.
+//! Sets `sizeLimit` to the default size of the policy. Unsafe: the kubelet evicts a Pod that needs
+//! more space. There is no fix for a volume without a source; the fix of `implicit-empty-dir` adds
+//! the `emptyDir`.
 //!
 //! ## Options
 //!
@@ -64,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! A LimitRange of the namespace sets a limit for `ephemeral-storage` on every container. The
-//! webhook sees this limit, the linter does not.
+//! Allow it if a LimitRange of the namespace sets a limit for `ephemeral-storage` on every
+//! container. The webhook sees this limit, but the linter does not.
 //!
 //! ## References
 //!

@@ -3,15 +3,15 @@
 //! ## What it does
 //!
 //! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
-//! memory limit: neither the Pod itself nor all of its containers have one. A `sizeLimit` of 0
-//! counts as none, as it does for the kubelet. Incomplete objects, such as patches, are skipped
-//! because the limits may be elsewhere.
+//! memory limit and at least one of its containers has none either. Like the kubelet, the rule
+//! treats a `sizeLimit` of 0 as absent. Incomplete objects, such as patches, are skipped because
+//! the limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
-//! The volume is a tmpfs. Without a limit, it can grow to all the memory that the node has for
-//! Pods. Its files count as memory of the container that writes them. If that container has no
-//! limit either, the node runs out of memory first, and other Pods are killed or evicted.
+//! The volume is a tmpfs. Without a limit, it can grow to the allocatable memory of the node. Its
+//! files count as memory of the container that writes them. If that container has no limit either,
+//! the node runs out of memory first, and other Pods are killed or evicted.
 //!
 //! The `restricted` profile raises the severity to error.
 //!
@@ -66,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! A LimitRange of the namespace sets a memory limit on every container. The webhook sees this
-//! limit, the linter does not.
+//! Allow it if a LimitRange of the namespace sets a memory limit on every container. The webhook
+//! sees this limit, but the linter does not.
 //!
 //! ## References
 //!
@@ -98,7 +98,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("memory usage of `emptyDir` {} is not limited", quoted(&empty_dir.volume.name));
         empty_dir
             .unbounded_finding(RULE.id, Severity::Warning, message, cx)
-            .why("it can use all memory that the node has for Pods, so other Pods may be killed or evicted")
+            .why("it can use all allocatable memory of the node, so other Pods may be killed or evicted")
             .help("set `sizeLimit`, or a memory limit on every container of the Pod")
     }));
 }

@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports `//`, `/./` and a trailing slash in the path of a `hostPath` or `local` volume and, in a
-//! Windows path, the same with backslashes. A trailing slash alone is an info. Relative paths are
-//! not reported, because `relative-host-path` reports them.
+//! Reports `//`, `/./` and a trailing slash in the path of a `hostPath` or `local` volume. In a
+//! Windows path, backslashes count as slashes. The severity is info if the path only has a trailing
+//! slash. Relative paths are skipped, because `relative-host-path` reports them.
 //!
 //! ## Why is this bad?
 //!
-//! The API server stores the path as it is written. Allow lists, searches and reviewers that
-//! compare paths as text miss that `/var//log` is `/var/log`. A path with a trailing slash must be
-//! a directory, so it cannot be a file or a socket.
+//! The API server stores the path as written. Allow lists, searches and reviewers that compare
+//! paths as text do not recognize that `/var//log` is `/var/log`. A path with a trailing slash must
+//! be a directory, so it cannot be a file or a socket.
 //!
 //! ## Example
 //!
@@ -63,7 +63,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. The clean path means the same.
+//! Never. The clean path has the same meaning.
 //!
 //! ## References
 //!
@@ -118,8 +118,8 @@ fn finding(volume: &HostPathVolume<'_>, clean: &str) -> Finding {
         .path(&volume.clean)
 }
 
-/// Returns the safety of the fix. A trailing slash requires a directory; unless the type does too,
-/// removing the slash allows other files.
+/// Returns the safety of the fix. A trailing slash requires a directory. Unless the type requires
+/// one too, removing the slash also allows other file types.
 fn safety(volume: &HostPathVolume<'_>) -> Safety {
     let requires_directory = RequestedType::of_volume(volume)
         .is_some_and(|requested| requested.file_type == HostPathType::Directory);

@@ -2,12 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Reports a `mountPath` that is relative, contains `..`, or is not clean: it contains `//` or
-//! `/./`, or ends in a slash.
+//! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in a slash.
 //!
 //! ## Why is this bad?
 //!
-//! The API server accepts all of these and compares mount paths as strings: it treats `/data` and
+//! The API server accepts such paths and compares mount paths as strings: it treats `/data` and
 //! `data/` as two paths. The kubelet prepends a slash to a relative path, and the container runtime
 //! cleans the result. The container may therefore see the volume at an unexpected path.
 //!
@@ -51,9 +50,10 @@
 //!
 //! ## Fix
 //!
-//! Makes the path clean and absolute. Safe, except for a path with `..`: if it follows a symbolic
-//! link of the image, the container runtime may use another directory. There is no fix for Windows
-//! paths, for the root directory, and if the container has another mount at the clean path.
+//! Makes the path clean and absolute. Safe, unless the path contains `..`: if the `..` follows a
+//! symbolic link of the image, the container runtime may use another directory. There is no fix for
+//! Windows paths, for the root directory, or if the container already has a mount at the clean
+//! path.
 //!
 //! ## When to allow it
 //!
@@ -86,8 +86,8 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-const TWO_SPELLINGS: &str =
-    "the API server compares paths as strings, so it accepts two spellings of one path";
+const MISSED_DUPLICATES: &str =
+    "the API server compares paths as strings, so it can miss duplicates of this path";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for container in cx.pod().into_iter().flat_map(|pod| &pod.containers) {
@@ -123,7 +123,7 @@ fn finding(mount: ContainerMount<'_, '_>, is_used: impl Fn(&str) -> bool) -> Opt
     }
     let clean = path.to_string();
     if is_used(&clean) {
-        return Some(finding.help("use another path: the container has a mount at the clean path"));
+        return Some(finding.help("use another path: the container already uses the clean path"));
     }
     let safety = if path.has_backstep() { Safety::Unsafe } else { Safety::Safe };
     let help = format!("write {}", quoted(&clean));
@@ -135,7 +135,7 @@ fn label(path: &HostPath) -> String {
     let clean = quoted(&path.to_string());
     match path.has_backstep() {
         true => format!("{clean}, unless symbolic links are involved"),
-        false => format!("the same as {clean}"),
+        false => format!("same as {clean}"),
     }
 }
 
@@ -145,7 +145,7 @@ fn problem(mount_path: &str, path: &HostPath) -> Option<(&'static str, Cow<'stat
         return Some(("uses `..`", "the resulting path depends on the container runtime".into()));
     }
     if path.is_windows() {
-        return is_unclean_windows_path(mount_path).then_some(("is unclean", TWO_SPELLINGS.into()));
+        return is_unclean_windows_path(mount_path).then_some(("is unclean", MISSED_DUPLICATES.into()));
     }
     if !mount_path.starts_with('/') {
         return Some(("is relative", "the kubelet prepends a `/`".into()));
@@ -153,13 +153,13 @@ fn problem(mount_path: &str, path: &HostPath) -> Option<(&'static str, Cow<'stat
     let clean = path.to_string();
     if mount_path.strip_suffix('/') == Some(&*clean) {
         let (written, clean) = (quoted(mount_path), quoted(&clean));
-        let why = format!("the API server treats {written} and {clean} as two paths, the container as one");
+        let why = format!("{written} and {clean} are two paths to the API server but one in the container");
         return Some(("ends in a slash", why.into()));
     }
-    Some(("is unclean", TWO_SPELLINGS.into()))
+    Some(("is unclean", MISSED_DUPLICATES.into()))
 }
 
-/// Checks whether a Windows path contains an empty name or a `.` after its prefix, such as `C:`,
+/// Checks whether a Windows path contains an empty or `.` component after its prefix, such as `C:`,
 /// `\\server` or `\\.\pipe`.
 fn is_unclean_windows_path(path: &str) -> bool {
     let is_slash = |byte: &u8| matches!(byte, b'/' | b'\\');

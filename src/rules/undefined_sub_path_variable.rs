@@ -2,11 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Reports each `$(NAME)` in a `subPathExpr` if the `env` of the container does not define `NAME`,
-//! or leaves it empty. It is a warning if the variable may come from elsewhere: the container has
-//! an `envFrom`, or the name looks like a variable that the kubelet sets for a Service, such as
-//! `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. Incomplete objects, such as
-//! kustomize patches, are skipped.
+//! Reports each `$(NAME)` in a `subPathExpr` if the `env` of the container does not define `NAME`
+//! or sets it to an empty value. The finding is a warning if the variable may come from elsewhere:
+//! the container has an `envFrom`, or the name looks like a variable that the kubelet sets for a
+//! Service, such as `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. Incomplete
+//! objects, such as kustomize patches, are skipped.
 //!
 //! ## Why is this bad?
 //!
@@ -62,7 +62,8 @@
 //!
 //! ## When to allow it
 //!
-//! The variable is certain to come from elsewhere: from `envFrom`, or from a webhook that adds it.
+//! Allow it if the variable is certain to come from elsewhere: from `envFrom`, or from a webhook
+//! that adds it.
 //!
 //! ## References
 //!
@@ -132,7 +133,7 @@ fn finding(
     };
     let help = match defined.get(name) {
         Some(_) => format!("set a value for {variable}"),
-        None => format!("define {variable} in `env` of the container; for a dollar sign, write `$$`"),
+        None => format!("define {variable} in `env` of the container; for a literal `$`, write `$$`"),
     };
     Some(
         Finding::new(RULE.id, severity, mount.path().key("subPathExpr"), message)
@@ -144,14 +145,13 @@ fn finding(
     )
 }
 
-/// Checks whether the name is that of a variable for the Service `kubernetes`, which the kubelet
-/// always sets.
+/// Checks whether the kubelet always sets the variable `name`, for the Service `kubernetes`.
 fn is_kubernetes_service_variable(name: &str) -> bool {
-    ["KUBERNETES_SERVICE_", "KUBERNETES_PORT"].iter().any(|start| name.starts_with(start))
+    ["KUBERNETES_SERVICE_", "KUBERNETES_PORT"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Checks whether the name looks like that of a variable for a Service of the namespace, which the
-/// kubelet sets unless `enableServiceLinks` is false.
+/// Checks whether `name` looks like a variable for a Service of the namespace. The kubelet sets
+/// such variables unless `enableServiceLinks` is false.
 fn is_service_variable(name: &str) -> bool {
     name.ends_with("_SERVICE_HOST") || name.ends_with("_PORT") || name.contains("_PORT_")
 }

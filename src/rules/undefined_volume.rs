@@ -9,7 +9,7 @@
 //! ## Why is this bad?
 //!
 //! The API server rejects the object, whether it is a Pod or contains a Pod template. Usually, the
-//! name is misspelled, or a volume was removed but not all of its mounts.
+//! name is misspelled, or the volume was removed but not all of its mounts.
 //!
 //! ## Example
 //!
@@ -51,8 +51,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never in an object that is applied as it is. If something adds the volume later, such as a
-//! mutating webhook, lint its output instead: the API server validates the complete object.
+//! Never in an object that is applied without changes. If something adds the volume later, such as
+//! a mutating webhook, lint the result instead: the API server validates the complete object.
 //!
 //! ## References
 //!
@@ -79,7 +79,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The maximum number of volume names to compare with an undefined one, in the order of the object.
+/// The maximum number of volume names to compare with an undefined name.
 const MAX_COMPARED: usize = 100;
 
 /// The maximum length of a volume name, which is a DNS label (`ValidateDNS1123Label` of
@@ -92,7 +92,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let uses = pod.containers.iter().flat_map(Container::volume_uses);
     for usage in uses.filter(|usage| !names.contains(usage.volume)) {
         let why = match usage.kind {
-            UseKind::Variable => "the variable has no file to be read from",
+            UseKind::Variable => "there is no file to read the variable from",
             UseKind::Mount | UseKind::Device => "the API server rejects the object",
         };
         out.push(
@@ -129,7 +129,7 @@ fn help(pod: &Pod<'_>, usage: VolumeUse<'_, '_>, origin: Origin) -> String {
     let name = usage.volume;
     let distance = |known: &str| strsim::damerau_levenshtein(name, known);
     let names = volume_names(pod).take(MAX_COMPARED).filter(|known| known.len().abs_diff(name.len()) <= 2);
-    // The comparison is slow, and a response to the API server does not contain the help.
+    // Comparing names is slow, and a response to the API server does not contain the help.
     let names = names.filter(|_| origin == Origin::Manifest && name.len() <= MAX_NAME_LEN);
     let nearest = names.map(|known| (distance(known), known)).filter(|(distance, _)| *distance <= 2).min();
     match nearest {

@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Reports a value of `emptyDir.medium` other than `Memory`, `HugePages` and `HugePages-<size>`,
-//! such as `HugePages-2Mi`. Values are case-sensitive. An empty value is the node's disk.
+//! such as `HugePages-2Mi`. Values are case-sensitive. An empty value means the node's disk.
 //!
 //! ## Why is this bad?
 //!
@@ -59,7 +59,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: no kubelet can mount the volume.
+//! Never. No kubelet can mount the volume.
 //!
 //! ## References
 //!

@@ -57,8 +57,8 @@
 //!
 //! ## Fix
 //!
-//! Corrects the case and removes surrounding whitespace, if nothing else is wrong. Safe: the object
-//! could not be created as it was.
+//! Corrects the case and removes surrounding whitespace, if nothing else is wrong. Safe: the API
+//! server rejects the object as written.
 //!
 //! ## When to allow it
 //!

@@ -3,11 +3,11 @@
 //! ## What it does
 //!
 //! Reports each name in `# volcheck: ignore[…]` or after `ignore.volcheck.io/` that is not the id
-//! of a rule. It suppresses nothing.
+//! of a rule.
 //!
 //! ## Why is this bad?
 //!
-//! The finding that the ignore is meant for is still reported.
+//! The ignore suppresses nothing, so the finding that it is meant for is still reported.
 //!
 //! ## Example
 //!

@@ -2,18 +2,18 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is a socket (`type: Socket`, a name
-//! that ends in `.sock`, or a Windows named pipe) that is neither in the host path catalog nor
-//! allowed by the policy.
+//! Reports each volume or PersistentVolume whose effective path is a socket that is neither in the
+//! host path catalog nor allowed by the policy. A path is a socket if the volume has
+//! `type: Socket`, if its name ends in `.sock`, or if it is a Windows named pipe.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! A program on the node listens on the socket, often as root. It serves the container like any
-//! other client. `readOnly: true` does not help, because a read-only mount does not prevent
-//! connections.
+//! A program on the node, often running as root, listens on the socket and serves the container
+//! like any other client. `readOnly: true` does not help, because a read-only mount does not
+//! prevent connections.
 //!
 //! ## Example
 //!
@@ -55,7 +55,8 @@
 //!
 //! ## Options
 //!
-//! Paths at or inside an entry of `hostPaths.allow` in the policy are known.
+//! `hostPaths.allow` in the policy lists allowed paths. Sockets at or inside these paths are not
+//! reported.
 //!
 //! ## When to allow it
 //!
@@ -78,7 +79,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[RuleOption { name: "hostPaths.allow", summary: "sockets at or inside these paths are known" }],
+    options: &[RuleOption {
+        name: "hostPaths.allow",
+        summary: "sockets at or inside these paths are not reported",
+    }],
     lint_only: None,
     source: include_str!("unknown_socket.rs"),
     check: Check::Volumes(check),

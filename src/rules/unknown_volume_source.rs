@@ -5,14 +5,14 @@
 //! Reports each key of a volume that is neither `name` nor a volume source of Kubernetes. Keys are
 //! case-sensitive. Incomplete objects, such as patches, and objects of unknown kinds are skipped.
 //!
-//! The webhook never receives such a key, unless the cluster knows a volume source that this
-//! version of volcheck does not know. It then warns that it cannot check the volume.
+//! The webhook receives such a key only if the cluster supports a volume source that this version
+//! of volcheck does not know. The webhook then warns that it cannot check the volume.
 //!
 //! ## Why is this bad?
 //!
 //! `kubectl` rejects the object. For clients that do not request strict validation, the API server
-//! drops the key, and the volume becomes an `emptyDir`: the Pod starts without the files that it
-//! needs, and everything it writes to the volume is lost with it.
+//! drops the key, and the volume becomes an `emptyDir`. The Pod then starts without the files that
+//! it needs, and loses everything that it writes to the volume.
 //!
 //! ## Example
 //!
@@ -61,7 +61,7 @@
 //!
 //! ## When to allow it
 //!
-//! The cluster supports a volume source that this version of volcheck does not know.
+//! Allow it if the cluster supports a volume source that this version of volcheck does not know.
 //!
 //! ## References
 //!
@@ -101,7 +101,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 const PVC: &str = "persistentVolumeClaim";
 
-/// Short names that people write for a source, in lower case.
+/// Common short names of sources, in lower case, and the source that each one means.
 const SHORT_NAMES: &[(&str, &str)] =
     &[("cm", "configMap"), ("pvc", PVC), ("claim", PVC), ("volumeclaim", PVC)];
 
@@ -115,7 +115,7 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
         Origin::Manifest => {
             let finding = new(Severity::Error, format!("unknown source {source} in volume {name}"))
                 .label("not a volume source");
-            with_advice(finding, volume, key)
+            with_help(finding, volume, key)
         }
         Origin::Admission => {
             let message = format!("this version of volcheck does not know source {source} of volume {name}");
@@ -126,7 +126,7 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
     }
 }
 
-fn with_advice(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
+fn with_help(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
     if volume.sources.iter().any(|(_, source)| !matches!(source, VolumeSource::Unknown)) {
         return finding
             .why("kubectl rejects the object; for other clients, the API server drops the key")
@@ -156,8 +156,8 @@ fn nearest_source(key: &str) -> Option<&'static str> {
     }
     let similar = known_sources().filter_map(|known| {
         let max_distance = known.len() / 3;
-        // The distance is at least the difference in length. Keys can be as long as an object, so
-        // this avoids expensive comparisons.
+        // The edit distance is at least the difference in length. A key can be as long as the
+        // object, so this check avoids expensive comparisons.
         if key.len().abs_diff(known.len()) > max_distance {
             return None;
         }

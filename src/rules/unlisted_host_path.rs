@@ -2,10 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is not at or inside an entry of the
-//! policy's allow list, or that is writable although the entry has `readOnly: true`. A read-only
-//! mount also satisfies an entry without `readOnly: true`. Relative paths and paths with `..` are
-//! never allowed.
+//! Reports each volume or PersistentVolume whose effective path the policy's allow list does not
+//! allow. An entry of the list allows its path and everything below it. With `readOnly: true`, it
+//! allows only read-only mounts. Relative paths and paths with `..` are never allowed.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -137,7 +136,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 
 fn read_only_help(volume: &HostPathVolume<'_>) -> &'static str {
     match volume.is_persistent_volume() {
-        true => "use a path that the list allows to write: a PersistentVolume cannot be read-only",
+        true => "use a path that is allowed without `readOnly`: a PersistentVolume is writable",
         false => "set `readOnly: true` on the mount",
     }
 }

@@ -3,13 +3,13 @@
 //! ## What it does
 //!
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
-//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by a `nodeSelector` for
-//! anything but the operating system and the architecture, and by required node affinity.
-//! DaemonSets, and objects that contain only part of a Pod, are not reported.
+//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by required node affinity,
+//! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets
+//! and incomplete objects, such as patches, are skipped.
 //!
 //! ## Why is this bad?
 //!
-//! A path that was created by hand exists only on the nodes where it was created. On any other
+//! A path that was created manually exists only on the nodes where it was created. On any other
 //! node, the Pod does not start, or starts with an empty directory.
 //!
 //! ## Example
@@ -64,7 +64,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if every node has the path because it is created when the node is set up.
+//! Allow it if every node has the path because the node setup creates it.
 //!
 //! ## References
 //!
@@ -110,7 +110,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 fn different_content(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Finding {
     let message = format!("the content of {} differs between nodes", host_path(volume, access));
     host_path_finding(RULE.id, Severity::Warning, volume, access, message)
-        .why("on another node, the Pod finds the files of other programs, or none")
+        .why("on another node, the Pod finds files of other programs or no files")
         .help("pin the Pod to a node (`nodeSelector`, node affinity), or use a `persistentVolumeClaim`")
 }
 
@@ -129,7 +129,7 @@ fn missing_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Fin
     host_path_finding(RULE.id, Severity::Warning, volume, access, message).why(why).help(help)
 }
 
-/// Checks whether the pod can certainly run on any node.
+/// Checks whether the pod is known to be able to run on any node.
 fn is_unpinned(pod: &Pod<'_>) -> bool {
     pod.is_complete && pod.is_pinned == Some(false)
 }

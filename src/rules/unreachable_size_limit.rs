@@ -5,19 +5,19 @@
 //! Reports a `sizeLimit` in two cases:
 //!
 //! - It is 0, which the kubelet treats as no limit.
-//! - It exceeds a limit that takes effect first: for a volume in memory, the memory limit of the
-//!   Pod; for a volume on disk, the limits for `ephemeral-storage`.
+//! - It exceeds a limit that takes effect first. For a volume in memory, this is the memory limit
+//!   of the Pod; for a volume on disk, the limits for `ephemeral-storage`.
 //!
-//! Container limits are added up as the kubelet does: the sum of all containers, or the limit of
-//! the init containers if that is higher. A memory limit of the Pod itself takes precedence over
-//! those of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
+//! Container limits are added up as the kubelet does: the sum for all containers, or the limit of
+//! an init container if that is higher. A memory limit of the Pod itself takes precedence over the
+//! limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
 //! reported, because other limits may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
 //! The manifest promises space that the volume never gets. In memory, the kubelet makes the volume
-//! no larger than the Pod's memory limit. On disk, it evicts the Pod as soon as everything that the
-//! Pod stores there exceeds the limits of its containers, before the volume is full.
+//! no larger than the memory limit of the Pod. On disk, the kubelet evicts the Pod as soon as its
+//! disk usage exceeds the limits of its containers, before the volume is full.
 //!
 //! ## Example
 //!
@@ -69,7 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! The limits differ between environments, and the size is meant for the largest one.
+//! Allow it if the limits differ between environments, and the size is meant for the largest one.
 //!
 //! ## References
 //!
@@ -103,7 +103,7 @@ const MAX_FIELDS: usize = 3;
 struct Bound {
     medium: Medium,
     limit: Quantity,
-    /// The field paths of the limits that make up `limit`, at most [`MAX_FIELDS`].
+    /// The field paths of the limits that `limit` is made of, at most [`MAX_FIELDS`].
     fields: Vec<FieldPath>,
     /// The name of the limits in messages.
     noun: &'static str,

@@ -2,16 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath` of a volume or a PersistentVolume whose `type` is absent, null or empty,
-//! which Kubernetes treats the same. Windows named pipes are not reported, because the kubelet has
-//! no type for them.
+//! Reports a `hostPath` of a volume or a PersistentVolume whose `type` is absent, null or empty.
+//! Kubernetes treats all three the same. Windows named pipes are not reported, because the kubelet
+//! has no type for them.
 //!
 //! ## Why is this bad?
 //!
 //! Without a type, nothing checks the path, and the container runtime creates a missing path as a
-//! directory owned by root. A misspelled path becomes an empty directory instead of an error, on
+//! directory owned by root. A misspelled path becomes an empty directory instead of an error on
 //! every node where the Pod runs, and nothing removes it. If the path should be a socket or a file,
-//! the directory prevents the daemon from creating it.
+//! the directory prevents other programs from creating it.
 //!
 //! ## Example
 //!
@@ -60,22 +60,23 @@
 //!
 //! Sets the type that the path suggests:
 //!
-//! - the type in the host path catalog, if the path is listed;
-//! - `Socket` for `*.sock`;
-//! - `File` for a name with a file extension, and for a file in a directory of programs;
-//! - `Directory` otherwise.
+//! - the type in the host path catalog, if the path is listed
+//! - `Socket` for `*.sock`
+//! - `File` for a name with a file extension, and for a path in a program directory such as
+//!   `/usr/bin`
+//! - `Directory` otherwise
 //!
-//! The type is `DirectoryOrCreate` or `FileOrCreate` if a container writes to a directory, a lock,
-//! a log or a database that nothing else creates on a new node: outside the node's own directories,
-//! in `/run`, or in a plugin directory.
+//! The fix sets `DirectoryOrCreate` or `FileOrCreate` for a directory, lock, log or database if a
+//! container writes to the path and nothing else creates it on a new node. This applies to paths
+//! outside the system directories of the node, in `/run`, and in plugin directories.
 //!
 //! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
 //! an unknown device.
 //!
 //! ## When to allow it
 //!
-//! The kubelet checks the type in its own filesystem. If the kubelet runs in a container, as on
-//! Talos, the check can fail although the path exists.
+//! Allow it if the kubelet runs in a container, as on Talos. The kubelet checks the type in its own
+//! filesystem, so the check can fail although the path exists.
 //!
 //! ## References
 //!
@@ -113,7 +114,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the type that the volume should request; `None` if no type is probable.
+/// Returns the type to suggest for the volume; `None` if no type is probable.
 fn suggested_type(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> Option<RequestedType> {
     let file_type = host_path_type::probable_type(&cx.options.catalog, volume)?;
     let creates = host_path_type::is_useful_when_empty(file_type, &volume.clean) && should_create(cx, volume);

@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports, in the policy file, each exemption that exempts no finding. This is checked only if the
-//! run covers the whole directory of the policy with all of its rules. The same policy may serve
-//! clusters that the run does not see, so the finding is an info. Exemptions of a pack are never
-//! reported.
+//! Reports each exemption in the policy file that matches no finding. The rule runs only if
+//! volcheck checks the whole directory of the policy with all of the policy's rules. The severity
+//! is info, because the policy may also be used for clusters whose objects are not part of the run.
+//! Exemptions of a pack are never reported.
 //!
 //! ## Why is this bad?
 //!
-//! The finding is fixed, or a key of the exemption never matched. The exemption would hide a later
-//! finding that matches it.
+//! Either the finding is fixed, or the exemption never matched because of a wrong key. The
+//! exemption would hide a later finding that matches it.
 //!
 //! ## Example
 //!
@@ -36,7 +36,7 @@
 //!
 //! ## When to allow it
 //!
-//! The exemption is for objects that no manifest here creates.
+//! Allow it if the exemption is for objects that exist only in the cluster.
 
 use super::{Check, ExemptionFacts, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};

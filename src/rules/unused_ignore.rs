@@ -2,17 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports each rule that a comment `# volcheck: ignore[RULE]` or an annotation
-//! `ignore.volcheck.io/RULE` names, but that has no finding there.
+//! Reports a comment `# volcheck: ignore[RULE]` or an annotation `ignore.volcheck.io/RULE` that
+//! suppresses no finding of the rule. If a comment names several rules, each unused one is
+//! reported.
 //!
-//! - A comment applies to everything that starts on its line, or on the next line if the comment
-//!   has a line to itself. On `- name: data`, this is the whole list item.
-//! - An annotation applies to its object or, in a Pod template, to the Pods created from it.
+//! - A comment applies to everything that starts on its line or, if it has a line to itself, on the
+//!   next line. On `- name: data`, this is the whole list item.
+//! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
+//!   the template.
 //!
 //! ## Why is this bad?
 //!
-//! The finding is fixed, or elsewhere. The ignore would hide a later finding, although its reason
-//! no longer applies.
+//! Either the finding is fixed, or it is elsewhere. The ignore would hide a later finding, although
+//! its reason no longer applies.
 //!
 //! ## Example
 //!
@@ -62,7 +64,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never: remove the ignore, or move it to the finding.
+//! Never. Remove the ignore, or move it to the finding.
 
 use super::{Check, FixClass, Group, IgnoreFacts, Rule};
 use crate::finding::{Finding, Ignores, RuleId, Severity};

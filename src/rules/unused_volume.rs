@@ -2,18 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume that no container mounts, uses as a block device or reads an environment
-//! variable from (`fileKeyRef`). An unused `hostPath` volume is a warning, any other volume an
-//! info. Incomplete objects, such as kustomize patches, are skipped because the containers may be
-//! elsewhere.
+//! Reports each volume that no container mounts, uses as a block device, or reads an environment
+//! variable from (`fileKeyRef`). The severity is warning for a `hostPath` volume, and info for any
+//! other volume. Incomplete objects, such as kustomize patches, are skipped because the containers
+//! may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
 //! An unused volume misleads readers of the manifest. It can also have an effect:
 //!
-//! - The scheduler waits for a claim and chooses the node by it, even if no container uses it.
-//! - A `hostPath` volume counts for every security policy that restricts host paths. Users who can
-//!   add an ephemeral container to the Pod can mount the path writable.
+//! - An unused claim still delays scheduling until it is bound, and it limits the nodes on which
+//!   the Pod can run.
+//! - An unused `hostPath` volume is still subject to security policies that restrict host paths.
+//!   Users who can add an ephemeral container to the Pod can mount the path writable.
 //!
 //! ## Example
 //!
@@ -52,12 +53,12 @@
 //!
 //! ## Fix
 //!
-//! Removes the volume. Safe for an `emptyDir`. Unsafe for other volumes: a claim ties the Pod to a
-//! node, and an ephemeral container may need the volume.
+//! Removes the volume. Safe for an `emptyDir`. Unsafe for other volumes: a claim can tie the Pod to
+//! a node, and an ephemeral container may need the volume.
 //!
 //! ## When to allow it
 //!
-//! The mount is added later, by a sidecar injector or in a debugging session.
+//! Allow it if the mount is added later, by a sidecar injector or in a debugging session.
 //!
 //! ## References
 //!

@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume that is not read-only. Each mount is a separate
-//! finding. All containers are checked, including init and ephemeral containers.
+//! Reports each mount of a `hostPath` volume that is not read-only, as a separate finding. The rule
+//! checks all containers, including init and ephemeral containers.
 //!
 //! ## Why is this bad?
 //!
-//! The container writes to the node. An attacker who controls the container can change the node's
-//! files and often become root on the node. The files also outlive the Pod.
+//! The container can write to the node's filesystem. An attacker who controls the container can
+//! change the node's files and often become root on the node. The files also outlive the Pod.
 //!
 //! ## Example
 //!
@@ -56,14 +56,15 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is no fix for
-//! a socket or a device, which stay writable through a read-only mount, nor for a directory that
-//! contains some, such as `/dev`. Containers that only connect to a socket in the directory of a
-//! CSI driver, such as the driver's sidecars, should set it.
+//! a socket or a device, which stay writable through a read-only mount, or for a directory that
+//! contains some, such as `/dev`. In the directory of a CSI driver, containers that only connect to
+//! the socket, such as the driver's sidecars, should still set `readOnly: true`, so that they
+//! cannot replace the socket.
 //!
 //! ## When to allow it
 //!
-//! Some node agents must write: a CSI driver in its directory below `/var/lib/kubelet`, or a CNI
-//! plugin that installs itself. Exempt them by name, path and access.
+//! Some node agents must write, such as a CSI driver in its directory below `/var/lib/kubelet`, or
+//! a CNI plugin that installs itself. Exempt them by name, path and access.
 //!
 //! ## References
 //!
@@ -121,7 +122,7 @@ fn with_help(
     if cx.options.catalog.has_read_only_bypass_below(&access.path) {
         return finding.help(match is_agent_socket(access.class) {
             true => {
-                "set `readOnly: true` if the container only connects to the sockets in it: it then cannot \
+                "set `readOnly: true` if the container only connects to sockets in it, so that it cannot \
                  replace them"
             }
             false => {
@@ -136,7 +137,7 @@ fn with_help(
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 
-/// Checks whether the path is that of an agent's sockets, such as the directory of a CSI driver.
+/// Checks whether the path contains an agent's sockets, such as the directory of a CSI driver.
 fn is_agent_socket(class: PathClass<'_>) -> bool {
     matches!(class, PathClass::Inside(entry) if entry.class == EntryClass::AgentSocket)
 }
