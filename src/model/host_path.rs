@@ -263,8 +263,8 @@ impl fmt::Display for HostPath {
     }
 }
 
-/// Converts a Windows path to lower case with `/` as the separator. Returns `None` if `text` is not
-/// a Windows path.
+/// Converts a Windows path to lower case with `/` as the separator. A device path then starts with
+/// [`DEVICES`]. Returns `None` if `text` is not a Windows path.
 fn normalize_windows(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
