@@ -71,8 +71,8 @@ impl<T: HasPattern> Extend<T> for PathList<T> {
             let at = self.items.len();
             match item.pattern().first_segment() {
                 Some(name) => {
-                    let indices = self.by_first_segment.entry(name.into());
-                    indices.or_insert_with(|| self.any.clone()).push(at);
+                    let entry = self.by_first_segment.entry(name.into());
+                    entry.or_insert_with(|| self.any.clone()).push(at);
                 }
                 None => {
                     self.any.push(at);
