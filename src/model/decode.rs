@@ -18,7 +18,6 @@ use super::value::Str;
 pub struct FieldError {
     /// The path of the invalid value or the unknown key, relative to the decoded value.
     pub path: FieldPath,
-    /// The reason.
     pub kind: FieldErrorKind,
 }
 
@@ -30,13 +29,11 @@ pub enum FieldErrorKind {
     WrongType {
         /// The required type.
         expected: ExpectedType,
-        /// The value.
         found: FoundValue,
     },
     /// The mapping has an unknown key.
     #[error("unknown key `{}`{}", printable(key), did_you_mean(key, known.iter().copied()))]
     UnknownKey {
-        /// The key.
         key: String,
         /// The known keys.
         known: &'static [&'static str],
@@ -44,7 +41,6 @@ pub enum FieldErrorKind {
     /// The value is a string that the field does not accept.
     #[error("unknown value `{}`{}", printable(value), did_you_mean(value, known.iter().copied()))]
     UnknownValue {
-        /// The value.
         value: String,
         /// The values that the field accepts.
         known: &'static [&'static str],
@@ -81,21 +77,15 @@ impl FieldError {
 /// The type that a field requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedType {
-    /// Null.
     Null,
-    /// A boolean.
     Boolean,
     /// A number without a fraction.
     Integer,
     /// Any number.
     Number,
-    /// A string.
     String,
-    /// A list.
     List,
-    /// A mapping.
     Mapping,
-    /// Any value.
     Any,
     /// A string or a list of strings.
     StringOrList,
@@ -148,17 +138,12 @@ impl fmt::Display for ExpectedType {
 /// A value of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundValue {
-    /// Null.
     Null,
-    /// A boolean.
     Boolean(bool),
     /// A number, as text.
     Number(String),
-    /// A string.
     String(String),
-    /// A list.
     List,
-    /// A mapping.
     Mapping,
     /// Any other value, described by serde.
     Other(String),

@@ -9,7 +9,6 @@ use super::tree::MAX_DEPTH;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ParseError {
-    /// The reason.
     pub kind: ParseErrorKind,
     /// The byte range in the text.
     pub span: Range<usize>,
