@@ -104,8 +104,8 @@ fn glob_base(pattern: &str) -> PathBuf {
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
-/// Adds the files in a directory that match `glob`, or without a glob, the files with one of the
-/// extensions.
+/// Adds the files in a directory that match `glob`. Without a glob, adds the files with one of the
+/// configured extensions.
 fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
     let matcher = glob.map(Glob::compile_matcher);
     let count_before = discovery.inputs.len() + discovery.errors.len();

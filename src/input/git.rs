@@ -10,7 +10,7 @@ use std::process::Command;
 /// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The changed lines, from 1, by the canonical path of the file.
+    /// The changed lines of each file, from 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
 }
 
@@ -19,7 +19,7 @@ impl Changes {
     /// committed, uncommitted and untracked. The error is a message for the user.
     pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
         let not_a_commit = || format!("`{reference}` is not a commit");
-        // git would read a reference that starts with a dash as a flag.
+        // git would interpret a reference that starts with a dash as a flag.
         if reference.is_empty() || reference.starts_with('-') {
             return Err(not_a_commit());
         }
@@ -57,7 +57,7 @@ impl Changes {
         Ok(Self { files })
     }
 
-    /// Checks whether any line of `lines` in a file changed.
+    /// Checks whether any of the given lines of a file changed.
     pub fn touches(&self, path: &Path, lines: &RangeInclusive<usize>) -> bool {
         let Some(changed) = self.files.get(&canonical(path)) else { return false };
         changed.iter().any(|new| new.start() <= lines.end() && lines.start() <= new.end())

@@ -20,14 +20,14 @@ pub enum Rendering {
         values: Vec<PathBuf>,
         /// The namespace of the release.
         namespace: String,
-        /// The Kubernetes version to render for; by default that of helm.
+        /// The Kubernetes version to render for; `None` for the default of helm.
         kube_version: Option<String>,
     },
     /// A directory with a kustomization, rendered by kustomize or kubectl.
     Kustomization(String),
 }
 
-/// Checks whether the name of a file is that of a kustomization.
+/// Checks whether a file name is that of a kustomization.
 pub fn is_kustomization(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| KUSTOMIZATION_FILES.iter().any(|known| file == *known))
 }

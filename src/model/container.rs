@@ -72,8 +72,8 @@ impl<'a> Container<'a> {
 
     /// Returns the expanded values of the environment variables, by name.
     ///
-    /// Omits values that are not literal, empty values, values longer than any path, and all values
-    /// after the first 1 MiB in total.
+    /// Omits a variable if its value is empty, not literal or longer than any path. Omits all
+    /// variables after the first 1 MiB of values.
     pub fn env_values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();
         let mut remaining = MAX_ENV_VALUES_LEN;
@@ -111,8 +111,8 @@ impl<'a> Container<'a> {
     }
 }
 
-/// The maximum total length of the expanded environment variables of a container, in bytes. Each of
-/// thousands of variables may refer to one with a long value.
+/// The maximum total length of the expanded environment variables of a container, in bytes. Without
+/// this limit, thousands of variables could each refer to a variable with a long value.
 const MAX_ENV_VALUES_LEN: usize = 1 << 20;
 
 /// The way in which a container uses a volume.

@@ -16,10 +16,10 @@ const MAX_ITEMS: usize = 5_000;
 /// The cost of a list item. A map entry, such as a label, costs 1.
 const ITEM_COST: usize = 10;
 
-/// Counts list items and map entries during deserialization, and makes it fail if there are too
-/// many.
+/// Counts list items and map entries during deserialization, which fails if there are too many.
 ///
-/// Struct fields are free, because a struct has a fixed number of fields and drops unknown ones.
+/// Struct fields cost nothing, because a struct has a fixed number of fields and drops unknown
+/// ones.
 #[derive(Debug)]
 pub(crate) struct ItemBudget {
     remaining: Cell<usize>,
@@ -55,7 +55,7 @@ impl ItemBudget {
     }
 }
 
-/// A seed whose value costs as much as a list item. It is for structs that keep any number of keys.
+/// A seed whose value costs as much as a list item. Used for structs that keep any number of keys.
 pub(super) struct Item<S>(pub(super) S);
 
 /// The name by which a [`Counted`] deserializer recognizes an [`Item`].

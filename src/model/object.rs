@@ -139,7 +139,7 @@ pub enum Body<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Returns the pods of the object. Empty if its kind has none.
+    /// Returns the pods of the object, or an empty slice if its kind has none.
     pub fn pods(&self) -> &[Pod<'a>] {
         match &self.body {
             Body::Pods(pods) => pods,

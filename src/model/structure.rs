@@ -6,8 +6,8 @@ use super::decode::{FieldError, FieldErrorKind, Node};
 use super::field_path::{FieldPath, Segment};
 use super::pod::{Pod, PodSpec};
 
-/// Finds the pods of an object of unknown kind. A mapping whose `containers` is a list of mappings
-/// is treated as a pod spec.
+/// Finds the pods of an object of unknown kind. A mapping whose `containers` is a nonempty list of
+/// mappings is treated as a pod spec.
 ///
 /// Ignores such a mapping if it cannot be decoded as a pod spec. In an unknown kind, its keys may
 /// have another meaning, and the webhook checks the Pods themselves. Fails only if a pod spec

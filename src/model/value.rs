@@ -7,8 +7,8 @@ use std::ops::Deref;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A string. It borrows from the input unless the input has another form of it, such as with
-/// escapes.
+/// A string. It is borrowed from the input, unless the input contains it in another form, such as
+/// with escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str<'a>(Cow<'a, str>);
 
@@ -175,8 +175,8 @@ impl<'de: 'a, 'a, V: Deserialize<'de> + Default> Deserialize<'de> for Map<'a, V>
     }
 }
 
-/// Decodes a `T`, or returns its default for null. It is for `deserialize_with` on types that
-/// reject null.
+/// Decodes a `T`, or returns its default for null. Used as `deserialize_with` for types that reject
+/// null.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

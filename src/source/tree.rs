@@ -201,8 +201,8 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Performs a quick check whether a key is a string, and not a merge key. Returns true for
-    /// nearly all keys. If it returns false, the key may still be a string.
+    /// Checks quickly whether a key is a string and not a merge key. Returns true for nearly all
+    /// keys. If it returns false, the key may still be a string.
     ///
     /// A value of another type is empty, or starts with a digit, a sign, a dot, `~` or the first
     /// letter of `null`, `true`, `false`, `yes`, `no`, `on` or `off`. These words have at most five
@@ -236,7 +236,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Returns the entries of a mapping as kubectl applies them: merge keys are expanded, and the
-    /// last of duplicate keys wins.
+    /// last of several equal keys wins.
     pub fn entries(&self, id: NodeId) -> Cow<'_, [MappingEntry]> {
         match self.node(self.target(id)).content {
             Content::Mapping { is_irregular: true, .. } => {
@@ -268,8 +268,8 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Adds the entries of a mapping to `merged`. If `overrides` is set, adds the entries that a
-    /// merge key overrides to it.
+    /// Adds the entries of a mapping to `merged`. If `overrides` is set, also records the entries
+    /// that a merge key overrides.
     fn merge<'m>(
         &'m self,
         id: NodeId,
