@@ -205,7 +205,7 @@ pub trait Decode<'a>: Copy {
 pub trait Node<'a>: Decode<'a> {
     /// Returns the value of `key` if this is a mapping that has it.
     fn get(self, key: &str) -> Option<Self>;
-    /// Returns the keys and values of a mapping, or nothing for any other value.
+    /// Returns the keys and values of a mapping, or an empty list for any other value.
     fn entries(self) -> Vec<(Cow<'a, str>, Self)>;
     /// Returns the items of a list, including null items, or `None` if this is not a list.
     fn items(self) -> Option<Vec<Self>>;

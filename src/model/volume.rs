@@ -183,9 +183,9 @@ impl<'a> Volume<'a> {
 
     /// Returns the `emptyDir`, explicit or implied.
     ///
-    /// A volume without a source is an `emptyDir`. So is one with only unknown keys, since the API
-    /// server drops them. Returns `None` if there are several sources, which the API server
-    /// rejects.
+    /// A volume without a source is an `emptyDir`. So is a volume that has only unknown keys,
+    /// because the API server drops them. Returns `None` if there are several sources, which the
+    /// API server rejects.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
         let mut known = self.known_sources().map(|(_, source)| source);
         match (known.next(), known.next()) {

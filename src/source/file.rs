@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use super::position::{LineIndex, Position, Span, Utf16Position};
 
-/// The maximum size of a file, in bytes. This is ample: etcd accepts requests of up to 1.5 MiB, and
-/// the API server of up to 3 MiB.
+/// The maximum size of a file, in bytes. For comparison, etcd accepts requests of up to 1.5 MiB by
+/// default, and the API server of up to 3 MiB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
 /// A file that cannot be decoded as text.
@@ -45,7 +45,7 @@ impl TextErrorKind {
     }
 }
 
-/// A manifest.
+/// A decoded manifest.
 #[derive(Debug)]
 pub struct File {
     /// The path for display, as the user specified it.

@@ -15,7 +15,7 @@ pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, Pa
     let mut trees = Vec::new();
     parser.skip_whitespace();
     while parser.offset < parser.end {
-        // Reserve no memory, because a stream may contain a hundred thousand small values.
+        // Do not reserve memory, because a stream may contain a hundred thousand small values.
         let mut builder = TreeBuilder::new(text, 0);
         parser.value(&mut builder)?;
         trees.push(builder.finish(parser.offset)?);

@@ -17,7 +17,7 @@ const SPECIAL_CHARACTERS: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEF
 ///
 /// The document must be one object, or a list of objects under `items`. Its top level must be a
 /// block mapping at column 0 with plain keys, among them one `apiVersion` and one `kind`. For valid
-/// YAML, a returned number is exact. For other text, it may be any number.
+/// YAML, a returned number is exact. For other text, it is unspecified.
 pub fn count_skippable(text: &str, can_skip: impl Fn(&str, &str) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
     if memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
@@ -64,9 +64,10 @@ impl<'t> ObjectType<'t> {
 
 /// Returns the type of the only object in a document, or `None` when in doubt.
 ///
-/// Until both fields of the type are found, any character that may start a multi-line value causes
-/// doubt. Afterwards, such values are harmless: if a line in one of them looks like another
-/// `apiVersion` or `kind`, it counts as a duplicate key, which causes doubt.
+/// Until both fields of the type are found, the function returns `None` at any character that may
+/// start a multi-line value. Afterwards, such values are harmless: if a line in one of them looks
+/// like another `apiVersion` or `kind`, it counts as a duplicate key, and the function returns
+/// `None`.
 fn single_object(text: &str) -> Option<ObjectType<'_>> {
     let bytes = text.as_bytes();
     let mut object = ObjectType::default();
@@ -120,7 +121,7 @@ struct ListScanner<'t> {
     list: ObjectType<'t>,
     /// The object that is being scanned.
     item: Option<ObjectType<'t>>,
-    /// The column of the dash of all items.
+    /// The column of the dash before each item.
     dash: Option<usize>,
     is_in_items: bool,
     count: usize,
