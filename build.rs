@@ -1,5 +1,7 @@
-//! Turns the documents of `policies/` into JSON, which the program holds and reads at each start:
-//! as YAML, they were three quarters of a start's work.
+//! Converts the documents in `policies/` from YAML to JSON.
+//!
+//! The program embeds the JSON and parses it at each start. Parsing YAML instead took three
+//! quarters of the startup time.
 
 use std::env;
 use std::error::Error;
@@ -8,7 +10,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=policies");
-    let target = env::var("OUT_DIR")?;
+    let out_dir = env::var("OUT_DIR")?;
     for entry in fs::read_dir("policies")? {
         let source = entry?.path();
         let (Some(name), Some("yaml")) = (source.file_stem(), source.extension().and_then(|e| e.to_str()))
@@ -18,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = fs::read_to_string(&source)?;
         let document: serde_json::Value =
             serde_yaml::from_str(&text).map_err(|error| format!("{}: {error}", source.display()))?;
-        fs::write(Path::new(&target).join(name).with_extension("json"), serde_json::to_vec(&document)?)?;
+        fs::write(Path::new(&out_dir).join(name).with_extension("json"), serde_json::to_vec(&document)?)?;
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
-//! The volcheck program as a library, for its own tests, benchmarks and fuzzers. It promises no
-//! stable Rust API: the interface is the command line, the policy file and the report formats.
+//! The volcheck program as a library, for its own tests, benchmarks and fuzzers. The Rust API is
+//! not stable. The public interface consists of the command line, the policy file and the report
+//! formats.
 //!
-//! One engine is used in two ways. Lint: paths → [`input`] → [`source`] → [`model`] → [`engine`] →
-//! [`report`]. Admission: request → [`admission`] → [`model`] → [`engine`] → response. Both enter
-//! the engine through [`engine::judge`] under one [`policy`]; the engine runs the [`rules`], which
-//! report [`finding`]s.
+//! Linting and admission share one engine:
+//!
+//! - Linting: paths → [`input`] → [`source`] → [`model`] → [`engine`] → [`report`]
+//! - Admission: request → [`admission`] → [`model`] → [`engine`] → response
+//!
+//! Both call [`engine::judge`] with a [`policy`]. The engine runs the [`rules`], which report
+//! [`finding`]s.
 
 pub mod admission;
 pub mod cli;

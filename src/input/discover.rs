@@ -1,4 +1,4 @@
-//! Finds the inputs that command-line arguments name.
+//! Finds the inputs that are named on the command line.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -74,7 +74,7 @@ pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
         } else if path.is_dir() {
             walk(path, None, options, &mut discovery);
         } else if path.exists() || !is_glob(argument) {
-            // Reading a missing file reports the error.
+            // If the file is missing, reading it reports the error.
             discovery.add_file(path, options);
         } else {
             match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
@@ -104,7 +104,8 @@ fn glob_base(pattern: &str) -> PathBuf {
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
-/// Adds the files in a directory that match `glob`, or by default those with one of the extensions.
+/// Adds the files in a directory that match `glob`. Without a glob, adds the files with one of the
+/// configured extensions.
 fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
     let matcher = glob.map(Glob::compile_matcher);
     let count_before = discovery.inputs.len() + discovery.errors.len();
@@ -119,7 +120,7 @@ fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, disco
         .parents(!options.no_gitignore)
         .filter_entry(|entry| entry.file_name() != ".git")
         .build_parallel();
-    // The entries arrive in any order; `discover` sorts them.
+    // The order of the entries is arbitrary. `discover` sorts them.
     let shared = Mutex::new(std::mem::take(discovery));
     walker.run(|| {
         let found = Discovery::default();
@@ -152,7 +153,7 @@ impl Drop for Visitor<'_> {
 }
 
 impl Visitor<'_> {
-    fn is_wanted(&self, path: &Path) -> bool {
+    fn is_selected(&self, path: &Path) -> bool {
         match self.glob {
             Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
             None => has_extension(path, &self.options.extensions),
@@ -164,8 +165,8 @@ impl Visitor<'_> {
             Ok(entry) => entry,
             Err(error) => {
                 let (path, kind) = walk_error(self.directory, &error);
-                // A dangling link only matters if its target would be read.
-                if kind != InputErrorKind::NotFound || self.is_wanted(path) {
+                // Ignore a dangling link unless its name is selected.
+                if kind != InputErrorKind::NotFound || self.is_selected(path) {
                     self.found.add_error(path, kind, self.options);
                 }
                 return;
@@ -178,7 +179,7 @@ impl Visitor<'_> {
         if entry.file_name() == "Chart.yaml" {
             self.found.charts.push(path.to_owned());
         }
-        if !self.is_wanted(path) {
+        if !self.is_selected(path) {
             return;
         }
         match entry.file_type() {
@@ -189,7 +190,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Returns the path that an error is about, by default `path`, and the reason.
+/// Returns the path and the reason of an error. If the error has no path, returns `path`.
 fn walk_error<'e>(path: &'e Path, error: &'e ignore::Error) -> (&'e Path, InputErrorKind) {
     match error {
         ignore::Error::WithDepth { err, .. } => walk_error(path, err),

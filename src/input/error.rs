@@ -1,4 +1,4 @@
-//! Errors of finding and reading inputs.
+//! Errors while finding and reading inputs.
 
 use std::io;
 use std::process::ExitStatus;
@@ -9,7 +9,6 @@ use std::process::ExitStatus;
 pub struct InputError {
     /// The name for display.
     pub name: String,
-    /// The reason.
     pub kind: InputErrorKind,
 }
 
@@ -19,7 +18,7 @@ pub enum InputErrorKind {
     /// The path does not exist.
     #[error("no such file or directory")]
     NotFound,
-    /// volcheck has no permission to read the path.
+    /// The process has no permission to read the path.
     #[error("permission denied")]
     PermissionDenied,
     /// The path is a directory, but a file is required.
@@ -49,22 +48,13 @@ pub enum InputErrorKind {
     /// Neither kustomize nor kubectl is installed.
     #[error("neither `kustomize` nor `kubectl` found in PATH")]
     KustomizeNotFound,
-    /// A program that renders the input could not be started.
+    /// A program that renders manifests could not be started.
     #[error("failed to run `{program}`: {reason}")]
-    RendererNotRun {
-        /// The program.
-        program: String,
-        /// The reason.
-        reason: Box<Self>,
-    },
-    /// A program that renders the input failed. Its standard error goes to that of volcheck.
-    #[error("`{program}` failed ({status}), see its output above")]
-    RendererFailed {
-        /// The program.
-        program: String,
-        /// The exit status.
-        status: ExitStatus,
-    },
+    RendererNotStarted { program: String, reason: Box<Self> },
+    /// A program that renders manifests failed. It writes its own messages to the standard error of
+    /// volcheck.
+    #[error("`{program}` failed ({status}); see its output above")]
+    RendererFailed { program: String, status: ExitStatus },
     /// Another error of the operating system.
     #[error("{0}")]
     Other(String),

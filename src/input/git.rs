@@ -1,4 +1,4 @@
-//! The lines that changed since a commit, as reported by `git`.
+//! The lines that changed since a commit, according to `git`.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::process::Command;
 /// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The new lines, from 1, by the canonical path of the file.
+    /// The changed lines of each file, from 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
 }
 
@@ -19,7 +19,7 @@ impl Changes {
     /// committed, uncommitted and untracked. The error is a message for the user.
     pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
         let not_a_commit = || format!("`{reference}` is not a commit");
-        // git would read a reference that starts with a dash as a flag.
+        // git would interpret a reference that starts with a dash as a flag.
         if reference.is_empty() || reference.starts_with('-') {
             return Err(not_a_commit());
         }
@@ -57,7 +57,7 @@ impl Changes {
         Ok(Self { files })
     }
 
-    /// Checks whether any of the lines of a file is new.
+    /// Checks whether any of the given lines of a file changed.
     pub fn touches(&self, path: &Path, lines: &RangeInclusive<usize>) -> bool {
         let Some(changed) = self.files.get(&canonical(path)) else { return false };
         changed.iter().any(|new| new.start() <= lines.end() && lines.start() <= new.end())
@@ -73,7 +73,8 @@ fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Runs git in a directory and returns its output. The error is the first line that git prints.
+/// Runs git in a directory and returns its standard output. The error is the first line of its
+/// standard error.
 fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, String> {
     let output = Command::new("git").arg("-C").arg(directory).args(arguments).output();
     let output = output.map_err(|error| format!("failed to run `git`: {error}"))?;
@@ -84,10 +85,11 @@ fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, Str
     String::from_utf8(output.stdout).map_err(|_| "the output of `git` is not UTF-8".to_owned())
 }
 
-/// Parses a diff without context lines into the names of the files and the new lines of each.
+/// Parses a diff without context lines. Returns the names of the files and the changed lines of
+/// each.
 fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     let mut files: Vec<(String, Vec<RangeInclusive<usize>>)> = Vec::new();
-    // The number of lines left in the hunk. Their text may look like a header.
+    // The number of remaining lines in the hunk. A line in a hunk may look like a header.
     let mut lines_left = 0;
     for line in diff.lines() {
         if lines_left > 0 && line.starts_with(['+', '-', '\\']) {
@@ -98,7 +100,7 @@ fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
             let name = unquote(name.trim_end_matches('\t'));
             files.push((name.strip_prefix("b/").unwrap_or_default().to_owned(), Vec::new()));
         } else if let Some(name) = line.strip_prefix("rename to ") {
-            // A renamed file without other changes has no hunks and no new lines.
+            // A renamed file without other changes has no hunks and no changed lines.
             files.push((unquote(name), Vec::new()));
         } else if let Some(hunk) = line.strip_prefix("@@ -") {
             let Some((old, new)) = hunk.split(" @@").next().and_then(|hunk| hunk.split_once(" +")) else {
@@ -110,7 +112,7 @@ fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
             };
             let ((_, removed), (start, added)) = (numbers(old), numbers(new));
             lines_left = removed + added;
-            // If lines were only removed, the lines before and after them count as changed.
+            // If a hunk only removes lines, the lines before and after them count as changed.
             let last = if added == 0 { start + 1 } else { start + added - 1 };
             if let Some((_, lines)) = files.last_mut() {
                 lines.push(start.max(1)..=last);
@@ -161,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_diffs_of_git() {
+    fn parses_git_diffs() {
         let diff = "diff --git a/a.yaml b/a.yaml\n--- a/a.yaml\n+++ b/a.yaml\n@@ -1 +1 @@ kind: Pod\n-old\n+new\n\
                     @@ -3,2 +3,0 @@\n---- looks like a head\n--- and another\n@@ -9,0 +8,3 @@\n+++ b/none.yaml\n+x\n+y\n\
                     diff --git a/b.yaml b/c d.yaml\nsimilarity index 100%\nrename from b.yaml\nrename to c d.yaml\n\

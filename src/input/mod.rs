@@ -19,8 +19,8 @@ pub use error::{InputError, InputErrorKind};
 pub use git::Changes;
 pub use render::{Rendering, is_kustomization};
 
-/// The maximum number of bytes to read: one more than [`MAX_FILE_BYTES`], so that `source` rejects
-/// larger files.
+/// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`
+/// can detect and reject larger files.
 const MAX_BYTES: u64 = MAX_FILE_BYTES as u64 + 1;
 
 /// The default name of standard input.
@@ -42,7 +42,6 @@ pub enum InputSource {
 pub struct Input {
     /// The name for display.
     pub name: String,
-    /// The source.
     pub source: InputSource,
 }
 
@@ -81,7 +80,7 @@ impl Input {
     }
 }
 
-/// Returns the error for a file type that cannot be read like a file.
+/// Returns an error if a file of this type cannot be read like a regular file.
 #[cfg(unix)]
 fn unreadable(file_type: fs::FileType) -> Option<InputErrorKind> {
     use std::os::unix::fs::FileTypeExt;

@@ -1,4 +1,4 @@
-//! Renders charts and kustomizations with the programs that the user has installed.
+//! Renders charts and kustomizations with the user's installation of helm, kustomize or kubectl.
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -20,14 +20,14 @@ pub enum Rendering {
         values: Vec<PathBuf>,
         /// The namespace of the release.
         namespace: String,
-        /// The Kubernetes version to render for; by default that of helm.
+        /// The Kubernetes version to render for; `None` for the default of helm.
         kube_version: Option<String>,
     },
     /// A directory with a kustomization, rendered by kustomize or kubectl.
     Kustomization(String),
 }
 
-/// Checks whether a file is a kustomization by its name.
+/// Checks whether a file name is that of a kustomization.
 pub fn is_kustomization(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| KUSTOMIZATION_FILES.iter().any(|known| file == *known))
 }
@@ -81,18 +81,18 @@ fn run(command: &mut Command, max_bytes: u64) -> Result<Option<Vec<u8>>, InputEr
         Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(InputErrorKind::RendererNotRun { program, reason: Box::new(error.into()) });
+            return Err(InputErrorKind::RendererNotStarted { program, reason: Box::new(error.into()) });
         }
     };
     let mut bytes = Vec::new();
     let read = match child.stdout.take() {
-        // Dropping the pipe afterwards ends a program that prints without end.
+        // Closing the pipe afterwards terminates a program that would keep printing.
         Some(stdout) => stdout.take(max_bytes).read_to_end(&mut bytes),
         None => Ok(0),
     };
     let status = child.wait()?;
     read?;
-    // At `max_bytes`, the closed pipe may be the cause of the failure.
+    // If the output reaches `max_bytes`, the closed pipe may have caused the failure.
     if !status.success() && (bytes.len() as u64) < max_bytes {
         return Err(InputErrorKind::RendererFailed { program, status });
     }

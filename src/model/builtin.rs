@@ -1,4 +1,4 @@
-//! Objects of Kubernetes' own kinds.
+//! Decoding of objects of built-in kinds.
 
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ enum Shape {
     Workload,
     /// `spec.jobTemplate.spec.template` is a pod template.
     CronJob,
-    /// `data.spec.template` is a pod template, which a rollback applies.
+    /// `data.spec.template` is the pod template that a rollback restores.
     ControllerRevision,
     PersistentVolume,
     PersistentVolumeClaim,
@@ -31,7 +31,8 @@ enum Shape {
 }
 
 impl Shape {
-    /// Returns the shape of a kind, in any of the API groups and versions that it has ever had.
+    /// Returns the shape of a built-in kind. Accepts all API groups that have ever contained the
+    /// kind, such as `extensions` for `Deployment`.
     fn new(group: &str, kind: &str) -> Option<Self> {
         Some(match (group, kind) {
             ("", "Pod") => Self::Pod,
@@ -54,7 +55,7 @@ impl Shape {
     }
 }
 
-/// Checks whether a kind is one of the built-in kinds that volcheck checks.
+/// Checks whether `kind` in the API group `group` is a built-in kind.
 pub fn is_built_in(group: &str, kind: &str) -> bool {
     Shape::new(group, kind).is_some()
 }
@@ -124,9 +125,9 @@ struct RevisionData<'a> {
     spec: WorkloadSpec<'a>,
 }
 
-/// Decodes an object of a built-in kind, or returns `None` if the kind is not built in.
+/// Decodes an object of a built-in kind. Returns `None` if the kind is not built in.
 ///
-/// `namespace` is the namespace of an object that does not set one.
+/// `namespace` is the default namespace, for objects that do not set one.
 pub fn decode_built_in<'a>(
     input: impl Decode<'a>,
     meta: &TypeMeta<'_>,

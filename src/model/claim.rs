@@ -1,4 +1,4 @@
-//! Claims of storage: PersistentVolumeClaims and templates of them.
+//! PersistentVolumeClaims and claim templates.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -13,16 +13,17 @@ use super::value::{List, Str, nullable};
 pub struct ClaimSpec<'a> {
     #[serde(borrow)]
     pub access_modes: List<Str<'a>>,
-    /// An empty class requests a volume without a class; an absent one, the default class.
+    /// The storage class. An empty name requests a volume without a class; `None` requests the
+    /// default class.
     #[serde(borrow)]
     pub storage_class_name: Option<Str<'a>>,
     /// `Filesystem` or `Block`; empty means `Filesystem`.
     #[serde(borrow)]
     pub volume_mode: Str<'a>,
-    /// The name of the only PersistentVolume that the claim may be bound to; empty for any.
+    /// The name of the PersistentVolume to bind to; empty for any.
     #[serde(borrow)]
     pub volume_name: Str<'a>,
-    /// Set if only PersistentVolumes with certain labels are suitable.
+    /// Set if the claim selects PersistentVolumes by label.
     pub selector: Option<IgnoredAny>,
 }
 

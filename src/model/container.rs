@@ -9,7 +9,7 @@ use super::field_path::FieldPath;
 use super::quantity::Quantity;
 use super::value::{List, Map, Str, nullable};
 
-/// The list of a pod spec that a container is in.
+/// A container list of a pod spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContainerList {
     /// `initContainers`: run one at a time before the main containers, except for sidecars
@@ -28,8 +28,8 @@ pub enum ContainerList {
 pub struct Container<'a> {
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// The image. No rule uses it; it is decoded so that a value of another type is an error, as on
-    /// the API server.
+    /// The image. No rule uses it. It is decoded so that a value of the wrong type is an error, as
+    /// in the API server.
     #[serde(borrow)]
     pub image: Str<'a>,
     /// `Always` makes an init container a sidecar.
@@ -70,17 +70,17 @@ impl<'a> Container<'a> {
         self.path.key("volumeDevices").index(index)
     }
 
-    /// Returns the environment variables that have a literal value, expanded and not empty.
+    /// Returns the expanded values of the environment variables, by name.
     ///
-    /// Leaves out a value that is longer than any path, and all values after the first 1 MiB of
-    /// them.
+    /// Omits a variable if its value is empty, not literal or longer than any path. Omits all
+    /// variables after the first 1 MiB of values.
     pub fn env_values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();
-        let mut left = MAX_ENV_VALUES_LEN;
+        let mut remaining = MAX_ENV_VALUES_LEN;
         for variable in self.env.iter() {
             let value = expand(&variable.value, |name| values.get(name).map(String::as_str));
-            left = left.saturating_sub(value.as_ref().map_or(0, String::len));
-            match value.filter(|value| !value.is_empty() && left > 0) {
+            remaining = remaining.saturating_sub(value.as_ref().map_or(0, String::len));
+            match value.filter(|value| !value.is_empty() && remaining > 0) {
                 Some(value) => values.insert(&*variable.name, value),
                 None => values.remove(&*variable.name),
             };
@@ -88,9 +88,11 @@ impl<'a> Container<'a> {
         values
     }
 
-    /// Iterates over all references of the container to volumes: mounts, devices, then variables.
+    /// Iterates over all references from the container to volumes: mounts, then devices, then
+    /// environment variables.
     pub fn volume_uses(&self) -> impl Iterator<Item = VolumeUse<'_, 'a>> {
-        let used = |kind, index, volume, target| VolumeUse { container: self, kind, index, volume, target };
+        let volume_use =
+            |kind, index, volume, target| VolumeUse { container: self, kind, index, volume, target };
         let mounts = self.volume_mounts.iter().enumerate();
         let devices = self.volume_devices.iter().enumerate();
         let variables = self.env.iter().enumerate().filter_map(|(index, variable)| {
@@ -98,16 +100,19 @@ impl<'a> Container<'a> {
             Some((index, &*source.volume_name, &*variable.name))
         });
         mounts
-            .map(move |(index, mount)| used(UseKind::Mount, index, &*mount.name, &*mount.mount_path))
+            .map(move |(index, mount)| volume_use(UseKind::Mount, index, &*mount.name, &*mount.mount_path))
             .chain(devices.map(move |(index, device)| {
-                used(UseKind::Device, index, &*device.name, &*device.device_path)
+                volume_use(UseKind::Device, index, &*device.name, &*device.device_path)
             }))
-            .chain(variables.map(move |(index, volume, name)| used(UseKind::Variable, index, volume, name)))
+            .chain(
+                variables
+                    .map(move |(index, volume, name)| volume_use(UseKind::Variable, index, volume, name)),
+            )
     }
 }
 
-/// The most bytes of expanded values of one container. Each of thousands of variables may repeat a
-/// long one.
+/// The maximum total length of the expanded environment variables of a container, in bytes. Without
+/// this limit, thousands of variables could each refer to a variable with a long value.
 const MAX_ENV_VALUES_LEN: usize = 1 << 20;
 
 /// The way in which a container uses a volume.
@@ -117,16 +122,16 @@ pub enum UseKind {
     Mount,
     /// An entry of `volumeDevices`: a raw block device.
     Device,
-    /// A variable whose value is read from a file in the volume (`fileKeyRef`).
+    /// An environment variable whose value is read from a file in the volume (`fileKeyRef`).
     Variable,
 }
 
-/// A reference of a container to a volume.
+/// A reference from a container to a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct VolumeUse<'p, 'a> {
     pub container: &'p Container<'a>,
     pub kind: UseKind,
-    /// The index of the mount, device or variable in its list.
+    /// The index of the mount, device or environment variable in its list.
     pub index: usize,
     /// The name of the volume.
     pub volume: &'p str,
@@ -135,8 +140,8 @@ pub struct VolumeUse<'p, 'a> {
 }
 
 impl VolumeUse<'_, '_> {
-    /// Returns the field path of the volume's name, or of the mount, device or variable if the name
-    /// is absent.
+    /// Returns the field path of the volume's name. If the name is absent, returns the path of the
+    /// mount, device or environment variable.
     pub fn volume_field(&self) -> FieldPath {
         match self.kind {
             _ if self.volume.is_empty() => self.path(),
@@ -185,16 +190,17 @@ pub struct EnvSource<'a> {
     pub file_key_ref: Option<FileKeyRef<'a>>,
 }
 
-/// `fileKeyRef` (Kubernetes 1.34): a key of a file in a volume, which need not be mounted.
+/// `fileKeyRef` (since Kubernetes 1.34): a key in a file of a volume. The container need not mount
+/// the volume.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct FileKeyRef<'a> {
-    /// The name of the volume, an `emptyDir`.
+    /// The name of the volume, which must be an `emptyDir`.
     #[serde(borrow)]
     pub volume_name: Str<'a>,
 }
 
-/// An entry of `envFrom`. Its variables are in another object.
+/// An entry of `envFrom`, which refers to the variables in another object.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EnvFrom {}
@@ -212,10 +218,10 @@ pub struct VolumeMount<'a> {
     /// The path inside the volume; empty for the whole volume.
     #[serde(borrow)]
     pub sub_path: Str<'a>,
-    /// Like `sub_path`, with references `$(NAME)` to environment variables of the container.
+    /// Like `sub_path`, but with `$(NAME)` references to environment variables of the container.
     #[serde(borrow)]
     pub sub_path_expr: Str<'a>,
-    /// Whether this mount is read-only. The API server drops `false`.
+    /// Whether this mount is read-only. The API server does not store `false`.
     pub read_only: Option<bool>,
     /// Whether mounts inside the volume are read-only too; empty means `Disabled`.
     #[serde(borrow)]
@@ -240,7 +246,8 @@ impl VolumeMount<'_> {
         }
     }
 
-    /// Checks whether later mounts on the node appear inside this mount, where they are writable.
+    /// Checks whether later mounts on the node propagate into this mount. They are writable even if
+    /// this mount is read-only.
     pub fn propagates(&self) -> bool {
         matches!(&*self.mount_propagation, "HostToContainer" | "Bidirectional")
     }
@@ -262,10 +269,11 @@ pub struct VolumeDevice<'a> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SecurityContext {
-    /// Whether the container has the privileges of root on the node.
+    /// Whether the container is privileged, which is equivalent to root on the node.
     #[serde(deserialize_with = "nullable")]
     pub privileged: bool,
-    /// Whether the container can write only to its mounts.
+    /// Whether the root filesystem of the container is read-only, so that it can write only to its
+    /// mounts.
     #[serde(deserialize_with = "nullable")]
     pub read_only_root_filesystem: bool,
 }
@@ -279,7 +287,7 @@ pub struct Resources<'a> {
 }
 
 impl Resources<'_> {
-    /// Returns the limit of `resource`. A limit of 0 is no limit.
+    /// Returns the limit of `resource`, or `None` if there is none or it is not positive.
     pub fn limit(&self, resource: &str) -> Option<Quantity> {
         self.limits.get(resource).copied().filter(|limit| limit.is_positive())
     }

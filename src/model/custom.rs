@@ -1,4 +1,4 @@
-//! Custom workloads: kinds outside Kubernetes whose pods volcheck finds. A policy can add some.
+//! Custom workloads: kinds outside of Kubernetes whose pods volcheck finds. Policies can add more.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::volume::Volume;
 #[derive(Clone, Debug, Default)]
 pub struct CustomWorkloads(Vec<CustomWorkload>);
 
-/// The paths of the pods in one custom kind.
+/// A kind outside of Kubernetes and the paths of its pods.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CustomWorkload {
@@ -27,7 +27,7 @@ pub struct CustomWorkload {
     /// Paths of pod specs.
     #[serde(default)]
     pub pod_specs: Vec<PathExpression>,
-    /// Pods whose volumes and containers are in different places.
+    /// Pods whose volumes and containers are not in one pod spec.
     #[serde(default)]
     pub parts: Vec<PodParts>,
     /// Whether volumes or mounts of the pods may be in other objects.
@@ -39,29 +39,30 @@ pub struct CustomWorkload {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodParts {
-    /// The path of the values that each describe one pod; empty if the object itself does.
+    /// The path of the values that describe one pod each; empty if the whole object describes one
+    /// pod.
     pub each: PathExpression,
-    /// Paths of lists of volumes, from `each`.
+    /// Paths of volume lists, relative to `each`.
     pub volumes: Vec<PathExpression>,
-    /// Paths of lists of volumes that all the pods share, from the object.
+    /// Paths of volume lists that all pods share, relative to the object.
     pub shared_volumes: Vec<PathExpression>,
-    /// Paths of containers or lists of containers, from `each`.
+    /// Paths of containers or container lists, relative to `each`.
     pub containers: Vec<PathExpression>,
-    /// Paths of init containers or lists of init containers, from `each`.
+    /// Paths of init containers or lists of them, relative to `each`.
     pub init_containers: Vec<PathExpression>,
-    /// Paths of lists of claim templates, from the object.
+    /// Paths of claim template lists, relative to the object.
     pub claim_templates: Vec<PathExpression>,
-    /// Paths of patches of the pod spec, which are strings, from `each`.
+    /// Paths of pod spec patches, which are strings, relative to `each`.
     pub pod_spec_patch: Vec<PathExpression>,
 }
 
 impl CustomWorkloads {
-    /// Returns the given workloads. If several are of one kind, the last one counts.
+    /// Creates a list of workloads. If several have the same kind, the last one wins.
     pub fn new(workloads: Vec<CustomWorkload>) -> Self {
         Self(workloads)
     }
 
-    /// Adds workloads, which replace earlier ones of the same kind.
+    /// Adds workloads. They replace earlier ones of the same kind.
     pub fn extend(&mut self, workloads: Vec<CustomWorkload>) {
         self.0.extend(workloads);
     }
@@ -95,9 +96,9 @@ impl CustomWorkload {
 }
 
 impl PodParts {
-    /// Decodes the pods of the object `node`, leaving out pods without volumes and containers.
+    /// Decodes the pods of the object `node`. Omits pods that have neither volumes nor containers.
     ///
-    /// A shared volume is added to the pods that mount it; if none does, to the first pod.
+    /// Adds each shared volume to the pods that mount it, or to the first pod if none does.
     fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<Vec<Pod<'a>>, FieldError> {
         let mut pods = Vec::new();
         for (path, base) in self.each.find(node) {
@@ -112,11 +113,11 @@ impl PodParts {
         Ok(pods)
     }
 
-    /// Decodes the pod of `base`, which is at `path` of the object `node`.
+    /// Decodes the pod that `base` describes. `path` is the path of `base` in the object `node`.
     fn decode_pod<'a, N: Node<'a>>(&self, node: N, path: FieldPath, base: N) -> Result<Pod<'a>, FieldError> {
         let settings = PodSpec::decode_settings(base).map_err(|error| error.within(&path))?;
         let mut pod = Pod::new(path.clone(), settings);
-        // Another part of the object may pin the pod, too.
+        // If this part does not pin the pod, another part of the object may.
         pod.is_pinned = pod.is_pinned.filter(|is_pinned| *is_pinned);
         for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
             let path = path.join(&inner);
@@ -174,7 +175,7 @@ pub fn pod_spec_patches<'a, N: Node<'a>>(
     for parts in workload.parts.iter().filter(|parts| !parts.pod_spec_patch.is_empty()) {
         for (path, base) in parts.each.find(node) {
             for (inner, text) in parts.pod_spec_patch.iter().flat_map(|expression| expression.find(base)) {
-                // A value that is not a string is not applied.
+                // A patch that is not a string is not applied.
                 patches.extend(text.decode::<Str<'a>>().ok().map(|text| (path.join(&inner), text)));
             }
         }

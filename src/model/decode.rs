@@ -1,5 +1,5 @@
-//! The interface between inputs and the model: how an input is decoded or walked, and how it
-//! reports a value that the model cannot take.
+//! The interface between inputs and the model: traits to decode or traverse an input, and errors
+//! for invalid values.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,44 +12,40 @@ use super::item_budget::ItemBudget;
 use super::text::{did_you_mean, printable};
 use super::value::Str;
 
-/// A value that a field cannot take.
+/// An error about an invalid field of an input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {kind}")]
 pub struct FieldError {
-    /// The path of the value, or of an unknown key, from the value that was decoded.
+    /// The path of the invalid value or the unknown key, relative to the decoded value.
     pub path: FieldPath,
-    /// The reason.
     pub kind: FieldErrorKind,
 }
 
-/// The reason of a [`FieldError`], as a message about the value.
+/// The reason for a [`FieldError`]. Its message is about the value, without the path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldErrorKind {
-    /// The value has another type than the field.
+    /// The value has the wrong type.
     #[error("expected {expected}, found {found}")]
     WrongType {
-        /// The type of the field.
+        /// The required type.
         expected: ExpectedType,
-        /// The value.
         found: FoundValue,
     },
-    /// The mapping has a key that its type does not have.
+    /// The mapping has an unknown key.
     #[error("unknown key `{}`{}", printable(key), did_you_mean(key, known.iter().copied()))]
     UnknownKey {
-        /// The key.
         key: String,
-        /// The keys of the type.
+        /// The known keys.
         known: &'static [&'static str],
     },
-    /// The value is a string, but none of those that the field takes.
+    /// The value is a string that the field does not accept.
     #[error("unknown value `{}`{}", printable(value), did_you_mean(value, known.iter().copied()))]
     UnknownValue {
-        /// The value.
         value: String,
-        /// The values that the field takes.
+        /// The values that the field accepts.
         known: &'static [&'static str],
     },
-    /// The mapping lacks a required key.
+    /// A required key is missing from the mapping.
     #[error("missing key `{0}`")]
     MissingKey(&'static str),
     /// The value exceeds a limit of volcheck.
@@ -61,50 +57,44 @@ pub enum FieldErrorKind {
 }
 
 impl FieldError {
-    /// Returns an error about the value at `path`, with `message` as its reason.
+    /// Creates an error about the value at `path`.
     pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
         Self { path, kind: FieldErrorKind::Other(message.into()) }
     }
 
-    /// Returns an error about a limit that the value at `path` exceeds.
+    /// Creates an error for a value at `path` that exceeds a limit.
     pub(super) fn too_large(path: FieldPath, message: impl Into<String>) -> Self {
         Self { path, kind: FieldErrorKind::TooLarge(message.into()) }
     }
 
-    /// Returns the same error about a value that was decoded at `outer`.
+    /// Prepends `outer`, the path of the decoded value, to the path of the error.
     pub(super) fn within(mut self, outer: &FieldPath) -> Self {
         self.path = outer.join(&self.path);
         self
     }
 }
 
-/// The type of value that a field takes.
+/// The type that a field requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedType {
-    /// Null.
     Null,
-    /// A boolean.
     Boolean,
     /// A number without a fraction.
     Integer,
     /// Any number.
     Number,
-    /// A string.
     String,
-    /// A list.
     List,
-    /// A mapping.
     Mapping,
-    /// Any value.
     Any,
     /// A string or a list of strings.
     StringOrList,
-    /// Any other expectation, such as "a quantity such as `1Gi`".
+    /// Any other description, such as "a quantity such as `1Gi`".
     Other(String),
 }
 
 impl ExpectedType {
-    /// Converts a serde expectation. Names of Rust types become types of YAML.
+    /// Converts the expectation of a serde visitor. Maps the names of Rust types to YAML types.
     pub fn new(expected: &dyn de::Expected) -> Self {
         let text = expected.to_string();
         let starts_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
@@ -145,20 +135,15 @@ impl fmt::Display for ExpectedType {
     }
 }
 
-/// A value that an input has where a field takes another.
+/// A value of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundValue {
-    /// Null.
     Null,
-    /// A boolean.
     Boolean(bool),
     /// A number, as text.
     Number(String),
-    /// A string.
     String(String),
-    /// A list.
     List,
-    /// A mapping.
     Mapping,
     /// Any other value, described by serde.
     Other(String),
@@ -206,7 +191,7 @@ pub trait Decode<'a>: Copy {
     /// Decodes the input with `seed`.
     fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError>;
 
-    /// Decodes the input as a `T`, or fails if it has more items than volcheck checks.
+    /// Decodes the input as a `T`. Fails if it contains too many items to check.
     fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         let budget = ItemBudget::new();
         self.decode_seed(budget.seed::<T>()).map_err(|error| match budget.is_exceeded() {
@@ -216,13 +201,13 @@ pub trait Decode<'a>: Copy {
     }
 }
 
-/// An input that can also be walked. Keys whose value is null are absent.
+/// An input that can also be traversed. Keys with a null value count as absent.
 pub trait Node<'a>: Decode<'a> {
     /// Returns the value of `key` if this is a mapping that has it.
     fn get(self, key: &str) -> Option<Self>;
-    /// The keys and values of a mapping; empty for any other value.
+    /// Returns the keys and values of a mapping, or an empty list for any other value.
     fn entries(self) -> Vec<(Cow<'a, str>, Self)>;
-    /// The items of a list, including null ones, or `None` if this is not a list.
+    /// Returns the items of a list, including null items, or `None` if this is not a list.
     fn items(self) -> Option<Vec<Self>>;
 }
 
@@ -230,21 +215,20 @@ pub trait Node<'a>: Decode<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct TypeMeta<'a> {
-    /// The API group and version, such as `apps/v1`; only the version for the core group.
+    /// The API group and version, such as `apps/v1`, or only the version for the core group.
     #[serde(borrow)]
     pub api_version: Str<'a>,
-    /// The kind.
     #[serde(borrow)]
     pub kind: Str<'a>,
 }
 
 impl TypeMeta<'_> {
-    /// The API group; empty for the core group.
+    /// Returns the API group, which is empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// The version within the group.
+    /// Returns the version, without the group.
     pub(super) fn version(&self) -> &str {
         self.api_version.split_once('/').map_or(&*self.api_version, |(_, version)| version)
     }
@@ -262,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn expected_types_are_those_of_yaml() {
+    fn maps_rust_types_to_yaml_types() {
         let check = |texts: &[&str], expected: &str| {
             for text in texts {
                 assert_eq!(ExpectedType::new(text).to_string(), expected, "{text}");

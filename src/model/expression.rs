@@ -1,10 +1,10 @@
 //! `$(NAME)` references in strings, as the kubelet expands them
 //! (`third_party/forked/golang/expansion`).
 
-/// The longest expansion, in bytes: the longest path that Linux can open (`PATH_MAX`).
+/// The maximum length of an expansion, in bytes: the longest path that Linux can open (`PATH_MAX`).
 const MAX_EXPANDED_LEN: usize = 4096;
 
-/// The longest input of [`expand`], in bytes.
+/// The maximum length of the input of [`expand`], in bytes.
 const MAX_INPUT_LEN: usize = 16 * MAX_EXPANDED_LEN;
 
 /// A part of a string that may contain variable references.
@@ -22,12 +22,12 @@ pub enum Piece<'t> {
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
-    // No `$(` after the last `)` is closed. Without this limit, each would search the rest of the
-    // text.
-    let last = text.rfind(')').unwrap_or(0);
+    // A `$(` after the last `)` is never closed. Without this check, each such `$(` would search
+    // the rest of the text.
+    let last_paren = text.rfind(')').unwrap_or(0);
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
         let rest = &text[dollar + 1..];
-        let (piece, length) = match rest.strip_prefix('(').filter(|_| dollar < last) {
+        let (piece, length) = match rest.strip_prefix('(').filter(|_| dollar < last_paren) {
             Some(inner) => {
                 let end = inner.find(')').unwrap_or(inner.len());
                 (Piece::Variable(&inner[..end]), end + 3)
@@ -47,10 +47,10 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Replaces the variable references in `text` by their values. A reference without a value is left
-/// as it is.
+/// Replaces the variable references in `text` with their values. Keeps references to unknown
+/// variables.
 ///
-/// Returns `None` if the result is longer than any path, or the input far longer.
+/// Returns `None` if the result is longer than any path, or if the input is longer than 64 KiB.
 pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
     if text.len() > MAX_INPUT_LEN {
         return None;
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(pieces("$()$"), [Variable(""), Text("$")]);
         assert_eq!(pieces(""), []);
         assert_eq!(pieces("$(A)$($(B"), [Variable("A"), Text("$($(B")]);
-        // Quadratic if each `$(` searches the rest of the text.
+        // This takes quadratic time if each `$(` searches the rest of the text.
         assert_eq!(pieces(&"$(".repeat(2_000_000)).len(), 1);
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// One step from a value to a value inside it.
+/// One segment of a [`FieldPath`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
     /// A key of a mapping.
@@ -14,7 +14,7 @@ pub enum Segment {
 
 /// The path of a value within an object, such as `spec.template.spec.volumes[2].hostPath.path`.
 ///
-/// Written as the API server writes it in its errors. The empty path is the object itself.
+/// Displayed in the notation of API server errors. The empty path refers to the object itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath(Vec<Segment>);
 
@@ -29,7 +29,7 @@ impl FieldPath {
         self.0.is_empty()
     }
 
-    /// Returns the path that leads from the object through `keys`.
+    /// Creates a path from keys, outermost first.
     pub fn from_keys(keys: &[&'static str]) -> Self {
         Self(keys.iter().map(|key| Segment::Key(Cow::Borrowed(key))).collect())
     }
@@ -66,7 +66,7 @@ impl FieldPath {
         Self([self.0.as_slice(), rest.0.as_slice()].concat())
     }
 
-    /// The segments, outermost first.
+    /// Returns the segments, outermost first.
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
@@ -88,8 +88,7 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
-                // `field.Path` of the API server writes the keys of maps, such as labels, in
-                // brackets.
+                // The API server (`field.Path`) writes map keys, such as labels, in brackets.
                 Segment::Key(key) if !is_field_name(key) => write!(f, "[{key}]")?,
                 Segment::Key(key) if position == 0 => f.write_str(key)?,
                 Segment::Key(key) => write!(f, ".{key}")?,

@@ -1,23 +1,23 @@
-//! Paths on a node. Paths are compared by segments, after cleaning and alias resolution.
+//! Paths on a node. They are compared by segment, after cleaning and alias resolution.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The syntax of a path. Paths of different syntax are unrelated.
+/// The syntax of a path. Paths with different syntaxes are unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Syntax {
     Posix,
-    /// `C:\…`, `\\server\share`, `\\.\pipe\…`. Case-insensitive; `/` and `\` are the same.
+    /// `C:\…`, `\\server\share`, `\\.\pipe\…`. Case-insensitive; `/` and `\` are equivalent.
     Windows,
 }
 
-/// A path on a node, cleaned and with the aliases that every node has resolved.
+/// A path on a node, after cleaning and resolving the aliases that are common to all nodes.
 ///
-/// `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` are both `/run/docker.sock`. The API
-/// server stores paths as they are sent, so all spellings occur.
+/// For example, `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` both become
+/// `/run/docker.sock`. The API server stores paths unchanged, so any spelling may occur.
 ///
-/// Two paths are equal if they lead to the same file, however they were written.
+/// Two paths are equal if they resolve to the same file, regardless of their spelling.
 #[derive(Clone, Debug)]
 pub struct HostPath {
     syntax: Syntax,
@@ -47,12 +47,12 @@ impl Ord for HostPath {
     }
 }
 
-/// The relation of a path to another one.
+/// The relation of a path to another path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// The path is the other path.
+    /// The paths are equal.
     Equal,
-    /// The path contains the other path, and so exposes it.
+    /// The path contains the other path, so mounting it exposes both.
     Ancestor,
     /// The path is inside the other path.
     Descendant,
@@ -61,15 +61,17 @@ pub enum Relation {
 }
 
 impl HostPath {
-    /// Cleans `text` and resolves its aliases.
+    /// Parses a path on a node: cleans it and resolves aliases.
     ///
-    /// A relative path is resolved against `/`, the working directory of the usual container
-    /// runtimes. `..` is resolved lexically, since both the API server and a rule report it. `\var`
-    /// counts as relative: it has no drive, and the kubelet prefixes `C:`.
+    /// Relative paths are resolved against `/`, the working directory of common container runtimes.
+    /// `..` is resolved lexically, because the API server rejects it and a rule reports it. `\var`
+    /// counts as relative, because it has no drive. The kubelet adds the prefix `C:` to it.
     pub fn new(text: &str) -> Self {
-        let (syntax, is_relative, body) = match windows(text) {
+        let (syntax, is_relative, body) = match normalize_windows(text) {
             Some(body) => (Syntax::Windows, false, body),
-            None if text.starts_with('\\') => (Syntax::Windows, true, format!("c:{}", lower(text))),
+            None if text.starts_with('\\') => {
+                (Syntax::Windows, true, format!("c:{}", normalize_windows_part(text)))
+            }
             None => (Syntax::Posix, !text.starts_with('/'), text.to_owned()),
         };
         let mut path = Self { syntax, segments: Vec::new(), is_relative, has_backstep: false };
@@ -78,9 +80,10 @@ impl HostPath {
         path
     }
 
-    /// Cleans a path inside a container. Aliases of a node are not aliases there.
+    /// Parses a path inside a container: cleans it, but does not resolve aliases, which exist only
+    /// on nodes.
     pub fn in_container(text: &str) -> Self {
-        let windows = windows(text);
+        let windows = normalize_windows(text);
         let syntax = if windows.is_some() { Syntax::Windows } else { Syntax::Posix };
         let mut path = Self { syntax, segments: Vec::new(), is_relative: false, has_backstep: false };
         path.push(windows.as_deref().unwrap_or(text));
@@ -92,7 +95,7 @@ impl HostPath {
     pub fn join(&self, sub_path: &str) -> Self {
         let mut path = self.clone();
         let body = match self.syntax {
-            Syntax::Windows => lower(sub_path),
+            Syntax::Windows => normalize_windows_part(sub_path),
             Syntax::Posix => sub_path.to_owned(),
         };
         path.push(&body);
@@ -117,7 +120,7 @@ impl HostPath {
         if self.syntax == Syntax::Windows {
             return;
         }
-        // Terminates: each round makes the path shorter, or ends with a first segment that is no
+        // Terminates because each iteration makes the path shorter or yields a path without an
         // alias.
         while let Some((length, target)) = alias(&self.segments) {
             self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
@@ -132,25 +135,25 @@ impl HostPath {
         }
     }
 
-    /// Checks whether the path was written without a root, so that the node resolves it against
-    /// some working directory.
+    /// Checks whether the original path was relative, so that the node resolves it against a
+    /// working directory.
     pub fn is_relative(&self) -> bool {
         self.is_relative
     }
 
-    /// Checks whether the path was written with a `..` segment.
+    /// Checks whether the original path had a `..` segment.
     pub fn has_backstep(&self) -> bool {
         self.has_backstep
     }
 
-    /// Checks whether this is a Windows named pipe. The kubelet has no `hostPath.type` for pipes.
+    /// Checks whether this is a Windows named pipe. No `hostPath.type` exists for pipes.
     pub fn is_named_pipe(&self) -> bool {
         self.syntax == Syntax::Windows
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
     }
 
-    /// Removes redundant slashes and `.` segments from `text`. Everything else, including case, is
-    /// left as it is.
+    /// Removes redundant slashes and `.` segments from `text`. Keeps everything else, including
+    /// case.
     pub fn simplify(text: &str) -> String {
         let bytes = text.as_bytes();
         let slashes = slashes(text);
@@ -175,7 +178,7 @@ impl HostPath {
         simple
     }
 
-    /// Checks whether `text` ends in a slash or in `/.`, as only the path of a directory can.
+    /// Checks whether `text` ends in a slash or in `/.`, which is valid only for a directory.
     pub fn has_directory_suffix(text: &str) -> bool {
         let end = text.strip_suffix('.').unwrap_or(text);
         end.ends_with(slashes(text))
@@ -196,7 +199,7 @@ impl HostPath {
         self.segments.last().map(|name| &**name)
     }
 
-    /// Checks whether the path has the name of a socket: it ends in `.sock`, or is a Windows named
+    /// Checks whether the path looks like a socket: it ends in `.sock`, or it is a Windows named
     /// pipe.
     pub fn is_socket(&self) -> bool {
         match self.segments.as_slice() {
@@ -224,7 +227,7 @@ impl HostPath {
     }
 }
 
-/// Cleans a path inside a container. Borrows the path if it is clean already, as most are.
+/// Cleans a path inside a container. Borrows paths that are already clean, as most are.
 pub fn clean_container_path(text: &str) -> Cow<'_, str> {
     let is_clean = match text.strip_prefix('/') {
         Some(below) => below.is_empty() || below.split('/').all(|name| !matches!(name, "" | "." | "..")),
@@ -233,8 +236,8 @@ pub fn clean_container_path(text: &str) -> Cow<'_, str> {
     if is_clean { Cow::Borrowed(text) } else { Cow::Owned(HostPath::in_container(text).to_string()) }
 }
 
-/// Returns the relation of a path to another one from their lengths, and whether their common
-/// segments match.
+/// Returns the relation of a path with `len` segments to a path with `other_len` segments.
+/// `matches` tells whether all segments up to the shorter length match.
 fn relation(matches: bool, len: usize, other_len: usize) -> Relation {
     match (matches, len.cmp(&other_len)) {
         (false, _) => Relation::Unrelated,
@@ -260,9 +263,9 @@ impl fmt::Display for HostPath {
     }
 }
 
-/// Returns the segments of a Windows path in lower case and separated by `/`, or `None` if `text`
-/// is not a Windows path.
-fn windows(text: &str) -> Option<String> {
+/// Converts a Windows path to lower case with `/` as the separator. A device path then starts with
+/// [`DEVICES`]. Returns `None` if `text` is not a Windows path.
+fn normalize_windows(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
     let is_drive = |at: usize| {
@@ -271,40 +274,41 @@ fn windows(text: &str) -> Option<String> {
             && (is_slash(at + 2) || bytes.len() == at + 2)
     };
     if is_drive(0) {
-        return Some(lower(text));
+        return Some(normalize_windows_part(text));
     }
-    // `/\?` is a POSIX name after a slash: Windows programs use two equal slashes for a device.
+    // Windows device and UNC paths start with two equal slashes. `/\?` is a POSIX path.
     if !(is_slash(0) && bytes.get(1) == bytes.first()) {
         return None;
     }
-    // `\\?\C:\x` is `C:\x`; `\\.\pipe\x` and `//./pipe/x` are devices.
+    // `\\?\C:\x` is the same as `C:\x`. `\\.\pipe\x` and `//./pipe/x` are devices.
     if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) {
         let rest = &text[4..];
         if is_drive(4) {
-            return Some(lower(rest));
+            return Some(normalize_windows_part(rest));
         }
-        let rest = lower(rest);
+        let rest = normalize_windows_part(rest);
         let is_pipe = rest.trim_start_matches('/').split('/').next() == Some("pipe");
         // `//./run` is a POSIX path.
         return (is_pipe || bytes.starts_with(b"\\\\")).then(|| format!("{DEVICES}/{rest}"));
     }
-    bytes.starts_with(b"\\\\").then(|| lower(text))
+    bytes.starts_with(b"\\\\").then(|| normalize_windows_part(text))
 }
 
-/// Converts part of a Windows path to the form in which paths are compared.
-fn lower(text: &str) -> String {
+/// Converts part of a Windows path to lower case with `/` as the separator.
+fn normalize_windows_part(text: &str) -> String {
     text.replace('\\', "/").to_lowercase()
 }
 
 /// Returns the characters that separate the segments of `text`.
 fn slashes(text: &str) -> &'static [char] {
-    match text.starts_with('\\') || windows(text).is_some() {
+    match text.starts_with('\\') || normalize_windows(text).is_some() {
         true => &['/', '\\'],
         false => &['/'],
     }
 }
 
-/// The first segment of a Windows device path, instead of `\\.\`. It is not a valid server name.
+/// The first segment of a Windows device path, in place of `\\.\`. It is not a valid server name,
+/// so it cannot collide with one.
 const DEVICES: &str = "{devices}";
 
 /// Checks whether a segment is a Windows drive such as `c:`.
@@ -312,7 +316,8 @@ fn is_drive(segment: &str) -> bool {
     matches!(segment.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
 }
 
-/// Returns the number of leading segments that are an alias, and the segments of its target.
+/// Returns the number of leading segments that form an alias, and the segments that replace them.
+/// Returns `None` if the path does not start with an alias.
 fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     let name = |at: usize| segments.get(at).map(|name| &**name);
     let is_process = |name: &str| {
@@ -341,14 +346,14 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         ("var", Some("srv")) => (2, &["srv"]),
         ("var", Some("usrlocal")) => (2, &["usr", "local"]),
         ("ostree", _) => (1, &["sysroot", "ostree"]),
-        // Container-Optimized OS and Bottlerocket bind-mount these directories to the targets.
+        // Container-Optimized OS and Bottlerocket bind-mount these directories at the target paths.
         ("mnt", Some("stateful_partition")) if matches!(name(2), Some("var" | "home")) => (2, &[]),
         ("local", Some("var" | "opt" | "mnt")) => (1, &[]),
         _ => return None,
     })
 }
 
-/// A path with at most one `*` per segment, which matches any text within the segment.
+/// A pattern of paths. Each segment can contain one `*`, which matches any text within the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     syntax: Syntax,
@@ -386,8 +391,8 @@ impl SegmentPattern {
 impl PathPattern {
     /// Parses a pattern of node paths.
     ///
-    /// Returns `None` if the pattern can never match: it is relative, not clean, or begins with an
-    /// alias.
+    /// Returns `None` if the pattern can never match, because it is relative, not clean, or starts
+    /// with an alias.
     pub fn new(text: &str) -> Option<Self> {
         Self::from_path(HostPath::new(text), text)
     }
@@ -397,11 +402,12 @@ impl PathPattern {
         Self::from_path(HostPath::in_container(text), text)
     }
 
-    /// Converts `path` to a pattern, or returns `None` if it differs from its source, `text`.
+    /// Converts `path` to a pattern. Returns `None` if parsing changed it, so that it differs from
+    /// `text`.
     fn from_path(path: HostPath, text: &str) -> Option<Self> {
         let source = match path.syntax {
             Syntax::Posix => text.to_owned(),
-            Syntax::Windows => windows(text)?,
+            Syntax::Windows => normalize_windows(text)?,
         };
         let segments = source.split('/').filter(|name| !name.is_empty());
         if path.is_relative || !segments.eq(path.segments.iter().map(|name| &**name)) {
@@ -414,7 +420,7 @@ impl PathPattern {
         Some(Self { syntax: path.syntax, segments })
     }
 
-    /// Returns the first segment, or `None` if it has a wildcard or the pattern is the root.
+    /// Returns the first segment, or `None` if it contains a wildcard or the pattern is the root.
     pub(super) fn first_segment(&self) -> Option<&str> {
         match self.segments.first()? {
             SegmentPattern::Literal(name) => Some(name),
@@ -422,12 +428,13 @@ impl PathPattern {
         }
     }
 
-    /// Checks whether the pattern has a `*`.
+    /// Checks whether the pattern contains a `*`.
     pub fn has_wildcard(&self) -> bool {
         self.segments.iter().any(|part| matches!(part, SegmentPattern::Wildcard { .. }))
     }
 
-    /// The number of segments. Of two patterns that match a path, the deeper one is more specific.
+    /// Returns the number of segments. If two patterns match a path, the deeper one is more
+    /// specific.
     pub fn depth(&self) -> usize {
         self.segments.len()
     }
@@ -468,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_suffix_is_a_slash() {
+    fn detects_directory_suffixes() {
         for text in ["/", "/a/", "/a/.", "C:\\a\\"] {
             assert!(HostPath::has_directory_suffix(text), "{text}");
         }

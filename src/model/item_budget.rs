@@ -1,7 +1,7 @@
-//! A limit on the items that one decoding may produce.
+//! A limit on the number of items that are decoded from one input.
 //!
-//! The length of the input is no such limit: `{},` may become a container of hundreds of bytes, and
-//! rules compare items with each other.
+//! Limiting the length of the input is not enough: `{},` can become a container of hundreds of
+//! bytes, and rules compare items with each other.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,26 +9,26 @@ use std::marker::PhantomData;
 
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, Visitor};
 
-/// The most list items in one object, all lists together: about ten times as many as in the largest
-/// Pods of clusters.
+/// The maximum number of list items in one object, over all lists. This is about ten times as many
+/// as in the largest Pods of real clusters.
 const MAX_ITEMS: usize = 5_000;
 
-/// The cost of a list item. An entry of a map, such as a label, costs 1.
+/// The cost of a list item. A map entry, such as a label, costs 1.
 const ITEM_COST: usize = 10;
 
-/// Counts list items and map entries while serde decodes them, and fails the decoding at the first
-/// one too many.
+/// Counts list items and map entries during deserialization, which fails if there are too many.
 ///
-/// The fields of a struct are free, since a type has only so many of them and drops unknown ones.
+/// Struct fields cost nothing, because a struct has a fixed number of fields and drops unknown
+/// ones.
 #[derive(Debug)]
 pub(crate) struct ItemBudget {
-    left: Cell<usize>,
+    remaining: Cell<usize>,
     is_exceeded: Cell<bool>,
 }
 
 impl ItemBudget {
     pub(crate) fn new() -> Self {
-        Self { left: Cell::new(MAX_ITEMS * ITEM_COST), is_exceeded: Cell::new(false) }
+        Self { remaining: Cell::new(MAX_ITEMS * ITEM_COST), is_exceeded: Cell::new(false) }
     }
 
     /// Returns a seed that decodes a `T` within this budget.
@@ -36,15 +36,15 @@ impl ItemBudget {
         Counted { inner: PhantomData, budget: self, entry_cost: 0 }
     }
 
-    /// Whether a decoding has failed because of this budget.
+    /// Checks whether deserialization has failed because of this budget.
     pub(super) fn is_exceeded(&self) -> bool {
         self.is_exceeded.get()
     }
 
     fn charge<E: de::Error>(&self, cost: usize) -> Result<(), E> {
-        match self.left.get().checked_sub(cost) {
-            Some(left) => {
-                self.left.set(left);
+        match self.remaining.get().checked_sub(cost) {
+            Some(remaining) => {
+                self.remaining.set(remaining);
                 Ok(())
             }
             None => {
@@ -55,8 +55,7 @@ impl ItemBudget {
     }
 }
 
-/// A seed for the value of a struct's key that costs as much as a list item, because the struct
-/// keeps any number of keys.
+/// A seed whose value costs as much as a list item. Used for structs that keep any number of keys.
 pub(super) struct Item<S>(pub(super) S);
 
 /// The name by which a [`Counted`] deserializer recognizes an [`Item`].
@@ -82,12 +81,11 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Item<S> {
     }
 }
 
-/// Wraps each of the values by which serde decodes (seeds, deserializers, visitors and accesses),
-/// so that all of them charge one budget.
+/// A wrapper for serde's seeds, deserializers, visitors and accesses that charges a budget.
 pub(crate) struct Counted<'b, T> {
     inner: T,
     budget: &'b ItemBudget,
-    /// The cost of an entry of the mapping that is visited; 0 for a struct.
+    /// The cost of each entry of the visited map; 0 for a struct.
     entry_cost: usize,
 }
 
@@ -187,7 +185,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Counted<'_, D> {
         self.inner.deserialize_tuple_struct(name, len, visitor)
     }
 
-    /// Ignored values cost nothing: they are not kept.
+    /// Does not charge for ignored values, because they are not kept.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_ignored_any(visitor)
     }
@@ -205,7 +203,7 @@ macro_rules! forward_visit {
     )*};
 }
 
-/// JSON and YAML have no bytes, and no characters apart from strings.
+/// Omits the methods for bytes and characters, which JSON and YAML do not have.
 impl<'de, V: Visitor<'de>> Visitor<'de> for Counted<'_, V> {
     type Value = V::Value;
 
@@ -297,7 +295,7 @@ mod tests {
 
     use super::*;
 
-    /// Decodes `text` and returns whether it exceeds the budget.
+    /// Checks whether decoding `text` exceeds the budget.
     fn exceeds_budget<'a, T: Deserialize<'a>>(text: &'a str) -> bool {
         let budget = ItemBudget::new();
         let decoded = budget.seed::<T>().deserialize(&mut serde_json::Deserializer::from_str(text));

@@ -1,35 +1,36 @@
-//! Limits on the work that an object may cause.
+//! Limits on the cost of checking an object.
 //!
-//! [`super::item_budget`] limits the number of items. Some items are expensive: each mount of a
-//! host path becomes a path that is compared with the host path catalog and repeated in findings.
-//! So a short manifest may cause much work.
+//! [`super::item_budget`] limits the number of items, but some items are more expensive than
+//! others. Each mount of a `hostPath` volume becomes a path that is compared with the host path
+//! catalog and repeated in findings. Without these limits, even a short manifest could be expensive
+//! to check.
 
 use super::decode::FieldError;
 use super::field_path::FieldPath;
 use super::object::{Body, Object};
 use super::pod::Pod;
 
-/// The longest path that Linux can open, in bytes (`PATH_MAX` in `include/uapi/linux/limits.h`). No
-/// kubelet can mount a longer one.
+/// The maximum length of a path, in bytes: the longest path that Linux can open (`PATH_MAX` in
+/// `include/uapi/linux/limits.h`). The kubelet cannot mount a longer path.
 const MAX_PATH_LEN: usize = 4096;
 
-/// The longest name of a volume or container, in bytes. Findings repeat names.
+/// The maximum length of the name of a volume or container, in bytes. Findings repeat names.
 ///
 /// The API server allows 63 bytes (`ValidatePodSpec` in `pkg/apis/core/validation`). Placeholders
 /// of templating tools may be longer.
 const MAX_NAME_LEN: usize = 253;
 
-/// The most variable references in the sub paths of a Pod. Each may cause a finding.
+/// The maximum number of variable references in the sub paths of a pod. Each may cause a finding.
 const MAX_VARIABLES: usize = 1_000;
 
 /// The cost of a mount, in addition to the length of its path in bytes.
 const MOUNT_COST: usize = 256;
 
-/// The highest cost of all host path mounts of an object: about two thousand mounts, ten times as
-/// many as in the largest Pods of clusters.
+/// The maximum total cost of the `hostPath` mounts of an object. This allows about two thousand
+/// mounts, ten times as many as in the largest Pods of real clusters.
 const MAX_COST: usize = 512 << 10;
 
-/// Returns the object, or an error if it exceeds a limit.
+/// Returns the object unchanged, or an error if it exceeds a limit.
 pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
     let mut cost = 0;
     for pod in object.pods() {
@@ -50,10 +51,7 @@ pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
                 cost += MOUNT_COST + path_len + sub_path.len();
             }
             if cost > MAX_COST {
-                return Err(FieldError::too_large(
-                    field(),
-                    "host path mounts are too many or too long to check",
-                ));
+                return Err(FieldError::too_large(field(), "too many or too long host path mounts to check"));
             }
         }
     }
@@ -76,8 +74,8 @@ fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
     }
     let mut variables = 0;
     for container in &pod.containers {
-        for used in container.volume_uses() {
-            check_name(used.volume, || used.volume_field())?;
+        for volume_use in container.volume_uses() {
+            check_name(volume_use.volume, || volume_use.volume_field())?;
         }
         for (index, mount) in container.volume_mounts.iter().enumerate() {
             let sub_path = mount.sub_path_entry().unwrap_or_default();
@@ -89,7 +87,7 @@ fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
             variables += mount.sub_path_expr.matches("$(").count();
             if variables > MAX_VARIABLES {
                 let path = container.mount_field(index).key("subPathExpr");
-                return Err(FieldError::too_large(path, "sub paths have too many variables to check"));
+                return Err(FieldError::too_large(path, "too many variables in sub paths to check"));
             }
         }
     }

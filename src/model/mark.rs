@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-/// A range of bytes in the text of a file. Only `source` and `suppress` create marks, and only
-/// `source` resolves them; rules pass them on without looking at the text.
+/// A byte range in the text of a file. `lint` and `suppress` create marks, and `lint` converts them
+/// to spans. Rules only copy them from facts to findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
     start: usize,

@@ -10,7 +10,7 @@ use super::value::{List, Map, Str, nullable};
 pub struct Metadata<'a> {
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// The prefix from which the API server generates a name.
+    /// The prefix of a name that the API server generates.
     #[serde(borrow)]
     pub generate_name: Str<'a>,
     #[serde(borrow)]
@@ -23,7 +23,8 @@ pub struct Metadata<'a> {
     pub owner_references: List<OwnerReference<'a>>,
 }
 
-/// An owner of an object. Anyone who may write the object can claim any owner.
+/// A reference to an owner of the object. It is not trustworthy: any user that can write the object
+/// can set it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct OwnerReference<'a> {

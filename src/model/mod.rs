@@ -1,13 +1,18 @@
-//! The Kubernetes model: objects, workloads, pods, volumes, mounts and node paths.
+//! A model of Kubernetes objects: workloads, pods, volumes, mounts and node paths.
 //!
-//! The types are narrow (fields that no rule uses are skipped), tolerant (null counts as absent)
-//! and borrow from the input. They know nothing of source text, findings or HTTP; a location is a
-//! [`FieldPath`]. Only this module knows the lists of containers and the kinds of workloads, so a
-//! rule cannot forget one.
+//! The types contain only the fields that volcheck uses, treat null as absent, and borrow from the
+//! input. They do not depend on source text, findings or HTTP: the location of a value is its
+//! [`FieldPath`]. Only this module enumerates workload kinds and container lists, so a rule cannot
+//! miss one.
 //!
-//! An input implements [`Decode`] (JSON, which is decoded in one pass) or [`Node`] (a tree, which
-//! can also be walked). Built-in kinds have types here; custom workloads are described by path
-//! expressions ([`CustomWorkloads`]); in all other kinds, pods are found by their structure.
+//! An input implements [`Decode`] or [`Node`]. JSON text implements only [`Decode`], because it is
+//! decoded in one pass. A tree also implements [`Node`], so that it can be traversed.
+//!
+//! The kind of an object determines how its pods are found:
+//!
+//! - A built-in kind has a type in this module.
+//! - A custom workload has path expressions ([`CustomWorkloads`]).
+//! - In any other kind, pods are found by their structure.
 
 mod builtin;
 mod claim;
@@ -61,9 +66,9 @@ pub use volume::{
     ProjectedSource, Volume, VolumeSource, known_sources,
 };
 
-/// Decodes the object `node`, of any kind.
+/// Decodes an object of any kind.
 ///
-/// `namespace` is the namespace of an object that does not set one.
+/// `namespace` is the default namespace, for objects that do not set one.
 pub fn decode_object<'a, N: Node<'a>>(
     node: N,
     meta: &TypeMeta<'_>,

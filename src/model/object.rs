@@ -21,7 +21,7 @@ pub struct ObjectId {
     pub kind: String,
     /// The namespace; empty for cluster-scoped kinds.
     pub namespace: String,
-    /// The name, otherwise `generateName`; empty if neither is set.
+    /// The name, or `generateName` if there is no name; empty if neither is set.
     pub name: String,
 }
 
@@ -29,20 +29,20 @@ impl ObjectId {
     /// Returns the identity of an object. `namespace` is the default namespace, or `None` if the
     /// kind is cluster-scoped.
     pub(super) fn new(meta: &TypeMeta<'_>, metadata: &Metadata<'_>, namespace: Option<&str>) -> Self {
-        let or =
+        let or_default =
             |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
         Self {
             group: meta.group().to_owned(),
             version: meta.version().to_owned(),
             kind: meta.kind.to_string(),
-            namespace: namespace.map_or_else(String::new, |default| or(&metadata.namespace, default)),
-            name: or(&metadata.name, &metadata.generate_name),
+            namespace: namespace.map_or_else(String::new, |default| or_default(&metadata.namespace, default)),
+            name: or_default(&metadata.name, &metadata.generate_name),
         }
     }
 }
 
 impl fmt::Display for ObjectId {
-    /// Writes, for example, `DaemonSet monitoring/agent`.
+    /// Writes the kind, namespace and name, such as `DaemonSet monitoring/agent`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = if self.name.is_empty() { "(unnamed)" } else { &self.name };
         let (kind, name) = (printable(&self.kind), printable(name));
@@ -62,10 +62,11 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Returns the workload of an object: its controller, otherwise the object itself.
+    /// Returns the workload of an object: its controller, or the object itself if it has none.
     ///
-    /// A ReplicaSet is replaced by its Deployment, whose name is that of the ReplicaSet without the
-    /// Pod's `pod-template-hash`, and a Job with a scheduled time in its name by its CronJob.
+    /// If the controller is a ReplicaSet whose name ends with the Pod's `pod-template-hash`,
+    /// returns the Deployment that created it. If the controller is a Job whose name ends with a
+    /// scheduled time, returns the CronJob that created it.
     pub fn new(id: &ObjectId, metadata: &Metadata<'_>) -> Self {
         let Some(owner) = metadata.owner_references.iter().find(|owner| owner.controller) else {
             return Self::without_owner(id);
@@ -94,22 +95,22 @@ impl Workload {
     }
 }
 
-/// Returns the name of the CronJob that created the Job named `job`: the Job's name without the
-/// scheduled time, which is in minutes since 1970.
+/// Returns the name of the CronJob that created the Job named `job`, or `None` if no CronJob did. A
+/// CronJob appends the scheduled time, in minutes since 1970, to the name of a Job.
 fn cron_job_name(job: &str) -> Option<&str> {
     let (name, minutes) = job.rsplit_once('-')?;
     (minutes.len() >= 8 && minutes.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
-/// Where an object comes from.
+/// The origin of an object.
 ///
-/// The same object gets the same findings from both, except for findings that only one of them can
-/// have.
+/// An object has the same findings regardless of its origin, except for findings that are possible
+/// only with one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A manifest, as the user wrote it.
     Manifest,
-    /// An API server, which has pruned, defaulted and validated the object.
+    /// A request to the API server, which has pruned, defaulted and validated the object.
     Admission,
 }
 
@@ -138,7 +139,7 @@ pub enum Body<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The pods of the object; empty if its kind has none.
+    /// Returns the pods of the object, or an empty slice if its kind has none.
     pub fn pods(&self) -> &[Pod<'a>] {
         match &self.body {
             Body::Pods(pods) => pods,
@@ -146,13 +147,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Checks whether the pods were found by their structure, since the kind is unknown.
+    /// Checks whether the pods were found by their structure, because the kind is unknown.
     pub fn is_heuristic(&self) -> bool {
         self.pods().iter().any(|pod| pod.is_heuristic)
     }
 
-    /// Reduces a Pod to the ephemeral containers that `old` does not have, and the volumes that
-    /// they mount. Returns whether there are any.
+    /// Reduces a Pod to the ephemeral containers that are not in `old`, and to the volumes that
+    /// they mount. Returns whether there are any such containers.
     pub fn retain_added_ephemeral_containers(&mut self, old: &Self) -> bool {
         let Body::Pods(pods) = &mut self.body else { return false };
         let containers = old.pods().iter().flat_map(|pod| &pod.containers);
@@ -163,7 +164,7 @@ impl<'a> Object<'a> {
         pods.iter_mut().any(|pod| pod.retain_containers(is_added))
     }
 
-    /// The spec of the PersistentVolume, or `None` if the object is of another kind.
+    /// Returns the spec of the PersistentVolume, or `None` if the object is of another kind.
     pub fn persistent_volume(&self) -> Option<&PersistentVolumeSpec<'a>> {
         match &self.body {
             Body::PersistentVolume(spec) => Some(spec),

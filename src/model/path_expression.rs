@@ -1,4 +1,4 @@
-//! Path expressions: where a custom workload has its pods.
+//! Path expressions, which locate the pods of custom workloads.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::decode::Node;
 use super::field_path::{FieldPath, Segment};
 
-/// A path such as `spec.tasks[].template`. `[]` matches each item of a list, `*` each value of a
-/// mapping. The empty path is the value itself.
+/// A path such as `spec.tasks[].template`. `[]` matches each item of a list, and `*` matches each
+/// value of a mapping. The empty path refers to the value itself.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PathExpression(Vec<Step>);
@@ -21,7 +21,7 @@ enum Step {
 }
 
 impl Step {
-    /// Returns the values that the step leads to from `node`.
+    /// Returns the values in `node` that the step matches.
     fn follow<'a, N: Node<'a>>(&self, node: N) -> Vec<(Segment, N)> {
         match self {
             Self::Key(key) => {
@@ -67,7 +67,7 @@ impl TryFrom<String> for PathExpression {
                 "" => return Err(format!("`{text}` has an empty key")),
                 "*" => steps.push(Step::EachValue),
                 key if key.contains(['[', ']']) => {
-                    return Err(format!("`{part}` in `{text}` is not `key[]`"));
+                    return Err(format!("invalid `{part}` in `{text}`, expected `key[]`"));
                 }
                 key => steps.push(Step::Key(key.to_owned())),
             }

@@ -1,5 +1,5 @@
-//! Lists of path patterns, indexed by their first segment. Each path of a Pod is compared with
-//! hundreds of patterns.
+//! Lists of path patterns, indexed by their first segment. The index avoids comparing each path of
+//! a pod with hundreds of patterns.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::host_path::{HostPath, PathPattern, Relation};
 
 /// An item of a [`PathList`].
 pub trait HasPattern {
-    /// The paths that the item is about.
+    /// Returns the pattern of the paths that the item is about.
     fn pattern(&self) -> &PathPattern;
 }
 
@@ -15,10 +15,10 @@ pub trait HasPattern {
 #[derive(Clone, Debug)]
 pub struct PathList<T> {
     items: Vec<T>,
-    /// The items that may be related to a path with this first segment, by index.
+    /// The indices of the items that may be related to a path with this first segment.
     by_first_segment: HashMap<Box<str>, Vec<usize>>,
-    /// The items that may be related to any path: their first segment has a wildcard, or they are
-    /// the root.
+    /// The indices of the items that may be related to any path, because their first segment has a
+    /// wildcard or they are the root.
     any: Vec<usize>,
 }
 
@@ -29,14 +29,14 @@ impl<T> Default for PathList<T> {
 }
 
 impl<T> PathList<T> {
-    /// All items.
+    /// Returns all items, in order.
     pub fn items(&self) -> &[T] {
         &self.items
     }
 }
 
 impl<T: HasPattern> PathList<T> {
-    /// Returns the items to which `path` is related, in order, and its relation to each.
+    /// Returns the items that `path` is related to, in order, with its relation to each.
     pub fn related<'l, 'p>(
         &'l self,
         path: &'p HostPath,
@@ -50,7 +50,7 @@ impl<T: HasPattern> PathList<T> {
         related.filter(|(_, relation)| *relation != Relation::Unrelated)
     }
 
-    /// Returns the first item that `path` matches or is inside of.
+    /// Returns the first item whose pattern matches `path` or one of its ancestors.
     pub fn find_containing(&self, path: &HostPath) -> Option<&T> {
         let is_inside = |relation| matches!(relation, Relation::Equal | Relation::Descendant);
         self.related(path).find(|(_, relation)| is_inside(*relation)).map(|(item, _)| item)
@@ -71,12 +71,12 @@ impl<T: HasPattern> Extend<T> for PathList<T> {
             let at = self.items.len();
             match item.pattern().first_segment() {
                 Some(name) => {
-                    let same = self.by_first_segment.entry(name.into());
-                    same.or_insert_with(|| self.any.clone()).push(at);
+                    let entry = self.by_first_segment.entry(name.into());
+                    entry.or_insert_with(|| self.any.clone()).push(at);
                 }
                 None => {
                     self.any.push(at);
-                    self.by_first_segment.values_mut().for_each(|same| same.push(at));
+                    self.by_first_segment.values_mut().for_each(|indices| indices.push(at));
                 }
             }
             self.items.push(item);

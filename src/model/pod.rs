@@ -15,7 +15,7 @@ use super::quantity::Quantity;
 use super::value::{List, Map, Str, nullable};
 use super::volume::Volume;
 
-/// A pod spec as it is decoded.
+/// A pod spec in the form in which it is decoded.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec<'a> {
@@ -59,17 +59,18 @@ struct PodSecurityContext {
     fs_group: Option<i64>,
 }
 
-/// Accepts any mapping.
+/// Any mapping; its content is ignored.
 #[derive(Deserialize)]
 struct AnyMapping {}
 
-/// Node labels that describe a platform. A selector of only these does not pin a pod to nodes.
+/// Node labels that describe the platform. A node selector with only these labels does not pin a
+/// pod to certain nodes.
 const PLATFORM_LABELS: [&str; 4] =
     ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
 
 impl<'a> PodSpec<'a> {
-    /// Decodes the scheduling and security settings of a mapping that has them under the keys of a
-    /// pod spec, but volumes, containers and resources in another form.
+    /// Decodes the scheduling and security settings of a custom workload. They have the same keys
+    /// as in a pod spec, but volumes, containers and resources do not.
     pub(super) fn decode_settings<N: Node<'a>>(node: N) -> Result<Self, FieldError> {
         fn decode_key<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
             node: N,
@@ -90,7 +91,8 @@ impl<'a> PodSpec<'a> {
         })
     }
 
-    /// Checks whether the scheduler is limited to certain nodes: by name, selector or affinity.
+    /// Checks whether the pod can run only on certain nodes, because of its node name, node
+    /// selector or required node affinity.
     fn is_pinned(&self) -> bool {
         !self.node_name.is_empty()
             || self.node_selector.iter().any(|(label, _)| !PLATFORM_LABELS.contains(&&**label))
@@ -98,7 +100,7 @@ impl<'a> PodSpec<'a> {
     }
 }
 
-/// The template of a pod: `template` of a Deployment, for instance.
+/// A pod template, such as `spec.template` of a Deployment.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PodTemplate<'a> {
@@ -108,7 +110,7 @@ pub(super) struct PodTemplate<'a> {
     spec: PodSpec<'a>,
 }
 
-/// A pod of an object: the object itself, or one that its controller creates.
+/// A pod of an object: the object itself, or a pod that its controller creates.
 #[derive(Clone, Debug, Default)]
 pub struct Pod<'a> {
     /// The path of the pod spec in the object.
@@ -119,32 +121,32 @@ pub struct Pod<'a> {
     pub annotations_path: FieldPath,
     /// The volumes in input order, without `shadowed_volumes`.
     pub volumes: Vec<Volume<'a>>,
-    /// Volumes that no Pod will have, since a claim template of the same name replaces them.
+    /// The volumes that a claim template of the same name replaces. No Pod has them.
     pub shadowed_volumes: Vec<Volume<'a>>,
-    /// All containers: init, then main, then ephemeral containers.
+    /// All containers: init containers, then main containers, then ephemeral containers.
     pub containers: Vec<Container<'a>>,
-    /// Claim templates of a StatefulSet. Each becomes a volume with the name of the template.
+    /// The claim templates of a StatefulSet. Each becomes a volume with the name of the template.
     pub claim_templates: Vec<ClaimTemplate<'a>>,
-    /// Whether the Pods can run only on certain nodes, or `None` if another part of the object may
-    /// limit them, which is possible with custom workloads.
+    /// Whether the pod can run only on certain nodes. `None` if this is unknown, because another
+    /// part of a custom workload may pin the pod.
     pub is_pinned: Option<bool>,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
-    /// Resources of the pod as a whole.
+    /// The resources of the pod as a whole.
     pub resources: Resources<'a>,
-    /// Whether nothing of the pod is missing. A patch is incomplete, and so are fragments, whose
-    /// volumes or mounts may be in another object.
+    /// Whether the object contains the whole pod. It does not if the object is a patch or a
+    /// fragment, whose volumes or mounts may be in another object.
     pub is_complete: bool,
     /// Whether the pod was found by its structure in an object of an unknown kind.
     pub is_heuristic: bool,
-    /// Created on first use, since a Pod may have thousands of volumes and mounts.
+    /// An index, built on first use. A pod may have thousands of volumes and mounts.
     index: OnceCell<Index>,
 }
 
 /// The positions of mounts and volumes by volume name.
 #[derive(Clone, Debug, Default)]
 struct Index {
-    /// Container and mount indices.
+    /// The container index and mount index of each mount.
     mounts: HashMap<Box<str>, Vec<(usize, usize)>>,
     volumes: HashMap<Box<str>, usize>,
 }
@@ -166,7 +168,7 @@ impl ContainerMount<'_, '_> {
 }
 
 impl<'a> Pod<'a> {
-    /// Returns the pod with the spec `spec`, which is at `path` of the object.
+    /// Creates a pod from the pod spec at `path` of the object.
     pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
         let mut pod = Self {
             is_pinned: Some(spec.is_pinned()),
@@ -184,7 +186,7 @@ impl<'a> Pod<'a> {
         pod
     }
 
-    /// Returns the pod of the template `template`, which is at `path` of the object.
+    /// Creates a pod from the pod template at `path` of the object.
     pub(super) fn from_template(path: &FieldPath, template: PodTemplate<'a>) -> Self {
         let mut pod = Self::new(path.key("spec"), template.spec);
         pod.annotations = template.metadata.annotations;
@@ -192,7 +194,7 @@ impl<'a> Pod<'a> {
         pod
     }
 
-    /// Adds a volume whose path is set.
+    /// Adds a volume. Its path must be set.
     pub fn add_volume(&mut self, volume: Volume<'a>) {
         self.volumes.push(volume);
         self.index = OnceCell::new();
@@ -206,7 +208,7 @@ impl<'a> Pod<'a> {
         }
     }
 
-    /// Adds a container whose list and path are set.
+    /// Adds a container. Its list and path must be set.
     pub(super) fn add_container(&mut self, container: Container<'a>) {
         self.containers.push(container);
         self.index = OnceCell::new();
@@ -225,20 +227,22 @@ impl<'a> Pod<'a> {
             template.path = path.index(index);
             self.claim_templates.push(template);
         }
-        let names: HashSet<&str> = self.claim_templates.iter().map(|one| &*one.metadata.name).collect();
+        let names: HashSet<&str> =
+            self.claim_templates.iter().map(|template| &*template.metadata.name).collect();
         let is_replaced = |volume: &mut Volume<'a>| names.contains(&*volume.name);
         self.shadowed_volumes.extend(self.volumes.extract_if(.., is_replaced));
         self.index = OnceCell::new();
     }
 
-    /// Removes all containers but those for which `keep` returns true, and all volumes that none of
-    /// the remaining ones mounts. Returns whether any container remains.
+    /// Keeps only the containers for which `keep` returns true, and the volumes that they mount.
+    /// Returns whether any container remains.
     pub(super) fn retain_containers(&mut self, keep: impl Fn(&Container<'a>) -> bool) -> bool {
         self.containers.retain(keep);
         let mounted: HashSet<&str> = self.mounts().map(|mount| &*mount.mount.name).collect();
-        let keep: Vec<bool> = self.volumes.iter().map(|volume| mounted.contains(&*volume.name)).collect();
-        let mut keep = keep.into_iter();
-        self.volumes.retain(|_| keep.next().unwrap_or_default());
+        let is_mounted: Vec<bool> =
+            self.volumes.iter().map(|volume| mounted.contains(&*volume.name)).collect();
+        let mut is_mounted = is_mounted.into_iter();
+        self.volumes.retain(|_| is_mounted.next().unwrap_or_default());
         self.index = OnceCell::new();
         !self.containers.is_empty()
     }
@@ -286,12 +290,14 @@ impl<'a> Pod<'a> {
         self.claim_templates.iter().rev().find(|template| &*template.metadata.name == name)
     }
 
-    /// Returns the limit on the memory of all containers together, or `None` if one has no limit.
+    /// Returns the memory limit of the pod: its pod-level limit, or the total of its containers'
+    /// limits. Returns `None` if there is no pod-level limit and a container has no limit.
     ///
-    /// The kubelet makes no `emptyDir` in memory larger.
+    /// The kubelet does not create an in-memory `emptyDir` that is larger than this limit.
     pub fn memory_limit(&self) -> Option<Quantity> {
         self.resources.limit("memory").or_else(|| {
-            let mut permanent = self.containers.iter().filter(|one| one.list != ContainerList::Ephemeral);
+            let mut permanent =
+                self.containers.iter().filter(|container| container.list != ContainerList::Ephemeral);
             let is_limited = permanent.all(|container| container.resources.limit("memory").is_some());
             is_limited.then(|| self.total_limit("memory"))
         })
@@ -300,15 +306,17 @@ impl<'a> Pod<'a> {
     /// Returns the disk usage above which the kubelet evicts the Pod, or `None` if no container has
     /// a limit.
     ///
-    /// A limit of 0 evicts the Pod at once. A pod-level limit does not exist: the API server
-    /// rejects it.
+    /// If the limit is 0, the kubelet evicts the Pod immediately. There is no pod-level limit,
+    /// because the API server rejects it.
     pub fn ephemeral_storage_limit(&self) -> Option<Quantity> {
-        let has_limit = |one: &Container<'a>| one.resources.limits.get("ephemeral-storage").is_some();
+        let has_limit =
+            |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
         self.containers.iter().any(has_limit).then(|| self.total_limit("ephemeral-storage"))
     }
 
-    /// Adds up the containers' limits of `resource` as the kubelet does: init containers run one at
-    /// a time, before the main containers; a sidecar runs alongside all containers after it.
+    /// Computes the total of the containers' limits of `resource` as the kubelet does. Init
+    /// containers run one at a time, before the main containers. A sidecar runs alongside all
+    /// containers that start after it.
     fn total_limit(&self, resource: &str) -> Quantity {
         let [mut main, mut sidecars, mut init] = [Quantity::default(); 3];
         for container in &self.containers {
@@ -323,7 +331,8 @@ impl<'a> Pod<'a> {
         init.max(sidecars.saturating_add(main))
     }
 
-    /// Checks whether `mount` is read-only: because of the mount, the claim or the type of volume.
+    /// Checks whether `mount` is read-only, because of the mount itself, the claim or the type of
+    /// the volume.
     pub fn is_read_only(&self, mount: &VolumeMount<'_>) -> bool {
         mount.is_read_only() || self.volume(&mount.name).is_some_and(Volume::is_always_read_only)
     }
@@ -351,8 +360,7 @@ mod tests {
         };
         let (sidecar, init) = (container("s", "1Gi", "Always"), container("i", "4Gi", ""));
         let mains = [container("a", "1Gi", ""), container("b", "1Gi", "")];
-        // The sidecar runs alongside the init container after it, and alongside the main
-        // containers.
+        // The sidecar runs alongside the init container after it and the main containers.
         assert_eq!(limit(&[sidecar.clone(), init.clone()], &mains), Quantity::parse("5Gi"));
         assert_eq!(limit(&[init.clone(), sidecar.clone()], &mains), Quantity::parse("4Gi"));
         assert_eq!(limit(&[sidecar], &mains), Quantity::parse("3Gi"));

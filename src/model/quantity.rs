@@ -1,30 +1,30 @@
-//! Amounts of memory and storage (`resource.Quantity` of apimachinery).
+//! Amounts of memory and storage (`resource.Quantity` in apimachinery).
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// An amount of memory or storage, exact to a billionth of a byte.
+/// An amount of memory or storage, with a precision of a billionth of a byte.
 ///
-/// The API server rounds finer amounts away from zero to a billionth, as this type does. An amount
-/// that is too large for the type becomes the largest one, about 1.7e29 bytes.
+/// Like the API server, this type rounds to the next billionth away from zero. It saturates at
+/// about 1.7e29 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity {
     nanos: i128,
 }
 
-/// Billionths in one unit.
+/// The number of billionths in one unit.
 const NANOS: u128 = 1_000_000_000;
 
-/// The largest amount with a binary suffix, in units: `8Ei` and more become this (`maxAllowed` in
-/// `resource/amount.go`).
+/// The maximum amount with a binary suffix, in units. `8Ei` and larger amounts are reduced to it
+/// (`maxAllowed` in `resource/amount.go`).
 const MAX_BINARY: u128 = i64::MAX as u128;
 
 impl Quantity {
-    /// Parses `text` as `ParseQuantity` does, or returns `None` if the API server rejects it.
+    /// Parses `text` as `ParseQuantity` does. Returns `None` if the API server rejects it.
     ///
-    /// Like the API server, it ignores white space around the amount and takes missing digits for
-    /// 0: `Gi` is `0Gi`.
+    /// Like the API server, ignores white space around the amount and treats missing digits as 0:
+    /// `Gi` is `0Gi`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (is_negative, magnitude) = match text.as_bytes().first()? {
@@ -47,7 +47,7 @@ impl Quantity {
         self.nanos > 0
     }
 
-    /// Adds two amounts; a sum that is too large becomes the largest amount.
+    /// Adds two amounts. Returns the largest amount if the sum is too large.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         Self { nanos: self.nanos.saturating_add(other.nanos) }
@@ -56,16 +56,16 @@ impl Quantity {
 
 impl From<i64> for Quantity {
     fn from(units: i64) -> Self {
-        // 63 bits and the 30 bits of a billion fit into 128.
+        // This cannot overflow: 63 bits for `units` and 30 bits for a billion fit into 128 bits.
         Self { nanos: i128::from(units) * NANOS as i128 }
     }
 }
 
-/// The factor of a suffix.
+/// The factor that a suffix denotes.
 enum Scale {
-    /// A power of ten.
+    /// The exponent of a power of ten.
     Decimal(i32),
-    /// A power of two.
+    /// The exponent of a power of two.
     Binary(u32),
 }
 
@@ -88,7 +88,7 @@ impl Scale {
             "Ti" => Self::Binary(40),
             "Pi" => Self::Binary(50),
             "Ei" => Self::Binary(60),
-            // The API server parses 64 bits and keeps the lower 32.
+            // The API server parses the exponent as 64 bits and keeps the lower 32 bits.
             _ => Self::Decimal(suffix.strip_prefix(['e', 'E'])?.parse::<i64>().ok()? as i32),
         })
     }
@@ -102,7 +102,7 @@ fn split_digits(text: &str) -> (&str, &str) {
 ///
 /// `unit` has at most 90 bits.
 fn nanos(whole: &str, fraction: &str, exponent: i32, unit: u128) -> u128 {
-    // After so many zeros a number other than 0 is beyond `u128`, or rounds up to 1.
+    // With this many zeros, any number other than 0 exceeds `u128` or rounds up to 1.
     const MAX_ZEROS: i64 = 40;
     let digits = || whole.bytes().chain(fraction.bytes()).map(|byte| u128::from(byte - b'0'));
     let count = whole.len() + fraction.len();
@@ -113,8 +113,8 @@ fn nanos(whole: &str, fraction: &str, exponent: i32, unit: u128) -> u128 {
     let integer_digits = digits().take(split).chain((0..trailing_zeros).map(|_| 0));
     let integer = integer_digits.fold(0u128, |sum, digit| sum.saturating_mul(10).saturating_add(digit));
 
-    // From the last digit to the first. Rounding up at each step gives the same as rounding up
-    // once: ⌈(d + x) / 10⌉ = ⌈(d + ⌈x⌉) / 10⌉ for whole numbers d.
+    // Add the digits from last to first. Rounding up at each step gives the same result as rounding
+    // up once, because ⌈(d + x) / 10⌉ = ⌈(d + ⌈x⌉) / 10⌉ for integers d.
     let leading_zeros = (-point).clamp(0, MAX_ZEROS);
     let fraction_digits = digits().rev().take(count - split).chain((0..leading_zeros).map(|_| 0));
     let fraction = fraction_digits.fold(0u128, |sum, digit| (digit * unit + sum).div_ceil(10));
@@ -145,7 +145,8 @@ impl<'de> Deserialize<'de> for Quantity {
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Quantity, E> {
-                // The API server parses the number as it is written; this is its shortest form.
+                // The API server parses the number as it is written. Here only its value is known,
+                // so parse its shortest form.
                 let parsed = Quantity::parse(&value.to_string());
                 parsed.ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &self))
             }
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_amounts_of_the_api_server() {
+    fn accepts_amounts_that_the_api_server_accepts() {
         assert_eq!(bytes("1.5Gi"), Some(1536 << 20));
         assert_eq!(bytes(".5Gi"), Some(512 << 20));
         assert_eq!(bytes("+1Gi"), Some(1 << 30));
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_missing_digits_for_zero() {
+    fn treats_missing_digits_as_zero() {
         for text in [".", "+", "-", "Gi", ".Gi", "m", "e3", "-0", "0e2147483647"] {
             assert_eq!(nanos(text), Some(0), "{text}");
         }
@@ -243,7 +244,7 @@ mod tests {
             assert_eq!(Quantity::parse(text), Some(largest), "{text}");
         }
         assert_eq!(largest.saturating_add(largest), largest);
-        // Only the lower 32 bits of an exponent count.
+        // Only the lower 32 bits of an exponent are used.
         assert_eq!(bytes("1e4294967297"), Some(10));
     }
 
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_the_api_server_rejects() {
+    fn rejects_amounts_that_the_api_server_rejects() {
         for text in [
             "1GiB",
             "1gi",

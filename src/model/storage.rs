@@ -11,13 +11,14 @@ use super::volume::HostPathSource;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PersistentVolumeSpec<'a> {
-    /// A path on whichever node runs the Pod that claims the volume.
+    /// A path on the node of each Pod that uses the volume.
     #[serde(borrow)]
     pub host_path: Option<HostPathSource<'a>>,
     /// A path on the nodes that `nodeAffinity` selects.
     #[serde(borrow)]
     pub local: Option<LocalSource<'a>>,
-    /// How many nodes or Pods may mount the volume at once. They do not make a mount read-only.
+    /// The access modes, which limit how many nodes or Pods can mount the volume at once. They do
+    /// not make a mount read-only.
     #[serde(borrow)]
     pub access_modes: List<Str<'a>>,
     /// The class of the claims that the volume may be bound to.
@@ -26,7 +27,7 @@ pub struct PersistentVolumeSpec<'a> {
     /// `Filesystem` or `Block`; empty means `Filesystem`.
     #[serde(borrow)]
     pub volume_mode: Str<'a>,
-    /// What happens to the volume when its claim is deleted; empty means `Retain`.
+    /// The policy that applies after the claim is deleted; empty means `Retain`.
     #[serde(borrow)]
     pub persistent_volume_reclaim_policy: Str<'a>,
     /// The claim that the volume is bound to or reserved for.
@@ -36,7 +37,7 @@ pub struct PersistentVolumeSpec<'a> {
     pub node_affinity: Option<IgnoredAny>,
 }
 
-/// `local` of a PersistentVolume. It has no type; the path must exist.
+/// `local` of a PersistentVolume. It has no file type, and the path must exist.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LocalSource<'a> {
@@ -66,10 +67,10 @@ pub struct StorageClass<'a> {
     /// The reclaim policy of the volumes of this class; empty means `Delete`.
     #[serde(borrow)]
     pub reclaim_policy: Str<'a>,
-    /// When a claim is bound; empty means `Immediate`.
+    /// `Immediate` or `WaitForFirstConsumer`; empty means `Immediate`.
     #[serde(borrow)]
     pub volume_binding_mode: Str<'a>,
-    /// Parameters of the provisioner.
+    /// The parameters of the provisioner.
     #[serde(borrow)]
     pub parameters: Map<'a>,
 }

@@ -1,4 +1,4 @@
-//! Search of objects by structure instead of kind.
+//! Search for pods and patches by structure instead of kind.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use super::decode::{FieldError, FieldErrorKind, Node};
 use super::field_path::{FieldPath, Segment};
 use super::pod::{Pod, PodSpec};
 
-/// Finds the pod specs of an object of unknown kind: mappings whose `containers` is a list of
-/// mappings.
+/// Finds the pods of an object of unknown kind. A mapping whose `containers` is a nonempty list of
+/// mappings is treated as a pod spec.
 ///
-/// Skips such a mapping if it is not a valid pod spec, since its keys may mean anything in an
-/// unknown kind, and the webhook will check the Pods themselves. Fails only if a pod spec exceeds a
-/// limit.
+/// Ignores such a mapping if it cannot be decoded as a pod spec. In an unknown kind, its keys may
+/// have another meaning, and the webhook checks the Pods themselves. Fails only if a pod spec
+/// exceeds a limit.
 pub(super) fn find_pods<'a, N: Node<'a>>(node: N) -> Result<Vec<Pod<'a>>, FieldError> {
     let mut pods = Vec::new();
     find_pods_within(node, &FieldPath::root(), &mut pods)?;
@@ -50,8 +50,8 @@ fn find_pods_within<'a, N: Node<'a>>(
     Ok(())
 }
 
-/// Checks whether a `$patch` directive of a strategic merge patch is anywhere in `node`. If so, the
-/// object is a patch rather than a complete object.
+/// Checks whether `node` contains a `$patch` directive of a strategic merge patch at any depth. If
+/// so, the object is a patch, not a complete object.
 pub fn contains_patch_directive<'a, N: Node<'a>>(node: N) -> bool {
     if let Some(items) = node.items() {
         return items.into_iter().any(contains_patch_directive);

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 /// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
 /// `text`.
 ///
-/// The API server accepts all of them in paths. kubectl prints a denial unescaped, and drops a
-/// warning that contains a control character.
+/// The API server accepts all of these characters in paths. kubectl prints denials unescaped, and
+/// drops warnings that contain control characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(needs_escape) {
         return Cow::Borrowed(text);
@@ -33,8 +33,8 @@ fn needs_escape(character: char) -> bool {
         || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{061C}' | '\u{FFFE}'..='\u{FFFF}')
 }
 
-/// Returns the word of `known` that is closest to `word`, or `None` if none is close enough to be a
-/// likely misspelling.
+/// Returns the word in `known` that is closest to `word`, or `None` if `word` is unlikely to be a
+/// misspelling of any of them.
 pub fn similar<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     known
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
@@ -43,13 +43,19 @@ pub fn similar<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, known)| known)
 }
 
-/// Returns the end of a message about an unknown word: a suggestion if one of `known` is similar,
-/// otherwise the list of all known words.
+/// Returns the end of a message about an unknown word: a suggestion if a known word is similar, or
+/// the list of all known words.
 pub fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     match similar(word, known.clone()) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => {
-            format!("; known are {}", known.map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", "))
+            let known: Vec<_> = known.map(|known| format!("`{known}`")).collect();
+            match known.as_slice() {
+                [others @ .., last] if !others.is_empty() => {
+                    format!("; expected {} or {last}", others.join(", "))
+                }
+                known => format!("; expected {}", known.concat()),
+            }
         }
     }
 }
@@ -65,7 +71,8 @@ mod tests {
         assert_eq!(similar("exemption", words()), Some("exemptions"));
         assert_eq!(similar("modes", words()), None);
         assert_eq!(did_you_mean("rule", words()), "; did you mean `rules`?");
-        assert_eq!(did_you_mean("x", words()), "; known are `hostPaths`, `rules`, `exemptions`");
+        assert_eq!(did_you_mean("x", words()), "; expected `hostPaths`, `rules` or `exemptions`");
+        assert_eq!(did_you_mean("x", ["hostPaths"].into_iter()), "; expected `hostPaths`");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Building blocks of decoded types. Like the API server, they take null for an absent value.
+//! String, list and map types for decoding. Like the API server, they treat null as absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,12 +7,13 @@ use std::ops::Deref;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A string, borrowed from the input unless the input has it in another form, such as escaped.
+/// A string. It is borrowed from the input, unless the input contains it in another form, such as
+/// with escapes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str<'a>(Cow<'a, str>);
 
 impl<'a> Str<'a> {
-    /// Returns a copy of `text`.
+    /// Creates a string that owns a copy of `text`.
     pub fn owned(text: &str) -> Self {
         Self(Cow::Owned(text.to_owned()))
     }
@@ -66,7 +67,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
     }
 }
 
-/// A list. A null item becomes the default item.
+/// A list. A null item becomes the default value of the item type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(Vec<T>);
 
@@ -121,7 +122,8 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
     }
 }
 
-/// A mapping from arbitrary keys to values, such as labels, in input order.
+/// A mapping with arbitrary keys, such as labels, in input order. A null value becomes the default
+/// value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<'a, V = Str<'a>>(Vec<(Str<'a>, V)>);
 
@@ -173,7 +175,8 @@ impl<'de: 'a, 'a, V: Deserialize<'de> + Default> Deserialize<'de> for Map<'a, V>
     }
 }
 
-/// Decodes a `T`, taking null for its default. For `deserialize_with` of types that reject null.
+/// Decodes a `T`, or returns its default for null. Used as `deserialize_with` for types that reject
+/// null.
 pub(crate) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -34,11 +34,11 @@ pub enum VolumeSource<'a> {
     Ephemeral(EphemeralSource<'a>),
     /// `configMap`, `secret`, `downwardAPI` or `image`: always read-only.
     ReadOnly,
-    /// Several ConfigMaps, Secrets and the like in one volume: always read-only.
+    /// Several sources, such as ConfigMaps and Secrets, in one volume: always read-only.
     Projected(ProjectedSource),
-    /// Any other source of Kubernetes.
+    /// Any other Kubernetes volume source.
     Other,
-    /// A key that is not a source of Kubernetes.
+    /// A key that is not a Kubernetes volume source.
     Unknown,
 }
 
@@ -49,8 +49,8 @@ pub struct HostPathSource<'a> {
     /// The path on the node, as in the input.
     #[serde(borrow)]
     pub path: Str<'a>,
-    /// `hostPath.type`: what the kubelet checks for at the path. To Kubernetes, an empty type is
-    /// the same as an absent one.
+    /// `hostPath.type`: the file type that the kubelet requires or creates at the path. Kubernetes
+    /// treats an empty type as absent.
     #[serde(rename = "type", borrow)]
     pub host_path_type: Option<Str<'a>>,
 }
@@ -62,7 +62,7 @@ pub struct EmptyDirSource<'a> {
     /// `Memory` for a tmpfs; empty for the node's disk.
     #[serde(borrow)]
     pub medium: Str<'a>,
-    /// The size above which the Pod is evicted.
+    /// The size above which the kubelet evicts the Pod.
     pub size_limit: Option<Quantity>,
 }
 
@@ -108,7 +108,7 @@ pub struct ProjectedPart {
     pub service_account_token: Option<IgnoredAny>,
 }
 
-/// The sources of Kubernetes 1.37 (`core/v1/types.go`) that are not in [`DECODED_SOURCES`].
+/// The volume sources of Kubernetes 1.37 (`core/v1/types.go`) that are not in [`DECODED_SOURCES`].
 const OTHER_SOURCES: &[&str] = &[
     "awsElasticBlockStore",
     "azureDisk",
@@ -133,7 +133,7 @@ const OTHER_SOURCES: &[&str] = &[
     "vsphereVolume",
 ];
 
-/// The sources that have a variant of [`VolumeSource`].
+/// The volume sources that have a variant of [`VolumeSource`].
 const DECODED_SOURCES: &[&str] = &[
     "hostPath",
     "emptyDir",
@@ -152,12 +152,12 @@ pub fn known_sources() -> impl Iterator<Item = &'static str> {
 }
 
 impl<'a> Volume<'a> {
-    /// Returns the source if exactly one is known to Kubernetes.
+    /// Returns the source if the volume has exactly one that Kubernetes knows.
     pub fn source(&self) -> Option<&VolumeSource<'a>> {
         self.only_source().map(|(_, source)| source)
     }
 
-    /// Returns the key of the source if exactly one is known to Kubernetes.
+    /// Returns the key of the source if the volume has exactly one that Kubernetes knows.
     pub fn source_key(&self) -> Option<&str> {
         self.only_source().map(|(key, _)| key)
     }
@@ -167,7 +167,7 @@ impl<'a> Volume<'a> {
         known.next().filter(|_| known.next().is_none())
     }
 
-    /// Iterates over the sources that are known to Kubernetes, with their keys.
+    /// Iterates over the sources that Kubernetes knows, with their keys.
     pub fn known_sources(&self) -> impl Iterator<Item = (&str, &VolumeSource<'a>)> {
         let known = self.sources.iter().filter(|(_, source)| !matches!(source, VolumeSource::Unknown));
         known.map(|(key, source)| (&**key, source))
@@ -183,9 +183,9 @@ impl<'a> Volume<'a> {
 
     /// Returns the `emptyDir`, explicit or implied.
     ///
-    /// A volume without a source is an `emptyDir`. So is one with only unknown keys, since the API
-    /// server drops them. Returns `None` if there are several sources, which the API server
-    /// rejects.
+    /// A volume without a source is an `emptyDir`. So is a volume that has only unknown keys,
+    /// because the API server drops them. Returns `None` if there are several sources, which the
+    /// API server rejects.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
         let mut known = self.known_sources().map(|(_, source)| source);
         match (known.next(), known.next()) {
@@ -201,8 +201,8 @@ impl<'a> Volume<'a> {
         projected.sources.iter().any(|part| part.service_account_token.is_some())
     }
 
-    /// Checks whether this is the volume (such as `kube-api-access-x2x4v`) that the API server adds
-    /// to nearly every Pod.
+    /// Checks whether this is the volume that the API server adds to nearly every Pod, such as
+    /// `kube-api-access-x2x4v`.
     pub fn is_kube_api_access(&self) -> bool {
         self.name.starts_with("kube-api-access-") && self.has_service_account_token()
     }
@@ -234,7 +234,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
                         volume.name = entries.next_value()?;
                         continue;
                     }
-                    // A valid volume has one source. Each further one costs as much as a list item.
+                    // A valid volume has one source. Each additional source costs as much as a list
+                    // item.
                     let source = match volume.sources.is_empty() {
                         true => entries.next_value_seed(SourceSeed(&key))?,
                         false => entries.next_value_seed(Item(SourceSeed(&key)))?,
@@ -248,7 +249,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
     }
 }
 
-/// Decodes the source with this key; null is no source.
+/// A seed that decodes the source with this key. Null decodes to `None`.
 struct SourceSeed<'k>(&'k str);
 
 impl<'de> DeserializeSeed<'de> for SourceSeed<'_> {

@@ -1,4 +1,4 @@
-//! Builds a [`Tree`] from the nodes that a parser reports in the order of the text.
+//! Builds a [`Tree`] from the nodes that a parser reports in text order.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,31 +7,30 @@ use super::error::{ParseError, ParseErrorKind};
 use super::scalar::{Scalar, ScalarStyle};
 use super::tree::{Content, MAX_DEPTH, MappingEntry, Node, NodeId, Tree, View};
 
-/// A typical manifest has a node for about this many bytes of text.
+/// The approximate number of bytes of text per node in a typical manifest.
 const BYTES_PER_NODE: usize = 24;
 
 /// A collection that is not closed yet.
 struct OpenCollection {
     id: NodeId,
     is_mapping: bool,
-    /// The index of its first child in [`TreeBuilder::stack`].
+    /// The index of the first child in [`TreeBuilder::stack`].
     first_child: usize,
 }
 
-/// The size of a node once all aliases are expanded.
+/// The size of a node after alias expansion.
 #[derive(Clone, Copy, Default)]
 struct ExpandedSize {
     nodes: u64,
-    /// The nodes that come from aliases.
+    /// The number of nodes that come from aliases.
     aliased: u64,
     depth: u32,
 }
 
-/// A builder of one tree.
+/// A builder for one tree.
 ///
-/// Scalars, aliases and collections are added in the order of the text. A collection is opened
-/// before its children and closed after them; the children of a mapping are its keys and values in
-/// turn.
+/// Add scalars, aliases and collections in text order. Open a collection before its children, and
+/// close it after them. The children of a mapping are alternating keys and values.
 pub(super) struct TreeBuilder<'t> {
     text: &'t str,
     tree: Tree<'t>,
@@ -42,7 +41,7 @@ pub(super) struct TreeBuilder<'t> {
 }
 
 impl<'t> TreeBuilder<'t> {
-    /// Returns a builder with memory reserved for the nodes in `text_len` bytes.
+    /// Creates a builder with memory reserved for the nodes in `text_len` bytes of text.
     pub(super) fn new(text: &'t str, text_len: usize) -> Self {
         let nodes = text_len / BYTES_PER_NODE;
         let tree = Tree {
@@ -61,7 +60,7 @@ impl<'t> TreeBuilder<'t> {
         self.tree.nodes.is_empty()
     }
 
-    /// Returns the identity that the next node will get.
+    /// Returns the ID that the next node will have.
     pub(super) fn next_id(&self) -> NodeId {
         NodeId(self.tree.nodes.len() as u32)
     }
@@ -105,7 +104,7 @@ impl<'t> TreeBuilder<'t> {
             self.tree.tags.push(tag.into());
             self.tree.tags.len() - 1
         });
-        // Further tags are ignored. No manifest has that many.
+        // Tags beyond the range of `u16` are ignored. No manifest has that many tags.
         u16::try_from(index + 1).unwrap_or(0)
     }
 
@@ -157,14 +156,15 @@ impl<'t> TreeBuilder<'t> {
         let byte = |offset: usize| self.text.as_bytes().get(offset);
         let is_flow = matches!(byte(node.start as usize), Some(b'{' | b'['))
             && matches!(byte(end.wrapping_sub(1)), Some(b'}' | b']'));
-        // A parser sees the end of a block collection only at the start of the next token, so the
-        // collection ends with its last child.
+        // A parser notices the end of a block collection only at the next token, so use the end of
+        // its last child.
         node.end = if is_flow { end as u32 } else { last_end.unwrap_or(node.end) };
         self.stack.push(id);
         Ok(())
     }
 
-    /// Checks the keys of a mapping. Returns whether it has a duplicate key or a merge key.
+    /// Checks that the keys of a mapping are valid. Returns whether it has a duplicate key or a
+    /// merge key.
     fn check_keys(&self, entries: Range<u32>) -> Result<bool, ParseError> {
         let entries = &self.tree.entries[entries.start as usize..entries.end as usize];
         let mut has_merge_key = false;
@@ -192,7 +192,7 @@ impl<'t> TreeBuilder<'t> {
     }
 
     fn has_duplicate_key(&self, entries: &[MappingEntry]) -> bool {
-        /// Up to this many keys, comparing all pairs is faster than sorting.
+        /// The maximum number of keys for which comparing all pairs is faster than sorting.
         const MAX_PAIRWISE: usize = 12;
         if entries.len() > MAX_PAIRWISE || !entries.iter().all(|entry| self.tree.is_plain_word(entry.key)) {
             let mut keys: Vec<_> = entries.iter().map(|entry| self.tree.key(entry.key)).collect();
@@ -205,7 +205,7 @@ impl<'t> TreeBuilder<'t> {
         })
     }
 
-    /// Checks the size of the document once all aliases are expanded, by the limits of go-yaml and
+    /// Checks the size of the document after alias expansion against the limits of go-yaml and
     /// [`MAX_DEPTH`].
     fn check_expansion(&self) -> Result<(), ParseError> {
         if !self.has_aliases {
@@ -226,10 +226,10 @@ impl<'t> TreeBuilder<'t> {
         Err(kind.at(self.tree.range(self.tree.root)))
     }
 
-    /// Returns the expanded size of a node; `known` caches the results.
+    /// Returns the size of a node after alias expansion. `known` caches the results.
     ///
-    /// The recursion is bounded by the nesting of the text, because the target of an alias precedes
-    /// it and is known already.
+    /// The recursion is limited by the nesting of the text: the target of an alias precedes the
+    /// alias, so its size is already known.
     fn expanded_size(&self, id: NodeId, known: &mut [ExpandedSize]) -> ExpandedSize {
         let index = id.0 as usize;
         if known[index].nodes > 0 {
@@ -265,7 +265,7 @@ impl<'t> TreeBuilder<'t> {
     }
 }
 
-/// Returns the part of a document of `nodes` nodes that may come from aliases, as in go-yaml
+/// Returns the maximum ratio of nodes from aliases in a document of `nodes` nodes, as in go-yaml
 /// (`decode.go`).
 fn allowed_alias_ratio(nodes: u64) -> f64 {
     const LOW: f64 = 400_000.0;

@@ -14,11 +14,11 @@ use super::scalar::Scalar;
 use super::tree::{MappingEntry, NodeId, Tree, View};
 use crate::model::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, Segment};
 
-/// A [`FieldError`] whose path is still growing.
+/// A [`FieldError`] that collects its path while it is returned from nested values.
 #[derive(Debug)]
 struct DecodeError {
     kind: FieldErrorKind,
-    /// The path to the value, innermost segment first.
+    /// The path of the value, innermost segment first.
     reversed_path: Vec<Segment>,
 }
 
@@ -81,12 +81,10 @@ pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Resul
     NodeRef { tree, node }.decode_seed(PhantomData::<T>)
 }
 
-/// A node and its tree, as input for the model.
+/// A node and its tree, which the model accepts as an input.
 #[derive(Clone, Copy)]
 pub struct NodeRef<'a> {
-    /// The tree.
     pub tree: &'a Tree<'a>,
-    /// The node.
     pub node: NodeId,
 }
 
@@ -131,7 +129,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Returns the error for a node of another type than `visitor` expects.
+    /// Returns an error for a node that does not have the type that `visitor` expects.
     fn type_error<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
         let found = match self.tree.view(self.node) {
             View::Mapping => FoundValue::Mapping,
@@ -150,7 +148,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Converts a number that JSON writes as an integer, such as `5.0`.
+/// Converts a number that becomes an integer when it is written as JSON, such as `5.0`.
 fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }
@@ -262,7 +260,8 @@ impl<'a> de::Deserializer<'a> for Decoder<'a> {
         visitor.visit_unit()
     }
 
-    /// Deserializes a variant from its text, even if YAML reads it as another type, such as `off`.
+    /// Deserializes a variant from its text, even if the text has another type in YAML, such as
+    /// `off`.
     fn deserialize_enum<V: Visitor<'a>>(
         self,
         _name: &'static str,

@@ -5,48 +5,47 @@ use std::ops::Range;
 use super::scalar::TagError;
 use super::tree::MAX_DEPTH;
 
-/// A document that kubectl would not parse.
+/// A document that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ParseError {
-    /// The reason.
     pub kind: ParseErrorKind,
-    /// The location in the text, in bytes.
+    /// The byte range in the text.
     pub span: Range<usize>,
 }
 
 /// The reason for a [`ParseError`].
 ///
-/// Where kubectl reports the same error, the text is that of go-yaml or libyaml, so that users can
+/// If kubectl reports the same error, the message is that of go-yaml or libyaml, so that users can
 /// search for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
-    /// A syntax error, in the words of libyaml.
+    /// A syntax error in YAML, with the message of libyaml.
     #[error("{0}")]
     Yaml(String),
     /// A syntax error in JSON.
     #[error("{0}")]
     Json(&'static str),
-    /// A `%YAML` directive for another version than 1.1.
+    /// A `%YAML` directive with a version other than 1.1.
     #[error("found incompatible YAML document")]
     IncompatibleVersion,
-    /// The escape `\/` in a double-quoted YAML scalar. JSON and libyaml accept it, go-yaml does
+    /// The escape `\/` in a double-quoted YAML scalar. JSON and libyaml accept it, but go-yaml does
     /// not.
     #[error("found unknown escape character `\\/`")]
     UnknownEscape,
-    /// An alias without a preceding anchor of its name.
+    /// An alias without a preceding anchor of the same name.
     #[error("unknown anchor `{0}` referenced")]
     UnknownAnchor(String),
     /// An alias inside the collection that it refers to.
     #[error("anchor `{0}` value contains itself")]
     RecursiveAnchor(String),
-    /// More alias expansion than go-yaml allows.
+    /// More aliased nodes than go-yaml allows.
     #[error("document contains excessive aliasing")]
     ExcessiveAliasing,
     /// More than [`MAX_DEPTH`] nested collections.
     #[error("nested more than {} levels deep", MAX_DEPTH)]
     TooDeep,
-    /// More than [`MAX_DEPTH`] nested collections once aliases are expanded.
+    /// More than [`MAX_DEPTH`] nested collections after alias expansion.
     #[error("nested more than {} levels deep, including aliases", MAX_DEPTH)]
     TooDeepWithAliases,
     /// A mapping or a sequence as a key.
@@ -58,7 +57,7 @@ pub enum ParseErrorKind {
     /// A key whose text does not match its explicit tag.
     #[error(transparent)]
     Tag(#[from] TagError),
-    /// A merge key with a value other than a mapping or a sequence of mappings.
+    /// A merge key whose value is neither a mapping nor a sequence of mappings.
     #[error("map merge requires map or sequence of maps as the value")]
     InvalidMerge,
 }

@@ -5,14 +5,14 @@ use std::sync::OnceLock;
 
 use super::position::{LineIndex, Position, Span, Utf16Position};
 
-/// The maximum size of a file. etcd stores objects of up to 1.5 MB, and kubectl sends up to 3 MB.
+/// The maximum size of a file, in bytes. For comparison, etcd accepts requests of up to 1.5 MiB by
+/// default, and the API server of up to 3 MiB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
-/// A file that is not text.
+/// A file that cannot be decoded as text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct TextError {
-    /// The reason.
     pub kind: TextErrorKind,
     /// The location in the file.
     pub position: Position,
@@ -21,7 +21,7 @@ pub struct TextError {
 /// The reason for a [`TextError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextErrorKind {
-    /// More than [`MAX_FILE_BYTES`].
+    /// The file is larger than [`MAX_FILE_BYTES`].
     #[error("larger than {} MiB", MAX_FILE_BYTES >> 20)]
     TooLarge,
     /// A byte that is not valid UTF-8 at its position.
@@ -40,25 +40,25 @@ impl TextErrorKind {
     pub fn help(self) -> &'static str {
         match self {
             Self::TooLarge => "split it into smaller files, such as one per namespace",
-            Self::InvalidUtf8(_) | Self::OddUtf16Length | Self::UnpairedSurrogate => "save it as UTF-8",
+            Self::InvalidUtf8(_) | Self::OddUtf16Length | Self::UnpairedSurrogate => "save the file as UTF-8",
         }
     }
 }
 
-/// A manifest.
+/// A decoded manifest.
 #[derive(Debug)]
 pub struct File {
-    /// The path for display, as the user wrote it.
+    /// The path for display, as the user specified it.
     pub path: String,
     text: String,
     lines: OnceLock<LineIndex>,
 }
 
 impl File {
-    /// Decodes `bytes` as kubectl does: as UTF-8, or as UTF-16 if they start with its byte order
-    /// mark.
+    /// Decodes `bytes` as kubectl does: as UTF-16 if they start with a UTF-16 byte order mark, or
+    /// else as UTF-8.
     ///
-    /// Offsets in a UTF-16 file are those of the same text in UTF-8.
+    /// All offsets refer to the text in UTF-8, even if the file is in UTF-16.
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, TextError> {
         let error = |kind, offset| TextError { kind, position: Position { line: 1, column: 1, offset } };
         if bytes.len() > MAX_FILE_BYTES {
@@ -92,12 +92,12 @@ impl File {
         self.lines.get_or_init(|| LineIndex::new(&self.text))
     }
 
-    /// Returns the line, from 1, that contains `offset`.
+    /// Returns the number of the line that contains `offset`. The first line is 1.
     pub fn line(&self, offset: usize) -> usize {
         self.lines().line(offset)
     }
 
-    /// Returns the bytes of the line `number`, from 1, without the line break.
+    /// Returns the byte range of the line `number` without its line break. The first line is 1.
     pub fn line_range(&self, number: usize) -> Range<usize> {
         self.lines().line_range(&self.text, number)
     }
@@ -107,13 +107,13 @@ impl File {
         self.lines().utf16_position(&self.text, offset)
     }
 
-    /// Returns the span of the bytes `range`, cut at the end of its first line.
+    /// Returns the span of the byte range `range`, truncated at the end of its first line.
     pub fn span(&self, range: Range<usize>) -> Span {
         self.lines().span(&self.text, range)
     }
 }
 
-/// Decodes UTF-16 without its byte order mark. An error comes with its offset in the file.
+/// Decodes UTF-16 text without its byte order mark. An error includes its offset in the file.
 fn decode_utf16(bytes: &[u8], to_unit: fn([u8; 2]) -> u16) -> Result<String, (TextErrorKind, usize)> {
     const MARK_LEN: usize = 2;
     if !bytes.len().is_multiple_of(2) {
@@ -160,7 +160,7 @@ mod tests {
         };
         assert_eq!(position(b"a\nb\xE9"), (3, 2, 2));
         assert_eq!(position(b"a\r\nb\xE9"), (4, 2, 2));
-        // The same lines and columns as in a file that is valid UTF-8.
+        // Lines and columns are counted as in valid UTF-8.
         assert_eq!(position(b"a\rb\xE9"), (3, 2, 2));
         assert_eq!(position(b"\xEF\xBB\xBFa\xE9"), (4, 1, 2));
     }

@@ -1,5 +1,5 @@
-//! A parser of JSON streams that builds the same trees as the YAML parsers. libyaml cannot parse
-//! all of JSON, because it rejects some escapes.
+//! A parser for JSON streams. It builds the same trees as the YAML parsers. libyaml cannot parse
+//! all JSON, because it rejects some escapes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,13 +9,13 @@ use super::error::{ParseError, ParseErrorKind};
 use super::scalar::ScalarStyle;
 use super::tree::Tree;
 
-/// Parses the bytes `chunk` of `text` as a stream of JSON values.
+/// Parses the byte range `chunk` of `text` as a stream of JSON values.
 pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, ParseError> {
     let mut parser = JsonParser { text, offset: chunk.start, end: chunk.end };
     let mut trees = Vec::new();
     parser.skip_whitespace();
     while parser.offset < parser.end {
-        // No memory is reserved: a stream may have a hundred thousand small values.
+        // Do not reserve memory, because a stream may contain a hundred thousand small values.
         let mut builder = TreeBuilder::new(text, 0);
         parser.value(&mut builder)?;
         trees.push(builder.finish(parser.offset)?);
@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Vec<Tree<'_>>, Pa
 
 struct JsonParser<'t> {
     text: &'t str,
-    /// The next byte.
+    /// The offset of the next byte.
     offset: usize,
     end: usize,
 }
@@ -46,7 +46,7 @@ impl<'t> JsonParser<'t> {
         Err(ParseErrorKind::Json(message).at(offset..offset))
     }
 
-    /// Parses one value. The builder limits the nesting, and so the recursion.
+    /// Parses one value. The builder limits the nesting, which also limits the recursion.
     fn value(&mut self, builder: &mut TreeBuilder<'t>) -> Result<(), ParseError> {
         let start = self.offset;
         match self.peek() {

@@ -1,7 +1,7 @@
 //! A safe interface to libyaml.
 //!
-//! go-yaml is a port of libyaml, so libyaml accepts and rejects what kubectl does. No other file of
-//! the crate calls it.
+//! kubectl uses go-yaml, which is a port of libyaml, so both accept almost exactly the same text.
+//! Only this file calls libyaml.
 #![allow(unsafe_code, reason = "libyaml has a C interface, and only this file calls it")]
 
 use std::ffi::CStr;
@@ -14,13 +14,13 @@ use libyaml_rs as sys;
 
 use super::scalar::ScalarStyle;
 
-/// An event of the parser. Offsets are in bytes from the start of the text.
+/// A parser event. Offsets are in bytes from the start of the text.
 #[derive(Debug)]
 pub(super) struct Event<'e> {
     pub(super) kind: EventKind<'e>,
-    /// The first byte.
+    /// The offset of the first byte.
     pub(super) start: u64,
-    /// The byte after the last one.
+    /// The offset after the last byte.
     pub(super) end: u64,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum EventKind<'e> {
     },
     DocumentEnd,
     StreamEnd,
-    /// An alias and the name of its anchor.
+    /// An alias, with the name of its anchor.
     Alias(&'e str),
     Scalar {
         anchor: Option<&'e str>,
@@ -59,11 +59,11 @@ pub(super) struct SyntaxError {
     pub(super) offset: u64,
 }
 
-/// A parser of one text.
+/// A parser for one text.
 pub(super) struct EventParser<'t> {
     parser: Pin<Box<MaybeUninit<sys::yaml_parser_t>>>,
     event: MaybeUninit<sys::yaml_event_t>,
-    /// Whether `event` was filled by libyaml and not deleted yet.
+    /// Whether libyaml has filled `event`, and it has not been deleted since.
     has_event: bool,
     text: PhantomData<&'t str>,
 }
@@ -90,8 +90,8 @@ impl<'t> EventParser<'t> {
         if unsafe { self.event.assume_init_ref() }.type_ == sys::YAML_STREAM_START_EVENT {
             self.advance()?;
         }
-        // SAFETY: `advance` filled the event. Its strings live until it is deleted. That takes
-        // `&mut self`, which the returned borrow of `self` rules out.
+        // SAFETY: `advance` filled the event. Its strings live until the event is deleted. Deleting
+        // it requires `&mut self`, which the returned borrow of `self` prevents.
         let (event, kind) = unsafe {
             let event = self.event.assume_init_ref();
             (event, event_kind(event))
@@ -99,7 +99,7 @@ impl<'t> EventParser<'t> {
         Ok(Event { kind, start: event.start_mark.index, end: event.end_mark.index })
     }
 
-    /// Replaces the current event by the next one.
+    /// Replaces the current event with the next one.
     fn advance(&mut self) -> Result<(), SyntaxError> {
         self.delete_event();
         // SAFETY: `new` initialized the parser, and libyaml zeroes the event before it fills it. If
@@ -126,13 +126,13 @@ impl<'t> EventParser<'t> {
 impl Drop for EventParser<'_> {
     fn drop(&mut self) {
         self.delete_event();
-        // SAFETY: `new` initialized the parser, and it is not used afterwards.
+        // SAFETY: `new` initialized the parser, and it is not used after this call.
         unsafe { sys::yaml_parser_delete(self.parser.as_mut().get_unchecked_mut().as_mut_ptr()) };
     }
 }
 
-/// Returns the number of events in a text, up to its end or its first syntax error. Used to measure
-/// the cost of libyaml alone.
+/// Returns the number of events in a text, up to its end or its first syntax error. The benchmarks
+/// use it to measure the cost of libyaml alone.
 pub fn count_events(text: &str) -> usize {
     let mut parser = EventParser::new(text);
     let mut count = 0;
@@ -145,6 +145,8 @@ pub fn count_events(text: &str) -> usize {
     count
 }
 
+/// Converts an event of libyaml.
+///
 /// # Safety
 ///
 /// libyaml must have filled `event`.
@@ -201,7 +203,7 @@ unsafe fn c_str<T>(_owner: &T, pointer: *const u8) -> Option<&str> {
     unsafe { CStr::from_ptr(pointer.cast()) }.to_str().ok()
 }
 
-/// Returns a byte string of libyaml; it is empty if `pointer` is null.
+/// Returns a byte string of libyaml, or an empty one if `pointer` is null.
 ///
 /// # Safety
 ///
@@ -214,6 +216,8 @@ unsafe fn bytes<T>(_owner: &T, pointer: *const u8, length: usize) -> &[u8] {
     unsafe { slice::from_raw_parts(pointer, length) }
 }
 
+/// Returns the error of a failed parser.
+///
 /// # Safety
 ///
 /// libyaml must have reported an error for `parser`.
@@ -227,10 +231,10 @@ unsafe fn syntax_error(parser: &sys::yaml_parser_t) -> SyntaxError {
         None => problem.to_owned(),
     };
     let offset = match context {
-        // Errors in the encoding have no mark.
+        // Encoding errors have an offset, but no mark.
         _ if parser.error == sys::YAML_READER_ERROR => parser.problem_offset,
-        // libyaml notices a missing colon only at the next token, perhaps lines later. The context
-        // is the key.
+        // libyaml detects a missing colon only at the next token, which may be several lines later.
+        // The context mark is at the key.
         Some("while scanning a simple key") => parser.context_mark.index,
         _ => parser.problem_mark.index,
     };

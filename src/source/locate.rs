@@ -7,13 +7,14 @@ use super::position::Span;
 use super::tree::{MappingEntry, NodeId, Tree, View};
 use crate::model::{FieldPath, Segment};
 
-/// Returns the span of the value at `path` in the object `root`, or of the nearest enclosing value
-/// if it is absent.
+/// Returns the span of the value at `path` in the object `root`. If there is no such value, returns
+/// the span of the nearest enclosing value.
 ///
-/// The span of a mapping or a sequence is that of its first entry. A span never exceeds its line.
+/// The span of a mapping or a sequence is the span of its first entry. A span never extends beyond
+/// its first line.
 pub fn locate(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Span {
     match nearest(tree, root, path) {
-        // An empty value such as in `emptyDir:` has no text.
+        // An empty value, as in `emptyDir:`, has no text.
         (_, Some(entry)) if tree.range(entry.value).is_empty() => file.span(tree.range(entry.key)),
         (node, _) => node_span(file, tree, node),
     }
@@ -27,7 +28,7 @@ pub fn locate_key(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) 
     }
 }
 
-/// Returns the node at `path` in the object `root`. Returns `None` if it is absent or null.
+/// Returns the node at `path` in the object `root`, or `None` if it is absent or null.
 pub fn find_node(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Option<NodeId> {
     path.segments().iter().try_fold(root, |node, segment| match segment {
         Segment::Key(key) => tree.get(node, key),
@@ -35,9 +36,9 @@ pub fn find_node(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Option<Node
     })
 }
 
-/// Returns the span of a node. For a mapping or a sequence, it is that of the first entry.
+/// Returns the span of a node. For a mapping or a sequence, returns the span of its first entry.
 pub fn node_span(file: &File, tree: &Tree<'_>, node: NodeId) -> Span {
-    file.span(first_entry(tree, node))
+    file.span(first_entry_range(tree, node))
 }
 
 /// Returns the node at `path`, or the deepest existing node on the way to it. If that node is the
@@ -57,13 +58,15 @@ fn nearest(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> (NodeId, Option<M
     nearest
 }
 
-fn first_entry(tree: &Tree<'_>, node: NodeId) -> Range<usize> {
+fn first_entry_range(tree: &Tree<'_>, node: NodeId) -> Range<usize> {
     if is_alias(tree, node) {
         return tree.range(node);
     }
     match tree.view(node) {
         View::Scalar(_) => tree.range(node),
-        View::Sequence(items) => items.first().map_or(tree.range(node), |item| first_entry(tree, *item)),
+        View::Sequence(items) => {
+            items.first().map_or(tree.range(node), |item| first_entry_range(tree, *item))
+        }
         View::Mapping => match tree.written_entries(node).first() {
             None => tree.range(node),
             Some(entry) => {

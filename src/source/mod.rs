@@ -1,14 +1,16 @@
-//! Parsing of manifests: bytes to text, text to documents, documents to trees with spans, and field
-//! paths back to spans.
+//! Parsing of manifests.
 //!
-//! This module knows YAML and JSON, but no rules, policies or reports. [`File::decode`] turns bytes
-//! into text, [`split_documents`] finds the documents and [`parse`] builds a [`Tree`] for one of
-//! them. [`decode`] deserializes a node into a type of the model, and [`locate`] finds the span of
-//! a field path for a finding.
+//! - [`File::decode`] converts bytes to text.
+//! - [`split_documents`] finds the documents in the text.
+//! - [`parse`] parses a document into a [`Tree`], whose nodes have a location in the text.
+//! - [`decode`] deserializes a node into a type, such as a type of the model.
+//! - [`locate`] returns the span of a field path, for a finding.
 //!
-//! The files build on each other in one direction: `libyaml`, `scalar` and `tree` at the bottom,
-//! `builder` above them, then one file per parser (`yaml`, `json`, `fast`), and `parse` on top,
-//! which picks the parser.
+//! This module handles YAML and JSON, and does not depend on rules, policies or reports.
+//!
+//! The files depend on each other in one direction. `libyaml`, `scalar` and `tree` are at the
+//! bottom. `builder` uses them, and each parser (`yaml`, `json` and `fast`) uses `builder`. `parse`
+//! is at the top and selects the parser.
 
 mod builder;
 mod de;

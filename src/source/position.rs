@@ -1,17 +1,17 @@
 //! Lines and columns of byte offsets.
 //!
-//! The rest of the crate counts bytes. This file is the only place that converts an offset to a
-//! line and a column, in code points for reports or in UTF-16 code units for the Language Server
+//! The rest of the crate uses byte offsets. Only this file converts an offset to a line and a
+//! column. Columns are in code points for reports, and in UTF-16 code units for the Language Server
 //! Protocol.
 //!
-//! A line ends with `\n`, `\r\n` or a lone `\r`. A byte order mark at the start of the text takes
-//! no column. An offset inside a character counts as the start of the character, an offset past the
-//! end as the end.
+//! A line ends with `\n`, `\r\n` or a lone `\r`. A byte order mark at the start of the text does
+//! not count as a column. An offset inside a character is rounded down to the start of the
+//! character, and an offset past the end of the text to the end.
 
 use std::ops::{Add, Range, Sub};
 use std::sync::OnceLock;
 
-/// A location in a text as reports show it.
+/// A location in a text, as shown in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The line, from 1.
@@ -22,31 +22,31 @@ pub struct Position {
     pub offset: usize,
 }
 
-/// A location in a text as the Language Server Protocol defines it by default (`Position`, with the
+/// A location in a text, in the default form of the Language Server Protocol (`Position` with the
 /// position encoding `utf-16`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Utf16Position {
     /// The line, from 0.
     pub line: usize,
-    /// The offset in the line in UTF-16 code units, from 0.
+    /// The offset within the line in UTF-16 code units, from 0.
     pub character: usize,
 }
 
 /// A part of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
-    /// The first character.
+    /// The position of the first character.
     pub start: Position,
-    /// The character after the last one.
+    /// The position after the last character.
     pub end: Position,
 }
 
-/// The number of characters in a part of a text.
+/// The character counts of a part of a text.
 #[derive(Clone, Copy, Debug, Default)]
 struct CharCount {
     code_points: usize,
-    /// Characters outside the Basic Multilingual Plane: two code units in UTF-16, four bytes in
-    /// UTF-8.
+    /// The number of characters outside the Basic Multilingual Plane, which have two code units in
+    /// UTF-16 and four bytes in UTF-8.
     supplementary: usize,
 }
 
@@ -86,17 +86,19 @@ impl Sub for CharCount {
     }
 }
 
-/// An index of the lines of a text. Every method takes the text that the index was built for.
+/// An index of the lines of a text. Every method must be called with the text that the index was
+/// built for.
 #[derive(Debug)]
 pub(super) struct LineIndex {
     /// The offset of the first byte of each line.
     starts: Vec<usize>,
-    /// The number of characters before each block of [`BLOCK`] bytes; built only for long lines.
+    /// The character counts before each block of [`BLOCK_LEN`] bytes, computed only for long lines.
     blocks: OnceLock<Vec<CharCount>>,
 }
 
-/// A line may be megabytes long and have thousands of findings, so characters are counted by block.
-const BLOCK: usize = 1024;
+/// The length of a block, in bytes. Characters are counted by block, because a line may be
+/// megabytes long and have thousands of findings.
+const BLOCK_LEN: usize = 1024;
 
 impl LineIndex {
     pub(super) fn new(text: &str) -> Self {
@@ -107,13 +109,13 @@ impl LineIndex {
         Self { starts: std::iter::once(0).chain(ends).collect(), blocks: OnceLock::new() }
     }
 
-    /// Returns the line, from 1, that contains `offset`.
+    /// Returns the number of the line that contains `offset`. The first line is 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset)
     }
 
-    /// Returns the bytes of the line `number`, from 1, without the line break. Returns an empty
-    /// range at the end of the text if there is no such line.
+    /// Returns the byte range of the line `number` without its line break. The first line is 1. If
+    /// there is no such line, returns an empty range at the end of the text.
     pub(super) fn line_range(&self, text: &str, number: usize) -> Range<usize> {
         let start = self.starts.get(number.saturating_sub(1)).copied().unwrap_or(text.len());
         let end = self.starts.get(number).copied().unwrap_or(text.len());
@@ -132,7 +134,7 @@ impl LineIndex {
         Utf16Position { line: line - 1, character: before.utf16_units() }
     }
 
-    /// Returns the span of the bytes `range`, cut at the end of its first line.
+    /// Returns the span of the byte range `range`, truncated at the end of its first line.
     pub(super) fn span(&self, text: &str, range: Range<usize>) -> Span {
         let start = text.floor_char_boundary(range.start);
         let line_end = self.line_range(text, self.line(start)).end.max(start);
@@ -140,8 +142,8 @@ impl LineIndex {
         Span { start: self.position(text, start), end: self.position(text, end) }
     }
 
-    /// Returns the line of `offset`, from 1, and the number of characters before `offset` on that
-    /// line.
+    /// Returns the number of the line that contains `offset`, and the character counts before
+    /// `offset` on that line.
     fn line_and_count(&self, text: &str, offset: usize) -> (usize, CharCount) {
         let line = self.line(offset);
         let mut start = self.starts[line - 1];
@@ -152,19 +154,19 @@ impl LineIndex {
     }
 
     fn count(&self, bytes: &[u8], range: Range<usize>) -> CharCount {
-        if range.len() <= 2 * BLOCK {
+        if range.len() <= 2 * BLOCK_LEN {
             return CharCount::of(&bytes[range]);
         }
         let blocks = self.blocks.get_or_init(|| {
-            let sums = bytes.chunks(BLOCK).scan(CharCount::default(), |sum, block| {
+            let sums = bytes.chunks(BLOCK_LEN).scan(CharCount::default(), |sum, block| {
                 *sum = *sum + CharCount::of(block);
                 Some(*sum)
             });
             std::iter::once(CharCount::default()).chain(sums).collect()
         });
         let before = |offset: usize| {
-            let block = offset / BLOCK;
-            blocks[block] + CharCount::of(&bytes[block * BLOCK..offset])
+            let block = offset / BLOCK_LEN;
+            blocks[block] + CharCount::of(&bytes[block * BLOCK_LEN..offset])
         };
         before(range.end) - before(range.start)
     }
@@ -174,8 +176,8 @@ impl LineIndex {
 mod tests {
     use super::*;
 
-    /// Returns the line and the column of an offset, in code points and from 1, and in UTF-16 and
-    /// from 0.
+    /// Returns the line and the column of an offset twice: in code points from 1, and in UTF-16
+    /// code units from 0.
     fn positions(text: &str, offset: usize) -> [(usize, usize); 2] {
         let lines = LineIndex::new(text);
         let (position, utf16) = (lines.position(text, offset), lines.utf16_position(text, offset));
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_the_byte_order_mark_no_column() {
+    fn does_not_count_the_byte_order_mark_as_a_column() {
         let text = "\u{FEFF}ab\n\u{FEFF}c";
         for offset in 0..=3 {
             assert_eq!(positions(text, offset), [(1, 1), (0, 0)], "{offset}");
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_spans_at_the_end_of_the_first_line() {
+    fn truncates_spans_at_the_end_of_the_first_line() {
         assert_eq!(span("ab\ncd", 0..5), (1, 1, 3));
         assert_eq!(span("ab\r\ncd", 1..6), (1, 2, 3));
         assert_eq!(span("ab\ncd", 3..5), (2, 1, 3));

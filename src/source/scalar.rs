@@ -1,11 +1,12 @@
-//! Values of scalars as kubectl reads them: YAML 1.1, by the rules of `resolve.go` in go-yaml.
+//! The values of scalars as kubectl reads them: as YAML 1.1, by the rules of `resolve.go` in
+//! go-yaml.
 
 use std::borrow::Cow;
 
 /// The notation of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScalarStyle {
-    /// Without quotes, so it may be a boolean, a number or null.
+    /// Without quotes. The value may be a boolean, a number or null.
     Plain,
     /// In single or double quotes.
     Quoted,
@@ -18,15 +19,13 @@ pub(super) enum ScalarStyle {
 pub enum Scalar<'a> {
     /// `null`, `~`, or no text.
     Null,
-    /// `true`, `yes`, `on`, `y` and the like.
+    /// A boolean, such as `true`, `yes`, `on` or `y`.
     Bool(bool),
-    /// An integer.
     Int(i64),
-    /// An integer above the range of `Int`.
+    /// An integer that is too large for `Int`.
     Uint(u64),
     /// Any other number, including infinities and NaN, which JSON cannot represent.
     Float(f64),
-    /// A string.
     Str(Cow<'a, str>),
 }
 
@@ -38,7 +37,7 @@ pub struct TagError {
     tag: String,
 }
 
-/// Returns the value of the plain scalar `text` without a tag.
+/// Returns the value of a plain scalar that has no tag.
 pub(super) fn resolve_plain(text: &str) -> Scalar<'_> {
     let as_string = || Scalar::Str(Cow::Borrowed(text));
     let Some(&first) = text.as_bytes().first() else { return Scalar::Null };
@@ -71,7 +70,7 @@ fn number(text: &str) -> Option<Scalar<'static>> {
         ".nan" | ".NaN" | ".NAN" => return Some(Scalar::Float(f64::NAN)),
         _ => {}
     }
-    // go-yaml reads dates as timestamps, but converts them to JSON as the original text.
+    // go-yaml reads dates as timestamps, but converts them back to the original text for JSON.
     let digits: Cow<'_, str> =
         if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     integer(&digits).or_else(|| float(&digits))
@@ -132,13 +131,14 @@ fn float(text: &str) -> Option<Scalar<'static>> {
     if end != bytes.len() {
         return None;
     }
-    // Go's `ParseFloat` fails for numbers out of range, so go-yaml reads them as strings.
+    // Go's `ParseFloat` rejects numbers that are out of range, so go-yaml reads them as strings.
     text.parse().ok().filter(|value: &f64| value.is_finite()).map(Scalar::Float)
 }
 
-/// Returns the value of a scalar with an explicit `tag`, or an error if kubectl rejects it.
+/// Returns the value of a scalar with an explicit tag, or an error if kubectl rejects it.
 ///
-/// `untagged` is the value without the tag. Unknown tags are ignored, as in go-yaml.
+/// `untagged` is the value that the scalar would have without the tag. Unknown tags are ignored, as
+/// in go-yaml.
 pub(super) fn resolve_tagged<'a>(
     tag: &str,
     text: &'a str,

@@ -1,5 +1,5 @@
-//! Splits a file into documents as kubectl does: at every line that starts with `---`, even inside
-//! a scalar (`YAMLReader` in `util/yaml/decoder.go` of apimachinery).
+//! Splits a file into documents. Like kubectl, splits at every line that starts with `---`, even
+//! inside a scalar (`YAMLReader` in `util/yaml/decoder.go` of apimachinery).
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ const BYTE_ORDER_MARK: char = '\u{FEFF}';
 /// The text between two separators. kubectl passes it to its YAML parser as one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// The location in the file, in bytes, without a leading byte order mark.
+    /// The byte range in the file, without a leading byte order mark.
     pub range: Range<usize>,
-    /// The location of the separator before the chunk, if kubectl rejects that separator.
+    /// The byte range of the separator before the chunk, if kubectl rejects that separator.
     pub bad_separator: Option<Range<usize>>,
 }
 

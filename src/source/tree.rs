@@ -1,4 +1,4 @@
-//! A document as a tree of nodes that know their location in the text.
+//! A document as a tree of nodes. Each node has a location in the text.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,18 +9,19 @@ use super::scalar::{self, Scalar, ScalarStyle, TagError};
 
 /// The maximum number of nested collections, including those of expanded aliases.
 ///
-/// Kubernetes objects stay below 40, schemas in a CustomResourceDefinition below 100.
+/// Kubernetes objects have fewer than 40 levels, and schemas in a CustomResourceDefinition fewer
+/// than 100.
 pub const MAX_DEPTH: usize = 200;
 
-/// The identity of a node in a [`Tree`].
+/// The ID of a node in a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Node<'t> {
-    /// The first byte.
+    /// The offset of the first byte.
     pub(super) start: u32,
-    /// The byte after the last one.
+    /// The offset after the last byte.
     pub(super) end: u32,
     pub(super) content: Content<'t>,
 }
@@ -46,7 +47,7 @@ pub(super) enum Content<'t> {
     Alias(NodeId),
 }
 
-/// The content of a node. Aliases are resolved.
+/// The content of a node, after resolving aliases.
 #[derive(Debug)]
 pub enum View<'a> {
     /// A scalar and its text.
@@ -60,9 +61,7 @@ pub enum View<'a> {
 /// A key of a mapping and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MappingEntry {
-    /// The key.
     pub key: NodeId,
-    /// The value.
     pub value: NodeId,
 }
 
@@ -93,7 +92,7 @@ impl<'t> Tree<'t> {
         self.root
     }
 
-    /// Returns the offset in the text where the document ends, after its end marker if it has one.
+    /// Returns the offset of the end of the document, after its end marker if it has one.
     pub fn end(&self) -> usize {
         self.end
     }
@@ -102,8 +101,8 @@ impl<'t> Tree<'t> {
         &self.nodes[id.0 as usize]
     }
 
-    /// Returns the bytes of the text that the node was parsed from. For an alias, these are the
-    /// bytes of the alias.
+    /// Returns the byte range of the node in the text. For an alias, returns the range of the
+    /// alias, not of its target.
     pub fn range(&self, id: NodeId) -> Range<usize> {
         let node = self.node(id);
         node.start as usize..node.end as usize
@@ -115,8 +114,8 @@ impl<'t> Tree<'t> {
         self.nodes.iter().any(|node| matches!(node.content, Content::Scalar { .. }) && contains(node))
     }
 
-    /// Returns the bytes of the mapping entry whose key starts at `offset`. If `is_item` is set or
-    /// no key starts there, returns the bytes of the longest node that does.
+    /// Returns the byte range of the mapping entry whose key starts at `offset`. If no key starts
+    /// there, or if `is_item` is true, returns the range of the longest node that starts there.
     pub fn range_starting_at(&self, offset: usize, is_item: bool) -> Option<Range<usize>> {
         let starts_here = |id: NodeId| self.node(id).start as usize == offset;
         let entry = self.entries.iter().filter(|_| !is_item).find(|entry| starts_here(entry.key));
@@ -127,7 +126,7 @@ impl<'t> Tree<'t> {
         Some(offset..nodes.map(|node| node.end as usize).max()?)
     }
 
-    /// Returns the node that an alias refers to. Any other node is returned as is.
+    /// Returns the node that an alias refers to, or `id` itself for any other node.
     pub fn target(&self, id: NodeId) -> NodeId {
         match self.node(id).content {
             Content::Alias(target) => target,
@@ -170,7 +169,7 @@ impl<'t> Tree<'t> {
         matches!(self.scalar(id), Some(Ok(Scalar::Null)))
     }
 
-    /// Returns the value of a scalar that kubectl reads as a string.
+    /// Returns the value of a scalar if kubectl reads it as a string.
     pub fn as_str(&self, id: NodeId) -> Option<Cow<'_, str>> {
         match self.scalar(id)? {
             Ok(Scalar::Str(text)) => Some(text),
@@ -178,7 +177,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns a key as a string. Keys of other types are converted as for JSON.
+    /// Returns a key as a string. Keys of other types are converted as in the conversion to JSON.
     pub fn key(&self, id: NodeId) -> Cow<'_, str> {
         if self.is_plain_word(id) {
             return Cow::Borrowed(self.raw_scalar(id));
@@ -202,11 +201,12 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Checks quickly whether a key is a string, and not a merge key. Returns true for nearly all
-    /// keys; if it returns false, the key may still be a string.
+    /// Checks quickly whether a key is a string and not a merge key. Returns true for nearly all
+    /// keys. If it returns false, the key may still be a string.
     ///
-    /// A value of another type starts with a digit, a sign, a dot or a first letter of `null`,
-    /// `true`, `false`, `yes`, `no`, `on` or `off`, and those words have at most five letters.
+    /// A value of another type is empty, or starts with a digit, a sign, a dot, `~` or the first
+    /// letter of `null`, `true`, `false`, `yes`, `no`, `on` or `off`. These words have at most five
+    /// letters.
     pub(super) fn is_plain_word(&self, id: NodeId) -> bool {
         match &self.node(id).content {
             Content::Scalar { value, tag: 0, .. } => match value.as_bytes() {
@@ -226,8 +226,8 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns the entries of a mapping as written, including merge keys and duplicate keys.
-    /// Returns an empty slice for other nodes.
+    /// Returns the entries of a mapping as they are written, including merge keys and duplicate
+    /// keys. Returns an empty slice for other nodes.
     pub fn written_entries(&self, id: NodeId) -> &[MappingEntry] {
         match &self.node(self.target(id)).content {
             Content::Mapping { entries, .. } => &self.entries[entries.start as usize..entries.end as usize],
@@ -248,7 +248,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns the value of `key` as kubectl applies it. Returns `None` if it is absent or null.
+    /// Returns the value of `key` as kubectl applies it, or `None` if it is absent or null.
     pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
         self.entry(id, key).map(|entry| entry.value).filter(|value| !self.is_null(*value))
     }
@@ -268,8 +268,8 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Adds the entries of a mapping to `merged`. Collects the entries that a merge key overrides
-    /// in `overrides`.
+    /// Adds the entries of a mapping to `merged`. If `overrides` is set, also records the entries
+    /// that a merge key overrides.
     fn merge<'m>(
         &'m self,
         id: NodeId,
@@ -283,7 +283,7 @@ impl<'t> Tree<'t> {
             }
             let target = self.target(entry.value);
             let sources = match self.view(target) {
-                // The first of several mappings wins, so it is applied last.
+                // The first of several mappings wins, so apply it last.
                 View::Sequence(items) => items.iter().rev().copied().collect(),
                 _ => vec![target],
             };
@@ -301,12 +301,12 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns the mappings with a duplicate key or a merge key, in the order of their ends.
+    /// Returns the mappings with a duplicate key or a merge key, in the order in which they end.
     pub fn irregular_mappings(&self) -> &[NodeId] {
         &self.irregular_mappings
     }
 
-    /// Returns the duplicate keys of a mapping. Each one is paired with its previous occurrence.
+    /// Returns the duplicate keys of a mapping, each with its previous occurrence.
     pub fn duplicate_keys(&self, mapping: NodeId) -> Vec<KeyConflict> {
         let mut last: HashMap<Cow<'_, str>, MappingEntry> = HashMap::new();
         let mut conflicts = Vec::new();

@@ -10,7 +10,7 @@ use super::libyaml::{Event, EventKind, EventParser};
 use super::scalar::ScalarStyle;
 use super::tree::{NodeId, Tree};
 
-/// Parses the first document in the bytes `chunk` of `text`.
+/// Parses the first document in the byte range `chunk` of `text`.
 pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Option<Tree<'_>>, ParseError> {
     let builder = TreeBuilder::new(text, chunk.len());
     YamlParser { text, chunk, builder, anchors: HashMap::new() }.parse()
@@ -47,7 +47,7 @@ impl<'t> YamlParser<'t> {
         }
     }
 
-    /// Converts an offset in the chunk to one in the text.
+    /// Converts an offset in the chunk to an offset in the text.
     fn offset(&self, in_chunk: u64) -> usize {
         let offset = (self.chunk.start + in_chunk as usize).min(self.chunk.end);
         self.text.floor_char_boundary(offset)
@@ -86,14 +86,14 @@ impl<'t> YamlParser<'t> {
         Ok(())
     }
 
-    /// Lets `anchor` refer to the next node.
+    /// Makes `anchor` refer to the next node.
     fn set_anchor(&mut self, anchor: Option<&str>) {
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor.into(), self.builder.next_id());
         }
     }
 
-    /// Borrows the value of a scalar from the text if it is there verbatim, as most values are.
+    /// Borrows the value of a scalar from the text if it occurs there verbatim, as most values do.
     fn borrowed_value(
         &self,
         span: &Range<usize>,

@@ -65,13 +65,13 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {allow: [{path: /a, x: 1}]}\n",
             2,
             32,
-            "unknown key `x`; known are `path`, `readOnly`",
+            "unknown key `x`; expected `path` or `readOnly`",
         ),
         (
             "version: 1\nprofile: strict\n",
             2,
             10,
-            "unknown value `strict`; known are `none`, `recommended`, `baseline`, `restricted`",
+            "unknown value `strict`; expected `none`, `recommended`, `baseline` or `restricted`",
         ),
         ("version: 1\nversion: 1\n", 2, 1, "duplicate key `version`"),
         ("version: 1\nrules: {host-rot: off}\n", 2, 9, "unknown rule `host-rot`; did you mean `host-root`?"),
@@ -151,7 +151,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
             2,
             41,
-            "unknown value `bad`; known are `socket`, `critical`, `credentials`, `agent-socket`, `sensitive`, `harmless`",
+            "unknown value `bad`; expected `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: agent-socket, reason: r}]}\n",
@@ -177,7 +177,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nmodes: {a: loud}\n",
             2,
             12,
-            "unknown value `loud`; known are `deny`, `warn`, `audit`, `off`",
+            "unknown value `loud`; expected `deny`, `warn`, `audit` or `off`",
         ),
         ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "invalid glob: "),
         (
@@ -249,7 +249,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("namespace: a", "namespace: a, access: all"),
             4,
             33,
-            "unknown value `all`; known are `read`, `write`",
+            "unknown value `all`; expected `read` or `write`",
         ),
         (
             &exemption("namespace: a", "namespace: a, nam: b"),

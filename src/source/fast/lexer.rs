@@ -1,19 +1,19 @@
-//! Lexical rules that both fast readers share.
+//! Lexical rules for both fast readers.
 
 use memchr::memchr_iter;
 
-/// The maximum length of a key. libyaml rejects simple keys of more than 1024 bytes.
+/// The maximum length of a key, in bytes. libyaml rejects simple keys of more than 1024 bytes.
 pub(super) const MAX_KEY_LEN: usize = 1000;
 
-/// Returns a line without a trailing comment and the spaces before it.
+/// Removes a trailing comment and trailing spaces from a line.
 pub(super) fn strip_comment(line: &str) -> &str {
     let bytes = line.as_bytes();
     let comment = memchr_iter(b'#', bytes).find(|at| *at > 0 && bytes[at - 1] == b' ');
     line[..comment.unwrap_or(line.len())].trim_end_matches(' ')
 }
 
-/// Splits a line into a plain key and its value, which may be empty. Returns `None` if the line may
-/// not start with a plain key.
+/// Splits a line into a plain key and its value, which may be empty. Returns `None` if it is not
+/// certain that the line starts with a plain key.
 pub(super) fn split_entry(line: &str) -> Option<(&str, &str)> {
     let bytes = line.as_bytes();
     let length = word_len(line);

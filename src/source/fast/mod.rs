@@ -1,20 +1,21 @@
-//! Two fast readers for the kinds of text that most manifests consist of.
+//! Two fast readers for the most common forms of manifests.
 //!
-//! They exist for speed alone. Without them, volcheck would give the same results, only several
-//! times slower, so readers of the code can skip this directory.
+//! They only improve performance. Without them, volcheck would produce the same results, but
+//! several times more slowly. You can understand the rest of the crate without this directory.
 //!
-//! - [`plain`] parses a subset of YAML into a [`Tree`](super::tree::Tree), seven times as fast as
-//!   the general parser.
-//! - [`sniff`] finds documents that need no parsing, because none of their objects can contain a
-//!   volume.
+//! - [`plain`] parses a subset of YAML into a [`Tree`](super::tree::Tree). It is seven times as
+//!   fast as the general parser.
+//! - [`sniff`] finds documents that do not need to be parsed, because none of their objects can
+//!   contain a volume.
 //!
-//! Both keep this contract:
+//! Both fulfill this contract:
 //!
-//! 1. When in doubt, they give up and return `None`. The general parser then decides, and it alone
-//!    reports errors.
-//! 2. A tree from `plain` equals the tree of the general parser in every byte offset.
-//! 3. If the general parser accepts a document that `sniff` skips, it finds the same number of
-//!    objects, and the predicate of the caller is true for all of them.
+//! 1. When in doubt, a fast reader returns `None`. The general parser then parses the document.
+//!    Only the general parser reports errors.
+//! 2. A tree from `plain` equals the tree from the general parser, including all byte offsets.
+//! 3. If `sniff` skips a document that the general parser accepts, the document contains exactly
+//!    the number of objects that `sniff` returns, and the caller's predicate is true for all of
+//!    them.
 //!
 //! The fuzz targets `plain` and `sniff` check the contract.
 

@@ -1,7 +1,7 @@
-//! A parser of the YAML subset in which nearly all manifests are written.
+//! A parser for the subset of YAML that nearly all manifests use.
 //!
-//! The subset is ASCII text with block mappings and sequences, scalars on one line, literal block
-//! scalars (`|`) and small flow collections. See the [contract](super).
+//! The subset consists of ASCII text with block mappings and sequences, single-line scalars,
+//! literal block scalars (`|`) and single-line flow collections. See the [contract](super).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -19,9 +19,9 @@ const MAX_LEVELS: usize = 64;
 /// The maximum nesting of flow collections.
 const MAX_FLOW_DEPTH: usize = 8;
 
-/// Parses the document in the bytes `chunk` of `text`. Returns `None` when in doubt.
+/// Parses the document in the byte range `chunk` of `text`. Returns `None` when in doubt.
 pub(in crate::source) fn parse(text: &str, chunk: Range<usize>) -> Option<Tree<'_>> {
-    // The compiler vectorizes a fold, but not a loop that exits early.
+    // The compiler can vectorize a fold, but not a loop that exits early.
     let is_unsupported = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~' | b'\n'));
     if text.as_bytes()[chunk.clone()].iter().map(is_unsupported).fold(0, |any, byte| any | byte) != 0 {
         return None;
@@ -45,7 +45,8 @@ struct PlainParser<'t> {
     offset: usize,
     builder: TreeBuilder<'t>,
     levels: Vec<Level>,
-    /// The offset after a `:` or `-` whose value is on the following lines or missing.
+    /// The offset after a `:` or `-` without a value on its line. The value may follow on later
+    /// lines.
     pending: Option<usize>,
 }
 
@@ -62,7 +63,7 @@ impl<'t> PlainParser<'t> {
         if self.builder.is_empty() { None } else { self.builder.finish(self.end).ok() }
     }
 
-    /// Returns the offset and the text of the next line.
+    /// Returns the offset and the text of the next line, and advances past it.
     fn next_line(&mut self) -> Option<(usize, &'t str)> {
         let rest = &self.text[self.offset..self.end];
         if rest.is_empty() {
@@ -74,8 +75,8 @@ impl<'t> PlainParser<'t> {
         Some((start, &rest[..length]))
     }
 
-    /// Parses a line that is neither blank nor a comment. `start` is the offset of the line,
-    /// `column` that of `content` in it.
+    /// Parses a line that is neither blank nor a comment. `start` is the offset of the line, and
+    /// `column` is the column of `content` in it.
     fn content(&mut self, start: usize, column: usize, content: &'t str) -> Option<()> {
         let item = match content.strip_prefix('-') {
             Some("") => Some(""),
@@ -100,8 +101,8 @@ impl<'t> PlainParser<'t> {
         self.value(start + value_column, value)
     }
 
-    /// Makes `level` the innermost level for the line at the offset `start`. Opens it on its first
-    /// line.
+    /// Makes `level` the innermost level, for the line at the offset `start`. Opens the level if
+    /// this is its first line.
     fn enter_level(&mut self, start: usize, level: Level) -> Option<()> {
         let is_new = match self.levels.last() {
             None => level.column == 0 && level.is_mapping,
@@ -120,8 +121,8 @@ impl<'t> PlainParser<'t> {
         (self.levels.last() == Some(&level)).then_some(())
     }
 
-    /// Closes the levels that a line of `level` ends. At the end of the text, `level` is `None` and
-    /// all levels are closed.
+    /// Closes the levels that end before a line of `level`. `None` means the end of the text, which
+    /// closes all levels.
     fn close_levels(&mut self, level: Option<Level>) -> Option<()> {
         if let Some(offset) = self.pending.take() {
             self.scalar(offset..offset, "", ScalarStyle::Plain);
@@ -165,7 +166,7 @@ impl<'t> PlainParser<'t> {
         self.value(offset + content.len() - value.len(), value)
     }
 
-    /// Parses a value at `offset` that extends to the end of the line, except for a comment.
+    /// Parses a value at `offset` that extends to the end of the line or to a comment.
     fn value(&mut self, offset: usize, value: &'t str) -> Option<()> {
         match value.as_bytes()[0] {
             b'|' => return self.literal(offset, value),
@@ -255,8 +256,8 @@ impl<'t> PlainParser<'t> {
         Some(rest)
     }
 
-    /// Parses a literal block scalar with the indicator `|` or `|-` at `offset`. Its text is the
-    /// following lines with at least the indentation of the first one.
+    /// Parses a literal block scalar with the indicator `|` or `|-` at `offset`. Its text consists
+    /// of the following lines that are indented at least as much as the first one.
     fn literal(&mut self, offset: usize, header: &'t str) -> Option<()> {
         let indicator = strip_comment(header);
         if !matches!(indicator, "|" | "|-") {
@@ -287,7 +288,7 @@ impl<'t> PlainParser<'t> {
             text.push_str(&line[indent..]);
             line_breaks = 1;
         }
-        // Without a final line break in the file, the value has none either.
+        // If the text does not end with a line break, the value does not either.
         if self.text.as_bytes()[self.offset - 1] != b'\n' {
             return None;
         }
@@ -342,8 +343,8 @@ spec:
   nothing:
 ";
 
-    /// Checks whether the fast parser parses `text`. If it does, the result must be that of the
-    /// general one.
+    /// Checks whether the fast parser parses `text`. If it does, asserts that the general parser
+    /// returns the same tree.
     fn is_parsed(text: &str) -> bool {
         let tree = parse(text, 0..text.len());
         if let Some(tree) = &tree {
@@ -363,7 +364,7 @@ spec:
     }
 
     #[test]
-    fn gives_up_when_in_doubt() {
+    fn returns_none_when_in_doubt() {
         for text in [
             "",
             "# c\n",
@@ -431,9 +432,10 @@ spec:
         // Keys over the length limit, in block and in flow style.
         let long = "k".repeat(1100);
         assert!(!is_parsed(&format!("{long}: a\n")) && !is_parsed(&format!("a: {{{long}: b}}\n")));
-        // Errors and duplicate keys that the builder detects, and nesting.
+        // Errors and duplicate keys, which the builder detects.
         assert!(!is_parsed("null: a"));
         assert!(is_parsed("a: 1\na: 2\n"));
+        // Levels over the limit.
         let nested = |depth: usize| -> String {
             (0..depth).map(|level| format!("{}a:\n", " ".repeat(level))).collect()
         };

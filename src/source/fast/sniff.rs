@@ -1,22 +1,23 @@
-//! Finds documents that need no parsing.
+//! Finds documents that do not need to be parsed.
 //!
 //! Most documents in a repository are CustomResourceDefinitions, Services and other objects without
-//! volumes. Their `apiVersion` and `kind` are recognized line by line. See the [contract](super).
+//! volumes. This file finds their `apiVersion` and `kind` with a line-by-line scan. See the
+//! [contract](super).
 
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::super::scalar::{Scalar, resolve_plain};
 use super::lexer::{split_entry, strip_comment};
 
-/// Line breaks of YAML that [`str::lines`] does not know, and the byte order mark.
+/// The line breaks in YAML that [`str::lines`] does not recognize, and the byte order mark.
 const SPECIAL_CHARACTERS: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"];
 
 /// Returns the number of objects in a document if `can_skip(api_version, kind)` is true for all of
 /// them. Returns `None` when in doubt.
 ///
 /// The document must be one object, or a list of objects under `items`. Its top level must be a
-/// block mapping at column 0 with plain keys, among them one `apiVersion` and one `kind`. The
-/// result is exact for valid YAML; for other text, it may be any number or `None`.
+/// block mapping at column 0 with plain keys, among them one `apiVersion` and one `kind`. For valid
+/// YAML, a returned number is exact. For other text, it is unspecified.
 pub fn count_skippable(text: &str, can_skip: impl Fn(&str, &str) -> bool) -> Option<usize> {
     let bytes = text.as_bytes();
     if memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
@@ -32,7 +33,7 @@ pub fn count_skippable(text: &str, can_skip: impl Fn(&str, &str) -> bool) -> Opt
     memmem::find(bytes, b"\nitems:").and_then(|_| ListScanner::default().scan(text, &can_skip))
 }
 
-/// The type of an object, as far as it is known.
+/// The parts of an object's type that have been found.
 #[derive(Default)]
 struct ObjectType<'t> {
     api_version: Option<&'t str>,
@@ -40,8 +41,8 @@ struct ObjectType<'t> {
 }
 
 impl<'t> ObjectType<'t> {
-    /// Adds an entry of the object. Returns whether the key is `apiVersion` or `kind`, or `None` if
-    /// such a key repeats or its value might not be a string.
+    /// Adds an entry of the object. Returns whether the key is `apiVersion` or `kind`. Returns
+    /// `None` if such a key is a duplicate or its value might not be a string.
     fn add(&mut self, key: &str, value: &'t str) -> Option<bool> {
         let field = match key {
             "apiVersion" => &mut self.api_version,
@@ -61,11 +62,12 @@ impl<'t> ObjectType<'t> {
     }
 }
 
-/// Returns the type of the only object in a document.
+/// Returns the type of the only object in a document, or `None` when in doubt.
 ///
-/// Until both fields of the type are known, the function gives up at any character that may start a
-/// multi-line value. Afterwards such values do no harm: a line in one of them that looks like
-/// another `apiVersion` or `kind` counts as a duplicate key, and the function gives up there.
+/// Until both fields of the type are found, the function returns `None` at any character that may
+/// start a multi-line value. Afterwards, such values are harmless: if a line in one of them looks
+/// like another `apiVersion` or `kind`, it counts as a duplicate key, and the function returns
+/// `None`.
 fn single_object(text: &str) -> Option<ObjectType<'_>> {
     let bytes = text.as_bytes();
     let mut object = ObjectType::default();
@@ -110,16 +112,16 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
     object.is_complete().then_some(object)
 }
 
-/// A scanner of a list of objects: block style, each object an item under `items`.
+/// A scanner for a list of objects in block style, with each object as an item under `items`.
 ///
-/// Unlike for a single object, the scanner gives up at quotes, flow style and anchors everywhere
-/// except in block scalars, whose end is determined by the indentation alone.
+/// Unlike [`single_object`], the scanner returns `None` at any quote, flow collection or anchor,
+/// except in block scalars, whose end depends only on the indentation.
 #[derive(Default)]
 struct ListScanner<'t> {
     list: ObjectType<'t>,
     /// The object that is being scanned.
     item: Option<ObjectType<'t>>,
-    /// The column of the dash before every item.
+    /// The column of the dash before each item.
     dash: Option<usize>,
     is_in_items: bool,
     count: usize,
@@ -127,9 +129,10 @@ struct ListScanner<'t> {
 
 impl<'t> ListScanner<'t> {
     fn scan(mut self, text: &'t str, can_skip: &impl Fn(&str, &str) -> bool) -> Option<usize> {
-        // The column of the key whose block scalar continues.
+        // The column of the key of the current block scalar.
         let mut block_scalar_key = None::<usize>;
-        // The column of an `apiVersion` or `kind`, whose value a deeper line would continue.
+        // The column of the last key, if it is an `apiVersion` or `kind`. A deeper line would
+        // continue its value.
         let mut open_key = None::<usize>;
         for line in text.lines() {
             let content = line.trim_start_matches(' ');
@@ -163,8 +166,8 @@ impl<'t> ListScanner<'t> {
                 None => (indent, content),
             };
             let Some((key, value)) = split_entry(content) else {
-                // A line without a key continues a plain scalar, unless keys of objects are
-                // expected here.
+                // A line without a key continues a plain scalar, unless a key of the list or of an
+                // item is expected here.
                 if column == 0 || self.dash.is_some_and(|dash| column <= dash + 2) {
                     return None;
                 }
@@ -183,8 +186,8 @@ impl<'t> ListScanner<'t> {
         self.is_in_items && self.dash.is_none_or(|dash| dash == indent)
     }
 
-    /// Adds an entry of the list or of an item. Returns whether the key is an `apiVersion` or a
-    /// `kind` of one of them.
+    /// Adds an entry of the list or of an item. Returns whether the key is the `apiVersion` or
+    /// `kind` of the list or the item, or `None` when in doubt.
     fn add_entry(
         &mut self,
         column: usize,
@@ -222,13 +225,14 @@ impl<'t> ListScanner<'t> {
     }
 }
 
-/// Checks whether a value with this byte may continue at column 0 of a later line, or may not be
-/// what it looks like.
+/// Checks whether a value that contains this byte may continue at column 0 of a later line, or may
+/// use an anchor, an alias or a tag.
 fn may_span_lines(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'{' | b'[' | b'&' | b'*' | b'!')
 }
 
-/// Checks whether kubectl surely reads a plain value as a string, and not as a number or a boolean.
+/// Checks whether kubectl certainly reads a plain value as a string, and not as a number or a
+/// boolean.
 fn is_plain_string(value: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-');
     !value.is_empty() && value.bytes().all(is_allowed) && matches!(resolve_plain(value), Scalar::Str(_))
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_when_in_doubt_about_a_list() {
+    fn does_not_skip_ambiguous_lists() {
         for (from, to) in [
             ("kind: Service\n  spec", "kind: Pod\n  spec"),
             ("kind: Service\n  spec", "kind: Service\n  kind: Service\n  spec"),
@@ -293,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_up_when_in_doubt_about_an_object() {
+    fn does_not_skip_ambiguous_objects() {
         for text in [
             "apiVersion: v1\nkind: Pod\n",
             "apiVersion: serving.knative.dev/v1\nkind: Service\n",
