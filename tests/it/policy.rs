@@ -1,4 +1,4 @@
-//! The policy file: its meaning, and the errors that volcheck reports in it.
+//! The policy file: the effect of its keys, and the errors that volcheck reports in it.
 
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,7 @@ fn problems(files: &[(&str, &str)]) -> Vec<(usize, usize, String)> {
     }
 }
 
-/// Returns the origin of a rule's level, as `volcheck policy show` prints it, without its
+/// Returns the origin of a rule's level, as `volcheck policy show` prints it but without the
 /// directory.
 fn origin(directory: &Path, rule: &str, overrides: &Overrides) -> String {
     let merged = MergedPolicy::load(&directory.join("volcheck.yaml"), overrides).expect("a policy");
@@ -315,7 +315,7 @@ fn rejects_cycles_and_loads_shared_files_once() {
 }
 
 #[test]
-fn later_documents_win_and_flags_win_over_all() {
+fn later_documents_override_earlier_and_flags_override_both() {
     let directory = temp_dir(&[
         (
             "volcheck.yaml",
@@ -440,7 +440,7 @@ fn reports_unused_exemptions_of_complete_runs_only() {
 }
 
 #[test]
-fn every_pack_loads() {
+fn packs_load_in_full_and_in_part() {
     assert!(policy("version: 1\nextends: [node-agents]\n").exemptions().len() > 200);
     let one = policy("version: 1\nextends: [node-agents/fluentd]\n").exemptions().len();
     assert!((1..10).contains(&one), "{one}");
@@ -626,7 +626,7 @@ fn init_writes_a_valid_policy_for_the_manifests() {
 }
 
 #[test]
-fn undefined_volumes_are_not_reported_in_fragments() {
+fn does_not_report_undefined_volumes_in_fragments() {
     let kind = |fragment: bool| {
         policy(&format!(
             "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  fragment: {fragment}\n  parts:\n  - each: \"spec.groups[]\"\n    volumes: [volumes]\n    containers: [main]\n"
@@ -653,7 +653,7 @@ fn undefined_volumes_are_not_reported_in_fragments() {
 }
 
 #[test]
-fn checks_parts_without_volumes_and_shared_volumes() {
+fn checks_shared_volumes_and_parts_without_volumes() {
     let policy = policy(
         "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  parts:\n  - each: \"spec.groups[]\"\n    sharedVolumes: [spec.volumes]\n    containers: [main]\n",
     );

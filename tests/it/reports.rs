@@ -1,4 +1,4 @@
-//! Reports match their schemas, and are identical at any number of threads.
+//! Reports match their schemas, and are identical for any number of threads.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -32,7 +32,7 @@ pub(crate) fn valid(schema: &str, document: &str) {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
-/// A run with findings, one without, and one with input that can't be checked.
+/// The arguments of three runs: with findings, without findings, and with unchecked input.
 pub(crate) const RUNS: &[&[&str]] = &[
     &["examples", "tests/fixtures"],
     &["tests/fixtures/writable-host-path/good"],
@@ -68,7 +68,7 @@ fn concise_has_one_line_per_finding() {
 }
 
 #[test]
-fn reports_are_identical_at_any_number_of_threads() {
+fn reports_do_not_depend_on_the_thread_count() {
     for format in Format::ALL.map(Format::name) {
         let arguments = [
             "lint",

@@ -24,8 +24,8 @@ fn collect_scalars(tree: &Tree<'_>, node: NodeId, path: &FieldPath, scalars: &mu
     }
 }
 
-/// Checks that the span of each scalar contains its text, and that its column points to the same
-/// text. Returns the number of scalars.
+/// Asserts that the offsets and the column of each scalar's span point to the text of the scalar.
+/// Returns the number of scalars.
 fn assert_spans(bytes: &[u8]) -> usize {
     let file = File::decode("f.yaml", bytes.to_vec()).expect("text");
     let mut count = 0;

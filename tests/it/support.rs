@@ -56,8 +56,8 @@ pub fn options(policy: &Policy) -> Options<'_> {
     Options { policy, today: TODAY, with_ignores: true, parse_all: false }
 }
 
-/// Checks the manifests in a directory in a run that also reports unused exemptions and stale
-/// baseline entries.
+/// Checks the manifests in a directory as a complete run, which also reports unused exemptions and
+/// stale baseline entries.
 fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -> Run {
     let extensions = vec!["yaml".to_owned()];
     let settings = DiscoveryOptions { extensions, ..DiscoveryOptions::default() };

@@ -9,7 +9,7 @@ use volcheck::policy::Policy;
 
 use crate::support::{lint, policy, temp_dir, volcheck_in};
 
-/// Returns the rules of the findings under a policy, each with its line.
+/// Returns the rule and the line of each finding under a policy.
 fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     let outcome = lint(policy, "m.yaml", text);
     assert!(outcome.unchecked.is_empty(), "{text}");
@@ -21,7 +21,7 @@ fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     found
 }
 
-/// Returns a Pod with two sensitive volumes, with each line changed by `edit`.
+/// Returns a Pod with two sensitive volumes, after applying `edit` to each line.
 fn pod(edit: impl Fn(&str) -> String) -> String {
     let lines = [
         "apiVersion: v1",
@@ -186,7 +186,7 @@ fn baseline_suppresses_known_findings_only() {
     let with = ["lint", "--baseline", ".volcheck-baseline.json", "--min-severity", "info"];
     let (code, out) = run(&with);
     assert_eq!((code, out.starts_with("No problems")), (0, true), "{out}");
-    // The same object on other lines of another file.
+    // The baseline matches the object on other lines of another file.
     fs::create_dir(directory.path().join("b")).expect("a directory");
     fs::rename(directory.path().join("a/pod.yaml"), directory.path().join("b/p.yaml")).expect("moved");
     let moved = format!("# another line\n{}", pod(str::to_owned));
@@ -203,7 +203,7 @@ fn baseline_suppresses_known_findings_only() {
     let rules: BTreeSet<_> = out.lines().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
     assert!(rules.contains("runtime-socket") && rules.contains("stale-baseline"), "{out}");
     assert!(!rules.contains("sensitive-host-path"), "{out}");
-    // It grows only with `--force`.
+    // `volcheck baseline` adds entries to an existing baseline only with `--force`.
     let (code, out) = run(&["baseline"]);
     assert_eq!((code, out.contains("would gain ")), (2, true), "{out}");
     assert_eq!(run(&["baseline", "--prune"]).0, 0);
@@ -272,7 +272,7 @@ fn generated(volumes: &[(usize, bool, bool)]) -> String {
     text
 }
 
-/// Returns the findings, each as its volume and a description that identifies it.
+/// Returns the volume and an identifying description of each finding.
 fn described_findings(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
     let outcome = lint(policy, "p.yaml", text);
     let describe = |located: volcheck::lint::LocatedFinding| {
