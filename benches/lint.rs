@@ -1,7 +1,8 @@
 //! Benchmarks of linting, compared with reading and parsing the same manifests.
 //!
 //! `VOLCHECK_BENCH_TREE=DIR cargo bench` uses the manifests in a directory, by default those of
-//! this repository. The names start with a letter because divan sorts by name.
+//! this repository. The first letter of each name determines its position, because divan sorts by
+//! name.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
+//! Development tasks: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
@@ -12,8 +12,8 @@ use volcheck::rules::{Group, Registry};
 
 const USAGE: &str = "usage: cargo dev generate [--check] | cargo dev new-rule ID GROUP";
 
-/// The width of a README on GitHub, in pixels. GitHub scales wider pictures down, and their text
-/// with them.
+/// The width of a README on GitHub, in pixels. GitHub scales down wider pictures, including their
+/// text.
 const README_WIDTH: usize = 860;
 
 fn main() -> ExitCode {
@@ -85,15 +85,15 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .map_err(|error| format!("{}: {error}; run `cargo build` first", program.display()))?;
-    // 1 means that there are findings.
+    // Exit code 1 means that there are findings.
     if !matches!(output.status.code(), Some(0 | 1)) {
         let message = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`volcheck {}` fails: {}", arguments.join(" "), message.trim_end()));
+        return Err(format!("`volcheck {}` failed: {}", arguments.join(" "), message.trim_end()));
     }
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Returns the page that lists the rules of which the webhook reports nothing.
+/// Returns the page that lists the rules that only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# One verdict\n\n\
@@ -143,7 +143,7 @@ fn subcommands(help: &str) -> Vec<&str> {
     list.lines()
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
-        // A description that is wrapped continues on a line with more indentation.
+        // The lines of a wrapped description have more indentation.
         .map(|(name, _)| name)
         .filter(|name| !name.is_empty() && *name != "help")
         .collect()
@@ -181,7 +181,7 @@ fn picture() -> Result<String, String> {
     };
     if width > README_WIDTH {
         return Err(format!(
-            "the picture is {width} px wide, more than {README_WIDTH}: shorten the message, or show another rule"
+            "the picture is {width} px wide, more than {README_WIDTH} px: shorten the message or show another rule"
         ));
     }
     let (start, rest) = svg.split_once('>').ok_or("the picture has no tag")?;
@@ -246,7 +246,8 @@ fn readme(table: &str) -> Result<String, String> {
 /// Replaces the content between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
 fn replace_block(page: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
-    let missing = |mark: &str| format!("a generated page lacks the mark `{}`", mark.trim_end());
+    let missing =
+        |marker: &str| format!("a generated page does not contain the marker `{}`", marker.trim_end());
     let (before, rest) = page.split_once(&start).ok_or_else(|| missing(&start))?;
     let (_, after) = rest.split_once(&end).ok_or_else(|| missing(&end))?;
     Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
@@ -287,7 +288,7 @@ fn new_rule(id: &str, group: &str) -> Result<(), String> {
 /// Adds a rule to the text of `src/rules/mod.rs`: to the `mod` lines, which are sorted, and to
 /// `RULES`, as the last rule of its group.
 fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String> {
-    let has_no_place = || format!("src/rules/mod.rs has no place for `{module}`");
+    let missing_line = || format!("src/rules/mod.rs does not contain the line to insert `{module}` at");
     let rules = || Registry::built_in().iter().map(|rule| (rule, rule.id.as_str().replace('-', "_")));
     let insert = |text: &str, at: usize, line: &str| format!("{}{line}{}", &text[..at], &text[at..]);
     // Before the first `mod` line of a rule with a greater name, or after that of the last rule.
@@ -296,10 +297,10 @@ fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String>
         Some(name) => text.find(&format!("mod {name};\n")),
         None => text.rfind("\nmod ").and_then(|at| Some(at + 2 + text[at + 1..].find('\n')?)),
     };
-    let text = insert(text, at.ok_or_else(has_no_place)?, &format!("mod {module};\n"));
-    let (_, last) = rules().filter(|(rule, _)| rule.group == group).last().ok_or_else(has_no_place)?;
+    let text = insert(text, at.ok_or_else(missing_line)?, &format!("mod {module};\n"));
+    let (_, last) = rules().filter(|(rule, _)| rule.group == group).last().ok_or_else(missing_line)?;
     let entry = format!("    {last}::RULE,\n");
-    let at = text.find(&entry).ok_or_else(has_no_place)? + entry.len();
+    let at = text.find(&entry).ok_or_else(missing_line)? + entry.len();
     Ok(insert(&text, at, &format!("    {module}::RULE,\n")))
 }
 

@@ -130,8 +130,7 @@ fn pages_have_the_required_headings_and_examples() {
         let known: Vec<_> =
             HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
         if headings != known {
-            problems
-                .push(format!("{}: headings {headings:?} are not in the order {known:?}", rule.id.as_str()));
+            problems.push(format!("{}: headings {headings:?}, expected {known:?}", rule.id.as_str()));
         }
         for (title, _) in HEADINGS.iter().filter(|(_, is_required)| *is_required) {
             if page.section(title).is_none_or(str::is_empty) {
