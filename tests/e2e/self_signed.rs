@@ -51,7 +51,7 @@ fn patch_registration(harness: &Harness, patch: &str) {
 /// would reject requests until then. Afterwards, Helm and volcheck do not revert each other's
 /// changes, and volcheck reverts the changes of others.
 #[test]
-fn installation_fails_no_request_and_does_not_drift() {
+fn installation_causes_no_failed_requests_or_drift() {
     let harness = harness();
     harness.uninstall();
     let (sent, failures) = under_good_load(&harness, |load| {
@@ -105,7 +105,7 @@ fn installation_fails_no_request_and_does_not_drift() {
 }
 
 #[test]
-fn ca_rotation_fails_no_request() {
+fn ca_rotation_causes_no_failed_requests() {
     let harness = harness();
     // The CA of an earlier test would be valid for a year.
     harness.uninstall();
@@ -143,7 +143,7 @@ fn ca_rotation_fails_no_request() {
 }
 
 #[test]
-fn rollout_fails_no_request() {
+fn rollout_causes_no_failed_requests() {
     let harness = harness();
     harness.install(VALUES);
     let (sent, failures) = under_load(&harness, |load| {
@@ -155,9 +155,9 @@ fn rollout_fails_no_request() {
     assert!(failures.is_empty(), "of {sent}: {failures:#?}");
 }
 
-/// The negative control for `rollout_fails_no_request`: the load detects failed requests.
+/// The negative control for `rollout_causes_no_failed_requests`: the load detects failed requests.
 #[test]
-fn rollout_without_draining_fails_requests() {
+fn rollout_without_draining_causes_failed_requests() {
     let harness = harness();
     harness.install(&VALUES.replace("--reload-interval=0.5", "--reload-interval=0.5, --drain-timeout=0.001"));
     let (sent, failures) = under_load(&harness, |load| {
@@ -206,7 +206,7 @@ fn helm_test_checks_the_installed_policy() {
 }
 
 #[test]
-fn uninstalling_leaves_nothing_behind() {
+fn uninstalling_removes_all_objects() {
     let harness = harness();
     harness.install(VALUES);
     harness.uninstall();

@@ -72,7 +72,7 @@ fn only_the_api_server_gets_a_response() {
 
 /// Follows the steps in `certs/README.md` to switch to a certificate of another CA, under load.
 #[test]
-fn replacing_certificate_and_ca_fails_no_request() {
+fn replacing_certificate_and_ca_causes_no_failed_requests() {
     let harness = harness();
     harness.uninstall();
     let [first, next] = ["first", "next"].map(|name| generate_certs(&harness, name));

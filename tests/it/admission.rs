@@ -621,7 +621,7 @@ fn forged_owner_references_grant_no_exemption() {
 }
 
 #[test]
-fn only_its_node_can_create_a_mirror_pod() {
+fn only_the_node_can_create_its_mirror_pod() {
     let rules = sensitive_paths();
     let mut mirror = bad();
     mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "abc"});

@@ -14,7 +14,7 @@ use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{File, Position, Span};
 
-use crate::reports::{RUNS, out, valid, volcheck};
+use crate::reports::{RUNS, assert_valid, out, volcheck};
 use crate::support::{empty_report, root};
 
 /// Text with a special meaning in one of the formats.
@@ -94,9 +94,9 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn json_and_sarif_of_hostile_text_match_their_schemas() {
-    valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
-    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
+fn hostile_text_matches_json_and_sarif_schemas() {
+    assert_valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
+    assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn jsonl_and_json_have_the_same_entries() {
     schema["$ref"] = "#/$defs/line".into();
     let schema = schema.to_string();
     for text in all(Format::Jsonl) {
-        text.lines().for_each(|line| valid(&schema, line));
+        text.lines().for_each(|line| assert_valid(&schema, line));
         let last = json(text.lines().next_back().expect("a line"));
         assert_eq!(last["type"], "summary");
     }
@@ -248,7 +248,7 @@ error[writable-host-path]: small volume
                 assert_eq!(related["label"], "requested here");
             }
             Format::Sarif => {
-                valid(&file("tests/data/sarif-2.1.0.schema.json"), &text);
+                assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &text);
                 let related = &json(&text)["runs"][0]["results"][0]["relatedLocations"][0];
                 let physical = &related["physicalLocation"];
                 assert_eq!(physical["artifactLocation"]["uri"], "claims.yaml");
@@ -263,7 +263,7 @@ error[writable-host-path]: small volume
             }
         }
     }
-    valid(&file("docs/reference/output.schema.json"), &rendered(&report, Format::Json));
+    assert_valid(&file("docs/reference/output.schema.json"), &rendered(&report, Format::Json));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn text_shortens_long_lines_of_related_files() {
 fn gitlab_matches_the_published_schema() {
     let schema = file("tests/data/gitlab-code-quality.schema.json");
     for text in all(Format::Gitlab) {
-        valid(&schema, &text);
+        assert_valid(&schema, &text);
         let issues = json(&text);
         let issues = issues.as_array().expect("a list");
         let fingerprints: BTreeSet<_> =
@@ -430,8 +430,8 @@ fn assert_structure(elements: &[Element], allowed: &[(&str, &[&str])]) {
     for element in elements {
         let (_, attributes) =
             allowed.iter().find(|(path, _)| *path == element.path).unwrap_or_else(|| panic!("{element:?}"));
-        let own: BTreeSet<_> = element.attributes.keys().map(String::as_str).collect();
-        assert_eq!(own, attributes.iter().copied().collect(), "{}", element.path);
+        let actual: BTreeSet<_> = element.attributes.keys().map(String::as_str).collect();
+        assert_eq!(actual, attributes.iter().copied().collect(), "{}", element.path);
     }
 }
 
@@ -463,7 +463,7 @@ fn junit_matches_the_jenkins_schema() {
 }
 
 #[test]
-fn junit_has_a_suite_per_file_and_a_failure_per_finding() {
+fn junit_maps_files_to_suites_and_findings_to_failures() {
     let report = hostile();
     let found = elements(&rendered(&report, Format::Junit));
     let count = |name: &str| found.iter().filter(|element| element.path.ends_with(name)).count();
@@ -589,7 +589,7 @@ fn gzipped_sarif_has_at_most_ten_megabytes() {
     assert_eq!(run["results"][0]["level"], "error");
     let note = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
     assert!(note.as_str().is_some_and(|text| text.contains(" results omitted")));
-    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
+    assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
     assert!(encoder.finish().expect("an end").len() <= 10_000_000);

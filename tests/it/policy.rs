@@ -457,23 +457,23 @@ fn custom_entries_precede_built_in_ones() {
         let outcome = lint(policy, "pod.yaml", &pod(path, mount));
         outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect()
     };
-    let own = policy(
+    let custom = policy(
         "version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n\
          hostPaths: {catalog: [{path: /opt/vault, class: critical, reason: unseal keys}, {path: /etc, class: harmless, reason: ours}]}\n\
          dataDirectories: [{path: /ledger, reason: ours}]\n",
     );
     let built_in =
         policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n");
-    assert_eq!(found(&own, "/opt/vault", "/x"), ["sensitive-host-path"]);
+    assert_eq!(found(&custom, "/opt/vault", "/x"), ["sensitive-host-path"]);
     assert_eq!(found(&built_in, "/opt/vault", "/x"), [""; 0]);
-    assert_eq!(found(&own, "/etc", "/x"), [""; 0]);
+    assert_eq!(found(&custom, "/etc", "/x"), [""; 0]);
     assert_eq!(found(&built_in, "/etc", "/x"), ["sensitive-host-path"]);
-    assert_eq!(found(&own, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
+    assert_eq!(found(&custom, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
     assert_eq!(found(&built_in, "/srv/l", "/ledger/a"), [""; 0]);
 }
 
 #[test]
-fn heuristic_can_be_disabled_or_replaced_by_pod_specs() {
+fn heuristic_can_be_disabled_or_replaced() {
     let text = "apiVersion: example.io/v1\nkind: Runner\nmetadata: {name: r}\nspec:\n  deep:\n    containers:\n    - {name: c, image: i}\n    volumes:\n    - {name: v, hostPath: {path: /}}\n";
     let heuristic = |policy: &Policy| -> Vec<bool> {
         let outcome = lint(policy, "r.yaml", text);
@@ -487,7 +487,7 @@ fn heuristic_can_be_disabled_or_replaced_by_pod_specs() {
 }
 
 #[test]
-fn schema_accepts_built_in_policies_and_rejects_invalid_ones() {
+fn schema_accepts_only_valid_policies() {
     let read = |path: &Path| fs::read_to_string(path).expect("a policy");
     for name in ["none", "recommended", "baseline", "restricted"] {
         assert!(matches_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
@@ -514,8 +514,11 @@ fn schema_accepts_built_in_policies_and_rejects_invalid_ones() {
 /// Helm parses and writes YAML 1.1, where unquoted `off` and `no` are booleans.
 #[test]
 fn yaml_1_1_booleans_round_trip() {
-    let own = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
-    assert_eq!((own.mode("shop"), own.mode("no"), own.mode("other")), (Mode::Off, Mode::Off, Mode::Deny));
+    let policy = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
+    assert_eq!(
+        (policy.mode("shop"), policy.mode("no"), policy.mode("other")),
+        (Mode::Off, Mode::Off, Mode::Deny)
+    );
     let directory = temp_dir(&[(
         "volcheck.yaml",
         "version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n",

@@ -23,7 +23,7 @@ pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-pub(crate) fn valid(schema: &str, document: &str) {
+pub(crate) fn assert_valid(schema: &str, document: &str) {
     let schema: Value = serde_json::from_str(schema).expect("a schema");
     let document: Value = serde_json::from_str(document).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -44,7 +44,7 @@ fn json_matches_its_schema() {
     let schema = fs::read_to_string(root().join("docs/reference/output.schema.json")).expect("the schema");
     assert_eq!(out(&volcheck(&["schema", "output"])), schema);
     for paths in RUNS {
-        valid(&schema, &out(&volcheck(&[&["lint", "--format", "json"], *paths].concat())));
+        assert_valid(&schema, &out(&volcheck(&[&["lint", "--format", "json"], *paths].concat())));
     }
 }
 
@@ -52,7 +52,7 @@ fn json_matches_its_schema() {
 fn sarif_matches_the_published_schema() {
     let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
     for paths in RUNS {
-        valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
+        assert_valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
     }
 }
 

@@ -9,7 +9,7 @@ use volcheck::lint::{LocatedFinding, Outcome};
 use volcheck::policy::Policy;
 use volcheck::rules::{Registry, Rule};
 
-use crate::support::{checked, golden, lint, manifests, name, root, selecting, text_of};
+use crate::support::{check_for_rule, golden, lint, manifests, name, root, selecting, text_of};
 
 /// The headings of a rule page in order, and whether each is required.
 const HEADINGS: &[(&str, bool)] = &[
@@ -45,11 +45,11 @@ fn all(outcome: &Outcome) -> impl Iterator<Item = &LocatedFinding> {
 
 /// Returns the lines where `rule` reports a finding under `policy`.
 fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
-    let outcome = checked(policy, name, text, rule);
+    let outcome = check_for_rule(policy, name, text, rule);
     let all = all(&outcome);
-    let own = all.filter(|located| located.finding.rule == rule);
+    let of_rule = all.filter(|located| located.finding.rule == rule);
     let mut lines: Vec<_> =
-        own.map(|located| located.location.primary.map_or(1, |span| span.start.line)).collect();
+        of_rule.map(|located| located.location.primary.map_or(1, |span| span.start.line)).collect();
     lines.sort_unstable();
     lines
 }
@@ -108,7 +108,7 @@ fn output_matches_golden_files() {
         let mut out = String::new();
         for path in manifests(&directory.join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            out.push_str(&text_of(checked(
+            out.push_str(&text_of(check_for_rule(
                 &selecting(&[rule.id.as_str()]),
                 &name(&path),
                 &text,
@@ -144,7 +144,7 @@ fn pages_have_the_required_headings_and_examples() {
         for (mark, text) in page.examples() {
             let policy = selecting(&[rule.id.as_str()]);
             let lines = found(&policy, "example.yaml", text, rule.id.as_str());
-            let errors = checked(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
+            let errors = check_for_rule(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
             if !rule.reports_unchecked_input() && !errors.is_empty() {
                 problems.push(format!(
                     "{}: an example could not be checked: {}",
@@ -175,7 +175,8 @@ fn messages_have_a_common_style() {
     for rule in rules() {
         for path in manifests(&root().join("tests/fixtures").join(rule.id.as_str()).join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            let outcome = checked(&selecting(&[rule.id.as_str()]), &name(&path), &text, rule.id.as_str());
+            let outcome =
+                check_for_rule(&selecting(&[rule.id.as_str()]), &name(&path), &text, rule.id.as_str());
             for located in all(&outcome) {
                 let finding = &located.finding;
                 let texts = [&*finding.message, &finding.why, &finding.help, &finding.primary.text];

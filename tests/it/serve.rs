@@ -465,7 +465,7 @@ fn write_secret_volume(directory: &Path, ca: &TestCa, version: usize) {
 }
 
 #[test]
-fn certificate_rotation_under_load_fails_no_request() {
+fn certificate_rotation_causes_no_failed_requests() {
     let ca = TestCa::new();
     let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
     write_secret_volume(directory.path(), &ca, 0);

@@ -79,7 +79,7 @@ pub const TODAY: Date = Date::constant(2026, 6, 1);
 /// returns only their findings. For `stale-baseline`, `text` is the only manifest of a run with the
 /// baseline of the first example. For `expired-exemption` and `unused-exemption`, `text` is the
 /// policy of a run that checks the first example.
-pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
+pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
     let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
     let findings = match rule {
@@ -89,18 +89,19 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
             let baseline = Baseline::from_findings(known);
             let directory = temp_dir(&[("manifest.yaml", text)]);
             let select = ["writable-host-path", rule];
-            let own = match is_enabled {
+            let run_policy = match is_enabled {
                 true => selecting(&select),
                 false => selecting(&["writable-host-path"]),
             };
-            complete_run(directory.path(), &own, Some(baseline)).report.findings
+            complete_run(directory.path(), &run_policy, Some(baseline)).report.findings
         }
         "expired-exemption" | "unused-exemption" => {
             let directory = temp_dir(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
             let ignore = if is_enabled { Vec::new() } else { vec![rule.to_owned()] };
             let overrides = Overrides { ignore, ..Overrides::default() };
-            let own = Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
-            complete_run(directory.path(), &own, None).report.findings
+            let run_policy =
+                Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
+            complete_run(directory.path(), &run_policy, None).report.findings
         }
         // Only ignores of enabled rules can be unused, so this enables the recommended rules.
         "unused-ignore" if is_enabled => {

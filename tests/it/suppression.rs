@@ -54,7 +54,7 @@ fn sensitive() -> Policy {
 }
 
 #[test]
-fn comment_covers_the_node_on_its_line_or_below() {
+fn comment_applies_to_node_on_or_below_its_line() {
     let policy = sensitive();
     let (a, b) = (("sensitive-host-path", 14), ("sensitive-host-path", 17));
     let same_line = |wanted: &str| {
@@ -96,7 +96,9 @@ fn comment_covers_the_node_on_its_line_or_below() {
 fn ignores_markers_inside_scalars() {
     let policy = sensitive();
     for line in ["  - name: \"a # volcheck: ignore[sensitive-host-path] -- x\"", "  - name: a#volcheck:x"] {
-        let text = pod(|own| if own == "  - name: a" { line.to_owned() } else { own.to_owned() });
+        let text = pod(
+            |line_of_pod| if line_of_pod == "  - name: a" { line.to_owned() } else { line_of_pod.to_owned() },
+        );
         assert!(!found(&policy, &text).iter().any(|(rule, _)| rule.ends_with("-ignore")), "{line}");
     }
     let block = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    args:\n    - |\n      # volcheck: ignore[host-root] -- a script's\n    image: i\n";

@@ -165,8 +165,8 @@ fn model_contains_every_volume_of_the_oracle() {
             None => {
                 differences.insert(format!("missing: {}", row.join(" | ")));
             }
-            Some(own) if own != access => {
-                differences.insert(format!("access {own:?}, not {access:?}: {}", row.join(" | ")));
+            Some(actual) if actual != access => {
+                differences.insert(format!("access {actual:?}, expected {access:?}: {}", row.join(" | ")));
             }
             Some(_) => {}
         }

@@ -94,16 +94,16 @@ fn roll_out(drain_timeout: &str, min_requests: usize) -> (usize, Vec<String>) {
 }
 
 #[test]
-fn rollout_under_load_fails_no_request() {
+fn rollout_under_load_causes_no_failed_requests() {
     let (requests, failures) = roll_out("6", 10_000);
     assert!(requests >= 10_000);
     assert!(failures.is_empty(), "of {requests}: {failures:#?}");
 }
 
-/// The negative control for `rollout_under_load_fails_no_request`: the load detects failed
+/// The negative control for `rollout_under_load_causes_no_failed_requests`: the load detects failed
 /// requests.
 #[test]
-fn rollout_without_draining_fails_requests() {
+fn rollout_without_draining_causes_failed_requests() {
     // Whether a request reaches a process that has just stopped depends on timing, so this makes
     // several attempts.
     let has_failed = |_| !roll_out("0.001", 1_000).1.is_empty();
