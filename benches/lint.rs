@@ -70,7 +70,7 @@ fn b_sniff(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Parses all documents with libyaml and drops the events.
+/// Parses all documents with libyaml and discards the events.
 #[divan::bench]
 fn c_events(bencher: Bencher<'_, '_>) {
     let manifests = manifests();
@@ -84,7 +84,7 @@ fn c_events(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Lints the files on one core, without reading and reporting.
+/// Lints the files on one core, excluding reading and reporting.
 #[divan::bench]
 fn d_lint(bencher: Bencher<'_, '_>) {
     let (manifests, policy) = (manifests(), policy());
@@ -95,7 +95,7 @@ fn d_lint(bencher: Bencher<'_, '_>) {
         .bench_values(|manifests| pool.install(|| lint_all(manifests, &policy)));
 }
 
-/// Lints the files on all cores, without reading and reporting.
+/// Lints the files on all cores, excluding reading and reporting.
 #[divan::bench]
 fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
     let (manifests, policy) = (manifests(), policy());

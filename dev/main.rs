@@ -75,7 +75,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
     Ok(files)
 }
 
-/// Runs the volcheck that `cargo build` has built, and returns its standard output.
+/// Runs the program that `cargo build` has built, and returns its standard output.
 fn volcheck(arguments: &[&str]) -> Result<String, String> {
     let this_program = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = this_program.ancestors().nth(2).unwrap_or(Path::new("")).join("volcheck");
@@ -137,7 +137,7 @@ fn add_help(command: &mut Vec<String>, page: &mut String) -> Result<(), String> 
     Ok(())
 }
 
-/// Returns the subcommands that a help text lists, without `help`.
+/// Returns the subcommands in a help text, except `help`.
 fn subcommands(help: &str) -> Vec<&str> {
     let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     list.lines()
@@ -165,7 +165,7 @@ fn formats_page() -> Result<String, String> {
     Ok(page)
 }
 
-/// Returns the picture in the README: one finding, as a terminal shows it.
+/// Returns the picture in the README: one finding, as shown in a terminal.
 fn picture() -> Result<String, String> {
     let arguments = ["lint", "examples/first", "--select", "writable-host-path"];
     let output = volcheck(&[arguments.as_slice(), &["--color", "always"]].concat())?;
@@ -291,7 +291,8 @@ fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String>
     let missing_line = || format!("src/rules/mod.rs does not contain the line to insert `{module}` at");
     let rules = || Registry::built_in().iter().map(|rule| (rule, rule.id.as_str().replace('-', "_")));
     let insert = |text: &str, at: usize, line: &str| format!("{}{line}{}", &text[..at], &text[at..]);
-    // Before the first `mod` line of a rule with a greater name, or after that of the last rule.
+    // Before the first `mod` line of a rule whose name sorts after `module`, or after the last
+    // `mod` line.
     let following = rules().map(|(_, name)| name).filter(|name| name.as_str() > module).min();
     let at = match following {
         Some(name) => text.find(&format!("mod {name};\n")),

@@ -65,13 +65,13 @@ fn installation_causes_no_failed_requests_or_drift() {
     assert_eq!(entries.len(), 4);
     assert!(entries.iter().all(|entry| entry.client_config.ca_bundle.is_some()));
 
-    // An upgrade with the same values changes nothing, neither by Helm nor by volcheck.
+    // In an upgrade with the same values, neither Helm nor volcheck changes the registration.
     let before = generation(&harness);
     let file = harness.file("values.yaml", VALUES).display().to_string();
     let upgrade = ["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file, "--wait"];
     harness.helm(&upgrade).ok();
     // At least two of four reads by two replicas are by the same replica, which has therefore acted
-    // on the first one.
+    // on the first of them.
     let enough = registration_reads(&harness) + 4;
     wait_for("reads of the registration", || (registration_reads(&harness) >= enough).then_some(()));
     assert_eq!(generation(&harness), before);

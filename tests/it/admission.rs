@@ -423,7 +423,7 @@ fn update_that_fixes_a_finding_is_admitted() {
         Request::new("UPDATE", new.clone()).old(old).review(policy).outcome
     };
     let (writable, read_only) = (logs(false, "c"), logs(true, "c"));
-    // Fixing the worse finding of a family makes the hidden one visible.
+    // If the reported finding of a family is fixed, the finding that it hid becomes visible.
     let family = with_rules("sensitive-host-path: info, host-path: warning");
     let found = |object: &Value| {
         let findings = Request::new("CREATE", object.clone()).review(&family).findings;

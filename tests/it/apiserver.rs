@@ -25,13 +25,13 @@ struct Case {
     stored: Value,
 }
 
-/// Accepted cases that lint cannot check completely, as id prefixes with the reason.
+/// Accepted cases that lint cannot check completely: the id prefix, and the reason.
 const UNCHECKED: &[(&str, &str)] = &[(
     "y-latin1",
     "kubectl replaces each invalid byte with U+FFFD; volcheck reports that the file is not UTF-8",
 )];
 
-/// Rejected cases for which lint reports nothing, as id prefixes with the reason.
+/// Rejected cases for which lint reports nothing: the id prefix, and the reason.
 const UNREPORTED: &[(&str, &str)] = &[
     ("vol-configmap-empty", NO_RULE),
     ("vol-secret-empty", NO_RULE),

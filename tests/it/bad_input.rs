@@ -1,4 +1,5 @@
-//! Invalid input: volcheck reports its location, checks the rest, and exits with code 2.
+//! Invalid input: volcheck reports where the input is invalid, checks the rest, and exits with code
+//! 2.
 
 use std::fs;
 use std::io::{Read, Write};

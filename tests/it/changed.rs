@@ -55,7 +55,7 @@ fn reports_only_changed_objects() {
     let text = fs::read_to_string(directory.join("two.yaml")).expect("text").replace("name: b", "name: bb");
     fs::write(directory.join("two.yaml"), text).expect("written");
     assert_eq!(lint(directory, &["HEAD"]), (1, vec!["bb".to_owned()]));
-    // Untracked files are new.
+    // All objects in untracked files count as changed.
     fs::write(directory.join("new ü.yaml"), pod("fresh", "/root")).expect("written");
     assert_eq!(lint(directory, &["HEAD"]).1, ["fresh", "bb"]);
     // Renaming a file changes no lines.

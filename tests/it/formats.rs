@@ -624,7 +624,7 @@ fn formats_escape_terminal_control_characters() {
     for format in Format::ALL {
         let text = rendered(&hostile(), format);
         let is_unsafe = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
-        // JSON has its own escapes.
+        // JSON strings have their own escapes.
         let is_json = matches!(format, Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab);
         assert!(
             is_json || !text.contains(is_unsafe),

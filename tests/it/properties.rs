@@ -1,4 +1,4 @@
-//! Checks the properties of the fuzzers with saved inputs of the fuzzers and with generated inputs.
+//! Checks the properties of the fuzzers with saved fuzzer inputs and with generated inputs.
 
 use std::fs;
 

@@ -188,7 +188,7 @@ fn broken_connections_do_not_affect_other_clients() {
     let mut without_body = server.connect();
     without_body.send_raw(format!("{}Content-Length: 100\r\n\r\n{{", post("/validate", JSON)).as_bytes());
     assert_eq!(read_response(&mut without_body.0).expect("a response").status, 408);
-    // The server closes all of them after the read timeout.
+    // The server closes these connections after the read timeout.
     for mut stream in [without_handshake, plain_http, invalid_handshake] {
         stream.set_read_timeout(Some(TIMEOUT)).expect("set");
         let mut rest = Vec::new();

@@ -105,6 +105,6 @@ fn merged_values_have_the_span_of_their_definition() {
         (span.start.line, &text[span.start.offset..span.end.offset])
     };
     assert_eq!(located(&["volume", "hostPath", "path"]), (2, "/etc"));
-    // An alias has its own span.
+    // A value that is an alias has the span of the alias.
     assert_eq!(located(&["other", "path"]), (8, "*path"));
 }

@@ -67,16 +67,16 @@ fn comment_applies_to_node_on_or_below_its_line() {
         )
     };
     assert_eq!(found(&policy, &pod(str::to_owned)), [a, b]);
-    // On the item, the parent key of the path, and the path itself.
+    // A comment on the list item, on the parent key of the path, or on the path itself.
     assert_eq!(same_line("  - name: a"), [b]);
     assert_eq!(same_line("    hostPath:"), [b]);
     assert_eq!(same_line("      path: /etc/kubernetes"), [b]);
-    // On a flow mapping.
+    // A comment on a flow mapping.
     assert_eq!(same_line("    hostPath: {path: /root, type: Directory}"), [a]);
-    // On the key of all volumes, and on the spec.
+    // A comment on the key of all volumes, or on the spec.
     assert_eq!(same_line("  volumes:"), []);
     assert_eq!(same_line("spec:"), []);
-    // On a key that does not contain the path.
+    // A comment on a key that does not contain the path.
     assert_eq!(same_line("      type: Directory"), [("sensitive-host-path", 14), ("unused-ignore", 15), b]);
     assert_eq!(same_line("    image: i"), [("unused-ignore", 7), a, b]);
     let above = |wanted: &str| -> Vec<&'static str> {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 pub use crate::support::temp_dir;
 
-/// The name of the server's certificate.
+/// The DNS name in the server's certificate.
 pub const SERVER_NAME: &str = "volcheck.volcheck.svc";
 
 /// The timeout for every wait in a test.

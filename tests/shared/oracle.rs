@@ -27,7 +27,7 @@ const COLUMNS: [&str; 11] = [
     "mountPath",
 ];
 
-/// Known differences, as a part of their description with the reason.
+/// Known differences: a substring of the difference, and the reason.
 const KNOWN: &[(&str, &str)] = &[(
     "extra: kubernetes__examples/_archived/storage/redis/redis-controller.yaml | ReplicationController | redis",
     "a volume with only a name, which the API server defaults to an emptyDir",
