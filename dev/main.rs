@@ -98,7 +98,7 @@ fn one_verdict_page() -> String {
     let mut page = String::from(
         "# One verdict\n\n\
          `volcheck lint` and the webhook report the same findings for the same object and the same policy. `volcheck lint`\n\
-         exits with 1 if and only if the webhook, in mode deny, denies an object of the input or a Pod that one of them\n\
+         exits with 1 if and only if the webhook, in mode deny, denies an input object or a Pod that an input object\n\
          creates. The rules in this table are the exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -110,8 +110,8 @@ fn one_verdict_page() -> String {
     page.push_str(
         "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
          `volcheck lint` trusts the owner references in its input, so it attributes the Pods that `kubectl get` prints to their\n\
-         workloads. Any user can write an owner reference. The webhook therefore trusts only those of the Kubernetes\n\
-         controllers and of the `trustedControllers` in the policy.\n",
+         workloads. In a cluster, any user can set owner references. The webhook therefore trusts them only if the user is a\n\
+         Kubernetes controller or one of the `trustedControllers` in the policy.\n",
     );
     page
 }

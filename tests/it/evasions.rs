@@ -23,7 +23,7 @@ fn assert_found<'r>(rows: impl IntoIterator<Item = (String, Value, &'r str)>) {
     let missed: Vec<_> = rows
         .into_iter()
         .filter(|(_, object, rule)| !found_rules(object).contains(rule))
-        .map(|(row, object, rule)| format!("{row}: not {rule} but {:?}", found_rules(&object)))
+        .map(|(row, object, rule)| format!("{row}: expected {rule}, found {:?}", found_rules(&object)))
         .collect();
     assert!(missed.is_empty(), "{} rows evade volcheck:\n{}", missed.len(), missed.join("\n"));
 }

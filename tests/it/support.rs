@@ -73,12 +73,15 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
 /// The current date in tests.
 pub const TODAY: Date = Date::constant(2026, 6, 1);
 
-/// Checks the manifest `text` under a policy.
+/// Checks a text under a policy, so that `rule` can report its findings.
 ///
-/// Some rules report findings about a whole run, so this function does a whole run for them and
-/// returns only their findings. For `stale-baseline`, `text` is the only manifest of a run with the
-/// baseline of the first example. For `expired-exemption` and `unused-exemption`, `text` is the
-/// policy of a run that checks the first example.
+/// For most rules, the text is a manifest. Some rules need more, and only their findings are
+/// returned:
+///
+/// - `stale-baseline`: the text is the manifest of a run with the baseline of the first example.
+/// - `expired-exemption`, `unused-exemption`: the text is the policy of a run that checks the first
+///   example.
+/// - `unused-ignore`: the text is a manifest, which is checked with all recommended rules.
 pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
     let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
