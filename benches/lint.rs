@@ -1,7 +1,8 @@
 //! Benchmarks of linting, compared with reading and parsing the same manifests.
 //!
 //! `VOLCHECK_BENCH_TREE=DIR cargo bench` uses the manifests in a directory, by default those of
-//! this repository. The names start with a letter because divan sorts by name.
+//! this repository. The first letter of each name determines its position, because divan sorts by
+//! name.
 
 use std::env;
 use std::fs;
@@ -69,7 +70,7 @@ fn b_sniff(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Parses all documents with libyaml and drops the events.
+/// Parses all documents with libyaml and discards the events.
 #[divan::bench]
 fn c_events(bencher: Bencher<'_, '_>) {
     let manifests = manifests();
@@ -83,7 +84,7 @@ fn c_events(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Lints the files on one core, without reading and reporting.
+/// Lints the files on one core, excluding reading and reporting.
 #[divan::bench]
 fn d_lint(bencher: Bencher<'_, '_>) {
     let (manifests, policy) = (manifests(), policy());
@@ -94,7 +95,7 @@ fn d_lint(bencher: Bencher<'_, '_>) {
         .bench_values(|manifests| pool.install(|| lint_all(manifests, &policy)));
 }
 
-/// Lints the files on all cores, without reading and reporting.
+/// Lints the files on all cores, excluding reading and reporting.
 #[divan::bench]
 fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
     let (manifests, policy) = (manifests(), policy());

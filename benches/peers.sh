@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Compares whole programs on one directory: volcheck, ripgrep searching for one word (close to the
-# cost of reading the files), and kubeconform parsing without validating, which favors it. Prints
-# the names of missing programs.
+# Compares the run times of three programs on one directory. Prints the names of missing programs.
+#
+# - volcheck
+# - ripgrep, searching for one word: close to the cost of reading the files
+# - kubeconform, parsing without validating, which favors kubeconform
 #
 #   benches/peers.sh DIR
 set -euo pipefail

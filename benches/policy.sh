@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2016 # the backticks are part of a message
-# Measures the cost of a policy with 500 exemptions and a baseline of 10,000 entries, compared with
-# a run without either.
+# Measures the cost of a policy with 500 exemptions and a baseline with 10,000 entries, compared
+# with a run without them.
 #
 #   benches/policy.sh DIR
 set -euo pipefail

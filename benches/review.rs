@@ -36,14 +36,14 @@ fn a_json(bencher: Bencher<'_, '_>, name: &str) {
 fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
     let json = review_json(name);
     let policy = Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile");
-    let terms = ReviewContext {
+    let context = ReviewContext {
         policy: &policy,
         policy_hash: "0",
         today: volcheck::policy::today(),
         endpoint: Endpoint::Validate,
     };
     bencher.counter(BytesCount::new(json.len())).bench(|| {
-        let decision = admission::review(&json, &terms).expect("a decision");
+        let decision = admission::review(&json, &context).expect("a decision");
         serde_json::to_vec(&decision.response)
     });
 }

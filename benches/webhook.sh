@@ -4,9 +4,9 @@
 #
 #   benches/webhook.sh [SECONDS] [pod-security]
 #
-# The servers take turns, so that other load on the machine affects all of them. Needs wrk. The
-# results are requests per second; the median, 99th and 99.9th percentile in milliseconds; failures;
-# and the resident memory after the run.
+# The servers are measured in turn, so that other load on the machine affects all of them. Needs
+# wrk. The columns are the requests per second, the median, 99th and 99.9th percentile in
+# milliseconds, the failures, and the resident memory after the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-5}"
@@ -14,7 +14,7 @@ command -v wrk > /dev/null || { echo 'wrk is not installed'; exit 2; }
 cargo build --release --quiet --bin volcheck --example bare
 work="$(mktemp -d)"
 servers=()
-# An API server without its etcd ignores SIGTERM.
+# SIGKILL, because an API server whose etcd has stopped ignores SIGTERM.
 trap 'kill -KILL "${servers[@]}" 2> /dev/null || true; wait 2> /dev/null; rm -rf "$work"' EXIT
 
 target/release/examples/bare "$work"

@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
+//! Development tasks: `cargo dev generate [--check]` and `cargo dev new-rule ID GROUP`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
@@ -12,8 +12,8 @@ use volcheck::rules::{Group, Registry};
 
 const USAGE: &str = "usage: cargo dev generate [--check] | cargo dev new-rule ID GROUP";
 
-/// The width of a README on GitHub, in pixels. GitHub scales wider pictures down, and their text
-/// with them.
+/// The width of a README on GitHub, in pixels. GitHub scales down wider pictures, including their
+/// text.
 const README_WIDTH: usize = 860;
 
 fn main() -> ExitCode {
@@ -75,7 +75,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
     Ok(files)
 }
 
-/// Runs the volcheck that `cargo build` has built, and returns its standard output.
+/// Runs the program that `cargo build` has built, and returns its standard output.
 fn volcheck(arguments: &[&str]) -> Result<String, String> {
     let this_program = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = this_program.ancestors().nth(2).unwrap_or(Path::new("")).join("volcheck");
@@ -85,20 +85,20 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .map_err(|error| format!("{}: {error}; run `cargo build` first", program.display()))?;
-    // 1 means that there are findings.
+    // Exit code 1 means that there are findings.
     if !matches!(output.status.code(), Some(0 | 1)) {
         let message = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`volcheck {}` fails: {}", arguments.join(" "), message.trim_end()));
+        return Err(format!("`volcheck {}` failed: {}", arguments.join(" "), message.trim_end()));
     }
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Returns the page that lists the rules of which the webhook reports nothing.
+/// Returns the page that lists the rules that only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# One verdict\n\n\
          `volcheck lint` and the webhook report the same findings for the same object and the same policy. `volcheck lint`\n\
-         exits with 1 if and only if the webhook, in mode deny, denies an object of the input or a Pod that one of them\n\
+         exits with 1 if and only if the webhook, in mode deny, denies an input object or a Pod that an input object\n\
          creates. The rules in this table are the exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -110,8 +110,8 @@ fn one_verdict_page() -> String {
     page.push_str(
         "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
          `volcheck lint` trusts the owner references in its input, so it attributes the Pods that `kubectl get` prints to their\n\
-         workloads. Any user can write an owner reference. The webhook therefore trusts only those of the Kubernetes\n\
-         controllers and of the `trustedControllers` in the policy.\n",
+         workloads. In a cluster, any user can set owner references. The webhook therefore trusts them only if the user is a\n\
+         Kubernetes controller or one of the `trustedControllers` in the policy.\n",
     );
     page
 }
@@ -137,13 +137,13 @@ fn add_help(command: &mut Vec<String>, page: &mut String) -> Result<(), String> 
     Ok(())
 }
 
-/// Returns the subcommands that a help text lists, without `help`.
+/// Returns the subcommands in a help text, except `help`.
 fn subcommands(help: &str) -> Vec<&str> {
     let Some((_, list)) = help.split_once("\nCommands:\n") else { return Vec::new() };
     list.lines()
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("  ")?.split_once(' '))
-        // A description that is wrapped continues on a line with more indentation.
+        // The lines of a wrapped description have more indentation.
         .map(|(name, _)| name)
         .filter(|name| !name.is_empty() && *name != "help")
         .collect()
@@ -165,7 +165,7 @@ fn formats_page() -> Result<String, String> {
     Ok(page)
 }
 
-/// Returns the picture in the README: one finding, as a terminal shows it.
+/// Returns the picture in the README: one finding, as shown in a terminal.
 fn picture() -> Result<String, String> {
     let arguments = ["lint", "examples/first", "--select", "writable-host-path"];
     let output = volcheck(&[arguments.as_slice(), &["--color", "always"]].concat())?;
@@ -181,7 +181,7 @@ fn picture() -> Result<String, String> {
     };
     if width > README_WIDTH {
         return Err(format!(
-            "the picture is {width} px wide, more than {README_WIDTH}: shorten the message, or show another rule"
+            "the picture is {width} px wide, more than {README_WIDTH} px: shorten the message or show another rule"
         ));
     }
     let (start, rest) = svg.split_once('>').ok_or("the picture has no tag")?;
@@ -246,7 +246,8 @@ fn readme(table: &str) -> Result<String, String> {
 /// Replaces the content between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
 fn replace_block(page: &str, name: &str, content: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
-    let missing = |mark: &str| format!("a generated page lacks the mark `{}`", mark.trim_end());
+    let missing =
+        |marker: &str| format!("a generated page does not contain the marker `{}`", marker.trim_end());
     let (before, rest) = page.split_once(&start).ok_or_else(|| missing(&start))?;
     let (_, after) = rest.split_once(&end).ok_or_else(|| missing(&end))?;
     Ok(format!("{before}{start}{}\n{end}{after}", content.trim_end()))
@@ -287,19 +288,20 @@ fn new_rule(id: &str, group: &str) -> Result<(), String> {
 /// Adds a rule to the text of `src/rules/mod.rs`: to the `mod` lines, which are sorted, and to
 /// `RULES`, as the last rule of its group.
 fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String> {
-    let has_no_place = || format!("src/rules/mod.rs has no place for `{module}`");
+    let missing_line = || format!("src/rules/mod.rs does not contain the line to insert `{module}` at");
     let rules = || Registry::built_in().iter().map(|rule| (rule, rule.id.as_str().replace('-', "_")));
     let insert = |text: &str, at: usize, line: &str| format!("{}{line}{}", &text[..at], &text[at..]);
-    // Before the first `mod` line of a rule with a greater name, or after that of the last rule.
+    // Before the first `mod` line of a rule whose name sorts after `module`, or after the last
+    // `mod` line.
     let following = rules().map(|(_, name)| name).filter(|name| name.as_str() > module).min();
     let at = match following {
         Some(name) => text.find(&format!("mod {name};\n")),
         None => text.rfind("\nmod ").and_then(|at| Some(at + 2 + text[at + 1..].find('\n')?)),
     };
-    let text = insert(text, at.ok_or_else(has_no_place)?, &format!("mod {module};\n"));
-    let (_, last) = rules().filter(|(rule, _)| rule.group == group).last().ok_or_else(has_no_place)?;
+    let text = insert(text, at.ok_or_else(missing_line)?, &format!("mod {module};\n"));
+    let (_, last) = rules().filter(|(rule, _)| rule.group == group).last().ok_or_else(missing_line)?;
     let entry = format!("    {last}::RULE,\n");
-    let at = text.find(&entry).ok_or_else(has_no_place)? + entry.len();
+    let at = text.find(&entry).ok_or_else(missing_line)? + entry.len();
     Ok(insert(&text, at, &format!("    {module}::RULE,\n")))
 }
 

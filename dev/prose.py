@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks the wording of code, documentation and messages, and the width of comments.
 
-It knows a short list of constructions that readers had to read twice. A finding names the file, the line and
-the construction; the fix is to write the sentence again, not to find a synonym.
+It reports constructions that readers often have to read twice, with the file and the line. To fix one, rewrite
+the sentence instead of replacing a word.
 
     dev/prose.py [PATH]...    checks these files and directories; by default all that git tracks
 """
@@ -43,15 +43,15 @@ BANNED = [
 ]
 PATTERN = re.compile("|".join(f"(?P<p{i}>\\b(?:{p})\\b)" for i, (p, _) in enumerate(BANNED)), re.IGNORECASE)
 
-# A doc comment that begins so describes a thing by a clause instead of naming it.
+# Matches doc comments that describe an item by a clause instead of naming it.
 DOC_START = re.compile(r"^\s*//[/!] (What (?:is|are|was|can|may|it|a|the|has|of)\b|Who\b|That\b|Of\b|How (?:bad|much)\b)")
 
 MAX_COMMENT = 100
 COMMENT = {".rs": "//", ".py": "#", ".sh": "#", ".toml": "#", ".yaml": "#", ".yml": "#"}
 SUFFIXES = {".rs", ".md", ".py", ".sh", ".toml", ".yaml", ".yml", ".tpl", ".txt", ".json", ".go", ""}
-# Foreign texts, recorded data, and the list above.
+# Third-party text, recorded data, and the list above.
 SKIPPED = ("Cargo.lock", "LICENSE", "dev/prose.py", "tests/data/", "fuzz/Cargo.lock", "tests/fixtures/")
-# A word that a foreign interface defines.
+# Identifiers that contain a banned word.
 ALLOWED = re.compile(r"engine::judge|fn judge|\bjudge\(|use .*\bjudge\b|`judge`")
 
 
@@ -88,7 +88,7 @@ def main():
             print(f"{name}:{number}: {message}")
             count += 1
     if count:
-        sys.exit(f"{count} problems; CONTRIBUTING.md says how volcheck is written")
+        sys.exit(f"{count} problems; see the section Writing in CONTRIBUTING.md")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the container image: a static binary in an OCI image layout. No registry or container
-# engine is needed, and the same source and toolchain give the same bytes.
+# Builds the container image: a static binary in an OCI image layout. The build needs no registry
+# and no container engine. It is reproducible: the same source and toolchain produce the same
+# archive.
 #
 #     image/build.sh              builds target/image/volcheck and target/image/volcheck.oci.tar
 #     image/build.sh --program    builds only target/image/volcheck

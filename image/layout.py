@@ -4,7 +4,7 @@
     layout.py PROGRAM ARCHIVE MACHINE
 
 MACHINE is the architecture as `uname -m` prints it. The archive contains no timestamp or host name,
-so that the same binary gives the same bytes. Format:
+so the same binary always produces the same archive. Format:
 https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 """
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks the objects that the chart renders, parsed as the API server parses them.
+"""Checks the objects of the rendered chart.
 
     chart.py SECRET.yaml CERT-MANAGER.yaml SELF.yaml CA.crt POLICY
 
-The first three files are the chart rendered with each `certs.mode`. The policy of the first one is
-written to POLICY.
+The first three files are the chart rendered with each `certs.mode`. CA.crt is `certs.caBundle` of
+SECRET.yaml and `clients.caBundle` of SELF.yaml. The policy in SECRET.yaml is written to POLICY.
 """
 
 import base64
@@ -14,7 +14,7 @@ import sys
 
 import yaml
 
-secret, cert_manager, self_issued, ca, policy = map(pathlib.Path, sys.argv[1:])
+secret, cert_manager, self_signed, ca, policy = map(pathlib.Path, sys.argv[1:])
 
 
 def read(path):
@@ -96,7 +96,7 @@ text = objects["ConfigMap", "volcheck"]["data"]["volcheck.yaml"]
 expect("modes", yaml.safe_load(text)["modes"], {"*": "warn"})
 
 # certs.mode=self
-objects = read(self_issued)
+objects = read(self_signed)
 registration = objects["ValidatingWebhookConfiguration", "volcheck"]
 expect("webhooks before volcheck is ready", "webhooks" in registration, False)
 entries = json.loads(registration["metadata"]["annotations"]["volcheck.io/entries"])

@@ -1,4 +1,4 @@
--- Sends the same review repeatedly and prints one line of results.
+-- Sends the same review repeatedly and prints the results on one line.
 local file = io.open(os.getenv("REVIEW"), "rb")
 wrk.method = "POST"
 wrk.body = file:read("*a")

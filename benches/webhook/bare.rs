@@ -1,4 +1,5 @@
-//! A minimal webhook built from the same crates, as the reference for the webhook benchmark.
+//! A minimal webhook server built from the same crates as volcheck, as the reference for the
+//! webhook benchmark.
 //!
 //! `/validate` reads the review and sends a constant response. `/uid` also parses the review and
 //! returns its uid, which the API server requires.

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Starts the Pod Security webhook of Kubernetes on port 11253, with an API server that it queries
-# for namespaces. Sourced by benches/webhook.sh, which sets `work` and `servers`. Sets `peer` to its
-# process.
+# Starts the Pod Security webhook of Kubernetes on port 11253, with an API server from which it
+# reads namespaces. Sourced by benches/webhook.sh, which sets `work` and `servers`. Sets `peer` to
+# the process id of the webhook.
 
 : "${work:?}"
 programs="$(tests/e2e/programs.sh control-plane)"

@@ -26,8 +26,8 @@ pub(crate) fn review(size: usize) -> String {
     });
     let fields: serde_json::Map<_, _> = (0..60).map(|n| (format!("f:field{n}"), json!({}))).collect();
     let mut containers = vec![container.clone()];
-    // The API server writes these fields in this order, with the kind before the object. `json!`
-    // sorts by key.
+    // The API server writes the fields in this order, with the kind before the object. `json!`
+    // would sort them.
     let build = |containers: &[Value]| {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",

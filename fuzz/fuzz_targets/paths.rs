@@ -1,4 +1,4 @@
-//! The path algebra holds for any two strings.
+//! Cleaning is idempotent, and path relations are symmetric, for any two strings.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

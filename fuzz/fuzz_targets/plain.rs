@@ -1,4 +1,4 @@
-//! The fast reader agrees with the YAML engine.
+//! The fast YAML reader agrees with the general parser.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! An update of any object to any other (a line each) is denied only if it has new findings.
+//! An update is not denied if it changes nothing, or if the new object could be created. The input
+//! is the old and the new object, on one line each.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 
     block.py NAME < TEXT
 
-With VOLCHECK_BLESS=1, the block is updated instead, as are the recorded outputs of `cargo test`.
+With VOLCHECK_BLESS=1, updates the block instead, as `cargo test` does with its golden files.
 """
 
 import os
@@ -22,4 +22,4 @@ if len(blocks) != 1:
 if os.environ.get("VOLCHECK_BLESS") == "1":
     page.write_text(block.sub(lambda _: expected, text), encoding="utf-8")
 elif blocks[0] != expected:
-    sys.exit(f"error: block `{name}` of {page} is outdated, VOLCHECK_BLESS=1 updates it to:\n{expected}")
+    sys.exit(f"error: block `{name}` of {page} is outdated; set VOLCHECK_BLESS=1 to update it to:\n{expected}")

@@ -6,11 +6,11 @@ check() { printf 'check: %s\n' "$*"; }
 
 # The absolute path of the tested program, because the scripts change directories.
 VOLCHECK="$(realpath "${VOLCHECK:-target/debug/volcheck}")"
-[ -x "$VOLCHECK" ] || fail "$VOLCHECK not found, run cargo build"
+[ -x "$VOLCHECK" ] || fail "no program at $VOLCHECK; run cargo build"
 export VOLCHECK
 
-# Adds pinned Python packages to PATH. Each set of versions is installed once, and the file `whole`
-# marks a finished installation.
+# Adds the programs of pinned Python packages to PATH. Each set of packages is installed once. The
+# file `whole` marks a finished installation.
 venv() {
     local packages="$*"
     local directory="${VOLCHECK_CI_CACHE:-$HOME/.cache/volcheck-ci}/python-${packages// /+}"

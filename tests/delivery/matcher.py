@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that the problem matcher reads every line of `--format concise` and agrees with `--format json`.
 
-The manifests are the examples and the fixtures of one rule per severity. They are copied to paths that are easy to
-misread: with spaces, with colons, and with a drive letter. The tested program is VOLCHECK, by default
+The manifests are the examples and the fixtures of one rule per severity. They are copied to paths that are hard to
+parse: with spaces, with colons, and with a drive letter. The tested program is VOLCHECK, by default
 target/debug/volcheck.
 """
 
@@ -67,7 +67,7 @@ severities = {"error": "error", "warning": "warning", "notice": "info"}
 actual = sorted(
     (m["file"], int(m["line"]), int(m["column"]), severities[m["severity"]], m["code"]) for m in matched
 )
-# Unchecked inputs are errors in the concise format. JSON lists them apart from the findings.
+# Unchecked inputs are errors in the concise format. JSON lists them separately from the findings.
 expected = sorted(
     (
         entry["file"],
@@ -81,11 +81,11 @@ expected = sorted(
 if actual != expected:
     for line in sorted(set(actual) ^ set(expected)):
         print("only in", "concise:" if line in actual else "json:", line, file=sys.stderr)
-    sys.exit("error: the matcher and JSON differ")
+    sys.exit("error: the matcher and the JSON report differ")
 
 for label, directory in directories.items():
     count = sum(line[0].startswith(directory) for line in actual)
-    print(f"check: {count} lines with a path of kind `{label}`")
+    print(f"check: {count} lines with paths of type `{label}`")
     if count == 0:
         sys.exit("error: no line")
 for severity in ("error", "warning", "info"):

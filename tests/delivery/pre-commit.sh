@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 venv pre-commit==4.7.0
 
 # pre-commit reads the hooks from a commit.
-git diff --quiet HEAD -- .pre-commit-hooks.yaml || fail 'commit .pre-commit-hooks.yaml first, the test uses HEAD'
+git diff --quiet HEAD -- .pre-commit-hooks.yaml || fail 'commit .pre-commit-hooks.yaml first; the test uses HEAD'
 root="$PWD"
 head="$(git rev-parse HEAD)"
 # If this script runs in a git hook, these variables point to the wrong repository.

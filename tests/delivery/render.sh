@@ -83,10 +83,10 @@ output_contains '`/srv/cache`'
 lint --helm charts/front --select writable-host-path --kube-version 1.29 --format concise
 output_contains '`/root`'
 
-check 'line numbers are those of the output of helm'
+check 'line numbers refer to the output of helm'
 line="$(grep -m 1 -o '(rendered):[0-9]*' rendered.txt | grep -o '[0-9]*$')"
 helm template --namespace shop -f prod.yaml charts/front 2> /dev/null | sed -n "${line}p" | grep -qF 'path: /etc/kubernetes' \
-    || fail "line $line of the output of helm is different"
+    || fail "line $line of the output of helm does not contain the finding"
 
 check 'failures of helm'
 printf '{{ fail "no" }}\n' > charts/front/templates/broken.yaml

@@ -101,7 +101,7 @@ class Run:
             elif line.lstrip().startswith("::") or "##[" in line:
                 commands.append(line)
         if token:
-            fail("commands remain stopped", self.log)
+            fail("the log ends while commands are stopped", self.log)
         return commands
 
 

@@ -15,7 +15,7 @@ zizmor --offline --no-progress --quiet --persona pedantic action.yml "$workflow"
 # actionlint checks the inputs of the action only at the path that the workflow uses. It is built
 # with Go, because the package on PyPI downloads a binary.
 check 'actionlint on the workflow'
-command -v go > /dev/null || fail 'go not found, it is needed to build actionlint'
+command -v go > /dev/null || fail 'go not found; it is required to build actionlint'
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/repository/.github/workflows" "$scratch/repository/third_party/volcheck"
@@ -36,8 +36,8 @@ job = yaml.safe_load(open("templates/volcheck.gitlab-ci.yml"))["volcheck"]
 lines = ["set -eo pipefail", *job["before_script"], *job["script"], ""]
 (directory / "gitlab.sh").write_text("\n".join(lines))
 END
-# SC2154: the runners set these variables. SC2086: the lists of the GitLab job are split at spaces
-# on purpose.
+# SC2154: the runners set these variables. SC2086: the lists of the GitLab job are intentionally
+# split at spaces.
 shellcheck --shell bash --exclude SC2154 "$scratch"/action-*.sh
 shellcheck --shell bash --exclude SC2154,SC2086 "$scratch/gitlab.sh"
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Functions that run only etcd and an API server on this host; sourced by other scripts.
+# Functions that run etcd and an API server on this host, without controllers. Sourced by other
+# scripts.
 
 # api_server ETCD API_SERVER DIR ETCD_PORT PORT: starts both programs in the background and stores
 # their process ids in the array `started`. The user of the token `admin-token` has all rights.
@@ -20,8 +21,8 @@ api_server() {
     started+=($!)
 }
 
-# wait_ready DIR KUBECTL…: waits until the API server in this directory is ready. Prints the log if
-# it does not become ready.
+# wait_ready DIR KUBECTL…: waits until the API server with the data directory DIR is ready. If it is
+# not ready after a minute, prints the end of its log and fails.
 wait_ready() {
     local dir="$1" tries
     shift

@@ -1,5 +1,5 @@
-//! The recorded reactions of an API server (`tests/data/apiserver`) are still up to date, and
-//! volcheck denies exactly the accepted manifests for which lint reports an error.
+//! The recorded responses of an API server (`tests/data/apiserver`) are up to date, and volcheck
+//! denies exactly the accepted manifests for which lint reports an error.
 
 use std::fs;
 use std::sync::Mutex;
@@ -39,17 +39,20 @@ const EXCLUDED_TOPICS: &[&str] = &[
     "mirror",
 ];
 
-/// The ids of cases that give another result in this cluster, and the reason.
+/// The ids of cases with another result in this cluster, and the reason.
 const EXCLUDED_CASES: &[(&str, &str)] = &[
-    ("prj-all", "the `ServiceAccount` admission plugin, which sets the account that a token needs, was off"),
+    (
+        "prj-all",
+        "recorded without the `ServiceAccount` admission plugin, which sets the account that a token needs",
+    ),
     (
         "prj-conflict",
-        "the `ServiceAccount` admission plugin, which sets the account that a token needs, was off",
+        "recorded without the `ServiceAccount` admission plugin, which sets the account that a token needs",
     ),
-    ("y-ns-mismatch", "it was applied with `--namespace`"),
+    ("y-ns-mismatch", "recorded with `--namespace`"),
 ];
 
-/// Returns the cases that one `kubectl apply` reproduces.
+/// Returns the cases that a single `kubectl apply` can reproduce.
 fn cases() -> Vec<Case> {
     let text = fs::read_to_string(root().join("tests/data/apiserver/cases.jsonl")).expect("the cases");
     let cases = text.lines().map(|line| serde_json::from_str::<Case>(line).expect("a case"));
@@ -64,8 +67,8 @@ fn cases() -> Vec<Case> {
     cases.filter(is_plain).collect()
 }
 
-/// Runs `check` for all cases on several threads. Returns the problems, each with the id of its
-/// case.
+/// Runs `check` for all cases on several threads. Returns the problems, prefixed with the ids of
+/// their cases.
 fn problems(cases: &[Case], check: impl Fn(&Case) -> Option<String> + Sync) -> Vec<String> {
     let (next, problems) = (AtomicUsize::new(0), Mutex::default());
     thread::scope(|scope| {
@@ -87,7 +90,8 @@ fn apply(harness: &Harness, case: &Case) -> (bool, String) {
     (done.is_success, done.stderr)
 }
 
-/// Returns lint's errors about Pods and PersistentVolumes that the webhook reports, too.
+/// Returns the rules of lint's errors in Pods and PersistentVolumes, except rules that only lint
+/// reports.
 fn errors(policy: &Policy, case: &Case) -> Vec<String> {
     let outcome = support::lint(policy, "case.yaml", case.manifest.as_deref().expect("a manifest"));
     let findings = outcome.findings.into_iter().map(|located| located.finding);
@@ -102,7 +106,7 @@ fn errors(policy: &Policy, case: &Case) -> Vec<String> {
 }
 
 #[test]
-fn recorded_cases_are_current_and_denied_like_lint() {
+fn recorded_cases_are_current_and_agree_with_lint() {
     let harness = &*harness();
     let cases = cases();
     assert!(cases.len() > 600, "{}", cases.len());

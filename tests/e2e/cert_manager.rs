@@ -68,8 +68,8 @@ fn certificates_are_served_trusted_and_renewed() {
     harness.uninstall();
 }
 
-/// The steps of `docs/cluster.md`: no request fails, and in the end volcheck enforces the policy
-/// again.
+/// Follows the steps in `docs/cluster.md`. No request fails, and volcheck enforces the policy after
+/// each change.
 #[test]
 fn certs_mode_can_be_changed_without_failed_requests() {
     let harness = harness();

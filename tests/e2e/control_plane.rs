@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa};
 
-/// The deadline of everything that the tests wait for.
+/// The timeout for every wait in the tests.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The cluster IP of the Service `kubernetes`, and the port of the API server.
@@ -132,7 +132,7 @@ impl ControlPlane {
                 "--use-service-account-credentials=true",
                 "--service-account-private-key-file=accounts.key",
                 "--root-ca-file=pki/apiserver.crt",
-                // The tests' kubelet sends no heartbeats, which these two wait for.
+                // These controllers require heartbeats, which the simulated kubelet does not send.
                 "--controllers=*,-node-lifecycle-controller,-taint-eviction-controller",
                 "--concurrent-deployment-syncs=2",
             ],
@@ -177,12 +177,12 @@ fn create_client_certificate(directory: &Path) {
     put(directory, "webhooks.conf", &format!("apiVersion: v1\nkind: Config\n{user}"));
 }
 
-/// Returns the directory of programs in this environment variable, which `tests/e2e/run.sh` sets.
+/// Returns the directory of programs that `tests/e2e/run.sh` stores in this environment variable.
 pub fn programs(variable: &str) -> PathBuf {
-    std::env::var_os(variable).expect("tests/e2e/run.sh").into()
+    std::env::var_os(variable).expect("the variable is set by tests/e2e/run.sh").into()
 }
 
-/// Starts a program with `directory` as its working directory, which also gets its log.
+/// Starts a program in `directory`, and writes its log there.
 pub fn start(directory: &Path, program: &Path, arguments: &[&str]) -> Child {
     let name = program.file_name().expect("a name").display();
     let log = File::create(directory.join(format!("{name}.log"))).expect("a log");

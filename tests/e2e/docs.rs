@@ -25,7 +25,7 @@ fn with_fixed_suffix(text: &str) -> String {
 }
 
 #[test]
-fn console_session_in_the_docs_is_real() {
+fn documented_console_session_is_current() {
     let harness = harness();
     harness.install(VALUES);
     let mut shown = String::new();
@@ -65,7 +65,7 @@ fn lint_errors(manifest: &str) -> Vec<(String, String)> {
 #[test]
 fn guidance_manifests_are_admitted_and_variants_denied() {
     let Some(shared) = std::env::var_os("VOLCHECK_SHARED") else {
-        eprintln!("SKIPPED: VOLCHECK_SHARED must name the directory with the guidance's manifests");
+        eprintln!("SKIPPED: VOLCHECK_SHARED is not set to the directory with the manifests of the guidance");
         return;
     };
     let harness = harness();

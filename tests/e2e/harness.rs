@@ -23,13 +23,13 @@ pub struct Harness {
     pub runtime: Runtime,
     pub control_plane: ControlPlane,
     directory: TempDir,
-    /// The values of the installed release.
+    /// The values of the installed release, if known.
     installed: Mutex<Option<String>>,
 }
 
 static HARNESS: LazyLock<Mutex<Harness>> = LazyLock::new(|| Mutex::new(Harness::new()));
 
-/// Returns the harness, which one test at a time can use.
+/// Locks the harness for the calling test, and returns it.
 pub fn harness() -> MutexGuard<'static, Harness> {
     HARNESS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -91,7 +91,7 @@ impl Harness {
             [harness.runtime.spawn(kubelet.run()), harness.runtime.spawn(proxy::run(client, NAMESPACE))];
         for task in tasks {
             harness.runtime.spawn(async {
-                // If one panics, every later test would only time out.
+                // Abort if a task panics, because all later tests would time out.
                 if task.await.is_err() {
                     std::process::abort();
                 }
@@ -139,7 +139,12 @@ impl Harness {
 
     /// Runs the volcheck binary under test outside of a Pod.
     pub fn volcheck(&self, arguments: &[&str]) -> Completed {
-        self.run(&std::env::var("VOLCHECK").expect("tests/e2e/run.sh"), ADMIN, arguments, "")
+        self.run(
+            &std::env::var("VOLCHECK").expect("VOLCHECK is set by tests/e2e/run.sh"),
+            ADMIN,
+            arguments,
+            "",
+        )
     }
 
     fn run(&self, program: &str, user: &str, arguments: &[&str], stdin: &str) -> Completed {
@@ -182,8 +187,8 @@ impl Harness {
         self.pod_ips().iter().map(value).sum()
     }
 
-    /// Installs the chart with these values, unless they are installed, and waits until the API
-    /// server calls the webhook.
+    /// Installs the chart with these values, unless the installed release has them already. Waits
+    /// until the API server calls the webhook.
     pub fn install(&self, values: &str) {
         let before = self.installed.lock().expect("a lock").take();
         if before.as_deref() == Some(values) {
@@ -196,7 +201,7 @@ impl Harness {
         }
         self.upgrade(values);
         if values.contains("mode: self") {
-            // The command of `docs/cluster.md`.
+            // The command from `docs/cluster.md`.
             let is_registered = "--for=jsonpath={.webhooks[0].name}=validate.volcheck.io";
             let registration = "validatingwebhookconfiguration/volcheck";
             self.kubectl(&["wait", is_registered, "--timeout=2m", registration]).ok();
@@ -225,8 +230,8 @@ impl Harness {
             return;
         }
         self.helm(&["uninstall", "volcheck", "-n", NAMESPACE, "--wait", "--timeout", "120s"]).ok();
-        // A Pod that still runs would write to the CA's Secret of the next release.
-        wait_for("the end of the Pods", || self.pod_ips().is_empty().then_some(()));
+        // A Pod that is still running would write to the CA Secret of the next release.
+        wait_for("the Pods to stop", || self.pod_ips().is_empty().then_some(()));
     }
 
     /// Returns the log of the last Pod with this name.
@@ -250,7 +255,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns a Pod that mounts this host path of type Directory read-only.
+/// Returns a Pod with a read-only mount of this host path, which has the type Directory.
 pub fn pod(name: &str, path: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  \

@@ -1,8 +1,8 @@
-//! The tests' scheduler, and their kubelet of one node.
+//! A simulated scheduler, and a simulated kubelet for one node.
 //!
-//! Each Pod gets an IP address, its volumes as files that are replaced atomically when they change,
-//! and one process. Its root directory is like the image: it contains only the program and the
-//! mounts.
+//! Each Pod has an IP address, one process, and volumes whose files are replaced atomically when
+//! their source changes. As in the image, the root directory of the process contains only the
+//! program and the mounts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, Permissions};
@@ -23,7 +23,7 @@ use tokio::time;
 
 use crate::control_plane::{API, ip};
 
-/// The files of a volume: path below the mount, and content.
+/// The files of a volume: the path below the mount, and the content.
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// A Pod with a process.
@@ -35,11 +35,11 @@ struct RunningPod {
     address: IpAddr,
     volumes: HashMap<String, Files>,
     is_ready: bool,
-    /// When it was last probed for readiness.
+    /// The time of the last readiness probe.
     last_probe: Option<Instant>,
-    /// Since when it has been terminating.
-    terminating: Option<Instant>,
-    /// Whether the process has exited and the API server knows it.
+    /// The time at which the Pod started to terminate.
+    terminating_since: Option<Instant>,
+    /// Whether the process has exited and this was reported to the API server.
     is_finished: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct Kubelet {
     directory: PathBuf,
     /// The running Pods, by uid.
     running: BTreeMap<String, RunningPod>,
-    /// The number of Pods started so far, which numbers their IP addresses.
+    /// The number of Pods started so far. It determines the IP address of the next Pod.
     started: u8,
 }
 
@@ -83,20 +83,20 @@ impl Kubelet {
         let (name, uid) = (pod.name_any(), pod.uid().expect("a uid"));
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         if let Some("Succeeded" | "Failed") = phase {
-            // It is not started again, and the API server deletes it without the kubelet.
+            // The Pod is not restarted, and the API server deletes it without the kubelet.
             return;
         }
         let is_terminating = pod.metadata.deletion_timestamp.is_some();
         if let Some(running) = self.running.get_mut(&uid) {
-            if is_terminating && running.terminating.is_none() {
-                running.terminating = Some(Instant::now());
+            if is_terminating && running.terminating_since.is_none() {
+                running.terminating_since = Some(Instant::now());
                 signal(&running.child, "TERM");
             }
             return;
         }
         let spec = pod.spec.as_ref().expect("a spec");
         if is_terminating {
-            // It was deleted before it was started.
+            // The Pod was deleted before it was started.
             let _ = pods.delete(&name, &immediately()).await;
         } else if spec.node_name.is_none() {
             let binding = json!({
@@ -125,13 +125,14 @@ impl Kubelet {
         create_network(&network, &address);
         let root = self.directory.join(&name);
         fs::create_dir_all(&root).expect("a root");
-        let program = std::env::var_os("VOLCHECK").expect("tests/e2e/run.sh");
+        let program = std::env::var_os("VOLCHECK").expect("VOLCHECK is set by tests/e2e/run.sh");
         fs::copy(program, root.join("volcheck")).expect("the program");
         let log = File::create(self.directory.join(format!("{name}.log"))).expect("a log");
         publish_all(&root, pod, &volumes);
         let container = &spec.containers[0];
         let security = spec.security_context.clone().unwrap_or_default();
-        // Without `runAsGroup`, the group is 0: the image has no /etc/passwd that names another.
+        // Without `runAsGroup`, the group is 0: the image has no /etc/passwd with another group for
+        // the user.
         let (user, group) = (security.run_as_user.expect("a user"), security.run_as_group.unwrap_or(0));
         let identity = format!("--userspec={user}:{group}");
         let child = Command::new("ip")
@@ -157,25 +158,25 @@ impl Kubelet {
             volumes,
             is_ready: false,
             last_probe: None,
-            terminating: None,
+            terminating_since: None,
             is_finished: false,
         })
     }
 }
 
 impl RunningPod {
-    /// Handles the end of the process; probes it and updates its volumes while it runs.
+    /// Probes the process and updates its volumes while it runs, and handles its exit.
     async fn sync(&mut self, client: &Client, namespace: &str, pods: &Api<Pod>) {
         let spec = self.pod.spec.as_ref().expect("a spec");
         let grace = u64::try_from(spec.termination_grace_period_seconds.unwrap_or(30)).expect("a time");
         let exited = self.child.try_wait().expect("a process");
-        if self.terminating.is_some_and(|since| since.elapsed() > Duration::from_secs(grace))
+        if self.terminating_since.is_some_and(|since| since.elapsed() > Duration::from_secs(grace))
             && exited.is_none()
         {
             self.child.kill().expect("killed");
         }
         if let Some(status) = exited {
-            self.is_finished = match self.terminating {
+            self.is_finished = match self.terminating_since {
                 None => self.report_phase(status.success(), pods).await,
                 Some(_) => {
                     let _ = pods.delete(&self.name, &immediately()).await;
@@ -252,7 +253,7 @@ pub fn log(root: &Path) -> String {
     fs::read_to_string(root.with_extension("log")).unwrap_or_default()
 }
 
-/// Returns the files of a volume; `None` if its source does not exist yet.
+/// Returns the files of a volume. Returns `None` if its source does not exist yet.
 async fn files(
     client: &Client,
     namespace: &str,
@@ -342,7 +343,7 @@ fn publish(directory: &Path, files: &Files, group: Option<u32>) {
     }
 }
 
-/// Creates a network namespace with this address, connected to that of the tests.
+/// Creates a network namespace with this address, and connects it to the namespace of the tests.
 fn create_network(name: &str, address: &str) {
     let address = format!("{address}/32");
     let outer = format!("to-{name}");

@@ -1,4 +1,4 @@
-//! Load: requests on several connections while something happens to volcheck.
+//! Load: sends requests on several connections while a test changes the release.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Returns the number of requests that have been answered or have failed.
+    /// Returns the number of completed requests, including failed ones.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
@@ -30,13 +30,14 @@ impl Load {
         !self.failures.lock().expect("a lock").is_empty()
     }
 
-    /// Waits for `more` requests.
+    /// Waits until `more` additional requests are completed.
     pub fn wait_for_requests(&self, more: usize) {
         let enough = self.sent() + more;
         wait_for("requests", || (self.sent() >= enough).then_some(()));
     }
 
-    /// Creates Pods in dry runs until the load is over: one for each path, which is good or bad.
+    /// Creates Pods with these paths in dry runs until the load is over. The flag of a path is true
+    /// if volcheck must admit the Pod.
     async fn send(&self, client: Client, paths: &[(&str, bool)]) {
         let pods: Api<Pod> = Api::namespaced(client, "shop");
         let params = PostParams { dry_run: true, ..PostParams::default() };
@@ -72,8 +73,8 @@ pub fn under_load(harness: &Harness, action: impl FnOnce(&Load)) -> (usize, Vec<
     run(harness, &[(GOOD, true), (BAD, false)], action)
 }
 
-/// Does the same as [`under_load`] with good Pods only, for times when volcheck may not be
-/// registered.
+/// Runs `action` like [`under_load`], but creates only good Pods, so volcheck may be unregistered
+/// at times.
 pub fn under_good_load(harness: &Harness, action: impl FnOnce(&Load)) -> (usize, Vec<String>) {
     run(harness, &[(GOOD, true)], action)
 }

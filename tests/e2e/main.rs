@@ -1,11 +1,11 @@
 //! End-to-end tests: a real API server with the real controllers, and volcheck installed by Helm
 //! behind its Service.
 //!
-//! The tests implement the missing parts of a cluster: the scheduler and the kubelet of one node,
+//! The tests simulate the missing parts of a cluster: the scheduler and the kubelet of one node,
 //! and kube-proxy. They share one cluster, so they run one after the other: `tests/e2e/run.sh
 //! [TEST…]`.
 #![cfg(all(target_os = "linux", feature = "server"))]
-#![allow(unreachable_pub, dead_code, reason = "the modules of a test program have no other users")]
+#![allow(unreachable_pub, dead_code, reason = "a test program has no public API")]
 #![allow(clippy::disallowed_methods, reason = "all waiting has a deadline")]
 #![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 

@@ -26,7 +26,7 @@ kubectl=("$programs/kubectl" --server=https://127.0.0.1:16443 --certificate-auth
 export KUBECONFIG=/dev/null HOME="$work"
 wait_ready "$work" "${kubectl[@]}" || { "${kubectl[@]}" get --raw /readyz?verbose || true; fail "the API server is not ready"; }
 "${kubectl[@]}" create namespace volcheck > /dev/null
-# No controller manager runs that would create it.
+# There is no controller manager to create the service account.
 "${kubectl[@]}" create serviceaccount default --namespace volcheck > /dev/null
 # The API server creates its priority classes shortly after it becomes ready.
 for ((tries = 0; tries < 100; tries++)); do

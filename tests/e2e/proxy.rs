@@ -1,4 +1,4 @@
-//! The tests' kube-proxy: it forwards connections from the cluster IP of a Service to its ready
+//! A simulated kube-proxy. It forwards connections from the cluster IP of a Service to its ready
 //! endpoints, and notices changed endpoints with a delay.
 
 use std::collections::HashMap;
@@ -49,7 +49,8 @@ pub async fn run(client: Client, namespace: &str) {
     }
 }
 
-/// Returns the ready endpoints; if there are none, those that are terminating and still serving.
+/// Returns the ready endpoints. If there are none, returns the terminating endpoints that are still
+/// serving.
 fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec<SocketAddr> {
     let (mut ready, mut terminating) = (Vec::new(), Vec::new());
     for slice in slices {
@@ -74,7 +75,7 @@ fn endpoints(slices: &[EndpointSlice], service: &str, port: Option<&str>) -> Vec
 }
 
 fn listen(address: &str, port: u16) -> Targets {
-    // `replace`, because ports of one Service share the address.
+    // `replace` instead of `add`, because all ports of a Service share the address.
     ip(&["addr", "replace", &format!("{address}/32"), "dev", "lo"]);
     let targets = Targets::default();
     let (known, address) = (Arc::clone(&targets), format!("{address}:{port}"));
@@ -88,7 +89,7 @@ fn listen(address: &str, port: u16) -> Targets {
                 known.get(count % known.len().max(1)).copied()
             };
             tokio::spawn(async move {
-                // Without an endpoint, the connection is dropped.
+                // If there is no endpoint, the connection is dropped.
                 let Some(target) = target else { return };
                 let Ok(mut server) = TcpStream::connect(target).await else { return };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));

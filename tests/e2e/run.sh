@@ -4,8 +4,8 @@
 #
 #     tests/e2e/run.sh [TEST…]
 #
-# Requires Linux, root (for network namespaces and `chroot`), Go and `ip`. Set VOLCHECK_IMAGE to
-# test another static binary than that of the image.
+# Requires Linux, root (for network namespaces and `chroot`), Go and `ip`. To test another static
+# binary than that of the image, set VOLCHECK_IMAGE to its path.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -24,8 +24,8 @@ VOLCHECK_CERT_MANAGER="$(tests/e2e/programs.sh cert-manager)"
 export VOLCHECK_E2E VOLCHECK_CERT_MANAGER
 export PATH="$VOLCHECK_E2E:$PATH"
 cargo test --quiet --no-run --test e2e
-# Processes that are still running at the end are killed with the PID namespace, and the names of
-# network namespaces are removed with the mount namespace.
+# At the end, the kernel kills the remaining processes with the PID namespace, and removes the names
+# of the network namespaces with the mount namespace.
 work="$(mktemp -d)"
 code=0
 # shellcheck disable=SC2016 # expanded by the inner shell

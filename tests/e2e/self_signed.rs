@@ -47,11 +47,11 @@ fn patch_registration(harness: &Harness, patch: &str) {
     harness.kubectl(&patch).ok();
 }
 
-/// The webhooks, which have the failure policy `Fail`, are registered only once volcheck is
-/// reachable. After that, Helm and volcheck do not revert each other's changes, and volcheck
-/// reverts those of others.
+/// volcheck registers its webhooks only once it is reachable, because the failure policy `Fail`
+/// would reject requests until then. Afterwards, Helm and volcheck do not revert each other's
+/// changes, and volcheck reverts the changes of others.
 #[test]
-fn installation_fails_no_request_and_does_not_drift() {
+fn installation_causes_no_failed_requests_or_drift() {
     let harness = harness();
     harness.uninstall();
     let (sent, failures) = under_good_load(&harness, |load| {
@@ -65,25 +65,25 @@ fn installation_fails_no_request_and_does_not_drift() {
     assert_eq!(entries.len(), 4);
     assert!(entries.iter().all(|entry| entry.client_config.ca_bundle.is_some()));
 
-    // An upgrade with the same values changes nothing, neither by Helm nor by volcheck.
+    // In an upgrade with the same values, neither Helm nor volcheck changes the registration.
     let before = generation(&harness);
     let file = harness.file("values.yaml", VALUES).display().to_string();
     let upgrade = ["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file, "--wait"];
     harness.helm(&upgrade).ok();
-    // Of four reads by two replicas, two are by the same one: it has finished what it does after
-    // the first.
+    // At least two of four reads by two replicas are by the same replica, which has therefore acted
+    // on the first of them.
     let enough = registration_reads(&harness) + 4;
     wait_for("reads of the registration", || (registration_reads(&harness) >= enough).then_some(()));
     assert_eq!(generation(&harness), before);
 
-    // Changed values are registered.
+    // Changed values are applied to the registration.
     harness.helm(&[&upgrade[..], &["--set", "webhook.timeoutSeconds=7"]].concat()).ok();
     let timeout = || registration(&harness).webhooks.and_then(|entries| entries[0].timeout_seconds);
     wait_for("the changed timeout", || (timeout() == Some(7)).then_some(()));
     harness.helm(&upgrade).ok();
     wait_for("the original timeout", || (timeout() == Some(5)).then_some(()));
 
-    // Changes by others are reverted: of a field, by an added field, and by an added entry.
+    // volcheck reverts changes of others: a changed field, an added field and an added entry.
     patch_registration(
         &harness,
         r#"[{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]"#,
@@ -105,7 +105,7 @@ fn installation_fails_no_request_and_does_not_drift() {
 }
 
 #[test]
-fn ca_rotation_fails_no_request() {
+fn ca_rotation_causes_no_failed_requests() {
     let harness = harness();
     // The CA of an earlier test would be valid for a year.
     harness.uninstall();
@@ -143,7 +143,7 @@ fn ca_rotation_fails_no_request() {
 }
 
 #[test]
-fn rollout_fails_no_request() {
+fn rollout_causes_no_failed_requests() {
     let harness = harness();
     harness.install(VALUES);
     let (sent, failures) = under_load(&harness, |load| {
@@ -155,14 +155,14 @@ fn rollout_fails_no_request() {
     assert!(failures.is_empty(), "of {sent}: {failures:#?}");
 }
 
-/// The negative control of the test above: it can detect failed requests.
+/// The negative control for `rollout_causes_no_failed_requests`: the load detects failed requests.
 #[test]
-fn rollout_without_draining_fails_requests() {
+fn rollout_without_draining_causes_failed_requests() {
     let harness = harness();
     harness.install(&VALUES.replace("--reload-interval=0.5", "--reload-interval=0.5, --drain-timeout=0.001"));
     let (sent, failures) = under_load(&harness, |load| {
-        // Whether a request reaches a Pod that has just ended is chance, but it happens in one of
-        // some rollouts.
+        // Whether a request reaches a Pod that has just stopped depends on timing, so this makes
+        // several attempts.
         for _ in 0..10 {
             load.wait_for_requests(500);
             roll_out(&harness);
@@ -171,7 +171,7 @@ fn rollout_without_draining_fails_requests() {
             }
         }
     });
-    assert!(!failures.is_empty(), "none of {sent}");
+    assert!(!failures.is_empty(), "none of {sent} requests failed");
 }
 
 fn roll_out(harness: &Harness) {
@@ -179,7 +179,7 @@ fn roll_out(harness: &Harness) {
     let status = ["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=120s"];
     harness.kubectl(&status).ok();
     let pods = || harness.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
-    wait_for("the end of the old Pods", || (pods().lines().count() == 2).then_some(()));
+    wait_for("the old Pods to stop", || (pods().lines().count() == 2).then_some(()));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn helm_test_checks_the_installed_policy() {
 }
 
 #[test]
-fn uninstalling_leaves_nothing_behind() {
+fn uninstalling_removes_all_objects() {
     let harness = harness();
     harness.install(VALUES);
     harness.uninstall();
@@ -215,7 +215,7 @@ fn uninstalling_leaves_nothing_behind() {
     assert_eq!(left, "");
     let kinds = "deployments,replicasets,pods,secrets,configmaps,services,roles,rolebindings";
     let get = ["get", kinds, "-n", NAMESPACE, "-l", "app.kubernetes.io/name=volcheck", "-o", "name"];
-    wait_for("the end of all objects", || harness.kubectl(&get).ok().is_empty().then_some(()));
+    wait_for("the deletion of all objects", || harness.kubectl(&get).ok().is_empty().then_some(()));
     for path in [GOOD, BAD] {
         harness.dry_run("shop", &pod("after", path)).ok();
     }

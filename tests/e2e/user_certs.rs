@@ -19,7 +19,7 @@ pub fn generate_certs(harness: &Harness, name: &str) -> String {
     directory
 }
 
-/// Stores `tls.crt` and `tls.key` of the directory in the Secret.
+/// Stores `tls.crt` and `tls.key` from this directory in the Secret `volcheck-tls`.
 pub fn put_secret(harness: &Harness, directory: &str) {
     let secret = harness.kubectl(&[
         "create",
@@ -43,7 +43,7 @@ fn text(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Returns values of the chart with the CA certificates in this file.
+/// Returns chart values with the CA certificates from this file.
 pub fn values(ca_bundle: &str) -> String {
     let indented = text(ca_bundle).replace('\n', "\n    ");
     format!(
@@ -62,7 +62,7 @@ fn only_the_api_server_gets_a_response() {
     let dry_run = |manifest: &str| harness.dry_run("shop", manifest);
     dry_run(&pod("trial", GOOD)).ok();
     assert!(dry_run(&pod("trial", BAD)).failed().contains("[sensitive-host-path]"));
-    // If another client name is required, the API server's own certificate is rejected.
+    // If another client name is required, the API server's certificate is rejected.
     harness.upgrade(&with_client("front-proxy"));
     let rejected =
         wait_for("a rejection", || Some(dry_run(&pod("trial", GOOD))).filter(|done| !done.is_success));
@@ -70,9 +70,9 @@ fn only_the_api_server_gets_a_response() {
     harness.uninstall();
 }
 
-/// The steps of `certs/README.md`: a certificate of another CA, under load.
+/// Follows the steps in `certs/README.md` to switch to a certificate of another CA, under load.
 #[test]
-fn replacing_certificate_and_ca_fails_no_request() {
+fn replacing_certificate_and_ca_causes_no_failed_requests() {
     let harness = harness();
     harness.uninstall();
     let [first, next] = ["first", "next"].map(|name| generate_certs(&harness, name));
@@ -138,7 +138,7 @@ fn api_server_accepts_the_rendered_chart() {
     assert!(done.is_success && !done.stderr.contains("PodSecurity"), "{done:?}");
 }
 
-/// Static registrations are files of the API server (Kubernetes 1.37 and later).
+/// The API server reads static registrations from files (Kubernetes 1.37 and later).
 #[test]
 fn static_registration_cannot_be_deleted() {
     let harness = harness();
@@ -148,9 +148,9 @@ fn static_registration_cannot_be_deleted() {
     let ca = format!("{directory}/ca.crt");
     harness.install(&values(&ca));
     harness.kubectl(&["delete", "validatingwebhookconfiguration", "volcheck"]).ok();
-    wait_for("the end of reviews", || is_admitted(&harness).then_some(()));
+    wait_for("reviews to stop", || is_admitted(&harness).then_some(()));
 
-    // The API server resolves the name of the Service with its hosts file.
+    // The API server resolves the name of the Service with the hosts file.
     let get_ip = ["get", "service", "volcheck", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"];
     let address = harness.kubectl(&get_ip).ok();
     let hosts = harness.file("hosts", &format!("127.0.0.1 localhost\n{address} volcheck.volcheck.svc\n"));
@@ -162,11 +162,11 @@ fn static_registration_cannot_be_deleted() {
     let new = file.with_extension("new");
     fs::write(&new, text).expect("written");
     fs::rename(new, &file).expect("renamed");
-    wait_for("reviews", || is_enforcing(&harness).then_some(()));
+    wait_for("reviews to start", || is_enforcing(&harness).then_some(()));
     let list = harness.kubectl(&["get", "validatingwebhookconfigurations", "-o", "name"]).ok();
     assert_eq!(list, "");
     fs::remove_file(file).expect("removed");
-    wait_for("the end of reviews", || is_admitted(&harness).then_some(()));
+    wait_for("reviews to stop", || is_admitted(&harness).then_some(()));
     harness.uninstall();
 }
 
@@ -174,7 +174,7 @@ fn create(harness: &Harness, path: &str) -> Completed {
     harness.dry_run("shop", &pod("trial", path))
 }
 
-/// Checks whether a bad Pod is admitted, that is, whether the webhook is not called.
+/// Checks whether a bad Pod is admitted, which means that the API server does not call the webhook.
 fn is_admitted(harness: &Harness) -> bool {
     create(harness, BAD).is_success
 }
@@ -193,11 +193,11 @@ fn plain_manifest_installs_like_the_chart() {
         harness.volcheck(&["manifest", "--image", "registry.example/volcheck:0.1.0", "--mode", "deny"]).ok();
     harness.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
     wait_for("a denial", || is_enforcing(&harness).then_some(()));
-    // Applying it again does not remove the registered entries.
+    // Applying the manifest again does not remove the registered entries.
     harness.kubectl_with("admin", &["apply", "-f", "-"], &text).ok();
     assert!(is_enforcing(&harness));
     let (namespace, rest) = text.split_once("\n---\n").expect("two documents");
     assert!(namespace.contains("kind: Namespace"));
     harness.kubectl_with("admin", &["delete", "-f", "-"], rest).ok();
-    wait_for("the end of reviews", || is_admitted(&harness).then_some(()));
+    wait_for("reviews to stop", || is_admitted(&harness).then_some(()));
 }

@@ -12,10 +12,10 @@ use crate::control_plane::{NODE, TENANT, wait_for};
 use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod};
 use crate::self_signed::{VALUES, registration};
 
-/// The start of a denial, which names the webhook.
+/// The start of a denial message of the webhook `validate.volcheck.io`.
 const DENIED: &str = "admission webhook \"validate.volcheck.io\" denied the request: volcheck: ";
 
-/// Returns the last line of the audit log about the object with this name.
+/// Returns the last entry of the audit log for the object with this name.
 fn audit_entry(harness: &Harness, name: &str) -> Value {
     wait_for("a line of the audit log", || {
         let (text, quoted) = (harness.control_plane.audit_log(), format!("\"{name}\""));
@@ -55,7 +55,7 @@ fn pod_gets_the_verdict_of_its_namespace() {
 
 /// The API server adds a volume with a service account token to each Pod.
 #[test]
-fn token_volume_has_no_finding() {
+fn service_account_token_volume_has_no_finding() {
     let harness = harness();
     harness.install(VALUES);
     let text =
@@ -138,7 +138,7 @@ fn checks_ephemeral_containers() {
 }
 
 #[test]
-fn only_the_node_creates_its_mirror_pod() {
+fn only_the_node_can_create_its_mirror_pod() {
     let harness = harness();
     harness.install(VALUES);
     let mirror = pod("mirror", BAD)
@@ -150,9 +150,9 @@ fn only_the_node_creates_its_mirror_pod() {
     assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
 }
 
-/// The workload itself only gets a warning.
+/// The Deployment itself is admitted with a warning.
 #[test]
-fn event_of_the_replica_set_reports_the_denial() {
+fn replica_set_event_reports_the_denial() {
     let harness = harness();
     harness.install(VALUES);
     let done = harness.apply("shop", &deployment("web", "/var/run/docker.sock", "Socket"));
@@ -173,17 +173,17 @@ fn event_of_the_replica_set_reports_the_denial() {
     harness.kubectl(&["delete", "deployment", "web", "-n", "shop"]).ok();
 }
 
-fn deployment(name: &str, path: &str, kind: &str) -> String {
+fn deployment(name: &str, path: &str, host_path_type: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 1\n  \
          selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      \
          nodeSelector: {{kubernetes.io/hostname: node}}\n      containers:\n      - name: c\n        image: i\n        volumeMounts: [{{name: v, mountPath: /m, readOnly: true}}]\n      \
-         volumes:\n      - name: v\n        hostPath: {{path: {path}, type: {kind}}}\n"
+         volumes:\n      - name: v\n        hostPath: {{path: {path}, type: {host_path_type}}}\n"
     )
 }
 
-/// The policy is reloaded without a restart. Existing objects can be updated, unless that adds a
-/// finding.
+/// The policy is reloaded without a restart. Existing objects can be updated, unless the update
+/// adds a finding.
 #[test]
 fn stricter_policy_allows_updates_without_new_findings() {
     let harness = harness();
@@ -191,7 +191,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
     harness.apply("unchecked", &deployment("old", BAD, "Directory")).ok();
     let pods = harness.pod_ips();
     harness.install(&VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  workloadMode: deny"));
-    assert_eq!(harness.pod_ips(), pods, "a Pod was restarted");
+    assert_eq!(harness.pod_ips(), pods, "the Pods were replaced");
     let create = |path| harness.dry_run("unchecked", &deployment("new", path, "Directory")).is_success;
     wait_for("the new policy", || (!create(BAD)).then_some(()));
     assert!(create(GOOD));
@@ -205,7 +205,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
     assert!(harness.apply("unchecked", &another).failed().contains("denied the request: volcheck: "));
     harness.apply("unchecked", &deployment("old", GOOD, "Directory")).ok();
 
-    // An invalid policy is not used.
+    // An invalid policy is rejected, and the last valid one stays active.
     let invalid =
         VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allow: [{path: srv}]}");
     let file = harness.file("invalid.yaml", &invalid).display().to_string();
@@ -232,19 +232,19 @@ fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
     };
     scale("0");
     let pods = || harness.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
-    wait_for("the end of the Pods", || pods().is_empty().then_some(()));
+    wait_for("the Pods to stop", || pods().is_empty().then_some(()));
 
     let error = harness.apply("shop", &pod("unreviewed", GOOD)).failed();
     assert!(error.contains("failed calling webhook \"validate.volcheck.io\""), "{error}");
-    // PersistentVolumes have the failure policy `Ignore`, and the audit log records the failed
-    // call.
+    // The webhook for PersistentVolumes has the failure policy `Ignore`, and the audit log records
+    // the failed call.
     let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: unreviewed-volume}\nspec: {capacity: {storage: 1Gi}, \
                   accessModes: [ReadWriteOnce], hostPath: {path: /etc, type: Directory}}\n";
     harness.apply("shop", volume).ok();
     let line = audit_entry(&harness, "unreviewed-volume");
     assert!(line.to_string().contains("failed-open.validating.webhook.admission.k8s.io"), "{line}");
     harness.kubectl(&["delete", "pv", "unreviewed-volume"]).ok();
-    // Pods in excluded namespaces are admitted, so that volcheck can start again.
+    // Pods in excluded namespaces are admitted, so volcheck can start again.
     for namespace in ["kube-system", NAMESPACE] {
         harness.dry_run(namespace, &pod("excluded", BAD)).ok();
     }
@@ -315,13 +315,14 @@ fn counts_each_request_once() {
     let harness = harness();
     harness.install(VALUES);
     let counted = |decision: &str| {
-        // Only dry runs, because controllers still send requests for the objects of other tests.
+        // Count only dry runs, because controllers still send requests for the objects of other
+        // tests.
         let labels = format!(
             "endpoint=\"validate\",decision=\"{decision}\",operation=\"CREATE\",resource=\"pods\",subresource=\"\",dry_run=\"true\""
         );
         harness.metric(&format!("volcheck_admission_requests_total{{{labels}"))
     };
-    // The counters of a Pod end with it.
+    // The counters of a Pod disappear when it stops.
     wait_for("exactly two replicas", || (harness.pod_ips().len() == 2).then_some(()));
     let before = (counted("allow"), counted("deny"));
     for index in 0..40 {

@@ -119,7 +119,7 @@ fn denial_lists_all_errors_within_limits() {
     assert_eq!(response["auditAnnotations"], json!({"rules": "sensitive-host-path", "policy": "0123"}));
     assert!(response.get("patch").is_none() && response.get("warnings").is_none());
     assert_eq!(decision.outcome, Outcome::Deny);
-    // With hostile input, the message stays short and each warning on one short line.
+    // Hostile input: the message is bounded, and each warning is one short line.
     let long = format!("/etc/kubernetes/{}\n\u{1b}[31m", "x".repeat(4_000));
     let many: Vec<_> = (0..40)
         .map(|at| json!({"name": format!("v{at}"), "hostPath": {"path": format!("{long}{at}"), "type": ""}}))
@@ -181,7 +181,7 @@ fn undecodable_object_is_treated_like_an_error() {
     let audited = broken().review(&audited);
     assert!(audited.response.is_allowed() && audited.response.warnings().is_empty());
     assert!(audited.response.audit_annotations().contains_key("error"));
-    // Deeper than the API server allows.
+    // The nesting is deeper than the API server allows.
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     let text = Request::new("CREATE", bad()).text().replacen("\"Directory\"", &deep, 1);
     assert!(
@@ -196,7 +196,7 @@ fn create_pod(spec: Value) -> (Outcome, String) {
     (decision.outcome, decision.response.message().to_owned())
 }
 
-/// Asserts that the object could not be checked, for a reason that contains `reason`.
+/// Asserts that the object could not be checked and that the message contains `reason`.
 #[track_caller]
 fn assert_unchecked((outcome, message): (Outcome, String), reason: &str) {
     let start = "volcheck: the object could not be checked: ";
@@ -206,7 +206,7 @@ fn assert_unchecked((outcome, message): (Outcome, String), reason: &str) {
     );
 }
 
-/// Every mount of a volume is one more path to check, so a small object can be expensive.
+/// Each mount of a volume adds a path to check, so a small object can be expensive.
 #[test]
 fn denies_objects_that_are_too_expensive() {
     let mounted = |path: &str, count: usize, sub_path: &str| {
@@ -232,7 +232,7 @@ fn denies_objects_that_are_too_expensive() {
     assert_eq!(mounted(&format!("/{}", "a".repeat(4095)), 100, "").0, Outcome::Allow);
 }
 
-/// An item takes as little as three bytes of JSON, `{},`, and much more memory when decoded.
+/// An item can be as short as three bytes of JSON (`{},`) but needs much more memory once decoded.
 #[test]
 fn denies_objects_with_too_many_items() {
     let volumes = |count: usize| {
@@ -250,14 +250,14 @@ fn denies_objects_with_too_many_items() {
     ] {
         assert_unchecked(create_pod(spec), "too many items");
     }
-    // The keys of a volume are read by name, so they count, too.
+    // Each key of a volume may be its source, so keys count as items too.
     let keys = (0..5002).map(|at| format!("\"k{at}\":0,")).collect::<String>();
     let mut pod = bad();
     pod["spec"]["volumes"] = json!([{"KEYS": 0, "name": "v"}]);
     let text = Request::new("CREATE", pod).text().replace("\"KEYS\":0,", &keys);
     let decision = review_text(&text, Endpoint::Validate, &sensitive_paths()).expect("a review");
     assert_unchecked((decision.outcome, decision.response.message().to_owned()), "too many items");
-    // The limit itself is allowed, and every object has its own count.
+    // An object at the limit is accepted, and each object is counted separately.
     for _ in 0..2 {
         assert_ne!(create_pod(json!({"containers": [], "volumes": volumes(5000)})).0, Outcome::Error);
     }
@@ -308,7 +308,7 @@ fn admits_unknown_kinds_with_an_audit_annotation() {
 }
 
 #[test]
-fn kind_of_the_request_wins_over_the_object() {
+fn request_kind_takes_precedence_over_object_kind() {
     let nameless = |mut pod: Value| {
         let fields = pod.as_object_mut().expect("an object");
         fields.retain(|key, _| key != "kind" && key != "apiVersion");
@@ -316,13 +316,13 @@ fn kind_of_the_request_wins_over_the_object() {
     };
     let created = |object: Value| Request::new("CREATE", object).review(&sensitive_paths()).outcome;
     assert_eq!(created(nameless(bad())), Outcome::Deny);
-    // The old object is read as the same kind.
+    // The old object is decoded as the same kind.
     let updated = Request::new("UPDATE", bad()).old(&nameless(bad())).review(&sensitive_paths());
     assert!(updated.response.is_allowed() && !updated.preexisting.is_empty());
 }
 
 #[test]
-fn kind_of_the_object_is_the_fallback() {
+fn object_kind_is_the_fallback() {
     let good = pod(&[(&volume("/srv"), &[])]);
     for kind in [
         Value::Null,
@@ -341,7 +341,7 @@ fn kind_of_the_object_is_the_fallback() {
 }
 
 #[test]
-fn rejects_texts_that_are_not_a_review() {
+fn rejects_input_that_is_not_a_review() {
     let policy = all_rules();
     let error = |text: &str| review_text(text, Endpoint::Validate, &policy).expect_err("no review");
     assert!(matches!(error(""), ReviewError::Json(_)));
@@ -403,7 +403,7 @@ fn update_is_denied_only_for_new_findings() {
         Outcome::Deny,
         "a finding for another path is new"
     );
-    // Without a readable old object, all findings are new.
+    // If the old object is missing or cannot be decoded, all findings are new.
     assert_eq!(Request::new("UPDATE", bad()).review(&rules).outcome, Outcome::Deny);
     assert_eq!(update(&bad(), &json!({"apiVersion": "v1", "kind": "Pod", "spec": 3})).outcome, Outcome::Deny);
     // The old object of a CREATE is ignored.
@@ -423,7 +423,7 @@ fn update_that_fixes_a_finding_is_admitted() {
         Request::new("UPDATE", new.clone()).old(old).review(policy).outcome
     };
     let (writable, read_only) = (logs(false, "c"), logs(true, "c"));
-    // Fixing the worse finding of a family makes the hidden one visible.
+    // If the reported finding of a family is fixed, the finding that it hid becomes visible.
     let family = with_rules("sensitive-host-path: info, host-path: warning");
     let found = |object: &Value| {
         let findings = Request::new("CREATE", object.clone()).review(&family).findings;
@@ -432,7 +432,7 @@ fn update_that_fixes_a_finding_is_admitted() {
     assert_eq!(found(&writable), ["host-path"]);
     let both = with_rules("sensitive-host-path: error, host-path: error");
     assert_eq!(update(&both, &read_only, &writable), Outcome::Warn);
-    // A finding with more access or of another container is new, one with less access is not.
+    // A finding with more access or in another container is new. One with less access is not.
     let same = with_rules("sensitive-host-path: error");
     assert_eq!(update(&same, &read_only, &writable), Outcome::Warn);
     assert_eq!(update(&same, &writable, &read_only), Outcome::Deny);
@@ -450,7 +450,8 @@ fn update_of_a_terminating_object_is_admitted() {
         let decision = Request::new("UPDATE", object.clone()).old(old).review(&rules);
         assert_eq!((decision.outcome, decision.findings.len()), (Outcome::Allow, 0));
     }
-    // A CREATE is checked even so. DELETE and CONNECT add no volume.
+    // CREATE requests for terminating objects are checked. DELETE and CONNECT requests add no
+    // volumes.
     assert_eq!(Request::new("CREATE", terminating.clone()).review(&rules).outcome, Outcome::Deny);
     let deletion = Request::new("DELETE", Value::Null).old(&bad()).with("name", "p");
     assert_eq!(deletion.review(&rules).outcome, Outcome::Allow);
@@ -461,12 +462,12 @@ fn update_of_a_terminating_object_is_admitted() {
 }
 
 #[test]
-fn checks_subresources_that_carry_a_pod() {
+fn checks_subresources_that_contain_a_pod() {
     let rules = sensitive_paths();
     let update = |subresource: &str, object: Value| {
         Request::new("UPDATE", object).old(&pod(&[])).with("subResource", subresource).review(&rules)
     };
-    for subresource in ["ephemeralcontainers", "resize", "of-a-later-kubernetes"] {
+    for subresource in ["ephemeralcontainers", "resize", "future-subresource"] {
         assert_eq!(update(subresource, bad()).outcome, Outcome::Deny, "{subresource}");
     }
     for subresource in ["status", "exec", "attach", "portforward", "proxy", "log", "binding", "eviction"] {
@@ -487,7 +488,7 @@ fn checks_subresources_that_carry_a_pod() {
 }
 
 /// With `matchPolicy: Equivalent`, the API server converts the object to the registered version,
-/// which may be one of a later Kubernetes.
+/// which may be newer than the versions that volcheck knows.
 #[test]
 fn checks_every_version_of_a_kind() {
     let rules = sensitive_paths();
@@ -507,7 +508,7 @@ fn checks_every_version_of_a_kind() {
 }
 
 #[test]
-fn host_access_of_an_ephemeral_container_is_new() {
+fn reports_host_access_of_new_ephemeral_containers() {
     let rules =
         policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, writable-host-path: error}\n");
     let before = bad();
@@ -523,7 +524,7 @@ fn host_access_of_an_ephemeral_container_is_new() {
     );
 }
 
-/// Returns the Pod with an ephemeral container that has this mount.
+/// Returns a copy of the Pod with an ephemeral container that has this mount.
 fn with_debugger(pod: &Value, mount: Value) -> Value {
     let mut pod = pod.clone();
     pod["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "i", "volumeMounts": [mount]}]);
@@ -568,7 +569,7 @@ fn preexisting_finding_does_not_hide_a_new_one() {
 }
 
 #[test]
-fn exemption_of_a_workload_does_not_cover_debugging() {
+fn workload_exemption_does_not_cover_debug_containers() {
     let rules = policy(
         "version: 1\nexemptions: [{rules: [\"*\"], match: {namespace: shop, kind: DaemonSet, name: agent}, reason: ours}]\n",
     );
@@ -620,7 +621,7 @@ fn forged_owner_references_grant_no_exemption() {
 }
 
 #[test]
-fn only_a_pods_own_node_creates_its_mirror_pod() {
+fn only_the_node_can_create_its_mirror_pod() {
     let rules = sensitive_paths();
     let mut mirror = bad();
     mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "abc"});
@@ -673,7 +674,7 @@ fn audit_annotation_lists_exempted_rules() {
 }
 
 #[test]
-fn cluster_scoped_objects_have_the_default_mode() {
+fn cluster_scoped_objects_use_the_default_mode() {
     let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
         "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/etc/kubernetes"}}});
     let outcome = |modes: &str| {
@@ -716,8 +717,8 @@ fn any_pod() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// An update that changes nothing or only removes mounts is never denied, and an update is only
-    /// denied if creating the object would be.
+    /// An update that changes nothing or only removes mounts is never denied. Any other update is
+    /// denied only if creating the new object is denied too.
     #[test]
     fn update_is_never_stricter_than_create(old in any_pod(), new in any_pod(), removed in any::<prop::sample::Index>()) {
         let rules = all_rules();
@@ -727,7 +728,7 @@ proptest! {
         if update(&new, &old).outcome == Outcome::Deny {
             prop_assert_eq!(created.outcome, Outcome::Deny);
         }
-        // Removing a mount adds no finding, except that the volume may be unused now.
+        // Removing a mount adds no finding, except that it can leave the volume unused.
         let without_usage = policy("version: 1\nprofile: restricted\nrules: {unused-volume: off, missing-scratch-volume: off}\n");
         let mut less = new.clone();
         let containers = less["spec"]["containers"].as_array_mut().expect("containers");

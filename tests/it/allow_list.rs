@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{allow_list, lint, selecting};
 
-/// Returns the rules that report a finding with this allow list.
+/// Returns the rules with findings in `object` under this allow list.
 fn found(list: Option<&[(&str, bool)]>, object: &Value) -> BTreeSet<&'static str> {
     let mut policy =
         selecting(&["unlisted-host-path", "unknown-socket", "runtime-socket", "writable-host-path"]);
@@ -66,7 +66,7 @@ fn read_only_entry_requires_a_read_only_mount() {
 }
 
 #[test]
-fn allowed_paths_affect_two_rules_only() {
+fn allow_list_affects_only_two_rules() {
     let list = Some([("/run", false)].as_slice());
     assert_eq!(found(list, &pod("/run/vendor.sock", true)), BTreeSet::new());
     assert_eq!(found(Some(&[]), &pod("/run/vendor.sock", true)), BTreeSet::from([UNLISTED]));

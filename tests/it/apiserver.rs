@@ -1,6 +1,6 @@
-//! Recorded reactions of a real API server and kubectl to volume manifests
-//! (`tests/data/apiserver`): lint checks what they accepted, reports something for what they
-//! rejected, and its model agrees with what they stored.
+//! Compares volcheck with the recorded responses of a real API server and kubectl to volume
+//! manifests (`tests/data/apiserver`). Lint can check every accepted manifest and reports a problem
+//! in every rejected one. The model contains the same volumes and mounts as the stored objects.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,13 +25,13 @@ struct Case {
     stored: Value,
 }
 
-/// Accepted cases that lint cannot check completely: the prefix of their ids, and the reason.
+/// Accepted cases that lint cannot check completely: the id prefix, and the reason.
 const UNCHECKED: &[(&str, &str)] = &[(
     "y-latin1",
     "kubectl replaces each invalid byte with U+FFFD; volcheck reports that the file is not UTF-8",
 )];
 
-/// Rejected cases for which lint reports nothing: the prefix of their ids, and the reason.
+/// Rejected cases for which lint reports nothing: the id prefix, and the reason.
 const UNREPORTED: &[(&str, &str)] = &[
     ("vol-configmap-empty", NO_RULE),
     ("vol-secret-empty", NO_RULE),
@@ -42,7 +42,7 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("dev-dup", DEVICES),
     ("dev-backstep", DEVICES),
     ("dev-empty", DEVICES),
-    ("num-mode-", "the mode of files in a volume is not read"),
+    ("num-mode-", "file modes in volumes are not read"),
     ("pv-nosource", NO_RULE),
     ("pv-source-null", NO_RULE),
     ("pv-emptydir", "unknown keys of a PersistentVolume are not read"),
@@ -58,10 +58,7 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("sts-vct-", CLAIMS),
     ("sts-ret-", CLAIMS),
     ("sc-", CLAIMS),
-    (
-        "ver-",
-        "old and unknown versions are checked like current ones; which ones are served depends on the cluster",
-    ),
+    ("ver-", "all versions are checked alike, because the served versions depend on the cluster"),
     ("y-sep-in-block-col0", OTHER),
     ("y-value-", "a ConfigMap has no volumes, so its values are not read"),
     ("y-json-comment", OTHER),
@@ -77,23 +74,23 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("y-list-no", OTHER),
     ("y-list-null", OTHER),
     ("y-list-empty", OTHER),
-    ("y-list-other-api", "any list under `items` is expanded, whatever its kind"),
-    ("y-list-lower", "any list under `items` is expanded, whatever its kind"),
-    ("y-list-in-cm-kind-foolist", "any list under `items` is expanded, whatever its kind"),
-    ("y-list-item-other-kind", "any list under `items` is expanded, whatever its kind"),
-    ("y-list-nested", "lists in lists are expanded, and their items are checked"),
+    ("y-list-other-api", "any object with a list in `items` is expanded, regardless of its kind"),
+    ("y-list-lower", "any object with a list in `items` is expanded, regardless of its kind"),
+    ("y-list-in-cm-kind-foolist", "any object with a list in `items` is expanded, regardless of its kind"),
+    ("y-list-item-other-kind", "any object with a list in `items` is expanded, regardless of its kind"),
+    ("y-list-nested", "nested lists are expanded, and their items are checked"),
     ("y-items-", "a ConfigMap has no volumes, so its keys are not read"),
     ("y-noname", "objects without a name are checked"),
     ("y-name-num", "a ConfigMap has no volumes, so its name is not read"),
-    ("y-unknown-kind", "which kinds are served depends on the cluster"),
+    ("y-unknown-kind", "the served kinds depend on the cluster"),
     ("y-ns-mismatch", "the namespace depends on kubectl's `--namespace`"),
-    ("wr-", "rejected by the webhook of the experiment, not because of the manifest"),
+    ("wr-", "rejected by a webhook in the recorded cluster, not because of the manifest"),
 ];
 
 const NO_RULE: &str = "no rule checks the fields of this volume source";
 const DEVICES: &str = "no rule checks raw block devices";
 const CLAIMS: &str = "no rule checks claims and storage classes yet";
-const OTHER: &str = "not a Kubernetes object; counted as another document";
+const OTHER: &str = "not a Kubernetes object, so it is counted among the other documents";
 
 fn cases() -> Vec<Case> {
     let text = fs::read_to_string(root().join("tests/data/apiserver/cases.jsonl")).expect("the cases");
@@ -135,7 +132,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
     out
 }
 
-/// Lints a case. Returns the rules with findings, and the errors about unchecked input.
+/// Lints a case. Returns the rules with findings, and the errors for unchecked input.
 fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>, Vec<String>) {
     let options = Options { parse_all: true, ..options(policy) };
     let outcome = check(Manifest { name: &case.id, bytes, role: Role::File }, &options);
@@ -148,7 +145,7 @@ fn lint(policy: &Policy, case: &Case, bytes: Vec<u8>) -> (BTreeSet<&'static str>
     (found, errors.collect())
 }
 
-/// Fails if a problem is not among the exceptions, or if an exception has no problem any more.
+/// Asserts that each problem is a known exception, and that each exception still has a problem.
 fn assert_only_exceptions(problems: &[(String, String)], exceptions: &[(&str, &str)]) {
     let is_exception = |id: &str| exceptions.iter().any(|(prefix, _)| id.starts_with(prefix));
     let unexpected = problems.iter().filter(|(id, _)| !is_exception(id));
@@ -207,8 +204,8 @@ fn model_matches_stored_objects() {
     assert_only_exceptions(&problems, &[]);
 }
 
-/// Returns the volumes and mounts of a stored object in the form of [`models`]; `None` if it has
-/// neither.
+/// Returns the volumes and mounts of a stored object in the form that [`models`] returns. Returns
+/// `None` if it has no volumes.
 fn normalize(stored: &Value) -> Option<Value> {
     if let Some(host_path) = stored.get("hostPath") {
         return Some(json!({"hostPath": host_path}));
@@ -257,7 +254,8 @@ fn mount_of_json(mount: &Value) -> Value {
     ])
 }
 
-/// Returns the volumes of each object in a file as the model has them, with and without mounts.
+/// Decodes the objects in a file. Returns the volumes of each object twice: without and with
+/// mounts.
 fn models(file: &File) -> Vec<Value> {
     let mut models = Vec::new();
     for chunk in split_documents(file.text()) {
@@ -289,8 +287,8 @@ fn collect_models(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
 fn push_models(object: &Object<'_>, models: &mut Vec<Value>) {
     if let Some(spec) = object.persistent_volume() {
         if let Some(host_path) = &spec.host_path {
-            let kind = host_path.host_path_type.as_deref().unwrap_or_default();
-            models.push(json!({"hostPath": {"path": &*host_path.path, "type": kind}}));
+            let host_path_type = host_path.host_path_type.as_deref().unwrap_or_default();
+            models.push(json!({"hostPath": {"path": &*host_path.path, "type": host_path_type}}));
         }
         models.extend(spec.local.as_ref().map(|local| json!({"local": &*local.path})));
     }

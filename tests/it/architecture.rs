@@ -1,5 +1,5 @@
-//! The architecture: which module may use which, no cycles between files, and one place per
-//! responsibility.
+//! The architecture: allowed dependencies between modules, no import cycles between files, and one
+//! module per responsibility.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ const USES: &[(&str, &[&str])] = &[
 /// Modules whose files must not import one another in a cycle.
 const ACYCLIC: &[&str] = &["engine", "finding", "lint", "model", "policy", "rules", "source", "suppress"];
 
-/// Returns the Rust files in a directory and below.
+/// Returns the Rust files in a directory and its subdirectories, sorted by path.
 pub fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a directory") {
@@ -45,7 +45,7 @@ pub fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the code of a file, without comments and without its tests.
+/// Returns the code of a file without comments and unit tests.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a source file");
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
@@ -67,7 +67,11 @@ fn modules_use_only_allowed_modules() {
     for (module, allowed) in USES {
         for path in sources(&root().join("src").join(module)) {
             let code = code(&path);
-            assert!(!code.contains("use crate::{"), "{}: one `use crate::module` each", name(&path));
+            assert!(
+                !code.contains("use crate::{"),
+                "{}: write one `use crate::module` per module",
+                name(&path)
+            );
             for used in names_after(&code, "crate::") {
                 let is_allowed =
                     used == *module || allowed.contains(&used.as_str()) || allowed.contains(&"*");
@@ -81,7 +85,7 @@ fn modules_use_only_allowed_modules() {
 }
 
 #[test]
-fn table_lists_every_module() {
+fn dependency_table_lists_every_module() {
     let declared = fs::read_to_string(root().join("src/lib.rs")).expect("lib.rs");
     let modules: BTreeSet<_> =
         declared.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
@@ -94,13 +98,14 @@ fn table_lists_every_module() {
             modules => modules.iter().map(|module| format!("`{module}`")).collect::<Vec<_>>().join(", "),
         };
         let row = contributing.lines().find(|line| line.starts_with(&format!("| `src/{module}/` |")));
-        let row = row.unwrap_or_else(|| panic!("CONTRIBUTING.md lacks {module}"));
+        let row = row.unwrap_or_else(|| panic!("CONTRIBUTING.md does not list {module}"));
         assert!(row.ends_with(&format!("| {uses} |")), "CONTRIBUTING.md: {module} may use {uses}");
     }
 }
 
-/// Returns the files of a module, each with the files of the module that it imports. Imports of
-/// items that `mod.rs` re-exports count as imports of the file that defines them.
+/// Returns the import graph of a module: each file with the files of the same module that it
+/// imports. Imports of items that `mod.rs` re-exports count as imports of the file that defines
+/// them.
 fn imports(module: &str) -> BTreeMap<String, BTreeSet<String>> {
     let directory = root().join("src").join(module);
     let stem = |path: &Path| path.file_stem().expect("a stem").to_string_lossy().into_owned();
@@ -136,11 +141,11 @@ fn imports(module: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn files_do_not_import_one_another_in_a_cycle() {
+fn files_have_no_import_cycles() {
     let mut problems = Vec::new();
     for module in ACYCLIC {
         let mut left = imports(module);
-        // Remove files without imports until none is left, or only cycles are.
+        // Remove files without imports until no files or only cycles remain.
         loop {
             let free: Vec<String> =
                 left.iter().filter(|(_, used)| used.is_empty()).map(|(file, _)| file.clone()).collect();
@@ -157,7 +162,7 @@ fn files_do_not_import_one_another_in_a_cycle() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// Returns the files that contain one of the texts, without the files in the module `owner`.
+/// Returns the source files that contain one of the texts, except those in `owners`.
 fn files_with(texts: &[&str], owners: &[&str]) -> Vec<String> {
     let files = sources(&root().join("src")).into_iter();
     let with = files.filter(|path| texts.iter().any(|text| code(path).contains(text)));
@@ -190,7 +195,7 @@ fn rules_are_pure() {
 }
 
 #[test]
-fn every_rule_has_a_file_of_its_name() {
+fn every_rule_has_a_file_named_after_it() {
     let mut ids = BTreeSet::new();
     for rule in Registry::built_in().iter() {
         assert!(ids.insert(rule.id.to_string()), "{} is listed twice", rule.id);
@@ -219,7 +224,7 @@ fn files_have_at_most_560_lines() {
 }
 
 #[test]
-fn command_line_stays_small() {
+fn command_line_has_at_most_1700_lines() {
     let lines = |path: &PathBuf| fs::read_to_string(path).expect("a source file").lines().count();
     let total: usize = sources(&root().join("src/cli")).iter().map(lines).sum();
     assert!(total <= 1_700, "src/cli has {total} lines");

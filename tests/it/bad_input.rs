@@ -1,5 +1,5 @@
-//! Invalid input: volcheck reports what it could not check and where, checks the rest, and exits
-//! with 2.
+//! Invalid input: volcheck reports where the input is invalid, checks the rest, and exits with code
+//! 2.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -104,7 +104,7 @@ impl TestDir {
     }
 }
 
-/// Waits for a run to end. Fails after a minute.
+/// Waits until the process exits and returns its result. Panics after a minute.
 #[track_caller]
 fn finish(mut child: Child) -> Run {
     fn read_in_background(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
@@ -122,7 +122,7 @@ fn finish(mut child: Child) -> Run {
     });
     let Some(status) = polls.find_map(|status| status) else {
         child.kill().expect("a child");
-        panic!("the run does not end");
+        panic!("volcheck did not exit within a minute");
     };
     let (stdout, stderr) = (stdout.join().expect("a reader"), stderr.join().expect("a reader"));
     Run { code: status.code().expect("no signal"), stdout, stderr }
@@ -193,7 +193,7 @@ fn reports_invalid_utf8() {
 }
 
 #[test]
-fn checks_the_documents_around_an_invalid_one() {
+fn checks_documents_around_an_invalid_document() {
     let directory = TestDir::new(&[("a.yaml", &format!("{BAD}---\nkind: Pod\n  bad: [indent\n---\n{BAD}"))]);
     directory
         .lint(&["."])
@@ -271,7 +271,7 @@ fn fails_if_no_object_is_found() {
 
 #[cfg(unix)]
 #[test]
-fn reports_link_loops_and_dangling_links() {
+fn reports_cyclic_and_dangling_symbolic_links() {
     use std::os::unix::fs::symlink;
     let directory = TestDir::new(&[("a/b/bad.yaml", BAD)]);
     symlink("..", directory.path().join("a/b/up")).expect("a link");
@@ -338,7 +338,7 @@ fn does_not_read_devices_and_sockets() {
 }
 
 #[test]
-fn rejects_documents_nested_too_deep() {
+fn rejects_deeply_nested_documents() {
     let deep = |open: &str, close: &str| {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {}{}\n", open.repeat(100_000), close.repeat(100_000))
     };

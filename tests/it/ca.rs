@@ -1,4 +1,5 @@
-//! The CA that volcheck runs for itself: API servers trust every certificate that it serves.
+//! The certificate authority (CA) of `certs.mode=self`: API servers trust every served certificate,
+//! even while the CA is rotated.
 #![cfg(feature = "server")]
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +9,7 @@ use volcheck::cluster::x509::Validity;
 
 const CA_LIFETIME: SignedDuration = SignedDuration::from_secs(900);
 const CERTIFICATE_LIFETIME: SignedDuration = SignedDuration::from_secs(120);
-/// How long a new CA is trusted before it signs, in seconds.
+/// The time for which a new CA is trusted before it signs certificates, in seconds.
 const CA_OVERLAP: i64 = 60;
 /// The longest time until an API server notices a changed registration, in seconds.
 const MAX_PROPAGATION: i64 = 50;
@@ -21,15 +22,15 @@ fn at(second: i64) -> Timestamp {
 
 #[derive(Default)]
 struct Replica {
-    /// The registered trust bundle, and since when the replica knows it.
+    /// The registered trust bundle, and the second in which the replica first saw it.
     registered: Option<(String, i64)>,
     /// The served certificate, and the certificate of the CA that signed it.
     served: Option<(String, String)>,
 }
 
 impl Replica {
-    /// Does what `Registrar` and the server's renewal loop do in one round. Returns the registered
-    /// bundle.
+    /// Simulates one iteration of `Registrar` and of the server's renewal loop. Returns the
+    /// registered bundle.
     fn reconcile(&mut self, secret: &mut Option<CertificateAuthority>, now: i64) -> String {
         let is_trusted = |ca: &CertificateAuthority| {
             let registered = self.registered.as_ref().filter(|(bundle, _)| *bundle == ca.trust_bundle());
@@ -84,7 +85,8 @@ proptest! {
                 }
             }
             cas.insert(secret.as_ref().expect("a CA").current.cert.clone());
-            // An API server has the registration of `MAX_PROPAGATION` ago or any later one.
+            // An API server uses the registration from `MAX_PROPAGATION` seconds ago or a later
+            // one.
             let oldest =
                 registrations.iter().rposition(|(since, _)| now - since >= MAX_PROPAGATION).unwrap_or(0);
             for (_, bundle) in &registrations[oldest..] {
@@ -95,7 +97,7 @@ proptest! {
                 }
             }
         }
-        // The CA really was rotated.
+        // The test is meaningful only if the CA was rotated.
         prop_assert!(cas.len() >= now.unsigned_abs() as usize / 800);
     }
 }
@@ -110,7 +112,7 @@ fn secret_round_trips_and_rejects_incomplete_data() {
     assert_eq!(
         with_previous.trust_bundle(),
         with_next.trust_bundle(),
-        "the signer changes, the bundle does not"
+        "the signer changes, but the trust bundle does not"
     );
     for ca in [&ca, &with_next, &with_previous] {
         let read = CertificateAuthority::from_secret(&ca.to_secret()).expect("a CA");
@@ -129,9 +131,9 @@ fn secret_round_trips_and_rejects_incomplete_data() {
     }
 }
 
-/// For example after the cluster was shut down for longer than the CA was valid.
+/// This happens, for example, if the cluster is shut down for longer than the CA is valid.
 #[test]
-fn expired_ca_is_replaced_at_once() {
+fn expired_ca_is_replaced_immediately() {
     let ca = CertificateAuthority::generate(at(0), CA_LIFETIME).expect("a CA");
     let expired = at(CA_LIFETIME.as_secs());
     let replaced = ca.rotate(expired, CA_LIFETIME, false).expect("a rotation").expect("a new CA");

@@ -1,4 +1,4 @@
-//! `--changed-since`: only findings in changed lines are reported.
+//! `--changed-since`: only findings in changed objects are reported.
 
 use std::fs;
 use std::path::Path;
@@ -51,11 +51,11 @@ fn reports_only_changed_objects() {
     let repository = repository();
     let directory = repository.path();
     assert_eq!(lint(directory, &["HEAD"]), (0, vec![]));
-    // A change anywhere in the object counts, but not one in another object of the same file.
+    // A change anywhere in an object counts, but not for other objects in the same file.
     let text = fs::read_to_string(directory.join("two.yaml")).expect("text").replace("name: b", "name: bb");
     fs::write(directory.join("two.yaml"), text).expect("written");
     assert_eq!(lint(directory, &["HEAD"]), (1, vec!["bb".to_owned()]));
-    // Untracked files are new.
+    // All objects in untracked files count as changed.
     fs::write(directory.join("new ü.yaml"), pod("fresh", "/root")).expect("written");
     assert_eq!(lint(directory, &["HEAD"]).1, ["fresh", "bb"]);
     // Renaming a file changes no lines.

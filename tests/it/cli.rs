@@ -37,14 +37,14 @@ fn fail_on_sets_the_exit_code() {
         let lint = |arguments: &[&str]| code(&[&["lint", MIXED][..], rules, arguments].concat());
         let codes = ["error", "warning", "info", "never"].map(|fail_on| lint(&["--fail-on", fail_on]));
         assert_eq!(codes, expected, "{worst}");
-        // Findings that are not shown count too.
+        // Findings that `--min-severity` hides count too.
         assert_eq!(lint(&["--fail-on", "info", "--min-severity", "error"]), expected[2], "{worst}");
         assert_eq!(lint(&[]), expected[0], "{worst}: the default is error");
     }
 }
 
 #[test]
-fn select_ignore_and_profile_enable_rules() {
+fn flags_select_the_enabled_rules() {
     assert_eq!(
         rules_found(&["--select", "writable-host-path", FIRST]),
         BTreeSet::from(["writable-host-path".to_owned()])
@@ -59,7 +59,7 @@ fn select_ignore_and_profile_enable_rules() {
 }
 
 #[test]
-fn min_severity_hides_and_counts() {
+fn min_severity_hides_findings_and_counts_them() {
     for (severity, labels, summary) in [
         (
             "error",
@@ -93,7 +93,7 @@ fn namespace_applies_to_objects_without_one() {
 }
 
 #[test]
-fn exclude_applies_to_named_files() {
+fn exclude_applies_to_files_given_as_arguments() {
     assert_eq!(code(&["lint", "--allow-empty", "--exclude", "examples/first/*", FIRST]), 0);
     assert_eq!(code(&["lint", "--exclude", "examples/**", "examples"]), 2);
 }
@@ -112,7 +112,7 @@ fn globs_and_extensions_select_files() {
 }
 
 #[test]
-fn stdin_filename_names_standard_input() {
+fn stdin_filename_sets_the_reported_path() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["lint", "--stdin-filename", "rendered.yaml", "--format", "concise", "-"])
         .stdin(Stdio::piped())
@@ -260,12 +260,12 @@ fn keeps_backslashes_in_file_names() {
 }
 
 #[test]
-fn version_is_that_of_the_package() {
+fn prints_the_package_version() {
     assert_eq!(out(&volcheck(&["--version"])), format!("volcheck {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn links_need_a_documentation_address() {
+fn links_flag_requires_a_documentation_url() {
     for when in ["auto", "always", "never"] {
         let text = out(&volcheck(&["lint", "--links", when, FIRST]));
         assert!(text.contains("= docs: volcheck explain writable-host-path\n"), "{text}");
@@ -291,7 +291,7 @@ fn help(command: &[String]) -> (Vec<String>, Vec<String>) {
     (subcommands.map(str::to_owned).collect(), flags.map(str::to_owned).collect())
 }
 
-/// Adds the flags of a command and of its subcommands.
+/// Adds the flags of a command and, recursively, of its subcommands to `all`.
 fn add_flags(command: &mut Vec<String>, all: &mut BTreeSet<String>) {
     let (subcommands, flags) = help(command);
     all.extend(flags);
@@ -313,7 +313,7 @@ fn serve_rejects_durations_of_zero() {
 }
 
 #[test]
-fn tests_pass_every_flag_as_an_argument() {
+fn tests_cover_every_flag() {
     let mut tests = String::new();
     for entry in fs::read_dir(root().join("tests/it")).expect("a directory") {
         tests.push_str(&fs::read_to_string(entry.expect("an entry").path()).expect("a test"));

@@ -5,7 +5,7 @@ use std::fs;
 use crate::architecture::sources;
 use crate::support::{root, temp_dir, volcheck_in};
 
-/// Returns the code blocks of a page in a language.
+/// Returns the code blocks on a page that are marked with a language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("docs").join(page)).expect("a page");
     let fence = format!("```{language}\n");
@@ -42,7 +42,7 @@ fn documented_ignores_suppress_their_rules() {
     let select = "sensitive-host-path,writable-host-path,untyped-host-path,unpinned-host-path,unused-ignore,malformed-ignore,unknown-rule-in-ignore";
     let (code, text) =
         volcheck_in(directory.path(), &["lint", "--no-policy", "--min-severity", "info", "--select", select]);
-    // One file ignores the writable mount, and the other one ignores the unpinned volume.
+    // One file ignores the writable mount, and the other ignores the unpinned volume.
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("Found 2 problems (1 error, 1 warning) in 2 of 2 files; 5 suppressed"), "{text}");
     fs::write(directory.path().join("volcheck.yaml"), exemption).expect("written");

@@ -1,4 +1,5 @@
-//! Volumes that evade other tools by spelling, container list, kind or mount.
+//! Evasion attempts that succeed with other tools: path spellings, container lists, object kinds
+//! and mounts.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ fn assert_found<'r>(rows: impl IntoIterator<Item = (String, Value, &'r str)>) {
     let missed: Vec<_> = rows
         .into_iter()
         .filter(|(_, object, rule)| !found_rules(object).contains(rule))
-        .map(|(row, object, rule)| format!("{row}: not {rule} but {:?}", found_rules(&object)))
+        .map(|(row, object, rule)| format!("{row}: expected {rule}, found {:?}", found_rules(&object)))
         .collect();
     assert!(missed.is_empty(), "{} rows evade volcheck:\n{}", missed.len(), missed.join("\n"));
 }
@@ -48,7 +49,7 @@ fn persistent_volume(source: Value) -> Value {
 }
 
 #[test]
-fn every_spelling_of_a_path_is_found() {
+fn recognizes_every_spelling_of_a_path() {
     let rows = [
         ("/run/docker.sock", "runtime-socket"),
         ("/var/run/docker.sock", "runtime-socket"),
@@ -130,7 +131,7 @@ fn every_spelling_of_a_path_is_found() {
 }
 
 #[test]
-fn sub_paths_are_part_of_the_path() {
+fn sub_paths_are_part_of_the_effective_path() {
     let rows = [
         ("/run", json!({"subPath": "docker.sock"}), "runtime-socket"),
         ("/run", json!({"subPath": "containerd/containerd.sock"}), "runtime-socket"),
@@ -327,7 +328,7 @@ fn parents_are_classified_by_their_worst_descendant() {
 }
 
 #[test]
-fn shared_volumes_have_one_finding_of_their_worst_mount() {
+fn shared_volumes_have_one_finding_for_the_worst_mount() {
     let template = |name: &str, mut mount: Value| {
         mount["mountPath"] = json!("/m");
         json!({"name": name, "container": {"image": "x", "volumeMounts": [mount]}})
@@ -349,7 +350,7 @@ fn shared_volumes_have_one_finding_of_their_worst_mount() {
 }
 
 #[test]
-fn claims_and_classes_are_objects_with_volumes() {
+fn claims_and_storage_classes_count_as_having_volumes() {
     let text = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\n---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
     let counts = lint(&all_rules(), "m.yaml", text).counts;
     assert_eq!((counts.objects, counts.objects_with_volumes), (4, 3));
@@ -363,7 +364,7 @@ fn decodes_binary_scalars() {
 }
 
 #[test]
-fn heuristic_pods_need_a_list_of_containers() {
+fn heuristic_pods_require_a_list_of_containers() {
     let text = |containers: &str| {
         format!(
             "apiVersion: example.io/v1\nkind: Other\nmetadata: {{name: o}}\nspec:\n  containers: {containers}\n  volumes: [{{name: v, hostPath: {{path: /}}}}]\n"

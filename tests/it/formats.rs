@@ -1,5 +1,5 @@
-//! Reports are valid in every format, whatever the manifests contain, and stay within the limits of
-//! the platforms.
+//! Report formats: reports are valid for any content of manifests, and respect the limits of each
+//! platform.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{File, Position, Span};
 
-use crate::reports::{RUNS, out, valid, volcheck};
+use crate::reports::{RUNS, assert_valid, out, volcheck};
 use crate::support::{empty_report, root};
 
 /// Text with a special meaning in one of the formats.
@@ -51,7 +51,8 @@ fn located(severity: Severity, line: usize, path: &str, message: &str) -> Locate
     LocatedFinding::new(finding, location)
 }
 
-/// Returns findings of every severity and unchecked input, with every hostile text.
+/// Returns a report with findings of every severity and unchecked input for each text in
+/// [`HOSTILE`].
 fn hostile() -> Report {
     let mut report = empty_report();
     for (index, text) in HOSTILE.iter().enumerate() {
@@ -67,7 +68,7 @@ fn hostile() -> Report {
     report
 }
 
-/// Returns as many findings of each severity, the most severe last.
+/// Returns a report with this number of findings of each severity, the most severe last.
 fn many(infos: usize, warnings: usize, errors: usize) -> Report {
     let kinds = [(Severity::Info, infos), (Severity::Warning, warnings), (Severity::Error, errors)];
     let kinds = kinds.iter().flat_map(|(severity, count)| std::iter::repeat_n(*severity, *count)).enumerate();
@@ -75,7 +76,7 @@ fn many(infos: usize, warnings: usize, errors: usize) -> Report {
     Report { findings, ..empty_report() }
 }
 
-/// Renders every run, the hostile report and an empty one.
+/// Renders the reports of all [`RUNS`], the hostile report and an empty report.
 fn all(format: Format) -> Vec<String> {
     let runs = RUNS.iter().map(|paths| {
         let arguments = ["lint", "--format", format.name(), "--min-severity", "info"];
@@ -93,13 +94,13 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn json_and_sarif_of_hostile_text_match_their_schemas() {
-    valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
-    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
+fn hostile_text_matches_json_and_sarif_schemas() {
+    assert_valid(&file("docs/reference/output.schema.json"), &rendered(&hostile(), Format::Json));
+    assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&hostile(), Format::Sarif));
 }
 
 #[test]
-fn jsonl_has_the_entries_of_json() {
+fn jsonl_and_json_have_the_same_entries() {
     let mut schema = json(&file("docs/reference/output.schema.json"));
     for key in ["type", "additionalProperties", "required"] {
         schema.as_object_mut().expect("a schema").remove(key);
@@ -107,7 +108,7 @@ fn jsonl_has_the_entries_of_json() {
     schema["$ref"] = "#/$defs/line".into();
     let schema = schema.to_string();
     for text in all(Format::Jsonl) {
-        text.lines().for_each(|line| valid(&schema, line));
+        text.lines().for_each(|line| assert_valid(&schema, line));
         let last = json(text.lines().next_back().expect("a line"));
         assert_eq!(last["type"], "summary");
     }
@@ -147,7 +148,7 @@ fn only_formats_that_mark_suppressed_findings_show_them() {
 }
 
 #[test]
-fn summary_of_unchecked_input_claims_no_success() {
+fn summary_with_unchecked_input_does_not_claim_success() {
     let mut error = located(Severity::Error, 1, "f.yaml", "not YAML");
     error.finding.object = None;
     let report = Report { errors: vec![error], ..empty_report() };
@@ -164,7 +165,8 @@ fn summary_of_unchecked_input_claims_no_success() {
     }
 }
 
-/// Returns a finding in `pod.yaml` with a related location at the value `1Gi` in another file.
+/// Returns a report with one finding in `pod.yaml`. Its related location is the value `1Gi` in
+/// `claims.yaml`, which has the content `other`.
 fn with_related_file(other: &str) -> Report {
     let span = |text: &str, value: &str| {
         let offset = text.find(value).expect("the value");
@@ -246,7 +248,7 @@ error[writable-host-path]: small volume
                 assert_eq!(related["label"], "requested here");
             }
             Format::Sarif => {
-                valid(&file("tests/data/sarif-2.1.0.schema.json"), &text);
+                assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &text);
                 let related = &json(&text)["runs"][0]["results"][0]["relatedLocations"][0];
                 let physical = &related["physicalLocation"];
                 assert_eq!(physical["artifactLocation"]["uri"], "claims.yaml");
@@ -261,7 +263,7 @@ error[writable-host-path]: small volume
             }
         }
     }
-    valid(&file("docs/reference/output.schema.json"), &rendered(&report, Format::Json));
+    assert_valid(&file("docs/reference/output.schema.json"), &rendered(&report, Format::Json));
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn text_shortens_long_lines_of_related_files() {
 fn gitlab_matches_the_published_schema() {
     let schema = file("tests/data/gitlab-code-quality.schema.json");
     for text in all(Format::Gitlab) {
-        valid(&schema, &text);
+        assert_valid(&schema, &text);
         let issues = json(&text);
         let issues = issues.as_array().expect("a list");
         let fingerprints: BTreeSet<_> =
@@ -304,7 +306,8 @@ struct Command {
     message: String,
 }
 
-/// Parses a workflow command: the inverse of `actions/toolkit` (packages/core/src/command.ts).
+/// Parses a workflow command. Reverses the escaping of `actions/toolkit`
+/// (packages/core/src/command.ts).
 fn command(line: &str) -> Command {
     let data = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
     let property = |text: &str| data(&text.replace("%3A", ":").replace("%2C", ","));
@@ -332,8 +335,8 @@ fn github_commands_are_escaped() {
     assert_eq!(command.name, "notice");
     assert_eq!(command.properties["file"], "a,b:c%d%0A.yaml");
     assert_eq!(command.properties["title"], "volcheck (writable-host-path)");
-    let place = ["line", "endLine", "col", "endColumn"].map(|key| command.properties[key].as_str());
-    assert_eq!(place, ["7", "7", "3", "5"]);
+    let position = ["line", "endLine", "col", "endColumn"].map(|key| command.properties[key].as_str());
+    assert_eq!(position, ["7", "7", "3", "5"]);
     assert_eq!(command.message, "50% of a::b, 100%25. 50% of a::b, 100%25");
 }
 
@@ -357,7 +360,7 @@ fn github_omits_findings_beyond_the_annotation_limit() {
 }
 
 #[test]
-fn findings_omitted_by_github_count_for_the_exit_code() {
+fn findings_omitted_for_github_affect_the_exit_code() {
     let run = |format| volcheck(&["lint", "--format", format, "tests/fixtures/writable-host-path/bad"]);
     assert!(
         out(&run("github")).lines().next_back().expect("a line").contains(" not annotated: GitHub shows")
@@ -373,8 +376,8 @@ struct Element {
     text: String,
 }
 
-/// Returns all elements of a document, in order. Fails if the document is not well-formed or has
-/// characters that XML doesn't allow.
+/// Returns all elements of a document, in order. Panics if the document is not well-formed or
+/// contains characters that XML doesn't allow.
 fn elements(text: &str) -> Vec<Element> {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     assert!(text.chars().all(allowed), "a character that XML does not allow");
@@ -422,19 +425,19 @@ fn elements(text: &str) -> Vec<Element> {
     found
 }
 
-/// Fails if an element is at an unexpected path, or has other attributes than expected.
+/// Asserts that each element is at an allowed path and has exactly the attributes of that path.
 fn assert_structure(elements: &[Element], allowed: &[(&str, &[&str])]) {
     for element in elements {
         let (_, attributes) =
             allowed.iter().find(|(path, _)| *path == element.path).unwrap_or_else(|| panic!("{element:?}"));
-        let own: BTreeSet<_> = element.attributes.keys().map(String::as_str).collect();
-        assert_eq!(own, attributes.iter().copied().collect(), "{}", element.path);
+        let actual: BTreeSet<_> = element.attributes.keys().map(String::as_str).collect();
+        assert_eq!(actual, attributes.iter().copied().collect(), "{}", element.path);
     }
 }
 
-/// The structure is a subset of the schema of Jenkins (xunit-plugin, junit-10.xsd).
+/// The structure is a subset of the Jenkins schema (xunit-plugin, junit-10.xsd).
 #[test]
-fn junit_matches_the_schema_of_jenkins() {
+fn junit_matches_the_jenkins_schema() {
     const RESULT: &[&str] = &["message", "type"];
     for text in all(Format::Junit) {
         let found = elements(&text);
@@ -460,7 +463,7 @@ fn junit_matches_the_schema_of_jenkins() {
 }
 
 #[test]
-fn junit_has_a_suite_per_file_and_a_failure_per_finding() {
+fn junit_maps_files_to_suites_and_findings_to_failures() {
     let report = hostile();
     let found = elements(&rendered(&report, Format::Junit));
     let count = |name: &str| found.iter().filter(|element| element.path.ends_with(name)).count();
@@ -505,7 +508,7 @@ fn markdown_escapes_hostile_text() {
             assert_eq!(line.matches('|').count(), 5, "{line}");
         }
         for line in text.lines() {
-            // Outside of code there are no tags and no mentions.
+            // Outside of code spans, there are no HTML tags and no mentions.
             assert_eq!(line.matches('`').count() % 2, 0, "{line}");
             let bare: String = line.split('`').step_by(2).collect();
             let parts = bare.split("<code>").enumerate().map(|(index, part)| match index {
@@ -530,7 +533,7 @@ fn markdown_escapes_hostile_text() {
 }
 
 #[test]
-fn markdown_is_limited_and_counts_omitted_findings() {
+fn markdown_is_bounded_and_counts_omitted_findings() {
     let report = many(20_000, 0, 5);
     let text = rendered(&report, Format::Markdown);
     assert!(text.len() <= 1_000_000 && text.len() > 900_000, "{} bytes", text.len());
@@ -549,7 +552,7 @@ fn sarif(report: &Report) -> Value {
 }
 
 #[test]
-fn sarif_reports_the_limits_of_code_scanning() {
+fn sarif_reports_exceeded_limits_of_code_scanning() {
     let notes = |run: &Value| run["invocations"][0]["toolExecutionNotifications"].clone();
     let count = |run: &Value| run["results"].as_array().map(Vec::len);
     let run = sarif(&many(4_999, 0, 1));
@@ -567,7 +570,7 @@ fn sarif_reports_the_limits_of_code_scanning() {
 }
 
 #[test]
-fn sarif_has_at_most_ten_megabytes_of_gzip() {
+fn gzipped_sarif_has_at_most_ten_megabytes() {
     // Random characters, which hardly compress.
     let mut state = 1_u64;
     let mut noise = || {
@@ -586,7 +589,7 @@ fn sarif_has_at_most_ten_megabytes_of_gzip() {
     assert_eq!(run["results"][0]["level"], "error");
     let note = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
     assert!(note.as_str().is_some_and(|text| text.contains(" results omitted")));
-    valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
+    assert_valid(&file("tests/data/sarif-2.1.0.schema.json"), &rendered(&many(5_001, 0, 0), Format::Sarif));
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
     assert!(encoder.finish().expect("an end").len() <= 10_000_000);
@@ -621,7 +624,7 @@ fn formats_escape_terminal_control_characters() {
     for format in Format::ALL {
         let text = rendered(&hostile(), format);
         let is_unsafe = |c: char| c.is_control() && c != '\n' || ('\u{202A}'..='\u{202E}').contains(&c);
-        // JSON has its own escapes.
+        // JSON strings have their own escapes.
         let is_json = matches!(format, Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab);
         assert!(
             is_json || !text.contains(is_unsafe),

@@ -1,5 +1,5 @@
-//! The tests of the whole, in one program.
-#![allow(unreachable_pub, reason = "the modules of a test program are its own")]
+//! The integration tests, as one test program.
+#![allow(unreachable_pub, reason = "a test program has no public API")]
 
 mod admission;
 mod allow_list;

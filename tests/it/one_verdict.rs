@@ -39,8 +39,8 @@ fn collect(value: Value, objects: &mut Vec<Value>) {
     }
 }
 
-/// Returns the object as the API server sends it to webhooks: without nulls and unknown volume
-/// sources, with defaults, and, for a Pod, with the volume that the `ServiceAccount` admission
+/// Returns the object as the API server sends it to webhooks. Nulls and unknown volume sources are
+/// removed, and defaults are set. Pods get the token volume that the `ServiceAccount` admission
 /// plugin adds.
 pub fn as_sent_by_api_server(mut object: Value) -> Value {
     drop_nulls(&mut object);
@@ -86,7 +86,8 @@ fn set_defaults(value: &mut Value) {
     }
 }
 
-/// Adds the token volume and its mounts.
+/// Adds the service account token volume, and mounts it in each container that has no mount at its
+/// path.
 fn add_token_volume(spec: &mut Value) {
     let Some(spec) = spec.as_object_mut() else { return };
     let volume = json!({"name": "kube-api-access-x2x4v", "projected": {"defaultMode": 420, "sources": [
@@ -116,7 +117,8 @@ fn claim_names(workload: &Value) -> Vec<&str> {
     templates.filter_map(|claim| claim["metadata"]["name"].as_str()).collect()
 }
 
-/// Returns a Pod that a controller would create for the workload; `None` if the kind has no Pods.
+/// Returns a Pod that a controller would create for the workload. Returns `None` if objects of its
+/// kind have no Pods.
 fn pod_of(workload: &Value) -> Option<Value> {
     let kind = workload["kind"].as_str()?;
     let name = workload["metadata"]["name"].as_str().unwrap_or_default();
@@ -173,7 +175,7 @@ pub fn create_review(object: &Value) -> String {
     review.to_string()
 }
 
-/// Returns the response to a review and the findings behind it.
+/// Returns the response to a review and the findings that it is based on.
 fn review(
     text: &str,
     policy: &Policy,
@@ -188,7 +190,7 @@ fn key(finding: &Finding) -> String {
     format!("{} {} {}", finding.rule, finding.severity, finding.fingerprint)
 }
 
-/// Returns the sorted keys of the findings that lint and admission must share.
+/// Returns the sorted keys of the findings that both lint and admission must report.
 fn shared_keys<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
     let is_shared = |finding: &&Finding| {
         Registry::built_in().find(finding.rule.as_str()).is_some_and(|rule| rule.lint_only.is_none())
@@ -199,8 +201,9 @@ fn shared_keys<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
     keys
 }
 
-/// Returns how the findings of lint and admission differ for a manifest; `None` if they agree or if
-/// lint could not check all of it.
+/// Compares the findings of lint and admission for a manifest. Returns a description of the
+/// differences. Returns `None` if there are none, if lint could not check the whole manifest, or if
+/// it is a kustomize patch.
 pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let outcome = lint(policy, name, text);
     if !outcome.unchecked.is_empty() || text.contains("$patch") {
@@ -216,8 +219,8 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
         if let Some(pod) = pod_of(&object) {
             let result = review(&create_review(&as_sent_by_api_server(pod)), policy, TODAY);
             let (response, of_pod) = result.unwrap_or_else(|error| panic!("{name}: its Pod: {error}"));
-            // Only the workload has its shadowed volumes, and only its Pod has claims that no
-            // container mounts. Neither is an error.
+            // Shadowed volumes exist only in the workload. Unmounted claims exist only in its Pod.
+            // Neither finding is an error.
             let of_workload = findings.iter().filter(|finding| finding.rule != "shadowed-volume");
             let claims = claim_names(&object);
             let of_pod = of_pod.iter().filter(|finding| {
@@ -279,7 +282,7 @@ fn namespace_and_workload_modes_weaken_denials() {
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {
         "selector": {}, "template": {"metadata": {}, "spec": spec},
     }});
-    // Whether it is admitted, the number of warnings and the number of findings.
+    // Returns whether the object is admitted, the number of warnings and the number of findings.
     let outcome = |policy: &str, object: &Value| {
         let policy = crate::support::policy(&format!(
             "version: 1\nrules: {{\"*\": off, runtime-socket: error}}\n{policy}"
@@ -308,7 +311,7 @@ fn namespace_and_workload_modes_weaken_denials() {
 }
 
 #[test]
-fn only_trusted_controllers_set_owner_references() {
+fn owner_references_count_only_from_trusted_controllers() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
         "name": "agent-x1", "namespace": "ns",
         "ownerReferences": [{"kind": "DaemonSet", "name": "agent", "controller": true}],

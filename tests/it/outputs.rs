@@ -154,7 +154,7 @@ fn quiet_omits_the_summary() {
     assert!(markdown.contains("| error |") && !markdown.contains("Found"), "{markdown}");
     let json = |flags: &[&str]| out(&volcheck(&[&["lint", "--format", "json", FIRST], flags].concat()));
     assert_eq!(json(&[]), json(&["--quiet"]));
-    // Input that could not be checked is reported all the same.
+    // Input that could not be checked is still reported.
     let run = volcheck(&["lint", "--quiet", "no/such/file"]);
     assert!(out(&run).contains("could not be read"));
     assert_eq!(run.status.code(), Some(2));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use volcheck::model::{HostPath, PathPattern, Relation, clean_container_path};
 
-/// A clean, absolute path that does not begin with an alias.
+/// Generates clean absolute paths that do not begin with an alias.
 fn clean_path() -> impl Strategy<Value = String> {
     let first = prop::sample::select(vec!["etc", "run", "srv", "data", "usr", "opt", "proc"]);
     (first, prop::collection::vec("[a-z.]{1,4}", 0..4)).prop_map(|(first, rest)| {
@@ -119,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn slashes_are_cleaned_after_the_syntax_is_known() {
+fn slashes_are_cleaned_according_to_path_syntax() {
     let same = |a: &str, b: &str| assert_eq!(HostPath::new(a), HostPath::new(b), "{a} and {b}");
     same("\\\\.\\pipe\\docker_engine", "//./pipe/Docker_Engine");
     same("//./run/docker.sock", "/run/docker.sock");
@@ -236,7 +236,7 @@ fn posix_names_may_end_in_a_colon() {
 }
 
 #[test]
-fn servers_are_not_devices() {
+fn unc_servers_are_not_devices() {
     assert_eq!(HostPath::new(r"\\a\b").to_string(), r"\\a\b");
     assert_eq!(HostPath::simplify(r"\\.x\y"), r"\\.x\y");
 }

@@ -1,4 +1,4 @@
-//! The policy file: its meaning, and the errors that volcheck reports in it.
+//! The policy file: the effect of its keys, and the errors that volcheck reports in it.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use volcheck::finding::{RuleId, Severity};
 use volcheck::policy::{Level, MergedPolicy, Mode, Overrides, Policy, PolicyError, Profile};
 use volcheck::rules::Registry;
 
-use crate::support::{is_valid_by_schema, lint, policy, root, temp_dir, volcheck_in};
+use crate::support::{lint, matches_schema, policy, root, temp_dir, volcheck_in};
 
 fn load(directory: &Path) -> Result<Policy, PolicyError> {
     Policy::load(&directory.join("volcheck.yaml"), &Overrides::default())
@@ -30,7 +30,7 @@ fn problems(files: &[(&str, &str)]) -> Vec<(usize, usize, String)> {
     }
 }
 
-/// Returns the origin of a rule's level, as `volcheck policy show` prints it, without its
+/// Returns the origin of a rule's level, as `volcheck policy show` prints it but without the
 /// directory.
 fn origin(directory: &Path, rule: &str, overrides: &Overrides) -> String {
     let merged = MergedPolicy::load(&directory.join("volcheck.yaml"), overrides).expect("a policy");
@@ -320,7 +320,7 @@ fn rejects_cycles_and_loads_shared_files_once() {
 }
 
 #[test]
-fn later_documents_win_and_flags_win_over_all() {
+fn later_documents_override_earlier_and_flags_override_both() {
     let directory = temp_dir(&[
         (
             "volcheck.yaml",
@@ -455,7 +455,7 @@ fn reports_unused_exemptions_of_complete_runs_only() {
 }
 
 #[test]
-fn every_pack_loads() {
+fn packs_load_in_full_and_in_part() {
     assert!(policy("version: 1\nextends: [node-agents]\n").exemptions().len() > 200);
     let one = policy("version: 1\nextends: [node-agents/fluentd]\n").exemptions().len();
     assert!((1..10).contains(&one), "{one}");
@@ -472,23 +472,23 @@ fn custom_entries_precede_built_in_ones() {
         let outcome = lint(policy, "pod.yaml", &pod(path, mount));
         outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect()
     };
-    let own = policy(
+    let custom = policy(
         "version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n\
          hostPaths: {catalog: [{path: /opt/vault, class: critical, reason: unseal keys}, {path: /etc, class: harmless, reason: ours}]}\n\
          dataDirectories: [{path: /ledger, reason: ours}]\n",
     );
     let built_in =
         policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n");
-    assert_eq!(found(&own, "/opt/vault", "/x"), ["sensitive-host-path"]);
+    assert_eq!(found(&custom, "/opt/vault", "/x"), ["sensitive-host-path"]);
     assert_eq!(found(&built_in, "/opt/vault", "/x"), [""; 0]);
-    assert_eq!(found(&own, "/etc", "/x"), [""; 0]);
+    assert_eq!(found(&custom, "/etc", "/x"), [""; 0]);
     assert_eq!(found(&built_in, "/etc", "/x"), ["sensitive-host-path"]);
-    assert_eq!(found(&own, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
+    assert_eq!(found(&custom, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
     assert_eq!(found(&built_in, "/srv/l", "/ledger/a"), [""; 0]);
 }
 
 #[test]
-fn heuristic_can_be_disabled_or_replaced_by_pod_specs() {
+fn heuristic_can_be_disabled_or_replaced() {
     let text = "apiVersion: example.io/v1\nkind: Runner\nmetadata: {name: r}\nspec:\n  deep:\n    containers:\n    - {name: c, image: i}\n    volumes:\n    - {name: v, hostPath: {path: /}}\n";
     let heuristic = |policy: &Policy| -> Vec<bool> {
         let outcome = lint(policy, "r.yaml", text);
@@ -502,17 +502,17 @@ fn heuristic_can_be_disabled_or_replaced_by_pod_specs() {
 }
 
 #[test]
-fn schema_accepts_built_in_policies_and_rejects_invalid_ones() {
+fn schema_accepts_only_valid_policies() {
     let read = |path: &Path| fs::read_to_string(path).expect("a policy");
     for name in ["none", "recommended", "baseline", "restricted"] {
-        assert!(is_valid_by_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
+        assert!(matches_schema(&read(&root().join("policies").join(format!("{name}.yaml")))), "{name}");
     }
     let packs: serde_json::Value =
         serde_yaml::from_str(&read(&root().join("policies/node-agents.yaml"))).expect("YAML");
     let agents = &packs["agents"];
     for (name, agent) in agents.as_object().expect("agents") {
         let value = serde_json::json!({"version": 1, "exemptions": agent["exemptions"]});
-        assert!(is_valid_by_schema(&value.to_string()), "{name}");
+        assert!(matches_schema(&value.to_string()), "{name}");
     }
     for wrong in [
         "version: 2",
@@ -522,15 +522,18 @@ fn schema_accepts_built_in_policies_and_rejects_invalid_ones() {
         "version: 1\nexemptions: [{rules: a}]",
         "rules: {}",
     ] {
-        assert!(!is_valid_by_schema(wrong), "{wrong}");
+        assert!(!matches_schema(wrong), "{wrong}");
     }
 }
 
 /// Helm parses and writes YAML 1.1, where unquoted `off` and `no` are booleans.
 #[test]
 fn yaml_1_1_booleans_round_trip() {
-    let own = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
-    assert_eq!((own.mode("shop"), own.mode("no"), own.mode("other")), (Mode::Off, Mode::Off, Mode::Deny));
+    let policy = policy("version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n");
+    assert_eq!(
+        (policy.mode("shop"), policy.mode("no"), policy.mode("other")),
+        (Mode::Off, Mode::Off, Mode::Deny)
+    );
     let directory = temp_dir(&[(
         "volcheck.yaml",
         "version: 1\nrules: {host-root: false}\nmodes: {shop: false, \"no\": off}\n",
@@ -641,7 +644,7 @@ fn init_writes_a_valid_policy_for_the_manifests() {
 }
 
 #[test]
-fn undefined_volumes_are_not_reported_in_fragments() {
+fn does_not_report_undefined_volumes_in_fragments() {
     let kind = |fragment: bool| {
         policy(&format!(
             "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  fragment: {fragment}\n  parts:\n  - each: \"spec.groups[]\"\n    volumes: [volumes]\n    containers: [main]\n"
@@ -668,7 +671,7 @@ fn undefined_volumes_are_not_reported_in_fragments() {
 }
 
 #[test]
-fn checks_parts_without_volumes_and_shared_volumes() {
+fn checks_shared_volumes_and_parts_without_volumes() {
     let policy = policy(
         "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  parts:\n  - each: \"spec.groups[]\"\n    sharedVolumes: [spec.volumes]\n    containers: [main]\n",
     );

@@ -1,5 +1,5 @@
-//! Every key of the policy has an effect: without it, the results for the same manifests and
-//! reviews differ.
+//! Every key of the policy has an effect: without it, volcheck reports different results for the
+//! same manifests and reviews.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,18 +35,18 @@ fn full_policy() -> Value {
             {
                 "rules": ["writable-host-path"],
                 "match": {"namespace": "logs", "kind": "DaemonSet", "name": "agent-a", "volume": "logs", "container": "writer", "path": "/srv/a/**"},
-                "reason": "it writes there",
+                "reason": "the agent writes its logs",
             },
-            {"rules": ["sensitive-host-path"], "match": {"namespace": "logs", "access": "read"}, "reason": "it looks"},
-            {"rules": ["writable-host-path", "sensitive-host-path"], "match": {"namespace": "*", "name": ["log", "sketch"]}, "reason": "to see what is behind it"},
-            {"rules": ["host-root"], "match": {"namespace": "*"}, "reason": "no more", "expires": "2020-01-31"},
+            {"rules": ["sensitive-host-path"], "match": {"namespace": "logs", "access": "read"}, "reason": "read access is needed"},
+            {"rules": ["writable-host-path", "sensitive-host-path"], "match": {"namespace": "*", "name": ["log", "sketch"]}, "reason": "reveals the other findings of the family"},
+            {"rules": ["host-root"], "match": {"namespace": "*"}, "reason": "no longer needed", "expires": "2020-01-31"},
         ],
         "lint": {"exclude": ["skipped/**"], "namespace": "shop", "baseline": "known.json"},
     })
 }
 
-/// A `hostPath` volume: name, path, type and mounts. A mount has a container, a path, and whether
-/// it is read-only.
+/// A `hostPath` volume: name, path, type and mounts. A mount is a container name, a mount path, and
+/// whether the mount is read-only.
 type Volume<'v> = (&'v str, &'v str, &'v str, &'v [(&'v str, &'v str, bool)]);
 
 fn spec(volumes: &[Volume<'_>]) -> Value {
@@ -72,8 +72,9 @@ fn pod(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 }
 
-/// Returns the manifests: one that the first exemption matches, one for each of its keys that
-/// differs only in that key, and at least one for each other key of the policy.
+/// Returns the manifests. For each key in the `match` of the first exemption, there is a workload,
+/// volume or container that only this key excludes. Each other key of the policy affects at least
+/// one manifest.
 fn manifests() -> Vec<Value> {
     let writes = |path| spec(&[("logs", path, "Directory", &[("writer", "/m", false)])]);
     let custom = |kind: &str, key: &str| json!({"apiVersion": "example.io/v1", "kind": kind, "metadata": {"name": "r"}, "spec": {key: writes("/srv/r")}});
@@ -81,7 +82,7 @@ fn manifests() -> Vec<Value> {
         "annotated",
         &json!({"containers": [{"name": "c", "image": "i"}], "volumes": [{"name": "e", "emptyDir": {}}]}),
     );
-    annotated["metadata"]["annotations"] = json!({"ignore.volcheck.io/unbounded-empty-dir": "why not"});
+    annotated["metadata"]["annotations"] = json!({"ignore.volcheck.io/unbounded-empty-dir": "a small cache"});
     vec![
         workload(
             "DaemonSet",
@@ -99,13 +100,13 @@ fn manifests() -> Vec<Value> {
         workload(
             "Deployment",
             "logs",
-            "look",
+            "reader",
             &spec(&[("v", "/etc/kubernetes", "Directory", &[("c", "/m", true)])]),
         ),
         workload(
             "Deployment",
             "logs",
-            "touch",
+            "writer",
             &spec(&[("v", "/etc/kubernetes", "Directory", &[("c", "/m", false)])]),
         ),
         workload("Deployment", "logs", "root", &spec(&[("v", "/", "Directory", &[("c", "/m", true)])])),
@@ -126,7 +127,7 @@ fn manifests() -> Vec<Value> {
     ]
 }
 
-/// Returns the review of the creation of `object` by `user`.
+/// Returns the review of a CREATE request by `user`.
 fn review(object: &Value, namespace: &str, user: &str) -> String {
     let kind = object["kind"].as_str().expect("a kind");
     let (group, resource) = if kind == "Pod" { ("", "pods") } else { ("apps", "deployments") };

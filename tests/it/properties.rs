@@ -1,4 +1,4 @@
-//! The properties of the fuzzers, checked on inputs that fuzzers have found and on generated ones.
+//! Checks the properties of the fuzzers with saved fuzzer inputs and with generated inputs.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use assertions::{
 };
 
 #[test]
-fn properties_hold_for_kept_inputs() {
+fn properties_hold_for_saved_fuzzer_inputs() {
     let directory = root().join("tests/data/fuzz");
     let mut count = 0;
     for entry in fs::read_dir(directory).expect("inputs") {
@@ -35,7 +35,7 @@ fn properties_hold_for_kept_inputs() {
     assert!(count > 20, "only {count} inputs");
 }
 
-/// A line of a document that might be skipped although it has findings.
+/// Generates lines of documents that might be skipped although they have findings.
 fn line() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "apiVersion: v1",
@@ -93,7 +93,7 @@ proptest! {
     }
 }
 
-/// A piece of a line that the fast reader can read, or almost.
+/// Generates fragments of YAML lines that the fast reader accepts or narrowly rejects.
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "a: ", "b:", "c: d", "- ", "-", "  ", "    ", " ", "x", "/y:z", "\"q\"", "'s'", "''", "\"", "[", "]",
@@ -111,7 +111,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn fast_reader_agrees_with_the_engine(lines in prop::collection::vec(indented_line(), 1..9), ends in any::<bool>()) {
+    fn fast_reader_agrees_with_the_general_parser(lines in prop::collection::vec(indented_line(), 1..9), ends in any::<bool>()) {
         assert_fast_reader_agrees(&(lines.join("\n") + if ends { "\n" } else { "" }));
     }
 }

@@ -1,4 +1,4 @@
-//! `--helm` and `--kustomize`: manifests that other programs render, and their locations in
+//! `--helm` and `--kustomize`: manifests rendered by other programs, and their locations in
 //! reports.
 
 use std::fs;
@@ -69,9 +69,9 @@ fn lint(directory: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, Strin
     (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
 }
 
-/// Returns a directory with a chart whose name differs from that of its directory, and a `bin`
-/// directory with a helm that prints its arguments to standard error and [`RENDERED`] to standard
-/// output.
+/// Creates a chart whose name differs from that of its directory, and a fake `helm`, which prints
+/// its arguments to standard error and [`RENDERED`] to standard output. Returns the working
+/// directory and the directory of `helm`.
 fn chart() -> (tempfile::TempDir, PathBuf) {
     let directory = temp_dir(&[("charts/front/Chart.yaml", "name: shop\n"), ("rendered.yaml", RENDERED)]);
     let bin = directory.path().join("bin");
@@ -106,13 +106,13 @@ fn findings_in_charts_name_the_template() {
     let (_, out, _) = lint(directory.path(), &bin, &arguments);
     assert!(out.contains("--> charts/front/templates/agent.yaml (rendered):13:22\n"), "{out}");
     assert!(out.contains("in 1 of 1 file; 1 suppressed"), "{out}");
-    // Other inputs are read only if they are named.
+    // Other files are checked only if they are given as arguments.
     let (_, out, _) = lint(directory.path(), &bin, &[&arguments[..], &["rendered.yaml"]].concat());
     assert!(out.contains("--> rendered.yaml:13:22\n") && out.contains("in 2 of 2 files"), "{out}");
 }
 
 #[test]
-fn machine_formats_give_no_line_in_the_template() {
+fn machine_readable_formats_omit_template_lines() {
     let (directory, bin) = chart();
     let rendered =
         |format: &str| lint(directory.path(), &bin, &["--helm", "charts/front", "--format", format]).1;
@@ -140,7 +140,7 @@ fn machine_formats_give_no_line_in_the_template() {
 }
 
 #[test]
-fn standard_input_names_the_template_by_default() {
+fn findings_in_piped_output_name_the_template() {
     let (directory, bin) = chart();
     let lint_stream = |arguments: &str| {
         let script = format!(
@@ -153,7 +153,7 @@ fn standard_input_names_the_template_by_default() {
     };
     assert!(lint_stream("").starts_with("shop/templates/agent.yaml:1:1: "), "{}", lint_stream(""));
     assert!(lint_stream("--stdin-filename out.yaml").starts_with("out.yaml:13:22: "));
-    // A file has its own name.
+    // Findings in a file are located in the file itself.
     assert!(lint(directory.path(), &bin, &["rendered.yaml"]).1.contains("--> rendered.yaml:13:22\n"));
 }
 
@@ -193,7 +193,7 @@ fn rendering_failures_do_not_stop_the_run() {
     );
     assert!(out.contains("rendered.yaml:13:22: error[sensitive-host-path]"), "{out}");
     assert!(!out.contains("templates/agent.yaml"), "the output of a failed program is not checked: {out}");
-    // Output over the size limit is rejected like a file.
+    // Output above the size limit of files is rejected.
     write_program(&bin, "helm", "yes 'a: b'");
     let (code, out, _) = lint(&["--helm", "charts/front"]);
     assert_eq!((code, out.contains("larger than")), (2, true), "{out}");

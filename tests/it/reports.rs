@@ -1,4 +1,4 @@
-//! Reports match their schemas, and are identical at any number of threads.
+//! Reports match their schemas, and are identical for any number of threads.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -23,7 +23,7 @@ pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-pub(crate) fn valid(schema: &str, document: &str) {
+pub(crate) fn assert_valid(schema: &str, document: &str) {
     let schema: Value = serde_json::from_str(schema).expect("a schema");
     let document: Value = serde_json::from_str(document).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
@@ -32,7 +32,7 @@ pub(crate) fn valid(schema: &str, document: &str) {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
-/// A run with findings, one without, and one with input that can't be checked.
+/// The arguments of three runs: with findings, without findings, and with unchecked input.
 pub(crate) const RUNS: &[&[&str]] = &[
     &["examples", "tests/fixtures"],
     &["tests/fixtures/writable-host-path/good"],
@@ -44,7 +44,7 @@ fn json_matches_its_schema() {
     let schema = fs::read_to_string(root().join("docs/reference/output.schema.json")).expect("the schema");
     assert_eq!(out(&volcheck(&["schema", "output"])), schema);
     for paths in RUNS {
-        valid(&schema, &out(&volcheck(&[&["lint", "--format", "json"], *paths].concat())));
+        assert_valid(&schema, &out(&volcheck(&[&["lint", "--format", "json"], *paths].concat())));
     }
 }
 
@@ -52,7 +52,7 @@ fn json_matches_its_schema() {
 fn sarif_matches_the_published_schema() {
     let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
     for paths in RUNS {
-        valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
+        assert_valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
     }
 }
 
@@ -68,7 +68,7 @@ fn concise_has_one_line_per_finding() {
 }
 
 #[test]
-fn reports_are_identical_at_any_number_of_threads() {
+fn reports_do_not_depend_on_the_thread_count() {
     for format in Format::ALL.map(Format::name) {
         let arguments = [
             "lint",

@@ -9,9 +9,9 @@ use volcheck::lint::{LocatedFinding, Outcome};
 use volcheck::policy::Policy;
 use volcheck::rules::{Registry, Rule};
 
-use crate::support::{checked, golden, lint, manifests, name, root, selecting, text_of};
+use crate::support::{check_for_rule, golden, lint, manifests, name, root, selecting, text_of};
 
-/// The headings of a page in order, each with whether it is required.
+/// The headings of a rule page in order, and whether each is required.
 const HEADINGS: &[(&str, bool)] = &[
     ("What it does", true),
     ("Why is this bad?", true),
@@ -26,7 +26,8 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     Registry::built_in().iter()
 }
 
-/// Returns the lines that end in `# finding` or `# finding: <rule>`, once for each mark.
+/// Returns the numbers of the lines that end in `# finding`, or in `# finding: ` and a list of
+/// rules. A line is returned once for each occurrence of `rule` in its list.
 fn marked(text: &str, rule: &str) -> Vec<usize> {
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -44,11 +45,11 @@ fn all(outcome: &Outcome) -> impl Iterator<Item = &LocatedFinding> {
 
 /// Returns the lines where `rule` reports a finding under `policy`.
 fn found(policy: &Policy, name: &str, text: &str, rule: &str) -> Vec<usize> {
-    let outcome = checked(policy, name, text, rule);
+    let outcome = check_for_rule(policy, name, text, rule);
     let all = all(&outcome);
-    let own = all.filter(|located| located.finding.rule == rule);
+    let of_rule = all.filter(|located| located.finding.rule == rule);
     let mut lines: Vec<_> =
-        own.map(|located| located.location.primary.map_or(1, |span| span.start.line)).collect();
+        of_rule.map(|located| located.location.primary.map_or(1, |span| span.start.line)).collect();
     lines.sort_unstable();
     lines
 }
@@ -107,7 +108,7 @@ fn output_matches_golden_files() {
         let mut out = String::new();
         for path in manifests(&directory.join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            out.push_str(&text_of(checked(
+            out.push_str(&text_of(check_for_rule(
                 &selecting(&[rule.id.as_str()]),
                 &name(&path),
                 &text,
@@ -129,9 +130,9 @@ fn pages_have_the_required_headings_and_examples() {
         let known: Vec<_> =
             HEADINGS.iter().map(|(title, _)| *title).filter(|title| headings.contains(title)).collect();
         if headings != known {
-            problems.push(format!("{}: headings {headings:?} instead of {known:?}", rule.id.as_str()));
+            problems.push(format!("{}: headings {headings:?}, expected {known:?}", rule.id.as_str()));
         }
-        for (title, _) in HEADINGS.iter().filter(|(_, always)| *always) {
+        for (title, _) in HEADINGS.iter().filter(|(_, is_required)| *is_required) {
             if page.section(title).is_none_or(str::is_empty) {
                 problems.push(format!("{}: empty section `{title}`", rule.id.as_str()));
             }
@@ -143,7 +144,7 @@ fn pages_have_the_required_headings_and_examples() {
         for (mark, text) in page.examples() {
             let policy = selecting(&[rule.id.as_str()]);
             let lines = found(&policy, "example.yaml", text, rule.id.as_str());
-            let errors = checked(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
+            let errors = check_for_rule(&policy, "example.yaml", text, rule.id.as_str()).unchecked;
             if !rule.reports_unchecked_input() && !errors.is_empty() {
                 problems.push(format!(
                     "{}: an example could not be checked: {}",
@@ -159,7 +160,7 @@ fn pages_have_the_required_headings_and_examples() {
             };
             if !is_as_marked {
                 problems.push(format!(
-                    "{}: the {mark} example has findings at {lines:?}:\n{text}",
+                    "{}: the {mark} example has findings in lines {lines:?}:\n{text}",
                     rule.id.as_str()
                 ));
             }
@@ -174,14 +175,17 @@ fn messages_have_a_common_style() {
     for rule in rules() {
         for path in manifests(&root().join("tests/fixtures").join(rule.id.as_str()).join("bad")) {
             let text = fs::read_to_string(&path).expect("fixture");
-            let outcome = checked(&selecting(&[rule.id.as_str()]), &name(&path), &text, rule.id.as_str());
+            let outcome =
+                check_for_rule(&selecting(&[rule.id.as_str()]), &name(&path), &text, rule.id.as_str());
             for located in all(&outcome) {
                 let finding = &located.finding;
                 let texts = [&*finding.message, &finding.why, &finding.help, &finding.primary.text];
                 for text in texts.into_iter().chain(finding.related.iter().map(|label| &*label.text)) {
-                    let starts = text.chars().next().is_none_or(|first| !first.is_uppercase());
-                    let common = ["hostPath", "emptyDir"].iter().any(|word| text.starts_with(word));
-                    if !(starts || common) || text.ends_with('.') || text.contains("please") {
+                    let is_lower_case = text.chars().next().is_none_or(|first| !first.is_uppercase());
+                    let starts_with_field =
+                        ["hostPath", "emptyDir"].iter().any(|word| text.starts_with(word));
+                    if !(is_lower_case || starts_with_field) || text.ends_with('.') || text.contains("please")
+                    {
                         problems.push(format!("{}: {text}", rule.id.as_str()));
                     }
                 }
@@ -192,11 +196,7 @@ fn messages_have_a_common_style() {
                     problems.push(format!("{}: a finding is more severe than its rule", rule.id.as_str()));
                 }
                 if finding.help.is_empty() && finding.why.is_empty() {
-                    problems.push(format!(
-                        "{}: no help and no reason: {}",
-                        rule.id.as_str(),
-                        finding.message
-                    ));
+                    problems.push(format!("{}: neither help nor why: {}", rule.id.as_str(), finding.message));
                 }
             }
         }
@@ -215,7 +215,7 @@ fn accesses(rule: &str) -> Vec<Option<Access>> {
 }
 
 #[test]
-fn findings_about_host_access_have_an_access() {
+fn host_access_findings_record_the_access() {
     let rules =
         ["host-mount-propagation", "ineffective-read-only", "node-creating-host-path", "sensitive-host-path"];
     for rule in rules {

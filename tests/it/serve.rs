@@ -80,7 +80,7 @@ fn metric_names_are_stable() {
     let exemption = "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\n";
     server.replace_file("volcheck.yaml", &(POLICY.to_owned() + exemption));
     server.wait_for_log("policy reloaded");
-    // A metric with labels appears with its first sample.
+    // A metric with labels is exposed only after its first sample.
     let mut update: Value = serde_json::from_str(&pod_review(DENIED_PATH)).expect("JSON");
     update["request"]["operation"] = json!("UPDATE");
     update["request"]["oldObject"] = update["request"]["object"].clone();
@@ -188,7 +188,7 @@ fn broken_connections_do_not_affect_other_clients() {
     let mut without_body = server.connect();
     without_body.send_raw(format!("{}Content-Length: 100\r\n\r\n{{", post("/validate", JSON)).as_bytes());
     assert_eq!(read_response(&mut without_body.0).expect("a response").status, 408);
-    // The server closes all of them after the read timeout.
+    // The server closes these connections after the read timeout.
     for mut stream in [without_handshake, plain_http, invalid_handshake] {
         stream.set_read_timeout(Some(TIMEOUT)).expect("set");
         let mut rest = Vec::new();
@@ -270,7 +270,7 @@ fn rejects_tls_versions_below_1_2() {
     }
 }
 
-/// Connects clients that declare a body of `bytes` bytes and send only one.
+/// Connects clients that declare a body of `bytes` bytes but send only its first byte.
 fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Client> {
     let head = post("/validate?timeout=30s", JSON);
     let request = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
@@ -285,7 +285,7 @@ fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Cl
 #[test]
 fn stalled_large_bodies_do_not_block_other_requests() {
     let server = WebhookServer::start(&[]);
-    // Together they exceed the body budget.
+    // Together, the bodies exceed the body budget.
     let stalled = stalled_clients(&server, 12, 7_000_000);
     for _ in 0..20 {
         assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
@@ -303,7 +303,7 @@ fn stalled_small_bodies_do_not_block_other_requests() {
     drop(stalled);
 }
 
-/// Connects from another local address than `TcpStream::connect` does.
+/// Connects from 127.0.0.2 instead of the address that `TcpStream::connect` uses.
 fn connect_from_second_address(address: SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     let connected = runtime.block_on(async {
@@ -327,7 +327,7 @@ fn evicts_connections_of_the_largest_client() {
     let (allowed, denied) = (pod_review(ALLOWED_PATH), pod_review(DENIED_PATH));
     let mut persistent = second_client();
     assert!(persistent.review(&allowed).expect("a response").is_allowed());
-    // The first client takes all connections, with and without requests.
+    // The first client opens connections up to and above the limit, with and without requests.
     let mut idle: Vec<_> = (0..7).map(|_| server.connect()).collect();
     for client in &mut idle[1..] {
         assert!(client.review(&allowed).expect("a response").is_allowed());
@@ -403,8 +403,8 @@ fn reloads_valid_certificates_only() {
     assert_eq!(server.get_admin("/readyz").0, 200);
 }
 
-/// Returns why a certificate and its key were rejected, ignoring mismatches while only one of the
-/// files was replaced.
+/// Waits until a replaced certificate and key are rejected, and returns the reason. Ignores the
+/// mismatch that is reported while only one of the files has been replaced.
 fn rejection_of_pair(server: &WebhookServer) -> String {
     loop {
         let line = server.wait_for_log(CERTIFICATE_REJECTED);
@@ -451,8 +451,8 @@ fn reports_an_expired_certificate() {
     assert_eq!(server.get_admin("/readyz").0, 200);
 }
 
-/// Writes a certificate as the kubelet writes a Secret volume: the files are links into `..data`,
-/// which is a link that is replaced atomically.
+/// Writes a new certificate and key as the kubelet updates a Secret volume: to a new directory, to
+/// which the link `..data` is then switched atomically.
 fn write_secret_volume(directory: &Path, ca: &TestCa, version: usize) {
     let (cert, key) = ca.issue(SERVER_NAME);
     let data = directory.join(format!("..version-{version}"));
@@ -465,7 +465,7 @@ fn write_secret_volume(directory: &Path, ca: &TestCa, version: usize) {
 }
 
 #[test]
-fn certificate_rotation_under_load_fails_no_request() {
+fn certificate_rotation_causes_no_failed_requests() {
     let ca = TestCa::new();
     let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
     write_secret_volume(directory.path(), &ca, 0);
@@ -687,7 +687,8 @@ fn drains_connections_before_shutting_down() {
     server.wait_for_log("shutting down, draining connections");
     assert_eq!(server.get_admin("/readyz").0, 503);
     assert_eq!(server.get_admin("/livez").0, 200);
-    // Clients that have not noticed yet still get a verdict, and are asked to reconnect.
+    // Clients that have not noticed the shutdown still get a verdict, and are asked to close the
+    // connection.
     let mut late = server.connect();
     for client in [&mut persistent, &mut late] {
         let response = client.review(&pod_review(DENIED_PATH)).expect("a response");

@@ -24,8 +24,8 @@ fn collect_scalars(tree: &Tree<'_>, node: NodeId, path: &FieldPath, scalars: &mu
     }
 }
 
-/// Checks that the span of each scalar contains its text, and that its column points to the same
-/// text. Returns the number of scalars.
+/// Asserts that the offsets and the column of each scalar's span point to the text of the scalar.
+/// Returns the number of scalars.
 fn assert_spans(bytes: &[u8]) -> usize {
     let file = File::decode("f.yaml", bytes.to_vec()).expect("text");
     let mut count = 0;
@@ -105,6 +105,6 @@ fn merged_values_have_the_span_of_their_definition() {
         (span.start.line, &text[span.start.offset..span.end.offset])
     };
     assert_eq!(located(&["volume", "hostPath", "path"]), (2, "/etc"));
-    // An alias has its own span.
+    // A value that is an alias has the span of the alias.
     assert_eq!(located(&["other", "path"]), (8, "*path"));
 }

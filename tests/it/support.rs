@@ -1,4 +1,4 @@
-//! Helpers that several tests use.
+//! Helpers shared by several tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns a policy that enables only these rules, with the settings that they need to report
-/// anything.
+/// Returns a policy that enables only these rules, with the options that they require.
 pub fn selecting(rules: &[&str]) -> Policy {
     let select = Some(rules.iter().map(|rule| (*rule).to_owned()).collect());
     let overrides = Overrides { select, ..Overrides::default() };
@@ -31,7 +30,7 @@ pub fn selecting(rules: &[&str]) -> Policy {
     policy
 }
 
-/// Creates an allow list from paths, each with whether it is read-only.
+/// Creates an allow list from pairs of a path and its `readOnly` flag.
 pub(crate) fn allow_list(paths: &[(&str, bool)]) -> Vec<AllowedHostPath> {
     let entry = |(path, is_read_only): &(&str, bool)| AllowedHostPath {
         path: (*path).to_owned(),
@@ -57,7 +56,8 @@ pub fn options(policy: &Policy) -> Options<'_> {
     Options { policy, today: TODAY, with_ignores: true, parse_all: false }
 }
 
-/// Checks the manifests in a directory, as a run that covers everything the policy is for.
+/// Checks the manifests in a directory as a complete run, which also reports unused exemptions and
+/// stale baseline entries.
 fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -> Run {
     let extensions = vec!["yaml".to_owned()];
     let settings = DiscoveryOptions { extensions, ..DiscoveryOptions::default() };
@@ -73,9 +73,16 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
 /// The current date in tests.
 pub const TODAY: Date = Date::constant(2026, 6, 1);
 
-/// Checks the text `name`. For a rule about the run, such as `unused-exemption`, the text is the
-/// policy or a manifest of a run that also checks the first example.
-pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
+/// Checks a text under a policy, so that `rule` can report its findings.
+///
+/// For most rules, the text is a manifest. Some rules need more, and only their findings are
+/// returned:
+///
+/// - `stale-baseline`: the text is the manifest of a run with the baseline of the first example.
+/// - `expired-exemption`, `unused-exemption`: the text is the policy of a run that checks the first
+///   example.
+/// - `unused-ignore`: the text is a manifest, which is checked with all recommended rules.
+pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
     let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
     let report = match rule {
@@ -85,20 +92,21 @@ pub fn checked(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
             let baseline = Baseline::from_findings(known);
             let directory = temp_dir(&[("manifest.yaml", text)]);
             let select = ["writable-host-path", rule];
-            let own = match is_enabled {
+            let run_policy = match is_enabled {
                 true => selecting(&select),
                 false => selecting(&["writable-host-path"]),
             };
-            complete_run(directory.path(), &own, Some(baseline)).report
+            complete_run(directory.path(), &run_policy, Some(baseline)).report
         }
         "expired-exemption" | "unused-exemption" => {
             let directory = temp_dir(&[("volcheck.yaml", text), ("agent.yaml", &example)]);
             let ignore = if is_enabled { Vec::new() } else { vec![rule.to_owned()] };
             let overrides = Overrides { ignore, ..Overrides::default() };
-            let own = Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
-            complete_run(directory.path(), &own, None).report
+            let run_policy =
+                Policy::load(&directory.path().join("volcheck.yaml"), &overrides).expect("a policy");
+            complete_run(directory.path(), &run_policy, None).report
         }
-        // Findings are missing only for rules that are enabled.
+        // Only ignores of enabled rules can be unused, so this enables the recommended rules.
         "unused-ignore" if is_enabled => {
             let recommended = Policy::from_profile(Profile::Recommended, &Overrides::default());
             report_of(lint(&recommended.expect("a profile"), name, text))
@@ -131,8 +139,8 @@ pub fn text_of(outcome: Outcome) -> String {
     report::render(&report, Format::Text, style)
 }
 
-/// Returns the manifests in a directory, sorted by name. Returns none if the directory does not
-/// exist.
+/// Returns the manifests in a directory, sorted by name. Returns an empty list if the directory
+/// does not exist.
 pub fn manifests(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
@@ -146,7 +154,8 @@ pub fn name(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// Compares `actual` with the content of a file, or writes it if `VOLCHECK_BLESS` is set.
+/// Compares `actual` with the content of a golden file. If `VOLCHECK_BLESS` is set, writes `actual`
+/// to the file instead.
 pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
     if std::env::var_os("VOLCHECK_BLESS").is_some() {
         return fs::write(path, actual).map_err(|error| format!("{}: {error}", name(path)));
@@ -156,7 +165,7 @@ pub fn golden(path: &Path, actual: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} differs; VOLCHECK_BLESS=1 updates it\n--- expected\n{expected}\n--- actual\n{actual}",
+        "{} is outdated; set VOLCHECK_BLESS=1 to update it\n--- expected\n{expected}\n--- actual\n{actual}",
         name(path)
     ))
 }
@@ -181,8 +190,8 @@ pub fn volcheck_in(directory: &Path, arguments: &[&str]) -> (i32, String) {
     (output.status.code().expect("an exit code"), String::from_utf8(text).expect("UTF-8"))
 }
 
-/// Checks whether a policy is valid by the JSON schema, which editors and Helm use.
-pub fn is_valid_by_schema(text: &str) -> bool {
+/// Checks whether a policy matches the JSON schema that editors and Helm use.
+pub fn matches_schema(text: &str) -> bool {
     static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let schema = serde_json::from_str(&volcheck::policy::schema()).expect("JSON");
         jsonschema::validator_for(&schema).expect("a schema")
@@ -193,7 +202,7 @@ pub fn is_valid_by_schema(text: &str) -> bool {
 
 /// Loads a policy from its text.
 pub fn policy(text: &str) -> Policy {
-    assert!(is_valid_by_schema(text), "the schema rejects {text}");
+    assert!(matches_schema(text), "the schema rejects {text}");
     let directory = temp_dir(&[("volcheck.yaml", text)]);
     let policy = Policy::load(&directory.path().join("volcheck.yaml"), &Overrides::default());
     policy.unwrap_or_else(|error| panic!("{error:?}"))

@@ -9,7 +9,7 @@ use volcheck::policy::Policy;
 
 use crate::support::{lint, policy, temp_dir, volcheck_in};
 
-/// Returns the rules of the findings under a policy, each with its line.
+/// Returns the rule and the line of each finding under a policy.
 fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     let outcome = lint(policy, "m.yaml", text);
     assert!(outcome.unchecked.is_empty(), "{text}");
@@ -21,7 +21,7 @@ fn found(policy: &Policy, text: &str) -> Vec<(&'static str, usize)> {
     found
 }
 
-/// Returns a Pod with two sensitive volumes, with each line changed by `edit`.
+/// Returns a Pod with two sensitive volumes, after applying `edit` to each line.
 fn pod(edit: impl Fn(&str) -> String) -> String {
     let lines = [
         "apiVersion: v1",
@@ -54,7 +54,7 @@ fn sensitive() -> Policy {
 }
 
 #[test]
-fn comment_covers_the_node_on_its_line_or_below() {
+fn comment_applies_to_node_on_or_below_its_line() {
     let policy = sensitive();
     let (a, b) = (("sensitive-host-path", 14), ("sensitive-host-path", 17));
     let same_line = |wanted: &str| {
@@ -67,16 +67,16 @@ fn comment_covers_the_node_on_its_line_or_below() {
         )
     };
     assert_eq!(found(&policy, &pod(str::to_owned)), [a, b]);
-    // On the item, the parent key of the path, and the path itself.
+    // A comment on the list item, on the parent key of the path, or on the path itself.
     assert_eq!(same_line("  - name: a"), [b]);
     assert_eq!(same_line("    hostPath:"), [b]);
     assert_eq!(same_line("      path: /etc/kubernetes"), [b]);
-    // On a flow mapping.
+    // A comment on a flow mapping.
     assert_eq!(same_line("    hostPath: {path: /root, type: Directory}"), [a]);
-    // On the key of all volumes, and on the spec.
+    // A comment on the key of all volumes, or on the spec.
     assert_eq!(same_line("  volumes:"), []);
     assert_eq!(same_line("spec:"), []);
-    // On a key that does not contain the path.
+    // A comment on a key that does not contain the path.
     assert_eq!(same_line("      type: Directory"), [("sensitive-host-path", 14), ("unused-ignore", 15), b]);
     assert_eq!(same_line("    image: i"), [("unused-ignore", 7), a, b]);
     let above = |wanted: &str| -> Vec<&'static str> {
@@ -96,7 +96,9 @@ fn comment_covers_the_node_on_its_line_or_below() {
 fn ignores_markers_inside_scalars() {
     let policy = sensitive();
     for line in ["  - name: \"a # volcheck: ignore[sensitive-host-path] -- x\"", "  - name: a#volcheck:x"] {
-        let text = pod(|own| if own == "  - name: a" { line.to_owned() } else { own.to_owned() });
+        let text = pod(
+            |line_of_pod| if line_of_pod == "  - name: a" { line.to_owned() } else { line_of_pod.to_owned() },
+        );
         assert!(!found(&policy, &text).iter().any(|(rule, _)| rule.ends_with("-ignore")), "{line}");
     }
     let block = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    args:\n    - |\n      # volcheck: ignore[host-root] -- a script's\n    image: i\n";
@@ -186,7 +188,7 @@ fn baseline_suppresses_known_findings_only() {
     let with = ["lint", "--baseline", ".volcheck-baseline.json", "--min-severity", "info"];
     let (code, out) = run(&with);
     assert_eq!((code, out.starts_with("No problems")), (0, true), "{out}");
-    // The same object on other lines of another file.
+    // The baseline matches the object on other lines of another file.
     fs::create_dir(directory.path().join("b")).expect("a directory");
     fs::rename(directory.path().join("a/pod.yaml"), directory.path().join("b/p.yaml")).expect("moved");
     let moved = format!("# another line\n{}", pod(str::to_owned));
@@ -203,7 +205,7 @@ fn baseline_suppresses_known_findings_only() {
     let rules: BTreeSet<_> = out.lines().filter_map(|line| line.split(['[', ']']).nth(1)).collect();
     assert!(rules.contains("runtime-socket") && rules.contains("stale-baseline"), "{out}");
     assert!(!rules.contains("sensitive-host-path"), "{out}");
-    // It grows only with `--force`.
+    // `volcheck baseline` adds entries to an existing baseline only with `--force`.
     let (code, out) = run(&["baseline"]);
     assert_eq!((code, out.contains(" missing from ")), (2, true), "{out}");
     assert_eq!(run(&["baseline", "--prune"]).0, 0);
@@ -272,7 +274,7 @@ fn generated(volumes: &[(usize, bool, bool)]) -> String {
     text
 }
 
-/// Returns the findings, each as its volume and a description that identifies it.
+/// Returns the volume and an identifying description of each finding.
 fn described_findings(policy: &Policy, text: &str) -> BTreeSet<(String, String)> {
     let outcome = lint(policy, "p.yaml", text);
     let describe = |located: volcheck::lint::LocatedFinding| {

@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 
 pub use crate::support::temp_dir;
 
-/// The name of the server's certificate.
+/// The DNS name in the server's certificate.
 pub const SERVER_NAME: &str = "volcheck.volcheck.svc";
 
-/// The timeout of everything that a test waits for.
+/// The timeout for every wait in a test.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A policy that denies host paths below `/etc/kubernetes`.
@@ -146,8 +146,8 @@ impl WebhookServer {
         values.map(|(_, value)| value.parse::<f64>().expect("a number")).sum()
     }
 
-    /// Waits until a metric reaches a value: a client may notice the end of a connection before the
-    /// server counts it.
+    /// Waits until a metric reaches a value. A client may notice that a connection is closed before
+    /// the server counts it.
     pub fn wait_for_metric(&self, name: &str, value: f64) {
         let _ = (0..10_000).any(|_| self.metric(name) >= value);
         assert_eq!(self.metric(name), value, "{name}");
@@ -165,13 +165,13 @@ impl WebhookServer {
     }
 }
 
-/// Returns the command that serves from the files in `directory` on any free ports.
+/// Returns the command that runs `volcheck serve` in `directory` on free ports.
 pub fn serve_command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_volcheck"));
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
         .args(["--tls-cert", "tls.crt", "--tls-key", "tls.key", "--policy", "volcheck.yaml"])
-        // Flags that are repeated override these.
+        // If `arguments` repeats one of these flags, its value there takes precedence.
         .args(["--reload-interval", "0.05", "--drain-timeout", "0.3"])
         .args(arguments)
         .current_dir(directory)
@@ -248,7 +248,7 @@ impl Client {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         let stream = self.0.get_mut();
         stream.write_all(bytes).and_then(|()| stream.flush()).expect("sent");
@@ -262,8 +262,8 @@ impl Client {
         read_response(&mut self.0)
     }
 
-    /// Sends a review and validates the response as the API server does: it has the same version,
-    /// kind and uid, and no patch (`VerifyAdmissionResponse` of `k8s.io/apiserver`).
+    /// Sends a review and validates the response as the API server does (`VerifyAdmissionResponse`
+    /// in `k8s.io/apiserver`): it must have the same version, kind and uid, and no patch.
     pub fn review(&mut self, body: &str) -> std::io::Result<Response> {
         let response = self.request(&post("/validate?timeout=5s", "application/json"), body)?;
         if response.status == 200 {
@@ -286,7 +286,7 @@ impl Client {
     }
 }
 
-/// Returns the head of a POST request, without the length and the final line break.
+/// Returns the head of a POST request, without `Content-Length` and the final line break.
 pub fn post(path: &str, content_type: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: {SERVER_NAME}\r\nUser-Agent: kube-apiserver-admission\r\nContent-Type: {content_type}\r\n"

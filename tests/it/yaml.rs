@@ -1,4 +1,5 @@
-//! YAML as kubectl reads it: the results of go-yaml for the cases in `tests/data/yaml`.
+//! YAML parsing: volcheck agrees with go-yaml, which kubectl uses, on the cases in
+//! `tests/data/yaml`.
 
 use std::fs;
 
@@ -16,7 +17,7 @@ fn parse_value(text: &str) -> Option<Value> {
     }
 }
 
-/// Compares two values, and numbers by value only, because JSON has one type of number.
+/// Compares two values. Numbers are compared by value only, because JSON has only one number type.
 fn are_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),

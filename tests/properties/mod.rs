@@ -1,7 +1,7 @@
-//! Properties that hold for any input. The tests and the fuzzers share them, so an input that a
-//! fuzzer found can be kept as a test.
+//! Properties that hold for any input. The tests and the fuzzers share them, so a fuzzer's input
+//! can become a test.
 //!
-//! Each function panics if its property does not hold.
+//! Each public function panics if its property does not hold.
 
 use std::sync::LazyLock;
 
@@ -46,7 +46,8 @@ fn render(report: &Report, format: Format) -> String {
     report::render(report, format, style)
 }
 
-/// Linting any bytes succeeds, is deterministic, reports valid spans, and renders in every format.
+/// Asserts that linting any bytes succeeds and is deterministic, that the spans are valid, and that
+/// every format renders the report.
 pub fn assert_lint_is_sound(bytes: &[u8]) {
     let first = lint(bytes, false);
     let unchecked = first.unchecked.iter().map(|unchecked| &unchecked.located);
@@ -69,11 +70,12 @@ pub fn assert_lint_is_sound(bytes: &[u8]) {
     assert_eq!(parsed["version"], 1);
     for format in Format::ALL {
         let text = render(&first, format);
-        assert!(!text.contains('\u{1b}'), "an escape sequence of the input reaches the terminal");
+        assert!(!text.contains('\u{1b}'), "the report contains an escape character");
     }
 }
 
-/// Skipping documents without volumes does not change the report of a text that parses.
+/// Asserts that skipping documents without volumes does not change the report of a text that
+/// parses.
 pub fn assert_skipping_changes_nothing(text: &str) {
     for chunk in source::split_documents(text) {
         let part = &text[chunk.range.clone()];
@@ -90,17 +92,20 @@ pub fn assert_skipping_changes_nothing(text: &str) {
     }
 }
 
-/// The YAML engine reads whatever the fast reader reads, into the same tree.
+/// Asserts that the general parser accepts every text that the fast reader accepts, and builds the
+/// same tree.
 pub fn assert_fast_reader_agrees(text: &str) {
     for chunk in source::split_documents(text) {
         if let Some(tree) = source::parse_fast(text, chunk.range.clone()) {
-            let by_engine = source::parse_general(text, chunk.range);
-            assert_eq!(by_engine, Ok(Some(tree)), "{text:?}");
+            let general = source::parse_general(text, chunk.range);
+            assert_eq!(general, Ok(Some(tree)), "{text:?}");
         }
     }
 }
 
-/// The JSON reader accepts the same texts as serde_json, and reads the same values.
+/// Asserts that the JSON reader accepts all texts that serde_json accepts, and reads the same
+/// values. It may also accept numbers that are out of range and deep nesting, which serde_json
+/// rejects.
 pub fn assert_json_reader_agrees(text: &str) {
     let ours = source::parse_json(text, 0..text.len());
     let theirs: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
@@ -125,7 +130,7 @@ pub fn assert_json_reader_agrees(text: &str) {
 
 fn is_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // serde_json is a little less exact with numbers of many digits.
+        // serde_json is slightly less precise for numbers with many digits.
         (Value::Number(a), Value::Number(b)) => match (a.as_f64(), b.as_f64()) {
             (Some(a), Some(b)) => (a - b).abs() <= a.abs() * 1e-12,
             (a, b) => a == b,
@@ -141,16 +146,16 @@ fn is_same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Reviews `review` and checks that the API server can use the response. Returns `None` if the text
+/// Checks `review` and asserts that the API server can use the response. Returns `None` if the text
 /// is not a review.
 fn decide(review: &str) -> Option<Decision> {
-    let terms = ReviewContext {
+    let context = ReviewContext {
         policy: &ALL_RULES,
         policy_hash: "0",
         today: Date::MIN,
         endpoint: Endpoint::Validate,
     };
-    let decision = admission::review(review, &terms).ok()?;
+    let decision = admission::review(review, &context).ok()?;
     let body = serde_json::to_value(&decision.response).unwrap_or_default();
     let response = &body["response"];
     assert_eq!(response["allowed"], decision.response.is_allowed());
@@ -161,17 +166,17 @@ fn decide(review: &str) -> Option<Decision> {
         messages.clone().all(|text| !text.chars().any(char::is_control)),
         "the API server drops messages with control characters"
     );
-    assert!(messages.map(str::len).sum::<usize>() < 64 << 10, "a response without a size limit");
+    assert!(messages.map(str::len).sum::<usize>() < 64 << 10, "the messages exceed 64 KiB");
     Some(decision)
 }
 
-/// Reviewing any text is deterministic, and each response is one that the API server can use.
+/// Asserts that reviewing any text is deterministic, and that the API server can use the response.
 pub fn assert_review_is_sound(text: &str) {
     let response = |text| decide(text).map(|decision| serde_json::to_string(&decision.response).ok());
     assert_eq!(response(text), response(text));
 }
 
-/// An update that changes nothing is never denied, and neither is one to an object that could be
+/// Asserts that an update is not denied if it changes nothing, or if the new object could be
 /// created.
 pub fn assert_ratchet_is_sound(old: &str, new: &str) {
     let (Ok(old), Ok(new)) = (serde_json::from_str::<Value>(old), serde_json::from_str::<Value>(new)) else {
@@ -190,14 +195,15 @@ pub fn assert_ratchet_is_sound(old: &str, new: &str) {
     }
 }
 
-/// Checks that the text of a path is the same path. Skips Windows servers, whose name may look like
-/// a device.
+/// Checks whether the text of a path parses as the same path. Accepts all UNC paths, because the
+/// name of a server may look like a device.
 fn round_trips(path: &HostPath) -> bool {
     let text = path.to_string();
     text.starts_with('\\') || HostPath::new(&text) == *path
 }
 
-/// Cleaning is idempotent, and the relation of `a` to `b` is the inverse of that of `b` to `a`.
+/// Asserts that cleaning is idempotent, and that the relation of `a` to `b` is the inverse of that
+/// of `b` to `a`.
 pub fn assert_paths_are_sound(a: &str, b: &str) {
     let (a, b) = (HostPath::new(a), HostPath::new(b));
     assert!(round_trips(&a), "{a:?}");

@@ -1,4 +1,4 @@
-//! The adoption guide: runs its commands on the corpus and generates their output in the page.
+//! The adoption guide: runs its commands on the corpus and records their output in the page.
 
 use std::fs;
 use std::process::Command;
@@ -44,7 +44,7 @@ impl Tree {
         self.transcript.push_str(&format!("# {text}\n"));
     }
 
-    fn write(&self, name: &str, change: impl FnOnce(String) -> String) {
+    fn edit(&self, name: &str, change: impl FnOnce(String) -> String) {
         let path = self.directory.path().join(name);
         let text = fs::read_to_string(&path).expect("a text");
         let changed = change(text.clone());
@@ -53,7 +53,7 @@ impl Tree {
     }
 }
 
-/// Returns the number before a word in the summary.
+/// Returns the number in front of `word` in the summary.
 fn number(text: &str, word: &str) -> usize {
     let summary = text.lines().find(|line| line.starts_with("Found ")).expect("a summary");
     let words: Vec<_> =
@@ -73,7 +73,7 @@ fn guide_shows_the_output_of_its_commands() {
 
     tree.comment("In volcheck.yaml, lint.exclude lists the files that kubectl rejects, and lint.baseline is the path of the baseline.");
     let excluded: String = REJECTED.iter().map(|(name, ..)| format!("    - manifests/{name}\n")).collect();
-    tree.write("volcheck.yaml", |text| {
+    tree.edit("volcheck.yaml", |text| {
         let head = text.split("\n# lint:").next().expect("a policy");
         format!("{head}\nlint:\n  baseline: .volcheck-baseline.json\n  exclude:\n{excluded}")
     });
@@ -82,7 +82,7 @@ fn guide_shows_the_output_of_its_commands() {
     let (code, with_agents) = tree.run("lint --no-ignores manifests", 2);
     assert_eq!(code, 1);
     assert!(number(&with_agents, "errors") < number(&first, "errors"), "{with_agents}");
-    // The parts that `init` selects exempt the same findings as the whole pack.
+    // The parts of the pack that `init` selects exempt the same findings as the whole pack.
     let whole = tree.directory.path().join("whole.yaml");
     fs::write(&whole, format!("version: 1\nextends: [node-agents]\nlint:\n  exclude:\n{excluded}"))
         .expect("written");
@@ -98,7 +98,7 @@ fn guide_shows_the_output_of_its_commands() {
 
     let worse = "manifests/kubernetes-csi__csi-driver-host-path/deploy/kubernetes-1.34/hostpath/csi-hostpath-plugin.yaml";
     tree.comment(&format!("A commit removes a `type: DirectoryOrCreate` from {worse}."));
-    tree.write(worse, |text| {
+    tree.edit(worse, |text| {
         let at = text.find("            type: DirectoryOrCreate\n").expect("a type");
         let rest = &text[at..];
         format!("{}{}", &text[..at], &rest[rest.find('\n').expect("an end") + 1..])

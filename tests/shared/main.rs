@@ -1,5 +1,5 @@
-//! Tests on a corpus that is not part of the project. The environment variable `VOLCHECK_SHARED` is
-//! its directory and is required.
+//! Tests with a corpus of manifests that is not part of the repository. The environment variable
+//! `VOLCHECK_SHARED` must be set to its directory.
 #![allow(unreachable_pub, dead_code, reason = "a test program has no public API")]
 
 mod adopting;
@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 /// Returns the directory of the corpus.
 pub fn shared() -> PathBuf {
-    let directory =
-        std::env::var_os("VOLCHECK_SHARED").expect("VOLCHECK_SHARED is the directory of the corpus");
+    let directory = std::env::var_os("VOLCHECK_SHARED")
+        .expect("VOLCHECK_SHARED must be set to the directory of the corpus");
     let directory = PathBuf::from(directory);
     let directory = if directory.is_relative() { support::root().join(directory) } else { directory };
     assert!(
@@ -28,8 +28,7 @@ pub fn shared() -> PathBuf {
     directory
 }
 
-/// Returns the manifests of the corpus, each with its path relative to the corpus and its full
-/// path.
+/// Returns the manifests of the corpus as pairs of the path in the corpus and the full path.
 pub fn manifests() -> Vec<(String, PathBuf)> {
     let root = shared().join("corpus/manifests");
     let mut found = Vec::new();

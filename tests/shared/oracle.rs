@@ -27,7 +27,7 @@ const COLUMNS: [&str; 11] = [
     "mountPath",
 ];
 
-/// Known differences: the row, and the reason.
+/// Known differences: a substring of the difference, and the reason.
 const KNOWN: &[(&str, &str)] = &[(
     "extra: kubernetes__examples/_archived/storage/redis/redis-controller.yaml | ReplicationController | redis",
     "a volume with only a name, which the API server defaults to an emptyDir",
@@ -165,8 +165,8 @@ fn model_contains_every_volume_of_the_oracle() {
             None => {
                 differences.insert(format!("missing: {}", row.join(" | ")));
             }
-            Some(own) if own != access => {
-                differences.insert(format!("access {own:?}, not {access:?}: {}", row.join(" | ")));
+            Some(actual) if actual != access => {
+                differences.insert(format!("access {actual:?}, expected {access:?}: {}", row.join(" | ")));
             }
             Some(_) => {}
         }

@@ -1,5 +1,5 @@
-//! A TCP load balancer that plays the role of a Kubernetes Service: each new connection goes to a
-//! replica that it considers ready, and it notices changes of readiness with a delay.
+//! A TCP load balancer that behaves like a Kubernetes Service. It forwards each new connection to a
+//! replica that it considers ready, and notices readiness changes with a delay.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::webhook_server::{WebhookServer, read_response};
 
-/// How often the balancer probes its replicas.
+/// The time between two readiness probes of all replicas.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
 struct Replica {
@@ -36,7 +36,7 @@ impl Balancer {
                     let ready = replicas.iter().filter(|replica| replica.is_ready);
                     ready.map(|replica| replica.address).collect()
                 };
-                // Without a reachable replica, the connection is dropped.
+                // If no replica is reachable, the connection is dropped.
                 let Some(address) = ready.get(index % ready.len().max(1)) else { continue };
                 let Ok(server) = TcpStream::connect(address) else { continue };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));

@@ -19,7 +19,7 @@ use balancer::Balancer;
 use serde_json::{Value, json};
 use webhook_server::{ALLOWED_PATH, Client, DENIED_PATH, TestCa, WebhookServer, pod_review, post};
 
-/// A load of reviews, and the failures of its requests.
+/// A load of review requests, and the failures among them.
 #[derive(Default)]
 struct Load {
     requests: AtomicUsize,
@@ -28,7 +28,7 @@ struct Load {
 }
 
 impl Load {
-    /// Sends reviews as the API server does: it keeps a connection until a response closes it, and
+    /// Sends reviews as the API server does: it reuses a connection until a response closes it, and
     /// does not retry failed requests.
     fn send_reviews(&self, balancer: &Balancer, ca: &TestCa) {
         let mut persistent: Option<Client> = None;
@@ -94,17 +94,18 @@ fn roll_out(drain_timeout: &str, min_requests: usize) -> (usize, Vec<String>) {
 }
 
 #[test]
-fn rollout_under_load_fails_no_request() {
+fn rollout_under_load_causes_no_failed_requests() {
     let (requests, failures) = roll_out("6", 10_000);
     assert!(requests >= 10_000);
     assert!(failures.is_empty(), "of {requests}: {failures:#?}");
 }
 
-/// A negative control for `rollout_under_load_fails_no_request`.
+/// The negative control for `rollout_under_load_causes_no_failed_requests`: the load detects failed
+/// requests.
 #[test]
-fn rollout_without_draining_fails_requests() {
-    // Whether a request meets a process that has just stopped depends on timing, so this tries
-    // several times.
+fn rollout_without_draining_causes_failed_requests() {
+    // Whether a request reaches a process that has just stopped depends on timing, so this makes
+    // several attempts.
     let has_failed = |_| !roll_out("0.001", 1_000).1.is_empty();
     assert!((0..10).any(has_failed));
 }
@@ -154,7 +155,7 @@ fn overload_is_rejected_within_time_and_memory_bounds() {
                             assert_eq!(response.header("retry-after"), Some("1"));
                             rejected.fetch_add(1, Ordering::Relaxed);
                         }
-                        // On a slow machine, the body or the verdict may be late.
+                        // On a slow machine, the body or the verdict may miss its deadline.
                         408 | 504 => {}
                         status => panic!("{status} after {:?}", started_at.elapsed()),
                     }
@@ -169,8 +170,8 @@ fn overload_is_rejected_within_time_and_memory_bounds() {
     assert!(!server.connect().review(&pod_review(DENIED_PATH)).expect("a response").is_allowed());
 }
 
-/// Sends the reviews that need the most memory for their size, from many clients. The limit is that
-/// of the chart's Pods.
+/// Many clients send the reviews that need the most memory for their size. The limit is the memory
+/// limit of the chart's Pods.
 #[test]
 fn worst_case_reviews_fit_in_the_memory_limit() {
     let server = WebhookServer::start(&[]);
@@ -217,7 +218,7 @@ fn worst_case_reviews() -> Vec<String> {
     let empty_dir = || json!({"name": "v", "emptyDir": {}});
     let mount =
         |path: String, expression: &str| json!({"name": "v", "mountPath": path, "subPathExpr": expression});
-    // Each variable contains the two before it.
+    // Each variable refers to the two before it.
     let fibonacci = (0..3900)
         .map(|n: i32| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})", n - 1, n - 2)}));
     let fibonacci_mounts = (0..1000).map(|n| mount(format!("/{n}"), &format!("$(V{n})")));

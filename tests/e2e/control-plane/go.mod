@@ -1,5 +1,5 @@
-// The programs of a control plane, for the end-to-end tests. Kubernetes replaces its staging modules by local
-// paths; here they are replaced by the published modules.
+// The programs of a control plane, for the end-to-end tests. Kubernetes replaces its staging
+// modules with local paths. This file replaces them with the published modules.
 module volcheck.io/control-plane
 
 go 1.26.0
