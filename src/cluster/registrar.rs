@@ -48,7 +48,7 @@ pub struct Registrar {
 impl Registrar {
     /// Creates a registrar that uses the Pod's service account.
     pub fn new(settings: RegistrarSettings) -> anyhow::Result<Self> {
-        let config = Config::incluster().context("cannot register the webhook outside of a cluster")?;
+        let config = Config::incluster().context("cannot register the webhook: not running in a cluster")?;
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)?;
         Ok(Self { settings, namespace, client, registered: None, reachable_since: None })

@@ -78,13 +78,13 @@ pub struct Finding {
     pub severity: Severity,
     /// The family of the rule.
     pub family: Option<Family>,
-    /// The problem, as a clause without a full stop.
+    /// The problem, as a clause without a period.
     pub message: String,
     /// The location where the fix goes. A missing field is reported at its parent.
     pub primary: Label,
     /// Other locations that are part of the problem.
     pub related: Vec<Label>,
-    /// The consequence, in one sentence without a full stop; may be empty.
+    /// The consequence, in one sentence without a period; may be empty.
     pub why: Cow<'static, str>,
     /// The advice, as an imperative; may be empty.
     pub help: Cow<'static, str>,

@@ -34,7 +34,7 @@ pub enum InputErrorKind {
     #[error("neither a file nor a directory")]
     NotRegular,
     /// A symbolic link points to a directory that contains it.
-    #[error("a symbolic link to its ancestor `{0}`")]
+    #[error("symbolic link loop: points to its ancestor `{0}`")]
     LinkLoop(String),
     /// No file matches a glob.
     #[error("no file matches the glob")]

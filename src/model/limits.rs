@@ -51,7 +51,10 @@ pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
                 cost += MOUNT_COST + path_len + sub_path.len();
             }
             if cost > MAX_COST {
-                return Err(FieldError::too_large(field(), "too many or too long host path mounts to check"));
+                return Err(FieldError::too_large(
+                    field(),
+                    "too many host path mounts to check, or too long paths",
+                ));
             }
         }
     }

@@ -104,7 +104,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             out.push(data_directory_finding(volume, access, mount, directory));
         } else if access.effective == Access::Write
             && !access.class.is_in_catalog()
-            && !cx.is_possibly_daemon_set()
+            && !cx.can_be_daemon_set()
         {
             out.push(storage_finding(volume, access, mount));
         }

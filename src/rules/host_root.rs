@@ -93,7 +93,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if !matches!(access.class, PathClass::Root) {
             continue;
         }
-        let message = format!("{} exposes the node's whole filesystem", host_path(volume, access));
+        let message = format!("{} exposes the node's root filesystem", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why("it contains keys, every Pod's Secrets, and sockets that `readOnly` does not protect")
             .help("mount only the files and directories that are needed, each in its own volume");

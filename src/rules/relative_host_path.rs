@@ -108,7 +108,7 @@ fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
 fn relative_path(volume: &HostPathVolume<'_>) -> Finding {
     finding(volume, format!("host path {} is not absolute", quoted(volume.path)))
         .label("does not start with a slash")
-        .why("it is resolved against the working directory of a daemon, which can differ between nodes")
+        .why("it is resolved against the working directory of the kubelet or container runtime, which can differ between nodes")
         .help(help(volume))
 }
 

@@ -103,7 +103,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    if cx.is_possibly_daemon_set() {
+    if cx.can_be_daemon_set() {
         return;
     }
     for volume in cx.host_path_volumes() {

@@ -171,7 +171,7 @@ impl Problem {
 
 fn problem(sub_path: &str) -> Option<Problem> {
     let absolute = |is_windows_only| {
-        let help = "write it relative to the volume, without a leading slash or drive letter";
+        let help = "use a path relative to the volume, without a leading slash or drive letter";
         Some(Problem { predicate: "is absolute", help, is_windows_only })
     };
     let backstep = |is_windows_only| {

@@ -95,7 +95,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
-        let message = format!("disk usage of `emptyDir` {} is not limited", quoted(&empty_dir.volume.name));
+        let message =
+            format!("disk usage of `emptyDir` volume {} is unlimited", quoted(&empty_dir.volume.name));
         empty_dir
             .unbounded_finding(RULE.id, Severity::Info, message, cx)
             .why("if the disk is full, the kubelet evicts other Pods of the node too")

@@ -95,7 +95,8 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Memory, Pod::memory_limit).map(|empty_dir| {
-        let message = format!("memory usage of `emptyDir` {} is not limited", quoted(&empty_dir.volume.name));
+        let message =
+            format!("memory usage of `emptyDir` volume {} is unlimited", quoted(&empty_dir.volume.name));
         empty_dir
             .unbounded_finding(RULE.id, Severity::Warning, message, cx)
             .why("it can use all allocatable memory of the node, so other Pods may be killed or evicted")

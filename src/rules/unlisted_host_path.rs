@@ -118,7 +118,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let path = host_path(volume, access);
         let (message, help) = if allowed.iter().any(|entry| entry.covers(&access.path)) {
             (
-                format!("{path} is allowed read-only, but writable by {}", accessor(volume, access)),
+                format!(
+                    "{path} is allowed for reading only, but {} can write to it",
+                    accessor(volume, access)
+                ),
                 read_only_help(volume),
             )
         } else {

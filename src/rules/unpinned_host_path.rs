@@ -91,7 +91,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    if cx.is_possibly_daemon_set() || !cx.pod().is_some_and(is_unpinned) {
+    if cx.can_be_daemon_set() || !cx.pod().is_some_and(is_unpinned) {
         return;
     }
     for (volume, access) in cx.host_path_accesses() {

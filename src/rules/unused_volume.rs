@@ -113,7 +113,7 @@ fn finding(volume: &Volume<'_>) -> Finding {
     let message = format!("no container uses volume {}", quoted(&volume.name));
     let why = match volume.source() {
         _ if is_host_path => {
-            "users who can add an ephemeral container to the Pod can mount this host path writable"
+            "users who can add an ephemeral container to the Pod can mount this host path with write access"
         }
         Some(VolumeSource::Claim(_) | VolumeSource::Ephemeral(_)) => {
             "the Pod waits for the claim and runs only where its volume is available"
@@ -121,7 +121,7 @@ fn finding(volume: &Volume<'_>) -> Finding {
         _ => "it has no effect and misleads readers",
     };
     Finding::new(RULE.id, severity, volume.path.clone(), message)
-        .label("not used by a mount, device or variable")
+        .label("not used by any mount, device or variable")
         .why(why)
         .help("remove it, or mount it where it is needed")
         .fix(Fix {

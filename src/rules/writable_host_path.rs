@@ -133,7 +133,7 @@ fn with_help(
     }
     let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     finding
-        .help("set `readOnly: true` on the mount, or remove it (the container may need to write)")
+        .help("set `readOnly: true` on the mount, unless the container has to write, or remove the mount")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 

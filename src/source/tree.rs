@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::scalar::{self, Scalar, ScalarStyle, TagError};
 
-/// The maximum number of nested collections, including those of expanded aliases.
+/// The maximum nesting depth of collections, including those of expanded aliases.
 ///
 /// Kubernetes objects have fewer than 40 levels, and schemas in a CustomResourceDefinition fewer
 /// than 100.

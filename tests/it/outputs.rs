@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use volcheck::report::Format;
 
-use crate::reports::{out, valid, volcheck};
+use crate::reports::{assert_valid, out, volcheck};
 use crate::support::temp_dir;
 
 const FIRST: &str = "examples/first/agent.yaml";
@@ -191,7 +191,7 @@ fn every_format_reports_an_invalid_policy_and_baseline() {
                 "json" => {
                     assert_eq!(json["errors"][0]["rule"], id);
                     assert_eq!(json["summary"]["files"], 0);
-                    valid(volcheck::report::SCHEMA, &written);
+                    assert_valid(volcheck::report::SCHEMA, &written);
                 }
                 "sarif" => {
                     let run = &json["runs"][0];

@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
 
     /// Checks whether the object is a DaemonSet or may create one. An object of a kind outside of
     /// Kubernetes may create one if its pod is incomplete.
-    pub fn is_possibly_daemon_set(&self) -> bool {
+    pub fn can_be_daemon_set(&self) -> bool {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);
         self.object.workload.is_daemon_set() || !(is_complete || is_built_in(&id.group, &id.kind))

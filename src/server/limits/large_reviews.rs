@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cancelled_reviews_leave_the_queue() {
+    fn canceled_reviews_leave_the_queue() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let limiter = LargeReviewLimiter::new(1, 1);
