@@ -93,13 +93,13 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Returns the page that lists the rules of which the webhook reports nothing.
+/// Returns the page that lists the rules that only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
-        "# One verdict\n\n\
-         `volcheck lint` and the webhook report the same findings for the same object and the same policy. `volcheck lint`\n\
-         exits with 1 if and only if the webhook, in mode deny, denies an object of the input or a Pod that one of them\n\
-         creates. The rules in this table are the exceptions:\n\n\
+        "# Differences between lint and the webhook\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. `volcheck lint` exits with\n\
+         1 if and only if the webhook, in mode `deny`, denies an object of the input or a Pod that such an object creates.\n\
+         The rules in this table are the exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {
@@ -109,9 +109,9 @@ fn one_verdict_page() -> String {
     }
     page.push_str(
         "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
-         `volcheck lint` trusts the owner references in its input, so it attributes the Pods that `kubectl get` prints to their\n\
-         workloads. Any user can write an owner reference. The webhook therefore trusts only those of the Kubernetes\n\
-         controllers and of the `trustedControllers` in the policy.\n",
+         `volcheck lint` trusts the owner references in its input. It therefore applies the exemptions of a workload to its\n\
+         Pods in the output of `kubectl get`. At admission, any user can write an owner reference. The webhook therefore\n\
+         trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n",
     );
     page
 }
