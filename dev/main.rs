@@ -61,7 +61,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
         .map(|rule| (format!("docs/rules/{}.md", rule.id), rule.page().markdown))
         .collect();
     let pages = [
-        ("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", ""))),
+        ("docs/rules/README.md", format!("# Rules\n\n{}", table.replace("docs/rules/", ""))),
         ("docs/one-verdict.md", one_verdict_page()),
         ("docs/reference/cli.md", cli_page()?),
         ("docs/reference/policy.schema.json", volcheck::policy::schema()),
