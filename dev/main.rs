@@ -61,7 +61,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
         .map(|rule| (format!("docs/rules/{}.md", rule.id), rule.page().markdown))
         .collect();
     let pages = [
-        ("docs/rules/README.md", format!("# The rules\n\n{}", table.replace("docs/rules/", ""))),
+        ("docs/rules/README.md", format!("# Rules\n\n{}", table.replace("docs/rules/", ""))),
         ("docs/one-verdict.md", one_verdict_page()),
         ("docs/reference/cli.md", cli_page()?),
         ("docs/reference/policy.schema.json", volcheck::policy::schema()),
@@ -96,10 +96,10 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
 /// Returns the page that lists the rules that only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
-        "# One verdict\n\n\
-         `volcheck lint` and the webhook report the same findings for the same object and the same policy. `volcheck lint`\n\
-         exits with 1 if and only if the webhook, in mode deny, denies an input object or a Pod that an input object\n\
-         creates. The rules in this table are the exceptions:\n\n\
+        "# Differences between lint and the webhook\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. `volcheck lint` exits with\n\
+         1 if and only if the webhook, in mode `deny`, denies an object of the input or a Pod that such an object creates.\n\
+         The rules in this table are the exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {
@@ -109,9 +109,9 @@ fn one_verdict_page() -> String {
     }
     page.push_str(
         "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
-         `volcheck lint` trusts the owner references in its input, so it attributes the Pods that `kubectl get` prints to their\n\
-         workloads. In a cluster, any user can set owner references. The webhook therefore trusts them only if the user is a\n\
-         Kubernetes controller or one of the `trustedControllers` in the policy.\n",
+         `volcheck lint` trusts the owner references in its input. It therefore applies the exemptions of a workload to its\n\
+         Pods in the output of `kubectl get`. At admission, any user can write an owner reference. The webhook therefore\n\
+         trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n",
     );
     page
 }

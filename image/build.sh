@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Builds the container image: a static binary in an OCI image layout. The build needs no registry
-# and no container engine. It is reproducible: the same source and toolchain produce the same
-# archive.
+# Builds the container image: a static binary in an OCI image layout. No registry or container
+# engine is needed, and the same source and toolchain produce the same bytes.
 #
 #     image/build.sh              builds target/image/volcheck and target/image/volcheck.oci.tar
 #     image/build.sh --program    builds only target/image/volcheck
 #
-# Requires Rust with the target of this machine, and Python. `podman load -i`, `docker load -i`,
-# `ctr images import`, `kind load image-archive` and `skopeo copy oci-archive:` read the archive.
+# Requires Python, and Rust with the GNU/Linux target of this machine. image/README.md describes how
+# to push or load the archive.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Packs a binary into an image: an archive in the OCI image layout.
+"""Packs a binary into a container image, as an archive in the OCI image layout.
 
     layout.py PROGRAM ARCHIVE MACHINE
 
-MACHINE is the architecture as `uname -m` prints it. The archive contains no timestamp or host name,
-so the same binary always produces the same archive. Format:
+MACHINE is the architecture, as printed by `uname -m`. The archive contains no timestamps or host
+names, so that the same binary produces the same bytes. For the format, see
 https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
 """
 
@@ -22,7 +22,7 @@ architecture = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
 
 
 def tar(files):
-    """Returns a tar archive of `files`, pairs of name and content."""
+    """Returns a tar archive of `files`, a list of pairs of name and content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as out:
         for name, content in files:
@@ -40,6 +40,7 @@ def add_blob(content):
 
 
 def to_json(value):
+    """Encodes a value as JSON without spaces and with sorted keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 

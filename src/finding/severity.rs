@@ -4,8 +4,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. By default, the webhook denies objects with errors, returns warnings
-/// to the user, and records info findings in an audit annotation. By default, `volcheck lint` exits
+/// The severity of a finding. At admission, an error denies the object, a warning is returned to
+/// the client, and an info is recorded in an audit annotation. By default, `volcheck lint` exits
 /// with 1 if there is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

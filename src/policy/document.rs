@@ -29,8 +29,8 @@ pub(super) struct Document {
     /// The profile, a built-in selection of rules that the policy builds on. Defaults to
     /// `recommended`.
     pub(super) profile: Option<Profile>,
-    /// Packs, such as `node-agents`, and policy files, by path relative to this file. Later entries
-    /// override earlier ones, and this file overrides all of them.
+    /// Packs, such as `node-agents`, and paths of policy files, relative to this file. Later
+    /// entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
     /// key `"*"` applies to all rules.
@@ -46,13 +46,13 @@ pub(super) struct Document {
     /// The admission mode of each namespace, by name or glob. An exact name takes precedence, then
     /// the longest matching glob.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// The admission mode of workloads such as Deployments. Their Pods are checked in any case.
+    /// The admission mode of workloads such as Deployments. Their Pods are checked in either mode.
     pub(super) workload_mode: Option<WorkloadMode>,
     /// Which findings comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
     /// Findings that the policy exempts.
     pub(super) exemptions: Vec<ExemptionEntry>,
-    /// Custom workloads, and where their Pods are.
+    /// Custom workloads, and the fields that contain their Pods.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
     /// Whether volcheck detects pod specs in unknown kinds by their structure. Defaults to `true`.
@@ -103,12 +103,13 @@ pub(super) struct CatalogEntry {
     pub(super) path: String,
     /// The class: `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`.
     pub(super) class: EntryClass,
-    /// The reason, in one clause.
+    /// Why the path matters: a verb phrase that follows the path in messages.
     pub(super) reason: String,
     /// The type of the file at the path, as in `hostPath.type`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) file_type: Option<HostPathType>,
-    /// The severity for an `agent-socket`: `error` or `warning`. Other classes have none.
+    /// The severity, `error` or `warning`. Required for the class `agent-socket`, and not allowed
+    /// for other classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
 }
@@ -132,9 +133,9 @@ impl CatalogEntry {
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Directory {
-    /// The path in the container, absolute and clean.
+    /// The path in the container, absolute and clean. Each segment can contain one `*`.
     pub(super) path: String,
-    /// The reason, in one clause.
+    /// Why the path matters: a verb phrase that follows the path in messages.
     pub(super) reason: String,
 }
 
@@ -191,7 +192,7 @@ pub(super) struct Match {
     pub(super) access: Option<Access>,
 }
 
-/// Settings of `volcheck lint` only.
+/// Settings for `volcheck lint` only.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
@@ -203,8 +204,7 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. It can relax what the severities of findings require, but
-/// never tighten it.
+/// The admission mode of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
@@ -240,7 +240,7 @@ impl Keyword for Mode {
     }
 }
 
-/// A type whose values are written as keywords, one of which is `off`.
+/// A type with keywords as values, one of which is `off`.
 trait Keyword: Sized {
     /// The valid keywords, as an error message lists them.
     const EXPECTED: &'static str;

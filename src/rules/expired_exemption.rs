@@ -50,7 +50,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("the rule checks the policy, not an object"),
+    lint_only: Some("the finding is about the policy, not about an object"),
     source: include_str!("expired_exemption.rs"),
     check: Check::Exemption(check),
 };

@@ -51,7 +51,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("it is about the policy, not an object; `volcheck lint` reports it"),
+    lint_only: Some("the finding is about the policy, not about an object"),
     source: include_str!("unused_exemption.rs"),
     check: Check::Exemption(check),
 };

@@ -26,7 +26,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The mode for namespaces that the policy does not mention. Helm reads YAML 1.1, in which `off` is a boolean. */}}
+{{/* The mode for namespaces that the policy does not mention. Helm parses YAML 1.1, in which `off` is a boolean. */}}
 {{- define "volcheck.mode" -}}
 {{- $modes := .Values.policy.modes | default dict -}}
 {{- ternary (get $modes "*") .Values.mode (hasKey $modes "*") | toString | replace "false" "off" -}}
@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $policy := deepCopy .Values.policy -}}
 {{- range $policy.extends -}}
 {{- if or (hasSuffix ".yaml" .) (hasSuffix ".yml" .) (hasPrefix "." .) -}}
-{{- fail (printf "policy.extends: `%s` is a file, which the cluster cannot read: merge the files with `volcheck policy show --flat`" .) -}}
+{{- fail (printf "policy.extends: `%s` is a file, which the webhook cannot read: merge the files with `volcheck policy show --flat`" .) -}}
 {{- end -}}
 {{- end -}}
 {{- $modes := $policy.modes | default dict -}}
@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toYaml $policy -}}
 {{- end -}}
 
-{{/* The fields that all webhook entries share. Arguments: the root context and the URL path. */}}
+{{/* The fields that all webhook entries have in common. Arguments: the root context and the URL path. */}}
 {{- define "volcheck.webhookDefaults" -}}
 {{- $root := index . 0 }}{{ $path := index . 1 -}}
 admissionReviewVersions: [v1]
@@ -68,7 +68,7 @@ clientConfig:
     port: 443
 {{- end -}}
 
-{{/* The selector term that excludes the release namespace and `webhook.excludedNamespaces`. */}}
+{{/* The match expression that excludes the release namespace and `webhook.excludedNamespaces`. */}}
 {{- define "volcheck.excludedNamespaces" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
@@ -128,7 +128,7 @@ clientConfig:
 {{- if .Values.webhook.adviseKubeSystem }}
 - name: system.volcheck.io
   {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
-  # A failing webhook must not keep the cluster from starting.
+  # A failing webhook must not prevent the cluster from starting.
   failurePolicy: Ignore
   timeoutSeconds: 2
   namespaceSelector:

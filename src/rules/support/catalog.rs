@@ -26,7 +26,7 @@ pub enum EntryClass {
     Harmless,
 }
 
-/// The type of a file on the node, as named by `hostPath.type`.
+/// The type of a file on the node, as in `hostPath.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum HostPathType {
     Directory,
