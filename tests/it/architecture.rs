@@ -185,6 +185,19 @@ fn only_policy_creates_the_registry() {
 }
 
 #[test]
+fn only_outer_modules_access_files_environment_and_clock() {
+    let system = [" fs::", "(fs::", "std::fs", "env::var", "env::args", "env::current_dir", ".canonicalize("];
+    let others = files_with(&system, &["cli/", "input/", "lint/run.rs", "policy/load.rs", "server/"]);
+    assert!(others.is_empty(), "{others:?}");
+    let clock = ["Timestamp::now", "Instant::now", "SystemTime::now"];
+    let others = files_with(&clock, &["cli/", "server/", "cluster/", "policy/mod.rs"]);
+    assert!(others.is_empty(), "{others:?}");
+    // The only use in `policy` is the function `today`, for `cli` and `server`.
+    let policy = code(&root().join("src/policy/mod.rs"));
+    assert_eq!(policy.matches("Timestamp::now").count(), 1);
+}
+
+#[test]
 fn rules_are_pure() {
     for path in sources(&root().join("src/rules")) {
         let code = code(&path);
