@@ -118,7 +118,7 @@ impl Format {
 
     /// Checks whether the report includes the statistics. The other formats have a fixed structure
     /// without a place for them.
-    pub fn holds_statistics(self) -> bool {
+    pub fn includes_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
 }

@@ -32,7 +32,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Returns the arguments with `file`, a positional argument, as the policy file if it is set.
+/// Returns the arguments, in which the positional argument `file` overrides `--policy`.
 fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);
