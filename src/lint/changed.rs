@@ -1,12 +1,12 @@
-//! `--changed-since`: keeps the findings that a change touches.
+//! `--changed-since`: keeps the findings on changed lines or in changed objects.
 
 use std::path::Path;
 
 use super::{LocatedFinding, Report};
 use crate::input::Changes;
 
-/// Keeps the findings whose primary location or object is on changed lines, and counts the others.
-/// `reference` names the commit in the report.
+/// Keeps the findings whose primary location or object includes changed lines, and counts the
+/// others. Keeps errors in changed files. `reference` is the name of the commit for the report.
 pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
@@ -18,8 +18,8 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether git cannot know the text: it came from standard input, or was rendered from
-/// several files.
+/// Checks whether the text is not in a Git working tree, because it was rendered or read from
+/// standard input.
 fn is_outside_git(located: &LocatedFinding) -> bool {
     located.location.is_rendered || !Path::new(&*located.location.path).exists()
 }

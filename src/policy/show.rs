@@ -154,7 +154,7 @@ struct Writer {
 
 impl Writer {
     fn line(&mut self, line: &str, origin: &str) {
-        // Writing to a string cannot fail.
+        // Writing to a string never fails.
         let _ = match self.with_origins {
             true => writeln!(self.text, "{line:<40} # {origin}"),
             false => writeln!(self.text, "{line}"),

@@ -30,7 +30,7 @@ impl Timings {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for (phase, time) in &self.phases {
-            // Writing to a string cannot fail.
+            // Writing to a string never fails.
             let _ = writeln!(text, "{phase}: {:.1} ms", time.as_secs_f64() * 1000.0);
         }
         text
