@@ -152,7 +152,7 @@ impl Checker<'_> {
         // Always parse a file that may contain ignores, so that unused ignores are reported.
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && let Some(count) = count_skippable(text, policy::holds_no_volume)
+            && let Some(count) = count_skippable(text, policy::is_skipped_kind)
         {
             outcome.counts.objects += count;
             return (outcome, ignores);
@@ -254,7 +254,7 @@ impl Checker<'_> {
             outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
             return;
         }
-        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
+        if policy::is_skipped_kind(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
         {
             return;
         }

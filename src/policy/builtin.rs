@@ -205,15 +205,16 @@ pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
 
 /// Returns the well-known custom workloads.
 pub fn workloads() -> &'static CustomWorkloads {
-    static KINDS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
+    static WORKLOADS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
         let document: WorkloadDocument = built_in(document!("workloads"));
         CustomWorkloads::new(document.workloads)
     });
-    &KINDS
+    &WORKLOADS
 }
 
-/// Checks whether objects of a kind contain neither volumes nor anything else that volcheck checks.
-pub fn holds_no_volume(api_version: &str, kind: &str) -> bool {
+/// Checks whether volcheck skips objects of a kind. Such objects contain neither volumes nor
+/// anything else that it checks.
+pub fn is_skipped_kind(api_version: &str, kind: &str) -> bool {
     static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
         let document: SkippedDocument = built_in(document!("skipped-kinds"));
         let pairs =

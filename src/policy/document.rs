@@ -52,7 +52,8 @@ pub(super) struct Document {
     pub(super) ignores: Option<Ignores>,
     /// The findings to exempt, each with a reason.
     pub(super) exemptions: Vec<ExemptionEntry>,
-    /// Kinds outside of Kubernetes that create Pods, and the paths of the pod specs in them.
+    /// Custom workloads: kinds outside of Kubernetes that create Pods, with the paths of their pod
+    /// specs.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
     /// Whether to detect pod specs in objects of unknown kinds by their structure. Defaults to

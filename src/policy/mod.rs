@@ -23,7 +23,7 @@ use crate::model::{CustomWorkloads, ObjectId, Workload};
 use crate::rules::{Catalog, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
-pub use builtin::{holds_no_volume, options, workloads};
+pub use builtin::{is_skipped_kind, options, workloads};
 pub use document::{Mode, WorkloadMode, schema};
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation};
 pub use jiff::civil::Date;

@@ -199,12 +199,12 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 }
 
 /// The URL of the rule pages; `None` because they are not published yet.
-const DOCS: Option<&str> = None;
+const DOCS_URL: Option<&str> = None;
 
 /// Returns the URL of the page for `rule`. Returns `None` if the pages are not published, or if
 /// `rule` is the id for invalid policies or baselines.
 fn docs_url(rule: RuleId) -> Option<String> {
-    DOCS.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
+    DOCS_URL.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
 }
 
 /// Returns the URL of the page for `rule`, or the command that prints the page.

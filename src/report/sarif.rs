@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS, Style, level, sort_by_severity};
+use super::{DOCS_URL, Style, level, sort_by_severity};
 use crate::finding::{RuleId, Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
@@ -104,7 +104,7 @@ fn rule(rule: &Rule) -> Value {
         "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity, NOTE) },
     });
-    if let Some(url) = DOCS {
+    if let Some(url) = DOCS_URL {
         descriptor["helpUri"] = format!("{url}/{}", rule.id).into();
     }
     descriptor
