@@ -12,20 +12,20 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.findings.retain(|located| is_touched(changes, located));
     report.suppressed.retain(|located| is_touched(changes, located));
     report.errors.retain(|located| {
-        is_outside_git(located) || changes.touches_file(Path::new(&*located.location.path))
+        is_unknown_to_git(located) || changes.touches_file(Path::new(&*located.location.path))
     });
     let outside = before - report.findings.len() - report.errors.len();
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether the text is not in a Git working tree, because it was rendered or read from
-/// standard input.
-fn is_outside_git(located: &LocatedFinding) -> bool {
+/// Checks whether Git cannot tell whether the text of the finding has changed, because the text was
+/// rendered or has no file, such as standard input.
+fn is_unknown_to_git(located: &LocatedFinding) -> bool {
     located.location.is_rendered || !Path::new(&*located.location.path).exists()
 }
 
 fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
-    if is_outside_git(located) {
+    if is_unknown_to_git(located) {
         return true;
     }
     let path = Path::new(&*located.location.path);

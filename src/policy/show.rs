@@ -33,8 +33,8 @@ impl MergedPolicy {
             let level = match self.level(id) {
                 Level::Off => "off",
                 Level::As(severity) => severity.name(),
-                // The severity of the rule here would override the lower severity of some of its
-                // findings.
+                // An explicit severity would override the lower severity of some findings of the
+                // rule.
                 Level::Default => "",
             };
             let origin = self.origin(id);
@@ -47,7 +47,7 @@ impl MergedPolicy {
                     origin,
                 ),
                 (None, "") if with_origins => {
-                    let _ = writeln!(out.text, "  # {id}: {}, the default", rule.severity);
+                    let _ = writeln!(out.text, "  # {id}: {} (default)", rule.severity);
                 }
                 (None, "") => {}
                 (None, level) => out.line(&format!("  {id}: {level}"), origin),

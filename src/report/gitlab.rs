@@ -60,9 +60,8 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     }
 }
 
-/// Returns a digest that does not change when lines move. For a finding about an object, it is a
-/// digest of the object and the fingerprint; for any other finding, of the file, the rule and the
-/// message.
+/// Returns a digest that does not change when lines move. It covers the object and the fingerprint
+/// or, if the finding is not about an object, the file, the rule and the message.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {

@@ -86,7 +86,7 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
 fn notification(kept: usize, total: usize) -> Option<Value> {
     let (severity, text) = if kept < total {
         let omitted = total - kept;
-        let limits = "code scanning accepts 25,000 results and 10 MB of gzip";
+        let limits = "code scanning accepts 25,000 results and 10 MB gzipped";
         (Severity::Warning, format!("omitted the {omitted} least severe of {total} results: {limits}"))
     } else if kept > MAX_SHOWN {
         (Severity::Info, format!("code scanning shows only the 5,000 most severe of {total} results"))

@@ -204,9 +204,9 @@ fn window(file: &File, span: Span) -> Range<usize> {
     start..end.max(span.end.offset.min(line.end))
 }
 
-/// Describes which files have findings: the number of manifests, and the names of the policy and
-/// the baseline if they have any.
-fn files(report: &Report, min_severity: Severity) -> String {
+/// Returns the part of the summary about files: the number of manifests with findings, and the
+/// names of the policy and the baseline if there are findings about them.
+fn files_with_findings(report: &Report, min_severity: Severity) -> String {
     let (mut manifests, mut config): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for LocatedFinding { finding, location, .. } in &report.findings {
         if finding.severity >= min_severity {
@@ -271,7 +271,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
             "Found {} ({}) in {}",
             counted(total, "problem"),
             kinds.join(", "),
-            files(report, style.min_severity)
+            files_with_findings(report, style.min_severity)
         )
     };
     if !hidden.is_empty() {

@@ -615,7 +615,7 @@ fn policy_check_summarizes_valid_and_rejects_invalid_policies() {
     let (code, text) = volcheck_in(directory.path(), &["policy", "check"]);
     assert_eq!(code, 0);
     assert!(text.starts_with("volcheck.yaml is valid: profile recommended, "), "{text}");
-    assert!(text.ends_with(" enabled rules, 1 exemptions.\n"), "{text}");
+    assert!(text.ends_with(" enabled rules, 1 exemption.\n"), "{text}");
     assert_eq!(volcheck_in(directory.path(), &["policy", "check", "bad.yaml"]).0, 2);
     let empty = tempfile::tempdir().expect("a directory");
     fs::create_dir(empty.path().join(".git")).expect("a directory");
