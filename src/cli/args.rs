@@ -1,4 +1,4 @@
-//! The arguments of the command line, and their help.
+//! The command-line arguments and their help texts.
 
 #[cfg(feature = "server")]
 use std::net::SocketAddr;
@@ -55,18 +55,18 @@ pub(super) enum Command {
     Schema(SchemaArgs),
     /// Print the completion script for a shell
     Completions {
-        /// Shell to complete commands in
+        /// Shell to generate the script for
         shell: clap_complete::Shell,
     },
     /// Write the manual pages
     Man {
-        /// Directory to write them to
+        /// Directory to write the pages to
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
 }
 
-/// The input of the commands that check manifests.
+/// The input arguments of the commands that check manifests.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
     /// Files, directories or globs to check; `-` reads standard input. Default: the current
@@ -94,13 +94,13 @@ pub(super) struct InputArgs {
     /// File extensions of the manifests in directories
     #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
     pub(super) ext: Vec<String>,
-    /// Name of standard input in the report
+    /// File name to report for standard input
     #[arg(long, value_name = "PATH")]
     pub(super) stdin_filename: Option<String>,
     /// Also parse documents that cannot contain a volume, and report their syntax errors
     #[arg(long)]
     pub(super) strict_parse: bool,
-    /// Baseline file [default: the one that the policy names]
+    /// Baseline file [default: the policy's]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
 }
@@ -128,23 +128,24 @@ pub(super) struct LintArgs {
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// Count the findings of each rule, after the findings of text and concise, and on standard
-    /// error for the other formats
+    /// Print the number of findings of each rule: after the findings of text and concise, and to
+    /// standard error for the other formats
     #[arg(long)]
     pub(super) statistics: bool,
-    /// Omit the summary of text and markdown
+    /// Omit the summary from text and markdown reports
     #[arg(long)]
     pub(super) quiet: bool,
-    /// Exit with 0 if no Kubernetes objects are found
+    /// Do not fail if no Kubernetes objects are found
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// Disregard ignore comments, ignore annotations and the baseline
+    /// Do not apply ignore comments, ignore annotations or the baseline
     #[arg(long)]
     pub(super) no_ignores: bool,
-    /// Show suppressed findings, with the reason, in text, concise, json and jsonl
+    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl
     #[arg(long)]
     pub(super) show_suppressed: bool,
-    /// Print the policy in use and the number of objects to standard error; twice, for each file
+    /// Print the policy file, the profile and the number of objects to standard error; `-vv` also
+    /// prints the numbers of each file
     #[arg(long, short = 'v', action = ArgAction::Count)]
     pub(super) verbose: u8,
     /// Print the names of the input files without checking them
@@ -156,7 +157,7 @@ pub(super) struct LintArgs {
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,
-    /// When to link findings to the pages of their rules
+    /// When to use hyperlinks to the pages of the rules
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) links: When,
 }
@@ -169,11 +170,11 @@ pub(super) struct InitArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Show the effective policy and the origin of each value
+    /// Show the effective policy and the origins of its values
     Show {
         /// Policy file [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,
-        /// Print it as a single file without `extends`, for example for the webhook
+        /// Omit the origins, for example to use the output as the policy of the webhook
         #[arg(long)]
         flat: bool,
         #[command(flatten)]
@@ -192,7 +193,7 @@ pub(super) struct BaselineArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// Only remove findings that are no longer reported
+    /// Only remove entries for findings that are no longer reported
     #[arg(long, conflicts_with = "force")]
     pub(super) prune: bool,
     /// Add new findings to an existing baseline
@@ -206,7 +207,7 @@ pub(super) struct PolicyArgs {
     /// repository root]
     #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]
     pub(super) policy: Option<PathBuf>,
-    /// Profile of rules: none, recommended, baseline or restricted [default: the policy's, or
+    /// Rule profile: none, recommended, baseline or restricted [default: the policy's, or
     /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
@@ -219,7 +220,8 @@ pub(super) struct PolicyArgs {
     /// Do not use a policy file
     #[arg(long)]
     pub(super) no_policy: bool,
-    /// Namespace of objects that do not set one [default: the policy's, or `default`]
+    /// Namespace to assume for objects that do not specify one [default: the policy's, or
+    /// `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(super) namespace: Option<String>,
 }
@@ -233,7 +235,7 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    /// Returns the lowest severity that makes the exit code 1, or `None` if no finding does.
+    /// Returns the lowest severity for which the exit code is 1, or `None` for `never`.
     pub(super) fn severity(self) -> Option<Severity> {
         match self {
             Self::Error => Some(Severity::Error),
@@ -262,46 +264,51 @@ pub(super) struct ServeArgs {
     /// Address of the admin port, which serves probes and metrics without TLS
     #[arg(long, value_name = "ADDRESS", default_value = "[::]:8081")]
     pub(super) admin_listen: SocketAddr,
-    /// Serving certificate, followed by its intermediates, in PEM; reloaded when it changes
+    /// PEM file with the serving certificate and any intermediate certificates, in this order;
+    /// reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", required_unless_present = "service")]
     pub(super) tls_cert: Option<PathBuf>,
-    /// Private key of the serving certificate, in PEM; reloaded when it changes
+    /// PEM file with the private key of the serving certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
     /// DNS name that the serving certificate must be valid for, such as `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
-    /// --tls-cert. The CA is stored in the Secret `NAME-ca`; the entries to register are an
-    /// annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both objects
+    /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The entries to register are read from
+    /// an annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both
+    /// objects
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
-    /// Lifetime of the CA; it is replaced after two thirds of it
+    /// Lifetime of the CA, which is replaced after two thirds of this time
     #[arg(long, value_name = "DAYS", default_value = "365", value_parser = days, requires = "service")]
     pub(super) ca_days: SignedDuration,
-    /// Lifetime of issued certificates; they are renewed after two thirds of it
+    /// Lifetime of serving certificates, which are renewed after two thirds of this time
     #[arg(long, value_name = "DAYS", default_value = "7", value_parser = days, requires = "service")]
     pub(super) certificate_days: SignedDuration,
-    /// How long a new CA is trusted before it signs certificates; less than a third of --ca-days
+    /// How long a new CA is trusted before it signs certificates; must be less than a third of
+    /// --ca-days
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "service")]
     pub(super) ca_overlap: Duration,
     /// How long the Service must have a ready endpoint before the webhook is registered
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "service")]
     pub(super) registration_delay: Duration,
-    /// CAs of client certificates, in PEM; reloaded when they change. Without it, any client may
-    /// send reviews
+    /// PEM file with the CAs of client certificates; reloaded when it changes. If not set, any
+    /// client may send reviews
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
-    /// Common name or DNS name of allowed clients; may be repeated. Without it, any name is allowed
+    /// Common name or DNS name of an allowed client; may be repeated. If not set, all names are
+    /// allowed
     #[arg(long, value_name = "NAME", requires = "client_ca")]
     pub(super) client_name: Vec<String>,
-    /// Policy file; reloaded when it changes. Without it, the profile `recommended` is used
+    /// Policy file; reloaded when it changes. If not set, the profile `recommended` is used
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
     /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// Maximum number of open connections; further ones wait
+    /// Maximum number of open connections; beyond it, a new connection waits or evicts an idle one
+    /// of the client with the most connections
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// How long to wait after SIGTERM for connections to close
@@ -310,10 +317,11 @@ pub(super) struct ServeArgs {
     /// How often to check the certificates, the policy and the registration for changes
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) reload_interval: Duration,
-    /// Timeout for a TLS handshake, the first request of a connection, and a request body
+    /// Timeout for the TLS handshake, for the first request of a connection, and for each request
+    /// body
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) read_timeout: Duration,
-    /// Timeout for idle connections; the API server closes its own after 90 seconds
+    /// Timeout for idle connections; the API server closes its idle connections after 90 seconds
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
     /// Format of the log
@@ -344,24 +352,24 @@ pub(super) struct CertsArgs {
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
-    /// Image to run, with its tag or digest
+    /// Container image of the webhook, with its tag or digest
     #[arg(long, value_name = "IMAGE", required_unless_present = "static_url")]
     pub(super) image: Option<String>,
     /// Namespace to install the webhook in
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
-    /// Mode of namespaces that the policy does not mention
+    /// Admission mode of namespaces for which the policy sets no mode
     #[arg(long, value_parser = ["deny", "warn", "audit", "off"], default_value = "warn")]
     pub(super) mode: String,
     /// Policy file to enforce
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// Print only a static registration of the webhook at this URL, such as
-    /// https://volcheck.example:443. It is for the API server's `staticManifestsDir` (Kubernetes
-    /// 1.37 and later) and cannot be changed through the API
+    /// Print only a static registration of a webhook at this URL, such as
+    /// https://volcheck.example:443. Static registrations are files in the API server's
+    /// `staticManifestsDir` (Kubernetes 1.37 and later) and cannot be changed through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
-    /// CA certificates in PEM with which the API server verifies the webhook at that URL
+    /// PEM file with the CA certificates that the API server uses to verify the webhook at this URL
     #[arg(long, value_name = "FILE", requires = "static_url")]
     pub(super) ca_bundle: Option<PathBuf>,
 }
@@ -394,7 +402,7 @@ const NOT_POSITIVE: &str = "must be positive";
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {
-    /// AdmissionReview in JSON; `-` reads standard input
+    /// File with an AdmissionReview in JSON; `-` reads standard input
     #[arg(default_value = "-")]
     pub(super) file: String,
     /// Endpoint that receives the review: `validate`, `strict` for namespaces with the label
@@ -452,7 +460,7 @@ pub(super) struct SchemaArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum SchemaKind {
-    /// Schema of the report of `lint --format json`
+    /// Schema of `lint --format json` reports
     Output,
     /// Schema of the policy file
     Policy,

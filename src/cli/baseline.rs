@@ -1,4 +1,4 @@
-//! `volcheck baseline`, and the baseline of `volcheck lint`.
+//! `volcheck baseline`: writes a baseline. Also reads it for `volcheck lint`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use super::args::{BaselineArgs, InputArgs};
 use super::file::write_atomically;
-use super::lint::task::Task;
+use super::lint::setup::RunSetup;
 use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_OK, eprint};
 use crate::input::InputErrorKind;
@@ -21,9 +21,9 @@ use crate::suppress::Baseline;
 const FILE_NAME: &str = ".volcheck-baseline.json";
 
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
-    let task = Task::new(&arguments.input, &arguments.policy)?;
-    let (run, policy) = (task.run(&task.options(true)), &task.policy);
-    let path = path(&arguments.input, policy).unwrap_or_else(|| match policy.directory() {
+    let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
+    let (run, policy) = (setup.run(&setup.options(true)), &setup.policy);
+    let path = configured_path(&arguments.input, policy).unwrap_or_else(|| match policy.directory() {
         Some(directory) => directory.join(FILE_NAME),
         None => PathBuf::from(FILE_NAME),
     });
@@ -47,23 +47,24 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let before = known.map_or_else(String::new, |known| format!(" ({} before)", known.len()));
     eprint(&format!("Wrote {} with {}{before}.\n", path.display(), counted(written.len(), "finding")));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
-        eprint("To use it, set `lint.baseline` in the policy or pass `--baseline`.\n");
+        eprint("To use the baseline, set `lint.baseline` in the policy or pass `--baseline`.\n");
     }
     if run.report.errors.is_empty() {
         return Ok(EXIT_OK);
     }
-    eprint("Some input could not be checked; `volcheck lint` lists it.\n");
+    eprint("Some input could not be checked. To list it, run `volcheck lint`.\n");
     Ok(EXIT_ERROR)
 }
 
-/// Returns the path of the baseline that the arguments or the policy name.
-fn path(input: &InputArgs, policy: &Policy) -> Option<PathBuf> {
+/// Returns the path of the baseline from the arguments, or else from the policy.
+fn configured_path(input: &InputArgs, policy: &Policy) -> Option<PathBuf> {
     input.baseline.clone().or_else(|| policy.baseline.clone())
 }
 
-/// Loads the baseline that the arguments or the policy name, and returns it with its path.
+/// Loads the baseline at the path from the arguments, or else from the policy, and returns it with
+/// its path.
 pub(super) fn load(input: &InputArgs, policy: &Policy) -> anyhow::Result<Option<(PathBuf, Baseline)>> {
-    let Some(path) = path(input, policy) else { return Ok(None) };
+    let Some(path) = configured_path(input, policy) else { return Ok(None) };
     let baseline = read(&path)?;
     Ok(Some((path, baseline)))
 }

@@ -1,6 +1,6 @@
-//! `volcheck certs`: a CA and a serving certificate, for clusters without another issuer.
+//! `volcheck certs`: generates a CA and a serving certificate, for clusters without another issuer.
 //!
-//! The CA's key is not written: with it, anyone could impersonate the webhook.
+//! The private key of the CA is not written, because anyone who has it can impersonate the webhook.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
     let today = crate::policy::today();
     let last_day = today.checked_add(i64::from(arguments.days).days()).context("--days")?;
     let midnight = |day: jiff::civil::Date| anyhow::Ok(day.to_zoned(TimeZone::UTC)?.timestamp());
-    // Valid since yesterday, for clients whose clock is behind.
+    // Valid from yesterday, for clients whose clocks are slow.
     let validity = Validity { not_before: midnight(today.yesterday()?)?, not_after: midnight(last_day)? };
     let ca = x509::ca(validity)?;
     let CertifiedKeyPem { cert, key } = x509::serving_certificate(&name, &ca, validity)?;
@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Writes a file that must not exist yet. On Unix, only the owner can read it if it is secret.
+/// Creates a file, or returns an error if it exists. On Unix, only the owner can read a secret
+/// file.
 fn write_new(path: &Path, text: &str, is_secret: bool) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = fs::OpenOptions::new();

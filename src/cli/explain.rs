@@ -1,4 +1,4 @@
-//! `volcheck explain`: the page of a rule, or a list of the rules.
+//! `volcheck explain`: prints the page of a rule, or a list of all rules.
 
 use super::args::ExplainArgs;
 use super::{EXIT_OK, print};
@@ -24,6 +24,6 @@ fn index(rules: Registry) -> String {
         }
         out.push('\n');
     }
-    out.push_str("Run `volcheck explain RULE` for the page of a rule.\n");
+    out.push_str("Run `volcheck explain RULE` to print the page of a rule.\n");
     out
 }

@@ -1,11 +1,11 @@
-//! Writes files atomically.
+//! Atomic writes of files.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// Returns the path of a file, which need not exist, with symbolic links resolved.
+/// Resolves the symbolic links in the path of a file. The file need not exist.
 pub(super) fn resolved(file: &Path) -> PathBuf {
     let in_directory = || Some(directory_of(file).canonicalize().ok()?.join(file.file_name()?));
     file.canonicalize().ok().or_else(in_directory).unwrap_or_else(|| file.to_owned())
@@ -15,8 +15,8 @@ fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a temporary file in the same directory and renames it. Writes directly if the path is not
-/// a regular file, such as a pipe.
+/// Replaces a file by a temporary file in the same directory that is then renamed. If the path is
+/// not a regular file but, for example, a pipe, writes to it directly.
 pub(super) fn write_atomically(file: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(file).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {
@@ -24,15 +24,15 @@ pub(super) fn write_atomically(file: &Path, text: &str) -> io::Result<()> {
     }
     let target = resolved(file);
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let temporary = target.with_file_name(format!(".{name}.{}", process::id()));
-    let mut written = File::create_new(&temporary)?;
-    // Permissions are set before the content is written.
-    let moved = old
-        .map_or(Ok(()), |old| written.set_permissions(old.permissions()))
-        .and_then(|()| written.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&temporary, &target));
-    if moved.is_err() {
-        let _ = fs::remove_file(&temporary);
+    let temporary_path = target.with_file_name(format!(".{name}.{}", process::id()));
+    let mut temporary = File::create_new(&temporary_path)?;
+    // Set the permissions before the content becomes readable.
+    let result = old
+        .map_or(Ok(()), |old| temporary.set_permissions(old.permissions()))
+        .and_then(|()| temporary.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&temporary_path, &target));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary_path);
     }
-    moved
+    result
 }

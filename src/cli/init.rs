@@ -7,11 +7,12 @@ use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
 use super::file::write_atomically;
-use super::lint::task::Task;
+use super::lint::setup::RunSetup;
 use super::{EXIT_OK, eprint};
 use crate::finding::Severity;
 use crate::lint::Run;
 use crate::policy::{FILE_NAME, Overrides, Policy};
+use crate::report::counted;
 
 pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let path = Path::new(FILE_NAME);
@@ -19,16 +20,17 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
         bail!("{FILE_NAME} already exists");
     }
     let agents = Policy::from_pack("node-agents", &Overrides::default())?;
-    let task = Task::with_policy(&arguments.input, agents)?;
-    let run = task.run(&task.options(true));
-    let text = text(&run, &task.policy);
+    let setup = RunSetup::with_policy(&arguments.input, agents)?;
+    let run = setup.run(&setup.options(true));
+    let text = text(&run, &setup.policy);
     write_atomically(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
-    eprint(&format!("Wrote {FILE_NAME} for {} files.\n", run.report.counts.files));
+    eprint(&format!("Wrote {FILE_NAME} for {}.\n", counted(run.report.counts.files, "file")));
     if errors > 0 {
         eprint(&format!(
-            "volcheck found {errors} errors. To list them, run `volcheck lint`. To report only new ones, run `volcheck baseline`.\n"
+            "volcheck found {}. To list them, run `volcheck lint`. To report only new ones, run `volcheck baseline`.\n",
+            counted(errors, "error")
         ));
     }
     Ok(EXIT_OK)
@@ -36,11 +38,11 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
 
 fn text(run: &Run, policy: &Policy) -> String {
     let mut text = "\
-# Policy of volcheck. Validate it with `volcheck policy check`; print the effective policy with
+# Policy for volcheck. To validate it, run `volcheck policy check`. To print the effective policy, run
 # `volcheck policy show`.
 version: 1
 
-# none, recommended, baseline (no hostPath volumes) or restricted (also a size limit for each emptyDir).
+# none, recommended, baseline (no hostPath volumes) or restricted (also requires emptyDir size limits).
 profile: recommended
 "
     .to_owned();
@@ -55,7 +57,7 @@ profile: recommended
     }
     text.push_str(
         "
-# Severities of rules: error (fails lint, denied by the webhook), warning, info (in the audit log) or off.
+# Levels of rules: error (lint fails, the webhook denies), warning, info (webhook: audit log only) or off.
 # rules:
 #   unclean-host-path: off
 
@@ -63,7 +65,7 @@ profile: recommended
 # exemptions:
 #   - rules: [writable-host-path]
 #     match: { namespace: logging, kind: DaemonSet, name: log-agent, path: /var/log/** }
-#     reason: stores its read positions there until version 3
+#     reason: stores read positions on the node until version 3
 #     expires: 2027-01-31
 ",
     );
@@ -84,12 +86,12 @@ profile: recommended
     text
 }
 
-/// Returns the parts of the `node-agents` pack whose exemptions match a finding.
+/// Returns the parts of the `node-agents` pack that have an exemption for a finding.
 fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
     run.used_exemptions.iter().map(|id| policy.exemption(*id).origin.clone()).collect()
 }
 
-/// Returns the directories of charts with raw templates, each with a trailing slash.
+/// Returns the directories of charts with unrendered templates, each with a trailing slash.
 fn raw_charts(run: &Run) -> BTreeSet<String> {
     let chart = |path: &String| {
         let (chart, _) = path.rsplit_once("templates/")?;

@@ -1,7 +1,6 @@
-//! `volcheck manifest`: manifests that install the webhook without Helm.
+//! `volcheck manifest`: prints manifests that install the webhook without Helm.
 //!
-//! They are the rendered chart, recorded in `charts/plain.yaml` and kept up to date by
-//! `tests/chart.sh`.
+//! The manifests are the rendered chart, which `tests/chart.sh` writes to `charts/plain.yaml`.
 
 use std::fs;
 
@@ -53,7 +52,7 @@ fn is_namespace_name(name: &str) -> bool {
     name.len() <= 63 && name.chars().all(is_valid) && has_valid_ends && is_plain_string(name)
 }
 
-/// Checks whether YAML reads the unquoted text as a string, as the manifest contains it.
+/// Checks whether YAML parses the unquoted text as a string. The manifest contains it unquoted.
 fn is_plain_string(text: &str) -> bool {
     serde_yaml::from_str::<Value>(text).is_ok_and(|value| value.is_string())
 }

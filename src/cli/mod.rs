@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, arguments, printing and exit codes.
+//! The command line: subcommands, one file each, and their arguments, printing and exit codes.
 
 mod args;
 mod baseline;
@@ -22,14 +22,14 @@ use std::io::{self, Write};
 
 use clap::Parser;
 
-/// The exit code if there is no finding at or above `--fail-on`.
+/// The exit code if no finding reaches `--fail-on`.
 pub const EXIT_OK: u8 = 0;
-/// The exit code if there are findings, or a review is denied.
+/// The exit code if a finding reaches `--fail-on`, or if a review is denied.
 pub const EXIT_FINDINGS: u8 = 1;
 /// The exit code for invalid usage or configuration, and for input that could not be checked.
 pub const EXIT_ERROR: u8 = 2;
 
-/// Runs the command line, whose first argument is the program's name, and returns the exit code.
+/// Runs a command and returns the exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = match args::Cli::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -81,8 +81,8 @@ fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Prints to standard output. If the reader closes the pipe, as `| head` does, printing stops, but
-/// the exit code still depends on the findings.
+/// Prints to standard output. Ignores write errors: if the reader closes the pipe, as `head` does,
+/// the exit code must still reflect the findings.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

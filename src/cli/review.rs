@@ -1,4 +1,4 @@
-//! `volcheck review`: the webhook's response to one AdmissionReview, without a cluster.
+//! `volcheck review`: prints the webhook's response to an AdmissionReview, without a cluster.
 
 use anyhow::Context as _;
 

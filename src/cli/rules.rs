@@ -1,4 +1,4 @@
-//! `volcheck rules`: the rules, with their severities in the policy.
+//! `volcheck rules`: lists the rules, with their levels in the policy.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ fn level(policy: &Policy, rule: &Rule) -> &'static str {
 
 fn text(policy: &Policy) -> String {
     let width = policy.rules().iter().map(|rule| rule.id.as_str().len()).max().unwrap_or(0);
-    let mut out = format!("{:width$}  {:8} {:7} {}\n", "rule", "severity", "fix", "what it reports");
+    let mut out = format!("{:width$}  {:8} {:7} {}\n", "rule", "severity", "fix", "description");
     for rule in policy.rules().iter() {
         out.push_str(&format!(
             "{:width$}  {:8} {:7} {}\n",
@@ -62,12 +62,12 @@ fn json(policy: &Policy) -> String {
     out
 }
 
-/// Returns the table in the README and in `docs/rules/README.md`.
+/// Returns the tables for the README and `docs/rules/README.md`.
 fn markdown(policy: &Policy) -> String {
     let mut out = String::new();
     for group in Group::ALL {
         out.push_str(&format!(
-            "### {}\n\n| rule | severity | what it reports | fix |\n|---|---|---|---|\n",
+            "### {}\n\n| rule | severity | description | fix |\n|---|---|---|---|\n",
             group.title()
         ));
         for rule in policy.rules().in_group(group) {

@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
     }
-    // Log panics in the same format as everything else.
+    // Log panics in the same format as other events.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "internal error, please report it")));
     let client_auth = arguments
         .client_ca
@@ -37,8 +37,8 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         drain_timeout: arguments.drain_timeout,
         reload_interval: arguments.reload_interval,
     };
-    // The webhook never searches for a policy file: what it denies must not depend on the working
-    // directory.
+    // The webhook never searches for a policy file, because its verdicts must not depend on the
+    // working directory.
     let policy = PolicyArgs {
         policy: arguments.policy.clone(),
         no_policy: arguments.policy.is_none(),

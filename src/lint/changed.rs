@@ -1,31 +1,31 @@
-//! `--changed-since`: keeps the findings that a change touches.
+//! `--changed-since`: keeps the findings on changed lines or in changed objects.
 
 use std::path::Path;
 
 use super::{LocatedFinding, Report};
 use crate::input::Changes;
 
-/// Keeps the findings whose primary location or object is on changed lines, and counts the others.
-/// `reference` names the commit in the report.
+/// Keeps the findings whose primary location or object includes changed lines, and counts the
+/// others. Keeps errors in changed files. `reference` is the name of the commit for the report.
 pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
     report.suppressed.retain(|located| is_touched(changes, located));
     report.errors.retain(|located| {
-        is_outside_git(located) || changes.touches_file(Path::new(&*located.location.path))
+        is_unknown_to_git(located) || changes.touches_file(Path::new(&*located.location.path))
     });
     let outside = before - report.findings.len() - report.errors.len();
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether git cannot know the text: it came from standard input, or was rendered from
-/// several files.
-fn is_outside_git(located: &LocatedFinding) -> bool {
+/// Checks whether Git cannot tell whether the text of the finding has changed, because the text was
+/// rendered or has no file, such as standard input.
+fn is_unknown_to_git(located: &LocatedFinding) -> bool {
     located.location.is_rendered || !Path::new(&*located.location.path).exists()
 }
 
 fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
-    if is_outside_git(located) {
+    if is_unknown_to_git(located) {
         return true;
     }
     let path = Path::new(&*located.location.path);

@@ -1,4 +1,4 @@
-//! Checks one manifest: from its bytes to located findings.
+//! Checks of single manifests.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use crate::source::{
 };
 use crate::suppress;
 
-/// Checks a manifest.
+/// Checks a manifest, and returns its located findings.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
     let mut outcome = Outcome::default();
@@ -32,7 +32,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let file = match File::decode(name, bytes) {
         Ok(file) => Arc::new(file),
         Err(error) => {
-            outcome.unchecked.push(not_text(name, &error, options));
+            outcome.unchecked.push(undecodable_text(name, &error, options));
             return outcome;
         }
     };
@@ -53,7 +53,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         outcome.merge(part);
         ignores.extend(found);
     } else {
-        // Documents are checked in parallel: one file may contain most of a run's input.
+        // Check documents in parallel, because a single file may contain most of a run's input.
         let check = |chunk: &Chunk| checker.for_chunk(chunk, &role).check_chunk(chunk);
         let parts: Vec<_> = chunks.par_iter().map(check).collect();
         for (part, found) in parts {
@@ -80,14 +80,14 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     outcome
 }
 
-fn not_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
+fn undecodable_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
     let primary = Some(Span { start: error.position, end: error.position });
     let location = Location { primary, ..Location::of_file(name) };
     let unchecked = Unchecked::NotText { message: &error.to_string(), help: error.kind.help() };
     unchecked_input(&unchecked, options, |finding| LocatedFinding::new(finding, location))
 }
 
-/// Returns the finding about input that could not be checked. `locate` adds its location.
+/// Returns the finding about unchecked input. `locate` adds the location.
 pub(super) fn unchecked_input(
     unchecked: &Unchecked<'_>,
     options: &Options<'_>,
@@ -97,32 +97,32 @@ pub(super) fn unchecked_input(
     UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
 }
 
-/// Returns the one finding that the rules report about input that could not be checked.
+/// Returns the finding about unchecked input. The rules report exactly one.
 pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
     let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
     debug_assert_eq!(findings.len(), 1, "{unchecked:?}");
     findings.into_iter().next().expect("a rule reports each kind of unchecked input")
 }
 
-/// Checks the documents of a file.
+/// A checker of the documents in a file.
 #[derive(Clone)]
 struct Checker<'c> {
     options: &'c Options<'c>,
     file: &'c Arc<File>,
     path: Arc<str>,
-    /// Whether the text is the output of rendering the file at the path.
+    /// Whether the text was rendered from the file at `path`.
     is_rendered: bool,
     /// Whether a kustomization uses the file as a patch.
     is_patch: bool,
     /// Whether the word `$patch` occurs in the file.
     may_contain_patch: bool,
-    /// Whether the word `volcheck` occurs in the file, so that it may contain ignores.
+    /// Whether ignores are applied and the word `volcheck` occurs in the file.
     may_contain_ignores: bool,
 }
 
 impl Checker<'_> {
-    /// Returns the checker for a document. Helm renders each document from a template, which the
-    /// checker reports as its location.
+    /// Returns the checker for a document. If a comment by Helm names the template that the
+    /// document was rendered from, the checker reports the template as the location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let template = match role {
             Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
@@ -130,7 +130,8 @@ impl Checker<'_> {
         };
         let Some(template) = template else { return Cow::Borrowed(self) };
         let path = match role {
-            // The comment starts with the name of the chart, which its directory need not have.
+            // The path in the comment starts with the name of the chart, which may differ from the
+            // name of its directory.
             Role::Chart(chart) if Path::new(chart).is_dir() => {
                 let inner = template.split_once('/').map_or(template, |(_, inner)| inner);
                 Path::new(chart).join(inner).to_string_lossy().into()
@@ -140,7 +141,7 @@ impl Checker<'_> {
         Cow::Owned(Self { path, is_rendered: true, ..self.clone() })
     }
 
-    /// Checks the document or documents of a chunk, and returns their ignores.
+    /// Checks the documents in a chunk. Returns the result and the ignores in the documents.
     fn check_chunk(&self, chunk: &Chunk) -> (Outcome, FileIgnores) {
         let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
         if let Some(separator) = &chunk.bad_separator {
@@ -148,10 +149,10 @@ impl Checker<'_> {
             outcome.unchecked.push(self.unchecked_text(&unchecked));
         }
         let text = &self.file.text()[chunk.range.clone()];
-        // Unused ignores are reported, so a file with ignores is always parsed.
+        // Always parse a file that may contain ignores, so that unused ignores are reported.
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && let Some(count) = count_skippable(text, policy::holds_no_volume)
+            && let Some(count) = count_skippable(text, policy::is_skipped_kind)
         {
             outcome.counts.objects += count;
             return (outcome, ignores);
@@ -182,7 +183,7 @@ impl Checker<'_> {
         (outcome, ignores)
     }
 
-    /// Checks whether the text is a JSON dialect that kubectl does not read, such as compiler
+    /// Checks whether the text is in a JSON dialect that kubectl does not support, such as compiler
     /// settings with comments, and cannot contain the key `kind`.
     fn is_foreign_json(&self, text: &str) -> bool {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
@@ -211,8 +212,8 @@ impl Checker<'_> {
         is_object
     }
 
-    /// Checks the object at `node`, or the objects of the list at `node`. `outer` is the type of
-    /// the list that contains it.
+    /// Checks the object at `node` or, if it is a list, the objects in it. `outer` is the type of
+    /// the list that contains `node`, if any.
     fn check_object(
         &self,
         tree: &Tree<'_>,
@@ -234,7 +235,7 @@ impl Checker<'_> {
                 return;
             }
         };
-        // kubectl expands any object with a list under `items`, and drops the object around it.
+        // kubectl replaces any object that has a list under `items` by the items.
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
             for item in tree.items(items) {
@@ -253,7 +254,7 @@ impl Checker<'_> {
             outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
             return;
         }
-        if policy::holds_no_volume(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
+        if policy::is_skipped_kind(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
         {
             return;
         }
@@ -283,7 +284,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the patches of pod specs that the object contains as text.
+    /// Checks the patches of pod specs that the object contains as strings.
     fn check_patches(
         &self,
         tree: &Tree<'_>,
@@ -305,7 +306,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks facts about the text, which are about `object` if it is given.
+    /// Checks facts about the text of `object` or, if it is `None`, of the document.
     fn check_text(
         &self,
         facts: &TextFacts,
@@ -325,7 +326,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Adds the findings about the object at `root`.
+    /// Adds the findings about the object at `root` to `outcome`.
     fn add(&self, tree: &Tree<'_>, root: NodeId, result: CheckResult, outcome: &mut Outcome) {
         outcome.findings.extend(result.findings.into_iter().map(|finding| self.locate(tree, root, finding)));
         for (finding, exemption) in result.exempted {
@@ -351,7 +352,7 @@ impl Checker<'_> {
         )
     }
 
-    /// Returns the finding about a field, of the object at `root`, that could not be checked.
+    /// Returns the finding about a field that could not be checked in the object at `root`.
     fn unchecked_field(&self, tree: &Tree<'_>, root: NodeId, unchecked: &Unchecked<'_>) -> UncheckedInput {
         unchecked_input(unchecked, self.options, |finding| self.locate(tree, root, finding))
     }
@@ -394,24 +395,25 @@ impl Checker<'_> {
     }
 }
 
-/// Returns the template that Helm names in the comments before a document.
+/// Returns the path of the template that Helm writes in a comment before a document.
 fn source_comment(text: &str) -> Option<&str> {
     let lines = text.lines().map(str::trim);
     let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
     head.find_map(|line| line.strip_prefix("# Source: "))
 }
 
-/// Returns the template action (`{{…}}`) that causes a syntax error at the byte `at`: the nearest
-/// one before it, else the first one.
+/// Returns the byte range of the template action (`{{…}}`) that causes a syntax error at the offset
+/// `at`: the nearest action before the error or, if there is none, the first action.
 fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
-    // The error is at one of the two braces, or after them.
+    // The error is at one of the opening braces or after them.
     let before = text.get(..text.len().min(at + 1)).and_then(|head| head.rfind("{{"));
     let start = before.or_else(|| text.find("{{"))?;
     let length = text[start..].find("}}").map_or(2, |length| length + 2);
     Some(start..start + length)
 }
 
-/// Adds the type of an item of a typed list such as `PodList`, which may leave it to the list.
+/// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
+/// `apiVersion`.
 fn with_item_type<'a>(mut meta: TypeMeta<'a>, list: Option<&TypeMeta<'a>>) -> TypeMeta<'a> {
     let Some(list) = list else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());

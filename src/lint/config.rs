@@ -1,5 +1,5 @@
-//! Reports about an invalid policy or baseline. They are reports of a run that checked nothing, so
-//! that every format can show them.
+//! Reports of invalid policies and baselines. Such a report has the form of a run that checked
+//! nothing, so every format can show it.
 
 use super::{LocatedFinding, Location, Report};
 use crate::finding::{Finding, RuleId, Severity};
@@ -14,8 +14,8 @@ pub enum ConfigFile {
 }
 
 impl ConfigFile {
-    /// Returns what reports show instead of a rule for problems in the file. No rule reports them,
-    /// because a policy can disable rules.
+    /// Returns the id that reports show instead of a rule id for problems in the file. The problems
+    /// are not findings of a rule, because a policy can disable rules.
     pub fn id(self) -> RuleId {
         match self {
             Self::Policy => RuleId::new("invalid-policy"),
@@ -34,7 +34,7 @@ impl ConfigFile {
         }
     }
 
-    /// Returns the command that documents the file.
+    /// Returns the command that describes the file.
     pub fn docs(self) -> &'static str {
         match self {
             Self::Policy => "volcheck schema policy",

@@ -1,4 +1,5 @@
-//! Finds the files that kustomizations use as patches: such a file is only a part of an object.
+//! Finds the files that kustomizations use as patches. Such a file contains only a part of an
+//! object.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -20,8 +21,8 @@ struct Patch {
     path: Option<String>,
 }
 
-/// Adds the paths of the patches in a kustomization. One that cannot be decoded is reported when it
-/// is checked.
+/// Adds the paths of the patches in a kustomization to `patches`. Ignores a kustomization that
+/// cannot be decoded.
 pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
     let Some(kustomization) = parse(name, bytes) else { return };
     let directory = Path::new(name).parent().unwrap_or(Path::new(""));
@@ -37,7 +38,7 @@ fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
     decode(&tree, tree.root()).ok()
 }
 
-/// Returns the path without `.` and `..`.
+/// Resolves `.` and `..` in the path.
 fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

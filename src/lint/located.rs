@@ -14,9 +14,9 @@ use crate::source::{self, File, Span, Tree};
 pub struct LocatedFinding {
     pub finding: Finding,
     pub location: Location,
-    /// What suppresses the finding.
+    /// The suppression of the finding; `None` if it is not suppressed.
     pub suppressed: Option<Suppression>,
-    /// The bytes of the object in the text; `None` if the finding is not about an object.
+    /// The byte range of the object in the text; `None` if the finding is not about an object.
     pub object: Option<Range<usize>>,
 }
 
@@ -31,8 +31,7 @@ pub struct Location {
     pub primary: Option<Span>,
     /// The related locations, in the order of the finding's labels.
     pub related: Vec<RelatedLocation>,
-    /// Whether the text is the output of rendering the file, so that the spans are not spans of the
-    /// file.
+    /// Whether the text was rendered from the file. If so, spans refer to the rendered text.
     pub is_rendered: bool,
 }
 
@@ -42,12 +41,12 @@ pub struct RelatedLocation {
     /// The name of the file, as shown to the user.
     pub path: Arc<str>,
     pub span: Span,
-    /// The text, if it is another one than that of the primary location.
+    /// The text; `None` if it is the text of the primary location.
     pub file: Option<Arc<File>>,
 }
 
 impl Location {
-    /// Returns the location of a file as a whole.
+    /// Returns the location for a finding about a whole file.
     pub fn of_file(path: &str) -> Self {
         Self { path: path.into(), file: None, primary: None, related: Vec::new(), is_rendered: false }
     }
@@ -64,7 +63,7 @@ impl LocatedFinding {
         Self { finding, location, suppressed: None, object: None }
     }
 
-    /// Compares by path, line, rule, column and message: the order of every report.
+    /// Compares by path, line, rule, column and message. All reports are in this order.
     pub fn order(&self, other: &Self) -> Ordering {
         let start = |located: &Self| located.location.primary.map(|span| span.start);
         let (own, others) = (start(self), start(other));
@@ -77,14 +76,14 @@ impl LocatedFinding {
             .then_with(|| self.finding.message.cmp(&other.finding.message))
     }
 
-    /// Parses the object of the finding again, for an edit of its text. Trees are not kept after a
+    /// Parses the object of the finding again, to edit its text. Trees are not kept after a
     /// document has been checked. Returns `None` if the finding is not about an object in a file.
     pub fn tree(&self) -> Option<Tree<'_>> {
         let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
         source::parse(file.text(), object).ok().flatten()
     }
 
-    /// Returns the line and column in the file, or the first line if they are unknown.
+    /// Returns the line and column in the file, or line 1 and column 1 if they are unknown.
     pub(crate) fn line_and_column(&self) -> (usize, usize) {
         self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
     }
@@ -94,14 +93,14 @@ impl LocatedFinding {
         self.location.primary.filter(|_| !self.location.is_rendered)
     }
 
-    /// Returns the name of the file for people.
-    pub(crate) fn path(&self) -> Cow<'_, str> {
+    /// Returns the path as shown to people, with a note if the text was rendered.
+    pub(crate) fn display_path(&self) -> Cow<'_, str> {
         let path = printable(&self.location.path);
         if self.location.is_rendered { format!("{path} (rendered)").into() } else { path }
     }
 
-    /// Returns the message for formats with one location per finding: it includes the line in
-    /// rendered output, and related locations in other files.
+    /// Returns the message for formats with one location per finding. It includes the line in
+    /// rendered text and the related locations in other files.
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
@@ -114,13 +113,13 @@ impl LocatedFinding {
         message
     }
 
-    /// Returns the name of the file as code hosts write it.
+    /// Returns the path without a leading `./`, as code hosts expect it.
     pub(crate) fn file_name(&self) -> &str {
         self.location.path.strip_prefix("./").unwrap_or(&self.location.path)
     }
 
-    /// Returns the message and the help, for formats with one text for both.
-    pub(crate) fn sentence(&self) -> String {
+    /// Returns the message followed by the help, for formats without a separate field for the help.
+    pub(crate) fn message_with_help(&self) -> String {
         match self.finding.help.as_ref() {
             "" => self.message().into_owned(),
             help => format!("{}. {help}", self.message()),

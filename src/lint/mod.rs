@@ -1,7 +1,8 @@
-//! Lint: from the text of a manifest to located findings. The counterpart of `admission`.
+//! Linting: checks the text of manifests and returns located findings. The counterpart of
+//! `admission`.
 //!
-//! [`check`] is the entry point for one manifest. It is pure: no disk, no clock, no command line.
-//! [`run`] checks many inputs in parallel.
+//! [`check`] checks one manifest. It is a pure function without access to files, the clock or the
+//! command line. [`run`] checks many inputs in parallel.
 
 mod changed;
 mod check;
@@ -32,7 +33,7 @@ pub struct Manifest<'m> {
     pub role: Role,
 }
 
-/// The source of a manifest.
+/// The source or use of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A file.
@@ -47,15 +48,15 @@ pub enum Role {
     Kustomization,
 }
 
-/// How manifests are checked.
+/// The options for checking manifests.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'p> {
     pub policy: &'p Policy,
-    /// The current date, which decides which exemptions are active.
+    /// The current date. It determines which exemptions are active.
     pub today: Date,
-    /// Whether ignores in comments and annotations suppress findings.
+    /// Whether comments and annotations can suppress findings.
     pub with_ignores: bool,
-    /// Whether documents that cannot contain a volume are parsed too.
+    /// Whether to parse documents that cannot contain a volume.
     pub parse_all: bool,
 }
 
@@ -77,7 +78,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct UncheckedInput {
     pub located: LocatedFinding,
-    /// Whether it is the raw template of a chart.
+    /// Whether the input is an unrendered template of a chart.
     pub is_raw_template: bool,
 }
 

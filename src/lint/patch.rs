@@ -1,5 +1,5 @@
-//! Patches of pod specs that an object contains as text, such as Argo's `podSpecPatch`: checked as
-//! a part of a pod.
+//! Checks of pod spec patches that an object contains as strings, such as Argo's `podSpecPatch`. A
+//! patch is checked as a partial pod.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,12 @@ use crate::policy::{Date, Policy};
 use crate::rules::Subject;
 use crate::source::{self, decode};
 
-/// Checks the patch `text` at `path` of the object `whole`, or returns why it cannot be checked.
+/// Checks the patch `text`, which is at `path` in the object `parent`. Returns the error message if
+/// the patch cannot be parsed.
 pub(super) fn check(
     policy: &Policy,
     today: Date,
-    whole: &Object<'_>,
+    parent: &Object<'_>,
     path: &FieldPath,
     text: &str,
 ) -> Result<CheckResult, String> {
@@ -27,11 +28,11 @@ pub(super) fn check(
     let mut pod = Pod::new(FieldPath::root(), spec);
     (pod.is_complete, pod.is_heuristic) = (false, true);
     let body = Body::Pods(vec![pod]);
-    let (id, workload) = (whole.id.clone(), whole.workload.clone());
+    let (id, workload) = (parent.id.clone(), parent.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, body };
     let mut result = judge(Subject::Object(&object), policy, today);
     for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {
-        // The location of a field within the text is unknown.
+        // The locations of fields within the string are unknown.
         finding.primary.path.clone_from(path);
         finding.related.clear();
         finding.fix = None;
@@ -39,8 +40,8 @@ pub(super) fn check(
     Ok(result)
 }
 
-/// Returns the text with each `{{…}}` replaced by 0: the workflow engine evaluates it when the
-/// workflow runs.
+/// Returns the text with each expression (`{{…}}`) replaced by `0`. The workflow engine evaluates
+/// expressions only when the workflow runs.
 fn without_expressions(text: &str) -> Cow<'_, str> {
     if !text.contains("{{") {
         return Cow::Borrowed(text);

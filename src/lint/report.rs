@@ -1,18 +1,18 @@
-//! The result of a run, as report formats show it.
+//! The report of a run, which report formats render.
 
 use crate::finding::{Severity, SuppressedBy};
 use crate::lint::{ConfigFile, LocatedFinding};
 use crate::policy::Policy;
 use crate::rules::Registry;
 
-/// The numbers of inputs and objects in a run.
+/// The numbers of files, objects and other documents in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Files read.
     pub files: usize,
-    /// Kubernetes objects in them.
+    /// Kubernetes objects in the files.
     pub objects: usize,
-    /// Objects that have, create or provide volumes.
+    /// Objects with volumes or claim templates, PersistentVolumes, claims and StorageClasses.
     pub objects_with_volumes: usize,
     /// Documents that are not Kubernetes objects.
     pub other_documents: usize,
@@ -33,7 +33,7 @@ impl Counts {
     }
 }
 
-/// The result of a run.
+/// The findings and counts of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The rules of the policy.
@@ -45,15 +45,15 @@ pub struct Report {
     pub errors: Vec<LocatedFinding>,
     /// Suppressed findings, in order.
     pub suppressed: Vec<LocatedFinding>,
-    /// The commit since which changes are reported, and the number of findings outside these
-    /// changes.
+    /// The commit given by `--changed-since`, and the number of findings outside the changes since
+    /// then.
     pub outside: Option<(String, usize)>,
-    /// The invalid policy or baseline that kept the run from checking anything.
+    /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
 }
 
 impl Report {
-    /// Creates an empty report of a run under `policy`.
+    /// Creates an empty report of a run with `policy`.
     pub fn new(policy: &Policy) -> Self {
         Self {
             rules: policy.rules(),
@@ -71,8 +71,8 @@ impl Report {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
 
-    /// Returns the number of suppressed errors that the webhook denies: it applies exemptions, but
-    /// neither ignores nor the baseline.
+    /// Returns the number of suppressed errors that the webhook denies. The webhook applies
+    /// exemptions, but neither ignores nor the baseline.
     pub fn denied_in_cluster(&self) -> usize {
         let is_denied = |located: &&LocatedFinding| {
             let rule = self.rules.find(located.finding.rule.as_str());
@@ -83,14 +83,13 @@ impl Report {
         self.suppressed.iter().filter(is_denied).count()
     }
 
-    /// Returns everything that calls for action: input that could not be checked, then findings of
-    /// at least this severity.
-    pub fn open(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
+    /// Returns the errors, then the findings with at least this severity that are not suppressed.
+    pub fn unsuppressed(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
         let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
         self.errors.iter().chain(findings).collect()
     }
 
-    /// Sorts findings and suppressed findings.
+    /// Sorts findings, suppressed findings and errors.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(LocatedFinding::order);
         self.suppressed.sort_by(LocatedFinding::order);

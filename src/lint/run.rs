@@ -1,4 +1,4 @@
-//! A run: checks many inputs in parallel. The report is the same at any number of threads.
+//! Runs: checks of many inputs in parallel. The report does not depend on the number of threads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
@@ -20,29 +20,29 @@ use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::suppress::Baseline;
 
-/// How a run is done.
+/// The options of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions<'p> {
     pub lint: Options<'p>,
-    /// Whether the run covers everything that the policy is for, so that unused exemptions and
-    /// stale entries of the baseline are reported.
+    /// Whether the run covers all manifests that the policy applies to. If so, unused exemptions
+    /// and stale entries of the baseline are reported.
     pub is_complete: bool,
 }
 
 /// The result of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// The report; the baseline is not applied yet.
+    /// The report. [`Run::apply_baseline`] applies the baseline to it.
     pub report: Report,
     /// The counts of each input.
     pub counts: Vec<Counts>,
     /// Exemptions that matched a finding.
     pub used_exemptions: BTreeSet<ExemptionId>,
-    /// The paths of raw templates.
+    /// The paths of unrendered templates of charts.
     pub raw_templates: Vec<String>,
 }
 
-/// Checks the inputs. `on_done` is called after each input, from any thread.
+/// Checks the inputs. Calls `on_done` after each input, from any thread.
 pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
     let lint = &options.lint;
     let patches = patches(&found.inputs);
@@ -65,7 +65,7 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
     let mut report = Report {
         counts: whole.counts,
         findings: whole.findings,
-        errors: join_raw_templates(whole.unchecked, lint),
+        errors: merge_raw_templates(whole.unchecked, lint),
         suppressed: whole.suppressed,
         ..Report::new(lint.policy)
     };
@@ -76,8 +76,8 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
 }
 
 impl Run {
-    /// Suppresses the findings that the baseline in the file `path` contains, and reports its stale
-    /// entries.
+    /// Suppresses the findings that the baseline in the file `path` contains. Reports the stale
+    /// entries of the baseline if the run is complete.
     pub fn apply_baseline(&mut self, path: &Path, mut baseline: Baseline, options: &RunOptions<'_>) {
         let report = &mut self.report;
         for mut located in std::mem::take(&mut report.findings) {
@@ -98,8 +98,8 @@ impl Run {
     }
 }
 
-/// Removes the inputs that the policy excludes, by globs relative to the directory of their
-/// document.
+/// Removes the inputs that the policy excludes. Globs are relative to the directory of the policy
+/// document that contains them.
 pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
@@ -108,7 +108,7 @@ pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     for (directory, glob) in &policy.exclude {
         globs.extend(real_path(directory).zip(Some(input::glob_set([glob.as_str()])?)));
     }
-    // Resolved once per directory: a tree has few directories compared with its files.
+    // Resolve each directory only once: there are far fewer directories than files.
     let mut directories: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
     let mut is_excluded = |name: &str| {
         let path = Path::new(name);
@@ -125,20 +125,20 @@ pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks whether a run over `paths` covers everything that the policy is for: the directory of its
-/// file.
+/// Checks whether `paths` include the whole directory of the policy file, to which the policy
+/// applies.
 pub fn covers(paths: &[String], policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
     paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
 }
 
-/// Returns the path with symbolic links resolved; `None` if it does not exist.
+/// Returns the path with symbolic links resolved, or `None` if it does not exist.
 fn real_path(path: &Path) -> Option<PathBuf> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     path.canonicalize().ok()
 }
 
-/// Returns the names of the inputs that a kustomization among them uses as patches.
+/// Returns the paths that the kustomizations among the inputs use as patches.
 fn patches(inputs: &[Input]) -> HashSet<String> {
     let mut patches = HashSet::new();
     for input in inputs.iter().filter(|input| is_kustomization(&input.name)) {
@@ -156,7 +156,7 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     match &input.source {
         InputSource::Path(_) if patches.contains(&input.name) => Role::Patch,
         InputSource::Path(_) => Role::File,
-        // With a name, standard input is the content of that file.
+        // With `--stdin-filename`, standard input is the content of that file.
         InputSource::Stdin if input.name != input::STDIN => Role::File,
         InputSource::Stdin => Role::Stream,
         InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
@@ -169,7 +169,7 @@ fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
         let bytes = input.read()?;
         Ok(check(Manifest { name: &input.name, bytes, role }, options))
     };
-    // A panic must not take the rest of the run with it.
+    // Catch panics, so that the remaining inputs are still checked.
     let outcome = panic::catch_unwind(AssertUnwindSafe(read_and_check));
     let unchecked = match outcome {
         Ok(Ok(outcome)) => return outcome,
@@ -189,8 +189,8 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     })
 }
 
-/// Reports one raw template for all templates of a chart.
-fn join_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
+/// Merges the unrendered templates of each chart into one finding.
+fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
     unchecked.sort_by(|a, b| a.located.order(&b.located));
     let mut charts: BTreeMap<PathBuf, (usize, usize)> = BTreeMap::new();
     let mut kept: Vec<LocatedFinding> = Vec::with_capacity(unchecked.len());
@@ -222,7 +222,8 @@ fn chart_directory(path: &str) -> Option<PathBuf> {
     templates.and_then(Path::parent).map(Path::to_owned)
 }
 
-/// Reports expired exemptions and, if `used` are all those that matched a finding, unused ones.
+/// Reports expired exemptions. If `used`, the exemptions that matched a finding, is given, also
+/// reports unused exemptions.
 fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>) -> Vec<LocatedFinding> {
     let mut found = Vec::new();
     for (id, exemption) in options.policy.exemptions() {

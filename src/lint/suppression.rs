@@ -1,4 +1,4 @@
-//! Applies the ignores of a file to its findings, once, after all its documents have been checked.
+//! Applies the ignores of a file to its findings after all documents have been checked.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::rules::{IgnoreFacts, Subject};
 use crate::suppress::{IgnoreSet, Scope, is_ignorable};
 
-/// The ignores of a file, from the narrowest to the widest.
+/// The ignores of a file, from the narrowest scope to the widest.
 #[derive(Debug, Default)]
 pub(super) struct FileIgnores {
     pub(super) annotations: IgnoreSet,
@@ -23,9 +23,9 @@ impl FileIgnores {
         self.file.extend(other.file);
     }
 
-    /// Suppresses the findings of the file, and adds findings about the ignores themselves. An
-    /// ignore can suppress a finding about a narrower ignore, such as a comment one about an
-    /// annotation.
+    /// Suppresses the findings of the file, and adds findings about the ignores themselves. Ignores
+    /// can suppress findings about ignores with a narrower scope: for example, a comment can
+    /// suppress a finding about an annotation.
     pub(super) fn apply(
         self,
         options: &Options<'_>,
@@ -54,7 +54,7 @@ fn apply_set(
     chunk_start: impl Fn(usize) -> usize,
     outcome: &mut Outcome,
 ) {
-    // A finding is only compared with the ignores of its object or document.
+    // Compare a finding only with the ignores of its object, its document and the file.
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {
@@ -77,7 +77,7 @@ fn apply_set(
         candidates.dedup();
         set.suppress(&located.finding, at, object, candidates)
     };
-    // An ignore is also used if it covers a finding that something else already suppresses.
+    // An ignore also counts as used if it covers a finding that is already suppressed.
     for located in &outcome.suppressed {
         suppression(located);
     }

@@ -1,10 +1,10 @@
-//! Facts about the text of a document that the decoded object no longer shows.
+//! Facts about the text of a document that decoding loses.
 
 use crate::model::Mark;
 use crate::rules::{DuplicateKey, MergeOverride, TextFacts};
 use crate::source::{Chunk, NodeId, Tree};
 
-/// Returns the repeated and overridden keys in the object at `root`.
+/// Returns the duplicate keys and the overridden merge keys in the object at `root`.
 pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId) -> TextFacts {
     let mut facts = TextFacts::default();
     let object = tree.range(root);
@@ -32,8 +32,8 @@ pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId) -> TextFacts {
     facts
 }
 
-/// Returns the first text between the end of the document and the end of its chunk: kubectl ignores
-/// it.
+/// Returns the first line of text between the end of the document and the end of its chunk, which
+/// kubectl ignores.
 pub(super) fn dropped_text(text: &str, tree: &Tree<'_>, chunk: &Chunk) -> Option<Mark> {
     let mut offset = tree.end();
     for line in text[tree.end()..chunk.range.end].split_inclusive(['\n', '\r']) {

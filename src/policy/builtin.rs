@@ -14,7 +14,7 @@ use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
 use crate::rules::{Catalog, Entry, ListedPath, MountParent, Options, Registry};
 
-/// Returns the JSON that the build script made of a document in `policies/`.
+/// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {
     ($name:literal) => {
         include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json"))
@@ -25,7 +25,8 @@ macro_rules! document {
 ///
 /// # Panics
 ///
-/// Panics if the document is invalid. It is part of the program, and every test decodes it.
+/// Panics if the document is invalid. The documents are part of the program, and the tests decode
+/// all of them.
 fn built_in<T: Deserialize<'static>>(text: &'static str) -> T {
     match serde_json::from_str(text) {
         Ok(document) => document,
@@ -86,7 +87,7 @@ struct SkippedGroup<'a> {
     kinds: Vec<&'a str>,
 }
 
-/// Returns the options that apply unless a policy sets others.
+/// Returns the default options of the rules.
 pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
@@ -150,7 +151,7 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
     levels
 }
 
-/// The name of the pack of exemptions for node agents; `node-agents/NAME` is the part for one
+/// The name of the pack of exemptions for node agents. `node-agents/NAME` is its part for one
 /// agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
@@ -175,7 +176,7 @@ fn agents() -> &'static BTreeMap<String, Agent> {
     &AGENTS
 }
 
-/// Returns the names of packs that `extends` accepts.
+/// Returns the names of the packs and parts of packs that `extends` accepts.
 pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
         let part = |agent: &String| format!("{NODE_AGENTS}/{agent}");
@@ -184,7 +185,7 @@ pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     NAMES.iter().map(String::as_str)
 }
 
-/// Returns the pack `name`, or the part of a pack.
+/// Returns the pack or the part of a pack called `name`, or `None` if there is none.
 pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
     let part = name.strip_prefix(NODE_AGENTS)?;
     let wanted = if part.is_empty() { None } else { Some(part.strip_prefix('/')?) };
@@ -204,15 +205,16 @@ pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
 
 /// Returns the well-known custom workloads.
 pub fn workloads() -> &'static CustomWorkloads {
-    static KINDS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
+    static WORKLOADS: LazyLock<CustomWorkloads> = LazyLock::new(|| {
         let document: WorkloadDocument = built_in(document!("workloads"));
         CustomWorkloads::new(document.workloads)
     });
-    &KINDS
+    &WORKLOADS
 }
 
-/// Checks whether objects of a kind never contain anything that volcheck checks.
-pub fn holds_no_volume(api_version: &str, kind: &str) -> bool {
+/// Checks whether volcheck skips objects of a kind. Such objects contain neither volumes nor
+/// anything else that it checks.
+pub fn is_skipped_kind(api_version: &str, kind: &str) -> bool {
     static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
         let document: SkippedDocument = built_in(document!("skipped-kinds"));
         let pairs =

@@ -1,7 +1,7 @@
 //! Policy documents as written: `volcheck.yaml`, and the profiles and packs in `policies/`.
 //!
-//! Decoding rejects unknown keys and wrong types. Values that need more than their own type to be
-//! valid are checked when the document becomes a [`Merged`](super::merged::Merged) policy.
+//! Decoding rejects unknown keys and wrong types. All other requirements on values are checked when
+//! the document is converted to a [`MergedPolicy`](super::merged::MergedPolicy).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,14 +23,14 @@ use crate::rules::{Entry, EntryClass, HostPathType, ListedPath, Registry};
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "volcheck policy", extend("required" = ["version"]))]
 pub(super) struct Document {
-    /// The version of this format: 1.
+    /// The version of the format, which is 1.
     #[schemars(schema_with = "version_schema")]
     pub(super) version: Option<i64>,
-    /// The profile, a built-in selection of rules that the policy builds on. Defaults to
+    /// The profile: a built-in set of rule levels on which the policy is based. Defaults to
     /// `recommended`.
     pub(super) profile: Option<Profile>,
-    /// Packs, such as `node-agents`, and paths of policy files, relative to this file. Later
-    /// entries override earlier ones, and this file overrides all of them.
+    /// The packs, such as `node-agents`, and the policy files to extend. Paths are relative to this
+    /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
     /// key `"*"` applies to all rules.
@@ -43,23 +43,25 @@ pub(super) struct Document {
     /// Directories in containers that contain only temporary files, in addition to the built-in
     /// ones.
     pub(super) scratch_directories: Vec<Directory>,
-    /// The admission mode of each namespace, by name or glob. An exact name takes precedence, then
-    /// the longest matching glob.
+    /// The admission mode of each namespace. The keys are names, globs or regular expressions. An
+    /// exact name takes precedence, then the longest matching pattern.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// The admission mode of workloads such as Deployments. Their Pods are checked in either mode.
+    /// The admission mode of workloads such as Deployments. It does not affect their Pods.
     pub(super) workload_mode: Option<WorkloadMode>,
-    /// Which findings comments and annotations can suppress.
+    /// The findings that comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
-    /// Findings that the policy exempts.
+    /// The findings to exempt, each with a reason.
     pub(super) exemptions: Vec<ExemptionEntry>,
-    /// Custom workloads, and the fields that contain their Pods.
+    /// Custom workloads: kinds outside of Kubernetes that create Pods, with the paths of their pod
+    /// specs.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
-    /// Whether volcheck detects pod specs in unknown kinds by their structure. Defaults to `true`.
+    /// Whether to detect pod specs in objects of unknown kinds by their structure. Defaults to
+    /// `true`.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
     pub(super) trusted_controllers: Vec<String>,
-    /// Settings for `volcheck lint` only.
+    /// Settings that apply only to `volcheck lint`.
     pub(super) lint: LintSection,
 }
 
@@ -70,7 +72,7 @@ fn list_rule_ids(schema: &mut Schema) {
 }
 
 fn version_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "description": "The version of this format: 1.", "const": 1 })
+    json_schema!({ "description": "The version of the format, which is 1.", "const": 1 })
 }
 
 /// Settings for paths on the node.
@@ -95,33 +97,33 @@ pub(super) struct AllowedEntry {
     pub(super) read_only: bool,
 }
 
-/// A path on the node, and its class.
+/// A path on the node and its class.
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CatalogEntry {
-    /// The path, absolute and clean. Each segment can contain one `*`.
+    /// The path, absolute and clean. Each segment can contain at most one `*`.
     pub(super) path: String,
     /// The class: `socket`, `critical`, `credentials`, `agent-socket`, `sensitive` or `harmless`.
     pub(super) class: EntryClass,
-    /// Why the path matters: a verb phrase that follows the path in messages.
+    /// The reason for the class, as a verb phrase that follows the path in messages.
     pub(super) reason: String,
     /// The type of the file at the path, as in `hostPath.type`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) file_type: Option<HostPathType>,
-    /// The severity, `error` or `warning`. Required for the class `agent-socket`, and not allowed
-    /// for other classes.
+    /// The severity of findings about this path: `error` or `warning`. Required for the class
+    /// `agent-socket` and not allowed for other classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
 }
 
 impl CatalogEntry {
-    /// Converts to an entry of the catalog, or returns the problem with it.
+    /// Converts the entry to an entry of the catalog, or returns the problem with it.
     pub(super) fn into_entry(self) -> Result<Entry, String> {
         let pattern = PathPattern::new(&self.path)
             .ok_or_else(|| format!("`{}` never matches: {}", self.path, why_unreachable(&self.path)))?;
         if (self.class == EntryClass::AgentSocket) != self.severity.is_some() {
             return Err(
-                "`severity` is required for class `agent-socket` and invalid for all others".to_owned()
+                "`severity` is required for class `agent-socket` and not allowed for others".to_owned()
             );
         }
         let Self { path, class, reason, file_type, severity } = self;
@@ -135,7 +137,7 @@ impl CatalogEntry {
 pub(super) struct Directory {
     /// The path in the container, absolute and clean. Each segment can contain one `*`.
     pub(super) path: String,
-    /// Why the path matters: a verb phrase that follows the path in messages.
+    /// The contents of the directory, as a verb phrase that follows the path in messages.
     pub(super) reason: String,
 }
 
@@ -151,19 +153,20 @@ impl Directory {
 pub(super) struct ExemptionEntry {
     /// The rules whose findings are exempt. `"*"` matches all rules.
     pub(super) rules: OneOrMany,
-    /// The scope of the exemption. All keys must match. Each key takes one pattern or a list.
+    /// The scope of the exemption. A finding is exempt only if all keys match it.
     #[serde(rename = "match")]
     pub(super) scope: Match,
     /// The reason for the exemption. Must not be empty.
     pub(super) reason: String,
-    /// The last day (UTC) on which the exemption is active, such as `2027-01-31`. If absent, the
+    /// The last day (UTC) on which the exemption is active, such as `2027-01-31`. If not set, the
     /// exemption never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
 }
 
-/// The scope of an exemption. Patterns are globs (`*` matches any text, `?` one character), or
-/// regular expressions between slashes.
+/// The scope of an exemption. Each key except `access` takes a pattern or a list of patterns. A
+/// pattern is a name, a glob (`*` matches any text, `?` any single character), or a regular
+/// expression between slashes.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
@@ -183,28 +186,29 @@ pub(super) struct Match {
     /// The name of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<OneOrMany>,
-    /// The effective path on the node. `/var/log/**` matches `/var/log` and everything below it. A
+    /// The effective path on the node. `/var/log/**` matches `/var/log` and all paths below it. A
     /// regular expression must start with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
-    /// The access that the exemption permits. `write` includes `read`.
+    /// The access to exempt. `write` includes `read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
 
-/// Settings for `volcheck lint` only.
+/// Settings that apply only to `volcheck lint`.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
     /// Globs of paths to exclude, relative to the directory of this file.
     pub(super) exclude: Vec<String>,
-    /// The namespace of objects that specify none. Defaults to `default`.
+    /// The namespace to assume for objects that do not specify one. Defaults to `default`.
     pub(super) namespace: Option<String>,
     /// The path of the baseline, relative to the directory of this file.
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace.
+/// The admission mode of a namespace. A mode can only relax the enforcement that the severities of
+/// findings require.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
@@ -212,9 +216,9 @@ pub enum Mode {
     /// Deny objects with errors.
     #[default]
     Deny,
-    /// Admit objects with errors, and return the errors as warnings.
+    /// Admit objects with errors, and return the errors as admission warnings.
     Warn,
-    /// Admit objects, and record findings in audit annotations only.
+    /// Admit all objects, and record findings only in audit annotations.
     Audit,
     /// Admit objects without checking them.
     Off,
@@ -240,16 +244,16 @@ impl Keyword for Mode {
     }
 }
 
-/// A type with keywords as values, one of which is `off`.
+/// A type whose values are keywords in policy documents. One of them is `off`.
 trait Keyword: Sized {
-    /// The valid keywords, as an error message lists them.
+    /// The valid keywords, as listed in error messages.
     const EXPECTED: &'static str;
 
     fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E>;
 }
 
-/// Decodes a [`Keyword`]. Accepts `false` for `off`: Helm parses YAML 1.1, where an unquoted `off`
-/// is a boolean.
+/// A visitor that decodes a [`Keyword`]. It accepts `false` for `off`, because Helm parses YAML
+/// 1.1, where an unquoted `off` is a boolean.
 struct KeywordVisitor<T>(PhantomData<T>);
 
 impl<T: Keyword> Visitor<'_> for KeywordVisitor<T> {
@@ -273,7 +277,7 @@ impl<T: Keyword> Visitor<'_> for KeywordVisitor<T> {
 
 fn accept_false(schema: &mut Schema) {
     if let Some(variants) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
-        let description = "Same as `off`, which YAML 1.1 parses as a boolean.";
+        let description = "The same as `off`, which YAML 1.1 parses as a boolean.";
         variants.push(serde_json::json!({ "description": description, "const": false }));
     }
 }
@@ -282,7 +286,8 @@ fn accept_false(schema: &mut Schema) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {
-    /// Admit workloads with errors, and return the errors as warnings. Their Pods are denied.
+    /// Admit workloads with errors, and return the errors as admission warnings. Pods with errors
+    /// are still denied.
     #[default]
     Warn,
     /// Deny workloads with errors.
@@ -370,7 +375,7 @@ impl<'de> Deserialize<'de> for RuleSetting {
     }
 }
 
-/// A level as written: a severity or `off`.
+/// A level in a policy document: a severity or `off`.
 struct LevelKeyword(Level);
 
 impl<'de> Deserialize<'de> for LevelKeyword {

@@ -1,4 +1,4 @@
-//! Exemptions: findings that the policy exempts, where, and why.
+//! Exemptions, compiled from the entries of policy documents.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct ExemptionId(pub(super) usize);
 /// An exemption of a policy.
 #[derive(Clone, Debug)]
 pub struct Exemption {
-    /// The rules whose findings it exempts; empty for all rules.
+    /// The rules whose findings are exempt; empty for all rules.
     rules: Vec<RuleId>,
     namespace: Option<Vec<Pattern>>,
     kind: Option<Vec<Pattern>>,
@@ -27,13 +27,13 @@ pub struct Exemption {
     container: Option<Vec<Pattern>>,
     path: Option<Vec<PathGlob>>,
     access: Option<Access>,
-    /// The reason given for it; never empty.
+    /// The reason for the exemption. It is never empty.
     pub reason: String,
-    /// The last day (UTC) on which it is active; `None` if it never expires.
+    /// The last day (UTC) on which the exemption is active; `None` if it never expires.
     pub expires: Option<Date>,
-    /// The file and line, or the pack, that declares it.
+    /// The file and line, or the pack, that declares the exemption.
     pub origin: String,
-    /// Its location in the policy; `None` in a built-in pack.
+    /// The location in the policy file; `None` if a built-in pack declares the exemption.
     pub location: Option<ExemptionLocation>,
 }
 
@@ -60,15 +60,13 @@ impl Exemption {
         let mut problems = Vec::new();
         let rules = exempted_rules(&entry.rules, registry, &mut problems);
         if entry.reason.trim().is_empty() {
-            problems.push((
-                FieldPath::from_keys(&["reason"]),
-                "empty reason: state why this is exempt".to_owned(),
-            ));
+            problems
+                .push((FieldPath::from_keys(&["reason"]), "empty reason: explain the exemption".to_owned()));
         }
         let scope = &entry.scope;
         if scope.namespace.is_none() && !matches_only_persistent_volumes(scope) {
-            let message = "missing key `namespace`: list the namespaces, or write `\"*\"` for all (only \
-                           `kind: PersistentVolume` has none)";
+            let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
+                           only for `kind: PersistentVolume`)";
             problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
         let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
@@ -114,13 +112,14 @@ impl Exemption {
         self.expires.is_none_or(|last| day <= last)
     }
 
-    /// Checks whether it exempts findings of the rule.
+    /// Checks whether the exemption applies to findings of the rule.
     pub(super) fn covers_rule(&self, rule: RuleId) -> bool {
         self.rules.is_empty() || self.rules.contains(&rule)
     }
 
-    /// Checks whether it matches a finding about the object `id`, which counts as part of
-    /// `workload`. A key for which the finding has no value does not match.
+    /// Checks whether the exemption matches a finding about the object `id`. Kind and name match
+    /// either those of the object or those of `workload`, the workload that controls it. A key does
+    /// not match if the finding has no value for it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
@@ -147,7 +146,7 @@ impl Exemption {
     }
 }
 
-/// Returns the rules that an exemption names; empty for all.
+/// Returns the rules that an exemption lists, or an empty list if it applies to all rules.
 fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<EntryProblem>) -> Vec<RuleId> {
     let path = FieldPath::from_keys(&["rules"]);
     if names.0.is_empty() {

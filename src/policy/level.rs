@@ -5,8 +5,8 @@ use crate::finding::Severity;
 pub enum Level {
     /// The rule is disabled.
     Off,
-    /// Each finding has the severity that the rule gives it.
+    /// The rule is enabled, and each finding has the severity that the rule assigns.
     Default,
-    /// Each finding has this severity.
+    /// The rule is enabled, and all of its findings have this severity.
     As(Severity),
 }

@@ -1,4 +1,4 @@
-//! Loading: reads policy files, follows `extends`, and merges the documents.
+//! Loads policies: finds and reads the files, resolves `extends`, and merges the documents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,15 @@ use crate::source::{self, File, decode, split_documents};
 /// The name of the policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
 
-/// The maximum size of a policy file: that of a ConfigMap.
+/// The maximum size of a policy file, in bytes. It is the maximum size of a ConfigMap.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Returns the path of the policy file for `directory`, relative to it: the nearest one in the
-/// directory or above, up to the root of the repository.
+/// Returns the path of the policy file for `directory`: the nearest one in the directory or its
+/// parents, up to the repository root. The path is relative to `directory`.
 pub fn discover(directory: &Path) -> Option<PathBuf> {
     for (up, directory) in directory.ancestors().enumerate() {
-        // An unreadable file counts: skipping it would silently change the verdict.
+        // A file that cannot be read is returned, too: skipping it would silently apply another
+        // policy.
         if fs::symlink_metadata(directory.join(FILE_NAME)).is_ok() {
             let above: PathBuf = std::iter::repeat_n("..", up).collect();
             return Some(above.join(FILE_NAME));
@@ -34,7 +35,7 @@ pub fn discover(directory: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Loads the policy at `path` with all documents that it extends, or returns all of their problems.
+/// Loads the policy at `path` and the documents that it extends, or returns all problems in them.
 pub(super) fn load(path: &Path, registry: Registry) -> Result<MergedPolicy, Vec<Problem>> {
     let mut loader = Loader {
         merged: MergedPolicy::default(),
@@ -48,17 +49,18 @@ pub(super) fn load(path: &Path, registry: Registry) -> Result<MergedPolicy, Vec<
 }
 
 struct Loader {
-    /// The documents loaded so far: those that a document extends first, then the document itself.
+    /// The documents loaded so far. Each is merged after the documents that it extends.
     merged: MergedPolicy,
     registry: Registry,
     problems: Vec<Problem>,
-    /// The files being loaded, each extended by the one before it.
+    /// The files being loaded. Each one extends the next.
     open: Vec<PathBuf>,
     done: Vec<PathBuf>,
 }
 
 impl Loader {
-    /// Loads a file. If an entry of another file names it, read errors are reported at that entry.
+    /// Loads a file. If `entry` is the entry of `extends` that names the file, read errors are
+    /// reported at that entry.
     fn file(&mut self, path: &Path, name: Arc<str>, entry: Option<(&Text<'_>, FieldPath)>) {
         let failed = |loader: &mut Self, message: String| {
             let problem = match &entry {
@@ -79,7 +81,7 @@ impl Loader {
             if let Some((text, at)) = &entry {
                 let problem = text.problem(
                     at,
-                    "cyclic `extends`: the named file extends this file, directly or through others",
+                    "cyclic `extends`: the named file extends this file, directly or indirectly",
                 );
                 self.problems.push(problem);
             }
@@ -146,7 +148,7 @@ impl Loader {
             }
             Err(error) => {
                 let mut message = error.kind.to_string();
-                // Unquoted, the namespace `n` is the boolean false.
+                // For example, the namespace `n` is the boolean `false` if it is not quoted.
                 if let FieldErrorKind::WrongType {
                     expected: ExpectedType::String | ExpectedType::StringOrList,
                     found,
@@ -190,7 +192,7 @@ impl Loader {
         let message = match entry.parse::<Profile>() {
             Ok(profile) => format!("`{entry}` is a profile, not a pack: write `profile: {profile}`"),
             Err(_) => format!(
-                "unknown pack `{entry}`{}; the path of a file contains `/` or ends in `.yaml`",
+                "unknown pack `{entry}`{}; file paths contain `/` or end in `.yaml`",
                 did_you_mean(entry, builtin::packs())
             ),
         };

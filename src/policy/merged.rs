@@ -1,4 +1,4 @@
-//! A checked policy, as one document or as several merged into one, with the origin of each value.
+//! Checked policies: one document, or several merged into one, with the origins of their values.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -19,33 +19,33 @@ use crate::source::{File, Span, Tree, locate, locate_key};
 pub struct Problem {
     /// The name of the file, as shown to the user.
     pub path: Arc<str>,
-    /// The location in the text; `None` if there is no text.
+    /// The location in the text; `None` if it is unknown or the text could not be read.
     pub location: Option<(Arc<File>, Span)>,
     /// The problem, in one clause.
     pub message: String,
 }
 
-/// A value, and what sets it: a file and line, a profile, or a flag.
+/// A value and its origin, such as a file and line, a profile or a flag.
 #[derive(Clone, Debug)]
 pub(super) struct Sourced<T> {
     pub(super) value: T,
     pub(super) origin: String,
 }
 
-/// A checked policy. A policy document becomes one of these; documents are merged by
-/// `merge`.
+/// A checked policy document, or several documents combined by `merge`.
 #[derive(Clone, Debug, Default)]
 pub struct MergedPolicy {
     pub(super) profile: Option<Sourced<Profile>>,
     pub(super) levels: HashMap<RuleId, Sourced<Level>>,
-    /// The `sizeLimit` that the fix of a rule writes.
+    /// The `sizeLimit` in the suggested fixes of each rule.
     pub(super) default_sizes: HashMap<RuleId, String>,
     pub(super) allowed_host_paths: Option<Vec<AllowedHostPath>>,
-    /// Entries besides the built-in catalog. Of two entries for a path, the first one counts.
+    /// Entries in addition to the built-in catalog. If two entries have the same path, the first
+    /// one takes precedence.
     pub(super) catalog: Vec<Entry>,
     pub(super) data_directories: Vec<ListedPath>,
     pub(super) scratch_directories: Vec<ListedPath>,
-    /// The modes by the namespace or glob that they are for.
+    /// The modes, by the text of their namespace patterns.
     pub(super) modes: BTreeMap<String, NamespaceMode>,
     pub(super) workload_mode: Option<WorkloadMode>,
     pub(super) ignores: Option<Ignores>,
@@ -60,7 +60,7 @@ pub struct MergedPolicy {
     pub(super) file: Option<PathBuf>,
 }
 
-/// An exemption as written and as compiled.
+/// An exemption and the entry of the policy document that declares it.
 #[derive(Clone, Debug)]
 pub(super) struct DeclaredExemption {
     pub(super) entry: ExemptionEntry,
@@ -90,12 +90,12 @@ impl Text<'_> {
         locate_key(self.file, self.tree, self.tree.root(), path)
     }
 
-    /// Creates a problem with the value at `path`.
+    /// Creates a problem located at the value of `path`.
     pub(super) fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
         self.problem_at(self.value_span(path), message)
     }
 
-    /// Creates a problem with the key at `path`.
+    /// Creates a problem located at the last key of `path`.
     pub(super) fn problem_with_key(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
         self.problem_at(self.key_span(path), message)
     }
@@ -107,8 +107,8 @@ impl Text<'_> {
 }
 
 impl MergedPolicy {
-    /// Checks a document, whose relative paths are relative to `directory`. Adds its problems to
-    /// `problems`.
+    /// Checks a document and adds its problems to `problems`. Relative paths in the document are
+    /// resolved against `directory`.
     pub(super) fn from_document(
         document: Document,
         text: &Text<'_>,
@@ -147,7 +147,7 @@ impl MergedPolicy {
         }
     }
 
-    /// Merges `over` into this policy; the values of `over` win.
+    /// Merges `over` into this policy. The values of `over` take precedence.
     pub(super) fn merge(&mut self, over: Self) {
         let below = std::mem::take(self);
         *self = Self {
@@ -173,13 +173,13 @@ impl MergedPolicy {
     }
 }
 
-/// Extends a collection; in a map, the values of `over` win.
+/// Extends a collection. In a map, the values of `over` take precedence.
 fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
     below.extend(over);
     below
 }
 
-/// Checks the values of a document and reports their problems at their location.
+/// A checker of the values in a document. It reports problems at the locations of the values.
 struct Checker<'c, 't> {
     text: &'c Text<'t>,
     registry: Registry,
@@ -274,13 +274,13 @@ impl Checker<'_, '_> {
         checked
     }
 
-    /// Returns the level and the default size of each rule that the document sets.
+    /// Returns the levels and the default sizes that the document sets, by rule.
     fn rules(
         &mut self,
         settings: &BTreeMap<String, RuleSetting>,
     ) -> (HashMap<RuleId, Sourced<Level>>, HashMap<RuleId, String>) {
         let (mut levels, mut sizes) = (HashMap::new(), HashMap::new());
-        // `*` sorts before every id, so that the level of a single rule wins.
+        // `*` sorts before every id, so the level of a single rule overrides it.
         for (id, setting) in settings {
             let field = FieldPath::from_keys(&["rules"]).key(id.to_owned());
             let rule = match self.registry.require(id) {

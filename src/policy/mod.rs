@@ -1,9 +1,9 @@
-//! The policy: which rules are enabled, their levels and options, and what is exempted.
+//! Policies: the enabled rules, their levels and options, and the exemptions.
 //!
-//! Three stages. A document is a file as written. A [`MergedPolicy`] is one checked document,
-//! or several merged ones: profile ← packs and files ← the file itself ← flags, with the origin of
-//! each value. A [`Policy`] is the resolved form that the engine uses. This module never looks at
-//! an object.
+//! A policy has three forms. A document is the content of a policy file. A [`MergedPolicy`] is one
+//! checked document or several merged ones, with the origins of their values. Flags override the
+//! file, the file overrides the packs and files that it extends, and these override the profile. A
+//! [`Policy`] is the resolved form that the engine uses. This module does not inspect objects.
 
 mod builtin;
 mod document;
@@ -23,7 +23,7 @@ use crate::model::{CustomWorkloads, ObjectId, Workload};
 use crate::rules::{Catalog, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
-pub use builtin::{holds_no_volume, options, workloads};
+pub use builtin::{is_skipped_kind, options, workloads};
 pub use document::{Mode, WorkloadMode, schema};
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation};
 pub use jiff::civil::Date;
@@ -44,18 +44,18 @@ pub struct Policy {
     /// The profile that the levels are based on.
     pub profile: Profile,
     levels: HashMap<RuleId, Level>,
-    /// The enabled rules, in the order of the catalog.
+    /// The enabled rules, in the order of the registry.
     enabled: Vec<(&'static Rule, Level)>,
     /// The options of the rules.
     pub options: Options,
     pub custom_workloads: CustomWorkloads,
-    /// Whether the pods of unknown kinds are found by structure.
+    /// Whether to detect pod specs in objects of unknown kinds by their structure.
     pub heuristic: bool,
-    /// The namespace of objects that specify none.
+    /// The namespace to assume for objects that do not specify one.
     pub namespace: String,
     exemptions: Vec<Exemption>,
     exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
-    /// Which findings comments and annotations can suppress.
+    /// The findings that comments and annotations can suppress.
     pub ignores: Ignores,
     /// The admission mode of workloads.
     pub workload_mode: WorkloadMode,
@@ -70,20 +70,20 @@ pub struct Policy {
     pub file: Option<PathBuf>,
 }
 
-/// Changes to a policy by flags.
+/// Command-line flags that override parts of a policy.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Replaces the profile of the files.
+    /// The profile, instead of the one in the policy files.
     pub profile: Option<Profile>,
-    /// Enables only these rules, regardless of the profile.
+    /// The only rules to enable, regardless of the profile.
     pub select: Option<Vec<String>>,
-    /// Disables these rules.
+    /// Rules to disable.
     pub ignore: Vec<String>,
-    /// Replaces the namespace of objects that specify none.
+    /// The namespace to assume for objects that do not specify one.
     pub namespace: Option<String>,
 }
 
-/// An error that occurs when a policy is loaded.
+/// The error if a policy cannot be loaded.
 #[derive(Debug)]
 pub enum PolicyError {
     /// A flag names a rule that does not exist.
@@ -96,18 +96,19 @@ impl MergedPolicy {
     /// Returns the policy of a built-in profile, changed by `overrides`.
     pub fn from_profile(profile: Profile, overrides: &Overrides) -> Result<Self, UnknownRule> {
         let profile = Some(Sourced { value: profile, origin: "default".to_owned() });
-        Self { profile, ..Self::default() }.finished(overrides)
+        Self { profile, ..Self::default() }.with_profile_and_flags(overrides)
     }
 
     /// Loads the policy in the file `path`, changed by `overrides`.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
         let mut merged = load::load(path, Registry::built_in()).map_err(PolicyError::Problems)?;
         merged.file = Some(path.to_owned());
-        merged.finished(overrides).map_err(PolicyError::UnknownRule)
+        merged.with_profile_and_flags(overrides).map_err(PolicyError::UnknownRule)
     }
 
-    /// Puts the levels of the profile below those of the documents, and the flags on top.
-    fn finished(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
+    /// Adds the levels of the profile, which the documents override, and applies the flags, which
+    /// override both.
+    fn with_profile_and_flags(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
         if let Some(value) = overrides.profile {
             self.profile = Some(Sourced { value, origin: "--profile".to_owned() });
         }
@@ -145,12 +146,12 @@ impl MergedPolicy {
         self.levels.get(&rule).map_or(Level::Default, |level| level.value)
     }
 
-    /// Returns what sets the level of a rule: a file and line, a profile, or a flag.
+    /// Returns the origin of a rule's level: a file and line, a profile, a flag or `default`.
     fn origin(&self, rule: RuleId) -> &str {
         self.levels.get(&rule).map_or("default", |level| &level.origin)
     }
 
-    /// Resolves the policy.
+    /// Converts the policy to the form that the engine uses.
     pub fn resolve(self) -> Policy {
         let registry = Registry::built_in();
         let levels: HashMap<_, _> = self.levels.iter().map(|(rule, level)| (*rule, level.value)).collect();
@@ -203,10 +204,10 @@ impl Policy {
         Ok(MergedPolicy::from_profile(profile, overrides)?.resolve())
     }
 
-    /// Returns the default profile with the pack `name`, changed by `overrides`.
+    /// Returns the policy of the default profile and the pack `name`, changed by `overrides`.
     pub fn from_pack(name: &str, overrides: &Overrides) -> Result<Self, UnknownRule> {
         let pack = builtin::pack(name, Registry::built_in()).unwrap_or_default();
-        Ok(pack.finished(overrides)?.resolve())
+        Ok(pack.with_profile_and_flags(overrides)?.resolve())
     }
 
     /// Loads the policy in the file `path`, changed by `overrides`.
@@ -219,12 +220,12 @@ impl Policy {
         self.file.as_ref().map(|file| file.parent().unwrap_or(Path::new("")))
     }
 
-    /// Returns the registry of the rules that the policy knows, enabled or not.
+    /// Returns the registry of all rules, enabled or not.
     pub fn rules(&self) -> Registry {
         self.registry
     }
 
-    /// Returns the enabled rules with their levels, in the order of the catalog.
+    /// Returns the enabled rules and their levels, in the order of the registry.
     pub fn enabled_rules(&self) -> impl Iterator<Item = (&'static Rule, Level)> {
         self.enabled.iter().copied()
     }
@@ -246,16 +247,16 @@ impl Policy {
         &self.exemptions[id.0]
     }
 
-    /// Returns the mode of admission in a namespace: an exact name wins, then the longest glob that
-    /// matches.
+    /// Returns the admission mode of a namespace. An exact name takes precedence, then the longest
+    /// matching pattern.
     pub fn mode(&self, namespace: &str) -> Mode {
         let matching = self.modes.iter().filter(|(_, mode)| mode.pattern.matches(namespace));
         let best = matching.max_by_key(|(text, _)| (text == namespace, text.len()));
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// Returns the exemption that applies to a finding about the object `id`, which counts as part
-    /// of `workload` if that is trusted. Only the engine calls this.
+    /// Returns the first active exemption that matches a finding about the object `id`, which
+    /// `workload` controls. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,

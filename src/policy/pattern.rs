@@ -1,4 +1,4 @@
-//! Patterns in policies: of names and of paths.
+//! Patterns in policies, which match names or paths.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use regex::Regex;
 
 use crate::model::{HostPath, PathPattern, Relation};
 
-/// A pattern that matches a whole name: an exact name, a glob (`*` is any text, `?` one character),
-/// or a regular expression between slashes.
+/// A pattern for whole names: a name, a glob (`*` matches any text, `?` any single character), or a
+/// regular expression between slashes.
 #[derive(Clone, Debug)]
 pub(super) enum Pattern {
     Any,
@@ -51,9 +51,9 @@ impl Pattern {
     }
 }
 
-/// Compiles a regular expression that matches a whole text.
+/// Compiles a regular expression so that it matches only whole strings.
 fn whole_regex(expression: &str) -> Result<Regex, String> {
-    // Compiled as written first, so that an error shows the user's expression.
+    // Compile the unchanged expression first, so that errors show what the user wrote.
     let compiled = Regex::new(expression).and_then(|_| Regex::new(&format!("^(?:{expression})$")));
     compiled.map_err(|error| {
         let text = error.to_string();
@@ -62,13 +62,13 @@ fn whole_regex(expression: &str) -> Result<Regex, String> {
     })
 }
 
-/// A pattern that matches effective paths.
+/// A pattern for effective paths.
 #[derive(Clone, Debug)]
 pub(super) enum PathGlob {
     Any,
     /// The paths that the pattern matches.
     Exact(PathPattern),
-    /// These paths and all paths below them.
+    /// The paths that the pattern matches, and all paths below them.
     Subtree(PathPattern),
     Regex(Regex),
 }
@@ -81,7 +81,7 @@ impl PathGlob {
             if !expression.starts_with('^') {
                 let path = text.trim_end_matches('/');
                 return Err(format!(
-                    "write `{path}` for the path, `{path}/**` for everything below it, or `/^…/` for a regular expression"
+                    "ambiguous trailing slash: write `{path}`, `{path}/**` or, for a regular expression, `/^…/`"
                 ));
             }
             return whole_regex(expression).map(Self::Regex);
@@ -113,7 +113,7 @@ impl PathGlob {
     }
 }
 
-/// Explains why no effective path can be `text`.
+/// Explains why the path pattern `text` cannot match any effective path.
 pub(super) fn why_unreachable(text: &str) -> String {
     let effective = HostPath::new(text);
     if !text.contains(['*', '?', '[', '{']) && !effective.is_relative() && !effective.has_backstep() {

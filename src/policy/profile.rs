@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A built-in selection of rules. Each profile includes the rules of the previous one.
+/// A built-in set of rule levels. Each profile includes the rules of the previous one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
@@ -22,7 +22,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// All profiles, the least strict first.
+    /// All profiles, from the least to the most strict.
     pub const ALL: [Self; 4] = [Self::None, Self::Recommended, Self::Baseline, Self::Restricted];
 
     /// Returns the name used in policies.

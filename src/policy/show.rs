@@ -1,4 +1,4 @@
-//! Prints a merged policy as one document: for `volcheck policy show`, and for the webhook's
+//! Formats a merged policy as one document, for `volcheck policy show` and for the webhook's
 //! ConfigMap.
 
 use std::fmt::Write as _;
@@ -13,14 +13,14 @@ use crate::finding::digest;
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry};
 
 impl MergedPolicy {
-    /// Returns a hash that identifies the policy in logs and metrics; it depends on the meaning
-    /// alone.
+    /// Returns a hash that identifies the policy in logs and metrics. It does not depend on the
+    /// formatting of the policy or its division into files.
     pub fn hash(&self) -> String {
         format!("{:016x}", digest(&[&self.text(false)]))
     }
 
-    /// Returns the policy as one document that extends nothing, optionally with the origin of each
-    /// value.
+    /// Returns the policy as one document without `extends`, optionally with the origins of its
+    /// values as comments.
     pub fn text(&self, with_origins: bool) -> String {
         let mut out = Writer { text: "version: 1\n".to_owned(), with_origins };
         if let Some(profile) = &self.profile {
@@ -33,7 +33,8 @@ impl MergedPolicy {
             let level = match self.level(id) {
                 Level::Off => "off",
                 Level::As(severity) => severity.name(),
-                // Writing the severity would change findings with a lower one.
+                // An explicit severity would override the lower severity of some findings of the
+                // rule.
                 Level::Default => "",
             };
             let origin = self.origin(id);
@@ -46,7 +47,7 @@ impl MergedPolicy {
                     origin,
                 ),
                 (None, "") if with_origins => {
-                    let _ = writeln!(out.text, "  # {id}: {}, the default", rule.severity);
+                    let _ = writeln!(out.text, "  # {id}: {} (default)", rule.severity);
                 }
                 (None, "") => {}
                 (None, level) => out.line(&format!("  {id}: {level}"), origin),
@@ -103,22 +104,22 @@ impl From<&ListedPath> for Directory {
 }
 
 /// Returns the lines of a value in block style.
-fn lines(value: &Value) -> Vec<String> {
+fn block_lines(value: &Value) -> Vec<String> {
     match value {
         Value::Object(map) if !map.is_empty() => {
-            map.iter().flat_map(|(key, value)| entry(key, value)).collect()
+            map.iter().flat_map(|(key, value)| entry_lines(key, value)).collect()
         }
         Value::Array(items) if !items.is_empty() => {
             let marked = |(index, line)| format!("{}{line}", if index == 0 { "- " } else { "  " });
-            items.iter().flat_map(|item| lines(item).into_iter().enumerate().map(marked)).collect()
+            items.iter().flat_map(|item| block_lines(item).into_iter().enumerate().map(marked)).collect()
         }
-        scalar => vec![flow(scalar)],
+        scalar => vec![inline_scalar(scalar)],
     }
 }
 
-fn entry(key: &str, value: &Value) -> Vec<String> {
-    let key = flow(&key.into());
-    let inner = lines(value);
+fn entry_lines(key: &str, value: &Value) -> Vec<String> {
+    let key = inline_scalar(&key.into());
+    let inner = block_lines(value);
     match value {
         Value::Object(map) if !map.is_empty() => {
             let inner = inner.into_iter().map(|line| format!("  {line}"));
@@ -129,9 +130,9 @@ fn entry(key: &str, value: &Value) -> Vec<String> {
     }
 }
 
-/// Returns a scalar on one line, quoted if a YAML 1.1 parser such as Helm's would read it as a
-/// boolean: `no` can be a namespace, and `off` a mode.
-fn flow(value: &Value) -> String {
+/// Returns a scalar on one line. Quotes it if a YAML 1.1 parser such as Helm's would parse it as a
+/// boolean, such as the namespace `no` or the mode `off`.
+fn inline_scalar(value: &Value) -> String {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let plain = match value.as_str() {
         Some(text) if !BOOLEANS.iter().any(|word| text.eq_ignore_ascii_case(word)) => {
@@ -140,7 +141,7 @@ fn flow(value: &Value) -> String {
         _ => String::new(),
     };
     match plain.trim_end() {
-        // JSON is YAML too.
+        // JSON is valid YAML.
         plain if plain.is_empty() || plain.contains('\n') => value.to_string(),
         plain => plain.to_owned(),
     }
@@ -153,7 +154,7 @@ struct Writer {
 
 impl Writer {
     fn line(&mut self, line: &str, origin: &str) {
-        // Writing to a string cannot fail.
+        // Writing to a string never fails.
         let _ = match self.with_origins {
             true => writeln!(self.text, "{line:<40} # {origin}"),
             false => writeln!(self.text, "{line}"),
@@ -161,7 +162,7 @@ impl Writer {
     }
 
     fn value(&mut self, key: &str, value: &impl Serialize) {
-        for line in entry(key, &serde_json::to_value(value).unwrap_or_default()) {
+        for line in entry_lines(key, &serde_json::to_value(value).unwrap_or_default()) {
             let _ = writeln!(self.text, "{line}");
         }
     }
@@ -172,7 +173,7 @@ impl Writer {
         }
     }
 
-    /// Writes a list, each item with its origin above it.
+    /// Writes a list. The origin of each item is a comment above the item.
     fn list<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
         let indent = key.len() - key.trim_start().len();
         let _ = match items.is_empty() {
@@ -185,7 +186,7 @@ impl Writer {
                 let _ = writeln!(self.text, "{:indent$}# {origin}", "");
             }
             let item = serde_json::to_value(item).unwrap_or_default();
-            for line in lines(&Value::Array(vec![item])) {
+            for line in block_lines(&Value::Array(vec![item])) {
                 let _ = writeln!(self.text, "{:indent$}{line}", "");
             }
         }

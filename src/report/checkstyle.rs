@@ -12,11 +12,11 @@ use crate::lint::{LocatedFinding, Report};
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut files: BTreeMap<&str, Vec<&LocatedFinding>> = BTreeMap::new();
-    for located in report.open(style.min_severity) {
+    for located in report.unsuppressed(style.min_severity) {
         files.entry(located.file_name()).or_default().push(located);
     }
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    // Writing to memory never fails.
+    // Writing to a vector never fails.
     let _ = document(&mut writer, &files);
     let mut out = String::from_utf8(writer.into_inner()).unwrap_or_default();
     out.push('\n');
@@ -42,14 +42,15 @@ fn document(writer: &mut Writer<Vec<u8>>, files: &BTreeMap<&str, Vec<&LocatedFin
     Ok(())
 }
 
-/// Writes the element of a finding: `error`, whatever its severity.
+/// Writes the `error` element of a finding. In Checkstyle XML, findings of all severities are
+/// `error` elements.
 fn error(writer: &mut Writer<Vec<u8>>, located: &LocatedFinding) -> io::Result<()> {
     let (line, column) = located.line_and_column();
     let attributes = [
         ("line", line.to_string()),
         ("column", column.to_string()),
         ("severity", level(located.finding.severity, "info").to_owned()),
-        ("message", xml(&located.sentence()).into_string()),
+        ("message", xml(&located.message_with_help()).into_string()),
         ("source", format!("volcheck.{}", located.finding.rule)),
     ];
     let attributes = attributes.iter().map(|(name, value)| (*name, value.as_str()));

@@ -15,7 +15,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         if let Some(suppression) = &located.suppressed {
             suffix.push_str(&format!(" (suppressed: {})", suppression.by.noun()));
         }
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = writeln!(
             out,
             "{}:{line}:{column}: {}[{}] {}{suffix}",

@@ -30,8 +30,11 @@ struct Lines {
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-    let issues: Vec<Issue<'_>> =
-        report.open(style.min_severity).into_iter().map(|located| issue(located, &mut seen)).collect();
+    let issues: Vec<Issue<'_>> = report
+        .unsuppressed(style.min_severity)
+        .into_iter()
+        .map(|located| issue(located, &mut seen))
+        .collect();
     // Serializing these types never fails.
     let mut out = serde_json::to_string_pretty(&issues).unwrap_or_default();
     out.push('\n');
@@ -45,7 +48,7 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     *count += 1;
     Issue {
         // GitLab doesn't show `check_name`.
-        description: format!("{rule}: {}", located.sentence()),
+        description: format!("{rule}: {}", located.message_with_help()),
         check_name: rule,
         // GitLab drops issues with the same fingerprint.
         fingerprint: match *count {
@@ -57,8 +60,8 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     }
 }
 
-/// Returns a digest that doesn't change when lines move: of the object and the fingerprint, or of
-/// the file and the message if the finding is not about an object.
+/// Returns a digest that does not change when lines move. It covers the object and the fingerprint
+/// or, if the finding is not about an object, the file, the rule and the message.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {
@@ -70,7 +73,7 @@ fn identity(located: &LocatedFinding) -> u64 {
     }
 }
 
-/// Returns the severity on the scale of GitLab: info, minor, major, critical, blocker.
+/// Returns the GitLab severity, which is one of info, minor, major, critical and blocker.
 fn severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "critical",

@@ -1,4 +1,4 @@
-//! `json`: one document for programs. Within a version, changes to its schema only add fields.
+//! `json`: one JSON document for programs. Changes to the schema within a version only add fields.
 
 use serde::Serialize;
 
@@ -76,11 +76,11 @@ struct Object<'r> {
 
 #[derive(Serialize)]
 struct Related<'r> {
-    /// The object, if it is not the finding's object.
+    /// The object; `None` if it is the object of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<Object<'r>>,
     field_path: String,
-    /// The file, if it is not the finding's file.
+    /// The file; `None` if it is the file of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
     span: Option<SpanEntry>,

@@ -1,5 +1,5 @@
-//! `jsonl`: the entries of `json`, one per line, for programs that process them one by one. The
-//! last line is the summary.
+//! `jsonl`: the entries of `json`, one per line, for programs that process entries one by one. The
+//! last line contains the summary.
 
 use serde::Serialize;
 

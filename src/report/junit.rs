@@ -26,7 +26,8 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         document.add_test_suite(suite);
     }
     document.add_test_suites(files.into_values());
-    // Writing to a string never fails. The schema of Jenkins doesn't allow `skipped` at the root.
+    // Writing to a string never fails. The JUnit schema of Jenkins doesn't allow the attribute
+    // `skipped` in the root element.
     document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
 }
 
@@ -68,7 +69,7 @@ fn description(located: &LocatedFinding) -> XmlString {
     XmlString::new(lines.join("\n"))
 }
 
-/// Escapes the characters that XML doesn't allow.
+/// Escapes the control characters, which XML doesn't allow.
 pub(super) fn xml(text: &str) -> XmlString {
     XmlString::new(printable(text))
 }

@@ -1,16 +1,16 @@
-//! `markdown`: a heading and a table per file, for a step summary or a comment.
+//! `markdown`: a heading and a table per file, for step summaries and comments.
 //!
-//! Text from manifests is escaped, so that it can't create links, mentions or other markup.
+//! Text from manifests is escaped so that it can't create links, mentions or other markup.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Style, counted, text, worst_first};
+use super::{Style, counted, sort_by_severity, text};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
-/// The maximum size of the report. A GitHub step summary is limited to 1 MiB, and a GitLab comment
-/// to a million characters.
+/// The maximum size of the report, in bytes. GitHub limits a step summary to 1 MiB, and GitLab
+/// limits a comment to a million characters.
 const MAX_BYTES: usize = 1_000_000;
 
 /// The header of a table.
@@ -22,8 +22,8 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         out.push_str("## volcheck\n\n");
         out.push_str(&text::summary(report, style).replace('\n', "  \n"));
     }
-    let mut shown = report.open(style.min_severity);
-    worst_first(&mut shown);
+    let mut shown = report.unsuppressed(style.min_severity);
+    sort_by_severity(&mut shown);
     // Reserves space for the note about omitted findings.
     let mut remaining = MAX_BYTES.saturating_sub(out.len() + 300);
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
@@ -43,8 +43,8 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         // Writing to a string never fails.
         let _ = write!(
             out,
-            "\n**{} of {} not shown**, the least severe: this report is limited to {MAX_BYTES} bytes. Use another \
-             format to get all of them.\n",
+            "\n**{} of {} not shown**. The report is limited to {MAX_BYTES} bytes and omits the least severe findings. \
+             For all findings, use another format.\n",
             shown.len() - kept,
             counted(shown.len(), "finding")
         );
@@ -69,7 +69,7 @@ fn row(located: &LocatedFinding) -> String {
     )
 }
 
-/// Renders a message: text in backticks becomes code, and all other markup is escaped.
+/// Renders a message. Text in backticks is rendered as code, and all other markup is escaped.
 fn prose(message: &str) -> String {
     let message = printable(message);
     let parts: Vec<&str> = message.split('`').collect();
@@ -85,7 +85,8 @@ fn prose(message: &str) -> String {
     out
 }
 
-/// Renders text as code, with tags if it contains a character that could end the code or the cell.
+/// Renders text as code. Uses HTML tags if the text is empty or contains a character that could end
+/// the code or the table cell.
 fn code(text: &str) -> String {
     let text = printable(text);
     match text.is_empty() || text.contains(['`', '|', '\\']) {
@@ -94,8 +95,8 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Escapes markup and mentions. Platforms look for mentions in the rendered text, so that only code
-/// is safe from them.
+/// Escapes markup and mentions. Platforms detect mentions in the rendered text, except in code, so
+/// escaping the `@` would have no effect.
 fn plain(text: &str) -> String {
     escaped(text).replace('@', "<code>@</code>")
 }
@@ -105,7 +106,8 @@ fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // Backslashes are encoded, too: before a pipe, one could escape the end of the cell.
+            // Backslashes are encoded, too: a backslash before a pipe could escape the end of the
+            // cell.
             '\\' | '|' | '`' | '<' | '>' | '&' => {
                 let _ = write!(out, "&#{};", u32::from(character));
             }

@@ -1,6 +1,6 @@
 //! Report formats, one file each.
 //!
-//! Every format renders to a string, so that a report is never written in part.
+//! Every format renders to a string, so that partial reports are never written.
 
 mod checkstyle;
 mod concise;
@@ -24,7 +24,8 @@ use crate::lint::{ConfigFile, LocatedFinding, Report};
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
 
-/// Returns the findings to show, in the order of the report.
+/// Returns the findings to show, including suppressed ones if the style shows them, in report
+/// order.
 fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
     let suppressed = report.suppressed.iter().filter(|_| style.show_suppressed);
     let mut shown: Vec<_> = report
@@ -39,8 +40,8 @@ fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
     shown
 }
 
-/// Sorts by descending severity, for platforms that limit the number of findings.
-fn worst_first(shown: &mut [&LocatedFinding]) {
+/// Sorts findings by descending severity, for platforms that limit their number.
+fn sort_by_severity(shown: &mut [&LocatedFinding]) {
     shown.sort_by_key(|located| Reverse(located.finding.severity));
 }
 
@@ -66,7 +67,7 @@ pub enum Format {
     Junit,
     /// Checkstyle XML.
     Checkstyle,
-    /// Markdown tables, for a step summary or a comment.
+    /// Markdown tables, for step summaries and comments.
     Markdown,
 }
 
@@ -85,7 +86,7 @@ impl Format {
         Self::Markdown,
     ];
 
-    /// Returns the name on the command line.
+    /// Returns the name of the format on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -101,8 +102,8 @@ impl Format {
         }
     }
 
-    /// Returns the lowest severity that the format shows by default: info if programs store the
-    /// findings, warning if people read them.
+    /// Returns the lowest severity that the format shows by default: info for formats that programs
+    /// store, warning for formats that people read.
     pub fn default_min_severity(self) -> Severity {
         match self {
             Self::Json | Self::Jsonl | Self::Sarif => Severity::Info,
@@ -116,9 +117,9 @@ impl Format {
         }
     }
 
-    /// Checks whether the report includes the statistics. The other formats have a fixed structure
-    /// without a place for them.
-    pub fn holds_statistics(self) -> bool {
+    /// Checks whether reports in this format can include statistics. The structure of the other
+    /// formats has no field for them.
+    pub fn includes_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
 }
@@ -140,7 +141,7 @@ pub struct Style {
     pub color: bool,
     /// Whether to use terminal hyperlinks.
     pub links: bool,
-    /// The lowest severity to show. Findings below it are only counted.
+    /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
     /// Whether to show suppressed findings.
     pub show_suppressed: bool,
@@ -180,7 +181,7 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
     }
 }
 
-/// Returns the name of a severity in a format. Only the name for `info` differs between formats.
+/// Returns the name of a severity in a format. Formats differ only in the name for `info`.
 fn level(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -197,16 +198,16 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// The URL of the rule pages. `None`: they are not published yet.
-const DOCS: Option<&str> = None;
+/// The URL of the rule pages; `None` because they are not published yet.
+const DOCS_URL: Option<&str> = None;
 
-/// Returns the URL of the rule's page; `None` if pages are not published, or if it is the id of an
-/// invalid policy or baseline.
+/// Returns the URL of the page for `rule`. Returns `None` if the pages are not published, or if
+/// `rule` is the id for invalid policies or baselines.
 fn docs_url(rule: RuleId) -> Option<String> {
-    DOCS.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
+    DOCS_URL.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
 }
 
-/// Returns the URL of the rule's page, or the command that prints it.
+/// Returns the URL of the page for `rule`, or the command that prints the page.
 fn docs(rule: RuleId) -> Cow<'static, str> {
     match (docs_url(rule), ConfigFile::from_id(rule)) {
         (Some(url), _) => url.into(),

@@ -6,28 +6,28 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS, Style, level, worst_first};
+use super::{DOCS_URL, Style, level, sort_by_severity};
 use crate::finding::{RuleId, Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
 use crate::source::Span;
 
-/// The SARIF level of severity `info`.
+/// The SARIF level for the severity `info`.
 const NOTE: &str = "note";
-/// The number of results per run that code scanning accepts.
+/// The maximum number of results per run that GitHub code scanning accepts.
 const MAX_RESULTS: usize = 25_000;
-/// The number of results that code scanning shows.
+/// The maximum number of results that code scanning shows.
 const MAX_SHOWN: usize = 5_000;
-/// The size of a gzipped file that code scanning accepts.
+/// The maximum size, in bytes, of a gzipped file that code scanning accepts.
 const MAX_BYTES: usize = 10_000_000;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
-    let mut shown = report.open(style.min_severity);
-    // Code scanning closes the alerts of suppressed results.
+    let mut shown = report.unsuppressed(style.min_severity);
+    // Include suppressed findings, so that code scanning closes their alerts.
     shown.extend(report.suppressed.iter().filter(|located| located.finding.severity >= style.min_severity));
     let total = shown.len();
     if total > MAX_SHOWN {
-        worst_first(&mut shown);
+        sort_by_severity(&mut shown);
         shown.truncate(MAX_RESULTS);
     }
     loop {
@@ -35,13 +35,13 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         if shown.is_empty() || is_accepted(&document) {
             return document;
         }
-        worst_first(&mut shown);
+        sort_by_severity(&mut shown);
         shown.truncate(shown.len() * 3 / 4);
     }
 }
 
-/// Checks whether the document is small enough at the fastest compression level, which compresses
-/// least.
+/// Checks whether the compressed document is small enough. Uses the fastest compression level,
+/// whose output is the largest.
 fn is_accepted(document: &str) -> bool {
     if document.len() <= MAX_BYTES {
         return true;
@@ -86,8 +86,8 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
 fn notification(kept: usize, total: usize) -> Option<Value> {
     let (severity, text) = if kept < total {
         let omitted = total - kept;
-        let limits = "code scanning accepts 25,000 results and 10 MB of gzip";
-        (Severity::Warning, format!("{omitted} of {total} results omitted, the least severe: {limits}"))
+        let limits = "code scanning accepts 25,000 results and 10 MB gzipped";
+        (Severity::Warning, format!("omitted the {omitted} least severe of {total} results: {limits}"))
     } else if kept > MAX_SHOWN {
         (Severity::Info, format!("code scanning shows only the 5,000 most severe of {total} results"))
     } else {
@@ -104,7 +104,7 @@ fn rule(rule: &Rule) -> Value {
         "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity, NOTE) },
     });
-    if let Some(url) = DOCS {
+    if let Some(url) = DOCS_URL {
         descriptor["helpUri"] = format!("{url}/{}", rule.id).into();
     }
     descriptor
@@ -136,7 +136,7 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
     let mut result = json!({
         "ruleId": finding.rule,
         "level": level(finding.severity, NOTE),
-        "message": { "text": located.sentence() },
+        "message": { "text": located.message_with_help() },
         "locations": [location],
     });
     if let Some(index) = index {

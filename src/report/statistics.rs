@@ -1,5 +1,5 @@
-//! The number of findings per rule and severity. `text` and `concise` include it; for the other
-//! formats it is printed to standard error.
+//! Statistics: the number of findings per rule and severity. `text` and `concise` include the
+//! statistics. With other formats, `lint` prints them to standard error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,17 +8,17 @@ use std::fmt::Write as _;
 use crate::finding::{RuleId, Severity};
 use crate::lint::Report;
 
-/// Returns one line per rule and severity: the most severe first, then the most frequent.
+/// Returns one line per rule and severity, sorted by severity, then by frequency.
 pub fn render(report: &Report, min_severity: Severity) -> String {
     let mut counts: BTreeMap<(RuleId, Severity), usize> = BTreeMap::new();
-    for located in report.open(min_severity) {
+    for located in report.unsuppressed(min_severity) {
         *counts.entry((located.finding.rule, located.finding.severity)).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|((_, severity), count)| (Reverse(*severity), Reverse(*count)));
     let mut out = String::new();
     for ((rule, severity), count) in counts {
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = writeln!(out, "{count:>6} {:7} {rule}", severity.name());
     }
     out

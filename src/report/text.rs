@@ -14,8 +14,8 @@ use crate::model::printable;
 use crate::rules::Rule;
 use crate::source::{File, Span};
 
-/// The length in bytes up to which a line is shown in full. A JSON manifest can be one line of a
-/// megabyte.
+/// The approximate length, in bytes, of the part that is shown of a very long line. For example, a
+/// JSON manifest can be a single line of a megabyte.
 const MAX_LINE_LEN: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -54,7 +54,7 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         group = group.element(origin(located));
     }
     if let Some((snippet, _)) = snippet {
-        group = group.element(if is_part { snippet } else { snippet.path(located.path()) });
+        group = group.element(if is_part { snippet } else { snippet.path(located.display_path()) });
     }
     for (related, label) in located.location.related.iter().zip(&finding.related) {
         let Some(file) = &related.file else { continue };
@@ -75,8 +75,8 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
     block
 }
 
-/// Appends the notes after the snippet, one line each. They look like messages of the renderer,
-/// which would take longer to render than the file takes to check.
+/// Appends the notes, one per line, in the style of the renderer. Rendering them with the renderer
+/// would take longer than checking the file.
 fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
     let finding = &located.finding;
     let (line, bold) = match style.color {
@@ -128,18 +128,18 @@ fn article(by: SuppressedBy) -> &'static str {
     }
 }
 
-/// Returns the location without a snippet. It also precedes a part of a long line, in which the
-/// renderer would count columns from the start of the part.
+/// Returns the location for a finding without a snippet, or with only part of a long line as the
+/// snippet. In such a part, the renderer would count columns from the start of the part.
 fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
-    let origin = annotate_snippets::Origin::path(located.path());
+    let origin = annotate_snippets::Origin::path(located.display_path());
     match located.location.primary {
         Some(Span { start, .. }) => origin.line(start.line).char_column(start.column),
         None => origin,
     }
 }
 
-/// Returns the line of a related location in another file, and whether the snippet is only a part
-/// of a long line.
+/// Returns a snippet with the line of a related location in another file, and whether the snippet
+/// is only part of a long line.
 fn related_snippet<'a>(
     file: &'a File,
     span: Span,
@@ -155,8 +155,8 @@ fn related_snippet<'a>(
     (snippet.annotation(annotation), is_part)
 }
 
-/// Returns the lines of all labels with the lines between them, and whether the snippet is only a
-/// part of a long line.
+/// Returns a snippet with the lines of all labels and the lines between them, and whether the
+/// snippet is only part of a long line.
 fn snippet<'a>(
     located: &'a LocatedFinding,
     file: &'a File,
@@ -193,7 +193,7 @@ fn snippet<'a>(
     (snippet.annotations(annotations.collect::<Vec<_>>()), is_part)
 }
 
-/// Returns the part of a long line around `span`.
+/// Returns the byte range of the part of a long line around `span`.
 fn window(file: &File, span: Span) -> Range<usize> {
     let line = file.line_range(span.start.line);
     let text = file.text();
@@ -204,9 +204,9 @@ fn window(file: &File, span: Span) -> Range<usize> {
     start..end.max(span.end.offset.min(line.end))
 }
 
-/// Returns the number of manifests with findings, and the names of the policy and the baseline if
-/// there are findings about them.
-fn files(report: &Report, min_severity: Severity) -> String {
+/// Returns the part of the summary about files: the number of manifests with findings, and the
+/// names of the policy and the baseline if there are findings about them.
+fn files_with_findings(report: &Report, min_severity: Severity) -> String {
     let (mut manifests, mut config): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for LocatedFinding { finding, location, .. } in &report.findings {
         if finding.severity >= min_severity {
@@ -253,13 +253,13 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     let total: usize = shown.iter().map(|(_, count, _)| count).sum();
     // Writing to a string never fails.
     let _ = if total == 0 {
-        let claim = match report.errors.is_empty() {
+        let prefix = match report.errors.is_empty() {
             true => "No problems in",
             false => "Found no problems in the input that could be checked:",
         };
         write!(
             out,
-            "{claim} {} ({}, {} with volumes)",
+            "{prefix} {} ({}, {} with volumes)",
             counted(counts.files, "file"),
             counted(counts.objects, "object"),
             counts.objects_with_volumes
@@ -271,7 +271,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
             "Found {} ({}) in {}",
             counted(total, "problem"),
             kinds.join(", "),
-            files(report, style.min_severity)
+            files_with_findings(report, style.min_severity)
         )
     };
     if !hidden.is_empty() {
@@ -294,7 +294,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     if !report.errors.is_empty() {
         let mut files: Vec<_> = report.errors.iter().map(|located| &located.location.path).collect();
         files.dedup();
-        let _ = writeln!(out, "{} could not be checked, in full or in part.", counted(files.len(), "file"));
+        let _ = writeln!(out, "{} could not be fully checked.", counted(files.len(), "file"));
     }
     let unrendered: Vec<_> = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")]
         .into_iter()

@@ -1,6 +1,6 @@
 //! Ignores in annotations: `ignore.volcheck.io/<rule>: "reason"` on an object or on its pod
-//! template. A value such as `"volume=data container=app -- reason"` limits it to a volume and a
-//! container.
+//! template. A value such as `"volume=data container=app -- reason"` limits the ignore to a volume
+//! and a container.
 
 use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;
@@ -10,7 +10,8 @@ use crate::source::{MappingEntry, NodeId, Tree, find_node};
 
 const PREFIX: &str = "ignore.volcheck.io/";
 
-/// Adds the ignores in the annotations of `object`, which is the node `root` of `tree`.
+/// Adds the ignores in the annotations of `object`, which is at the node `root` of `tree`, to
+/// `set`.
 pub fn annotations(
     tree: &Tree<'_>,
     root: NodeId,
@@ -42,7 +43,7 @@ pub fn annotations(
                     let rules = vec![(rule, range.into())];
                     set.add(Ignore { rules, scope, reason: reason.to_owned(), by });
                 }
-                Err(malformed) => set.malformed(malformed, range),
+                Err(malformed) => set.report_malformed(malformed, range),
             }
         }
     }
@@ -58,7 +59,7 @@ struct Value<'t> {
 fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let (words, reason) = match text.split_once("--") {
         Some((words, reason)) => (words, reason.trim()),
-        // `volume=data` alone has no reason.
+        // A value such as `volume=data` has no reason.
         None if text.split_whitespace().all(|word| word.contains('=')) => (text, ""),
         None => ("", text.trim()),
     };

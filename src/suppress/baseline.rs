@@ -1,7 +1,8 @@
-//! The baseline: known findings by object and fingerprint, with the number of times each occurs.
+//! The baseline: known findings by object and fingerprint, with the number of their occurrences.
 //!
-//! An entry contains neither a line nor a file, so moved lines and renamed files do not invalidate
-//! it. A copy of an object raises the count.
+//! An entry for a finding about an object contains neither the line nor the file, so it remains
+//! valid if lines move or the file is renamed. An entry for any other finding contains the file. If
+//! an object is copied, the count of its findings increases.
 
 use std::cmp::Ordering;
 
@@ -13,7 +14,7 @@ use crate::rules::BaselineFacts;
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// The findings with one identity.
+/// The findings with the same identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -27,12 +28,12 @@ struct Entry {
     message: String,
 }
 
-/// The identity of an entry: its texts without the message, in order.
+/// The identity of an entry: its strings except the message, in the order of the fields.
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
-    /// Creates the entry of a finding in the file `path`, which identifies findings without an
-    /// object.
+    /// Creates the entry for a finding in the file `path`. The path is stored only if the finding
+    /// is not about an object.
     fn from_finding(finding: &Finding, path: &str) -> Self {
         let fingerprint = finding.fingerprint.to_string();
         let [rule, group, kind, namespace, name, fingerprint] =
@@ -64,7 +65,7 @@ struct Document {
     entries: Vec<Entry>,
 }
 
-/// An error that occurs when a baseline is parsed.
+/// The error if a baseline cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BaselineError {
@@ -79,7 +80,7 @@ pub struct BaselineError {
 /// A baseline, with the number of times that each entry may still match.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// In order of identity, each identity once.
+    /// The entries, sorted by identity and without duplicates.
     entries: Vec<Entry>,
 }
 
@@ -113,13 +114,13 @@ impl Baseline {
         Ok(Self { entries })
     }
 
-    /// Creates a baseline of these findings, each with the name of its file.
+    /// Creates a baseline from findings and the paths of their files.
     pub fn from_findings<'f>(findings: impl Iterator<Item = (&'f Finding, &'f str)>) -> Self {
         let mut entries: Vec<_> =
             findings.map(|(finding, path)| Entry::from_finding(finding, path)).collect();
         entries.sort_by(Entry::order);
-        entries.dedup_by(|again, first| {
-            let is_same = again.order(first).is_eq();
+        entries.dedup_by(|next, first| {
+            let is_same = next.order(first).is_eq();
             first.count += usize::from(is_same);
             is_same
         });
@@ -135,7 +136,8 @@ impl Baseline {
         self.find(entry.identity()).map_or(0, |at| self.entries[at].count)
     }
 
-    /// Matches a finding against the baseline. An entry matches as many times as its count.
+    /// Checks whether an entry matches the finding, and decrements its count if so. Entries with a
+    /// count of 0 match no finding.
     pub fn take(&mut self, finding: &Finding, path: &str) -> bool {
         let fingerprint = finding.fingerprint.to_string();
         match self.find(identity(finding, path, &fingerprint)) {
@@ -147,7 +149,8 @@ impl Baseline {
         }
     }
 
-    /// Returns the entries with an unmatched count, with descriptions of the first `max_examples`.
+    /// Returns the number of stale entries, whose counts are still above 0, and descriptions of the
+    /// first `max_examples`.
     pub fn stale(&self, max_examples: usize) -> BaselineFacts {
         let stale = || self.entries.iter().filter(|entry| entry.count > 0);
         let text = |entry: &Entry| {
@@ -159,12 +162,12 @@ impl Baseline {
         BaselineFacts { stale: stale().count(), examples: stale().take(max_examples).map(text).collect() }
     }
 
-    /// Returns the number of findings that it contains and `other` does not.
+    /// Returns the number of findings in this baseline that `other` does not contain.
     pub fn count_missing_in(&self, other: &Self) -> usize {
         self.entries.iter().map(|entry| entry.count.saturating_sub(other.count(entry))).sum()
     }
 
-    /// Keeps the findings that `other` contains too.
+    /// Returns the baseline of the findings that both baselines contain.
     #[must_use]
     pub fn intersection(mut self, other: &Self) -> Self {
         self.entries.retain_mut(|entry| {
@@ -174,7 +177,7 @@ impl Baseline {
         self
     }
 
-    /// Returns the number of findings in it.
+    /// Returns the number of findings in the baseline.
     pub fn len(&self) -> usize {
         self.entries.iter().map(|entry| entry.count).sum()
     }
@@ -183,7 +186,7 @@ impl Baseline {
         self.len() == 0
     }
 
-    /// Returns the text: one entry per line, in order, so that its diffs are readable.
+    /// Returns the baseline in JSON, with one entry per line in sorted order for readable diffs.
     pub fn to_json(&self) -> String {
         let line = |entry| format!("    {}", serde_json::to_string(entry).unwrap_or_default());
         let lines: Vec<_> = self.entries.iter().map(line).collect();

@@ -12,7 +12,7 @@ use crate::source::Tree;
 
 const MARKER: &str = "volcheck:";
 
-/// A comment that starts with the marker.
+/// A comment that starts with [`MARKER`].
 #[derive(Clone, Copy)]
 struct Comment<'t> {
     /// The offset of the `#`.
@@ -29,7 +29,7 @@ impl Comment<'_> {
     }
 }
 
-/// Returns the comments with the marker in a part of a text.
+/// Returns the comments in the byte range `part` of `text` that start with [`MARKER`].
 fn marked_comments<'t>(text: &'t str, part: Range<usize>) -> impl Iterator<Item = Comment<'t>> {
     memmem::find_iter(&text.as_bytes()[part.clone()], MARKER).filter_map(move |found| {
         let marker = part.start + found;
@@ -44,12 +44,12 @@ fn marked_comments<'t>(text: &'t str, part: Range<usize>) -> impl Iterator<Item 
     })
 }
 
-/// Returns the length of the byte order mark, if there is one.
+/// Returns the length of the byte order mark, or 0 if there is none.
 fn bom(text: &str) -> usize {
     if text.starts_with('\u{FEFF}') { 3 } else { 0 }
 }
 
-/// Adds the `ignore-file` comments before the first document.
+/// Adds the `ignore-file` comments before the first document to `set`.
 pub fn file_comments(text: &str, registry: Registry, set: &mut IgnoreSet) {
     let mut head = 0;
     for line in text.split_inclusive('\n') {
@@ -65,37 +65,40 @@ pub fn file_comments(text: &str, registry: Registry, set: &mut IgnoreSet) {
     }
 }
 
-/// Checks whether a line can be before the first document: it is empty, a comment or a separator.
+/// Checks whether a line can precede the content of the first document: an empty line, a comment or
+/// a separator.
 fn is_before_content(line: &str) -> bool {
     let content = line.trim_start_matches('\u{FEFF}').trim();
     content.is_empty() || content.starts_with('#') || content.starts_with("---")
 }
 
-/// Adds the `ignore` comments of the document `tree` in the part `chunk` of `text`.
+/// Adds the `ignore` comments of the document `tree`, which is in the byte range `chunk` of `text`,
+/// to `set`.
 pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>, registry: Registry, set: &mut IgnoreSet) {
     let root = tree.range(tree.root());
     for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
         let directive = comment.text.trim_start();
         if directive.starts_with("ignore-file") {
-            // Before the first document it is read by `file_comments`.
+            // `file_comments` parses those before the first document.
             if !text[..comment.hash].lines().all(is_before_content) {
-                set.malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
+                set.report_malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }
             continue;
         }
         let Some(list) = directive.strip_prefix("ignore") else {
-            set.malformed(MalformedIgnore::UnknownDirective, comment.range());
+            set.report_malformed(MalformedIgnore::UnknownDirective, comment.range());
             continue;
         };
         match covered(text, comment.hash, root.end, tree) {
             Some(covered) => parse(comment, list, Scope::Bytes(covered), registry, set),
-            None => set.malformed(MalformedIgnore::NoTarget, comment.range()),
+            None => set.report_malformed(MalformedIgnore::NoTarget, comment.range()),
         }
     }
 }
 
-/// Returns the range that a comment covers: the node that begins on its line or, if the comment is
-/// alone on its line, on the next line with content.
+/// Returns the byte range of the node that a comment covers: the node that starts on its line or,
+/// if there is no other content on its line, on the next line with content. Returns `None` if there
+/// is no such node.
 fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range<usize>> {
     let line = text[..hash].rfind('\n').map_or(0, |end| end + 1);
     let mut at = line + text[line..].len() - text[line..].trim_start_matches([' ', '\u{FEFF}']).len();
@@ -106,7 +109,7 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
             return None;
         }
     }
-    // An item follows its dash.
+    // The content of a sequence item starts after the dash.
     let is_item = text[at..].starts_with("- ");
     while text[at..].starts_with("- ") {
         at += text[at..].len() - text[at + 1..].trim_start_matches(' ').len();
@@ -114,18 +117,18 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
     tree.range_starting_at(at, is_item)
 }
 
-/// Parses `[rule, rule] -- reason`.
+/// Parses `[rule, rule] -- reason`, and adds the ignore or its problem to `set`.
 fn parse(comment: Comment<'_>, list: &str, scope: Scope, registry: Registry, set: &mut IgnoreSet) {
     let start = comment.at + comment.text.len() - list.len();
     let inner = list.strip_prefix('[').and_then(|inner| inner.split_once(']'));
     let Some((names, rest)) = inner else {
-        return set.malformed(MalformedIgnore::NoRules, comment.range());
+        return set.report_malformed(MalformedIgnore::NoRules, comment.range());
     };
     let reason = match rest.trim() {
         "" => "",
         rest => match rest.strip_prefix("--") {
             Some(reason) => reason.trim(),
-            None => return set.malformed(MalformedIgnore::NoDashes, comment.range()),
+            None => return set.report_malformed(MalformedIgnore::NoDashes, comment.range()),
         },
     };
     let mut rules = Vec::new();
@@ -136,7 +139,7 @@ fn parse(comment: Comment<'_>, list: &str, scope: Scope, registry: Registry, set
         at += item.len() + 1;
         let range = begin..begin + name.len();
         if name.is_empty() {
-            return set.malformed(MalformedIgnore::EmptyRule, comment.range());
+            return set.report_malformed(MalformedIgnore::EmptyRule, comment.range());
         }
         rules.extend(set.rule(name, range.clone(), registry).map(|rule| (rule, range.into())));
     }

@@ -1,6 +1,5 @@
-//! Ignores and the baseline, which suppress findings in lint only: the webhook does not see
-//! comments and does not trust annotations. Exemptions belong to the policy, and the engine applies
-//! them.
+//! Ignores and the baseline, which suppress findings only in lint. The webhook receives no comments
+//! and does not trust annotations. Exemptions are part of the policy, and the engine applies them.
 
 mod annotation;
 mod baseline;
@@ -20,10 +19,10 @@ pub use comment::{comments, file_comments};
 /// A comment or an annotation that suppresses findings.
 #[derive(Clone, Debug)]
 pub struct Ignore {
-    /// The rules that it names, each with the location of the name.
+    /// The ignored rules, each with the location of its name.
     pub rules: Vec<(RuleId, Mark)>,
     pub scope: Scope,
-    /// The reason given; empty if there is none.
+    /// The reason; empty if none is given.
     pub reason: String,
     pub by: SuppressedBy,
 }
@@ -31,15 +30,15 @@ pub struct Ignore {
 /// The findings that an ignore covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of the whole file.
+    /// All findings in the file.
     File,
-    /// Those whose primary location starts within these bytes of the text.
+    /// Findings whose primary location starts in this byte range of the text.
     Bytes(Range<usize>),
-    /// Those in a part of an object, about a volume and a container if these are named.
+    /// Findings in a part of an object, or only those about a volume, a container or both.
     Object {
-        /// The bytes of the object.
+        /// The byte range of the object.
         object: Range<usize>,
-        /// The field path of the part; the root for the whole object.
+        /// The field path of the part; the root path for the whole object.
         path: FieldPath,
         volume: Option<String>,
         container: Option<String>,
@@ -47,8 +46,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Checks whether the scope covers a finding in the object at the bytes `object`, whose primary
-    /// location starts at the byte `at`.
+    /// Checks whether the scope covers a finding. `at` is the offset at which its primary location
+    /// starts, and `in_object` is the byte range of its object.
     fn covers(&self, finding: &Finding, at: Option<usize>, in_object: Option<&Range<usize>>) -> bool {
         let matches = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|name| name == own);
         match self {
@@ -64,11 +63,11 @@ impl Scope {
     }
 }
 
-/// The ignores of one kind in a file, their problems, and which of them were used.
+/// The ignores of one kind in a file, the problems in them, and whether they were used.
 #[derive(Debug, Default)]
 pub struct IgnoreSet {
     ignores: Vec<Ignore>,
-    /// Whether each rule of each ignore suppressed a finding.
+    /// Whether a finding was suppressed, for each rule of each ignore.
     used: Vec<Vec<bool>>,
     problems: Vec<IgnoreProblem>,
 }
@@ -83,16 +82,16 @@ impl IgnoreSet {
         self.problems.push(IgnoreProblem { kind, mark: range.into() });
     }
 
-    fn malformed(&mut self, malformed: MalformedIgnore, range: Range<usize>) {
+    fn report_malformed(&mut self, malformed: MalformedIgnore, range: Range<usize>) {
         self.report(IgnoreProblemKind::Malformed(malformed), range);
     }
 
-    /// Returns the rule called `name`; reports it and returns `None` if it does not exist or cannot
-    /// be ignored.
+    /// Returns the rule called `name`. If the rule does not exist or cannot be ignored, reports the
+    /// problem and returns `None`.
     fn rule(&mut self, name: &str, range: Range<usize>, registry: Registry) -> Option<RuleId> {
         match registry.require(name) {
             Ok(rule) if rule.reports_unchecked_input() => {
-                self.malformed(MalformedIgnore::NotIgnorable(rule.id), range);
+                self.report_malformed(MalformedIgnore::NotIgnorable(rule.id), range);
                 None
             }
             Ok(rule) => Some(rule.id),
@@ -119,13 +118,13 @@ impl IgnoreSet {
         &self.ignores
     }
 
-    /// Takes the problems out of the set.
+    /// Removes and returns the problems.
     pub fn take_problems(&mut self) -> Vec<IgnoreProblem> {
         std::mem::take(&mut self.problems)
     }
 
-    /// Suppresses a finding by the ignores at `candidates`, and marks each one that covers it as
-    /// used.
+    /// Returns the suppression of a finding by the first ignore that covers it, and marks all
+    /// ignores that cover it as used. `candidates` are the indexes of the ignores to consider.
     pub fn suppress(
         &mut self,
         finding: &Finding,
@@ -146,7 +145,7 @@ impl IgnoreSet {
         suppression
     }
 
-    /// Returns the ignores that suppressed nothing. An ignore of a disabled rule is not unused.
+    /// Returns the ignores that suppressed no finding, except those of disabled rules.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let rules = self.ignores.iter().zip(&self.used).flat_map(|(ignore, used)| {
             ignore.rules.iter().zip(used).map(move |((rule, mark), used)| (ignore.by, *rule, *mark, *used))
@@ -158,7 +157,7 @@ impl IgnoreSet {
     }
 }
 
-/// Checks whether the policy lets ignores suppress the finding.
+/// Checks whether the policy allows ignores to suppress the finding.
 pub fn is_ignorable(finding: &Finding, policy: &Policy) -> bool {
     use crate::finding::Ignores;
     match policy.ignores {

@@ -157,7 +157,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {catalog: [{path: /a, class: agent-socket, reason: r}]}\n",
             2,
             24,
-            "`severity` is required for class `agent-socket` and invalid for all others",
+            "`severity` is required for class `agent-socket` and not allowed for others",
         ),
         (
             "version: 1\nhostPaths: {catalog: [{path: etc, class: critical, reason: r}]}\n",
@@ -210,7 +210,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nextends: [./volcheck.yaml]\n",
             2,
             11,
-            "cyclic `extends`: the named file extends this file, directly or through others",
+            "cyclic `extends`: the named file extends this file, directly or indirectly",
         ),
         (&exemption("host-root", "host-rot"), 3, 11, "unknown rule `host-rot`; did you mean `host-root`?"),
         (&exemption("[host-root]", "[]"), 3, 10, "no rule given"),
@@ -221,7 +221,7 @@ fn policy_errors_point_at_their_location() {
             "`invalid-field-value` cannot be exempted: exclude the file with `lint.exclude`",
         ),
         (&exemption("  reason: r\n", ""), 3, 3, "missing key `reason`"),
-        (&exemption("reason: r", "reason: \" \""), 5, 11, "empty reason: state why this is exempt"),
+        (&exemption("reason: r", "reason: \" \""), 5, 11, "empty reason: explain the exemption"),
         (&exemption("{namespace: a}", "{name: a}"), 4, 11, "missing key `namespace`"),
         (&exemption("namespace: a", "namespace: []"), 4, 22, "an empty list never matches"),
         (&exemption("namespace: a", "namespace: \"\""), 4, 22, "an empty string never matches"),
@@ -237,7 +237,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("namespace: a", "namespace: a, path: /var/"),
             4,
             31,
-            "write `/var` for the path, `/var/**` for everything below it, or `/^…/` for a regular expression",
+            "ambiguous trailing slash: write `/var`, `/var/**` or, for a regular expression, `/^…/`",
         ),
         (
             &exemption("namespace: a", "namespace: a, path: /**/x"),
@@ -309,7 +309,7 @@ fn rejects_cycles_and_loads_shared_files_once() {
         ("b.yaml", "version: 1\nextends: [./a.yaml]\n"),
     ]);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].2, "cyclic `extends`: the named file extends this file, directly or through others");
+    assert_eq!(found[0].2, "cyclic `extends`: the named file extends this file, directly or indirectly");
     let diamond = temp_dir(&[
         ("volcheck.yaml", "version: 1\nextends: [./a.yaml, ./b.yaml]\n"),
         ("a.yaml", "version: 1\nextends: [./c.yaml]\n"),
@@ -615,7 +615,7 @@ fn policy_check_summarizes_valid_and_rejects_invalid_policies() {
     let (code, text) = volcheck_in(directory.path(), &["policy", "check"]);
     assert_eq!(code, 0);
     assert!(text.starts_with("volcheck.yaml is valid: profile recommended, "), "{text}");
-    assert!(text.ends_with(" enabled rules, 1 exemptions.\n"), "{text}");
+    assert!(text.ends_with(" enabled rules, 1 exemption.\n"), "{text}");
     assert_eq!(volcheck_in(directory.path(), &["policy", "check", "bad.yaml"]).0, 2);
     let empty = tempfile::tempdir().expect("a directory");
     fs::create_dir(empty.path().join(".git")).expect("a directory");

@@ -184,7 +184,10 @@ fn baseline_suppresses_known_findings_only() {
     assert_eq!(run(&["lint"]).0, 1);
     let (code, out) = run(&["baseline"]);
     assert_eq!(code, 0, "{out}");
-    assert!(out.contains("Wrote .volcheck-baseline.json with ") && out.contains("To use it, "), "{out}");
+    assert!(
+        out.contains("Wrote .volcheck-baseline.json with ") && out.contains("To use the baseline, "),
+        "{out}"
+    );
     let with = ["lint", "--baseline", ".volcheck-baseline.json", "--min-severity", "info"];
     let (code, out) = run(&with);
     assert_eq!((code, out.starts_with("No problems")), (0, true), "{out}");

@@ -2,7 +2,7 @@
 
 pub(super) mod output;
 mod progress;
-pub(super) mod task;
+pub(super) mod setup;
 mod verbose;
 
 use std::env;
@@ -16,13 +16,13 @@ use crate::input::{Changes, Discovery};
 use crate::lint::{Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
-use task::Task;
+use setup::RunSetup;
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
     check(arguments).inspect_err(|error| {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
-            // The text is printed to standard error, as by every command.
+            // The text format is printed to standard error, as for all commands.
             if arguments.format != Format::Text {
                 print(&report::render(report, arguments.format, style(arguments)));
             }
@@ -33,27 +33,27 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
 
 fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let mut timings = verbose::Timings::start();
-    let task = Task::new(&arguments.input, &arguments.policy)?;
+    let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
     timings.end("loading policy and discovering files");
     if arguments.verbose > 0 {
-        eprint(&verbose::policy(&task.policy));
+        eprint(&verbose::policy(&setup.policy));
     }
     if arguments.show_files {
-        return Ok(show_files(&task.found));
+        return Ok(show_files(&setup.found));
     }
     let with_ignores = !arguments.no_ignores;
-    let options = task.options(with_ignores);
+    let options = setup.options(with_ignores);
     let (mut run, baseline) = rayon::join(
-        || task.run(&options),
-        || with_ignores.then(|| baseline::load(&arguments.input, &task.policy)).transpose(),
+        || setup.run(&options),
+        || with_ignores.then(|| baseline::load(&arguments.input, &setup.policy)).transpose(),
     );
     if let Some((path, baseline)) = baseline?.flatten() {
         run.apply_baseline(&path, baseline, &options);
     }
     timings.end("checking files");
     if arguments.verbose > 0 {
-        let by_input = arguments.verbose > 1;
-        eprint(&verbose::inputs(&task.found.inputs, &run.counts, &run.report.counts, by_input));
+        let per_input = arguments.verbose > 1;
+        eprint(&verbose::inputs(&setup.found.inputs, &run.counts, &run.report.counts, per_input));
     }
     let mut report = run.report;
     if let Some(reference) = &arguments.changed_since {
@@ -63,7 +63,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     }
     let style = style(arguments);
     print(&report::render(&report, arguments.format, style));
-    if arguments.statistics && !arguments.format.holds_statistics() {
+    if arguments.statistics && !arguments.format.includes_statistics() {
         eprint(&report::statistics(&report, style.min_severity));
     }
     let code = exit_code(&report, arguments);
@@ -73,7 +73,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&timings.text());
     }
     // The process is about to exit, so freeing memory would only cost time.
-    std::mem::forget((task, report));
+    std::mem::forget((setup, report));
     Ok(if is_written { code } else { EXIT_ERROR })
 }
 
@@ -106,15 +106,15 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
-    let fails = |least: Severity| worst.is_some_and(|worst| worst >= least);
+    let fails = |min: Severity| worst.is_some_and(|worst| worst >= min);
     match FailOn::severity(arguments.fail_on) {
-        Some(least) if fails(least) => EXIT_FINDINGS,
+        Some(min) if fails(min) => EXIT_FINDINGS,
         _ => EXIT_OK,
     }
 }
 
-/// Decides on colors and links: by flag, else by environment (no-color.org, bixense.com/clicolors),
-/// else by whether the output is a terminal.
+/// Checks whether to use colors or links. A flag takes precedence, then environment variables
+/// (no-color.org, bixense.com/clicolors). By default, the output must be a terminal.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
     let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
     match when {

@@ -1,4 +1,4 @@
-//! A progress line on the terminal during a long run.
+//! The progress line of long runs.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use crate::cli::eprint;
 
-/// The delay before the first line: most runs end earlier.
+/// The delay before the line appears. Most runs finish earlier.
 const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work`, which counts the files that are done, and shows the count if standard error is a
-/// terminal.
-pub(super) fn shown<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T {
+/// Runs `work`, which increments a counter for each finished file, and shows the counter if
+/// standard error is a terminal.
+pub(super) fn with_progress<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T {
     let done = AtomicUsize::new(0);
     if !io::stderr().is_terminal() {
         return work(&done);

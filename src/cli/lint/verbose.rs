@@ -30,14 +30,14 @@ impl Timings {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for (phase, time) in &self.phases {
-            // Writing to a string cannot fail.
+            // Writing to a string never fails.
             let _ = writeln!(text, "{phase}: {:.1} ms", time.as_secs_f64() * 1000.0);
         }
         text
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "no report depends on it")]
+#[expect(clippy::disallowed_methods, reason = "reports do not depend on the time")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -48,10 +48,11 @@ pub(super) fn policy(policy: &Policy) -> String {
     format!("policy: {file}, profile {}\n", policy.profile)
 }
 
-/// Returns one line with the counts of the run, after one line per input if `by_input` is set.
-pub(super) fn inputs(inputs: &[Input], counts: &[Counts], total: &Counts, by_input: bool) -> String {
+/// Returns one line with the counts of the run. If `per_input` is set, lines with the counts of
+/// each input precede it.
+pub(super) fn inputs(inputs: &[Input], counts: &[Counts], total: &Counts, per_input: bool) -> String {
     let mut text = String::new();
-    for (input, counts) in inputs.iter().zip(counts).filter(|_| by_input) {
+    for (input, counts) in inputs.iter().zip(counts).filter(|_| per_input) {
         let _ = writeln!(text, "{}: {}", crate::model::printable(&input.name), counted(counts));
     }
     let _ = writeln!(text, "files: {}, {}", total.files, counted(total));

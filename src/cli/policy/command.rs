@@ -9,6 +9,7 @@ use super::{load, load_merged};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
 use crate::cli::{EXIT_OK, print};
 use crate::policy::{self, Policy};
+use crate::report::counted;
 
 pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     match command {
@@ -32,7 +33,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Returns the arguments with `file`, a positional argument, as the policy file if it is set.
+/// Returns the arguments, in which the positional argument `file` overrides `--policy`.
 fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);
@@ -43,10 +44,10 @@ fn summary(policy: &Policy) -> String {
     let today = policy::today();
     let expired = policy.exemptions().filter(|(_, exemption)| !exemption.is_active_on(today)).count();
     let mut text = format!(
-        "profile {}, {} enabled rules, {} exemptions",
+        "profile {}, {}, {}",
         policy.profile,
-        policy.enabled_rules().count(),
-        policy.exemptions().len()
+        counted(policy.enabled_rules().count(), "enabled rule"),
+        counted(policy.exemptions().len(), "exemption")
     );
     if expired > 0 {
         text.push_str(&format!(" ({expired} expired)"));

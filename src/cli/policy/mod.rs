@@ -1,4 +1,4 @@
-//! The policy that the command line names.
+//! Loads the policy of a command.
 
 mod command;
 
@@ -13,7 +13,7 @@ use crate::report::{self, Format, Style};
 
 pub(super) use command::run;
 
-/// The report about an invalid policy or baseline.
+/// The error for an invalid policy or baseline: the report of its problems.
 #[derive(Debug)]
 pub(super) struct ConfigError(pub(super) Report);
 
@@ -31,12 +31,12 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Loads the policy that the arguments name, or the one for the current directory.
+/// Loads the policy file from the arguments, or else the nearest one of the current directory.
 pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     Ok(load_merged(arguments)?.resolve())
 }
 
-/// Loads the same policy, with the origin of each value.
+/// Loads the same policy as [`load`], with the origins of its values.
 pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy> {
     let overrides = Overrides {
         profile: arguments.profile,

@@ -1,4 +1,4 @@
-//! From arguments to a run: discovers the inputs and loads the policy.
+//! The setup of a run: discovers the inputs and loads the policy.
 
 use std::sync::atomic::Ordering;
 
@@ -9,29 +9,29 @@ use crate::input::{self, Discovery, Input, InputSource, Rendering};
 use crate::lint::{self, Run, RunOptions};
 use crate::policy::{Policy, today};
 
-/// The inputs of a run, and the policy to check them with.
-pub(in crate::cli) struct Task<'a> {
+/// The inputs of a run and the policy to check them with.
+pub(in crate::cli) struct RunSetup<'a> {
     arguments: &'a InputArgs,
     pub(super) found: Discovery,
-    /// Whether flags exclude inputs or rules, so that unused exemptions are not reported.
+    /// Whether flags exclude inputs or rules. If so, unused exemptions are not reported.
     is_narrowed: bool,
     pub(in crate::cli) policy: Policy,
 }
 
-impl<'a> Task<'a> {
-    /// Discovers the inputs and loads the policy that the arguments name.
+impl<'a> RunSetup<'a> {
+    /// Discovers the inputs and loads the policy from the arguments.
     pub(in crate::cli) fn new(input: &'a InputArgs, policy: &PolicyArgs) -> anyhow::Result<Self> {
         let settings = settings(input)?;
         let (loaded, found) =
             rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
         let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
-        let mut task = Self { arguments: input, found, is_narrowed, policy: loaded? };
-        lint::exclude(&task.policy, &mut task.found)?;
-        task.found.inputs.extend(renderings(input, &task.policy.namespace));
-        Ok(task)
+        let mut setup = Self { arguments: input, found, is_narrowed, policy: loaded? };
+        lint::exclude(&setup.policy, &mut setup.found)?;
+        setup.found.inputs.extend(renderings(input, &setup.policy.namespace));
+        Ok(setup)
     }
 
-    /// Discovers the inputs that the arguments name, to check them with a given policy.
+    /// Discovers the inputs from the arguments, to check them with `policy`.
     pub(in crate::cli) fn with_policy(input: &'a InputArgs, policy: Policy) -> anyhow::Result<Self> {
         let mut found = input::discover(&input.paths, &settings(input)?);
         found.inputs.extend(renderings(input, &policy.namespace));
@@ -50,7 +50,7 @@ impl<'a> Task<'a> {
 
     /// Checks the inputs, with a progress line on a terminal.
     pub(in crate::cli) fn run(&self, options: &RunOptions<'_>) -> Run {
-        progress::shown(self.found.inputs.len(), |done| {
+        progress::with_progress(self.found.inputs.len(), |done| {
             lint::run(&self.found, options, &|| {
                 done.fetch_add(1, Ordering::Relaxed);
             })
