@@ -44,13 +44,30 @@ fn normalized(path: &Path) -> PathBuf {
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir => {
-                if !out.pop() {
-                    out.push("..");
-                }
-            }
+            Component::ParentDir if out.file_name().is_some() => _ = out.pop(),
+            Component::ParentDir if out.has_root() => {}
             other => out.push(other),
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::normalized;
+
+    #[test]
+    fn resolves_parent_directories() {
+        for (path, expected) in [
+            ("a/./b/../c", "a/c"),
+            ("a/../b", "b"),
+            ("../../base/patch.yaml", "../../base/patch.yaml"),
+            ("../overlay/../../base", "../../base"),
+            ("/../a", "/a"),
+        ] {
+            assert_eq!(normalized(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
 }
