@@ -1,10 +1,6 @@
-//! Reports of invalid policies and baselines. Such a report has the form of a run that checked
-//! nothing, so every format can show it.
+//! The files that configure a run.
 
-use super::{LocatedFinding, Location, Report};
-use crate::finding::{Finding, RuleId, Severity};
-use crate::model::FieldPath;
-use crate::policy::{Overrides, Policy, Problem, Profile};
+use crate::finding::RuleId;
 
 /// A file that configures a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,20 +36,5 @@ impl ConfigFile {
             Self::Policy => "volcheck schema policy",
             Self::Baseline => "volcheck baseline --help",
         }
-    }
-}
-
-impl Report {
-    /// Creates the report of a run that checked nothing because of these problems.
-    pub fn of_invalid_config(config: ConfigFile, problems: Vec<Problem>) -> Self {
-        let located = |Problem { path, location, message }| {
-            let finding = Finding::new(config.id(), Severity::Error, FieldPath::root(), message);
-            let (file, primary) = location.unzip();
-            LocatedFinding::new(finding, Location { file, primary, ..Location::of_file(&path) })
-        };
-        let errors = problems.into_iter().map(located).collect();
-        let policy = Policy::from_profile(Profile::default(), &Overrides::default());
-        let policy = policy.expect("the built-in profiles are valid");
-        Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
     }
 }

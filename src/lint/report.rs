@@ -1,8 +1,9 @@
 //! The report of a run, which report formats render.
 
-use crate::finding::{Severity, SuppressedBy};
-use crate::lint::{ConfigFile, LocatedFinding};
-use crate::policy::Policy;
+use super::{ConfigFile, LocatedFinding, Location};
+use crate::finding::{Finding, Severity, SuppressedBy};
+use crate::model::FieldPath;
+use crate::policy::{Overrides, Policy, Problem, Profile};
 use crate::rules::Registry;
 
 /// The numbers of files, objects and other documents in a run.
@@ -64,6 +65,19 @@ impl Report {
             outside: None,
             invalid_config: None,
         }
+    }
+
+    /// Creates the report of a run that checked nothing because of these problems.
+    pub fn of_invalid_config(config: ConfigFile, problems: Vec<Problem>) -> Self {
+        let located = |Problem { path, location, message }| {
+            let finding = Finding::new(config.id(), Severity::Error, FieldPath::root(), message);
+            let (file, primary) = location.unzip();
+            LocatedFinding::new(finding, Location { file, primary, ..Location::of_file(&path) })
+        };
+        let errors = problems.into_iter().map(located).collect();
+        let policy = Policy::from_profile(Profile::default(), &Overrides::default());
+        let policy = policy.expect("the built-in profiles are valid");
+        Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
     }
 
     /// Returns the number of findings with this severity.

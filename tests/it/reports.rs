@@ -32,6 +32,14 @@ pub(crate) fn assert_valid(schema: &str, document: &str) {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
+/// Returns the published schema of SARIF 2.1.0. In the pattern for language tags, this removes an
+/// unmatched bracket, with which the pattern is not a valid regular expression.
+pub(crate) fn sarif_schema() -> String {
+    let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
+    assert!(schema.contains("{2}]?$"), "the patterns are valid");
+    schema.replace("{2}]?$", "{2}$")
+}
+
 /// The arguments of three runs: with findings, without findings, and with unchecked input.
 pub(crate) const RUNS: &[&[&str]] = &[
     &["examples", "tests/fixtures"],
@@ -50,7 +58,7 @@ fn json_matches_its_schema() {
 
 #[test]
 fn sarif_matches_the_published_schema() {
-    let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
+    let schema = sarif_schema();
     for paths in RUNS {
         assert_valid(&schema, &out(&volcheck(&[&["lint", "--format", "sarif"], *paths].concat())));
     }
