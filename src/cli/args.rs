@@ -145,7 +145,7 @@ pub(super) struct LintArgs {
     #[arg(long)]
     pub(super) show_suppressed: bool,
     /// Print the policy file, the profile and the number of objects to standard error; `-vv` also
-    /// prints the numbers of each file
+    /// prints the number of objects in each file
     #[arg(long, short = 'v', action = ArgAction::Count)]
     pub(super) verbose: u8,
     /// Print the names of the input files without checking them
@@ -211,7 +211,7 @@ pub(super) struct PolicyArgs {
     /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
-    /// Rules to enable instead of the profile's
+    /// Rules to enable; all others are disabled
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
     /// Rules to disable

@@ -207,8 +207,8 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. A mode can only relax the enforcement that the severities of
-/// findings require.
+/// The admission mode of a namespace. A mode can admit objects with errors, but it never denies
+/// objects without errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
