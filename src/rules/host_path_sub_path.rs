@@ -9,9 +9,9 @@
 //! ## Why is this bad?
 //!
 //! The kubelet resolves sub paths as root. A container with write access to the volume can replace
-//! a directory with a symbolic link between the kubelet's check of the sub path and the mount. Two
-//! such vulnerabilities exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Both are
-//! fixed in later versions of Kubernetes.
+//! a directory of the sub path with a symbolic link. Two vulnerabilities in the handling of such
+//! links exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Both are fixed in later
+//! versions of Kubernetes.
 //!
 //! ## Example
 //!

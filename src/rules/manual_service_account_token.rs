@@ -8,10 +8,10 @@
 //! ## Why is this bad?
 //!
 //! Kubernetes client libraries read the token from this path. By default, the API server adds a
-//! mount with a token that is bound to the Pod and renewed continuously. It does not add the mount
-//! to a container that already has a mount at the path. Such a container authenticates with the
-//! content of the mounted volume. A token from a Secret never expires. If the Pod leaks such a
-//! token, the token remains valid even after the Pod is deleted.
+//! mount with a token that is bound to the Pod and renewed before it expires. The API server does
+//! not add the mount to a container that already has a mount at the path. Such a container
+//! authenticates with the content of the mounted volume. A token from a Secret never expires. If
+//! the Pod leaks such a token, the token remains valid even after the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -50,8 +50,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it to test a program in the cluster that normally runs outside of it, with a token of
-//! another cluster.
+//! Allow it in tests where a program must use a token of another cluster.
 //!
 //! ## References
 //!
@@ -98,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
             "the API server does not add its token, which is bound to the Pod and renewed"
         } else {
-            "the API server also mounts its token there, and one mount hides the other"
+            "the API server also adds its token mount there, and one mount hides the other"
         };
         let message = format!("{} has {description} in place of its API token", container(mount.container));
         out.push(

@@ -62,9 +62,9 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems mounted below the path. Recursive read-only mounts require Kubernetes 1.30 and Linux
-//! 5.12. On a node without support, `IfPossible` has no effect, and `Enabled` prevents the Pod from
-//! starting.
+//! filesystems mounted below the path. Recursive read-only mounts require Linux 5.12 and Kubernetes
+//! 1.31, or 1.30 with the feature gate `RecursiveReadOnlyMounts`. On a node without support,
+//! `IfPossible` has no effect, and `Enabled` prevents the Pod from starting.
 //!
 //! ## When to allow it
 //!

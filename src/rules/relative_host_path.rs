@@ -9,10 +9,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects only an empty path. On the node, a relative path is resolved against the
-//! working directory of the program that uses it. For most container runtimes, this is `/`, so
-//! `var/run` exposes `/var/run`. On another node, the same path can refer to another directory or
-//! cause an error. Checks that compare absolute paths do not recognize it.
+//! The API server rejects an empty path, but accepts a relative one. On the node, a relative path
+//! is resolved against the working directory of the program that uses it. For most container
+//! runtimes, this is `/`, so `var/run` exposes `/var/run`. On another node, the same path can refer
+//! to another directory or cause an error. Checks that compare absolute paths do not recognize it.
 //!
 //! ## Example
 //!

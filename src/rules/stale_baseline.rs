@@ -81,7 +81,10 @@ fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
         more => format!("; and {more} more"),
     };
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why(format!("stale entries would hide new findings: {}{more}", baseline.examples.join("; ")))
+        .why(format!(
+            "stale entries hide these findings if they recur: {}{more}",
+            baseline.examples.join("; ")
+        ))
         .help("run `volcheck baseline --prune` to remove stale entries");
     out.push(finding);
 }

@@ -11,7 +11,7 @@
 //!
 //! The volume is a tmpfs. Without a limit, it can grow to the allocatable memory of the node. Its
 //! files count as memory of the container that writes them. If that container has no limit either,
-//! the node runs out of memory first, and other Pods are killed or evicted.
+//! the node can run out of memory, and other Pods are killed or evicted.
 //!
 //! The `restricted` profile raises the severity to error.
 //!

@@ -116,7 +116,7 @@ fn message(usage: VolumeUse<'_, '_>) -> String {
     let container = wording::container(usage.container);
     let start = match usage.kind {
         UseKind::Mount => format!("{container} mounts"),
-        UseKind::Device => format!("{container} has a device of"),
+        UseKind::Device => format!("a block device of {container} uses"),
         UseKind::Variable => format!("variable {} of {container} is read from", quoted(usage.target)),
     };
     match usage.volume {

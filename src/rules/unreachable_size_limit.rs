@@ -142,7 +142,7 @@ fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
         .why(bound.why)
         .help(format!("lower `sizeLimit`, or raise the {noun}"));
     for field in &bound.fields {
-        finding = finding.related(field.clone(), "part of the lower limit");
+        finding = finding.related(field.clone(), "counts toward the Pod's limit");
     }
     Some(finding)
 }

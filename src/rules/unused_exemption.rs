@@ -38,9 +38,10 @@
 //!
 //! Allow it if the exemption is for objects that exist only in the cluster.
 
+use super::support::wording::quoted;
 use super::{Check, ExemptionFacts, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, printable};
+use crate::model::FieldPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-exemption"),
@@ -60,7 +61,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     if !exemption.is_unused {
         return;
     }
-    let message = format!("unused exemption: {}", printable(exemption.reason));
+    let message = format!("unused exemption with reason {}", quoted(exemption.reason));
     let finding = Finding::new(RULE.id, Severity::Info, FieldPath::root(), message)
         .why("the finding is fixed, or a key does not match; the exemption would hide a later finding")
         .help("remove it, unless it is for objects that exist only in the cluster");

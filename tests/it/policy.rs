@@ -449,7 +449,10 @@ fn reports_unused_exemptions_of_complete_runs_only() {
     assert_eq!((code, text.contains("host-root"), text.contains("unused")), (0, false, false), "{text}");
     let (code, text) = run("kind: Deployment", &[]);
     assert_eq!(code, 1);
-    assert!(text.contains("volcheck.yaml:3:3: info[unused-exemption] unused exemption: the test"), "{text}");
+    assert!(
+        text.contains("volcheck.yaml:3:3: info[unused-exemption] unused exemption with reason `the test`"),
+        "{text}"
+    );
     assert!(!run("kind: Deployment", &["deploy"]).1.contains("unused-exemption"));
     assert!(!run("kind: Deployment", &["--select", "host-root"]).1.contains("unused-exemption"));
 }

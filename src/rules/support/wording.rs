@@ -64,7 +64,7 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     let has_variable =
         |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
     if access.mount.is_some_and(|mount| has_variable(&mount.mount.sub_path_expr)) {
-        format!(", anywhere in {effective}")
+        format!(", which may be anywhere in {effective}")
     } else if comparable(&effective) == comparable(written) {
         String::new()
     } else {
