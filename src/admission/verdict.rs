@@ -75,9 +75,9 @@ impl Evaluation {
         Self { annotation: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
     }
 
-    /// Returns the evaluation of an object that could not be checked. The mode applies as if the
-    /// object had errors, because admitting unchecked objects would allow users to bypass the
-    /// policy.
+    /// Returns the evaluation of an object that could not be checked. Mode `deny` denies the
+    /// object, except at the endpoint `Advise`, because admitting unchecked objects would allow
+    /// users to bypass the policy. `workloadMode` does not apply.
     fn error(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
         let message = response::warning(&format!("the object could not be checked: {}", error.kind));
         let (status, warnings) = match mode {

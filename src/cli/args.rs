@@ -128,8 +128,8 @@ pub(super) struct LintArgs {
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// Print the number of findings of each rule: after the findings of text and concise, and to
-    /// standard error for the other formats
+    /// Print the number of findings of each rule, after the findings in text and concise reports or
+    /// to standard error for the other formats
     #[arg(long)]
     pub(super) statistics: bool,
     /// Omit the summary from text and markdown reports
@@ -307,8 +307,8 @@ pub(super) struct ServeArgs {
     /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// Maximum number of open connections; beyond it, a new connection waits or evicts an idle one
-    /// of the client with the most connections
+    /// Maximum number of open connections; beyond it, a new connection evicts one of the client
+    /// with the most connections, or waits if it cannot evict any
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// How long to wait after SIGTERM for connections to close

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::{LocatedFinding, Report};
 use crate::input::Changes;
 
-/// Keeps the findings whose primary location or object includes changed lines, and counts the
-/// others. Keeps errors in changed files. `reference` is the name of the commit for the report.
+/// Keeps the findings whose primary location or object includes changed lines, and the errors in
+/// changed files. Also keeps all findings and errors in text without a Git history. Counts the
+/// rest. `reference` is the name of the commit for the report.
 pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
@@ -18,8 +19,8 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether Git cannot tell whether the text of the finding has changed, because the text was
-/// rendered or has no file, such as standard input.
+/// Returns true if the finding is in rendered text or in text without a file, such as standard
+/// input. Git has no earlier version of such text to compare it with.
 fn is_unknown_to_git(located: &LocatedFinding) -> bool {
     located.location.is_rendered || !Path::new(&*located.location.path).exists()
 }

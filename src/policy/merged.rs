@@ -333,7 +333,7 @@ impl Checker<'_, '_> {
                     self.report(&field, format!("invalid size `{value}`, expected a quantity such as `1Gi`"));
                 }
                 None if known.is_empty() => {
-                    self.report_key(&field, format!("unknown option `{name}`: `{id}` has none"));
+                    self.report_key(&field, format!("unknown option `{name}`: `{id}` has no options"));
                 }
                 None => {
                     let suggestion = did_you_mean(name, known.iter().copied());

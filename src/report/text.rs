@@ -14,8 +14,8 @@ use crate::model::printable;
 use crate::rules::Rule;
 use crate::source::{File, Span};
 
-/// The approximate length, in bytes, of the part that is shown of a very long line. For example, a
-/// JSON manifest can be a single line of a megabyte.
+/// The approximate length, in bytes, of the excerpt that is shown if a line is very long. For
+/// example, a JSON manifest can be a single line of a megabyte.
 const MAX_LINE_LEN: usize = 240;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -49,12 +49,12 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
         _ => None,
     };
-    let is_part = snippet.as_ref().is_none_or(|(_, is_part)| *is_part);
-    if is_part {
+    let needs_origin = snippet.as_ref().is_none_or(|(_, is_part)| *is_part);
+    if needs_origin {
         group = group.element(origin(located));
     }
     if let Some((snippet, _)) = snippet {
-        group = group.element(if is_part { snippet } else { snippet.path(located.display_path()) });
+        group = group.element(if needs_origin { snippet } else { snippet.path(located.display_path()) });
     }
     for (related, label) in located.location.related.iter().zip(&finding.related) {
         let Some(file) = &related.file else { continue };

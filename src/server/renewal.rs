@@ -1,4 +1,4 @@
-//! The loop that renews the self-signed certificate and keeps the webhook registered.
+//! The loop that renews the serving certificate and keeps the webhook registered.
 
 use std::sync::Arc;
 use std::time::Duration;

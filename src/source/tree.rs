@@ -115,7 +115,8 @@ impl<'t> Tree<'t> {
     }
 
     /// Returns the byte range of the mapping entry whose key starts at `offset`. If no key starts
-    /// there, or if `is_item` is true, returns the range of the longest node that starts there.
+    /// there, or if `is_item` is true because the content of a sequence item starts there, returns
+    /// the range of the longest node that starts there.
     pub fn range_starting_at(&self, offset: usize, is_item: bool) -> Option<Range<usize>> {
         let starts_here = |id: NodeId| self.node(id).start as usize == offset;
         let entry = self.entries.iter().filter(|_| !is_item).find(|entry| starts_here(entry.key));

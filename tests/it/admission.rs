@@ -308,16 +308,16 @@ fn admits_unknown_kinds_with_an_audit_annotation() {
 }
 
 #[test]
-fn request_kind_takes_precedence_over_object_kind() {
-    let nameless = |mut pod: Value| {
+fn request_kind_applies_to_objects_without_a_kind() {
+    let without_kind = |mut pod: Value| {
         let fields = pod.as_object_mut().expect("an object");
         fields.retain(|key, _| key != "kind" && key != "apiVersion");
         pod
     };
     let created = |object: Value| Request::new("CREATE", object).review(&sensitive_paths()).outcome;
-    assert_eq!(created(nameless(bad())), Outcome::Deny);
+    assert_eq!(created(without_kind(bad())), Outcome::Deny);
     // The old object is decoded as the same kind.
-    let updated = Request::new("UPDATE", bad()).old(&nameless(bad())).review(&sensitive_paths());
+    let updated = Request::new("UPDATE", bad()).old(&without_kind(bad())).review(&sensitive_paths());
     assert!(updated.response.is_allowed() && !updated.preexisting.is_empty());
 }
 

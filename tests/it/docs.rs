@@ -5,7 +5,7 @@ use std::fs;
 use crate::architecture::sources;
 use crate::support::{root, temp_dir, volcheck_in};
 
-/// Returns the code blocks on a page that are marked with a language.
+/// Returns the code blocks in `language` on the page `page`.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("docs").join(page)).expect("a page");
     let fence = format!("```{language}\n");

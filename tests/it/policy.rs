@@ -103,7 +103,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nrules: {host-root: {options: {a: b}}}\n",
             2,
             31,
-            "unknown option `a`: `host-root` has none",
+            "unknown option `a`: `host-root` has no options",
         ),
         (
             "version: 1\nrules: {unbounded-empty-dir: {options: {defaultsize: 1Gi}}}\n",

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
     check(arguments).inspect_err(|error| {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
-            // The text format is printed to standard error, as for all commands.
+            // `cli::run` prints the same problems as text to standard error.
             if arguments.format != Format::Text {
                 print(&report::render(report, arguments.format, style(arguments)));
             }

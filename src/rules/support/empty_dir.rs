@@ -216,7 +216,8 @@ impl DataMount<'_> {
     }
 }
 
-/// Checks whether the object is a StatefulSet, whose Pods keep the claims of their templates.
+/// Checks whether a StatefulSet creates the Pod. It keeps the claims of its `volumeClaimTemplates`
+/// when it replaces a Pod.
 pub(crate) fn is_stateful_set(cx: &Context<'_>) -> bool {
     cx.object.workload.kind == "StatefulSet"
 }

@@ -12,9 +12,9 @@ const MAX_OTHER_MOUNTS: usize = 9;
 /// Creates a finding about one access to a host path. Its primary location is the path of the
 /// volume. The mount of the access and other mounts of the volume are related locations.
 ///
-/// The fingerprint contains the volume, not the container. The most harmful access to the volume
-/// determines the fingerprint, which changes only if the path of that access changes, or its mode
-/// (read or write).
+/// The fingerprint contains the volume, and the path and mode (read or write) of `access`, but not
+/// the container. Of several such findings about a volume, the engine keeps the most severe one of
+/// each family.
 pub(crate) fn host_path_finding(
     rule: RuleId,
     severity: Severity,
