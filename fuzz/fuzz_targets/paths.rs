@@ -1,4 +1,4 @@
-//! Cleaning is idempotent, and path relations are symmetric, for any two strings.
+//! Cleaning is idempotent, and path relations are inverse to each other, for any two strings.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

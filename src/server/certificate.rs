@@ -203,7 +203,7 @@ impl ActiveCertificate {
         if let Some(name) = server_name {
             ParsedCertificate::try_from(leaf)
                 .and_then(|leaf| verify_server_name(&leaf, name))
-                .map_err(|error| format!("{cert} is not for {}: {error}", name.to_str()))?;
+                .map_err(|error| format!("{cert} is not valid for {}: {error}", name.to_str()))?;
         }
         let validity = Validity::from_pem(&String::from_utf8_lossy(&pem.cert.bytes))
             .map_err(|error| format!("{cert}: {error}"))?;

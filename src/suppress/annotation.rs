@@ -57,8 +57,10 @@ struct Value<'t> {
 }
 
 fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
-    let (words, reason) = match text.split_once("--") {
-        Some((words, reason)) => (words, reason.trim()),
+    let mut dashes = text.match_indices("--").map(|(at, _)| at);
+    let separator = dashes.find(|at| text[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    let (words, reason) = match separator {
+        Some(at) => (&text[..at], text[at + 2..].trim()),
         // A value such as `volume=data` has no reason.
         None if text.split_whitespace().all(|word| word.contains('=')) => (text, ""),
         None => ("", text.trim()),

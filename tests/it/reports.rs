@@ -111,6 +111,7 @@ fn colors_are_off_unless_requested() {
     assert!(has_colors(&[], &[("CLICOLOR_FORCE", "1")]));
     assert!(!has_colors(&[], &[("CLICOLOR_FORCE", "0")]));
     assert!(!has_colors(&[], &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]));
+    assert!(!has_colors(&[], &[("NO_COLOR", "0"), ("FORCE_COLOR", "1")]));
     assert!(!has_colors(&["--color", "never"], &[("FORCE_COLOR", "1")]));
 }
 

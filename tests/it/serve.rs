@@ -426,7 +426,7 @@ fn rejects_certificates_for_other_names() {
     server.replace_file("tls.key", &key);
     server.replace_file("tls.crt", &cert);
     let error = rejection_of_pair(&server);
-    assert!(error.starts_with(&format!("tls.crt is not for {SERVER_NAME}: ")), "{error}");
+    assert!(error.starts_with(&format!("tls.crt is not valid for {SERVER_NAME}: ")), "{error}");
     assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
 }
 

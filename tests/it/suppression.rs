@@ -132,6 +132,8 @@ fn annotations_cover_their_object_or_pod_template() {
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: why", ""), [0; 0]);
     assert_eq!(lines("", "ignore.volcheck.io/sensitive-host-path: why"), [0; 0]);
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volume=a -- why\"", ""), [17]);
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"volume=a --why\"", ""), [17]);
+    assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"see RFC--12\"", ""), [0; 0]);
     // The finding is about the volume, not about a container.
     assert_eq!(lines("ignore.volcheck.io/sensitive-host-path: \"container=e -- why\"", ""), [3, 16, 17]);
     let writable = crate::support::policy("version: 1\nrules: {\"*\": off, writable-host-path: error}\n");

@@ -116,12 +116,13 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
 /// Checks whether to use colors or links. A flag takes precedence, then environment variables
 /// (no-color.org, bixense.com/clicolors). By default, the output must be a terminal.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
-    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let is_nonempty = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name| is_nonempty(name) && env::var_os(name).is_some_and(|value| value != "0");
     match when {
         When::Always => true,
         When::Never => false,
-        When::Auto if set("NO_COLOR") => false,
-        When::Auto if set("FORCE_COLOR") || set("CLICOLOR_FORCE") => true,
+        When::Auto if is_nonempty("NO_COLOR") => false,
+        When::Auto if is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE") => true,
         When::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
     }
 }
