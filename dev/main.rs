@@ -97,10 +97,10 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
-         For the same object and policy, `volcheck lint` and the webhook report the same findings. If no comment, annotation\n\
-         or baseline suppresses a finding, `volcheck lint` exits with 1 if and only if the webhook, in mode `deny`, denies an\n\
-         object of the input or a Pod that such an object creates.\n\
-         The rules in this table are the exceptions:\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
+         `volcheck lint` therefore predicts the decision of the webhook in mode `deny`, unless a comment, annotation or\n\
+         baseline suppresses a finding. The exit code is 1 if and only if the webhook denies an object of the input, or a Pod\n\
+         that such an object creates. The rules in this table are the exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {

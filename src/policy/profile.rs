@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub enum Profile {
     /// No rules.
     None,
-    /// All rules that need no configuration.
+    /// All rules except `host-path` and `ignore-without-reason`.
     #[default]
     Recommended,
     /// Also forbids `hostPath` volumes, like the Pod Security Standard of the same name.

@@ -86,7 +86,11 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = cx.host_path_accesses();
     for (volume, access) in accesses.filter(|(volume, _)| !volume.is_persistent_volume()) {
-        let message = format!("{} uses host path {}", wording::volume(volume), quoted(volume.path));
+        let name = wording::volume(volume);
+        let message = match volume.path {
+            "" => format!("{name} is a `hostPath` without a path"),
+            path => format!("{name} uses host path {}", quoted(path)),
+        };
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why("the volume ties the Pod to its node and exposes files of the node")
             .help("use a `persistentVolumeClaim`, an `emptyDir` for scratch files, or a `configMap` for settings");

@@ -94,7 +94,7 @@ fn finding(volume: &HostPathVolume<'_>) -> Finding {
     };
     let message = format!("host path {} contains `..`", quoted(volume.path));
     Finding::new(RULE.id, Severity::Error, volume.path_field(), message)
-        .label(format!("resolves to {} unless it has a symbolic link", quoted(&volume.clean.to_string())))
+        .label(format!("resolves to {} if no part is a symbolic link", quoted(&volume.clean.to_string())))
         .why(why)
         .help("write the resolved path, without `..`")
         .volume(volume.name)

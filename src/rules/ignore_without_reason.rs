@@ -83,7 +83,7 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         let message = format!("this {} has no reason", by.noun());
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
             .why("readers cannot tell when it can be removed")
-            .help("add a reason: `… -- reason`");
+            .help("append `-- reason`");
         out.push(finding);
     }
 }

@@ -86,10 +86,21 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         let IgnoreProblemKind::Malformed(malformed) = &problem.kind else { continue };
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message(malformed))
             .why("a malformed ignore suppresses nothing")
-            .help(
-                "write `# volcheck: ignore[RULE] -- reason`, or the annotation `ignore.volcheck.io/RULE: \"reason\"`",
-            );
+            .help(help(malformed));
         out.push(finding);
+    }
+}
+
+fn help(malformed: &MalformedIgnore) -> &'static str {
+    match malformed {
+        MalformedIgnore::MisplacedIgnoreFile => "move the comment before the first document of the file",
+        MalformedIgnore::NotIgnorable(_) => {
+            "remove this rule, or exclude the file (`lint.exclude` in the policy)"
+        }
+        MalformedIgnore::NoTarget => "move the comment to the line of a value, or to the line before it",
+        _ => {
+            "write `# volcheck: ignore[RULE] -- reason`, or the annotation `ignore.volcheck.io/RULE: \"reason\"`"
+        }
     }
 }
 

@@ -95,11 +95,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
         // The API server checks for this spelling of the path only.
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
-            "the API server does not add its token, which is bound to the Pod and renewed"
+            "the API server does not add the Pod's own token, which is renewed"
         } else {
-            "the API server also adds its token mount there, and one mount hides the other"
+            "the API server also mounts the Pod's token there, and one mount hides the other"
         };
-        let message = format!("{} has {description} in place of its API token", container(mount.container));
+        let message =
+            format!("{} mounts {description} in place of its API token", container(mount.container));
         out.push(
             Finding::new(RULE.id, Severity::Warning, mount.path(), message)
                 .why(why)
