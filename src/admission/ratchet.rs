@@ -59,14 +59,15 @@ impl ContainerAccess {
         new.container == self.container && new.access == self.access
     }
 
-    /// Returns true if the new finding is about the same container or about no container, and its
-    /// access is not higher.
+    /// Checks whether a finding of the new object is about the same container or about no
+    /// container, and has at most the same access.
     fn covers(&self, new: &Fingerprint) -> bool {
         (new.container.is_empty() || new.container == self.container) && new.access <= self.access
     }
 }
 
-/// The findings of the object before an update. Each of them covers at most one new finding.
+/// The findings of the object before an update. Each of them makes at most one finding of the new
+/// object pre-existing.
 #[derive(Default)]
 pub(super) struct PriorFindings(HashMap<FindingKey, Vec<ContainerAccess>>);
 
@@ -85,14 +86,15 @@ impl PriorFindings {
 
     /// Separates the findings of the new object into new and pre-existing ones.
     ///
-    /// A superseded finding is new if the old object had no such finding with at least the same
-    /// access. It is reported unless a more severe new finding of its family supersedes it.
+    /// A superseded finding is new unless the old object had a finding with the same [`FindingKey`]
+    /// and at least the same access. It is reported unless a more severe new finding of its family
+    /// supersedes it.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
         let CheckResult { findings, exempted, superseded } = result;
         let mut new: Vec<_> =
             superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
-        // Match equal findings first. Otherwise, a weaker finding could take the prior finding that
-        // is equal to another one.
+        // Match equal findings first. Otherwise, a weaker finding could use up the prior finding
+        // that equals another finding of the new object.
         let (mut preexisting, rest) = findings
             .into_iter()
             .partition::<Vec<_>, _>(|finding| self.take(finding, ContainerAccess::is_same));
@@ -104,7 +106,8 @@ impl PriorFindings {
         SplitFindings { new, preexisting, exempted }
     }
 
-    /// Checks whether any container of the old object had at least the access of the finding.
+    /// Checks whether the old object had a finding with the same key and at least the same access,
+    /// in any container.
     fn has_access(&self, new: &Fingerprint) -> bool {
         let accesses = self.0.get(&FindingKey::new(new));
         accesses.is_some_and(|accesses| accesses.iter().any(|prior| new.access <= prior.access))

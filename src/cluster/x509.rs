@@ -74,7 +74,7 @@ pub fn serving_certificate(
 fn params(names: Vec<String>, validity: Validity) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names)?;
     let time = |at: Timestamp| {
-        // This never fails, because `time` can represent every second that jiff can.
+        // This never fails, because the `time` crate can represent every second that jiff can.
         OffsetDateTime::from_unix_timestamp(at.as_second()).map_err(|_| rcgen::Error::Time)
     };
     params.not_before = time(validity.not_before)?;

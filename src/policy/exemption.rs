@@ -117,9 +117,9 @@ impl Exemption {
         self.rules.is_empty() || self.rules.contains(&rule)
     }
 
-    /// Checks whether the exemption matches a finding about the object `id`. Kind and name match
-    /// either those of the object or those of `workload`, the workload that controls it. A key does
-    /// not match if the finding has no value for it.
+    /// Checks whether the exemption matches a finding about the object `id`. The keys `kind` and
+    /// `name` must both match the object, or both match `workload`, the workload that it belongs
+    /// to. A key does not match if the finding has no value for it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))

@@ -7,7 +7,9 @@
 //! paths are:
 //!
 //! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in any home directory
-//! - `azure.json` and similar files
+//! - registry credentials, such as `.config/containers/auth.json` in any home directory and
+//!   `/var/lib/kubelet/config.json`
+//! - configuration files of cloud providers, such as `/etc/kubernetes/azure.json`
 //! - cloud-init user data
 //! - the keys of cloud agents
 //!

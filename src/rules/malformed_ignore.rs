@@ -4,10 +4,15 @@
 //!
 //! Reports these comments and annotations:
 //!
-//! - A comment that starts with `volcheck:` but is neither `ignore[RULE, RULE] -- reason` nor,
-//!   before the first document, `ignore-file[RULE] -- reason`.
+//! - A comment that starts with `volcheck:` but has neither the form `ignore[RULE, RULE] -- reason`
+//!   nor the form `ignore-file[RULE] -- reason`.
+//! - An `ignore-file` comment that is not before the first document.
+//! - An `ignore` comment that does not apply to any value, such as one at the end of a document.
 //! - An annotation `ignore.volcheck.io/RULE` whose value is neither a reason nor of the form
-//!   `volume=NAME container=NAME -- reason`.
+//!   `volume=NAME container=NAME -- reason`. Either of the two keys can be omitted.
+//! - An ignore of a rule that cannot be ignored, such as `unanalyzed-document`.
+//!
+//! A missing reason is reported by `ignore-without-reason` instead.
 //!
 //! ## Why is this bad?
 //!

@@ -5,9 +5,10 @@
 //! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
 //! a directory of such sockets. Container runtime sockets are reported by `runtime-socket` instead.
 //!
-//! The finding is an error if a client of the socket can take control of the node: the kubelet's
-//! `device-plugins`, `plugins` and `plugins_registry`, NRI, systemd, libvirt. It is a warning for
-//! other sockets, such as those of D-Bus, of CNI daemons and of the kubelet's `pod-resources`.
+//! The finding is an error if a client of the socket can take control of the node. Examples are the
+//! sockets of NRI, systemd and libvirt, and those in the kubelet's directories `device-plugins`,
+//! `plugins` and `plugins_registry`. It is a warning for other sockets, such as those of D-Bus, of
+//! CNI daemons and of the kubelet's `pod-resources`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.

@@ -3,8 +3,9 @@
 //! ## What it does
 //!
 //! Reports each `hostPath` volume that two containers of a Pod mount, if the mounted host paths
-//! overlap and at least one of the mounts is writable. Sockets, devices, files, paths in the host
-//! path catalog, and DaemonSets are not reported.
+//! overlap and at least one of the mounts is writable. Sockets, devices, files, and paths in the
+//! host path catalog are not reported. DaemonSets and objects of unknown kinds, which may create
+//! DaemonSets, are not reported either.
 //!
 //! ## Why is this bad?
 //!
@@ -68,10 +69,10 @@
 //! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the containers lose access to the existing
 //! files in the path and to the files of other Pods.
 //!
-//! There is no fix if another mount of the volume needs a host path, or if the files should outlive
-//! the Pod. The files should outlive the Pod if it belongs to a StatefulSet, or if the volume is
-//! mounted at or inside a directory where a well-known image stores its data. Use a
-//! PersistentVolumeClaim for such files.
+//! There is no fix if a container mounts a file of the volume or a path in the host path catalog,
+//! or if the files should outlive the Pod. The files should outlive the Pod if it belongs to a
+//! StatefulSet, or if the volume is mounted at or inside a directory where a well-known image
+//! stores its data. Use a PersistentVolumeClaim for such files.
 //!
 //! ## When to allow it
 //!

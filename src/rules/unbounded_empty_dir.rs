@@ -67,7 +67,8 @@
 //! ## When to allow it
 //!
 //! Allow it if a LimitRange of the namespace sets a limit for `ephemeral-storage` on every
-//! container. The webhook sees this limit, but the linter does not.
+//! container. The API server adds this limit to a Pod before it calls the webhook. It does not add
+//! the limit to Pod templates, so the linter and the webhook still report the volume in workloads.
 //!
 //! ## References
 //!

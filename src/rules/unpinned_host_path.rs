@@ -10,7 +10,8 @@
 //! ## Why is this bad?
 //!
 //! A path that was created manually exists only on the nodes where it was created. On any other
-//! node, the Pod does not start, or starts with an empty directory.
+//! node, the Pod does not start, or starts with an empty directory. A scratch directory, such as
+//! `/tmp`, exists on every node, but its content differs between nodes.
 //!
 //! ## Example
 //!

@@ -28,7 +28,8 @@ pub fn locate_key(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) 
     }
 }
 
-/// Returns the node at `path` in the object `root`, or `None` if it is absent or null.
+/// Returns the node at `path` in the object `root`, or `None` if it is absent. A key whose value is
+/// null counts as absent.
 pub fn find_node(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Option<NodeId> {
     path.segments().iter().try_fold(root, |node, segment| match segment {
         Segment::Key(key) => tree.get(node, key),

@@ -8,9 +8,9 @@
 //!
 //! This module handles YAML and JSON, and does not depend on rules, policies or reports.
 //!
-//! The files depend on each other in one direction. `libyaml`, `scalar` and `tree` are at the
-//! bottom. `builder` uses them, and each parser (`yaml`, `json` and `fast`) uses `builder`. `parse`
-//! is at the top and selects the parser.
+//! The files depend on each other in one direction. `scalar` and `tree` are at the bottom.
+//! `builder` uses them, and each parser (`yaml`, `json` and `fast`) uses `builder`. Only `yaml`
+//! uses `libyaml`. `parse` is at the top and selects the parser.
 
 mod builder;
 mod de;

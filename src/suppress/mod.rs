@@ -34,7 +34,7 @@ pub enum Scope {
     File,
     /// Findings whose primary location starts in this byte range of the text.
     Bytes(Range<usize>),
-    /// Findings in a part of an object, or only those about a volume, a container or both.
+    /// Findings in an object or a part of it, limited to `volume` and `container` if they are set.
     Object {
         /// The byte range of the object.
         object: Range<usize>,
