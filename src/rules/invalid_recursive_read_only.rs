@@ -11,8 +11,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. In a StatefulSet or a custom resource, the error only appears
-//! when the controller creates the Pods.
+//! The API server rejects the object. In a custom resource, the error only appears when the
+//! controller creates the Pods.
 //!
 //! ## Example
 //!

@@ -8,9 +8,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. In a StatefulSet or a custom resource, the error only appears
-//! when the controller creates the Pods. Usually, the name is misspelled, or the volume was removed
-//! but not all of its mounts.
+//! The API server rejects the object. In a custom resource, the error only appears when the
+//! controller creates the Pods. Usually, the name is misspelled, or the volume was removed but not
+//! all of its mounts.
 //!
 //! ## Example
 //!
