@@ -384,7 +384,7 @@ impl Checker<'_> {
     }
 
     fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
-        let related = |label| RelatedLocation { path: Arc::clone(&self.path), span: span(label), file: None };
+        let related = |label| RelatedLocation { span: span(label), other_file: None };
         Location {
             path: Arc::clone(&self.path),
             file: Some(Arc::clone(self.file)),

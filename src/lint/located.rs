@@ -38,11 +38,17 @@ pub struct Location {
 /// A related location, which may be in another file.
 #[derive(Clone, Debug)]
 pub struct RelatedLocation {
+    pub span: Span,
+    /// The file; `None` if it is the file of the primary location.
+    pub other_file: Option<OtherFile>,
+}
+
+/// Another file than that of the primary location.
+#[derive(Clone, Debug)]
+pub struct OtherFile {
     /// The name of the file, as shown to the user.
     pub path: Arc<str>,
-    pub span: Span,
-    /// The text; `None` if it is the text of the primary location.
-    pub file: Option<Arc<File>>,
+    pub file: Arc<File>,
 }
 
 impl Location {
@@ -53,7 +59,7 @@ impl Location {
 
     /// Returns the primary span and the spans of the related locations in the same text.
     pub fn spans(&self) -> impl Iterator<Item = Span> {
-        let related = self.related.iter().filter(|related| related.file.is_none());
+        let related = self.related.iter().filter(|related| related.other_file.is_none());
         self.primary.into_iter().chain(related.map(|related| related.span))
     }
 }
@@ -106,8 +112,9 @@ impl LocatedFinding {
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
             message.to_mut().push_str(&format!(" (rendered, line {})", span.start.line));
         }
-        for related in self.location.related.iter().filter(|related| related.file.is_some()) {
-            let location = format!(" (see {}:{})", printable(&related.path), related.span.start.line);
+        for related in &self.location.related {
+            let Some(other) = &related.other_file else { continue };
+            let location = format!(" (see {}:{})", printable(&other.path), related.span.start.line);
             message.to_mut().push_str(&location);
         }
         message

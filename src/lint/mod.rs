@@ -20,7 +20,7 @@ use crate::policy::{Date, Policy};
 pub use changed::keep_changed;
 pub use check::check;
 pub use config::ConfigFile;
-pub use located::{LocatedFinding, Location, RelatedLocation};
+pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use report::{Counts, Report};
 pub use run::{Run, RunOptions, covers, exclude, run};
 
@@ -86,9 +86,19 @@ impl Outcome {
     /// Adds the result of another document or manifest.
     pub fn merge(&mut self, other: Self) {
         self.counts.add(&other.counts);
-        self.findings.extend(other.findings);
-        self.suppressed.extend(other.suppressed);
+        append(&mut self.findings, other.findings);
+        append(&mut self.suppressed, other.suppressed);
         self.used_exemptions.extend(other.used_exemptions);
-        self.unchecked.extend(other.unchecked);
+        append(&mut self.unchecked, other.unchecked);
+    }
+}
+
+/// Appends the items. An empty vector is replaced, so that the findings of a large file are not
+/// copied.
+fn append<T>(items: &mut Vec<T>, mut others: Vec<T>) {
+    if items.is_empty() {
+        *items = others;
+    } else {
+        items.append(&mut others);
     }
 }

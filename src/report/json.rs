@@ -162,7 +162,7 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
             .map(|(label, location)| Related {
                 object: label.object.as_deref().map(object),
                 field_path: label.path.to_string(),
-                file: location.filter(|location| location.file.is_some()).map(|location| &*location.path),
+                file: location.and_then(|location| location.other_file.as_ref()).map(|other| &*other.path),
                 span: location.map(|location| span(location.span)),
                 label: &label.text,
             })

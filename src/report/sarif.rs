@@ -123,7 +123,8 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
         .zip(&located.location.related)
         .map(|(label, related)| {
             let is_rendered = located.location.is_rendered;
-            let path = related.path.strip_prefix("./").unwrap_or(&related.path);
+            let path = related.other_file.as_ref().map_or(&located.location.path, |other| &other.path);
+            let path = path.strip_prefix("./").unwrap_or(path);
             let mut location = physical(path, Some(related.span).filter(|_| !is_rendered), is_rendered);
             location["message"] = json!({ "text": label.text });
             if let Some(id) = &label.object {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Style, counted, docs, docs_url, shown, statistics};
 use crate::finding::{Severity, SuppressedBy};
-use crate::lint::{LocatedFinding, Report};
+use crate::lint::{LocatedFinding, OtherFile, Report};
 use crate::model::printable;
 use crate::rules::Rule;
 use crate::source::{File, Span};
@@ -57,8 +57,8 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         group = group.element(if needs_origin { snippet } else { snippet.path(located.display_path()) });
     }
     for (related, label) in located.location.related.iter().zip(&finding.related) {
-        let Some(file) = &related.file else { continue };
-        let path = printable(&related.path);
+        let Some(OtherFile { path, file }) = &related.other_file else { continue };
+        let path = printable(path);
         let (snippet, is_part) = related_snippet(file, related.span, &label.text);
         group = if is_part {
             let start = related.span.start;
@@ -164,7 +164,7 @@ fn snippet<'a>(
 ) -> (Snippet<'a, annotate_snippets::Annotation<'a>>, bool) {
     let finding = &located.finding;
     let related = located.location.related.iter().zip(&finding.related);
-    let related = related.filter(|(related, _)| related.file.is_none());
+    let related = related.filter(|(related, _)| related.other_file.is_none());
     let labels = std::iter::once((primary, &finding.primary))
         .chain(related.map(|(related, label)| (related.span, label)));
     let spans = labels.clone().map(|(span, _)| span);

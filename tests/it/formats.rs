@@ -9,7 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use serde_json::Value;
 use volcheck::finding::{Finding, Label, RuleId, Severity, SuppressedBy, Suppression, Target};
-use volcheck::lint::{LocatedFinding, Location, RelatedLocation, Report};
+use volcheck::lint::{LocatedFinding, Location, OtherFile, RelatedLocation, Report};
 use volcheck::model::{FieldPath, ObjectId};
 use volcheck::report::{self, Format, Style};
 use volcheck::source::{File, Position, Span};
@@ -199,9 +199,8 @@ fn with_related_file(other: &str) -> Report {
     });
     let pod = "kind: Pod\nname: web\n";
     let related = RelatedLocation {
-        path: "claims.yaml".into(),
         span: span(other, "1Gi"),
-        file: decoded("claims.yaml", other),
+        other_file: decoded("claims.yaml", other).map(|file| OtherFile { path: "claims.yaml".into(), file }),
     };
     let location = Location {
         file: decoded("pod.yaml", pod),
