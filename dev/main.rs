@@ -98,9 +98,9 @@ fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
          For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
-         `volcheck lint` therefore predicts the decision of the webhook in mode `deny`, unless a comment, annotation or\n\
-         baseline suppresses a finding. The exit code is 1 if and only if the webhook denies an object of the input, or a Pod\n\
-         that such an object creates. The rules in this table are the exceptions:\n\n\
+         `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`, unless a comment,\n\
+         annotation or baseline suppresses a finding. The exit code is 1 if and only if the webhook denies an object of the\n\
+         input, or a Pod that such an object creates. The exceptions are excluded namespaces and the rules in this table:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {

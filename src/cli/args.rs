@@ -307,8 +307,8 @@ pub(super) struct ServeArgs {
     /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// Maximum number of open connections; beyond it, a new connection evicts one of the client
-    /// with the most connections, or waits if it cannot evict any
+    /// Maximum number of open connections; beyond it, a new connection evicts a connection of the
+    /// client with the most connections, or waits if it cannot evict any
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// How long to wait after SIGTERM for connections to close

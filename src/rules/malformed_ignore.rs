@@ -89,8 +89,12 @@ pub(super) const RULE: Rule = Rule {
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     for problem in &facts.problems {
         let IgnoreProblemKind::Malformed(malformed) = &problem.kind else { continue };
+        let why = match malformed {
+            MalformedIgnore::NotIgnorable(_) => "the ignore has no effect on this rule",
+            _ => "a malformed ignore suppresses nothing",
+        };
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message(malformed))
-            .why("a malformed ignore suppresses nothing")
+            .why(why)
             .help(help(malformed));
         out.push(finding);
     }

@@ -65,7 +65,9 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    lint_only: Some("a webhook receives valid objects only"),
+    lint_only: Some(
+        "the webhook reads no files, and treats an object that exceeds a limit like an object with an error",
+    ),
     source: include_str!("unanalyzed_document.rs"),
     check: Check::Unchecked(check),
 };

@@ -7,7 +7,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! The ignore suppresses nothing, so the finding that it is meant for is still reported.
+//! The name suppresses nothing, so the finding that it is meant for is still reported.
 //!
 //! ## Example
 //!
@@ -83,7 +83,7 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         let suggestion = similar.map_or_else(String::new, |id| format!("; did you mean `{id}`?"));
         let message = format!("unknown rule `{}`{suggestion}", printable(name));
         let finding = Finding::at_mark(RULE.id, Severity::Warning, problem.mark, message)
-            .why("the ignore suppresses nothing")
+            .why("this name suppresses nothing")
             .help("run `volcheck rules` to list all rules");
         out.push(finding);
     }

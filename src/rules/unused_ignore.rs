@@ -13,8 +13,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! Either the finding is fixed, or it is elsewhere. The ignore would hide a later finding, although
-//! its reason no longer applies.
+//! Either the finding is fixed, or it is elsewhere, or the policy does not allow the ignore. If the
+//! finding is fixed, the ignore would hide a later finding, although its reason no longer applies.
 //!
 //! ## Example
 //!
@@ -89,11 +89,13 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         Ignores::Warnings => "the policy does not allow ignores to suppress errors (`ignores: warnings`)",
         Ignores::None => "the policy does not allow ignores (`ignores: none`)",
     };
+    let help = match facts.limit {
+        Ignores::All => "remove it, or move it to the finding",
+        Ignores::Warnings | Ignores::None => "remove it, and exempt an acceptable finding in the policy",
+    };
     out.extend(facts.unused.iter().map(|ignore| {
         let (noun, rule) = (ignore.by.noun(), ignore.rule);
         let message = format!("unused ignore: this {noun} suppresses no finding of `{rule}`");
-        Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message)
-            .why(why)
-            .help("remove it, or move it to the finding")
+        Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message).why(why).help(help)
     }));
 }
