@@ -87,8 +87,8 @@ impl PriorFindings {
     /// Separates the findings of the new object into new and pre-existing ones.
     ///
     /// A superseded finding is new unless the old object had a finding with the same [`FindingKey`]
-    /// and at least the same access. It is reported unless a more severe new finding of its family
-    /// supersedes it.
+    /// and at least the same access. Only new findings supersede new findings: a pre-existing
+    /// finding does not hide a new finding of its family.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
         let CheckResult { findings, exempted, superseded } = result;
         let mut new: Vec<_> =

@@ -181,7 +181,8 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
     }
 }
 
-/// Returns the name of a severity in a format. Formats differ only in the name for `info`.
+/// Returns the name of a severity in the formats that use `error` and `warning`. They differ only
+/// in the name for `info`.
 fn level(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",

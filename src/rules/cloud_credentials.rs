@@ -13,6 +13,8 @@
 //! - cloud-init user data
 //! - the keys of cloud agents
 //!
+//! The rule `sensitive-host-path` reports `/root` and `/home`, which contain more than credentials.
+//!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!

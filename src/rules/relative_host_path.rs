@@ -9,10 +9,12 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects an empty path, but accepts a relative one. On the node, a relative path
-//! is resolved against the working directory of the program that uses it. For most container
-//! runtimes, this is `/`, so `var/run` exposes `/var/run`. On another node, the same path can refer
-//! to another directory or cause an error. Checks that compare absolute paths do not recognize it.
+//! The API server rejects an empty path, but accepts a relative one. On the node, each program
+//! resolves a relative path against its own working directory: the kubelet and containerd against
+//! `/`, but runc against the bundle directory of the container. Usually, the container then fails
+//! to start. However, `var/run` exposes all of `/run` if it is a symbolic link to an absolute path.
+//! On another node, the same path can refer to another directory. Checks that compare absolute
+//! paths do not recognize a relative one.
 //!
 //! ## Example
 //!

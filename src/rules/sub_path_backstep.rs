@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive such as `C:`, or that
-//! contains `..` between slashes or backslashes. The variables of a `subPathExpr` are expanded if
-//! the manifest contains their values.
+//! has a path element `..`. Both slashes and backslashes separate elements. The variables of a
+//! `subPathExpr` are expanded if the manifest contains their values.
 //!
 //! ## Why is this bad?
 //!

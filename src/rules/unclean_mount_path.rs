@@ -2,7 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in a slash.
+//! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in `/` or `/.`.
+//! The path `/` itself is clean.
 //!
 //! ## Why is this bad?
 //!

@@ -4,7 +4,7 @@
 //!
 //! Reports a `hostPath.type` other than `DirectoryOrCreate`, `Directory`, `FileOrCreate`, `File`,
 //! `Socket`, `CharDevice` and `BlockDevice`. The value is case-sensitive, and whitespace is
-//! significant.
+//! significant. An empty value is valid, and the same as no `type`.
 //!
 //! ## Why is this bad?
 //!

@@ -4,7 +4,8 @@
 //!
 //! Reports each volume or PersistentVolume whose effective path is a socket that is neither in the
 //! host path catalog nor allowed by the policy. A path is a socket if the volume has
-//! `type: Socket`, if its name ends in `.sock`, or if it is a Windows named pipe.
+//! `type: Socket`, if its name ends in `.sock`, or if it is a Windows named pipe. A path whose
+//! `type` is a directory or a device is not a socket, regardless of its name.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
