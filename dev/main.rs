@@ -100,7 +100,9 @@ fn one_verdict_page() -> String {
          For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
          `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`, unless a comment,\n\
          annotation or baseline suppresses a finding. The exit code is 1 if and only if the webhook denies an object of the\n\
-         input, or a Pod that such an object creates. The exceptions are excluded namespaces and the rules in this table:\n\n\
+         input, or a Pod that such an object creates. This doesn't apply to objects that the webhook never receives: objects\n\
+         in excluded namespaces, and objects that the API server rejects first, for example because of `..` in a `subPath`.\n\
+         The rules in this table are further exceptions:\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {

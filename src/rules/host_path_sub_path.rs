@@ -109,7 +109,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else { continue };
         let path = written_path(volume, access);
         let message =
-            format!("{} mounts sub path {path} of a writable host path", container(mount.container));
+            format!("{} mounts {path}, a sub path of a writable host path", container(mount.container));
         let bypasses_read_only =
             access.is_socket() || access.file_type.is_some_and(HostPathType::bypasses_read_only);
         let help = if bypasses_read_only {

@@ -117,7 +117,7 @@ fn finding(mount: ContainerMount<'_, '_>, is_used: impl Fn(&str) -> bool) -> Opt
         .container(&mount.container.name)
         .path(mount_path);
     if path.is_windows() {
-        return Some(finding.help("write the clean path, without `..`"));
+        return Some(finding.help("write the clean path"));
     }
     if path.is_root() {
         return Some(finding.help("use a subdirectory: this is the container's root directory"));

@@ -83,7 +83,9 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    lint_only: Some("the API server rejects or drops unknown keys"),
+    lint_only: Some(
+        "the API server rejects or drops unknown keys; the webhook only warns of sources newer than volcheck",
+    ),
     source: include_str!("unknown_volume_source.rs"),
     check: Check::Volumes(check),
 };
