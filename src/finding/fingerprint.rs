@@ -17,8 +17,8 @@ pub enum Access {
 }
 
 /// The identity of a finding within its object. It consists of names, never of an index, a line or
-/// a file, so that unrelated edits do not change it. Findings about different paths have different
-/// fingerprints, even if the new path is less harmful.
+/// a file, so that unrelated edits do not change it. A change of the path changes the fingerprint,
+/// even if the new path is less harmful.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,

@@ -1,7 +1,7 @@
 //! `$(NAME)` references in strings, as the kubelet expands them
 //! (`third_party/forked/golang/expansion`).
 
-/// The maximum length of an expansion, in bytes: the longest path that Linux can open (`PATH_MAX`).
+/// The maximum length of an expansion, in bytes. Linux cannot open a longer path (`PATH_MAX`).
 const MAX_EXPANDED_LEN: usize = 4096;
 
 /// The maximum length of the input of [`expand`], in bytes.

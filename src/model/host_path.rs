@@ -12,7 +12,8 @@ enum Syntax {
     Windows,
 }
 
-/// A path on a node, after cleaning and resolving the aliases that are common to all nodes.
+/// A path on a node, after cleaning and resolving aliases, which are well-known symbolic links and
+/// bind mounts.
 ///
 /// For example, `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` both become
 /// `/run/docker.sock`. The API server stores paths unchanged, so any spelling may occur.
@@ -63,9 +64,10 @@ pub enum Relation {
 impl HostPath {
     /// Parses a path on a node: cleans it and resolves aliases.
     ///
-    /// Relative paths are resolved against `/`, the working directory of common container runtimes.
-    /// `..` is resolved lexically, because the API server rejects it and a rule reports it. `\var`
-    /// counts as relative, because it has no drive. The kubelet adds the prefix `C:` to it.
+    /// Relative paths are resolved against `/`, the working directory of the kubelet and
+    /// containerd. `..` is resolved lexically: the API server rejects it between slashes, and a
+    /// rule reports it. `\var` counts as relative, because it has no drive. The kubelet adds the
+    /// prefix `C:` to it.
     pub fn new(text: &str) -> Self {
         let (syntax, is_relative, body) = match normalize_windows(text) {
             Some(body) => (Syntax::Windows, false, body),
@@ -338,7 +340,8 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         ("sbin", _) => (1, &["usr", "sbin"]),
         ("lib", _) => (1, &["usr", "lib"]),
         ("lib64", _) => (1, &["usr", "lib64"]),
-        // ostree keeps all writable directories under /var.
+        // On ostree systems, /home, /root and similar directories are symbolic links into /var, and
+        // /ostree is a symbolic link to /sysroot/ostree.
         ("var", Some("home")) => (2, &["home"]),
         ("var", Some("roothome")) => (2, &["root"]),
         ("var", Some("opt")) => (2, &["opt"]),

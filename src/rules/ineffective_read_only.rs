@@ -5,7 +5,8 @@
 //! Reports a mount of a host path with `readOnly: true` in these cases:
 //!
 //! - The path is a socket or a device, according to its `type`, the host path catalog or, for
-//!   sockets, its name.
+//!   sockets, its name. Sockets and devices that the catalog lists as harmless, such as
+//!   `/dev/null`, are not reported.
 //! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
 //!   `/run/docker/netns` are not reported, because only network namespaces are mounted there, and
 //!   they are not writable.

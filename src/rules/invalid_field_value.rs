@@ -3,8 +3,9 @@
 //! ## What it does
 //!
 //! Reports the first field of an object whose value has the wrong type, such as a number where the
-//! API server expects a string. Only fields that volcheck reads are validated. volcheck does not
-//! check such an object any further. It still checks all other objects, and exits with code 2.
+//! API server expects a string, or is an invalid quantity, such as `1GiB`. Only fields that
+//! volcheck reads are validated. volcheck does not check such an object any further. It still
+//! checks all other objects, and exits with code 2.
 //!
 //! ## Why is this bad?
 //!

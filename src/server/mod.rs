@@ -182,7 +182,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
     tokio::select! {
         () = shutdown::drain(&shared) => {}
         () = signals.recv() => {
-            info!("stopped without draining");
+            info!("stopped before draining finished");
             return Ok(());
         }
     }
