@@ -129,7 +129,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
     let (message, why) = match find_enclosing(&volume.clean, SYSTEM_DIRECTORIES) {
         Some(directory) => (
             format!("host path {path} is created in system directory {} if missing", quoted(directory)),
-            "the kubelet creates it as root, programs on the node may read it, and nothing removes it",
+            "the kubelet creates it, programs on the node may read it, and nothing removes it",
         ),
         None if has_only_read_only_mounts(cx, volume) => (
             format!("host path {path} is created if missing, but no container can write to it"),
@@ -141,8 +141,10 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
     let known = host_path_type::known_type(&cx.options.catalog, &volume.clean);
     let name = known.unwrap_or(requested.file_type).name();
     let set = Edit::Set(volume.type_field(), EditValue::Str(name.to_owned()));
+    // Windows has no user `root`.
+    let owner = if volume.clean.is_windows() { "" } else { " owned by root" };
     let finding = Finding::new(RULE.id, Severity::Warning, volume.type_field(), message)
-        .label(format!("creates {} owned by root", with_article(requested.file_type)))
+        .label(format!("creates {}{owner}", with_article(requested.file_type)))
         .why(why)
         .help(format!("set `type: {name}` (the Pod does not start if the path is missing)"))
         .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))

@@ -129,7 +129,7 @@ fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Fin
     let message = format!("host path {} has no type", quoted(volume.path));
     let finding = Finding::new(RULE.id, Severity::Error, volume.type_field(), message)
         .label(label)
-        .why(why(suggested))
+        .why(why(volume, suggested))
         .volume(volume.name)
         .path(&volume.clean);
     let Some(suggested) = suggested else {
@@ -147,14 +147,16 @@ fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Fin
     finding.help(help).fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
 }
 
-fn why(suggested: Option<RequestedType>) -> String {
-    let unchecked = "the path is not checked, and a missing path becomes an empty directory owned by root";
+fn why(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> String {
+    // Windows has no user `root`.
+    let owner = if volume.clean.is_windows() { "" } else { " owned by root" };
+    let unchecked = format!("the path is not checked, and a missing path becomes an empty directory{owner}");
     match suggested {
         Some(RequestedType { file_type: HostPathType::Directory, creates: true }) => {
             "the path is not checked, and the container runtime decides what happens if it is missing"
                 .to_owned()
         }
-        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => unchecked.to_owned(),
+        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => unchecked,
         Some(suggested) => {
             format!("{unchecked}, not {}", host_path_type::with_article(suggested.file_type))
         }
