@@ -4,15 +4,15 @@
 //!
 //! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
 //! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The severity is warning
-//! for `/`, `/run` and `/var`, and info for other paths. Mounts of subdirectories of such a path
-//! are not reported, and neither are mounts that `ineffective-read-only` reports.
+//! for `/`, `/run` and `/var`, and info for other paths. Subdirectories without filesystems mounted
+//! below them are not reported, and neither are mounts that `ineffective-read-only` reports.
 //!
 //! ## Why is this bad?
 //!
 //! `readOnly: true` makes the mount itself read-only, but not the filesystems mounted below it.
-//! Through a read-only mount of `/`, a container can still write to `/run`, to `/boot`, to `/var`
-//! if it is a separate filesystem, and to the volumes of all Pods on the node, which are below
-//! `/var/lib/kubelet`.
+//! Through a read-only mount of `/`, a container can still write to `/run`, to `/boot` and `/var`
+//! if they are separate filesystems, and to volumes of other Pods that the kubelet mounts below
+//! `/var/lib/kubelet`, such as PersistentVolumes.
 //!
 //! ## Example
 //!

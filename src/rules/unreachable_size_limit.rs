@@ -15,9 +15,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! The manifest promises space that the volume never gets. In memory, the kubelet makes the volume
-//! no larger than the memory limit of the Pod. On disk, the kubelet evicts the Pod as soon as its
-//! disk usage exceeds the limits of its containers, before the volume is full.
+//! A `sizeLimit` of 0 does not limit the volume. A `sizeLimit` that is too high promises space that
+//! the volume never gets. In memory, the kubelet makes the volume no larger than the memory limit
+//! of the Pod. On disk, the kubelet evicts the Pod as soon as its disk usage exceeds the limits of
+//! its containers, before the volume is full.
 //!
 //! ## Example
 //!

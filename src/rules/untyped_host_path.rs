@@ -62,6 +62,7 @@
 //!
 //! - the type in the host path catalog, if the path is listed
 //! - `Socket` for `*.sock`
+//! - the type of a well-known device, such as `CharDevice` for `/dev/nvidia0`
 //! - `File` for a name with a file extension, and for a path in a program directory such as
 //!   `/usr/bin`
 //! - `Directory` otherwise
