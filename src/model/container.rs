@@ -28,13 +28,15 @@ pub enum ContainerList {
 pub struct Container<'a> {
     #[serde(borrow)]
     pub name: Str<'a>,
-    /// The image. No rule uses it. It is decoded so that a value of the wrong type is an error, as
-    /// in the API server.
     #[serde(borrow)]
     pub image: Str<'a>,
     /// `Always` makes an init container a sidecar.
     #[serde(borrow)]
     pub restart_policy: Str<'a>,
+    #[serde(borrow)]
+    pub command: List<Str<'a>>,
+    #[serde(borrow)]
+    pub args: List<Str<'a>>,
     #[serde(borrow)]
     pub env: List<EnvVar<'a>>,
     pub env_from: List<EnvFrom>,

@@ -129,6 +129,11 @@ impl HostPath {
         }
     }
 
+    /// Returns the number of segments.
+    pub fn depth(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Checks whether this is the root of the node's filesystem or of a drive.
     pub fn is_root(&self) -> bool {
         match self.syntax {

@@ -55,6 +55,11 @@ impl<T: HasPattern> PathList<T> {
         let is_inside = |relation| matches!(relation, Relation::Equal | Relation::Descendant);
         self.related(path).find(|(_, relation)| is_inside(*relation)).map(|(item, _)| item)
     }
+
+    /// Returns the first item whose pattern matches `path` itself.
+    pub fn find_equal(&self, path: &HostPath) -> Option<&T> {
+        self.related(path).find(|(_, relation)| *relation == Relation::Equal).map(|(item, _)| item)
+    }
 }
 
 impl<T: HasPattern> FromIterator<T> for PathList<T> {

@@ -12,7 +12,9 @@ use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
-use crate::rules::{Catalog, Entry, ListedPath, MountParent, Options, Registry};
+use crate::rules::{
+    Catalog, DataDirectory, Entry, ImageData, ImpliedData, ListedPath, MountParent, Options, Registry,
+};
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {
@@ -42,8 +44,38 @@ struct HostPathDocument {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PathDocument {
-    entries: Vec<Directory>,
+struct DataDocument {
+    entries: Vec<DataEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DataEntry {
+    path: String,
+    reason: String,
+    /// The locations of the data, relative to the path; by default, the path itself.
+    data: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageDocument {
+    images: Vec<ImageEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageEntry {
+    names: Vec<String>,
+    #[serde(default)]
+    variables: Vec<String>,
+    #[serde(default)]
+    arguments: Vec<String>,
+    implied: Option<ImpliedData>,
+    reason: String,
+    /// The pages that document these settings.
+    #[serde(rename = "sources")]
+    _sources: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,13 +123,15 @@ struct SkippedGroup<'a> {
 pub fn options() -> &'static Options {
     static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
         let scratch: ScratchDocument = built_in(document!("scratch-directories"));
-        let data: PathDocument = built_in(document!("data-directories"));
+        let data: DataDocument = built_in(document!("data-directories"));
+        let images: ImageDocument = built_in(document!("image-data"));
         let parents: ParentDocument = built_in(document!("mount-parents"));
         let in_container = |entry| built_in_path(entry, PathPattern::in_container);
         let on_node = |entry| built_in_path(entry, PathPattern::new);
         Options {
             catalog: catalog(),
-            data_directories: data.entries.into_iter().map(in_container).collect(),
+            data_directories: data.entries.into_iter().map(data_directory).collect(),
+            image_data: images.images.into_iter().map(image_data).collect(),
             scratch_directories: scratch.container.into_iter().map(in_container).collect(),
             node_scratch_directories: scratch.node.into_iter().map(on_node).collect(),
             mount_parents: parents
@@ -130,6 +164,28 @@ fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> Li
         Some(pattern) => entry.into_listed_path(pattern),
         None => panic!("`{}` is not absolute, clean and free of aliases", entry.path),
     }
+}
+
+fn data_directory(entry: DataEntry) -> DataDirectory {
+    let DataEntry { path, reason, data } = entry;
+    let pattern = |location: String| {
+        let path = format!("{path}/{location}");
+        PathPattern::in_container(&path).unwrap_or_else(|| panic!("`{path}` is not absolute and clean"))
+    };
+    let data = data.map(|locations| locations.into_iter().map(pattern).collect());
+    let mut directory = DataDirectory::from(built_in_path(
+        Directory { path: path.clone(), reason },
+        PathPattern::in_container,
+    ));
+    if let Some(data) = data {
+        directory.data = data;
+    }
+    directory
+}
+
+fn image_data(entry: ImageEntry) -> ImageData {
+    let ImageEntry { names, variables, arguments, implied, reason, _sources } = entry;
+    ImageData { names, variables, arguments, implied, reason }
 }
 
 /// Returns the level of each rule in a profile, and the name of the profile that sets it.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Ignores, RuleId};
 use crate::model::{CustomWorkloads, ObjectId, Workload};
-use crate::rules::{Catalog, Options, Registry, Rule, UnknownRule};
+use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
 pub use builtin::{is_skipped_kind, options, workloads};
@@ -165,7 +165,7 @@ impl MergedPolicy {
             let entries = self.catalog.into_iter().chain(options.catalog.entries().iter().cloned());
             options.catalog = Catalog::new(entries.collect());
         }
-        options.data_directories.extend(self.data_directories);
+        options.data_directories.extend(self.data_directories.into_iter().map(DataDirectory::from));
         options.scratch_directories.extend(self.scratch_directories);
         let mut custom_workloads = workloads().clone();
         custom_workloads.extend(self.workloads);

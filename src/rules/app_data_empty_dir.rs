@@ -2,13 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each `emptyDir` volume that a container mounts with write access at or inside the data
-//! directory of a well-known image, such as the image of a database, a message broker or a
-//! registry. A volume without a source counts as an `emptyDir`. Each volume is reported once, as an
-//! error in a StatefulSet and as a warning in other workloads.
+//! Reports each `emptyDir` volume in which a container stores application data. A volume without a
+//! source counts as an `emptyDir`. Each volume is reported once, as an error in a StatefulSet and
+//! as a warning in other workloads.
 //!
-//! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
-//! data directory, because the data is then in that volume. Many operators create such Pods.
+//! volcheck knows the data paths of well-known images, such as images of databases, message brokers
+//! and registries. A path comes from, in this order:
+//!
+//! 1. an environment variable or argument of the container, such as `PGDATA` or `--dbpath`, if the
+//!    name of the image is known
+//! 2. a mount at or inside a well-known data directory, such as `/var/lib/mysql`
+//!
+//! In each container, the mount with the longest path at or above the data path serves the data. If
+//! its volume is a writable `emptyDir`, the rule reports it, whatever other volumes the Pod has. If
+//! the location of the data in a directory is unknown, the rule reports an `emptyDir` at or inside
+//! the directory only if the container mounts no volume there that outlives the Pod.
 //!
 //! ## Why is this bad?
 //!
@@ -75,7 +83,8 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: stable storage of StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
 
-use super::support::empty_dir::{data_mounts, is_stateful_set};
+use super::support::data_mounts::data_mounts;
+use super::support::empty_dir::is_stateful_set;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 

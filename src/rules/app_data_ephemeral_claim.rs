@@ -2,12 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each `ephemeral` volume that a container mounts with write access at or inside the data
-//! directory of a well-known image, such as the image of a database, a message broker or a
-//! registry. Each volume is reported once.
-//!
-//! The volume is not reported if a volume that outlives the Pod is mounted at or inside the same
-//! data directory.
+//! Reports each `ephemeral` volume in which a container stores application data, once. The rule
+//! finds the data as `app-data-empty-dir` does.
 //!
 //! ## Why is this bad?
 //!
@@ -67,7 +63,7 @@
 //!
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
-use super::support::empty_dir::{DataMount, data_mounts};
+use super::support::data_mounts::{DataMount, data_mounts};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 

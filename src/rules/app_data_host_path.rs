@@ -4,13 +4,13 @@
 //!
 //! Reports a `hostPath` volume of a Pod in these cases:
 //!
-//! - A container mounts it at or inside the data directory of a well-known image, such as
-//!   `/var/lib/postgresql`. This is an error.
-//! - A container mounts it with write access at any other path. This is a warning. Paths in the
-//!   host path catalog are not reported. DaemonSets and objects of unknown kinds, which may create
-//!   DaemonSets, are not reported either.
+//! - A container mounts it with write access at or inside the data directory of a well-known image,
+//!   such as `/var/lib/postgresql`. This is an error.
+//! - A container mounts it with write access at any other path. This is a warning. DaemonSets and
+//!   objects of unknown kinds, which may create DaemonSets, are not reported.
 //!
-//! Sockets are not reported.
+//! Sockets and paths in the host path catalog, such as the node's `/var/lib/etcd`, are not
+//! reported.
 //!
 //! ## Why is this bad?
 //!
@@ -69,8 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it in clusters that always have a single node. Exempt the etcd of a control plane by
-//! namespace, name and path, because it runs before the cluster can provide PersistentVolumeClaims.
+//! Allow it in clusters that always have a single node.
 //!
 //! ## References
 //!
@@ -99,13 +98,14 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|_| !access.is_socket()) else { continue };
+        // A path in the host path catalog contains data of the node, which other rules report.
+        if access.effective == Access::Read || access.class.is_in_catalog() {
+            continue;
+        }
         let mount_path = HostPath::in_container(&mount.mount.mount_path);
         if let Some(directory) = cx.options.data_directories.find_containing(&mount_path) {
-            out.push(data_directory_finding(volume, access, mount, directory));
-        } else if access.effective == Access::Write
-            && !access.class.is_in_catalog()
-            && !cx.can_be_daemon_set()
-        {
+            out.push(data_directory_finding(volume, access, mount, &directory.directory));
+        } else if !cx.can_be_daemon_set() {
             out.push(storage_finding(volume, access, mount));
         }
     }

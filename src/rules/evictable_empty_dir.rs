@@ -68,7 +68,7 @@
 //!
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
 
-use super::support::empty_dir::data_mounts;
+use super::support::data_mounts::data_mounts;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};

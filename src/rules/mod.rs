@@ -81,7 +81,9 @@ pub use subject::{
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
-pub use support::options::{AllowedHostPath, ListedPath, MountParent, Options};
+pub use support::options::{
+    AllowedHostPath, DataDirectory, ImageData, ImpliedData, ListedPath, MountParent, Options,
+};
 
 /// All rules, by group, in the order of the documentation.
 static RULES: &[Rule] = &[

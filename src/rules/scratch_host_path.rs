@@ -4,8 +4,8 @@
 //!
 //! Reports each `hostPath` volume that a container mounts writable in one of two cases:
 //!
-//! - The mount path is at or inside a scratch directory of the container, such as `/tmp`,
-//!   `/var/tmp`, `/cache` or `/scratch`.
+//! - The mount path is a scratch directory of the container, such as `/tmp`, `/var/tmp`, `/cache`
+//!   or `/scratch`.
 //! - The effective path is at or inside `/tmp` or `/var/tmp` on the node.
 //!
 //! Sockets, devices, files and paths in the host path catalog are not reported.
@@ -113,8 +113,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the scratch directory that contains the mount path or, on the node, the effective path.
-/// Returns `None` if there is none, or if an `emptyDir` cannot replace the host path.
+/// Returns the scratch directory that is the mount path or, on the node, contains the effective
+/// path. Returns `None` if there is none, or if an `emptyDir` cannot replace the host path.
 fn scratch_directory<'o>(
     options: &'o Options,
     access: &HostPathAccess<'_>,
@@ -123,6 +123,6 @@ fn scratch_directory<'o>(
     if !access.can_be_directory() || access.class.is_in_catalog() || mount_path.is_socket() {
         return None;
     }
-    let in_container = options.scratch_directories.find_containing(mount_path);
+    let in_container = options.scratch_directories.find_equal(mount_path);
     in_container.or_else(|| options.node_scratch_directories.find_containing(&access.path))
 }

@@ -16,6 +16,13 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
+//! There are two exceptions:
+//!
+//! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
+//!   warning. A container cannot replace a mounted file with a symbolic link.
+//! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
+//!   `Block`.
+//!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
@@ -112,8 +119,15 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
         let message =
             format!("sensitive {} {effect} {}", host_path(volume, access), accessor(volume, access));
+        let why = match (is_log_file(entry, access), access.effective) {
+            (true, Access::Write) => {
+                "it is a log file of the node, and the container can forge entries".to_owned()
+            }
+            (true, Access::Read) => "it is a log file of the node".to_owned(),
+            (false, _) => class_reason(access.class),
+        };
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
-            .why(class_reason(access.class))
+            .why(why)
             .help(help(cx, entry, volume, access));
         out.push(finding);
     }
@@ -134,12 +148,23 @@ fn assess(
     let writable = (Severity::Error, "is writable by");
     match entry.class {
         EntryClass::Critical => Some((Severity::Error, "is exposed to")),
+        EntryClass::Sensitive if access.effective == Access::Write && is_log_file(entry, access) => {
+            Some((Severity::Warning, "is writable by"))
+        }
         EntryClass::Sensitive if access.effective == Access::Write => Some(writable),
         EntryClass::Sensitive => Some((Severity::Info, read_effect(cx, entry, volume, access))),
         // Writing to a harmless device such as /dev/null is harmless, so only `readOnly` counts.
         EntryClass::Harmless if !access.is_read_only => Some(writable),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
     }
+}
+
+/// Checks whether the access is to a single file in `/var/log`. A container cannot replace a file
+/// that is mounted with a symbolic link, which the kubelet would follow when it serves logs.
+fn is_log_file(entry: &Entry, access: &HostPathAccess<'_>) -> bool {
+    *entry.path == *"/var/log"
+        && access.file_type == Some(HostPathType::File)
+        && access.path.relation(&entry.pattern) == Relation::Descendant
 }
 
 /// Returns the verb phrase for the effect of a read-only access.

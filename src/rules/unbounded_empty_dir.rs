@@ -4,7 +4,8 @@
 //!
 //! Reports an `emptyDir` volume on disk without a `sizeLimit` if no container of the Pod has a
 //! limit for `ephemeral-storage`. Like the kubelet, the rule treats a `sizeLimit` of 0 as absent.
-//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere.
+//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. So are
+//! volumes that no container mounts, because they stay empty.
 //!
 //! ## Why is this bad?
 //!

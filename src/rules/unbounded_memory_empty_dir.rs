@@ -5,7 +5,7 @@
 //! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
 //! memory limit and at least one of its containers has none either. Like the kubelet, the rule
 //! treats a `sizeLimit` of 0 as absent. Incomplete objects, such as patches, are skipped because
-//! the limits may be elsewhere.
+//! the limits may be elsewhere. So are volumes that no container mounts, because they stay empty.
 //!
 //! ## Why is this bad?
 //!

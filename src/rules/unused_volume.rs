@@ -4,8 +4,8 @@
 //!
 //! Reports each volume that no container mounts, uses as a block device, or reads an environment
 //! variable from (`fileKeyRef`). The severity is warning for a `hostPath` volume, and info for any
-//! other volume. Incomplete objects, such as kustomize patches, are skipped because the containers
-//! may be elsewhere.
+//! other volume. Incomplete objects, such as kustomize patches, and pod specs without containers
+//! are skipped because the containers may be elsewhere.
 //!
 //! ## Why is this bad?
 //!
@@ -86,7 +86,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
+    // The API server rejects a Pod without containers, so the manifest is a fragment.
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete && !pod.containers.is_empty()) else { return };
     let used: HashSet<_> =
         pod.containers.iter().flat_map(Container::volume_uses).map(|usage| usage.volume).collect();
     let is_unused = |volume: &&Volume<'_>| {

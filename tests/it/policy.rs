@@ -468,7 +468,7 @@ fn packs_load_in_full_and_in_part() {
 fn custom_entries_precede_built_in_ones() {
     let pod = |path: &str, mount: &str| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {{name: v, mountPath: {mount}, readOnly: true}}\n  volumes:\n  - name: v\n    hostPath: {{path: {path}, type: Directory}}\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {{name: v, mountPath: {mount}}}\n  volumes:\n  - name: v\n    hostPath: {{path: {path}, type: Directory}}\n"
         )
     };
     let found = |policy: &Policy, path: &str, mount: &str| -> Vec<&'static str> {
@@ -482,12 +482,18 @@ fn custom_entries_precede_built_in_ones() {
     );
     let built_in =
         policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error, app-data-host-path: error}\n");
-    assert_eq!(found(&custom, "/opt/vault", "/x"), ["sensitive-host-path"]);
-    assert_eq!(found(&built_in, "/opt/vault", "/x"), [""; 0]);
-    assert_eq!(found(&custom, "/etc", "/x"), [""; 0]);
-    assert_eq!(found(&built_in, "/etc", "/x"), ["sensitive-host-path"]);
-    assert_eq!(found(&custom, "/srv/l", "/ledger/a"), ["app-data-host-path"]);
-    assert_eq!(found(&built_in, "/srv/l", "/ledger/a"), [""; 0]);
+    assert_eq!(found(&custom, "/opt/vault", "/x, readOnly: true"), ["sensitive-host-path"]);
+    assert_eq!(found(&built_in, "/opt/vault", "/x, readOnly: true"), [""; 0]);
+    assert_eq!(found(&custom, "/etc", "/x, readOnly: true"), [""; 0]);
+    assert_eq!(found(&built_in, "/etc", "/x, readOnly: true"), ["sensitive-host-path"]);
+    let is_data_directory = |policy: &Policy| {
+        let outcome = lint(policy, "pod.yaml", &pod("/srv/l", "/ledger/a"));
+        outcome
+            .findings
+            .iter()
+            .any(|located| located.finding.message.contains("at data directory `/ledger/a`"))
+    };
+    assert!(is_data_directory(&custom) && !is_data_directory(&built_in));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::catalog::{EntryClass, HostPathType, PathClass};
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ContainerMount, FieldPath, HostPath, Object, PersistentVolumeSpec, Piece, Pod, Volume, VolumeMount,
-    is_built_in, pieces,
+    ContainerMount, FieldPath, HostPath, Object, PersistentVolumeSpec, Piece, Pod, Relation, Volume,
+    VolumeMount, is_built_in, pieces,
 };
 
 /// The subject of a rule about volumes.
@@ -134,7 +134,11 @@ impl<'a> Context<'a> {
             volume.supports_type = key == "hostPath";
             // Any Pod can use the volume with write access, because neither `hostPath` nor `local`
             // has a `readOnly` field.
-            volume.accesses.push(volume.access_to(volume.clean.clone(), options));
+            let mut access = volume.access_to(volume.clean.clone(), options);
+            if is_disk(spec, key, &access) {
+                access.class = PathClass::Unlisted;
+            }
+            volume.accesses.push(access);
             volume
         };
         let host_path = spec.host_path.iter();
@@ -171,6 +175,15 @@ impl<'a> Context<'a> {
         let volumes = self.host_path_volumes.iter();
         volumes.flat_map(|volume| volume.accesses.iter().map(move |access| (volume, access)))
     }
+}
+
+/// Checks whether the source `key` of a PersistentVolume is a disk of the node: in block mode, or
+/// as `local`. Containers get such a disk as a device, or the filesystem on it. This is the
+/// documented use of a disk.
+fn is_disk(spec: &PersistentVolumeSpec<'_>, key: &str, access: &HostPathAccess<'_>) -> bool {
+    (&*spec.volume_mode == "Block" || key == "local")
+        && access.path.relation_to(&HostPath::new("/dev")) == Relation::Descendant
+        && matches!(access.file_type, None | Some(HostPathType::BlockDevice))
 }
 
 /// Resolves a volume of a pod. Returns `None` if it is not a `hostPath` volume.

@@ -2,6 +2,7 @@
 
 pub(super) mod catalog;
 pub(super) mod context;
+pub(super) mod data_mounts;
 pub(super) mod empty_dir;
 pub(super) mod findings;
 pub(super) mod host_path_type;

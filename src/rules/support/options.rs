@@ -24,6 +24,52 @@ impl HasPattern for ListedPath {
     }
 }
 
+/// A directory in containers where a well-known image stores application data.
+#[derive(Clone, Debug)]
+pub struct DataDirectory {
+    pub directory: ListedPath,
+    /// The paths of the data in the directory; empty if they differ between images.
+    pub data: Vec<PathPattern>,
+}
+
+impl From<ListedPath> for DataDirectory {
+    /// Creates an entry for a directory that directly contains the data.
+    fn from(directory: ListedPath) -> Self {
+        let data = vec![directory.pattern.clone()];
+        Self { directory, data }
+    }
+}
+
+impl HasPattern for DataDirectory {
+    fn pattern(&self) -> &PathPattern {
+        &self.directory.pattern
+    }
+}
+
+/// The settings with which a well-known image finds its data.
+#[derive(Clone, Debug)]
+pub struct ImageData {
+    /// The last parts of the names of the images, without tags.
+    pub names: Vec<String>,
+    /// The environment variables that contain a data path.
+    pub variables: Vec<String>,
+    /// The command-line flags whose value is a data path.
+    pub arguments: Vec<String>,
+    /// An argument that makes the program store data in a path that nothing else sets.
+    pub implied: Option<ImpliedData>,
+    /// The data, as a verb phrase whose subject is the path.
+    pub reason: String,
+}
+
+/// A data path that an argument implies.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImpliedData {
+    pub argument: String,
+    pub value: String,
+    pub path: String,
+}
+
 /// A directory of the node below which other filesystems are mounted.
 #[derive(Clone, Debug)]
 pub struct MountParent {
@@ -37,7 +83,9 @@ pub struct MountParent {
 pub struct Options {
     pub catalog: Catalog,
     /// Directories in containers where well-known images store application data.
-    pub data_directories: PathList<ListedPath>,
+    pub data_directories: PathList<DataDirectory>,
+    /// Well-known images whose settings contain data paths.
+    pub image_data: Vec<ImageData>,
     /// Directories in containers for scratch files.
     pub scratch_directories: PathList<ListedPath>,
     /// Directories on nodes for scratch files.
