@@ -47,6 +47,11 @@ impl Quantity {
         self.nanos > 0
     }
 
+    /// Checks whether the amount is a whole number of bytes.
+    pub fn is_whole(self) -> bool {
+        self.nanos % NANOS as i128 == 0
+    }
+
     /// Adds two amounts. Returns the largest amount if the sum is too large.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {

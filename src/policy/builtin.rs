@@ -13,7 +13,8 @@ use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
 use crate::rules::{
-    Catalog, DataDirectory, Entry, ImageData, ImpliedData, ListedPath, MountParent, Options, Registry,
+    Catalog, DataDirectory, Entry, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
+    Registry,
 };
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
@@ -72,6 +73,8 @@ struct ImageEntry {
     #[serde(default)]
     arguments: Vec<String>,
     implied: Option<ImpliedData>,
+    #[serde(default)]
+    volumes: Vec<ImageVolume>,
     reason: String,
     /// The pages that document these settings.
     #[serde(rename = "sources")]
@@ -184,8 +187,8 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
 }
 
 fn image_data(entry: ImageEntry) -> ImageData {
-    let ImageEntry { names, variables, arguments, implied, reason, _sources } = entry;
-    ImageData { names, variables, arguments, implied, reason }
+    let ImageEntry { names, variables, arguments, implied, volumes, reason, _sources } = entry;
+    ImageData { names, variables, arguments, implied, volumes, reason }
 }
 
 /// Returns the level of each rule in a profile, and the name of the profile that sets it.

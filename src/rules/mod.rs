@@ -27,10 +27,12 @@ mod host_path_sub_path;
 mod host_root;
 mod ignore_without_reason;
 mod ignored_fs_group;
+mod image_volume_over_claim;
 mod implicit_empty_dir;
 mod ineffective_read_only;
 mod invalid_field_value;
 mod invalid_recursive_read_only;
+mod literal_variable_in_path;
 mod malformed_ignore;
 mod manual_service_account_token;
 mod mismatched_host_path_type;
@@ -51,6 +53,7 @@ mod shared_host_path;
 mod stale_baseline;
 mod stale_sub_path;
 mod sub_path_backstep;
+mod tiny_size_limit;
 mod unanalyzed_document;
 mod unbounded_empty_dir;
 mod unbounded_memory_empty_dir;
@@ -82,7 +85,7 @@ pub use subject::{
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
 pub use support::options::{
-    AllowedHostPath, DataDirectory, ImageData, ImpliedData, ListedPath, MountParent, Options,
+    AllowedHostPath, DataDirectory, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
 };
 
 /// All rules, by group, in the order of the documentation.
@@ -114,6 +117,7 @@ static RULES: &[Rule] = &[
     unknown_socket::RULE,
     app_data_empty_dir::RULE,
     app_data_ephemeral_claim::RULE,
+    image_volume_over_claim::RULE,
     evictable_empty_dir::RULE,
     implicit_empty_dir::RULE,
     unknown_volume_source::RULE,
@@ -121,6 +125,7 @@ static RULES: &[Rule] = &[
     unbounded_memory_empty_dir::RULE,
     unknown_empty_dir_medium::RULE,
     unreachable_size_limit::RULE,
+    tiny_size_limit::RULE,
     missing_scratch_volume::RULE,
     undefined_volume::RULE,
     unused_volume::RULE,
@@ -132,6 +137,7 @@ static RULES: &[Rule] = &[
     unclean_mount_path::RULE,
     sub_path_backstep::RULE,
     undefined_sub_path_variable::RULE,
+    literal_variable_in_path::RULE,
     stale_sub_path::RULE,
     host_path_sub_path::RULE,
     invalid_recursive_read_only::RULE,

@@ -323,7 +323,7 @@ fn request_kind_applies_to_objects_without_a_kind() {
 
 #[test]
 fn object_kind_is_the_fallback() {
-    let good = pod(&[(&volume("/srv"), &[])]);
+    let good = pod(&[(&volume("/srv/app"), &[])]);
     for kind in [
         Value::Null,
         json!({}),

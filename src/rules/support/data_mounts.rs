@@ -25,9 +25,19 @@ pub(crate) struct DataMount<'a> {
 }
 
 /// A mount of a container, with its parsed path.
-struct MountedPath<'a> {
-    mount: ContainerMount<'a, 'a>,
-    path: HostPath,
+pub(crate) struct MountedPath<'a> {
+    pub(crate) mount: ContainerMount<'a, 'a>,
+    pub(crate) path: HostPath,
+}
+
+/// The mounts of a container that serve the data in a directory.
+enum Serving<'m, 'a> {
+    Known(Vec<&'m MountedPath<'a>>),
+    /// The location of the data in the directory is unknown.
+    Unknown {
+        /// Whether a volume that outlives the Pod is mounted at or inside the directory.
+        may_outlive_pod: bool,
+    },
 }
 
 /// Returns the writable mounts of ephemeral volumes that serve application data, one per volume.
@@ -61,58 +71,65 @@ fn data_mounts_of<'a>(
     if !container.volume_mounts.iter().any(|mount| volume_of(mount).is_some()) {
         return Vec::new();
     }
-    let mounts = container.volume_mounts.iter().enumerate();
-    let mounts: Vec<_> = mounts
-        .map(|(index, mount)| MountedPath {
-            mount: ContainerMount { container, mount, index },
-            path: HostPath::in_container(&mount.mount_path),
-        })
-        .collect();
+    let mounts = mounted_paths(container);
     let data_mount = |mounted: &MountedPath<'a>, reason| {
         let volume = volume_of(mounted.mount.mount)?;
         Some(DataMount { volume, mount: mounted.mount, reason })
     };
-    let configured = configured_data(container, &options.image_data);
-    if !configured.is_empty() {
-        let serving = configured.iter().filter_map(|(path, reason)| {
-            data_mount(serving(&mounts, |mount| mount.relation_to(path))?, *reason)
-        });
-        return serving.collect();
+    if let Some(image) = options.image_data(&container.image) {
+        let configured = configured_data(container, image);
+        let serving = configured.iter().filter_map(|path| serving(&mounts, |mount| mount.relation_to(path)));
+        let found = serving.filter_map(|serving| data_mount(serving, image.reason.as_str())).collect();
+        if !configured.is_empty() {
+            return found;
+        }
     }
-    let outlives_pod =
+    let is_persistent =
         |mount: &VolumeMount<'_>| !ephemeral.contains_key(&*mount.name) && outlives_pod(pod, &mount.name);
-    let persistent: Vec<_> = mounts.iter().filter(|mounted| outlives_pod(mounted.mount.mount)).collect();
+    let persistent: Vec<_> = mounts.iter().filter(|mounted| is_persistent(mounted.mount.mount)).collect();
+    let mut known: HashMap<*const DataDirectory, Serving<'_, 'a>> = HashMap::new();
     let well_known = mounts.iter().filter_map(|mounted| {
         let directory = options.data_directories.find_containing(&mounted.path)?;
-        let is_data = serves_data(mounted, directory, &mounts, &persistent);
+        let serving = known.entry(directory).or_insert_with(|| find_serving(directory, &mounts, &persistent));
+        let is_data = match serving {
+            Serving::Known(serving) => serving.iter().any(|serving| ptr::eq(*serving, mounted)),
+            Serving::Unknown { may_outlive_pod } => !*may_outlive_pod,
+        };
         data_mount(mounted, directory.directory.reason.as_str()).filter(|_| is_data)
     });
     well_known.collect()
 }
 
-/// Checks whether a mount at or inside a data directory serves the data in it.
-fn serves_data(
-    mounted: &MountedPath<'_>,
+fn find_serving<'m, 'a>(
     directory: &DataDirectory,
-    mounts: &[MountedPath<'_>],
+    mounts: &'m [MountedPath<'a>],
     persistent: &[&MountedPath<'_>],
-) -> bool {
+) -> Serving<'m, 'a> {
     let serving = directory.data.iter().filter_map(|data| serving(mounts, |mount| mount.relation(data)));
     let serving: Vec<_> = serving.collect();
     if !serving.is_empty() {
-        return serving.into_iter().any(|serving| ptr::eq(serving, mounted));
+        return Serving::Known(serving);
     }
-    // The location of the data in the directory is unknown. It may be in a volume that outlives the
-    // Pod.
-    !persistent.iter().any(|other| {
+    let may_outlive_pod = persistent.iter().any(|other| {
         let relation = other.path.relation(&directory.directory.pattern);
         matches!(relation, Relation::Equal | Relation::Descendant)
-    })
+    });
+    Serving::Unknown { may_outlive_pod }
+}
+
+/// Returns the mounts of a container, with their parsed paths.
+pub(crate) fn mounted_paths<'a>(container: &'a Container<'a>) -> Vec<MountedPath<'a>> {
+    let mounts = container.volume_mounts.iter().enumerate();
+    let mounted = mounts.map(|(index, mount)| MountedPath {
+        mount: ContainerMount { container, mount, index },
+        path: HostPath::in_container(&mount.mount_path),
+    });
+    mounted.collect()
 }
 
 /// Returns the mount with the longest path for which `relation`, the relation of the path to the
 /// data, is equal or ancestor.
-fn serving<'m, 'a>(
+pub(crate) fn serving<'m, 'a>(
     mounts: &'m [MountedPath<'a>],
     relation: impl Fn(&HostPath) -> Relation,
 ) -> Option<&'m MountedPath<'a>> {
@@ -121,13 +138,9 @@ fn serving<'m, 'a>(
     mounts.iter().filter(covers).max_by_key(|mounted| mounted.path.depth())
 }
 
-/// Returns the data paths that the environment variables and arguments of the container set, each
-/// with a description of the data.
-fn configured_data<'o>(container: &Container<'_>, images: &'o [ImageData]) -> Vec<(HostPath, &'o str)> {
-    let name = image_name(&container.image);
-    let Some(image) = images.iter().find(|image| image.names.iter().any(|known| known == name)) else {
-        return Vec::new();
-    };
+/// Returns the data paths that the environment variables and arguments of a container set, whose
+/// image is `image`.
+pub(crate) fn configured_data(container: &Container<'_>, image: &ImageData) -> Vec<HostPath> {
     let variables = container.env_values();
     let value = |name: &str| variables.get(name).map(String::as_str);
     let words = container.command.iter().chain(container.args.iter());
@@ -148,18 +161,11 @@ fn configured_data<'o>(container: &Container<'_>, images: &'o [ImageData]) -> Ve
     }
     // A relative path depends on the working directory of the image.
     let paths = paths.into_iter().filter(|path| path.starts_with('/'));
-    paths.map(|path| (HostPath::in_container(path), image.reason.as_str())).collect()
-}
-
-/// Returns the last part of the name of an image, without its tag and digest.
-fn image_name(image: &str) -> &str {
-    let name = image.split('@').next().unwrap_or_default();
-    let name = name.rsplit('/').next().unwrap_or_default();
-    name.split(':').next().unwrap_or_default()
+    paths.map(HostPath::in_container).collect()
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.
-fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
+pub(crate) fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
     let claims =
         pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(VolumeSource::Ephemeral(_))));
     let ephemeral = empty_dirs(cx).map(|empty_dir| empty_dir.volume).chain(claims);
@@ -168,7 +174,7 @@ fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str,
 
 /// Checks whether the volume `name`, which is not ephemeral, can store data that outlives the Pod.
 /// A volume with an unknown source can.
-fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
+pub(crate) fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
     let source = pod.volume(name).and_then(Volume::source);
     !matches!(source, Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)))
 }

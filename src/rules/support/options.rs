@@ -57,8 +57,41 @@ pub struct ImageData {
     pub arguments: Vec<String>,
     /// An argument that makes the program store data in a path that nothing else sets.
     pub implied: Option<ImpliedData>,
+    /// The volumes with data that the image declares.
+    pub volumes: Vec<ImageVolume>,
     /// The data, as a verb phrase whose subject is the path.
     pub reason: String,
+}
+
+impl ImageData {
+    /// Iterates over the paths of the volumes that the image declares. Omits volumes of which the
+    /// tag does not tell whether the image declares them.
+    pub fn volumes(&self, image: &str) -> impl Iterator<Item = &ImageVolume> {
+        let (_, tag) = image_name(image);
+        let digits = tag.find(|c: char| !c.is_ascii_digit()).unwrap_or(tag.len());
+        let version: Option<u32> = tag[..digits].parse().ok();
+        self.volumes.iter().filter(move |volume| match volume.before {
+            None => true,
+            Some(before) => version.is_some_and(|version| version < before),
+        })
+    }
+}
+
+/// Returns the last part of the name of an image, and its tag; empty if it has no tag.
+fn image_name(image: &str) -> (&str, &str) {
+    let image = image.split('@').next().unwrap_or_default();
+    let image = image.rsplit('/').next().unwrap_or_default();
+    image.split_once(':').unwrap_or((image, ""))
+}
+
+/// A volume that an image declares (`VOLUME` in its Dockerfile).
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageVolume {
+    pub path: String,
+    /// The first major version, according to the tag, that does not declare the volume; `None` if
+    /// all versions declare it.
+    pub before: Option<u32>,
 }
 
 /// A data path that an argument implies.
@@ -98,6 +131,13 @@ pub struct Options {
 }
 
 impl Options {
+    /// Returns the settings of a well-known image, by the last part of its name without tag and
+    /// digest.
+    pub fn image_data(&self, image: &str) -> Option<&ImageData> {
+        let (name, _) = image_name(image);
+        self.image_data.iter().find(|image| image.names.iter().any(|known| known == name))
+    }
+
     /// Returns the `sizeLimit` that the fix of `rule` sets. The default is `1Gi`.
     pub fn default_size(&self, rule: RuleId) -> &str {
         self.default_sizes.get(&rule).map_or("1Gi", String::as_str)

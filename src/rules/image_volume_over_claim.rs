@@ -1,0 +1,146 @@
+//! A volume is mounted above a volume that the image declares, so it does not contain the data.
+//!
+//! ## What it does
+//!
+//! Reports a mount of a volume that outlives the Pod if all of these conditions are true:
+//!
+//! - The image of the container is well-known, and declares a `VOLUME` below the mount path. Some
+//!   images stopped doing so: `postgres` declares `/var/lib/postgresql/data` only before version
+//!   18. For such images, the tag must start with a version.
+//! - Nothing is mounted at or inside the declared path.
+//! - No environment variable or argument, such as `PGDATA`, moves the data to another path.
+//!
+//! The severity is error in a StatefulSet, and warning in other workloads.
+//!
+//! ## Why is this bad?
+//!
+//! The container runtime mounts an anonymous volume at the declared path. The data is written to
+//! the anonymous volume instead of the volume of the Pod, and the runtime deletes it with the
+//! container. The data is lost at the first restart of the container, even if the Pod stays.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: db
+//! spec:
+//!   containers:
+//!   - name: db
+//!     image: postgres:16
+//!     volumeMounts:
+//!     - name: data
+//!       mountPath: /var/lib/postgresql # finding
+//!   volumes:
+//!   - name: data
+//!     persistentVolumeClaim:
+//!       claimName: db
+//! ```
+//!
+//! Mount the volume at the declared path instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: db
+//! spec:
+//!   containers:
+//!   - name: db
+//!     image: postgres:16
+//!     volumeMounts:
+//!     - name: data
+//!       mountPath: /var/lib/postgresql/data
+//!       subPath: data
+//!   volumes:
+//!   - name: data
+//!     persistentVolumeClaim:
+//!       claimName: db
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Allow it for an image of the same name that does not declare the volume.
+//!
+//! ## References
+//!
+//! - [Dockerfile reference: VOLUME](https://docs.docker.com/reference/dockerfile/#volume)
+//! - [Docker Official Images: postgres](https://hub.docker.com/_/postgres)
+
+use super::support::data_mounts::{configured_data, ephemeral_volumes, mounted_paths, outlives_pod, serving};
+use super::support::empty_dir::is_stateful_set;
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{Container, HostPath, Relation};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("image-volume-over-claim"),
+    summary: "a volume is mounted above a volume that the image declares",
+    group: Group::EmptyDir,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("image_volume_over_claim.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    for container in &pod.containers {
+        out.extend(findings(cx, container));
+    }
+}
+
+fn findings(cx: &Context<'_>, owner: &Container<'_>) -> Vec<Finding> {
+    let Some((pod, image)) = cx.pod().zip(cx.options.image_data(&owner.image)) else { return Vec::new() };
+    let volumes: Vec<_> = image.volumes(&owner.image).collect();
+    if volumes.is_empty() || owner.volume_mounts.is_empty() {
+        return Vec::new();
+    }
+    let (mounts, configured) = (mounted_paths(owner), configured_data(owner, image));
+    let ephemeral = ephemeral_volumes(cx, pod);
+    let is_inside = |path: &HostPath, volume: &HostPath| {
+        matches!(path.relation_to(volume), Relation::Equal | Relation::Descendant)
+    };
+    let finding = |volume_path: &str| {
+        let volume = HostPath::in_container(volume_path);
+        let is_moved = !configured.is_empty() && !configured.iter().any(|data| is_inside(data, &volume));
+        if is_moved || mounts.iter().any(|mounted| is_inside(&mounted.path, &volume)) {
+            return None;
+        }
+        let mount = serving(&mounts, |path| path.relation_to(&volume))?.mount;
+        let name = &*mount.mount.name;
+        if ephemeral.contains_key(name) || !outlives_pod(pod, name) {
+            return None;
+        }
+        let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
+        let message = format!(
+            "volume {} does not contain the data of {} in {}",
+            quoted(name),
+            container(owner),
+            quoted(volume_path)
+        );
+        let help = match image.variables.first() {
+            Some(variable) => format!(
+                "mount the volume at {}, or set {} to a path outside of it",
+                quoted(volume_path),
+                quoted(variable)
+            ),
+            None => format!("mount the volume at {}", quoted(volume_path)),
+        };
+        let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
+            .label("above a volume of the image")
+            .why("the image declares a volume there, so the runtime mounts one that it deletes with the container")
+            .help(help)
+            .volume(name)
+            .container(&owner.name)
+            .path(volume);
+        Some(finding)
+    };
+    volumes.iter().filter_map(|volume| finding(&volume.path)).collect()
+}

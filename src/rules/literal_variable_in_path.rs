@@ -1,0 +1,213 @@
+//! A path contains a variable that Kubernetes does not expand.
+//!
+//! ## What it does
+//!
+//! Reports a variable in a path that Kubernetes uses literally:
+//!
+//! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
+//! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
+//!
+//! ## Why is this bad?
+//!
+//! The kubelet uses a directory whose name contains the text of the variable, and usually creates
+//! it. All Pods then share this directory, although each was meant to have its own.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     env:
+//!     - name: POD_NAME
+//!       valueFrom:
+//!         fieldRef:
+//!           fieldPath: metadata.name
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /var/log/nginx
+//!       subPath: $(POD_NAME) # finding
+//!   volumes:
+//!   - name: logs
+//!     persistentVolumeClaim:
+//!       claimName: logs
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     env:
+//!     - name: POD_NAME
+//!       valueFrom:
+//!         fieldRef:
+//!           fieldPath: metadata.name
+//!     volumeMounts:
+//!     - name: logs
+//!       mountPath: /var/log/nginx
+//!       subPathExpr: $(POD_NAME)
+//!   volumes:
+//!   - name: logs
+//!     persistentVolumeClaim:
+//!       claimName: logs
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets `subPathExpr` to the path with each variable as `$(NAME)`. Unsafe: the container uses
+//! another directory, without the existing files. There is no fix if the container does not define
+//! all variables in `env`.
+//!
+//! ## When to allow it
+//!
+//! Allow it if a tool replaces the variable before the manifest is applied.
+//!
+//! ## References
+//!
+//! - [Kubernetes: Using subPath with expanded environment variables](https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath-expanded-environment)
+
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::ContainerMount;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("literal-variable-in-path"),
+    summary: "a path contains a variable that Kubernetes does not expand",
+    group: Group::Mounts,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("literal_variable_in_path.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for volume in cx.host_path_volumes() {
+        // On Windows, a dollar sign is an ordinary character, as in `C:\$Recycle.Bin`.
+        let is_variable =
+            |variable: &Variable<'_>| !volume.clean.is_windows() || variable.text.ends_with([')', '}']);
+        if let Some(variable) = variables(volume.path).into_iter().find(is_variable) {
+            let message = format!(
+                "variable {} in host path {} is not expanded",
+                quoted(variable.text),
+                quoted(volume.path)
+            );
+            let finding = Finding::new(RULE.id, Severity::Warning, volume.path_field(), message)
+                .why("the kubelet uses a path that contains the text of the variable")
+                .help("write the path without a variable, or use `subPathExpr` in the mount")
+                .volume(volume.name)
+                .path(&volume.clean);
+            out.push(finding);
+        }
+    }
+    let mounts = cx.pod().into_iter().flat_map(|pod| pod.mounts());
+    out.extend(mounts.filter_map(mount_finding));
+}
+
+fn mount_finding(mount: ContainerMount<'_, '_>) -> Option<Finding> {
+    let (sub_path, expression) = (&*mount.mount.sub_path, &*mount.mount.sub_path_expr);
+    let (key, text) = if expression.is_empty() { ("subPath", sub_path) } else { ("subPathExpr", expression) };
+    let all = variables(text);
+    let literal = all.iter().find(|variable| key == "subPath" || !variable.is_expanded)?;
+    let field = mount.path().key(key);
+    let message = format!("variable {} in `{key}` is not expanded", quoted(literal.text));
+    let finding = Finding::new(RULE.id, Severity::Warning, field.clone(), message)
+        .why("all Pods use the same directory, whose name contains the text of the variable")
+        .help(format!("use `subPathExpr` with `$({})`", literal.name))
+        .volume(&mount.mount.name)
+        .container(&mount.container.name)
+        .path(text);
+    let is_defined = |name: &str| mount.container.env.iter().any(|variable| *variable.name == *name);
+    if !all.iter().all(|variable| is_defined(variable.name)) {
+        return Some(finding);
+    }
+    let mut expanded = text.to_owned();
+    for variable in all.iter().rev() {
+        let end = variable.start + variable.text.len();
+        expanded.replace_range(variable.start..end, &format!("$({})", variable.name));
+    }
+    let title = format!("set `subPathExpr: {expanded}`");
+    let set = Edit::Set(mount.path().key("subPathExpr"), EditValue::Str(expanded));
+    let remove = (key == "subPath").then(|| Edit::Remove(field));
+    Some(finding.fix(Fix::unsafe_edits(title, remove.into_iter().chain([set]).collect())))
+}
+
+/// A reference to a variable in a path.
+#[derive(Debug, PartialEq, Eq)]
+struct Variable<'t> {
+    /// The byte at which the reference starts.
+    start: usize,
+    /// The reference, such as `$(NAME)`.
+    text: &'t str,
+    name: &'t str,
+    /// Whether Kubernetes expands the reference in `subPathExpr`: only `$(NAME)`.
+    is_expanded: bool,
+}
+
+/// Returns the references to variables in a path: `$(NAME)`, `${NAME}` and `$NAME`. Omits escaped
+/// references (`$$`).
+fn variables(path: &str) -> Vec<Variable<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(offset) = path[at..].find('$') {
+        let start = at + offset;
+        let rest = &path[start + 1..];
+        if rest.starts_with('$') {
+            at = start + 2;
+            continue;
+        }
+        let (open, close) = match rest.bytes().next() {
+            Some(b'(') => (1, ")"),
+            Some(b'{') => (1, "}"),
+            _ => (0, ""),
+        };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let body = &rest[open..];
+        let name = &body[..body.find(|c| !is_name(c)).unwrap_or(body.len())];
+        let is_reference =
+            name.starts_with(|c: char| !c.is_ascii_digit()) && body[name.len()..].starts_with(close);
+        if is_reference {
+            let length = 1 + open + name.len() + close.len();
+            let text = &path[start..start + length];
+            found.push(Variable { start, text, name, is_expanded: close == ")" });
+            at = start + length;
+        } else {
+            at = start + 1;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::variables;
+
+    #[test]
+    fn finds_references_in_all_forms() {
+        let texts = |path| variables(path).iter().map(|variable| variable.text).collect::<Vec<_>>();
+        assert_eq!(texts("a/$(POD_NAME)/${B}/$c-$_d"), ["$(POD_NAME)", "${B}", "$c", "$_d"]);
+        for path in
+            ["", "$", "a$", "$$(A)", "$()", "${}", "$(A", "${A)", "$1", r"\\host\C$\x", "$(a b)", "$é"]
+        {
+            assert!(texts(path).is_empty(), "{path}");
+        }
+        assert_eq!(texts("$$$(A)"), ["$(A)"]);
+        assert_eq!(texts("$($(A)"), ["$(A)"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! The `sizeLimit` of an `emptyDir` volume is smaller than a page.
+//!
+//! ## What it does
+//!
+//! Reports a `sizeLimit` that is greater than 0 and smaller than 4096 bytes, or not a whole number
+//! of bytes. The suffix `m` means a thousandth, so `500m` is half a byte. Without a suffix, the
+//! number is an amount in bytes.
+//!
+//! ## Why is this bad?
+//!
+//! The author probably meant megabytes. The kubelet evicts the Pod when the volume on disk exceeds
+//! the limit, which is after the first file. A volume in memory has at most one page.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: worker
+//! spec:
+//!   containers:
+//!   - name: worker
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: work
+//!       mountPath: /work
+//!   volumes:
+//!   - name: work
+//!     emptyDir:
+//!       sizeLimit: 500m # finding
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: worker
+//! spec:
+//!   containers:
+//!   - name: worker
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: work
+//!       mountPath: /work
+//!   volumes:
+//!   - name: work
+//!     emptyDir:
+//!       sizeLimit: 500Mi
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Allow it for a volume that is only a mount point, and that no container writes to.
+//!
+//! ## References
+//!
+//! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
+//! - [Kubernetes: memory resource units](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-memory)
+
+use super::support::empty_dir::empty_dirs;
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::Quantity;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("tiny-size-limit"),
+    summary: "the `sizeLimit` of an `emptyDir` volume is smaller than a page",
+    group: Group::EmptyDir,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("tiny_size_limit.rs"),
+    check: Check::Volumes(check),
+};
+
+/// The size of a page of memory on most nodes, in bytes.
+const PAGE_LEN: i64 = 4096;
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    out.extend(empty_dirs(cx).filter_map(|empty_dir| {
+        let limit = empty_dir.source.size_limit.filter(|limit| limit.is_positive())?;
+        let name = quoted(&empty_dir.volume.name);
+        let message = if limit < Quantity::from(PAGE_LEN) {
+            format!("`sizeLimit` of `emptyDir` volume {name} is smaller than a page ({PAGE_LEN} bytes)")
+        } else if !limit.is_whole() {
+            format!("`sizeLimit` of `emptyDir` volume {name} is not a whole number of bytes")
+        } else {
+            return None;
+        };
+        let finding = Finding::new(RULE.id, Severity::Warning, empty_dir.size_limit_field(), message)
+            .why("the limit is probably in the wrong unit, and the first file can exceed it")
+            .help(
+                "use a suffix such as `Mi`: `m` means a thousandth, and without a suffix, the unit is bytes",
+            )
+            .volume(&empty_dir.volume.name);
+        Some(finding)
+    }));
+}
