@@ -144,7 +144,7 @@ fn mount_finding(mount: ContainerMount<'_, '_>) -> Option<Finding> {
     }
     let title = format!("set `subPathExpr: {expanded}`");
     let set = Edit::Set(mount.path().key("subPathExpr"), EditValue::Str(expanded));
-    let remove = (key == "subPath").then(|| Edit::Remove(field));
+    let remove = (key == "subPath").then_some(Edit::Remove(field));
     Some(finding.fix(Fix::unsafe_edits(title, remove.into_iter().chain([set]).collect())))
 }
 
