@@ -68,7 +68,7 @@
 //! - [Dockerfile reference: VOLUME](https://docs.docker.com/reference/dockerfile/#volume)
 //! - [Docker Official Images: postgres](https://hub.docker.com/_/postgres)
 
-use super::support::data_mounts::{configured_data, ephemeral_volumes, mounted_paths, outlives_pod, serving};
+use super::support::data_mounts::{configured_data, ephemeral_volumes, outlives_pod, serving_mount};
 use super::support::empty_dir::is_stateful_set;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
@@ -102,7 +102,7 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>) -> Vec<Finding> {
     if volumes.is_empty() || owner.volume_mounts.is_empty() {
         return Vec::new();
     }
-    let (mounts, configured) = (mounted_paths(owner), configured_data(owner, image));
+    let configured = configured_data(owner, image);
     let ephemeral = ephemeral_volumes(cx, pod);
     let is_inside = |path: &HostPath, volume: &HostPath| {
         matches!(path.relation_to(volume), Relation::Equal | Relation::Descendant)
@@ -110,10 +110,14 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>) -> Vec<Finding> {
     let finding = |volume_path: &str| {
         let volume = HostPath::in_container(volume_path);
         let is_moved = !configured.is_empty() && !configured.iter().any(|data| is_inside(data, &volume));
-        if is_moved || mounts.iter().any(|mounted| is_inside(&mounted.path, &volume)) {
+        let is_mounted = || {
+            let mut mounts = owner.volume_mounts.iter();
+            mounts.any(|mount| is_inside(&HostPath::in_container(&mount.mount_path), &volume))
+        };
+        if is_moved || is_mounted() {
             return None;
         }
-        let mount = serving(&mounts, |path| path.relation_to(&volume))?.mount;
+        let mount = serving_mount(owner, &volume)?;
         let name = &*mount.mount.name;
         if ephemeral.contains_key(name) || !outlives_pod(pod, name) {
             return None;

@@ -21,6 +21,8 @@ impl Tree {
         // `cp` also copies files that are not manifests, such as patches.
         let copied = Command::new("cp").arg("-R").arg(&from).arg(directory.path()).status().expect("cp");
         assert!(copied.success());
+        // A policy above the root of a repository does not apply.
+        fs::create_dir(directory.path().join(".git")).expect("a directory");
         Self { directory, transcript: String::new() }
     }
 

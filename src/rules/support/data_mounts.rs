@@ -24,20 +24,13 @@ pub(crate) struct DataMount<'a> {
     reason: &'a str,
 }
 
-/// A mount of a container, with its parsed path.
-pub(crate) struct MountedPath<'a> {
-    pub(crate) mount: ContainerMount<'a, 'a>,
-    pub(crate) path: HostPath,
-}
-
-/// The mounts of a container that serve the data in a directory.
-enum Serving<'m, 'a> {
-    Known(Vec<&'m MountedPath<'a>>),
-    /// The location of the data in the directory is unknown.
-    Unknown {
-        /// Whether a volume that outlives the Pod is mounted at or inside the directory.
-        may_outlive_pod: bool,
-    },
+/// A data directory that a container mounts a volume at or inside.
+struct MountedDirectory<'a> {
+    directory: &'a DataDirectory,
+    /// The mount that serves each location of the data, as depth and index.
+    serving: Vec<Option<(usize, usize)>>,
+    /// Whether a volume that outlives the Pod is mounted at or inside the directory.
+    has_persistent_mount: bool,
 }
 
 /// Returns the writable mounts of ephemeral volumes that serve application data, one per volume.
@@ -71,71 +64,92 @@ fn data_mounts_of<'a>(
     if !container.volume_mounts.iter().any(|mount| volume_of(mount).is_some()) {
         return Vec::new();
     }
-    let mounts = mounted_paths(container);
-    let data_mount = |mounted: &MountedPath<'a>, reason| {
-        let volume = volume_of(mounted.mount.mount)?;
-        Some(DataMount { volume, mount: mounted.mount, reason })
+    let data_mount = |index: usize, reason| {
+        let mount = &container.volume_mounts[index];
+        Some(DataMount {
+            volume: volume_of(mount)?,
+            mount: ContainerMount { container, mount, index },
+            reason,
+        })
     };
     if let Some(image) = options.image_data(&container.image) {
         let configured = configured_data(container, image);
-        let serving = configured.iter().filter_map(|path| serving(&mounts, |mount| mount.relation_to(path)));
-        let found = serving.filter_map(|serving| data_mount(serving, image.reason.as_str())).collect();
         if !configured.is_empty() {
-            return found;
+            let serving = configured.iter().filter_map(|path| serving_mount(container, path));
+            return serving.filter_map(|mount| data_mount(mount.index, image.reason.as_str())).collect();
         }
     }
-    let is_persistent =
-        |mount: &VolumeMount<'_>| !ephemeral.contains_key(&*mount.name) && outlives_pod(pod, &mount.name);
-    let persistent: Vec<_> = mounts.iter().filter(|mounted| is_persistent(mounted.mount.mount)).collect();
-    let mut known: HashMap<*const DataDirectory, Serving<'_, 'a>> = HashMap::new();
-    let well_known = mounts.iter().filter_map(|mounted| {
-        let directory = options.data_directories.find_containing(&mounted.path)?;
-        let serving = known.entry(directory).or_insert_with(|| find_serving(directory, &mounts, &persistent));
-        let is_data = match serving {
-            Serving::Known(serving) => serving.iter().any(|serving| ptr::eq(*serving, mounted)),
-            Serving::Unknown { may_outlive_pod } => !*may_outlive_pod,
-        };
-        data_mount(mounted, directory.directory.reason.as_str()).filter(|_| is_data)
-    });
-    well_known.collect()
-}
-
-fn find_serving<'m, 'a>(
-    directory: &DataDirectory,
-    mounts: &'m [MountedPath<'a>],
-    persistent: &[&MountedPath<'_>],
-) -> Serving<'m, 'a> {
-    let serving = directory.data.iter().filter_map(|data| serving(mounts, |mount| mount.relation(data)));
-    let serving: Vec<_> = serving.collect();
-    if !serving.is_empty() {
-        return Serving::Known(serving);
+    // Paths are parsed again for each step, because keeping thousands of them takes much memory.
+    let mounts = || container.volume_mounts.iter().enumerate();
+    let ephemeral_mounts = mounts().filter(|(_, mount)| volume_of(mount).is_some());
+    let candidates: Vec<(usize, &DataDirectory)> = ephemeral_mounts
+        .filter_map(|(index, mount)| {
+            Some((index, options.data_directories.find_containing(&path_of(mount))?))
+        })
+        .collect();
+    let mut directories: Vec<MountedDirectory<'_>> = Vec::new();
+    for (_, directory) in &candidates {
+        if !directories.iter().any(|known| ptr::eq(known.directory, *directory)) {
+            let serving = vec![None; directory.data.len()];
+            directories.push(MountedDirectory { directory, serving, has_persistent_mount: false });
+        }
     }
-    let may_outlive_pod = persistent.iter().any(|other| {
-        let relation = other.path.relation(&directory.directory.pattern);
-        matches!(relation, Relation::Equal | Relation::Descendant)
-    });
-    Serving::Unknown { may_outlive_pod }
+    if directories.is_empty() {
+        return Vec::new();
+    }
+    for (index, mount) in mounts() {
+        let path = path_of(mount);
+        let is_persistent = !ephemeral.contains_key(&*mount.name) && outlives_pod(pod, &mount.name);
+        directories.iter_mut().for_each(|directory| directory.add(index, &path, is_persistent));
+    }
+    let is_data = |(index, directory): &(usize, &DataDirectory)| {
+        let known = directories.iter().find(|known| ptr::eq(known.directory, *directory));
+        known.is_some_and(|known| known.is_served_by(*index))
+    };
+    let served = candidates.into_iter().filter(is_data);
+    served.filter_map(|(index, directory)| data_mount(index, directory.directory.reason.as_str())).collect()
 }
 
-/// Returns the mounts of a container, with their parsed paths.
-pub(crate) fn mounted_paths<'a>(container: &'a Container<'a>) -> Vec<MountedPath<'a>> {
+impl MountedDirectory<'_> {
+    /// Takes a mount of the container into account.
+    fn add(&mut self, index: usize, path: &HostPath, is_persistent: bool) {
+        for (data, serving) in self.directory.data.iter().zip(&mut self.serving) {
+            let covers = matches!(path.relation(data), Relation::Equal | Relation::Ancestor);
+            if covers && serving.is_none_or(|(depth, _)| depth <= path.depth()) {
+                *serving = Some((path.depth(), index));
+            }
+        }
+        let relation = path.relation(&self.directory.directory.pattern);
+        self.has_persistent_mount |=
+            is_persistent && matches!(relation, Relation::Equal | Relation::Descendant);
+    }
+
+    /// Checks whether the mount `index` serves the data. If no mount covers a known location of the
+    /// data, it may be in any mount of the directory.
+    fn is_served_by(&self, index: usize) -> bool {
+        if self.serving.iter().all(Option::is_none) {
+            return !self.has_persistent_mount;
+        }
+        self.serving.iter().flatten().any(|(_, serving)| *serving == index)
+    }
+}
+
+fn path_of(mount: &VolumeMount<'_>) -> HostPath {
+    HostPath::in_container(&mount.mount_path)
+}
+
+/// Returns the mount of a container with the longest path at or above `path`.
+pub(crate) fn serving_mount<'a>(
+    container: &'a Container<'a>,
+    path: &HostPath,
+) -> Option<ContainerMount<'a, 'a>> {
     let mounts = container.volume_mounts.iter().enumerate();
-    let mounted = mounts.map(|(index, mount)| MountedPath {
-        mount: ContainerMount { container, mount, index },
-        path: HostPath::in_container(&mount.mount_path),
+    let covering = mounts.filter_map(|(index, mount)| {
+        let mount_path = path_of(mount);
+        let covers = matches!(mount_path.relation_to(path), Relation::Equal | Relation::Ancestor);
+        covers.then(|| (mount_path.depth(), ContainerMount { container, mount, index }))
     });
-    mounted.collect()
-}
-
-/// Returns the mount with the longest path for which `relation`, the relation of the path to the
-/// data, is equal or ancestor.
-pub(crate) fn serving<'m, 'a>(
-    mounts: &'m [MountedPath<'a>],
-    relation: impl Fn(&HostPath) -> Relation,
-) -> Option<&'m MountedPath<'a>> {
-    let covers =
-        |mounted: &&MountedPath<'_>| matches!(relation(&mounted.path), Relation::Equal | Relation::Ancestor);
-    mounts.iter().filter(covers).max_by_key(|mounted| mounted.path.depth())
+    covering.max_by_key(|(depth, _)| *depth).map(|(_, mount)| mount)
 }
 
 /// Returns the data paths that the environment variables and arguments of a container set, whose
@@ -143,25 +157,24 @@ pub(crate) fn serving<'m, 'a>(
 pub(crate) fn configured_data(container: &Container<'_>, image: &ImageData) -> Vec<HostPath> {
     let variables = container.env_values();
     let value = |name: &str| variables.get(name).map(String::as_str);
-    let words = container.command.iter().chain(container.args.iter());
-    let words: Vec<String> = words.map(|word| expand(word, value).unwrap_or_default()).collect();
+    let words: Vec<&str> =
+        container.command.iter().chain(container.args.iter()).map(|word| &**word).collect();
     let argument = |flag: &str| {
         words.iter().enumerate().find_map(|(index, word)| match word.strip_prefix(flag)? {
-            "" => words.get(index + 1).map(String::as_str),
+            "" => words.get(index + 1).copied(),
             rest => rest.strip_prefix('='),
         })
     };
-    let from_variables = image.variables.iter().filter_map(|name| value(name));
-    let from_arguments = image.arguments.iter().filter_map(|flag| argument(flag));
-    let mut paths: Vec<&str> = from_arguments.chain(from_variables).collect();
+    let from_arguments = image.arguments.iter().filter_map(|flag| expand(argument(flag)?, value));
+    let from_variables = image.variables.iter().filter_map(|name| Some(value(name)?.to_owned()));
+    let mut paths: Vec<String> = from_arguments.chain(from_variables).collect();
     if let (true, Some(implied)) = (paths.is_empty(), &image.implied)
         && argument(&implied.argument) == Some(implied.value.as_str())
     {
-        paths.push(&implied.path);
+        paths.push(implied.path.clone());
     }
     // A relative path depends on the working directory of the image.
-    let paths = paths.into_iter().filter(|path| path.starts_with('/'));
-    paths.map(HostPath::in_container).collect()
+    paths.iter().filter(|path| path.starts_with('/')).map(|path| HostPath::in_container(path)).collect()
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.
@@ -197,7 +210,7 @@ impl DataMount<'_> {
             .label("deleted with the Pod")
             .why("the data is lost if the Pod is evicted, deleted or replaced")
             .volume(&volume.name)
-            .path(HostPath::in_container(&mount.mount_path));
+            .path(path_of(mount));
         self.with_reason(if is_stateful_set(cx) {
             finding.help(format!(
                 "remove the volume, and add {name} to the StatefulSet's `volumeClaimTemplates`"
