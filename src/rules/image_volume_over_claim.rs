@@ -68,6 +68,8 @@
 //! - [Dockerfile reference: VOLUME](https://docs.docker.com/reference/dockerfile/#volume)
 //! - [Docker Official Images: postgres](https://hub.docker.com/_/postgres)
 
+use std::cell::LazyCell;
+
 use super::support::data_mounts::{configured_data, ephemeral_volumes, outlives_pod, serving_mount};
 use super::support::empty_dir::is_stateful_set;
 use super::support::wording::{container, quoted};
@@ -91,19 +93,20 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    for container in &pod.containers {
-        out.extend(findings(cx, container));
+    let ephemeral = LazyCell::new(|| ephemeral_volumes(cx, pod));
+    let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
+    for container in pod.containers.iter().filter(|container| !container.volume_mounts.is_empty()) {
+        out.extend(findings(cx, container, &is_persistent));
     }
 }
 
-fn findings(cx: &Context<'_>, owner: &Container<'_>) -> Vec<Finding> {
-    let Some((pod, image)) = cx.pod().zip(cx.options.image_data(&owner.image)) else { return Vec::new() };
+fn findings(cx: &Context<'_>, owner: &Container<'_>, is_persistent: &dyn Fn(&str) -> bool) -> Vec<Finding> {
+    let Some(image) = cx.options.image_data(&owner.image) else { return Vec::new() };
     let volumes: Vec<_> = image.volumes(&owner.image).collect();
-    if volumes.is_empty() || owner.volume_mounts.is_empty() {
+    if volumes.is_empty() {
         return Vec::new();
     }
     let configured = configured_data(owner, image);
-    let ephemeral = ephemeral_volumes(cx, pod);
     let is_inside = |path: &HostPath, volume: &HostPath| {
         matches!(path.relation_to(volume), Relation::Equal | Relation::Descendant)
     };
@@ -119,7 +122,7 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>) -> Vec<Finding> {
         }
         let mount = serving_mount(owner, &volume)?;
         let name = &*mount.mount.name;
-        if ephemeral.contains_key(name) || !outlives_pod(pod, name) {
+        if !is_persistent(name) {
             return None;
         }
         let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
