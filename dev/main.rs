@@ -97,12 +97,14 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
-         For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
-         `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`, unless a comment,\n\
-         annotation or baseline suppresses a finding. The exit code is 1 if and only if the webhook denies an object of the\n\
-         input, or a Pod that such an object creates. This doesn't apply to objects that the webhook never receives: objects\n\
-         in excluded namespaces, and objects that the API server rejects first, for example because of `..` in a `subPath`.\n\
-         The rules in this table are further exceptions:\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. If all input can be\n\
+         checked, the exit code of `volcheck lint` therefore predicts how the webhook decides about new objects in mode\n\
+         `deny`: the exit code is 1 if and only if the webhook denies an object of the input, or a Pod that such an object\n\
+         creates. The exceptions are:\n\n\
+         - findings that a comment, an annotation or the baseline suppresses\n\
+         - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
+           first, for example because of `..` in a `subPath`\n\
+         - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {

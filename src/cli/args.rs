@@ -69,9 +69,9 @@ pub(super) enum Command {
 /// The input arguments of the commands that check manifests.
 #[derive(Debug, Args)]
 pub(super) struct InputArgs {
-    /// Files, directories or globs to check; `-` reads standard input. Default: the current
-    /// directory, unless --helm or --kustomize is given
-    #[arg(default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
+    /// Files, directories or globs to check; `-` reads standard input [default: the current
+    /// directory, unless --helm or --kustomize is given]
+    #[arg(hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(super) paths: Vec<String>,
     /// Helm chart to render with `helm` and check; may be repeated
     #[arg(long, value_name = "CHART")]
@@ -128,8 +128,8 @@ pub(super) struct LintArgs {
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// Print the number of findings of each rule, after the findings in text and concise reports or
-    /// to standard error for the other formats
+    /// Print the number of findings of each rule: at the end of text and concise reports, or to
+    /// standard error with other formats
     #[arg(long)]
     pub(super) statistics: bool,
     /// Omit the summary from text and markdown reports

@@ -153,7 +153,7 @@ fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> De
             severity: Severity::Warning,
             label: "propagates mounts both ways",
             message: format!("{name} can add mounts to the node in {path}"),
-            why: "they also appear in other Pods and remain after the container exits",
+            why: "the mounts can appear in other Pods and outlive the container",
             help: "remove `mountPropagation`, unless the container must add mounts to the node",
         };
     }

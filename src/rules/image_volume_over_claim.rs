@@ -1,4 +1,4 @@
-//! A volume is mounted above a volume that the image declares, so it does not contain the data.
+//! A volume is mounted at a parent directory of an image's `VOLUME`, so it does not store the data.
 //!
 //! ## What it does
 //!
@@ -79,7 +79,7 @@ use crate::model::{Container, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("image-volume-over-claim"),
-    summary: "a volume is mounted above a volume that the image declares",
+    summary: "a volume is mounted at a parent directory of an image's `VOLUME`",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",

@@ -9,8 +9,9 @@
 //! ## Why is this bad?
 //!
 //! The volume hides everything that the image or the container runtime put in the directory.
-//! Without its programs, libraries or devices, the container often does not start. A mount at
-//! `/etc` replaces the users, certificates and name resolution settings of the image.
+//! Without its programs or libraries, the container often does not start. With a mount at `/`,
+//! `/dev` or `/proc`, runc never starts it. A mount at `/etc` replaces the users, certificates and
+//! name resolution settings of the image.
 //!
 //! ## Example
 //!
@@ -83,16 +84,19 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// System directories of a container, each with the phrase for its content in messages.
+/// The consequence of a mount at a directory that runc sets up (runc 1.1 and 1.5).
+const NEVER_STARTS: &str = "runc cannot start a container with this mount";
+
+/// System directories of a container, each with the consequence of a mount there.
 const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
-    ("/", "any file of its image"),
-    ("/bin", "the programs of its image"),
-    ("/dev", "the devices that the runtime provides"),
-    ("/etc", "the settings of its image"),
-    ("/lib", "the libraries of its image"),
-    ("/proc", "its processes"),
-    ("/sys", "the kernel's view of the system"),
-    ("/usr", "the programs and libraries of its image"),
+    ("/", NEVER_STARTS),
+    ("/bin", "the container can no longer see the programs of its image"),
+    ("/dev", NEVER_STARTS),
+    ("/etc", "the container can no longer see the settings of its image"),
+    ("/lib", "the container can no longer see the libraries of its image"),
+    ("/proc", NEVER_STARTS),
+    ("/sys", "the container can no longer see the kernel's view of the system"),
+    ("/usr", "the container can no longer see the programs and libraries of its image"),
 ];
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
@@ -104,7 +108,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let path = clean_container_path(mount_path);
-        let Some((_, contents)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
+        let Some((_, why)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
             continue;
         };
         // An undefined volume may be a mount of the same path of the node.
@@ -116,7 +120,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("volume {name} hides {directory} of {}", container(mount.container));
         out.push(
             Finding::new(RULE.id, Severity::Warning, mount.path().key("mountPath"), message)
-                .why(format!("the container can no longer see {contents}"))
+                .why(*why)
                 .help("mount it at a subdirectory, or at a path that the image does not use")
                 .volume(volume)
                 .container(&mount.container.name)

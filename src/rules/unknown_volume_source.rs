@@ -84,7 +84,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     lint_only: Some(
-        "the API server rejects or drops unknown keys; the webhook only warns of sources newer than volcheck",
+        "the API server rejects or drops unknown keys; the webhook warns about sources newer than volcheck",
     ),
     source: include_str!("unknown_volume_source.rs"),
     check: Check::Volumes(check),
