@@ -9,9 +9,9 @@
 //! ## Why is this bad?
 //!
 //! With `Bidirectional`, each mount that the container creates below the path also appears on the
-//! node and in other Pods that mount the path. Such mounts remain after the container exits. A bug
-//! or an attacker can hide files of the node, or leave mounts that the kubelet cannot remove. The
-//! API server rejects `Bidirectional` in a container that is not privileged.
+//! node, and can appear in other Pods that mount the path. Such mounts remain after the container
+//! exits. A bug or an attacker can hide files of the node, or leave mounts that the kubelet cannot
+//! remove. The API server rejects `Bidirectional` in a container that is not privileged.
 //!
 //! With `HostToContainer`, new filesystems that the node mounts below the path also appear in the
 //! container. They can be volumes of other Pods, and they are writable even if the mount itself is
@@ -153,7 +153,7 @@ fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> De
             severity: Severity::Warning,
             label: "propagates mounts both ways",
             message: format!("{name} can add mounts to the node in {path}"),
-            why: "they also appear in other Pods and remain after the container exits",
+            why: "they can appear in other Pods and remain after the container exits",
             help: "remove `mountPropagation`, unless the container must add mounts to the node",
         };
     }

@@ -10,7 +10,8 @@
 //! ## Why is this bad?
 //!
 //! The kubelet uses a directory whose name contains the text of the variable, and usually creates
-//! it. All Pods then share this directory, although each was meant to have its own.
+//! it. Pods that share the volume then use the same directory, although each was meant to have its
+//! own.
 //!
 //! ## Example
 //!
@@ -67,8 +68,8 @@
 //! ## Fix
 //!
 //! Sets `subPathExpr` to the path with each variable as `$(NAME)`. Unsafe: the container uses
-//! another directory, without the existing files. There is no fix if the container does not define
-//! all variables in `env`.
+//! another directory, without the existing files. There is no fix for a host path, or if the
+//! container does not define all variables in `env`.
 //!
 //! ## When to allow it
 //!
@@ -128,7 +129,7 @@ fn mount_finding(mount: ContainerMount<'_, '_>) -> Option<Finding> {
     let field = mount.path().key(key);
     let message = format!("variable {} in `{key}` is not expanded", quoted(literal.text));
     let finding = Finding::new(RULE.id, Severity::Warning, field.clone(), message)
-        .why("all Pods use the same directory, whose name contains the text of the variable")
+        .why("the path contains the text of the variable, and is the same for all Pods")
         .help(format!("use `subPathExpr` with `$({})`", literal.name))
         .volume(&mount.mount.name)
         .container(&mount.container.name)
