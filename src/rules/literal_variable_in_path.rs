@@ -7,6 +7,8 @@
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
+//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths.
+//!
 //! ## Why is this bad?
 //!
 //! The kubelet uses a directory whose name contains the text of the variable, and usually creates
