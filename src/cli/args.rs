@@ -100,9 +100,6 @@ pub(super) struct InputArgs {
     /// Also parse documents that cannot contain a volume, and report their syntax errors
     #[arg(long)]
     pub(super) strict_parse: bool,
-    /// Baseline file [default: the policy's]
-    #[arg(long, value_name = "FILE")]
-    pub(super) baseline: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +108,9 @@ pub(super) struct LintArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
+    /// Baseline file [default: the policy's]
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
     /// Report only findings in objects that changed since this Git commit
     #[arg(long, value_name = "COMMIT")]
     pub(super) changed_since: Option<String>,
@@ -193,6 +193,9 @@ pub(super) struct BaselineArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
+    /// Baseline file [default: the policy's, or .volcheck-baseline.json]
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
     /// Only remove entries for findings that are no longer reported
     #[arg(long, conflicts_with = "force")]
     pub(super) prune: bool,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::args::{BaselineArgs, InputArgs};
+use super::args::BaselineArgs;
 use super::file::write_atomically;
 use super::lint::setup::RunSetup;
 use super::policy::ConfigError;
@@ -23,7 +23,7 @@ const FILE_NAME: &str = ".volcheck-baseline.json";
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
     let (run, policy) = (setup.run(&setup.options(true)), &setup.policy);
-    let path = configured_path(&arguments.input, policy).unwrap_or_else(|| match policy.directory() {
+    let path = configured_path(arguments.baseline.as_deref(), policy).unwrap_or_else(|| match policy.directory() {
         Some(directory) => directory.join(FILE_NAME),
         None => PathBuf::from(FILE_NAME),
     });
@@ -57,14 +57,14 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
 }
 
 /// Returns the path of the baseline from the arguments, or else from the policy.
-fn configured_path(input: &InputArgs, policy: &Policy) -> Option<PathBuf> {
-    input.baseline.clone().or_else(|| policy.baseline.clone())
+fn configured_path(argument: Option<&Path>, policy: &Policy) -> Option<PathBuf> {
+    argument.map(Path::to_owned).or_else(|| policy.baseline.clone())
 }
 
 /// Loads the baseline at the path from the arguments, or else from the policy, and returns it with
 /// its path.
-pub(super) fn load(input: &InputArgs, policy: &Policy) -> anyhow::Result<Option<(PathBuf, Baseline)>> {
-    let Some(path) = configured_path(input, policy) else { return Ok(None) };
+pub(super) fn load(argument: Option<&Path>, policy: &Policy) -> anyhow::Result<Option<(PathBuf, Baseline)>> {
+    let Some(path) = configured_path(argument, policy) else { return Ok(None) };
     let baseline = read(&path)?;
     Ok(Some((path, baseline)))
 }

@@ -5,8 +5,8 @@
 //! [`FieldPath`]. Only this module enumerates workload kinds and container lists, so a rule cannot
 //! miss one.
 //!
-//! An input implements [`Decode`] or [`Node`]. JSON text implements only [`Decode`], because it is
-//! decoded in one pass. A tree also implements [`Node`], so that it can be traversed.
+//! Every input implements [`Decode`]. A tree also implements [`Node`], so that it can be traversed.
+//! JSON text does not, because it is decoded directly into the requested types.
 //!
 //! The kind of an object determines how its pods are found:
 //!

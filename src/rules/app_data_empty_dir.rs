@@ -14,9 +14,11 @@
 //! 2. a mount at or inside a well-known data directory, such as `/var/lib/mysql`
 //!
 //! In each container, the mount with the longest path at or above the data path serves the data. If
-//! its volume is a writable `emptyDir`, the rule reports it, whatever other volumes the Pod has. If
-//! the location of the data in a directory is unknown, the rule reports an `emptyDir` at or inside
-//! the directory only if the container mounts no volume there that outlives the Pod.
+//! its volume is a writable `emptyDir`, the rule reports it, regardless of the other volumes.
+//!
+//! The path of the data in a well-known directory can differ between images. If the path is
+//! unknown, or if no mount serves it, the rule reports each `emptyDir` at or inside the directory,
+//! unless the container also mounts a volume there that outlives the Pod.
 //!
 //! ## Why is this bad?
 //!

@@ -9,9 +9,9 @@
 //! ## Why is this bad?
 //!
 //! With `Bidirectional`, each mount that the container creates below the path also appears on the
-//! node and in other Pods that mount the path. Such mounts remain after the container exits. A bug
-//! or an attacker can hide files of the node, or leave mounts that the kubelet cannot remove. The
-//! API server rejects `Bidirectional` in a container that is not privileged.
+//! node, and can appear in other Pods that mount the path. Such mounts remain after the container
+//! exits. A bug or an attacker can hide files of the node, or leave mounts that the kubelet cannot
+//! remove. The API server rejects `Bidirectional` in a container that is not privileged.
 //!
 //! With `HostToContainer`, new filesystems that the node mounts below the path also appear in the
 //! container. They can be volumes of other Pods, and they are writable even if the mount itself is

@@ -9,7 +9,7 @@
 //!
 //! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server rejects `..`
 //! between slashes, but accepts it between backslashes. For example, `C:\data\..\Windows` exposes
-//! `C:\Windows` on the node and passes every check that looks for that path.
+//! `C:\Windows` on the node and passes each check that only compares the text of the path.
 //!
 //! ## Example
 //!

@@ -134,7 +134,7 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>, is_persistent: &dyn Fn(&str
         );
         let help = match image.variables.first() {
             Some(variable) => format!(
-                "mount the volume at {}, or set {} to a path outside of it",
+                "mount the volume at {}, or set {} to a path outside that directory",
                 quoted(volume_path),
                 quoted(variable)
             ),
@@ -142,7 +142,7 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>, is_persistent: &dyn Fn(&str
         };
         let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
             .label("above a volume of the image")
-            .why("the image declares a volume there, so the runtime mounts one that it deletes with the container")
+            .why("the image declares a volume there, and the runtime deletes that volume with the container")
             .help(help)
             .volume(name)
             .container(&owner.name)

@@ -18,11 +18,12 @@
 //!
 //! The kernel rejects writes to the files and directories of a read-only mount. It rejects neither
 //! connections to a socket nor writes to a device. For example, a container with a read-only mount
-//! of a container runtime socket can still start privileged containers.
+//! of a container runtime socket can still start privileged containers. To open most devices, a
+//! container must be privileged, but can then also write to them.
 //!
 //! With mount propagation, new filesystems that the node mounts below the path also appear in the
-//! container, where they are as writable as on the node. `recursiveReadOnly` would prevent that,
-//! but Kubernetes does not allow it together with mount propagation.
+//! container, where they are as writable as on the node. `recursiveReadOnly` does not help, because
+//! Kubernetes does not allow it together with mount propagation.
 //!
 //! ## Example
 //!
@@ -146,13 +147,17 @@ fn file_type_finding(
 ) -> Finding {
     let noun = file_type.noun();
     let message = format!(
-        "{} can write to {noun} {} despite `readOnly`",
-        container(mount.container),
-        written_path(volume, access)
+        "`readOnly` does not protect {noun} {} from {}",
+        written_path(volume, access),
+        container(mount.container)
     );
+    let why = match file_type {
+        HostPathType::Socket => "a socket is writable even through a read-only mount".to_owned(),
+        _ => format!("a privileged container can write to a {noun} even through a read-only mount"),
+    };
     finding(volume, access, mount, mount.path().key("readOnly"), message)
-        .label(format!("does not protect a {noun}"))
-        .why(format!("a {noun} is writable even through a read-only mount"))
+        .label(format!("has no effect on a {noun}"))
+        .why(why)
         .help(format!("remove the mount if the container must not use the {noun}"))
 }
 

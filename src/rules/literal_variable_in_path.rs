@@ -7,10 +7,13 @@
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
+//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths.
+//!
 //! ## Why is this bad?
 //!
 //! The kubelet uses a directory whose name contains the text of the variable, and usually creates
-//! it. All Pods then share this directory, although each was meant to have its own.
+//! it. Pods that share the volume then use the same directory, although each was meant to have its
+//! own.
 //!
 //! ## Example
 //!
@@ -67,8 +70,8 @@
 //! ## Fix
 //!
 //! Sets `subPathExpr` to the path with each variable as `$(NAME)`. Unsafe: the container uses
-//! another directory, without the existing files. There is no fix if the container does not define
-//! all variables in `env`.
+//! another directory, without the existing files. There is no fix for a host path, or if the
+//! container does not define all variables in `env`.
 //!
 //! ## When to allow it
 //!
@@ -128,7 +131,7 @@ fn mount_finding(mount: ContainerMount<'_, '_>) -> Option<Finding> {
     let field = mount.path().key(key);
     let message = format!("variable {} in `{key}` is not expanded", quoted(literal.text));
     let finding = Finding::new(RULE.id, Severity::Warning, field.clone(), message)
-        .why("all Pods use the same directory, whose name contains the text of the variable")
+        .why("the path contains the text of the variable, and is the same for all Pods")
         .help(format!("use `subPathExpr` with `$({})`", literal.name))
         .volume(&mount.mount.name)
         .container(&mount.container.name)

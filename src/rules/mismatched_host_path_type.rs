@@ -15,7 +15,7 @@
 //! The kubelet checks the type before it starts the Pod. If the check fails, the Pod stays in
 //! `ContainerCreating`. `DirectoryOrCreate` and `FileOrCreate` are worse if the path is a socket
 //! that does not exist yet. The kubelet then creates an empty directory or file in its place, and
-//! the daemon that should create the socket can no longer start.
+//! the daemon that should create the socket may fail to start.
 //!
 //! ## Example
 //!

@@ -15,9 +15,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! These daemons run as root and serve every client that can connect. A fake device plugin can add
-//! mounts to any container, and a client of systemd can start units. `readOnly: true` does not
-//! help, because a read-only mount does not prevent connections.
+//! Most of these daemons run as root and serve every client that can connect. A fake device plugin
+//! can add mounts to the containers that request its devices, and a client of systemd can start
+//! units. `readOnly: true` does not help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!

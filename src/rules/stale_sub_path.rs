@@ -55,9 +55,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the Pods are recreated after each change anyway, because the name contains a hash
-//! (`configMapGenerator`), an annotation of the template contains a checksum, or the object is
-//! `immutable: true`.
+//! Allow it if each change creates new Pods anyway, because the name of the object contains a hash
+//! (`configMapGenerator`), or an annotation of the pod template contains a checksum. Also allow it
+//! if the object is `immutable: true`.
 //!
 //! ## References
 //!

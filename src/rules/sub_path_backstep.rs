@@ -9,10 +9,11 @@
 //! ## Why is this bad?
 //!
 //! A sub path must stay within its volume. The API server rejects the invalid sub paths that it
-//! recognizes, but it does not treat a backslash as a separator and does not know the values of
-//! variables. If the API server accepts an invalid sub path, the kubelet does not start the
-//! container. (Backslashes are separators only for a kubelet on Windows.) Tools that join the
-//! volume's path and the sub path without a check may access a path outside the volume.
+//! recognizes, but it does not know the values of variables and does not treat backslashes as
+//! separators. The kubelet checks the expanded sub path and does not start the container if the sub
+//! path is invalid. Some sub paths, such as `C:\data` and `a\..\b`, are invalid only for a kubelet
+//! on Windows. Tools that join the volume's path and the sub path without a check may access a path
+//! outside the volume.
 //!
 //! ## Example
 //!
@@ -146,6 +147,7 @@ fn finding(invalid: &InvalidMount<'_, '_>) -> Finding {
     let message = format!("sub path {} of {name} {predicate}", quoted(sub_path));
     let (message, why) = match expanded {
         None => (message, problem.why()),
+        Some(expanded) if problem.is_windows_only => (format!("{message}: {expanded}"), problem.why()),
         Some(expanded) => (
             format!("{message}: {expanded}"),
             "the API server does not see the variable's value, and the kubelet does not start the container",

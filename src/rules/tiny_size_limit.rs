@@ -8,8 +8,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! The author probably meant megabytes. The kubelet evicts the Pod when the volume on disk exceeds
-//! the limit, which is after the first file. A volume in memory has at most one page.
+//! The author probably meant megabytes. With a limit smaller than a page, a volume in memory has
+//! only one page. On disk, the first file exceeds the limit, and the kubelet evicts the Pod. On
+//! some filesystems, even the empty directory exceeds the limit.
 //!
 //! ## Example
 //!
@@ -53,7 +54,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it for a volume that is only a mount point, and that no container writes to.
+//! Allow it for a volume in memory that is only a mount point, and that no container writes to.
 //!
 //! ## References
 //!

@@ -85,7 +85,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     let why = match facts.limit {
-        Ignores::All => "the finding is fixed or elsewhere; the ignore would hide a later one",
+        Ignores::All => "the finding is fixed or elsewhere, and the ignore can hide later findings",
         Ignores::Warnings => "the policy does not allow ignores to suppress errors (`ignores: warnings`)",
         Ignores::None => "the policy does not allow ignores (`ignores: none`)",
     };

@@ -63,7 +63,7 @@ pub(super) struct SyntaxError {
 pub(super) struct EventParser<'t> {
     parser: Pin<Box<MaybeUninit<sys::yaml_parser_t>>>,
     event: MaybeUninit<sys::yaml_event_t>,
-    /// Whether libyaml has filled `event`, and it has not been deleted since.
+    /// Whether `event` contains an event of libyaml that must be deleted.
     has_event: bool,
     text: PhantomData<&'t str>,
 }

@@ -73,7 +73,7 @@ pub struct BaselineError {
     pub message: String,
     /// The line, from 1; 0 if the problem has no location.
     pub line: usize,
-    /// The column, from 1.
+    /// The column, from 1; 0 if the problem has no location.
     pub column: usize,
 }
 

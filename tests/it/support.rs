@@ -73,10 +73,10 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
 /// The current date in tests.
 pub const TODAY: Date = Date::constant(2026, 6, 1);
 
-/// Checks a text under a policy, so that `rule` can report its findings.
+/// Checks a text with the setup that `rule` needs.
 ///
-/// For most rules, the text is a manifest. Some rules need more, and only their findings are
-/// returned:
+/// For most rules, the text is a manifest that is checked under `policy`. The rules below need a
+/// different setup, and only their findings are returned:
 ///
 /// - `stale-baseline`: the text is the manifest of a run with the baseline of the first example.
 /// - `expired-exemption`, `unused-exemption`: the text is the policy of a run that checks the first

@@ -45,7 +45,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let options = setup.options(with_ignores);
     let (mut run, baseline) = rayon::join(
         || setup.run(&options),
-        || with_ignores.then(|| baseline::load(&arguments.input, &setup.policy)).transpose(),
+        || with_ignores.then(|| baseline::load(arguments.baseline.as_deref(), &setup.policy)).transpose(),
     );
     if let Some((path, baseline)) = baseline?.flatten() {
         run.apply_baseline(&path, baseline, &options);

@@ -20,14 +20,14 @@ pub(crate) struct DataMount<'a> {
     /// An `emptyDir` or a generic ephemeral volume.
     pub(crate) volume: &'a Volume<'a>,
     mount: ContainerMount<'a, 'a>,
-    /// The data, as a verb phrase such as "stores MySQL databases".
+    /// The reason why the path contains data: a verb phrase such as "stores MySQL databases".
     reason: &'a str,
 }
 
-/// A data directory that a container mounts a volume at or inside.
+/// A data directory at or inside which a container mounts a volume.
 struct MountedDirectory<'a> {
     directory: &'a DataDirectory,
-    /// The mount that serves each location of the data, as depth and index.
+    /// For each location of the data, the depth and index of the mount that serves it.
     serving: Vec<Option<(usize, usize)>>,
     /// Whether a volume that outlives the Pod is mounted at or inside the directory.
     has_persistent_mount: bool,
@@ -125,7 +125,7 @@ impl MountedDirectory<'_> {
     }
 
     /// Checks whether the mount `index` serves the data. If no mount covers a known location of the
-    /// data, it may be in any mount of the directory.
+    /// data, any mount in the directory may contain the data.
     fn is_served_by(&self, index: usize) -> bool {
         if self.serving.iter().all(Option::is_none) {
             return !self.has_persistent_mount;
@@ -152,8 +152,8 @@ pub(crate) fn serving_mount<'a>(
     covering.max_by_key(|(depth, _)| *depth).map(|(_, mount)| mount)
 }
 
-/// Returns the data paths that the environment variables and arguments of a container set, whose
-/// image is `image`.
+/// Returns the data paths from the environment variables and arguments of a container with the
+/// image `image`.
 pub(crate) fn configured_data(container: &Container<'_>, image: &ImageData) -> Vec<HostPath> {
     let variables = container.env_values();
     let value = |name: &str| variables.get(name).map(String::as_str);
