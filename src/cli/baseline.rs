@@ -23,10 +23,11 @@ const FILE_NAME: &str = ".volcheck-baseline.json";
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
     let (run, policy) = (setup.run(&setup.options(true)), &setup.policy);
-    let path = configured_path(arguments.baseline.as_deref(), policy).unwrap_or_else(|| match policy.directory() {
-        Some(directory) => directory.join(FILE_NAME),
-        None => PathBuf::from(FILE_NAME),
-    });
+    let path =
+        configured_path(arguments.baseline.as_deref(), policy).unwrap_or_else(|| match policy.directory() {
+            Some(directory) => directory.join(FILE_NAME),
+            None => PathBuf::from(FILE_NAME),
+        });
     let findings = run.report.findings.iter().map(|located| (&located.finding, &*located.location.path));
     let found = Baseline::from_findings(findings);
     let known = match path.exists() {

@@ -77,8 +77,8 @@ impl<'a> HostPathAccess<'a> {
         Self { mount: Some(mount), is_read_only, effective, ..self }
     }
 
-    /// Checks whether the path is a socket. The kubelet accepts a socket for `type: File`, so a
-    /// path with that type is a socket if its name suggests one.
+    /// Checks whether the path is a socket. Older kubelets accept a socket for `type: File`, so
+    /// a path with that type is a socket if its name suggests one.
     pub fn is_socket(&self) -> bool {
         match self.file_type {
             Some(HostPathType::Socket) => true,
