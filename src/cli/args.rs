@@ -278,9 +278,9 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
-    /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The entries to register are read from
-    /// an annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates both
-    /// objects
+    /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list to register is
+    /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates
+    /// both objects
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
     /// Lifetime of the CA, which is replaced after two thirds of this time

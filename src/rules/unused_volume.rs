@@ -122,7 +122,7 @@ fn finding(volume: &Volume<'_>) -> Finding {
         _ => "it has no effect and misleads readers",
     };
     Finding::new(RULE.id, severity, volume.path.clone(), message)
-        .label("not used by any mount, device or variable")
+        .label("not used by any mount, device or `fileKeyRef`")
         .why(why)
         .help("remove it, or mount it where it is needed")
         .fix(Fix {
