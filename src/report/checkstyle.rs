@@ -7,7 +7,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, Event};
 
 use super::junit::xml;
-use super::{Style, level};
+use super::{Style, severity_name};
 use crate::lint::{LocatedFinding, Report};
 
 pub(super) fn render(report: &Report, style: Style) -> String {
@@ -49,7 +49,7 @@ fn error(writer: &mut Writer<Vec<u8>>, located: &LocatedFinding) -> io::Result<(
     let attributes = [
         ("line", line.to_string()),
         ("column", column.to_string()),
-        ("severity", level(located.finding.severity, "info").to_owned()),
+        ("severity", severity_name(located.finding.severity, "info").to_owned()),
         ("message", xml(&located.message_with_help()).into_string()),
         ("source", format!("volcheck.{}", located.finding.rule)),
     ];

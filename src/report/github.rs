@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Style, counted, level, sort_by_severity};
+use super::{Style, counted, severity_name, sort_by_severity};
 use crate::finding::Severity;
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
@@ -60,7 +60,7 @@ fn annotation(located: &LocatedFinding, out: &mut String) {
             end.column.max(start.column + 1)
         );
     }
-    let command = level(finding.severity, "notice");
+    let command = severity_name(finding.severity, "notice");
     let title = property(&format!("volcheck ({})", finding.rule));
     let _ = writeln!(
         out,

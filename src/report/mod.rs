@@ -183,7 +183,7 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
 
 /// Returns the name of a severity in the formats that use `error` and `warning`. They differ only
 /// in the name for `info`.
-fn level(severity: Severity, info: &'static str) -> &'static str {
+fn severity_name(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS_URL, Style, level, sort_by_severity};
+use super::{DOCS_URL, Style, severity_name, sort_by_severity};
 use crate::finding::{RuleId, Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
@@ -93,7 +93,7 @@ fn notification(kept: usize, total: usize) -> Option<Value> {
     } else {
         return None;
     };
-    Some(json!({ "level": level(severity, NOTE), "message": { "text": text } }))
+    Some(json!({ "level": severity_name(severity, NOTE), "message": { "text": text } }))
 }
 
 fn rule(rule: &Rule) -> Value {
@@ -102,7 +102,7 @@ fn rule(rule: &Rule) -> Value {
         "id": rule.id,
         "shortDescription": { "text": rule.summary },
         "help": { "text": page, "markdown": page },
-        "defaultConfiguration": { "level": level(rule.severity, NOTE) },
+        "defaultConfiguration": { "level": severity_name(rule.severity, NOTE) },
     });
     if let Some(url) = DOCS_URL {
         descriptor["helpUri"] = format!("{url}/{}", rule.id).into();
@@ -136,7 +136,7 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
         .collect();
     let mut result = json!({
         "ruleId": finding.rule,
-        "level": level(finding.severity, NOTE),
+        "level": severity_name(finding.severity, NOTE),
         "message": { "text": located.message_with_help() },
         "locations": [location],
     });

@@ -8,8 +8,8 @@
 //!   nor the form `ignore-file[RULE] -- reason`.
 //! - An `ignore-file` comment that is not before the first document.
 //! - An `ignore` comment that does not apply to any value, such as one at the end of a document.
-//! - An annotation `ignore.volcheck.io/RULE` whose value is neither a reason nor of the form
-//!   `volume=NAME container=NAME -- reason`. Either of the two keys can be omitted.
+//! - An annotation `ignore.volcheck.io/RULE` with an invalid restriction before the reason, such as
+//!   `pod=web -- reason`. Valid restrictions are `volume=NAME`, `container=NAME` or both.
 //! - An ignore of a rule that cannot be ignored, such as `unanalyzed-document`.
 //!
 //! A missing reason is reported by `ignore-without-reason` instead.

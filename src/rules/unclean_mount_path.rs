@@ -51,10 +51,10 @@
 //!
 //! ## Fix
 //!
-//! Makes the path clean and absolute. Safe, unless the path contains `..`: if the `..` follows a
-//! symbolic link of the image, the container runtime may use another directory. There is no fix for
-//! Windows paths, for the root directory, or if the container already has a mount at the clean
-//! path.
+//! Makes the path clean and absolute. Safe, unless the path contains `..`: if the name before the
+//! `..` is a symbolic link in the image, the container runtime may use another directory. There is
+//! no fix for Windows paths, for paths whose clean form is `/`, such as `//`, or if the container
+//! already has a mount at the clean path.
 //!
 //! ## When to allow it
 //!

@@ -9,7 +9,7 @@
 //! ## Why is this bad?
 //!
 //! Without a type, nothing checks the path, and the container runtime creates a missing path as a
-//! directory owned by root. A misspelled path becomes an empty directory instead of an error on
+//! directory owned by root. A misspelled path causes no error: it becomes an empty directory on
 //! every node where the Pod runs, and nothing removes it. If the path should be a socket or a file,
 //! the directory prevents other programs from creating it.
 //!
@@ -67,9 +67,10 @@
 //!   `/usr/bin`
 //! - `Directory` otherwise
 //!
-//! The fix sets `DirectoryOrCreate` or `FileOrCreate` for a directory, lock, log or database if a
-//! container writes to the path and nothing else creates it on a new node. This applies to paths
-//! outside the system directories of the node, in `/run`, and in plugin directories.
+//! If a container writes to a directory, or to a lock, log or database file, and nothing else
+//! creates it on a new node, the fix sets `DirectoryOrCreate` or `FileOrCreate`. The rule assumes
+//! that nothing else creates paths in `/run`, in plugin directories, or outside both the system
+//! directories of the node and the host path catalog.
 //!
 //! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
 //! an unknown device.

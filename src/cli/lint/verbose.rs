@@ -37,7 +37,7 @@ impl Timings {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "reports do not depend on the time")]
+#[expect(clippy::disallowed_methods, reason = "timings are not part of a report")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -31,7 +31,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Loads the policy file from the arguments, or else the nearest one of the current directory.
+/// Loads the policy file from the arguments, or else the nearest one in the current directory or
+/// its parents.
 pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     Ok(load_merged(arguments)?.resolve())
 }
