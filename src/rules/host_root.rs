@@ -93,9 +93,16 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if !matches!(access.class, PathClass::Root) {
             continue;
         }
-        let message = format!("{} exposes the node's root filesystem", host_path(volume, access));
+        let (exposed, why) = match access.path.is_windows() {
+            true => ("an entire drive of the node", "a drive can contain keys and every Pod's Secrets"),
+            false => (
+                "the node's root filesystem",
+                "it contains keys, every Pod's Secrets, and sockets that `readOnly` does not protect",
+            ),
+        };
+        let message = format!("{} exposes {exposed}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
-            .why("it contains keys, every Pod's Secrets, and sockets that `readOnly` does not protect")
+            .why(why)
             .help("mount only the files and directories that are needed, each in its own volume");
         out.push(finding);
     }

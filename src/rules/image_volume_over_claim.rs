@@ -141,7 +141,7 @@ fn findings(cx: &Context<'_>, owner: &Container<'_>, is_persistent: &dyn Fn(&str
             None => format!("mount the volume at {}", quoted(volume_path)),
         };
         let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
-            .label("above a volume of the image")
+            .label("a parent directory of a volume of the image")
             .why("the image declares a volume there, and the runtime deletes that volume with the container")
             .help(help)
             .volume(name)
