@@ -9,12 +9,15 @@ use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::suppression::FileIgnores;
-use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
+use super::{
+    LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput,
+    UnknownHostPath,
+};
 use super::{patch, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
 use crate::input::is_kustomization;
-use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
+use crate::model::{self, Body, Decoded, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy;
 use crate::rules::{Subject, TextFacts, Unchecked};
 use crate::source::{
@@ -102,6 +105,17 @@ pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>
     let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
     debug_assert_eq!(findings.len(), 1, "{unchecked:?}");
     findings.into_iter().next().expect("a rule reports each kind of unchecked input")
+}
+
+/// The place of an object.
+#[derive(Clone, Copy)]
+enum Outer<'a> {
+    /// A document that consists of the object.
+    Document,
+    /// A list of this type.
+    List(&'a TypeMeta<'a>),
+    /// Any field of another object.
+    Object,
 }
 
 /// A checker of the documents in a file.
@@ -204,7 +218,7 @@ impl Checker<'_> {
     /// Checks a document, and returns whether it is a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
         let before = outcome.counts.objects;
-        self.check_object(tree, tree.root(), None, outcome, ignores);
+        self.check_object(tree, tree.root(), Outer::Document, outcome, ignores);
         let is_object = outcome.counts.objects > before;
         if !is_object && !tree.is_null(tree.root()) {
             outcome.counts.other_documents += 1;
@@ -212,13 +226,13 @@ impl Checker<'_> {
         is_object
     }
 
-    /// Checks the object at `node` or, if it is a list, the objects in it. `outer` is the type of
-    /// the list that contains `node`, if any.
+    /// Checks the object at `node` or, if it is a list, the objects in it. Then checks the objects
+    /// that it contains as mappings.
     fn check_object(
         &self,
         tree: &Tree<'_>,
         node: NodeId,
-        outer: Option<&TypeMeta<'_>>,
+        outer: Outer<'_>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -239,7 +253,7 @@ impl Checker<'_> {
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
             for item in tree.items(items) {
-                self.check_object(tree, *item, Some(&meta), outcome, ignores);
+                self.check_object(tree, *item, Outer::List(&meta), outcome, ignores);
             }
             return;
         }
@@ -259,10 +273,15 @@ impl Checker<'_> {
             return;
         }
         let policy = self.options.policy;
-        match model::decode_object(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_workloads)
-        {
-            Ok(object) if !policy.heuristic && object.is_heuristic() => {}
-            Ok(mut object) => {
+        let decode = match outer {
+            Outer::Object => model::decode_embedded_object,
+            Outer::Document | Outer::List(_) => model::decode_object,
+        };
+        match decode(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_workloads) {
+            Ok(Decoded { mut object, embedded, unknown_host_paths }) => {
+                if !policy.heuristic {
+                    object.retain_pods(|pod| !pod.is_heuristic);
+                }
                 let is_part = self.is_patch
                     || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
                 if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
@@ -273,15 +292,37 @@ impl Checker<'_> {
                 self.add(tree, node, result, outcome);
                 self.check_patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
-                    let facts = text_facts::repeated_keys(tree, node);
+                    let facts = text_facts::repeated_keys(tree, node, &embedded);
                     self.check_text(&facts, Some((tree, node, &object)), outcome);
                 }
                 if self.may_contain_ignores {
                     suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
                 }
+                self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
+                for inner in embedded {
+                    self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
+                }
             }
             Err(error) => outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta))),
         }
+    }
+
+    /// Adds the fields of the object at `node` that may contain host paths, but are not checked.
+    fn add_unknown_host_paths(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        object: &Object<'_>,
+        fields: &[FieldPath],
+        outcome: &mut Outcome,
+    ) {
+        outcome.counts.unknown_host_paths += fields.len();
+        outcome.unknown_host_paths.extend(fields.iter().map(|field| UnknownHostPath {
+            path: Arc::clone(&self.path),
+            line: locate(self.file, tree, node, field).start.line,
+            object: object.id.clone(),
+            field: field.clone(),
+        }));
     }
 
     /// Checks the patches of pod specs that the object contains as strings.
@@ -414,8 +455,8 @@ fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
 
 /// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
 /// `apiVersion`.
-fn with_item_type<'a>(mut meta: TypeMeta<'a>, list: Option<&TypeMeta<'a>>) -> TypeMeta<'a> {
-    let Some(list) = list else { return meta };
+fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> {
+    let Outer::List(list) = outer else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
     if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
         meta.kind = model::Str::owned(kind);

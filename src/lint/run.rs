@@ -67,6 +67,7 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
         findings: whole.findings,
         errors: merge_raw_templates(whole.unchecked, lint),
         suppressed: whole.suppressed,
+        unknown_host_paths: whole.unknown_host_paths,
         ..Report::new(lint.policy)
     };
     let used = options.is_complete.then_some(&whole.used_exemptions);

@@ -62,7 +62,8 @@ impl TryFrom<String> for PathExpression {
     fn try_from(text: String) -> Result<Self, String> {
         let mut steps = Vec::new();
         for part in text.split('.').filter(|_| !text.is_empty()) {
-            let (key, has_items) = part.strip_suffix("[]").map_or((part, false), |key| (key, true));
+            let key = part.trim_end_matches("[]");
+            let item_levels = (part.len() - key.len()) / "[]".len();
             match key {
                 "" => return Err(format!("`{text}` has an empty key")),
                 "*" => steps.push(Step::EachValue),
@@ -71,9 +72,7 @@ impl TryFrom<String> for PathExpression {
                 }
                 key => steps.push(Step::Key(key.to_owned())),
             }
-            if has_items {
-                steps.push(Step::EachItem);
-            }
+            steps.extend(std::iter::repeat_n(Step::EachItem, item_levels));
         }
         Ok(Self(steps))
     }
@@ -107,7 +106,7 @@ mod tests {
     #[test]
     fn accepts_keys_items_and_wildcards() {
         let parse = |text: &str| PathExpression::try_from(text.to_owned());
-        for text in ["spec.tasks[].template", "spec.*.a", "a.*.b[]", "", "*[].a"] {
+        for text in ["spec.tasks[].template", "spec.*.a", "a.*.b[]", "", "*[].a", "a[][].b"] {
             assert_eq!(parse(text).map(String::from).as_deref(), Ok(text));
         }
         for invalid in ["a..b", ".a", "a[0]", "a[]b", "a]", "a.[]", "[]"] {

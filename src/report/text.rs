@@ -305,5 +305,39 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         let verb = if counts.kustomizations + counts.charts == 1 { "was" } else { "were" };
         let _ = writeln!(out, "{} {verb} not rendered.", unrendered.join(" and "));
     }
+    out.push_str(&unknown_host_paths(report));
     out
+}
+
+/// Joins the items to `a`, `a and b`, or `a, b and c`.
+fn joined(mut items: Vec<String>) -> String {
+    match (items.pop(), items.join(", ")) {
+        (Some(last), rest) if rest.is_empty() => last,
+        (last, rest) => format!("{rest} and {}", last.unwrap_or_default()),
+    }
+}
+
+/// The maximum number of fields to name in the summary.
+const MAX_UNKNOWN_HOST_PATHS: usize = 3;
+
+/// Returns a sentence about fields that may contain host paths, but were not checked. Returns an
+/// empty string if there are none.
+fn unknown_host_paths(report: &Report) -> String {
+    let fields = &report.unknown_host_paths;
+    if fields.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<_> = fields
+        .iter()
+        .take(MAX_UNKNOWN_HOST_PATHS)
+        .map(|field| {
+            let (object, path) = (&field.object, field.field.to_string());
+            format!("{}:{}: `{}` of {object}", printable(&field.path), field.line, printable(&path))
+        })
+        .collect();
+    if fields.len() > named.len() {
+        named.push(format!("{} more", fields.len() - named.len()));
+    }
+    let verb = if fields.len() == 1 { "was" } else { "were" };
+    format!("{} {verb} not checked ({}).\n", counted(fields.len(), "possible host path"), joined(named))
 }
