@@ -1,6 +1,7 @@
 //! Checks of single manifests.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::suppression::FileIgnores;
 use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
-use super::{patch, text_facts};
+use super::{embedded, not_object, patch, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
 use crate::input::is_kustomization;
@@ -18,10 +19,12 @@ use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy;
 use crate::rules::{Subject, TextFacts, Unchecked};
 use crate::source::{
-    self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, count_skippable, locate,
-    locate_key,
+    self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, locate, locate_key,
 };
 use crate::suppress;
+
+/// The API group of kustomizations.
+const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 
 /// Checks a manifest, and returns its located findings.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
@@ -37,7 +40,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         }
     };
     let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
-    let checker = Checker {
+    let mut checker = Checker {
         options,
         file: &file,
         path: name.into(),
@@ -45,7 +48,15 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
         may_contain_patch: contains(b"$patch"),
         may_contain_ignores: options.with_ignores && contains(b"volcheck"),
+        head_len: 0,
+        template: None,
+        namespace: options.policy.namespace.as_str().into(),
+        depth: 0,
+        detached: None,
     };
+    if checker.may_contain_ignores {
+        checker.head_len = suppress::head_len(file.text());
+    }
     let chunks = source::split_documents(file.text());
     let mut ignores = FileIgnores::default();
     if let [chunk] = chunks.as_slice() {
@@ -62,7 +73,6 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         }
     }
     if checker.may_contain_ignores {
-        suppress::file_comments(file.text(), options.policy.rules(), &mut ignores.file);
         let chunk_at = |offset: usize| {
             let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
             chunks.get(index)
@@ -118,6 +128,27 @@ struct Checker<'c> {
     may_contain_patch: bool,
     /// Whether ignores are applied and the word `volcheck` occurs in the file.
     may_contain_ignores: bool,
+    /// The length of the text before the content of the first document. Computed only if the file
+    /// may contain ignores.
+    head_len: usize,
+    /// The template that the document was rendered from, if a comment by Helm names it.
+    template: Option<Arc<str>>,
+    /// The namespace of objects that do not set one.
+    namespace: Arc<str>,
+    /// The number of strings that contain the documents; 0 for documents of the file itself.
+    depth: usize,
+    /// Set if the documents are in a string that cannot be parsed in place.
+    detached: Option<Detached>,
+}
+
+/// The value of a string with manifests, of which only the location as a whole is known.
+#[derive(Clone)]
+struct Detached {
+    value: Arc<str>,
+    /// The byte range of the string in the file.
+    string: Range<usize>,
+    /// The byte range of the object in the file.
+    object: Range<usize>,
 }
 
 impl Checker<'_> {
@@ -138,12 +169,18 @@ impl Checker<'_> {
             }
             _ => template.into(),
         };
-        Cow::Owned(Self { path, is_rendered: true, ..self.clone() })
+        let path: Arc<str> = path;
+        Cow::Owned(Self { template: Some(Arc::clone(&path)), path, is_rendered: true, ..self.clone() })
     }
 
     /// Checks the documents in a chunk. Returns the result and the ignores in the documents.
     fn check_chunk(&self, chunk: &Chunk) -> (Outcome, FileIgnores) {
         let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
+        if self.may_contain_ignores && self.may_ignore_file(chunk) {
+            let (text, registry) = (self.file.text(), self.options.policy.rules());
+            let template = self.template.as_deref();
+            suppress::file_comments(text, chunk.range.clone(), template, registry, &mut ignores.file);
+        }
         if let Some(separator) = &chunk.bad_separator {
             let unchecked = Unchecked::InvalidSeparator(separator.clone().into());
             outcome.unchecked.push(self.unchecked_text(&unchecked));
@@ -152,7 +189,7 @@ impl Checker<'_> {
         // Always parse a file that may contain ignores, so that unused ignores are reported.
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && let Some(count) = count_skippable(text, policy::is_skipped_kind)
+            && let Some(count) = count_skippable(text)
         {
             outcome.counts.objects += count;
             return (outcome, ignores);
@@ -174,13 +211,27 @@ impl Checker<'_> {
                 }
                 if self.may_contain_ignores {
                     let (registry, set) = (self.options.policy.rules(), &mut ignores.comments);
-                    suppress::comments(self.file.text(), chunk.range.clone(), &tree, registry, set);
+                    let may_ignore_file = self.may_ignore_file(chunk);
+                    suppress::comments(
+                        self.file.text(),
+                        chunk.range.clone(),
+                        &tree,
+                        may_ignore_file,
+                        registry,
+                        set,
+                    );
                 }
             }
             Err(_) if self.is_foreign_json(text) => outcome.counts.other_documents += 1,
             Err(error) => outcome.unchecked.push(self.invalid_yaml(&error, chunk)),
         }
         (outcome, ignores)
+    }
+
+    /// Checks whether an `ignore-file` comment is allowed before the content of a chunk: at the
+    /// start of the file or, in the output of a rendered chart, of each template.
+    fn may_ignore_file(&self, chunk: &Chunk) -> bool {
+        self.template.is_some() || chunk.range.start <= self.head_len
     }
 
     /// Checks whether the text is in a JSON dialect that kubectl does not support, such as compiler
@@ -205,11 +256,17 @@ impl Checker<'_> {
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
         let before = outcome.counts.objects;
         self.check_object(tree, tree.root(), None, outcome, ignores);
-        let is_object = outcome.counts.objects > before;
-        if !is_object && !tree.is_null(tree.root()) {
-            outcome.counts.other_documents += 1;
+        if outcome.counts.objects > before {
+            return true;
         }
-        is_object
+        match not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
+            Some(reason) => {
+                let unchecked = self.unchecked_field(tree, tree.root(), &Unchecked::NotObject(reason));
+                outcome.unchecked.push(unchecked);
+            }
+            None => outcome.counts.other_documents += usize::from(!tree.is_null(tree.root())),
+        }
+        false
     }
 
     /// Checks the object at `node` or, if it is a list, the objects in it. `outer` is the type of
@@ -230,7 +287,7 @@ impl Checker<'_> {
             Err(error) => {
                 if tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some() {
                     outcome.counts.objects += 1;
-                    outcome.unchecked.push(self.invalid_field(tree, node, &error, None));
+                    self.add_invalid_field(tree, node, &error, None, outcome);
                 }
                 return;
             }
@@ -251,16 +308,18 @@ impl Checker<'_> {
             && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
         {
             error.path = FieldPath::from_keys(&["items"]);
-            outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
+            self.add_invalid_field(tree, node, &error, Some(&meta), outcome);
             return;
         }
-        if policy::is_skipped_kind(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
-        {
+        let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
+        if !is_skipped || embedded::is_container(&meta.api_version, &meta.kind) {
+            self.check_embedded(tree, node, &meta, outcome, ignores);
+        }
+        if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
         }
         let policy = self.options.policy;
-        match model::decode_object(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_workloads)
-        {
+        match model::decode_object(NodeRef { tree, node }, &meta, &self.namespace, &policy.custom_workloads) {
             Ok(object) if !policy.heuristic && object.is_heuristic() => {}
             Ok(mut object) => {
                 let is_part = self.is_patch
@@ -280,7 +339,86 @@ impl Checker<'_> {
                     suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
                 }
             }
-            Err(error) => outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta))),
+            Err(error) => self.add_invalid_field(tree, node, &error, Some(&meta), outcome),
+        }
+    }
+
+    /// Checks the manifests in the strings of the object at `root`.
+    fn check_embedded(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        meta: &TypeMeta<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let strings = embedded::find(self.text(), tree, root);
+        if strings.is_empty() {
+            return;
+        }
+        let namespace = tree.get(root, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
+        let namespace = namespace.and_then(|node| tree.as_str(node));
+        let mut inner = Self { depth: self.depth + 1, ..self.clone() };
+        if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
+            inner.namespace = namespace.into();
+        }
+        for text in strings {
+            let Some(value) = tree.as_str(text.value) else { continue };
+            let key = text.key.map(|key| tree.key(key));
+            let string = tree.range(text.value);
+            if self.depth == embedded::MAX_DEPTH {
+                let unchecked = Unchecked::DeepManifest(string.into());
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+                continue;
+            }
+            inner.is_patch =
+                self.is_patch || meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
+            inner.detached.clone_from(&self.detached);
+            let documents = embedded::literal_documents(self.text(), string.clone()).unwrap_or_else(|| {
+                let outer = self.detached.as_ref();
+                let (string, object) = outer.map_or_else(
+                    || (string, tree.range(root)),
+                    |outer| (outer.string.clone(), outer.object.clone()),
+                );
+                inner.detached = Some(Detached { value: (&*value).into(), string, object });
+                embedded::documents(&value)
+            });
+            let is_manifest = embedded::is_manifest(key.as_deref(), &value);
+            for document in documents {
+                inner.check_embedded_document(document, is_manifest, outcome, ignores);
+            }
+        }
+    }
+
+    /// Checks a document in a string. If `is_manifest` is true, reports a document that is not
+    /// valid YAML.
+    fn check_embedded_document(
+        &self,
+        range: Range<usize>,
+        is_manifest: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let before = outcome.counts.objects;
+        match source::parse(self.text(), range.clone()) {
+            Ok(None) => {}
+            Ok(Some(tree)) => {
+                self.check_object(&tree, tree.root(), None, outcome, ignores);
+                let has_comments = self.may_contain_ignores && self.detached.is_none();
+                if has_comments && outcome.counts.objects > before {
+                    let registry = self.options.policy.rules();
+                    suppress::comments(self.text(), range, &tree, false, registry, &mut ignores.comments);
+                }
+            }
+            Err(_) if self.text()[range.clone()].contains("{{") => {
+                outcome.counts.add_unrendered("embedded template")
+            }
+            Err(error) if is_manifest => {
+                let location = error.span.clone().into();
+                let unchecked = Unchecked::InvalidManifest { error: &error.to_string(), location };
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+            }
+            Err(_) => {}
         }
     }
 
@@ -338,18 +476,23 @@ impl Checker<'_> {
         }
     }
 
-    fn invalid_field(
+    /// Adds the finding about a field that could not be decoded. For a manifest in a string, it is
+    /// only a warning, because the string may be anything.
+    fn add_invalid_field(
         &self,
         tree: &Tree<'_>,
         node: NodeId,
         error: &FieldError,
         meta: Option<&TypeMeta<'_>>,
-    ) -> UncheckedInput {
-        self.unchecked_field(
-            tree,
-            node,
-            &Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) },
-        )
+        outcome: &mut Outcome,
+    ) {
+        let (kind, is_embedded) = (meta.map(|meta| &*meta.kind), self.depth > 0);
+        let unchecked =
+            self.unchecked_field(tree, node, &Unchecked::InvalidField { error, kind, is_embedded });
+        match is_embedded {
+            true => outcome.findings.push(unchecked.located),
+            false => outcome.unchecked.push(unchecked),
+        }
     }
 
     /// Returns the finding about a field that could not be checked in the object at `root`.
@@ -362,8 +505,16 @@ impl Checker<'_> {
         unchecked_input(unchecked, self.options, |finding| self.locate_text(finding))
     }
 
+    /// Returns the text that contains the documents.
+    fn text(&self) -> &str {
+        self.detached.as_ref().map_or(self.file.text(), |detached| &detached.value)
+    }
+
     /// Locates a finding about the object at `root`.
     fn locate(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
         let span = |label: &Label| match label.target {
             Target::Value => locate(self.file, tree, root, &label.path),
             Target::Key => locate_key(self.file, tree, root, &label.path),
@@ -375,12 +526,22 @@ impl Checker<'_> {
 
     /// Locates a finding about a range of the text.
     fn locate_text(&self, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
         let span = |label: &Label| {
             let range: Range<usize> = label.mark().map_or(0..0, |mark| mark.range());
             self.file.span(range)
         };
         let location = self.location(&finding, span);
         LocatedFinding::new(finding, location)
+    }
+
+    /// Locates a finding about a manifest in a string at the string.
+    fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
+        (finding.related, finding.fix) = (Vec::new(), None);
+        let location = self.location(&finding, |_| self.file.span(detached.string.clone()));
+        LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
     }
 
     fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
@@ -393,6 +554,19 @@ impl Checker<'_> {
             is_rendered: self.is_rendered,
         }
     }
+}
+
+/// Counts the objects in a document that need not be parsed, because none of them contains a volume
+/// or a manifest in a string. Returns `None` if the document must be parsed.
+fn count_skippable(text: &str) -> Option<usize> {
+    let has_container = Cell::new(false);
+    let count = source::count_skippable(text, |api_version, kind| {
+        has_container.set(has_container.get() || embedded::is_container(api_version, kind));
+        policy::is_skipped_kind(api_version, kind)
+    })?;
+    // A list has an `apiVersion` too.
+    let own = if count > 1 { count + 1 } else { count };
+    (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
 /// Returns the path of the template that Helm writes in a comment before a document.

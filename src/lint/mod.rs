@@ -7,8 +7,10 @@
 mod changed;
 mod check;
 mod config;
+mod embedded;
 mod kustomize;
 mod located;
+mod not_object;
 mod patch;
 mod report;
 mod run;

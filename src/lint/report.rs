@@ -1,5 +1,7 @@
 //! The report of a run, which report formats render.
 
+use std::collections::BTreeMap;
+
 use super::{ConfigFile, LocatedFinding, Location};
 use crate::finding::{Finding, Severity, SuppressedBy};
 use crate::model::FieldPath;
@@ -21,6 +23,8 @@ pub struct Counts {
     pub kustomizations: usize,
     /// Charts that were not rendered.
     pub charts: usize,
+    /// The numbers of other inputs that were not rendered, by noun, such as `HelmRelease`.
+    pub unrendered: BTreeMap<String, usize>,
 }
 
 impl Counts {
@@ -31,6 +35,13 @@ impl Counts {
         self.other_documents += other.other_documents;
         self.kustomizations += other.kustomizations;
         self.charts += other.charts;
+        for (noun, count) in &other.unrendered {
+            *self.unrendered.entry(noun.clone()).or_default() += count;
+        }
+    }
+
+    pub(super) fn add_unrendered(&mut self, noun: &str) {
+        *self.unrendered.entry(noun.to_owned()).or_default() += 1;
     }
 }
 

@@ -6,7 +6,7 @@ use super::{LocatedFinding, Options, Outcome};
 use crate::engine::judge;
 use crate::finding::Finding;
 use crate::rules::{IgnoreFacts, Subject};
-use crate::suppress::{IgnoreSet, Scope, is_ignorable};
+use crate::suppress::{IgnoreSet, Place, Scope, is_ignorable};
 
 /// The ignores of a file, from the narrowest scope to the widest.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ fn apply_set(
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {
-            Scope::File => None,
+            Scope::File(_) => None,
             Scope::Bytes(range) => Some(chunk_start(range.start)),
             Scope::Object { object, .. } => Some(object.start),
         };
@@ -68,14 +68,17 @@ fn apply_set(
         if !is_ignorable(&located.finding, options.policy) {
             return None;
         }
-        let at = located.location.primary.map(|span| span.start.offset);
-        let object = located.object.as_ref();
-        let starts = [None, at.map(&chunk_start), object.map(|object| object.start)];
+        let place = Place {
+            path: &located.location.path,
+            start: located.location.primary.map(|span| span.start.offset),
+            object: located.object.as_ref(),
+        };
+        let starts = [None, place.start.map(&chunk_start), place.object.map(|object| object.start)];
         let mut candidates: Vec<usize> =
             starts.iter().filter_map(|start| by_start.get(start)).flatten().copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
-        set.suppress(&located.finding, at, object, candidates)
+        set.suppress(&located.finding, &place, candidates)
     };
     // An ignore also counts as used if it covers a finding that is already suppressed.
     for located in &outcome.suppressed {

@@ -81,10 +81,15 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     match *unchecked {
-        Unchecked::InvalidField { error, kind } if !matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
-            let finding = finding(&error.path, kind, &error.kind.to_string())
+        Unchecked::InvalidField { error, kind, is_embedded }
+            if !matches!(error.kind, FieldErrorKind::TooLarge(_)) =>
+        {
+            let mut finding = finding(&error.path, kind, &error.kind.to_string())
                 .why("the API server rejects the object, and volcheck cannot check it")
                 .help(help(&error.kind));
+            if is_embedded {
+                finding.severity = Severity::Warning;
+            }
             out.push(finding);
         }
         Unchecked::InvalidPatch { path, error, kind } => {

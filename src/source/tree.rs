@@ -227,6 +227,16 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Returns the entries of all mappings as they are written.
+    pub fn all_entries(&self) -> impl Iterator<Item = MappingEntry> {
+        self.entries.iter().copied()
+    }
+
+    /// Returns the items of all sequences.
+    pub fn all_items(&self) -> impl Iterator<Item = NodeId> {
+        self.items.iter().copied()
+    }
+
     /// Returns the entries of a mapping as they are written, including merge keys and duplicate
     /// keys. Returns an empty slice for other nodes.
     pub fn written_entries(&self, id: NodeId) -> &[MappingEntry] {
