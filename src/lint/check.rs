@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::suppression::FileIgnores;
 use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
-use super::{embedded, not_object, patch, text_facts};
+use super::{embedded, not_object, patch, template, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
 use crate::input::is_kustomization;
@@ -22,6 +22,9 @@ use crate::source::{
     self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, locate, locate_key,
 };
 use crate::suppress;
+
+/// The maximum number of placeholders to report per object. Each requires a copy of the tree.
+const MAX_PLACEHOLDERS: usize = 16;
 
 /// The API group of kustomizations.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
@@ -205,6 +208,12 @@ impl Checker<'_> {
         match source::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
             Ok(Some(tree)) => {
+                if let Some(directive) = template::ytt_directive(self.file.text(), chunk.range.clone(), &tree)
+                {
+                    let unchecked = Unchecked::YttTemplate(directive.into());
+                    outcome.unchecked.push(self.unchecked_text(&unchecked));
+                    return (outcome, ignores);
+                }
                 if self.check_document(&tree, &mut outcome, &mut ignores) {
                     let dropped_text = text_facts::dropped_text(self.file.text(), &tree, chunk);
                     self.check_text(&TextFacts { dropped_text, ..TextFacts::default() }, None, &mut outcome);
@@ -318,28 +327,67 @@ impl Checker<'_> {
         if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
         }
+        self.check_decoded(Cow::Borrowed(tree), node, &meta, outcome, ignores);
+    }
+
+    /// Decodes and checks the object at `node`. Treats placeholders in fields that are not strings
+    /// as absent, and reports them.
+    fn check_decoded(
+        &self,
+        mut tree: Cow<'_, Tree<'_>>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
         let policy = self.options.policy;
-        match model::decode_object(NodeRef { tree, node }, &meta, &self.namespace, &policy.custom_workloads) {
-            Ok(object) if !policy.heuristic && object.is_heuristic() => {}
-            Ok(mut object) => {
-                let is_part = self.is_patch
-                    || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
-                if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
-                    pods.iter_mut().for_each(|pod| pod.is_complete = false);
-                }
-                outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-                let result = judge(Subject::Object(&object), policy, self.options.today);
-                self.add(tree, node, result, outcome);
-                self.check_patches(tree, node, &meta, &object, outcome);
-                if !matches!(object.body, Body::Other) {
-                    let facts = text_facts::repeated_keys(tree, node);
-                    self.check_text(&facts, Some((tree, node, &object)), outcome);
-                }
-                if self.may_contain_ignores {
-                    suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
-                }
-            }
-            Err(error) => self.add_invalid_field(tree, node, &error, Some(&meta), outcome),
+        for _ in 0..MAX_PLACEHOLDERS {
+            let object = NodeRef { tree: &*tree, node };
+            let error = match model::decode_object(object, meta, &self.namespace, &policy.custom_workloads) {
+                Ok(object) => return self.check_volumes(&tree, node, meta, object, outcome, ignores),
+                Err(error) => error,
+            };
+            let field = source::find_node(&tree, node, &error.path);
+            let value = field.and_then(|field| tree.as_str(field));
+            let placeholder = value.as_deref().and_then(template::placeholder);
+            let (Some(field), Some(placeholder)) = (field, placeholder) else {
+                return self.add_invalid_field(&tree, node, &error, Some(meta), outcome);
+            };
+            let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
+            outcome.findings.push(self.unchecked_field(&tree, node, &unchecked).located);
+            tree = Cow::Owned(tree.with_null(field));
+        }
+    }
+
+    /// Checks the volumes of `object`, which is at `node`.
+    fn check_volumes(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        mut object: Object<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let policy = self.options.policy;
+        if !policy.heuristic && object.is_heuristic() {
+            return;
+        }
+        let is_part = self.is_patch
+            || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
+        if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
+            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        }
+        outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
+        let result = judge(Subject::Object(&object), policy, self.options.today);
+        self.add(tree, node, result, outcome);
+        self.check_patches(tree, node, meta, &object, outcome);
+        if !matches!(object.body, Body::Other) {
+            let facts = text_facts::repeated_keys(tree, node);
+            self.check_text(&facts, Some((tree, node, &object)), outcome);
+        }
+        if self.may_contain_ignores {
+            suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
         }
     }
 

@@ -15,6 +15,7 @@ mod patch;
 mod report;
 mod run;
 mod suppression;
+mod template;
 mod text_facts;
 
 use crate::policy::{Date, Policy};

@@ -7,6 +7,9 @@
 //! volcheck reads are validated. volcheck does not check such an object any further. It still
 //! checks all other objects, and exits with code 2.
 //!
+//! A placeholder in such a field, such as `replicas: ${REPLICAS}`, is a warning. volcheck checks the
+//! rest of the object.
+//!
 //! ## Why is this bad?
 //!
 //! The API server rejects the object. The mistake is common in YAML: kubectl reads an unquoted `y`,
@@ -90,6 +93,14 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             if is_embedded {
                 finding.severity = Severity::Warning;
             }
+            out.push(finding);
+        }
+        Unchecked::Placeholder { path, text, kind } => {
+            let problem = format!("`{}` is a placeholder", printable(text));
+            let mut finding = finding(path, Some(kind), &problem)
+                .why("volcheck checks the object as if the field was absent")
+                .help("check the manifest after the placeholder is replaced");
+            finding.severity = Severity::Warning;
             out.push(finding);
         }
         Unchecked::InvalidPatch { path, error, kind } => {

@@ -39,6 +39,10 @@ pub enum Unchecked<'a> {
     /// A field of an object that could not be decoded. `is_embedded` is true for an object in a
     /// string.
     InvalidField { error: &'a FieldError, kind: Option<&'a str>, is_embedded: bool },
+    /// A placeholder in a field that is not a string.
+    Placeholder { path: &'a FieldPath, text: &'a str, kind: &'a str },
+    /// A ytt template, which is YAML with other values before rendering.
+    YttTemplate(Mark),
     /// A document with objects that kubectl rejects.
     NotObject(NotObject),
     /// A manifest in a string that is not valid YAML.

@@ -7,6 +7,7 @@
 //! - a file that could not be read, or is not text
 //! - a document that is not valid YAML or JSON as kubectl reads it
 //! - a raw template of a chart; one finding covers all templates of the chart
+//! - a ytt template
 //! - an object that exceeds one of volcheck's limits
 //! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
 //!   or an object without `apiVersion` or `kind`
@@ -100,6 +101,13 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 false => finding,
             }
         }
+        Unchecked::YttTemplate(mark) => Finding::at_mark(
+            RULE.id,
+            Severity::Error,
+            mark,
+            "ytt template: the values are unknown until it is rendered",
+        )
+        .help("render it (`ytt -f DIR | volcheck lint -`), or exclude it (`--exclude DIR`)"),
         Unchecked::NotObject(reason) => not_object(reason),
         Unchecked::InvalidManifest { error, location } => {
             let message = format!("invalid YAML in the manifest in this string: {error}");
@@ -123,7 +131,9 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 .why("the object is not checked")
                 .help("use fewer items, fewer host path mounts or shorter paths")
         }
-        Unchecked::InvalidField { .. } | Unchecked::InvalidPatch { .. } => return,
+        Unchecked::InvalidField { .. } | Unchecked::Placeholder { .. } | Unchecked::InvalidPatch { .. } => {
+            return;
+        }
     });
 }
 
