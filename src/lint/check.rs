@@ -11,10 +11,10 @@ use serde::de::IgnoredAny;
 
 use super::suppression::FileIgnores;
 use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
-use super::{embedded, not_object, patch, template, text_facts};
+use super::{embedded, kustomize, not_object, patch, template, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
-use crate::input::is_kustomization;
+use crate::input::{chart_template, is_kustomization};
 use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy;
 use crate::rules::{Subject, TextFacts, Unchecked};
@@ -155,25 +155,29 @@ struct Detached {
 }
 
 impl Checker<'_> {
-    /// Returns the checker for a document. If a comment by Helm names the template that the
-    /// document was rendered from, the checker reports the template as the location.
+    /// Returns the checker for a document. If a comment by Helm or an annotation by kustomize names
+    /// the file that the document was rendered from, the checker reports that file as the location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
+        let text = &self.file.text()[chunk.range.clone()];
         let template = match role {
-            Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
+            Role::Stream | Role::Chart(_) => source_comment(text),
             Role::File | Role::Patch | Role::Kustomization => None,
         };
-        let Some(template) = template else { return Cow::Borrowed(self) };
-        let path = match role {
-            // The path in the comment starts with the name of the chart, which may differ from the
-            // name of its directory.
-            Role::Chart(chart) if Path::new(chart).is_dir() => {
-                let inner = template.split_once('/').map_or(template, |(_, inner)| inner);
-                Path::new(chart).join(inner).to_string_lossy().into()
+        let path: Arc<str> = match (template, role) {
+            (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
+                chart_template(Path::new(chart), template).to_string_lossy().into()
             }
-            _ => template.into(),
+            // The chart is an archive.
+            (Some(_), Role::Chart(chart)) if Path::new(chart).is_file() => chart.as_str().into(),
+            (Some(template), _) => template.into(),
+            (None, Role::Stream | Role::Kustomization) => match kustomize::origin(text) {
+                Some(origin) => kustomize::resolve(&self.path, origin).to_string_lossy().into(),
+                None => return Cow::Borrowed(self),
+            },
+            (None, _) => return Cow::Borrowed(self),
         };
-        let path: Arc<str> = path;
-        Cow::Owned(Self { template: Some(Arc::clone(&path)), path, is_rendered: true, ..self.clone() })
+        let template = template.map(|_| Arc::clone(&path));
+        Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
     }
 
     /// Checks the documents in a chunk. Returns the result and the ignores in the documents.
@@ -341,7 +345,8 @@ impl Checker<'_> {
         ignores: &mut FileIgnores,
     ) {
         let policy = self.options.policy;
-        for _ in 0..MAX_PLACEHOLDERS {
+        let mut placeholders = 0..MAX_PLACEHOLDERS;
+        loop {
             let object = NodeRef { tree: &*tree, node };
             let error = match model::decode_object(object, meta, &self.namespace, &policy.custom_workloads) {
                 Ok(object) => return self.check_volumes(&tree, node, meta, object, outcome, ignores),
@@ -350,7 +355,7 @@ impl Checker<'_> {
             let field = source::find_node(&tree, node, &error.path);
             let value = field.and_then(|field| tree.as_str(field));
             let placeholder = value.as_deref().and_then(template::placeholder);
-            let (Some(field), Some(placeholder)) = (field, placeholder) else {
+            let (Some(field), Some(placeholder), Some(_)) = (field, placeholder, placeholders.next()) else {
                 return self.add_invalid_field(&tree, node, &error, Some(meta), outcome);
             };
             let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
