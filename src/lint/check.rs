@@ -80,7 +80,11 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
             let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
             chunks.get(index)
         };
-        let chunk_start = |offset| chunk_at(offset).map_or(0, |chunk| chunk.range.start);
+        let section = |offset| {
+            chunk_at(offset).map_or((0, None), |chunk| {
+                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], &role))
+            })
+        };
         let located = |finding: Finding| {
             let chunk = finding.primary.mark().and_then(|mark| chunk_at(mark.range().start));
             match chunk {
@@ -88,7 +92,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
                 None => checker.locate_text(finding),
             }
         };
-        ignores.apply(options, chunk_start, located, &mut outcome);
+        ignores.apply(options, section, located, &mut outcome);
     }
     outcome
 }
@@ -135,7 +139,7 @@ struct Checker<'c> {
     /// may contain ignores.
     head_len: usize,
     /// The template that the document was rendered from, if a comment by Helm names it.
-    template: Option<Arc<str>>,
+    template: Option<&'c str>,
     /// The namespace of objects that do not set one.
     namespace: Arc<str>,
     /// The number of strings that contain the documents; 0 for documents of the file itself.
@@ -154,15 +158,13 @@ struct Detached {
     object: Range<usize>,
 }
 
-impl Checker<'_> {
+impl<'c> Checker<'c> {
     /// Returns the checker for a document. If a comment by Helm or an annotation by kustomize names
     /// the file that the document was rendered from, the checker reports that file as the location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
-        let text = &self.file.text()[chunk.range.clone()];
-        let template = match role {
-            Role::Stream | Role::Chart(_) => source_comment(text),
-            Role::File | Role::Patch | Role::Kustomization => None,
-        };
+        let file: &'c File = self.file;
+        let text = &file.text()[chunk.range.clone()];
+        let template = template_of(text, role);
         let path: Arc<str> = match (template, role) {
             (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
@@ -176,7 +178,6 @@ impl Checker<'_> {
             },
             (None, _) => return Cow::Borrowed(self),
         };
-        let template = template.map(|_| Arc::clone(&path));
         Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
     }
 
@@ -185,8 +186,7 @@ impl Checker<'_> {
         let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
         if self.may_contain_ignores && self.may_ignore_file(chunk) {
             let (text, registry) = (self.file.text(), self.options.policy.rules());
-            let template = self.template.as_deref();
-            suppress::file_comments(text, chunk.range.clone(), template, registry, &mut ignores.file);
+            suppress::file_comments(text, chunk.range.clone(), self.template, registry, &mut ignores.file);
         }
         if let Some(separator) = &chunk.bad_separator {
             let unchecked = Unchecked::InvalidSeparator(separator.clone().into());
@@ -623,7 +623,10 @@ fn count_skippable(text: &str) -> Option<usize> {
 }
 
 /// Returns the path of the template that Helm writes in a comment before a document.
-fn source_comment(text: &str) -> Option<&str> {
+fn template_of<'t>(text: &'t str, role: &Role) -> Option<&'t str> {
+    if !matches!(role, Role::Stream | Role::Chart(_)) {
+        return None;
+    }
     let lines = text.lines().map(str::trim);
     let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
     head.find_map(|line| line.strip_prefix("# Source: "))

@@ -22,9 +22,8 @@ pub(super) fn ytt_directive(text: &str, chunk: Range<usize>, tree: &Tree<'_>) ->
     Some(at..at + line.trim_end().len())
 }
 
-/// Returns the first placeholder in a value, such as `${REPLICAS}`, `$(REPLICAS)`, `{{ replicas }}`,
-/// `<REPLICAS>` or `REPLICAS`, that a program replaces before the manifest is applied. Returns
-/// `None` if the value has none.
+/// Returns the first placeholder in a value, which a program replaces before the manifest is
+/// applied: `${SIZE}`, `$(SIZE)`, `{{ size }}`, `<SIZE>`, `__SIZE__`, `@SIZE@`, `$SIZE` or `SIZE`.
 pub(super) fn placeholder(value: &str) -> Option<&str> {
     const DELIMITERS: [(&str, &str); 7] =
         [("${{", "}}"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">"), ("__", "__"), ("@", "@")];

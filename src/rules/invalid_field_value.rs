@@ -7,8 +7,8 @@
 //! volcheck reads are validated. volcheck does not check such an object any further. It still
 //! checks all other objects, and exits with code 2.
 //!
-//! A placeholder in such a field, such as `replicas: ${REPLICAS}`, is a warning. volcheck checks the
-//! rest of the object.
+//! A placeholder in such a field, such as `readOnly: ${READ_ONLY}`, is a warning. volcheck checks
+//! the rest of the object.
 //!
 //! ## Why is this bad?
 //!

@@ -119,7 +119,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             let message = "manifest in too many nested strings";
             Finding::at_mark(RULE.id, Severity::Warning, location, message)
                 .why("volcheck does not check the manifest")
-                .help("put the manifest into a file of its own")
+                .help("put the manifest into a separate file")
         }
         Unchecked::InvalidField { error, kind, is_embedded }
             if matches!(error.kind, FieldErrorKind::TooLarge(_)) =>

@@ -50,18 +50,19 @@ fn bom(text: &str) -> usize {
 }
 
 /// Adds the `ignore-file` comments at the start of the document in the byte range `chunk` of `text`
-/// to `set`. They cover the findings in the source file `source`, or all findings if it is `None`.
+/// to `set`. They cover the documents that were rendered from `template`, or the whole file if it is
+/// `None`.
 pub fn file_comments(
     text: &str,
     chunk: Range<usize>,
-    source: Option<&str>,
+    template: Option<&str>,
     registry: Registry,
     set: &mut IgnoreSet,
 ) {
     let head = chunk.start..chunk.start + head_len(&text[chunk]);
     for comment in marked_comments(text, head) {
         if let Some(list) = comment.text.trim_start().strip_prefix("ignore-file") {
-            parse(comment, list, Scope::File(source.map(str::to_owned)), registry, set);
+            parse(comment, list, Scope::File(template.map(str::to_owned)), registry, set);
         }
     }
 }

@@ -30,8 +30,7 @@ pub struct Ignore {
 /// The findings that an ignore covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All findings in the source file with this path, for the output of a rendered chart, or in
-    /// the whole file.
+    /// All findings in documents that were rendered from this template, or in the whole file.
     File(Option<String>),
     /// Findings whose primary location starts in this byte range of the text.
     Bytes(Range<usize>),
@@ -49,8 +48,8 @@ pub enum Scope {
 /// The place of a finding in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'p> {
-    /// The path of the file or, for rendered output, of the source file.
-    pub path: &'p str,
+    /// The template that the document was rendered from, if known.
+    pub template: Option<&'p str>,
     /// The offset at which the primary location starts.
     pub start: Option<usize>,
     /// The byte range of the object.
@@ -61,7 +60,7 @@ impl Scope {
     fn covers(&self, finding: &Finding, place: &Place<'_>) -> bool {
         let matches = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|name| name == own);
         match self {
-            Self::File(source) => matches(source, place.path),
+            Self::File(template) => template.is_none() || template.as_deref() == place.template,
             Self::Bytes(range) => place.start.is_some_and(|start| range.contains(&start)),
             Self::Object { object, path, volume, container } => {
                 place.object == Some(object)
