@@ -50,8 +50,7 @@ fn bom(text: &str) -> usize {
 }
 
 /// Adds the `ignore-file` comments at the start of the document in the byte range `chunk` of `text`
-/// to `set`. They cover the documents that were rendered from `template`, or the whole file if it is
-/// `None`.
+/// to `set`. They cover the documents rendered from `template`, or the whole file if it is `None`.
 pub fn file_comments(
     text: &str,
     chunk: Range<usize>,

@@ -10,6 +10,7 @@ mod ca;
 mod changed;
 mod cli;
 mod docs;
+mod embedded;
 mod evasions;
 mod formats;
 #[cfg(feature = "server")]
