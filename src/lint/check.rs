@@ -324,6 +324,9 @@ impl<'c> Checker<'c> {
             self.add_invalid_field(tree, node, &error, Some(&meta), outcome);
             return;
         }
+        if let Some(noun) = unrendered_noun(&meta) {
+            outcome.counts.add_unrendered(noun);
+        }
         let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
         if !is_skipped || embedded::is_container(&meta.api_version, &meta.kind) {
             self.check_embedded(tree, node, &meta, outcome, ignores);
@@ -606,6 +609,19 @@ impl<'c> Checker<'c> {
             related: finding.related.iter().map(related).collect(),
             is_rendered: self.is_rendered,
         }
+    }
+}
+
+/// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another
+/// program renders.
+fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
+    match (meta.group(), &*meta.kind) {
+        ("helm.toolkit.fluxcd.io" | "helm.fluxcd.io", "HelmRelease") => Some("HelmRelease"),
+        ("helm.cattle.io", "HelmChart") => Some("HelmChart"),
+        ("helm.crossplane.io", "Release") => Some("Release"),
+        ("argoproj.io", "Application") => Some("Application"),
+        ("argoproj.io", "ApplicationSet") => Some("ApplicationSet"),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod docs;
 mod embedded;
 mod evasions;
 mod formats;
+mod inputs;
 #[cfg(feature = "server")]
 mod install;
 mod one_verdict;
