@@ -3,6 +3,7 @@
 //!
 //! This module returns bytes; `source` decodes them.
 
+mod chart;
 mod discover;
 mod error;
 mod git;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
+pub use chart::chart_template;
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;

@@ -7,12 +7,15 @@
 mod changed;
 mod check;
 mod config;
+mod embedded;
 mod kustomize;
 mod located;
+mod not_object;
 mod patch;
 mod report;
 mod run;
 mod suppression;
+mod template;
 mod text_facts;
 
 use crate::policy::{Date, Policy};

@@ -1,5 +1,6 @@
 //! The report of a run, which report formats render.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{ConfigFile, LocatedFinding, Location};
@@ -23,6 +24,8 @@ pub struct Counts {
     pub kustomizations: usize,
     /// Charts that were not rendered.
     pub charts: usize,
+    /// The numbers of other inputs that were not rendered, by noun, such as `HelmRelease`.
+    pub unrendered: BTreeMap<String, usize>,
     /// Fields that may contain a host path, but were not checked.
     pub unknown_host_paths: usize,
 }
@@ -47,6 +50,13 @@ impl Counts {
         self.kustomizations += other.kustomizations;
         self.charts += other.charts;
         self.unknown_host_paths += other.unknown_host_paths;
+        for (noun, count) in &other.unrendered {
+            *self.unrendered.entry(noun.clone()).or_default() += count;
+        }
+    }
+
+    pub(super) fn add_unrendered(&mut self, noun: &str) {
+        *self.unrendered.entry(noun.to_owned()).or_default() += 1;
     }
 }
 

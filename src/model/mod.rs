@@ -93,24 +93,6 @@ pub fn decode_object<'a, N: Node<'a>>(
     }
 }
 
-/// Decodes an object that another object contains. It may be a template: values that cannot be
-/// decoded are ignored, and paths with placeholders are not checked.
-pub fn decode_embedded_object<'a, N: Node<'a>>(
-    node: N,
-    meta: &TypeMeta<'_>,
-    namespace: &str,
-    custom: &CustomWorkloads,
-) -> Result<Decoded<'a, N>, FieldError> {
-    match decode_object(node, meta, namespace, custom) {
-        Ok(mut decoded) => {
-            decoded.unknown_host_paths.extend(decoded.object.remove_placeholders());
-            Ok(decoded)
-        }
-        Err(error) if error.is_too_large() => Err(error),
-        Err(_) => decode_custom(node, meta, namespace, None),
-    }
-}
-
 /// Decodes an object of a kind outside of Kubernetes.
 fn decode_custom<'a, N: Node<'a>>(
     node: N,

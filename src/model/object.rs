@@ -159,7 +159,7 @@ impl<'a> Object<'a> {
 
     /// Removes the host paths that contain placeholders, and returns their field paths. Another
     /// program replaces placeholders before it creates the Pods.
-    pub(super) fn remove_placeholders(&mut self) -> Vec<FieldPath> {
+    pub fn remove_placeholders(&mut self) -> Vec<FieldPath> {
         let mut removed = Vec::new();
         match &mut self.body {
             Body::Pods(pods) => {

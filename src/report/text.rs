@@ -296,14 +296,13 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         files.dedup();
         let _ = writeln!(out, "{} could not be fully checked.", counted(files.len(), "file"));
     }
-    let unrendered: Vec<_> = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| counted(count, noun))
-        .collect();
+    let by_noun = counts.unrendered.iter().map(|(noun, count)| (*count, noun.as_str()));
+    let own = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")].into_iter();
+    let unrendered: Vec<_> = own.chain(by_noun).filter(|(count, _)| *count > 0).collect();
     if !unrendered.is_empty() {
-        let verb = if counts.kustomizations + counts.charts == 1 { "was" } else { "were" };
-        let _ = writeln!(out, "{} {verb} not rendered.", unrendered.join(" and "));
+        let verb = if unrendered.iter().map(|(count, _)| count).sum::<usize>() == 1 { "was" } else { "were" };
+        let nouns: Vec<_> = unrendered.into_iter().map(|(count, noun)| counted(count, noun)).collect();
+        let _ = writeln!(out, "{} {verb} not rendered.", nouns.join(" and "));
     }
     out.push_str(&unknown_host_paths(report));
     out

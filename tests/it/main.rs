@@ -10,8 +10,10 @@ mod ca;
 mod changed;
 mod cli;
 mod docs;
+mod embedded;
 mod evasions;
 mod formats;
+mod inputs;
 #[cfg(feature = "server")]
 mod install;
 mod one_verdict;
