@@ -60,7 +60,7 @@ fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
 }
 
 /// Resolves `.` and `..` in the path.
-fn normalized(path: &Path) -> PathBuf {
+pub(super) fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

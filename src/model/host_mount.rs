@@ -93,7 +93,8 @@ const SPARK_KEYS: (&str, &str) = ("spark.kubernetes.", ".volumes.hostPath.");
 /// configuration of Spark defines, such as
 /// `spark.kubernetes.driver.volumes.hostPath.data.options.path`.
 ///
-/// Source: <https://spark.apache.org/docs/latest/running-on-kubernetes.html#using-kubernetes-volumes>
+/// Source:
+/// <https://spark.apache.org/docs/latest/running-on-kubernetes.html#using-kubernetes-volumes>
 pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<'a>> {
     // The fields of each volume, by role and name.
     let mut found: BTreeMap<(String, String), BTreeMap<String, (FieldPath, Str<'a>)>> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! Search by structure instead of kind: for pods, volumes, embedded objects and patches.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
@@ -108,6 +109,9 @@ impl<'a, N: Node<'a>> Search<'a, '_, N> {
     }
 
     fn visit_mapping(&mut self, node: N, entries: Vec<(Cow<'a, str>, N)>) -> Result<(), FieldError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         if self.is_object(node) {
             self.found.embedded.push(node);
             return Ok(());
@@ -319,7 +323,8 @@ fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
 
 /// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
 ///
-/// Source: <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
+/// Source:
+/// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
 fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
     text(node, "name").filter(|name| &**name == "BasePath")?;
     host_mount::node_path(node.get("value")?, path().key("value"))
@@ -360,12 +365,13 @@ impl VolumeIndex {
         if self.comparisons > MAX_COMPARISONS {
             return Err(FieldError::too_large(path.clone(), "too many volumes with the same name to check"));
         }
-        let common = |at: &usize| {
-            let pairs = pods[*at].path.segments().iter().zip(path.segments());
-            pairs.take_while(|(a, b)| a == b).count()
+        // The longest common path counts, then the pod that is nearest to its end.
+        let proximity = |at: &usize| {
+            let segments = pods[*at].path.segments();
+            let common = segments.iter().zip(path.segments()).take_while(|(a, b)| a == b).count();
+            (common, Reverse(segments.len()))
         };
-        // Of several pods at the same distance, the first one.
-        Ok(candidates.iter().copied().rev().max_by_key(common))
+        Ok(candidates.iter().copied().rev().max_by_key(proximity))
     }
 }
 

@@ -29,6 +29,7 @@ mod rules;
 #[cfg(all(unix, feature = "server"))]
 mod serve;
 mod spans;
+mod structure;
 mod support;
 mod suppression;
 #[cfg(all(unix, feature = "server"))]
