@@ -126,7 +126,8 @@ impl CustomWorkload {
         for (path, conf) in self.spark_conf.iter().flat_map(|expression| expression.find(node)) {
             known.pods.append(&mut host_mount::spark_pods(conf, &path));
         }
-        known.add_node_paths(self.node_paths.iter().flat_map(|expression| expression.find(node)));
+        let fields = self.node_paths.iter().flat_map(|expression| expression.find_with_parents(node));
+        known.add_node_paths(fields);
         let values = self.helm_values.iter().flat_map(|expression| expression.find(node));
         known.fields.values.extend(values.map(|(path, _)| path));
         Ok(known)
@@ -140,9 +141,11 @@ impl<'a> KnownPods<'a> {
         self.pods.push(pod);
     }
 
-    /// Adds a pod with the absolute paths among `fields`, which are paths on nodes.
-    fn add_node_paths<N: Node<'a>>(&mut self, fields: impl Iterator<Item = (FieldPath, N)>) {
-        let volumes: Vec<_> = fields.filter_map(|(path, node)| host_mount::node_path(node, path)).collect();
+    /// Adds a pod with the absolute paths among `fields`, which are paths on nodes. Each field has
+    /// its path, its value and its parent.
+    fn add_node_paths<N: Node<'a>>(&mut self, fields: impl Iterator<Item = (FieldPath, N, N)>) {
+        let volume = |(path, value, parent)| host_mount::node_path(value, path, Some(parent));
+        let volumes: Vec<_> = fields.filter_map(volume).collect();
         if let [first, ..] = volumes.as_slice() {
             self.fields.decoded.extend(volumes.iter().map(|volume| volume.path.clone()));
             let mut pod = Pod::new(first.path.clone(), PodSpec::default());

@@ -73,12 +73,14 @@ pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &Moun
     }
 }
 
-/// Returns the volume for a field that contains only a path on the node. Returns `None` if the
-/// field is not an absolute path.
-pub(super) fn node_path<'a, N: Node<'a>>(node: N, path: FieldPath) -> Option<Volume<'a>> {
+/// Returns the volume for a field that contains only a path on the node. `parent` is the mapping
+/// with the field. Returns `None` if the field is not an absolute path.
+pub(super) fn node_path<'a, N: Node<'a>>(node: N, path: FieldPath, parent: Option<N>) -> Option<Volume<'a>> {
     let host_path = node.decode::<Str<'a>>().ok().filter(|text| is_absolute(text))?;
+    let read_only = parent.and_then(|parent| parent.get("readOnly")?.decode::<bool>().ok());
+    let form = HostPathForm::Field { is_read_only: read_only.unwrap_or_default() };
     let name = Str::owned(&path.to_string());
-    Some(volume(name, host_path, None, HostPathForm::Field, path))
+    Some(volume(name, host_path, None, form, path))
 }
 
 /// Checks whether a string is an absolute path on a node.
@@ -110,7 +112,8 @@ pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<
         let Some((field, host_path)) = fields.remove("options.path") else { continue };
         let (pod, mounts) = pods.entry(role).or_default();
         pod.path.clone_from(path);
-        pod.add_volume(volume(Str::owned(&name), host_path, None, HostPathForm::Field, field));
+        let form = HostPathForm::Field { is_read_only: false };
+        pod.add_volume(volume(Str::owned(&name), host_path, None, form, field));
         if let Some((field, mount_path)) = fields.remove("mount.path") {
             let is_read_only = |(_, text): (_, Str<'a>)| text.eq_ignore_ascii_case("true");
             let sub_path = fields.remove("mount.subPath").map(|(_, text)| text).unwrap_or_default();

@@ -43,17 +43,34 @@ impl Step {
 impl PathExpression {
     /// Returns all values at this path, with their field paths from `node`.
     pub fn find<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N)> {
-        let mut found = vec![(FieldPath::root(), node)];
-        for step in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|(path, node)| {
-                    step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
-                })
-                .collect();
-        }
-        found
+        follow_all(&self.0, node)
     }
+
+    /// Returns all values at this path, with their field paths from `node` and their parents.
+    pub(super) fn find_with_parents<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N, N)> {
+        let Some((last, outer)) = self.0.split_last() else { return Vec::new() };
+        let parents = follow_all(outer, node).into_iter();
+        parents
+            .flat_map(|(path, parent)| {
+                let values = last.follow(parent).into_iter();
+                values.map(move |(segment, value)| (path.with(segment), value, parent))
+            })
+            .collect()
+    }
+}
+
+/// Returns all values that the steps lead to, with their field paths from `node`.
+fn follow_all<'a, N: Node<'a>>(steps: &[Step], node: N) -> Vec<(FieldPath, N)> {
+    let mut found = vec![(FieldPath::root(), node)];
+    for step in steps {
+        found = found
+            .into_iter()
+            .flat_map(|(path, node)| {
+                step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
+            })
+            .collect();
+    }
+    found
 }
 
 impl TryFrom<String> for PathExpression {

@@ -327,7 +327,7 @@ fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
 /// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
 fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
     text(node, "name").filter(|name| &**name == "BasePath")?;
-    host_mount::node_path(node.get("value")?, path().key("value"))
+    host_mount::node_path(node.get("value")?, path().key("value"), None)
 }
 
 /// The maximum number of pods that are compared to find the volumes of mounts.

@@ -76,7 +76,10 @@ pub enum HostPathForm {
     /// type is not a `hostPath.type`.
     HostDisk,
     /// A field that contains only the path, such as `dataDirHostPath` of a Rook cluster.
-    Field,
+    Field {
+        /// Whether the mapping with the field sets `readOnly: true`.
+        is_read_only: bool,
+    },
 }
 
 impl HostPathForm {
@@ -86,7 +89,7 @@ impl HostPathForm {
         match self {
             Self::Volume => volume.key("hostPath"),
             Self::HostDisk => volume.key("hostDisk"),
-            Self::Mount { .. } | Self::Field => volume.clone(),
+            Self::Mount { .. } | Self::Field { .. } => volume.clone(),
         }
     }
 
@@ -95,7 +98,7 @@ impl HostPathForm {
         match self {
             Self::Volume | Self::HostDisk => source.key("path"),
             Self::Mount { path, .. } => source.key(path),
-            Self::Field => source.clone(),
+            Self::Field { .. } => source.clone(),
         }
     }
 
@@ -105,13 +108,22 @@ impl HostPathForm {
         match self {
             Self::Volume => Some("type"),
             Self::Mount { host_path_type, .. } => host_path_type,
-            Self::HostDisk | Self::Field => None,
+            Self::HostDisk | Self::Field { .. } => None,
         }
     }
 
-    /// Checks whether the path is used with write access although no container mounts it.
+    /// Checks whether the path is used although no container mounts it.
     pub fn is_used_without_mount(self) -> bool {
-        matches!(self, Self::HostDisk | Self::Field)
+        matches!(self, Self::HostDisk | Self::Field { .. })
+    }
+
+    /// Checks whether the path is only read if no container mounts it.
+    pub fn is_read_only(self) -> bool {
+        match self {
+            Self::Volume | Self::Mount { .. } => true,
+            Self::HostDisk => false,
+            Self::Field { is_read_only } => is_read_only,
+        }
     }
 }
 

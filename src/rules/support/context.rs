@@ -212,9 +212,9 @@ fn host_path_volume<'a>(
     let mut accesses: Vec<_> = pod.mounts_of(&volume.name).map(access).collect();
     accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
     if accesses.is_empty() {
-        accesses.push(match source.form.is_used_without_mount() {
-            true => whole,
-            false => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
+        accesses.push(match source.form.is_read_only() {
+            true => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
+            false => whole,
         });
     }
     host_path.accesses = accesses;

@@ -48,7 +48,7 @@ pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<
 pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
     match volume.form() {
         _ if volume.is_persistent_volume() => "this PersistentVolume".to_owned(),
-        HostPathForm::Field => "this field".to_owned(),
+        HostPathForm::Field { .. } => "this field".to_owned(),
         HostPathForm::Volume | HostPathForm::Mount { .. } | HostPathForm::HostDisk => {
             format!("volume {}", quoted(volume.name))
         }
@@ -101,7 +101,7 @@ pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>)
         None if volume.is_persistent_volume() => "any Pod using it".to_owned(),
         None => match volume.form() {
             HostPathForm::HostDisk => "the virtual machine".to_owned(),
-            HostPathForm::Field => "the component configured here".to_owned(),
+            HostPathForm::Field { .. } => "the component configured here".to_owned(),
             HostPathForm::Volume | HostPathForm::Mount { .. } => "any container mounting it".to_owned(),
         },
     }
