@@ -63,6 +63,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
     let pages = [
         ("docs/rules/README.md", format!("# Rules\n\n{}", table.replace("docs/rules/", ""))),
         ("docs/one-verdict.md", one_verdict_page()),
+        ("docs/inputs.md", inputs_page()?),
         ("docs/reference/cli.md", cli_page()?),
         ("docs/reference/policy.schema.json", volcheck::policy::schema()),
         ("docs/formats.md", formats_page()?),
@@ -119,6 +120,42 @@ fn one_verdict_page() -> String {
          trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n",
     );
     page
+}
+
+/// Returns the page that lists the formats in which host paths occur, from the comments at the
+/// start of the files in `tests/inputs`.
+fn inputs_page() -> Result<String, String> {
+    let mut page = String::from(
+        "# Inputs\n\n\
+         `volcheck lint` finds Pods, PersistentVolumes and host paths in these formats. Every row is tested with the file in\n\
+         the last column.\n\n\
+         | format | fields | checked | since | test |\n|---|---|---|---|---|\n",
+    );
+    let directory = absolute("tests/inputs");
+    let files = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut rows = Vec::new();
+    for file in files {
+        let name = file.map_err(|error| error.to_string())?.file_name().to_string_lossy().into_owned();
+        let text = read(&format!("tests/inputs/{name}"))?;
+        let header = |key: &str| {
+            let prefix = format!("# {key}: ");
+            let value = text.lines().find_map(|line| line.strip_prefix(&prefix));
+            value.ok_or_else(|| format!("tests/inputs/{name}: no comment `# {key}: …`"))
+        };
+        let (format, fields) = (header("Format")?, header("Fields")?);
+        let (checked, since) = (header("Checked")?, header("Since")?);
+        rows.push(format!(
+            "| {format} | {fields} | {checked} | {since} | [{name}](../tests/inputs/{name}) |\n"
+        ));
+    }
+    rows.sort();
+    page.push_str(&rows.concat());
+    page.push_str(
+        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so that no finding is an error.\n\
+         *Counted as not rendered*: the summary of the report names the number of such objects. To check what they deploy,\n\
+         render it, and check the output: `helm template … | volcheck lint -`.\n",
+    );
+    Ok(page)
 }
 
 /// Returns the page with the help of every command.

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::model::{Body, Object};
 use crate::policy::{Date, ExemptionId, Level, Policy};
 use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
@@ -62,7 +62,14 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
                     let cx = Context::for_pod(object, pod, &policy.options);
                     let from = findings.len();
                     check_volumes(&cx, policy, &mut findings);
-                    findings[from..].iter_mut().for_each(|finding| finding.is_heuristic = pod.is_heuristic);
+                    let supports_fixes = pod.has_only_kubernetes_volumes();
+                    for finding in &mut findings[from..] {
+                        finding.is_heuristic = pod.is_heuristic;
+                        finding.fix.take_if(|_| !supports_fixes);
+                        if pod.is_from_values {
+                            finding.severity = finding.severity.min(Severity::Warning);
+                        }
+                    }
                 }
             }
             Body::PersistentVolume(spec) => {
@@ -189,7 +196,7 @@ fn precedence(finding: &Finding) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{RuleId, Severity};
+    use crate::finding::RuleId;
     use crate::model::FieldPath;
     use crate::rules::Registry;
 

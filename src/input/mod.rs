@@ -3,6 +3,7 @@
 //!
 //! This module returns bytes; `source` decodes them.
 
+mod chart;
 mod discover;
 mod error;
 mod git;
@@ -14,10 +15,11 @@ use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
+pub use chart::chart_template;
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;
-pub use render::{Rendering, is_kustomization};
+pub use render::{Rendering, is_kustomization, kustomization_in};
 
 /// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`
 /// can detect and reject larger files.

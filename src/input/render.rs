@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::InputErrorKind;
+use super::{Input, InputErrorKind, InputSource};
 
 /// The file names that kustomize accepts.
 const KUSTOMIZATION_FILES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -30,6 +30,13 @@ pub enum Rendering {
 /// Checks whether a file name is that of a kustomization.
 pub fn is_kustomization(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| KUSTOMIZATION_FILES.iter().any(|known| file == *known))
+}
+
+/// Returns the kustomization file in a directory as an input, or `None` if there is none.
+pub fn kustomization_in(directory: &Path) -> Option<Input> {
+    let mut files = KUSTOMIZATION_FILES.iter().map(|name| directory.join(name));
+    let path = files.find(|path| path.is_file())?;
+    Some(Input { name: path.to_string_lossy().into_owned(), source: InputSource::Path(path) })
 }
 
 impl Rendering {

@@ -1,6 +1,7 @@
 //! Checks of single manifests.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,19 +10,27 @@ use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
 use super::suppression::FileIgnores;
-use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
-use super::{patch, text_facts};
+use super::{
+    LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput,
+    UnknownHostPath,
+};
+use super::{embedded, kustomize, not_object, patch, template, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
-use crate::input::is_kustomization;
-use crate::model::{self, Body, FieldError, FieldPath, Object, TypeMeta};
+use crate::input::{chart_template, is_kustomization};
+use crate::model::{self, Body, Decoded, FieldError, FieldPath, Object, TypeMeta};
 use crate::policy;
 use crate::rules::{Subject, TextFacts, Unchecked};
 use crate::source::{
-    self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, count_skippable, locate,
-    locate_key,
+    self, Chunk, File, NodeId, NodeRef, ParseError, Span, TextError, Tree, View, locate, locate_key,
 };
 use crate::suppress;
+
+/// The maximum number of placeholders to report per object. Each requires a copy of the tree.
+const MAX_PLACEHOLDERS: usize = 16;
+
+/// The API group of kustomizations.
+const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 
 /// Checks a manifest, and returns its located findings.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
@@ -37,7 +46,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         }
     };
     let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
-    let checker = Checker {
+    let mut checker = Checker {
         options,
         file: &file,
         path: name.into(),
@@ -45,7 +54,15 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
         may_contain_patch: contains(b"$patch"),
         may_contain_ignores: options.with_ignores && contains(b"volcheck"),
+        head_len: 0,
+        template: None,
+        namespace: options.policy.namespace.as_str().into(),
+        depth: 0,
+        detached: None,
     };
+    if checker.may_contain_ignores {
+        checker.head_len = suppress::head_len(file.text());
+    }
     let chunks = source::split_documents(file.text());
     let mut ignores = FileIgnores::default();
     if let [chunk] = chunks.as_slice() {
@@ -62,12 +79,15 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         }
     }
     if checker.may_contain_ignores {
-        suppress::file_comments(file.text(), options.policy.rules(), &mut ignores.file);
         let chunk_at = |offset: usize| {
             let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
             chunks.get(index)
         };
-        let chunk_start = |offset| chunk_at(offset).map_or(0, |chunk| chunk.range.start);
+        let section = |offset| {
+            chunk_at(offset).map_or((0, None), |chunk| {
+                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], &role))
+            })
+        };
         let located = |finding: Finding| {
             let chunk = finding.primary.mark().and_then(|mark| chunk_at(mark.range().start));
             match chunk {
@@ -75,7 +95,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
                 None => checker.locate_text(finding),
             }
         };
-        ignores.apply(options, chunk_start, located, &mut outcome);
+        ignores.apply(options, section, located, &mut outcome);
     }
     outcome
 }
@@ -104,6 +124,17 @@ pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>
     findings.into_iter().next().expect("a rule reports each kind of unchecked input")
 }
 
+/// The place of an object.
+#[derive(Clone, Copy)]
+enum Outer<'a> {
+    /// A document that consists of the object.
+    Document,
+    /// A list of this type.
+    List(&'a TypeMeta<'a>),
+    /// Any field of another object.
+    Object,
+}
+
 /// A checker of the documents in a file.
 #[derive(Clone)]
 struct Checker<'c> {
@@ -118,32 +149,59 @@ struct Checker<'c> {
     may_contain_patch: bool,
     /// Whether ignores are applied and the word `volcheck` occurs in the file.
     may_contain_ignores: bool,
+    /// The length of the text before the content of the first document. Computed only if the file
+    /// may contain ignores.
+    head_len: usize,
+    /// The template that the document was rendered from, if a comment by Helm names it.
+    template: Option<&'c str>,
+    /// The namespace of objects that do not set one.
+    namespace: Arc<str>,
+    /// The number of strings that contain the documents; 0 for documents of the file itself.
+    depth: usize,
+    /// Set if the documents are in a string that cannot be parsed in place.
+    detached: Option<Detached>,
 }
 
-impl Checker<'_> {
-    /// Returns the checker for a document. If a comment by Helm names the template that the
-    /// document was rendered from, the checker reports the template as the location.
+/// The value of a string with manifests, of which only the location as a whole is known.
+#[derive(Clone)]
+struct Detached {
+    value: Arc<str>,
+    /// The byte range of the string in the file.
+    string: Range<usize>,
+    /// The byte range of the object in the file.
+    object: Range<usize>,
+}
+
+impl<'c> Checker<'c> {
+    /// Returns the checker for a document. If a comment by Helm or an annotation by kustomize names
+    /// the file that the document was rendered from, the checker reports that file as the location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
-        let template = match role {
-            Role::Stream | Role::Chart(_) => source_comment(&self.file.text()[chunk.range.clone()]),
-            Role::File | Role::Patch | Role::Kustomization => None,
-        };
-        let Some(template) = template else { return Cow::Borrowed(self) };
-        let path = match role {
-            // The path in the comment starts with the name of the chart, which may differ from the
-            // name of its directory.
-            Role::Chart(chart) if Path::new(chart).is_dir() => {
-                let inner = template.split_once('/').map_or(template, |(_, inner)| inner);
-                Path::new(chart).join(inner).to_string_lossy().into()
+        let file: &'c File = self.file;
+        let text = &file.text()[chunk.range.clone()];
+        let template = template_of(text, role);
+        let path: Arc<str> = match (template, role) {
+            (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
+                chart_template(Path::new(chart), template).to_string_lossy().into()
             }
-            _ => template.into(),
+            // The chart is an archive.
+            (Some(_), Role::Chart(chart)) if Path::new(chart).is_file() => chart.as_str().into(),
+            (Some(template), _) => template.into(),
+            (None, Role::Stream | Role::Kustomization) => match kustomize::origin(text) {
+                Some(origin) => kustomize::resolve(&self.path, origin).to_string_lossy().into(),
+                None => return Cow::Borrowed(self),
+            },
+            (None, _) => return Cow::Borrowed(self),
         };
-        Cow::Owned(Self { path, is_rendered: true, ..self.clone() })
+        Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
     }
 
     /// Checks the documents in a chunk. Returns the result and the ignores in the documents.
     fn check_chunk(&self, chunk: &Chunk) -> (Outcome, FileIgnores) {
         let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
+        if self.may_contain_ignores && self.may_ignore_file(chunk) {
+            let (text, registry) = (self.file.text(), self.options.policy.rules());
+            suppress::file_comments(text, chunk.range.clone(), self.template, registry, &mut ignores.file);
+        }
         if let Some(separator) = &chunk.bad_separator {
             let unchecked = Unchecked::InvalidSeparator(separator.clone().into());
             outcome.unchecked.push(self.unchecked_text(&unchecked));
@@ -152,7 +210,7 @@ impl Checker<'_> {
         // Always parse a file that may contain ignores, so that unused ignores are reported.
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && let Some(count) = count_skippable(text, policy::is_skipped_kind)
+            && let Some(count) = count_skippable(text)
         {
             outcome.counts.objects += count;
             return (outcome, ignores);
@@ -168,19 +226,39 @@ impl Checker<'_> {
         match source::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
             Ok(Some(tree)) => {
+                if let Some(directive) = template::ytt_directive(self.file.text(), chunk.range.clone(), &tree)
+                {
+                    let unchecked = Unchecked::YttTemplate(directive.into());
+                    outcome.unchecked.push(self.unchecked_text(&unchecked));
+                    return (outcome, ignores);
+                }
                 if self.check_document(&tree, &mut outcome, &mut ignores) {
                     let dropped_text = text_facts::dropped_text(self.file.text(), &tree, chunk);
                     self.check_text(&TextFacts { dropped_text, ..TextFacts::default() }, None, &mut outcome);
                 }
                 if self.may_contain_ignores {
                     let (registry, set) = (self.options.policy.rules(), &mut ignores.comments);
-                    suppress::comments(self.file.text(), chunk.range.clone(), &tree, registry, set);
+                    let may_ignore_file = self.may_ignore_file(chunk);
+                    suppress::comments(
+                        self.file.text(),
+                        chunk.range.clone(),
+                        &tree,
+                        may_ignore_file,
+                        registry,
+                        set,
+                    );
                 }
             }
             Err(_) if self.is_foreign_json(text) => outcome.counts.other_documents += 1,
             Err(error) => outcome.unchecked.push(self.invalid_yaml(&error, chunk)),
         }
         (outcome, ignores)
+    }
+
+    /// Checks whether an `ignore-file` comment is allowed before the content of a chunk: at the
+    /// start of the file or, in the output of a rendered chart, of each template.
+    fn may_ignore_file(&self, chunk: &Chunk) -> bool {
+        self.template.is_some() || chunk.range.start <= self.head_len
     }
 
     /// Checks whether the text is in a JSON dialect that kubectl does not support, such as compiler
@@ -204,21 +282,27 @@ impl Checker<'_> {
     /// Checks a document, and returns whether it is a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
         let before = outcome.counts.objects;
-        self.check_object(tree, tree.root(), None, outcome, ignores);
-        let is_object = outcome.counts.objects > before;
-        if !is_object && !tree.is_null(tree.root()) {
-            outcome.counts.other_documents += 1;
+        self.check_object(tree, tree.root(), Outer::Document, outcome, ignores);
+        if outcome.counts.objects > before {
+            return true;
         }
-        is_object
+        match not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
+            Some(reason) => {
+                let unchecked = self.unchecked_field(tree, tree.root(), &Unchecked::NotObject(reason));
+                outcome.unchecked.push(unchecked);
+            }
+            None => outcome.counts.other_documents += usize::from(!tree.is_null(tree.root())),
+        }
+        false
     }
 
-    /// Checks the object at `node` or, if it is a list, the objects in it. `outer` is the type of
-    /// the list that contains `node`, if any.
+    /// Checks the object at `node` or, if it is a list, the objects in it. Then checks the objects
+    /// that it contains as mappings.
     fn check_object(
         &self,
         tree: &Tree<'_>,
         node: NodeId,
-        outer: Option<&TypeMeta<'_>>,
+        outer: Outer<'_>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -230,7 +314,7 @@ impl Checker<'_> {
             Err(error) => {
                 if tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some() {
                     outcome.counts.objects += 1;
-                    outcome.unchecked.push(self.invalid_field(tree, node, &error, None));
+                    self.add_invalid_field(tree, node, &error, None, false, outcome);
                 }
                 return;
             }
@@ -239,7 +323,7 @@ impl Checker<'_> {
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
             for item in tree.items(items) {
-                self.check_object(tree, *item, Some(&meta), outcome, ignores);
+                self.check_object(tree, *item, Outer::List(&meta), outcome, ignores);
             }
             return;
         }
@@ -247,41 +331,200 @@ impl Checker<'_> {
             return;
         }
         outcome.counts.objects += 1;
+        let is_embedded = matches!(outer, Outer::Object);
         if let Some(items) = tree.get(node, "items")
             && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
         {
             error.path = FieldPath::from_keys(&["items"]);
-            outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta)));
+            self.add_invalid_field(tree, node, &error, Some(&meta), is_embedded, outcome);
             return;
         }
-        if policy::is_skipped_kind(&meta.api_version, &meta.kind) || meta.group() == "kustomize.config.k8s.io"
-        {
+        if let Some(noun) = unrendered_noun(&meta) {
+            outcome.counts.add_unrendered(noun);
+        }
+        let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
+        // The strings of an embedded object are also strings of the outer object.
+        if !is_embedded && (!is_skipped || embedded::is_container(&meta.api_version, &meta.kind)) {
+            self.check_embedded(tree, node, &meta, outcome, ignores);
+        }
+        if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
         }
+        self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
+    }
+
+    /// Decodes and checks the object at `node`. Treats placeholders in fields that are not strings
+    /// as absent, and reports them.
+    fn check_decoded(
+        &self,
+        mut tree: Cow<'_, Tree<'_>>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        is_embedded: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
         let policy = self.options.policy;
-        match model::decode_object(NodeRef { tree, node }, &meta, &policy.namespace, &policy.custom_workloads)
-        {
-            Ok(object) if !policy.heuristic && object.is_heuristic() => {}
-            Ok(mut object) => {
-                let is_part = self.is_patch
-                    || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
-                if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
-                    pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        let mut placeholders = 0..MAX_PLACEHOLDERS;
+        loop {
+            let object = NodeRef { tree: &*tree, node };
+            let error = match model::decode_object(object, meta, &self.namespace, &policy.custom_workloads) {
+                Ok(decoded) => {
+                    return self.check_volumes(object, meta, decoded, is_embedded, outcome, ignores);
                 }
-                outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-                let result = judge(Subject::Object(&object), policy, self.options.today);
-                self.add(tree, node, result, outcome);
-                self.check_patches(tree, node, &meta, &object, outcome);
-                if !matches!(object.body, Body::Other) {
-                    let facts = text_facts::repeated_keys(tree, node);
-                    self.check_text(&facts, Some((tree, node, &object)), outcome);
-                }
-                if self.may_contain_ignores {
-                    suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
+                Err(error) => error,
+            };
+            let field = source::find_node(&tree, node, &error.path);
+            let value = field.and_then(|field| tree.as_str(field));
+            let placeholder = value.as_deref().and_then(template::placeholder);
+            let (Some(field), Some(placeholder), Some(_)) = (field, placeholder, placeholders.next()) else {
+                let meta = Some(meta);
+                return self.add_invalid_field(&tree, node, &error, meta, is_embedded, outcome);
+            };
+            let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
+            outcome.findings.push(self.unchecked_field(&tree, node, &unchecked).located);
+            tree = Cow::Owned(tree.with_null(field));
+        }
+    }
+
+    /// Checks the volumes of the object at `object`, and the objects that it contains as mappings.
+    fn check_volumes(
+        &self,
+        NodeRef { tree, node }: NodeRef<'_>,
+        meta: &TypeMeta<'_>,
+        decoded: Decoded<'_, NodeRef<'_>>,
+        is_embedded: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let policy = self.options.policy;
+        let Decoded { mut object, embedded, mut unknown_host_paths } = decoded;
+        if is_embedded {
+            unknown_host_paths.extend(object.remove_placeholders());
+        }
+        if !policy.heuristic {
+            object.retain_pods(|pod| !pod.is_heuristic);
+        }
+        let is_part = self.is_patch
+            || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
+        if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
+            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        }
+        outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
+        let result = judge(Subject::Object(&object), policy, self.options.today);
+        self.add(tree, node, result, outcome);
+        self.check_patches(tree, node, meta, &object, outcome);
+        if !matches!(object.body, Body::Other) {
+            let facts = text_facts::repeated_keys(tree, node, &embedded);
+            self.check_text(&facts, Some((tree, node, &object)), outcome);
+        }
+        if self.may_contain_ignores {
+            suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
+        }
+        self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
+        for inner in embedded {
+            self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
+        }
+    }
+
+    /// Checks the manifests in the strings of the object at `root`.
+    fn check_embedded(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        meta: &TypeMeta<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let strings = embedded::find(self.text(), tree, root);
+        if strings.is_empty() {
+            return;
+        }
+        let namespace = tree.get(root, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
+        let namespace = namespace.and_then(|node| tree.as_str(node));
+        let mut inner = Self { depth: self.depth + 1, ..self.clone() };
+        if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
+            inner.namespace = namespace.into();
+        }
+        for text in strings {
+            let Some(value) = tree.as_str(text.value) else { continue };
+            let key = text.key.map(|key| tree.key(key));
+            let string = tree.range(text.value);
+            if self.depth == embedded::MAX_DEPTH {
+                let unchecked = Unchecked::DeepManifest(string.into());
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+                continue;
+            }
+            inner.is_patch =
+                self.is_patch || meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
+            inner.detached.clone_from(&self.detached);
+            let documents = embedded::literal_documents(self.text(), string.clone()).unwrap_or_else(|| {
+                let outer = self.detached.as_ref();
+                let (string, object) = outer.map_or_else(
+                    || (string, tree.range(root)),
+                    |outer| (outer.string.clone(), outer.object.clone()),
+                );
+                inner.detached = Some(Detached { value: (&*value).into(), string, object });
+                embedded::documents(&value)
+            });
+            let is_manifest = embedded::is_manifest(key.as_deref(), &value);
+            for document in documents {
+                inner.check_embedded_document(document, is_manifest, outcome, ignores);
+            }
+        }
+    }
+
+    /// Checks a document in a string. If `is_manifest` is true, reports a document that is not
+    /// valid YAML.
+    fn check_embedded_document(
+        &self,
+        range: Range<usize>,
+        is_manifest: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let before = outcome.counts.objects;
+        match source::parse(self.text(), range.clone()) {
+            Ok(None) => {}
+            Ok(Some(tree)) => {
+                self.check_object(&tree, tree.root(), Outer::Document, outcome, ignores);
+                let has_comments = self.may_contain_ignores && self.detached.is_none();
+                if has_comments && outcome.counts.objects > before {
+                    let registry = self.options.policy.rules();
+                    suppress::comments(self.text(), range, &tree, false, registry, &mut ignores.comments);
                 }
             }
-            Err(error) => outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta))),
+            Err(_) if self.text()[range.clone()].contains("{{") => {
+                outcome.counts.add_unrendered("embedded template")
+            }
+            Err(error) if is_manifest => {
+                let location = error.span.clone().into();
+                let unchecked = Unchecked::InvalidManifest { error: &error.to_string(), location };
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+            }
+            Err(_) => {}
         }
+    }
+
+    /// Adds the fields of the object at `node` that may contain host paths, but are not checked.
+    fn add_unknown_host_paths(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        object: &Object<'_>,
+        fields: &[FieldPath],
+        outcome: &mut Outcome,
+    ) {
+        outcome.counts.unknown_host_paths += fields.len();
+        outcome.unknown_host_paths.extend(fields.iter().map(|field| UnknownHostPath {
+            path: Arc::clone(&self.path),
+            line: match &self.detached {
+                Some(detached) => self.file.span(detached.string.clone()).start.line,
+                None => locate(self.file, tree, node, field).start.line,
+            },
+            object: object.id.clone(),
+            field: field.clone(),
+        }));
     }
 
     /// Checks the patches of pod specs that the object contains as strings.
@@ -338,18 +581,24 @@ impl Checker<'_> {
         }
     }
 
-    fn invalid_field(
+    /// Adds the finding about a field that could not be decoded. For an object in another object or
+    /// in a string, it is only a warning, because another program may change the object.
+    fn add_invalid_field(
         &self,
         tree: &Tree<'_>,
         node: NodeId,
         error: &FieldError,
         meta: Option<&TypeMeta<'_>>,
-    ) -> UncheckedInput {
-        self.unchecked_field(
-            tree,
-            node,
-            &Unchecked::InvalidField { error, kind: meta.map(|meta| &*meta.kind) },
-        )
+        is_embedded: bool,
+        outcome: &mut Outcome,
+    ) {
+        let (kind, is_embedded) = (meta.map(|meta| &*meta.kind), is_embedded || self.depth > 0);
+        let unchecked =
+            self.unchecked_field(tree, node, &Unchecked::InvalidField { error, kind, is_embedded });
+        match is_embedded {
+            true => outcome.findings.push(unchecked.located),
+            false => outcome.unchecked.push(unchecked),
+        }
     }
 
     /// Returns the finding about a field that could not be checked in the object at `root`.
@@ -362,8 +611,16 @@ impl Checker<'_> {
         unchecked_input(unchecked, self.options, |finding| self.locate_text(finding))
     }
 
+    /// Returns the text that contains the documents.
+    fn text(&self) -> &str {
+        self.detached.as_ref().map_or(self.file.text(), |detached| &detached.value)
+    }
+
     /// Locates a finding about the object at `root`.
     fn locate(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
         let span = |label: &Label| match label.target {
             Target::Value => locate(self.file, tree, root, &label.path),
             Target::Key => locate_key(self.file, tree, root, &label.path),
@@ -375,12 +632,22 @@ impl Checker<'_> {
 
     /// Locates a finding about a range of the text.
     fn locate_text(&self, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
         let span = |label: &Label| {
             let range: Range<usize> = label.mark().map_or(0..0, |mark| mark.range());
             self.file.span(range)
         };
         let location = self.location(&finding, span);
         LocatedFinding::new(finding, location)
+    }
+
+    /// Locates a finding about a manifest in a string at the string.
+    fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
+        (finding.related, finding.fix) = (Vec::new(), None);
+        let location = self.location(&finding, |_| self.file.span(detached.string.clone()));
+        LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
     }
 
     fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
@@ -395,8 +662,37 @@ impl Checker<'_> {
     }
 }
 
+/// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another
+/// program renders.
+fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
+    match (meta.group(), &*meta.kind) {
+        ("helm.toolkit.fluxcd.io" | "helm.fluxcd.io", "HelmRelease") => Some("HelmRelease"),
+        ("helm.cattle.io", "HelmChart") => Some("HelmChart"),
+        ("helm.crossplane.io", "Release") => Some("Release"),
+        ("argoproj.io", "Application") => Some("Application"),
+        ("argoproj.io", "ApplicationSet") => Some("ApplicationSet"),
+        _ => None,
+    }
+}
+
+/// Counts the objects in a document that need not be parsed, because none of them contains a volume
+/// or a manifest in a string. Returns `None` if the document must be parsed.
+fn count_skippable(text: &str) -> Option<usize> {
+    let has_container = Cell::new(false);
+    let count = source::count_skippable(text, |api_version, kind| {
+        has_container.set(has_container.get() || embedded::is_container(api_version, kind));
+        policy::is_skipped_kind(api_version, kind)
+    })?;
+    // A list has an `apiVersion` too.
+    let own = if count > 1 { count + 1 } else { count };
+    (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
+}
+
 /// Returns the path of the template that Helm writes in a comment before a document.
-fn source_comment(text: &str) -> Option<&str> {
+fn template_of<'t>(text: &'t str, role: &Role) -> Option<&'t str> {
+    if !matches!(role, Role::Stream | Role::Chart(_)) {
+        return None;
+    }
     let lines = text.lines().map(str::trim);
     let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
     head.find_map(|line| line.strip_prefix("# Source: "))
@@ -414,8 +710,8 @@ fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
 
 /// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
 /// `apiVersion`.
-fn with_item_type<'a>(mut meta: TypeMeta<'a>, list: Option<&TypeMeta<'a>>) -> TypeMeta<'a> {
-    let Some(list) = list else { return meta };
+fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> {
+    let Outer::List(list) = outer else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
     if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
         meta.kind = model::Str::owned(kind);

@@ -1,5 +1,5 @@
-//! Finds the files that kustomizations use as patches. Such a file contains only a part of an
-//! object.
+//! Finds the files that kustomizations use as patches, and the files that rendered objects come
+//! from. A patch contains only a part of an object.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -25,11 +25,32 @@ struct Patch {
 /// cannot be decoded.
 pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
     let Some(kustomization) = parse(name, bytes) else { return };
-    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
     let paths = kustomization.patches.into_iter().filter_map(|patch| patch.path);
     for path in paths.chain(kustomization.patches_strategic_merge) {
-        patches.insert(normalized(&directory.join(path)).to_string_lossy().into_owned());
+        patches.insert(resolve(name, &path).to_string_lossy().into_owned());
     }
+}
+
+/// Returns `path`, which is relative to the directory of the kustomization file `name`.
+pub(super) fn resolve(name: &str, path: &str) -> PathBuf {
+    normalized(&Path::new(name).parent().unwrap_or(Path::new("")).join(path))
+}
+
+/// Returns the path of the file that a rendered document comes from, relative to its kustomization,
+/// if kustomize added it as an annotation (`buildMetadata: [originAnnotations]`). Returns `None`
+/// for files of a remote repository.
+pub(super) fn origin(text: &str) -> Option<&str> {
+    let (_, origin) = text.split_once("    config.kubernetes.io/origin: |\n")?;
+    let lines = origin.lines().take_while(|line| line.starts_with("      ")).map(str::trim_start);
+    let mut path = None;
+    for line in lines {
+        match line.split_once(": ") {
+            Some(("path", value)) => path = Some(value),
+            Some(("repo", _)) => return None,
+            _ => {}
+        }
+    }
+    path
 }
 
 fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
@@ -39,7 +60,7 @@ fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
 }
 
 /// Resolves `.` and `..` in the path.
-fn normalized(path: &Path) -> PathBuf {
+pub(super) fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -56,7 +77,17 @@ fn normalized(path: &Path) -> PathBuf {
 mod tests {
     use std::path::Path;
 
-    use super::normalized;
+    use super::{normalized, origin};
+
+    #[test]
+    fn reads_origin_annotations() {
+        let text = |origin: &str| {
+            format!("metadata:\n  annotations:\n    config.kubernetes.io/origin: |\n{origin}  name: a\n")
+        };
+        assert_eq!(origin(&text("      path: ../base/a.yaml\n")), Some("../base/a.yaml"));
+        assert_eq!(origin(&text("      path: a.yaml\n      repo: https://example.com/a\n")), None);
+        assert_eq!(origin(&text("      configuredIn: kustomization.yaml\n")), None);
+    }
 
     #[test]
     fn resolves_parent_directories() {

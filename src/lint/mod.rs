@@ -7,12 +7,15 @@
 mod changed;
 mod check;
 mod config;
+mod embedded;
 mod kustomize;
 mod located;
+mod not_object;
 mod patch;
 mod report;
 mod run;
 mod suppression;
+mod template;
 mod text_facts;
 
 use crate::policy::{Date, Policy};
@@ -21,7 +24,7 @@ pub use changed::keep_changed;
 pub use check::check;
 pub use config::ConfigFile;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
-pub use report::{Counts, Report};
+pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
 
 /// A manifest to check.
@@ -72,6 +75,8 @@ pub struct Outcome {
     pub used_exemptions: std::collections::BTreeSet<crate::policy::ExemptionId>,
     /// Input that could not be checked.
     pub unchecked: Vec<UncheckedInput>,
+    /// Fields that may contain a host path, but were not checked.
+    pub unknown_host_paths: Vec<UnknownHostPath>,
 }
 
 /// Input that could not be checked.
@@ -90,6 +95,7 @@ impl Outcome {
         append(&mut self.suppressed, other.suppressed);
         self.used_exemptions.extend(other.used_exemptions);
         append(&mut self.unchecked, other.unchecked);
+        append(&mut self.unknown_host_paths, other.unknown_host_paths);
     }
 }
 

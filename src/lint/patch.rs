@@ -7,10 +7,11 @@ use crate::engine::{CheckResult, judge};
 use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
-use crate::source::{self, decode};
+use crate::source::{self, Tree, decode};
 
 /// Checks the patch `text`, which is at `path` in the object `parent`. Returns the error message if
-/// the patch cannot be parsed.
+/// the patch cannot be parsed. A patch with expressions that cannot be parsed is not an error,
+/// because only the workflow engine knows its text.
 pub(super) fn check(
     policy: &Policy,
     today: Date,
@@ -19,12 +20,23 @@ pub(super) fn check(
     text: &str,
 ) -> Result<CheckResult, String> {
     let text = without_expressions(text);
-    let tree = match source::parse(&text, 0..text.len()) {
-        Ok(Some(tree)) => tree,
-        Ok(None) => return Ok(CheckResult::default()),
-        Err(error) => return Err(error.to_string()),
+    let result = match source::parse(&text, 0..text.len()) {
+        Ok(Some(tree)) => check_tree(policy, today, parent, path, &tree),
+        Ok(None) => Ok(CheckResult::default()),
+        Err(error) => Err(error.to_string()),
     };
-    let spec: PodSpec<'_> = decode(&tree, tree.root()).map_err(|error| error.to_string())?;
+    let has_expressions = matches!(text, Cow::Owned(_));
+    result.or_else(|error| if has_expressions { Ok(CheckResult::default()) } else { Err(error) })
+}
+
+fn check_tree(
+    policy: &Policy,
+    today: Date,
+    parent: &Object<'_>,
+    path: &FieldPath,
+    tree: &Tree<'_>,
+) -> Result<CheckResult, String> {
+    let spec: PodSpec<'_> = decode(tree, tree.root()).map_err(|error| error.to_string())?;
     let mut pod = Pod::new(FieldPath::root(), spec);
     (pod.is_complete, pod.is_heuristic) = (false, true);
     let body = Body::Pods(vec![pod]);

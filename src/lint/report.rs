@@ -1,8 +1,11 @@
 //! The report of a run, which report formats render.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::{ConfigFile, LocatedFinding, Location};
 use crate::finding::{Finding, Severity, SuppressedBy};
-use crate::model::FieldPath;
+use crate::model::{FieldPath, ObjectId};
 use crate::policy::{Overrides, Policy, Problem, Profile};
 use crate::rules::Registry;
 
@@ -21,6 +24,21 @@ pub struct Counts {
     pub kustomizations: usize,
     /// Charts that were not rendered.
     pub charts: usize,
+    /// The numbers of other inputs that were not rendered, by noun, such as `HelmRelease`.
+    pub unrendered: BTreeMap<String, usize>,
+    /// Fields that may contain a host path, but were not checked.
+    pub unknown_host_paths: usize,
+}
+
+/// A field that may contain a host path, but was not checked, because its meaning is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnknownHostPath {
+    /// The path of the manifest, as shown in reports.
+    pub path: Arc<str>,
+    /// The line of the field, from 1.
+    pub line: usize,
+    pub object: ObjectId,
+    pub field: FieldPath,
 }
 
 impl Counts {
@@ -31,6 +49,14 @@ impl Counts {
         self.other_documents += other.other_documents;
         self.kustomizations += other.kustomizations;
         self.charts += other.charts;
+        self.unknown_host_paths += other.unknown_host_paths;
+        for (noun, count) in &other.unrendered {
+            *self.unrendered.entry(noun.clone()).or_default() += count;
+        }
+    }
+
+    pub(super) fn add_unrendered(&mut self, noun: &str) {
+        *self.unrendered.entry(noun.to_owned()).or_default() += 1;
     }
 }
 
@@ -46,6 +72,8 @@ pub struct Report {
     pub errors: Vec<LocatedFinding>,
     /// Suppressed findings, in order.
     pub suppressed: Vec<LocatedFinding>,
+    /// Fields that may contain a host path, but were not checked, in order.
+    pub unknown_host_paths: Vec<UnknownHostPath>,
     /// The commit given by `--changed-since`, and the number of findings outside the changes since
     /// then.
     pub outside: Option<(String, usize)>,
@@ -62,6 +90,7 @@ impl Report {
             findings: Vec::new(),
             errors: Vec::new(),
             suppressed: Vec::new(),
+            unknown_host_paths: Vec::new(),
             outside: None,
             invalid_config: None,
         }
@@ -108,5 +137,6 @@ impl Report {
         self.findings.sort_by(LocatedFinding::order);
         self.suppressed.sort_by(LocatedFinding::order);
         self.errors.sort_by(LocatedFinding::order);
+        self.unknown_host_paths.sort();
     }
 }

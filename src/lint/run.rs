@@ -67,6 +67,7 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
         findings: whole.findings,
         errors: merge_raw_templates(whole.unchecked, lint),
         suppressed: whole.suppressed,
+        unknown_host_paths: whole.unknown_host_paths,
         ..Report::new(lint.policy)
     };
     let used = options.is_complete.then_some(&whole.used_exemptions);
@@ -138,10 +139,13 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// Returns the paths that the kustomizations among the inputs use as patches.
+/// Returns the paths that kustomizations use as patches: those among the inputs, and those next to
+/// inputs or in the directory above them, because tools such as pre-commit pass only the files that
+/// have changed.
 fn patches(inputs: &[Input]) -> HashSet<String> {
     let mut patches = HashSet::new();
-    for input in inputs.iter().filter(|input| is_kustomization(&input.name)) {
+    let others = other_kustomizations(inputs);
+    for input in inputs.iter().filter(|input| is_kustomization(&input.name)).chain(&others) {
         // A pipe can be read only once, and rendered output has no patches.
         if input.is_file()
             && let Ok(bytes) = input.read()
@@ -152,13 +156,37 @@ fn patches(inputs: &[Input]) -> HashSet<String> {
     patches
 }
 
-fn role(input: &Input, patches: &HashSet<String>) -> Role {
-    match &input.source {
-        InputSource::Path(_) if patches.contains(&input.name) => Role::Patch,
-        InputSource::Path(_) => Role::File,
+/// Returns the kustomizations in the directories of the inputs and in the directories above them,
+/// except those that are inputs.
+fn other_kustomizations(inputs: &[Input]) -> Vec<Input> {
+    let names = || inputs.iter().filter(|input| has_file_name(input)).map(|input| Path::new(&input.name));
+    let known = names().filter(|name| is_kustomization(&name.to_string_lossy())).filter_map(Path::parent);
+    let known: BTreeSet<&Path> = known.collect();
+    let directories: BTreeSet<&Path> = names().flat_map(|name| name.ancestors().skip(1).take(2)).collect();
+    directories.difference(&known).filter_map(|directory| input::kustomization_in(directory)).collect()
+}
+
+/// Checks whether the input is a file, or standard input with the name of one.
+fn has_file_name(input: &Input) -> bool {
+    match input.source {
+        InputSource::Path(_) => true,
         // With `--stdin-filename`, standard input is the content of that file.
-        InputSource::Stdin if input.name != input::STDIN => Role::File,
-        InputSource::Stdin => Role::Stream,
+        InputSource::Stdin => input.name != input::STDIN,
+        InputSource::Rendered(_) => false,
+    }
+}
+
+fn role(input: &Input, patches: &HashSet<String>) -> Role {
+    let is_patch = || patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy());
+    match &input.source {
+        InputSource::Path(_) | InputSource::Stdin if has_file_name(input) => {
+            if is_patch() {
+                Role::Patch
+            } else {
+                Role::File
+            }
+        }
+        InputSource::Path(_) | InputSource::Stdin => Role::Stream,
         InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
         InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
     }

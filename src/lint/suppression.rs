@@ -6,7 +6,7 @@ use super::{LocatedFinding, Options, Outcome};
 use crate::engine::judge;
 use crate::finding::Finding;
 use crate::rules::{IgnoreFacts, Subject};
-use crate::suppress::{IgnoreSet, Scope, is_ignorable};
+use crate::suppress::{IgnoreSet, Place, Scope, is_ignorable};
 
 /// The ignores of a file, from the narrowest scope to the widest.
 #[derive(Debug, Default)]
@@ -26,10 +26,10 @@ impl FileIgnores {
     /// Suppresses the findings of the file, and adds findings about the ignores themselves. Ignores
     /// can suppress findings about ignores with a narrower scope: for example, a comment can
     /// suppress a finding about an annotation.
-    pub(super) fn apply(
+    pub(super) fn apply<'t>(
         self,
         options: &Options<'_>,
-        chunk_start: impl Fn(usize) -> usize,
+        section: impl Fn(usize) -> (usize, Option<&'t str>),
         located: impl Fn(Finding) -> LocatedFinding,
         outcome: &mut Outcome,
     ) {
@@ -37,7 +37,7 @@ impl FileIgnores {
             if set.is_empty() {
                 continue;
             }
-            apply_set(&mut set, options, &chunk_start, outcome);
+            apply_set(&mut set, options, &section, outcome);
             let (problems, unused) = (set.take_problems(), set.unused(options.policy));
             let facts = IgnoreFacts { problems, unused, limit: options.policy.ignores };
             if !facts.is_empty() {
@@ -48,18 +48,20 @@ impl FileIgnores {
     }
 }
 
-fn apply_set(
+/// Applies a set of ignores. `section` returns the start of the document that contains an offset,
+/// and the template that the document was rendered from.
+fn apply_set<'t>(
     set: &mut IgnoreSet,
     options: &Options<'_>,
-    chunk_start: impl Fn(usize) -> usize,
+    section: impl Fn(usize) -> (usize, Option<&'t str>),
     outcome: &mut Outcome,
 ) {
     // Compare a finding only with the ignores of its object, its document and the file.
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {
-            Scope::File => None,
-            Scope::Bytes(range) => Some(chunk_start(range.start)),
+            Scope::File(_) => None,
+            Scope::Bytes(range) => Some(section(range.start).0),
             Scope::Object { object, .. } => Some(object.start),
         };
         by_start.entry(start).or_default().push(index);
@@ -68,14 +70,15 @@ fn apply_set(
         if !is_ignorable(&located.finding, options.policy) {
             return None;
         }
-        let at = located.location.primary.map(|span| span.start.offset);
-        let object = located.object.as_ref();
-        let starts = [None, at.map(&chunk_start), object.map(|object| object.start)];
+        let start = located.location.primary.map(|span| span.start.offset);
+        let (document, template) = start.map(&section).unzip();
+        let place = Place { template: template.flatten(), start, object: located.object.as_ref() };
+        let starts = [None, document, place.object.map(|object| object.start)];
         let mut candidates: Vec<usize> =
             starts.iter().filter_map(|start| by_start.get(start)).flatten().copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
-        set.suppress(&located.finding, at, object, candidates)
+        set.suppress(&located.finding, &place, candidates)
     };
     // An ignore also counts as used if it covers a finding that is already suppressed.
     for located in &outcome.suppressed {

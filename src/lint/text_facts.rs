@@ -2,15 +2,18 @@
 
 use crate::model::Mark;
 use crate::rules::{DuplicateKey, MergeOverride, TextFacts};
-use crate::source::{Chunk, NodeId, Tree};
+use crate::source::{Chunk, NodeId, NodeRef, Tree};
 
-/// Returns the duplicate keys and the overridden merge keys in the object at `root`.
-pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId) -> TextFacts {
+/// Returns the duplicate keys and the overridden merge keys in the object at `root`, except for
+/// those in `embedded` objects.
+pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'_>]) -> TextFacts {
     let mut facts = TextFacts::default();
-    let object = tree.range(root);
+    let contains = |object: NodeId, mapping: NodeId| {
+        let (object, range) = (tree.range(object), tree.range(mapping));
+        range.start >= object.start && range.end <= object.end
+    };
     for &mapping in tree.irregular_mappings() {
-        let range = tree.range(mapping);
-        if range.start < object.start || range.end > object.end {
+        if !contains(root, mapping) || embedded.iter().any(|inner| contains(inner.node, mapping)) {
             continue;
         }
         for conflict in tree.duplicate_keys(mapping) {

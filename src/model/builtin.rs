@@ -1,6 +1,7 @@
 //! Decoding of objects of built-in kinds.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::claim::{ClaimSpec, ClaimTemplate};
 use super::decode::{Decode, FieldError, TypeMeta};
@@ -76,6 +77,7 @@ struct WorkloadSpec<'a> {
     template: PodTemplate<'a>,
     #[serde(borrow)]
     volume_claim_templates: List<ClaimTemplate<'a>>,
+    selector: Option<IgnoredAny>,
 }
 
 impl<'a> WorkloadSpec<'a> {
@@ -135,13 +137,18 @@ pub fn decode_built_in<'a>(
     origin: Origin,
 ) -> Option<Result<Object<'a>, FieldError>> {
     let shape = Shape::new(meta.group(), &meta.kind)?;
-    Some(decode_body(input, shape).and_then(|(metadata, body)| {
+    Some(decode_body(input, shape, meta).and_then(|(metadata, body)| {
         let id = ObjectId::new(meta, &metadata, Some(namespace).filter(|_| !shape.is_cluster_scoped()));
-        limits::check(Object { workload: Workload::new(&id, &metadata), id, origin, body })
+        let object = Object { workload: Workload::new(&id, &metadata), id, origin, body };
+        limits::check(&object).map(|()| object)
     }))
 }
 
-fn decode_body<'a>(input: impl Decode<'a>, shape: Shape) -> Result<(Metadata<'a>, Body<'a>), FieldError> {
+fn decode_body<'a>(
+    input: impl Decode<'a>,
+    shape: Shape,
+    meta: &TypeMeta<'_>,
+) -> Result<(Metadata<'a>, Body<'a>), FieldError> {
     Ok(match shape {
         Shape::Pod => {
             let mut object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
@@ -157,7 +164,12 @@ fn decode_body<'a>(input: impl Decode<'a>, shape: Shape) -> Result<(Metadata<'a>
         }
         Shape::Workload => {
             let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
-            (object.metadata, Body::Pods(vec![object.spec.into_pod(&FieldPath::from_keys(&["spec"]))]))
+            // The API server rejects a workload of `apps/v1` without a selector, so the object is
+            // a fragment. Other versions have a default.
+            let is_fragment = &*meta.api_version == "apps/v1" && object.spec.selector.is_none();
+            let mut pod = object.spec.into_pod(&FieldPath::from_keys(&["spec"]));
+            pod.is_complete &= !is_fragment;
+            (object.metadata, Body::Pods(vec![pod]))
         }
         Shape::CronJob => {
             let object: WithSpec<'a, CronJobSpec<'a>> = input.decode()?;

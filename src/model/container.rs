@@ -64,7 +64,8 @@ impl<'a> Container<'a> {
 
     /// Returns the field path of entry `index` of `volumeMounts`.
     pub fn mount_field(&self, index: usize) -> FieldPath {
-        self.path.key("volumeMounts").index(index)
+        let own = self.volume_mounts.get(index).and_then(|mount| mount.path.clone());
+        own.unwrap_or_else(|| self.path.key("volumeMounts").index(index))
     }
 
     /// Returns the field path of entry `index` of `volumeDevices`.
@@ -231,6 +232,9 @@ pub struct VolumeMount<'a> {
     /// Whether later mounts propagate between node and container; empty means `None`.
     #[serde(borrow)]
     pub mount_propagation: Str<'a>,
+    /// The path of the mount in the object, if it is not in `volumeMounts` of its container.
+    #[serde(skip)]
+    pub path: Option<FieldPath>,
 }
 
 impl VolumeMount<'_> {

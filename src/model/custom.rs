@@ -1,12 +1,15 @@
 //! Custom workloads: kinds outside of Kubernetes whose pods volcheck finds. Policies can add more.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::container::{Container, ContainerList};
 use super::decode::{FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
+use super::host_mount::{self, MountForm};
 use super::path_expression::PathExpression;
-use super::pod::{Pod, PodSpec, PodTemplate};
+use super::pod::{POD_SPEC_LISTS, Pod, PodSpec, PodTemplate};
 use super::value::{List, Str};
 use super::volume::Volume;
 
@@ -30,9 +33,35 @@ pub struct CustomWorkload {
     /// Pods whose volumes and containers are not in one pod spec.
     #[serde(default)]
     pub parts: Vec<PodParts>,
+    /// Paths of strings that are paths on nodes, outside of volumes.
+    #[serde(default)]
+    pub node_paths: Vec<PathExpression>,
+    /// Paths of mappings with the configuration of Spark, whose keys can define volumes.
+    #[serde(default)]
+    pub spark_conf: Vec<PathExpression>,
+    /// Paths of the values of a Helm chart. A list of volumes in them is a guess, because only the
+    /// chart determines its use.
+    #[serde(default)]
+    pub helm_values: Vec<PathExpression>,
     /// Whether volumes or mounts of the pods may be in other objects.
     #[serde(default, rename = "fragment")]
     pub is_fragment: bool,
+}
+
+/// The pods of a custom workload, and the fields in which they are defined.
+#[derive(Debug, Default)]
+pub(super) struct KnownPods<'a> {
+    pub(super) pods: Vec<Pod<'a>>,
+    pub(super) fields: KnownFields,
+}
+
+/// The fields of an object whose meaning is known from its kind.
+#[derive(Debug, Default)]
+pub(super) struct KnownFields {
+    /// The fields that the pods contain.
+    pub(super) decoded: BTreeSet<FieldPath>,
+    /// The values of Helm charts.
+    pub(super) values: BTreeSet<FieldPath>,
 }
 
 /// The paths of the volumes and containers of a pod.
@@ -52,6 +81,8 @@ pub struct PodParts {
     pub init_containers: Vec<PathExpression>,
     /// Paths of claim template lists, relative to the object.
     pub claim_templates: Vec<PathExpression>,
+    /// Paths of lists whose items have a host path and its mount path, relative to `each`.
+    pub host_mounts: Vec<PathExpression>,
     /// Paths of pod spec patches, which are strings, relative to `each`.
     pub pod_spec_patch: Vec<PathExpression>,
 }
@@ -75,23 +106,53 @@ impl CustomWorkloads {
 
 impl CustomWorkload {
     /// Decodes the pods of the object `node`.
-    pub(super) fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<Vec<Pod<'a>>, FieldError> {
-        let mut pods = Vec::new();
+    pub(super) fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<KnownPods<'a>, FieldError> {
+        let mut known = KnownPods::default();
         for (path, template) in self.pod_templates.iter().flat_map(|expression| expression.find(node)) {
             let template = template.decode::<PodTemplate<'a>>().map_err(|error| error.within(&path))?;
-            pods.push(Pod::from_template(&path, template));
+            known.add_whole(Pod::from_template(&path, template));
         }
         for (path, spec) in self.pod_specs.iter().flat_map(|expression| expression.find(node)) {
             let spec = spec.decode::<PodSpec<'a>>().map_err(|error| error.within(&path))?;
-            pods.push(Pod::new(path, spec));
+            known.add_whole(Pod::new(path, spec));
         }
         for parts in &self.parts {
-            pods.append(&mut parts.decode_pods(node)?);
+            let mut pods = parts.decode_pods(node, &mut known.fields)?;
+            known.pods.append(&mut pods);
         }
         if self.is_fragment {
-            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+            known.pods.iter_mut().for_each(|pod| pod.is_complete = false);
         }
-        Ok(pods)
+        for (path, conf) in self.spark_conf.iter().flat_map(|expression| expression.find(node)) {
+            known.pods.append(&mut host_mount::spark_pods(conf, &path));
+        }
+        let fields = self.node_paths.iter().flat_map(|expression| expression.find_with_parents(node));
+        known.add_node_paths(fields);
+        let values = self.helm_values.iter().flat_map(|expression| expression.find(node));
+        known.fields.values.extend(values.map(|(path, _)| path));
+        Ok(known)
+    }
+}
+
+impl<'a> KnownPods<'a> {
+    /// Adds a pod whose pod spec is at one path.
+    fn add_whole(&mut self, pod: Pod<'a>) {
+        self.fields.decoded.extend(POD_SPEC_LISTS.map(|key| pod.path.key(key)));
+        self.pods.push(pod);
+    }
+
+    /// Adds a pod with the absolute paths among `fields`, which are paths on nodes. Each field has
+    /// its path, its value and its parent.
+    fn add_node_paths<N: Node<'a>>(&mut self, fields: impl Iterator<Item = (FieldPath, N, N)>) {
+        let volume = |(path, value, parent)| host_mount::node_path(value, path, Some(parent));
+        let volumes: Vec<_> = fields.filter_map(volume).collect();
+        if let [first, ..] = volumes.as_slice() {
+            self.fields.decoded.extend(volumes.iter().map(|volume| volume.path.clone()));
+            let mut pod = Pod::new(first.path.clone(), PodSpec::default());
+            pod.is_complete = false;
+            volumes.into_iter().for_each(|volume| pod.add_volume(volume));
+            self.pods.push(pod);
+        }
     }
 }
 
@@ -99,12 +160,17 @@ impl PodParts {
     /// Decodes the pods of the object `node`. Omits pods that have neither volumes nor containers.
     ///
     /// Adds each shared volume to the pods that mount it, or to the first pod if none does.
-    fn decode_pods<'a, N: Node<'a>>(&self, node: N) -> Result<Vec<Pod<'a>>, FieldError> {
+    fn decode_pods<'a, N: Node<'a>>(
+        &self,
+        node: N,
+        fields: &mut KnownFields,
+    ) -> Result<Vec<Pod<'a>>, FieldError> {
         let mut pods = Vec::new();
         for (path, base) in self.each.find(node) {
-            pods.push(self.decode_pod(node, path, base)?);
+            pods.push(self.decode_pod(node, path, base, fields)?);
         }
         for (path, list) in self.shared_volumes.iter().flat_map(|expression| expression.find(node)) {
+            fields.decoded.insert(path.clone());
             for (index, volume) in decode_list::<N, Volume<'a>>(list, &path)?.into_iter().enumerate() {
                 share_volume(Volume { path: path.index(index), ..volume }, &mut pods);
             }
@@ -114,7 +180,13 @@ impl PodParts {
     }
 
     /// Decodes the pod that `base` describes. `path` is the path of `base` in the object `node`.
-    fn decode_pod<'a, N: Node<'a>>(&self, node: N, path: FieldPath, base: N) -> Result<Pod<'a>, FieldError> {
+    fn decode_pod<'a, N: Node<'a>>(
+        &self,
+        node: N,
+        path: FieldPath,
+        base: N,
+        fields: &mut KnownFields,
+    ) -> Result<Pod<'a>, FieldError> {
         let settings = PodSpec::decode_settings(base).map_err(|error| error.within(&path))?;
         let mut pod = Pod::new(path.clone(), settings);
         // If this part does not pin the pod, another part of the object may.
@@ -122,6 +194,12 @@ impl PodParts {
         for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
             let path = path.join(&inner);
             pod.add_volumes(&path, decode_list(list, &path)?);
+            fields.decoded.insert(path);
+        }
+        for (inner, list) in self.host_mounts.iter().flat_map(|expression| expression.find(base)) {
+            let path = path.join(&inner);
+            host_mount::add_to_pod(list, &path, &MountForm::KUBEADM, &mut pod);
+            fields.decoded.insert(path);
         }
         for (list, expressions) in
             [(ContainerList::Init, &self.init_containers), (ContainerList::Main, &self.containers)]
@@ -130,7 +208,10 @@ impl PodParts {
                 let path = path.join(&inner);
                 if found.items().is_some() {
                     pod.add_containers(list, &path, decode_list(found, &path)?);
+                    fields.decoded.insert(path);
                 } else {
+                    // The mapping may have other fields than those of a container.
+                    fields.decoded.insert(path.key("volumeMounts"));
                     let container: Container<'a> = found.decode().map_err(|error| error.within(&path))?;
                     pod.add_container(Container { list, path, ..container });
                 }
@@ -138,6 +219,7 @@ impl PodParts {
         }
         for (path, list) in self.claim_templates.iter().flat_map(|expression| expression.find(node)) {
             pod.add_claim_templates(&path, decode_list(list, &path)?);
+            fields.decoded.insert(path);
         }
         Ok(pod)
     }

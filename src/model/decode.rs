@@ -67,6 +67,11 @@ impl FieldError {
         Self { path, kind: FieldErrorKind::TooLarge(message.into()) }
     }
 
+    /// Checks whether the value exceeds a limit of volcheck.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self.kind, FieldErrorKind::TooLarge(_))
+    }
+
     /// Prepends `outer`, the path of the decoded value, to the path of the error.
     pub(super) fn within(mut self, outer: &FieldPath) -> Self {
         self.path = outer.join(&self.path);

@@ -1,6 +1,6 @@
 //! Paths of fields within an object, in Kubernetes notation.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
 /// One segment of a [`FieldPath`].
@@ -75,6 +75,12 @@ impl FieldPath {
     pub fn parent(&self) -> Option<Self> {
         let (_, head) = self.0.split_last()?;
         Some(Self(head.to_vec()))
+    }
+}
+
+impl Borrow<[Segment]> for FieldPath {
+    fn borrow(&self) -> &[Segment] {
+        &self.0
     }
 }
 

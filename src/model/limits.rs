@@ -30,14 +30,14 @@ const MOUNT_COST: usize = 256;
 /// mounts, ten times as many as in the largest Pods of real clusters.
 const MAX_COST: usize = 512 << 10;
 
-/// Returns the object unchanged, or an error if it exceeds a limit.
-pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
+/// Returns an error if the object exceeds a limit.
+pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
     let mut cost = 0;
     for pod in object.pods() {
         check_lengths(pod)?;
         for volume in &pod.volumes {
             let Some(source) = volume.host_path() else { continue };
-            let field = || volume.path.key("hostPath").key("path");
+            let field = || volume.host_path_field().unwrap_or_default();
             let path_len = source.path.len();
             if path_len > MAX_PATH_LEN {
                 return Err(path_too_long(field()));
@@ -65,7 +65,7 @@ pub(super) fn check(object: Object<'_>) -> Result<Object<'_>, FieldError> {
             return Err(path_too_long(FieldPath::from_keys(&["spec", key, "path"])));
         }
     }
-    Ok(object)
+    Ok(())
 }
 
 /// Checks the lengths of names and paths, and the number of variable references.

@@ -12,7 +12,7 @@
 //!
 //! - A built-in kind has a type in this module.
 //! - A custom workload has path expressions ([`CustomWorkloads`]).
-//! - In any other kind, pods are found by their structure.
+//! - In any kind that is not built in, further pods are found by their structure.
 
 mod builtin;
 mod claim;
@@ -21,6 +21,7 @@ mod custom;
 mod decode;
 mod expression;
 mod field_path;
+mod host_mount;
 mod host_path;
 mod item_budget;
 mod limits;
@@ -62,9 +63,20 @@ pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use volume::{
-    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
-    ProjectedSource, Volume, VolumeSource, known_sources,
+    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
+    ProjectedPart, ProjectedSource, Volume, VolumeSource, known_sources,
 };
+
+/// A decoded object and what was found in it.
+#[derive(Clone, Debug)]
+pub struct Decoded<'a, N> {
+    pub object: Object<'a>,
+    /// The objects that the object contains as mappings. They are not part of its pods.
+    pub embedded: Vec<N>,
+    /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
+    /// and paths with placeholders.
+    pub unknown_host_paths: Vec<FieldPath>,
+}
 
 /// Decodes an object of any kind.
 ///
@@ -74,7 +86,20 @@ pub fn decode_object<'a, N: Node<'a>>(
     meta: &TypeMeta<'_>,
     namespace: &str,
     custom: &CustomWorkloads,
-) -> Result<Object<'a>, FieldError> {
+) -> Result<Decoded<'a, N>, FieldError> {
+    match decode_built_in(node, meta, namespace, Origin::Manifest) {
+        Some(object) => Ok(Decoded { object: object?, embedded: Vec::new(), unknown_host_paths: Vec::new() }),
+        None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
+    }
+}
+
+/// Decodes an object of a kind outside of Kubernetes.
+fn decode_custom<'a, N: Node<'a>>(
+    node: N,
+    meta: &TypeMeta<'_>,
+    namespace: &str,
+    workload: Option<&CustomWorkload>,
+) -> Result<Decoded<'a, N>, FieldError> {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
     struct WithMetadata<'a> {
@@ -82,15 +107,28 @@ pub fn decode_object<'a, N: Node<'a>>(
         metadata: Metadata<'a>,
     }
 
-    if let Some(object) = decode_built_in(node, meta, namespace, Origin::Manifest) {
-        return object;
-    }
-    let pods = match custom.get(meta.group(), &meta.kind) {
-        Some(workload) => workload.decode_pods(node)?,
-        None => structure::find_pods(node)?,
+    // An object without volumes is not checked, so its fields may have any type.
+    let is_relevant = |error: &FieldError| error.is_too_large() || structure::may_contain_volumes(node);
+    let known = match workload.map(|workload| workload.decode_pods(node)) {
+        Some(Err(error)) if is_relevant(&error) => return Err(error),
+        known => known.and_then(Result::ok).unwrap_or_default(),
     };
-    let metadata = node.decode::<WithMetadata<'a>>()?.metadata;
+    let found = structure::search(node, known.pods, &known.fields)?;
+    let metadata = match node.decode::<WithMetadata<'a>>() {
+        Err(error) if error.is_too_large() || !found.pods.is_empty() => return Err(error),
+        decoded => decoded.unwrap_or_default().metadata,
+    };
     let id = ObjectId::new(meta, &metadata, Some(namespace));
-    let body = if pods.is_empty() { Body::Other } else { Body::Pods(pods) };
-    limits::check(Object { workload: Workload::new(&id, &metadata), id, origin: Origin::Manifest, body })
+    let workload = Workload::new(&id, &metadata);
+    let body = if found.pods.is_empty() { Body::Other } else { Body::Pods(found.pods) };
+    let mut object = Object { workload, id, origin: Origin::Manifest, body };
+    let mut unknown_host_paths = found.unknown_host_paths;
+    unknown_host_paths.extend(object.remove_placeholders());
+    if let Err(error) = limits::check(&object) {
+        // The chart may not use its values, so they do not fail the run.
+        object.retain_pods(|pod| !pod.is_from_values);
+        limits::check(&object)?;
+        unknown_host_paths.push(error.path);
+    }
+    Ok(Decoded { object, embedded: found.embedded, unknown_host_paths })
 }

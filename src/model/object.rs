@@ -6,10 +6,11 @@ use std::fmt;
 use super::claim::ClaimSpec;
 use super::container::{Container, ContainerList};
 use super::decode::TypeMeta;
+use super::field_path::FieldPath;
 use super::metadata::Metadata;
 use super::pod::Pod;
 use super::storage::{PersistentVolumeSpec, StorageClass};
-use super::text::printable;
+use super::text::{has_placeholder, printable};
 
 /// The identity of an object in a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,9 +148,33 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Checks whether the pods were found by their structure, because the kind is unknown.
-    pub fn is_heuristic(&self) -> bool {
-        self.pods().iter().any(|pod| pod.is_heuristic)
+    /// Keeps only the pods for which `keep` returns true.
+    pub fn retain_pods(&mut self, keep: impl Fn(&Pod<'a>) -> bool) {
+        let Body::Pods(pods) = &mut self.body else { return };
+        pods.retain(keep);
+        if pods.is_empty() {
+            self.body = Body::Other;
+        }
+    }
+
+    /// Removes the host paths that contain placeholders, and returns their field paths. Another
+    /// program replaces placeholders before it creates the Pods.
+    pub fn remove_placeholders(&mut self) -> Vec<FieldPath> {
+        let mut removed = Vec::new();
+        match &mut self.body {
+            Body::Pods(pods) => {
+                pods.iter_mut().for_each(|pod| removed.append(&mut pod.remove_placeholders()))
+            }
+            Body::PersistentVolume(spec) => {
+                let field = |key| FieldPath::from_keys(&["spec", key, "path"]);
+                let host_path = spec.host_path.take_if(|source| has_placeholder(&source.path));
+                let local = spec.local.take_if(|source| has_placeholder(&source.path));
+                removed.extend(host_path.map(|_| field("hostPath")));
+                removed.extend(local.map(|_| field("local")));
+            }
+            Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
+        }
+        removed
     }
 
     /// Reduces a Pod to the ephemeral containers that are not in `old`, and to the volumes that

@@ -43,17 +43,34 @@ impl Step {
 impl PathExpression {
     /// Returns all values at this path, with their field paths from `node`.
     pub fn find<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N)> {
-        let mut found = vec![(FieldPath::root(), node)];
-        for step in &self.0 {
-            found = found
-                .into_iter()
-                .flat_map(|(path, node)| {
-                    step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
-                })
-                .collect();
-        }
-        found
+        follow_all(&self.0, node)
     }
+
+    /// Returns all values at this path, with their field paths from `node` and their parents.
+    pub(super) fn find_with_parents<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N, N)> {
+        let Some((last, outer)) = self.0.split_last() else { return Vec::new() };
+        let parents = follow_all(outer, node).into_iter();
+        parents
+            .flat_map(|(path, parent)| {
+                let values = last.follow(parent).into_iter();
+                values.map(move |(segment, value)| (path.with(segment), value, parent))
+            })
+            .collect()
+    }
+}
+
+/// Returns all values that the steps lead to, with their field paths from `node`.
+fn follow_all<'a, N: Node<'a>>(steps: &[Step], node: N) -> Vec<(FieldPath, N)> {
+    let mut found = vec![(FieldPath::root(), node)];
+    for step in steps {
+        found = found
+            .into_iter()
+            .flat_map(|(path, node)| {
+                step.follow(node).into_iter().map(move |(segment, node)| (path.with(segment), node))
+            })
+            .collect();
+    }
+    found
 }
 
 impl TryFrom<String> for PathExpression {
@@ -62,7 +79,8 @@ impl TryFrom<String> for PathExpression {
     fn try_from(text: String) -> Result<Self, String> {
         let mut steps = Vec::new();
         for part in text.split('.').filter(|_| !text.is_empty()) {
-            let (key, has_items) = part.strip_suffix("[]").map_or((part, false), |key| (key, true));
+            let key = part.trim_end_matches("[]");
+            let item_levels = (part.len() - key.len()) / "[]".len();
             match key {
                 "" => return Err(format!("`{text}` has an empty key")),
                 "*" => steps.push(Step::EachValue),
@@ -71,9 +89,7 @@ impl TryFrom<String> for PathExpression {
                 }
                 key => steps.push(Step::Key(key.to_owned())),
             }
-            if has_items {
-                steps.push(Step::EachItem);
-            }
+            steps.extend(std::iter::repeat_n(Step::EachItem, item_levels));
         }
         Ok(Self(steps))
     }
@@ -107,7 +123,7 @@ mod tests {
     #[test]
     fn accepts_keys_items_and_wildcards() {
         let parse = |text: &str| PathExpression::try_from(text.to_owned());
-        for text in ["spec.tasks[].template", "spec.*.a", "a.*.b[]", "", "*[].a"] {
+        for text in ["spec.tasks[].template", "spec.*.a", "a.*.b[]", "", "*[].a", "a[][].b"] {
             assert_eq!(parse(text).map(String::from).as_deref(), Ok(text));
         }
         for invalid in ["a..b", ".a", "a[0]", "a[]b", "a]", "a.[]", "[]"] {

@@ -12,8 +12,13 @@ use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
 use super::metadata::Metadata;
 use super::quantity::Quantity;
+use super::text::has_placeholder;
 use super::value::{List, Map, Str, nullable};
-use super::volume::Volume;
+use super::volume::{HostPathForm, Volume};
+
+/// The keys of the lists in a [`PodSpec`].
+pub(super) const POD_SPEC_LISTS: [&str; 4] =
+    ["volumes", "initContainers", "containers", "ephemeralContainers"];
 
 /// A pod spec in the form in which it is decoded.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -139,6 +144,8 @@ pub struct Pod<'a> {
     pub is_complete: bool,
     /// Whether the pod was found by its structure in an object of an unknown kind.
     pub is_heuristic: bool,
+    /// Whether the pod was found in the values of a Helm chart. The chart may not use them.
+    pub is_from_values: bool,
     /// An index, built on first use. A pod may have thousands of volumes and mounts.
     index: OnceCell<Index>,
 }
@@ -174,7 +181,6 @@ impl<'a> Pod<'a> {
             is_pinned: Some(spec.is_pinned()),
             fs_group: spec.security_context.fs_group,
             resources: spec.resources,
-            is_complete: true,
             ..Self::default()
         };
         pod.add_volumes(&path.key("volumes"), spec.volumes.into_vec());
@@ -182,6 +188,8 @@ impl<'a> Pod<'a> {
         pod.add_containers(ContainerList::Main, &path.key("containers"), spec.containers.into_vec());
         let ephemeral = spec.ephemeral_containers.into_vec();
         pod.add_containers(ContainerList::Ephemeral, &path.key("ephemeralContainers"), ephemeral);
+        // The API server rejects a container without an image, so the object is a fragment.
+        pod.is_complete = pod.containers.iter().all(|container| !container.image.is_empty());
         pod.path = path;
         pod
     }
@@ -198,6 +206,34 @@ impl<'a> Pod<'a> {
     pub fn add_volume(&mut self, volume: Volume<'a>) {
         self.volumes.push(volume);
         self.index = OnceCell::new();
+    }
+
+    /// Checks whether all host paths are in Kubernetes volumes. The fields of other forms, which
+    /// fixes would have to change, are not those of a pod spec.
+    pub fn has_only_kubernetes_volumes(&self) -> bool {
+        let mut sources = self.volumes.iter().filter_map(Volume::host_path);
+        sources.all(|source| source.form == HostPathForm::Volume)
+    }
+
+    /// Removes the volumes whose host path contains a placeholder, and returns the field paths of
+    /// their host paths.
+    pub(super) fn remove_placeholders(&mut self) -> Vec<FieldPath> {
+        let has_placeholder =
+            |volume: &mut Volume<'a>| volume.host_path().is_some_and(|source| has_placeholder(&source.path));
+        let removed: Vec<_> = self.volumes.extract_if(.., has_placeholder).collect();
+        if !removed.is_empty() {
+            self.is_complete = false;
+            self.index = OnceCell::new();
+        }
+        removed.iter().filter_map(Volume::host_path_field).collect()
+    }
+
+    /// Removes the volume named `name` if no container mounts it.
+    pub(super) fn remove_volume_without_mounts(&mut self, name: &str) {
+        if self.mounts_of(name).next().is_none() {
+            self.volumes.retain(|volume| *volume.name != *name);
+            self.index = OnceCell::new();
+        }
     }
 
     /// Adds the volumes of the list at `path`.

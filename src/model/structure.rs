@@ -1,51 +1,426 @@
-//! Search for pods and patches by structure instead of kind.
+//! Search by structure instead of kind: for pods, volumes, embedded objects and patches.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
-use super::decode::{FieldError, FieldErrorKind, Node};
+use super::container::{Container, VolumeMount};
+use super::custom::KnownFields;
+use super::decode::{FieldError, Node};
 use super::field_path::{FieldPath, Segment};
-use super::pod::{Pod, PodSpec};
+use super::host_mount::{self, MountForm, is_absolute, text};
+use super::pod::{POD_SPEC_LISTS, Pod, PodSpec};
+use super::value::Str;
+use super::volume::{HostPathForm, HostPathSource, Volume, VolumeSource};
 
-/// Finds the pods of an object of unknown kind. A mapping whose `containers` is a nonempty list of
-/// mappings is treated as a pod spec.
-///
-/// Ignores such a mapping if it cannot be decoded as a pod spec. In an unknown kind, its keys may
-/// have another meaning, and the webhook checks the Pods themselves. Fails only if a pod spec
-/// exceeds a limit.
-pub(super) fn find_pods<'a, N: Node<'a>>(node: N) -> Result<Vec<Pod<'a>>, FieldError> {
-    let mut pods = Vec::new();
-    find_pods_within(node, &FieldPath::root(), &mut pods)?;
-    Ok(pods)
+/// The content of an object of a kind outside of Kubernetes.
+#[derive(Debug)]
+pub(super) struct Found<'a, N> {
+    pub(super) pods: Vec<Pod<'a>>,
+    /// The objects that the object contains as mappings.
+    pub(super) embedded: Vec<N>,
+    /// The fields that seem to contain a host path, but are not part of a pod.
+    pub(super) unknown_host_paths: Vec<FieldPath>,
 }
 
-fn find_pods_within<'a, N: Node<'a>>(
+/// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
+/// kind, and `fields` are the fields with a known meaning, which are not searched.
+///
+/// A pod is a mapping of one of these forms:
+///
+/// - `containers` is a nonempty list of mappings, as in a pod spec.
+/// - A list of volumes is named `volumes` or similar, such as `extraVolumes`. Mounts may be in any
+///   list named `volumeMounts` or similar. A mount refers to the nearest volume of its name.
+///
+/// Values that cannot be decoded are ignored. In an unknown kind, keys may have another meaning,
+/// and the webhook checks the Pods themselves. Fails only if a value exceeds a limit.
+pub(super) fn search<'a, N: Node<'a>>(
     node: N,
-    path: &FieldPath,
-    pods: &mut Vec<Pod<'a>>,
-) -> Result<(), FieldError> {
-    if let Some(items) = node.items() {
-        for (index, item) in items.into_iter().enumerate() {
-            find_pods_within(item, &path.index(index), pods)?;
-        }
-        return Ok(());
+    pods: Vec<Pod<'a>>,
+    fields: &KnownFields,
+) -> Result<Found<'a, N>, FieldError> {
+    let known_pods = pods.len();
+    let found = Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new() };
+    let mut search = Search { fields, path: Vec::new(), is_in_values: false, found, containers: Vec::new() };
+    search.visit(node)?;
+    let Search { mut found, containers, .. } = search;
+    connect(&mut found.pods, known_pods, containers)?;
+    Ok(found)
+}
+
+struct Search<'a, 'f, N> {
+    fields: &'f KnownFields,
+    /// The path of the current value.
+    path: Vec<Segment>,
+    /// Whether the current value is part of the values of a Helm chart.
+    is_in_values: bool,
+    found: Found<'a, N>,
+    /// Mappings with mounts outside of a pod spec. Each mount has a path.
+    containers: Vec<Container<'a>>,
+}
+
+/// The volumes and mounts in the lists of a mapping.
+#[derive(Default)]
+struct Lists<'a> {
+    volumes: Vec<Volume<'a>>,
+    mounts: Vec<VolumeMount<'a>>,
+}
+
+impl<'a, N: Node<'a>> Search<'a, '_, N> {
+    fn field_path(&self) -> FieldPath {
+        self.path.iter().cloned().collect()
     }
-    let entries = node.entries();
-    let is_mapping = |item: &N| !item.entries().is_empty();
-    let containers = entries.iter().find(|(key, _)| key == "containers").and_then(|(_, value)| value.items());
-    if containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_mapping)) {
-        match node.decode::<PodSpec<'a>>() {
-            Ok(spec) => {
-                let mut pod = Pod::new(path.clone(), spec);
-                (pod.is_heuristic, pod.is_complete) = (true, false);
-                pods.push(pod);
-                return Ok(());
+
+    /// Calls `visit` for a part of the current value.
+    fn descend<T>(&mut self, segment: Segment, visit: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(segment);
+        let result = visit(self);
+        self.path.pop();
+        result
+    }
+
+    fn visit(&mut self, node: N) -> Result<(), FieldError> {
+        if self.fields.decoded.contains(self.path.as_slice()) {
+            return Ok(());
+        }
+        if !self.is_in_values && self.fields.values.contains(self.path.as_slice()) {
+            self.visit_values(node);
+            return Ok(());
+        }
+        match node.items() {
+            Some(items) => items.into_iter().enumerate().try_for_each(|(index, item)| {
+                self.descend(Segment::Index(index), |search| search.visit(item))
+            }),
+            None => self.visit_mapping(node, node.entries()),
+        }
+    }
+
+    /// Searches the values of a Helm chart. If they exceed a limit, they count as unknown.
+    fn visit_values(&mut self, node: N) {
+        let (pods, containers) = (self.found.pods.len(), self.containers.len());
+        self.is_in_values = true;
+        if self.visit(node).is_err() {
+            self.found.pods.truncate(pods);
+            self.containers.truncate(containers);
+            self.found.unknown_host_paths.push(self.field_path());
+        }
+        self.is_in_values = false;
+    }
+
+    fn visit_mapping(&mut self, node: N, entries: Vec<(Cow<'a, str>, N)>) -> Result<(), FieldError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        if self.is_object(node) {
+            self.found.embedded.push(node);
+            return Ok(());
+        }
+        if let Some(volume) = base_path(node, || self.field_path()) {
+            let mut pod = Pod::new(volume.path.clone(), PodSpec::default());
+            pod.add_volume(volume);
+            self.push_pod(pod);
+            return Ok(());
+        }
+        let spec = self.decode_spec(node, &entries)?;
+        let mut lists = Lists::default();
+        for (key, value) in entries {
+            if spec.is_none() || !POD_SPEC_LISTS.contains(&&*key) {
+                let segment = Segment::Key(Cow::Owned(key.clone().into_owned()));
+                self.descend(segment, |search| search.visit_field(&key, value, &mut lists))?;
             }
-            Err(error) if matches!(error.kind, FieldErrorKind::TooLarge(_)) => return Err(error.within(path)),
-            Err(_) => {}
+        }
+        let Lists { volumes, mounts } = lists;
+        if !mounts.is_empty() {
+            let container = node.decode::<Container<'a>>().unwrap_or_default();
+            let (path, volume_mounts) = (self.field_path(), mounts.into());
+            self.containers.push(Container { path, volume_mounts, ..container });
+        }
+        if spec.is_some() || !volumes.is_empty() {
+            let settings = || PodSpec::decode_settings(node).unwrap_or_default();
+            let mut pod = Pod::new(self.field_path(), spec.unwrap_or_else(settings));
+            volumes.into_iter().for_each(|volume| pod.add_volume(volume));
+            self.push_pod(pod);
+        }
+        Ok(())
+    }
+
+    fn push_pod(&mut self, mut pod: Pod<'a>) {
+        (pod.is_heuristic, pod.is_complete, pod.is_from_values) = (true, false, self.is_in_values);
+        self.found.pods.push(pod);
+    }
+
+    /// Checks whether the current value is an object in another object. In the values of a Helm
+    /// chart, it may be a template.
+    fn is_object(&self, node: N) -> bool {
+        let is_mapping = |key| node.get(key).is_some_and(|value: N| !value.entries().is_empty());
+        !self.path.is_empty()
+            && !self.is_in_values
+            && text(node, "apiVersion").is_some()
+            && text(node, "kind").is_some()
+            // A reference to an object has neither.
+            && (is_mapping("metadata") || is_mapping("spec"))
+            && !self.contains_decoded_field()
+    }
+
+    /// Checks whether the current value contains a field of a known pod.
+    fn contains_decoded_field(&self) -> bool {
+        let from = (Bound::Included(self.path.as_slice()), Bound::Unbounded);
+        let next = self.fields.decoded.range::<[Segment], _>(from).next();
+        next.is_some_and(|field| field.segments().starts_with(&self.path))
+    }
+
+    /// Decodes the current value if it looks like a pod spec. Returns `None` if it does not, or if
+    /// it cannot be decoded.
+    fn decode_spec(&self, node: N, entries: &[(Cow<'a, str>, N)]) -> Result<Option<PodSpec<'a>>, FieldError> {
+        let is_mapping = |item: &N| !item.entries().is_empty();
+        let containers =
+            entries.iter().find(|(key, _)| key == "containers").and_then(|(_, value)| value.items());
+        if !containers.is_some_and(|items| !items.is_empty() && items.iter().all(is_mapping)) {
+            return Ok(None);
+        }
+        let path = self.field_path();
+        if self.fields.decoded.contains(&path.key("containers")) {
+            return Ok(None);
+        }
+        match node.decode::<PodSpec<'a>>() {
+            Ok(spec) => Ok(Some(spec)),
+            Err(error) if error.is_too_large() => Err(error.within(&path)),
+            Err(_) => Ok(None),
         }
     }
-    for (key, value) in entries {
-        find_pods_within(value, &path.with(Segment::Key(Cow::Owned(key.into_owned()))), pods)?;
+
+    /// Searches the value of `key`. Adds volumes and mounts to `lists` if it is a list of them.
+    fn visit_field(&mut self, key: &str, value: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
+        if self.fields.decoded.contains(self.path.as_slice()) {
+            return Ok(());
+        }
+        let key = key.to_ascii_lowercase();
+        let has_mounts = key.ends_with("mounts");
+        if has_mounts || key.contains("volumes") {
+            if let Some(items) = value.items() {
+                return items.into_iter().enumerate().try_for_each(|(index, item)| {
+                    self.descend(Segment::Index(index), |search| search.visit_item(item, has_mounts, lists))
+                });
+            }
+            let entries = value.entries();
+            if !has_mounts && entries.iter().any(|(_, value)| has_source(*value)) {
+                return entries.into_iter().try_for_each(|(name, item)| {
+                    let segment = Segment::Key(Cow::Owned(name.clone().into_owned()));
+                    self.descend(segment, |search| search.visit_named_volume(&name, item, lists))
+                });
+            }
+        }
+        if is_host_path(&key, value) {
+            self.found.unknown_host_paths.push(self.field_path());
+            return Ok(());
+        }
+        self.visit(value)
+    }
+
+    /// Searches an item of a list of volumes or mounts.
+    fn visit_item(&mut self, item: N, has_mounts: bool, lists: &mut Lists<'a>) -> Result<(), FieldError> {
+        let path = self.field_path();
+        if let Some((volume, mount)) =
+            MountForm::ALL.iter().find_map(|form| host_mount::decode(item, &path, form))
+        {
+            lists.volumes.push(volume);
+            lists.mounts.push(mount);
+        } else if has_mounts && let Some(mount) = decode_mount(item, &path)? {
+            lists.mounts.push(mount);
+        } else if let Some(volume) = decode_volume(item, &path)?.filter(|_| !has_mounts) {
+            // Some operators combine a volume and its mount in one mapping.
+            let mount_path = text(item, "mountPath");
+            let mount = |mount_path| VolumeMount {
+                name: volume.name.clone(),
+                mount_path,
+                path: Some(path),
+                ..item.decode::<VolumeMount<'a>>().unwrap_or_default()
+            };
+            lists.mounts.extend(mount_path.map(mount));
+            lists.volumes.push(volume);
+        } else {
+            return self.visit(item);
+        }
+        Ok(())
+    }
+
+    /// Searches a value in a mapping from names to volumes.
+    fn visit_named_volume(&mut self, name: &str, item: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
+        match decode_volume(item, &self.field_path())? {
+            Some(volume) => lists.volumes.push(Volume { name: Str::owned(name), ..volume }),
+            None => self.visit(item)?,
+        }
+        Ok(())
+    }
+}
+
+/// Decodes an item of a list of volumes. Returns `None` if it has no volume source, or if it cannot
+/// be decoded.
+fn decode_volume<'a, N: Node<'a>>(item: N, path: &FieldPath) -> Result<Option<Volume<'a>>, FieldError> {
+    // Some operators put the source into a field of the volume.
+    let inner = ["volumeSource", "volume", "source"].into_iter().find_map(|key| {
+        let node = item.get(key).filter(|node| has_source(*node))?;
+        Some((node, path.key(key)))
+    });
+    let (node, path) = inner.unwrap_or_else(|| (item, path.clone()));
+    if let Some(volume) = host_disk(node, &path) {
+        return Ok(Some(volume));
+    }
+    let mut volume = match node.decode::<Volume<'a>>() {
+        Ok(volume) => volume,
+        Err(error) if error.is_too_large() => return Err(error.within(&path)),
+        Err(_) => return Ok(None),
+    };
+    let is_empty = volume.host_path().is_some_and(|source| source.path.is_empty());
+    if is_empty || volume.known_sources().next().is_none() {
+        return Ok(None);
+    }
+    volume.path = path;
+    if volume.name.is_empty() {
+        volume.name = text(item, "name").or_else(|| text(item, "volumeName")).unwrap_or_default();
+    }
+    Ok(Some(volume))
+}
+
+/// Decodes a volume of KubeVirt whose source is `hostDisk`.
+///
+/// Source: `HostDisk` in `staging/src/kubevirt.io/api/core/v1/schema.go` of KubeVirt.
+fn host_disk<'a, N: Node<'a>>(node: N, path: &FieldPath) -> Option<Volume<'a>> {
+    let host_path = text(node.get("hostDisk")?, "path")?;
+    let source = HostPathSource { path: host_path, host_path_type: None, form: HostPathForm::HostDisk };
+    let sources = vec![(Str::owned("hostDisk"), VolumeSource::HostPath(source))];
+    Some(Volume { name: text(node, "name").unwrap_or_default(), sources, path: path.clone() })
+}
+
+/// Checks whether a mapping has the source of a volume on the node.
+fn has_source<'a, N: Node<'a>>(node: N) -> bool {
+    let has_path = |key| node.get(key).is_some_and(|source: N| text(source, "path").is_some());
+    has_path("hostPath")
+        || has_path("hostDisk")
+        || node.get("emptyDir").is_some_and(|dir| dir.decode::<Str<'a>>().is_err())
+}
+
+/// Decodes an item of a list of mounts. Returns `None` if it is not a mount.
+fn decode_mount<'a, N: Node<'a>>(item: N, path: &FieldPath) -> Result<Option<VolumeMount<'a>>, FieldError> {
+    if text(item, "name").is_none() || text(item, "mountPath").is_none() {
+        return Ok(None);
+    }
+    match item.decode::<VolumeMount<'a>>() {
+        Ok(mount) => Ok(Some(VolumeMount { path: Some(path.clone()), ..mount })),
+        Err(error) if error.is_too_large() => Err(error.within(path)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Checks whether the value of `key`, in lower case, looks like a host path.
+fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
+    if !key.ends_with("hostpath") && key != "hostdisk" {
+        return false;
+    }
+    text(value, "path").is_some() || value.decode::<Str<'a>>().is_ok_and(|path| is_absolute(&path))
+}
+
+/// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
+///
+/// Source:
+/// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
+fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
+    text(node, "name").filter(|name| &**name == "BasePath")?;
+    host_mount::node_path(node.get("value")?, path().key("value"), None)
+}
+
+/// The maximum number of pods that are compared to find the volumes of mounts.
+const MAX_COMPARISONS: usize = 1_000_000;
+
+/// Finds the nearest pods that have a volume of a given name.
+struct VolumeIndex {
+    pods: HashMap<String, Vec<usize>>,
+    comparisons: usize,
+}
+
+impl VolumeIndex {
+    fn new(pods: &[Pod<'_>]) -> Self {
+        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, pod) in pods.iter().enumerate() {
+            for volume in &pod.volumes {
+                let holders = index.entry(volume.name.to_string()).or_default();
+                if holders.last() != Some(&at) {
+                    holders.push(at);
+                }
+            }
+        }
+        Self { pods: index, comparisons: 0 }
+    }
+
+    /// Returns the pod with a volume named `name` that is nearest to `path`.
+    fn nearest(
+        &mut self,
+        name: &str,
+        path: &FieldPath,
+        pods: &[Pod<'_>],
+    ) -> Result<Option<usize>, FieldError> {
+        let Some(candidates) = self.pods.get(name) else { return Ok(None) };
+        self.comparisons += candidates.len();
+        if self.comparisons > MAX_COMPARISONS {
+            return Err(FieldError::too_large(path.clone(), "too many volumes with the same name to check"));
+        }
+        // The longest common path counts, then the pod that is nearest to its end.
+        let proximity = |at: &usize| {
+            let segments = pods[*at].path.segments();
+            let common = segments.iter().zip(path.segments()).take_while(|(a, b)| a == b).count();
+            (common, Reverse(segments.len()))
+        };
+        Ok(candidates.iter().copied().rev().max_by_key(proximity))
+    }
+}
+
+/// Adds the mounts in `containers` to the nearest pods with their volumes. Then adds volumes to
+/// pods with mounts that refer to volumes elsewhere in the object. The first `known_pods` pods are
+/// known from the kind of the object and get no volumes.
+fn connect<'a>(
+    pods: &mut [Pod<'a>],
+    known_pods: usize,
+    containers: Vec<Container<'a>>,
+) -> Result<(), FieldError> {
+    let mut index = VolumeIndex::new(pods);
+    for mut container in containers {
+        let mut by_pod: BTreeMap<usize, Vec<VolumeMount<'a>>> = BTreeMap::new();
+        for mount in std::mem::take(&mut container.volume_mounts).into_vec() {
+            if let Some(pod) = index.nearest(&mount.name, &container.path, pods)? {
+                by_pod.entry(pod).or_default().push(mount);
+            }
+        }
+        let (name, path) = (container.name.clone(), container.path.clone());
+        let mut whole = Some(container);
+        for (pod, mounts) in by_pod {
+            let rest = || Container { name: name.clone(), path: path.clone(), ..Container::default() };
+            let container = whole.take().unwrap_or_else(rest);
+            pods[pod].add_container(Container { volume_mounts: mounts.into(), ..container });
+            pods[pod].is_complete = false;
+        }
+    }
+    let mut moved: Vec<(usize, String)> = Vec::new();
+    for at in known_pods..pods.len() {
+        let pod = &pods[at];
+        let mut names: Vec<String> = pod
+            .mounts()
+            .map(|mount| &mount.mount.name)
+            .filter(|name| pod.volume(name).is_none())
+            .map(ToString::to_string)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let Some(holder) = index.nearest(&name, &pods[at].path, pods)? else { continue };
+            if let Some(volume) = pods[holder].volume(&name).cloned() {
+                pods[at].add_volume(volume);
+                moved.push((holder, name));
+            }
+        }
+    }
+    for (holder, name) in moved.into_iter().filter(|(holder, _)| *holder >= known_pods) {
+        pods[holder].remove_volume_without_mounts(&name);
     }
     Ok(())
 }
@@ -53,8 +428,21 @@ fn find_pods_within<'a, N: Node<'a>>(
 /// Checks whether `node` contains a `$patch` directive of a strategic merge patch at any depth. If
 /// so, the object is a patch, not a complete object.
 pub fn contains_patch_directive<'a, N: Node<'a>>(node: N) -> bool {
+    contains_key(node, &|key| key == "$patch")
+}
+
+/// Checks whether a key at any depth suggests that `node` contains volumes.
+pub(super) fn may_contain_volumes<'a, N: Node<'a>>(node: N) -> bool {
+    contains_key(node, &|key| {
+        let key = key.to_ascii_lowercase();
+        key.contains("volume") || key.contains("hostpath")
+    })
+}
+
+/// Checks whether a key at any depth of `node` matches.
+fn contains_key<'a, N: Node<'a>>(node: N, matches: &impl Fn(&str) -> bool) -> bool {
     if let Some(items) = node.items() {
-        return items.into_iter().any(contains_patch_directive);
+        return items.into_iter().any(|item| contains_key(item, matches));
     }
-    node.entries().into_iter().any(|(key, value)| key == "$patch" || contains_patch_directive(value))
+    node.entries().into_iter().any(|(key, value)| matches(&key) || contains_key(value, matches))
 }

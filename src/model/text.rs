@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// Checks whether a text contains a placeholder of a templating tool: `{{…}}`, `${…}` or `$(…)`.
+pub(super) fn has_placeholder(text: &str) -> bool {
+    ["{{", "${", "$("].iter().any(|start| text.contains(start))
+}
+
 /// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
 /// `text`.
 ///

@@ -53,6 +53,78 @@ pub struct HostPathSource<'a> {
     /// treats an empty type as absent.
     #[serde(rename = "type", borrow)]
     pub host_path_type: Option<Str<'a>>,
+    /// The fields that contain the path and the type.
+    #[serde(skip)]
+    pub form: HostPathForm,
+}
+
+/// The form in which an object declares a host path. It determines the fields of the path and its
+/// type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostPathForm {
+    /// A Kubernetes volume: `hostPath: {path: /run, type: Directory}`.
+    #[default]
+    Volume,
+    /// A volume and its mount in one mapping, such as `{hostPath: /run, mountPath: /run}`.
+    Mount {
+        /// The key of the path.
+        path: &'static str,
+        /// The key of the type; `None` if the form has no type.
+        host_path_type: Option<&'static str>,
+    },
+    /// `hostDisk` of a KubeVirt virtual machine: `hostDisk: {path: /disks/a.img, type: Disk}`. Its
+    /// type is not a `hostPath.type`.
+    HostDisk,
+    /// A field that contains only the path, such as `dataDirHostPath` of a Rook cluster.
+    Field {
+        /// Whether the mapping with the field sets `readOnly: true`.
+        is_read_only: bool,
+    },
+}
+
+impl HostPathForm {
+    /// Returns the path of the mapping that contains the host path and its type. `volume` is the
+    /// path of the volume.
+    pub fn source(self, volume: &FieldPath) -> FieldPath {
+        match self {
+            Self::Volume => volume.key("hostPath"),
+            Self::HostDisk => volume.key("hostDisk"),
+            Self::Mount { .. } | Self::Field { .. } => volume.clone(),
+        }
+    }
+
+    /// Returns the path of the host path in the mapping at `source`.
+    pub fn path_field(self, source: &FieldPath) -> FieldPath {
+        match self {
+            Self::Volume | Self::HostDisk => source.key("path"),
+            Self::Mount { path, .. } => source.key(path),
+            Self::Field { .. } => source.clone(),
+        }
+    }
+
+    /// Returns the key of the type in the mapping that contains the host path, or `None` if the
+    /// form has no type.
+    pub fn type_key(self) -> Option<&'static str> {
+        match self {
+            Self::Volume => Some("type"),
+            Self::Mount { host_path_type, .. } => host_path_type,
+            Self::HostDisk | Self::Field { .. } => None,
+        }
+    }
+
+    /// Checks whether the path is used although no container mounts it.
+    pub fn is_used_without_mount(self) -> bool {
+        matches!(self, Self::HostDisk | Self::Field { .. })
+    }
+
+    /// Checks whether the path is only read if no container mounts it.
+    pub fn is_read_only(self) -> bool {
+        match self {
+            Self::Volume | Self::Mount { .. } => true,
+            Self::HostDisk => false,
+            Self::Field { is_read_only } => is_read_only,
+        }
+    }
 }
 
 /// `emptyDir`.
@@ -179,6 +251,11 @@ impl<'a> Volume<'a> {
             VolumeSource::HostPath(host_path) => Some(host_path),
             _ => None,
         })
+    }
+
+    /// Returns the field path of the host path, or `None` if the volume has none.
+    pub fn host_path_field(&self) -> Option<FieldPath> {
+        self.host_path().map(|source| source.form.path_field(&source.form.source(&self.path)))
     }
 
     /// Returns the `emptyDir`, explicit or implied.

@@ -281,5 +281,5 @@ pub fn is_skipped_kind(api_version: &str, kind: &str) -> bool {
         document.kinds.into_iter().flat_map(pairs).collect()
     });
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    KINDS.contains(&(kind, group))
+    KINDS.contains(&(kind, group)) || KINDS.contains(&("*", group))
 }

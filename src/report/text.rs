@@ -296,14 +296,47 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         files.dedup();
         let _ = writeln!(out, "{} could not be fully checked.", counted(files.len(), "file"));
     }
-    let unrendered: Vec<_> = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| counted(count, noun))
-        .collect();
+    let by_noun = counts.unrendered.iter().map(|(noun, count)| (*count, noun.as_str()));
+    let own = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")].into_iter();
+    let unrendered: Vec<_> = own.chain(by_noun).filter(|(count, _)| *count > 0).collect();
     if !unrendered.is_empty() {
-        let verb = if counts.kustomizations + counts.charts == 1 { "was" } else { "were" };
-        let _ = writeln!(out, "{} {verb} not rendered.", unrendered.join(" and "));
+        let verb = if unrendered.iter().map(|(count, _)| count).sum::<usize>() == 1 { "was" } else { "were" };
+        let nouns: Vec<_> = unrendered.into_iter().map(|(count, noun)| counted(count, noun)).collect();
+        let _ = writeln!(out, "{} {verb} not rendered.", nouns.join(" and "));
     }
+    out.push_str(&unknown_host_paths(report));
     out
+}
+
+/// Joins the items to `a`, `a and b`, or `a, b and c`.
+fn joined(mut items: Vec<String>) -> String {
+    match (items.pop(), items.join(", ")) {
+        (Some(last), rest) if rest.is_empty() => last,
+        (last, rest) => format!("{rest} and {}", last.unwrap_or_default()),
+    }
+}
+
+/// The maximum number of fields to name in the summary.
+const MAX_UNKNOWN_HOST_PATHS: usize = 3;
+
+/// Returns a sentence about fields that may contain host paths, but were not checked. Returns an
+/// empty string if there are none.
+fn unknown_host_paths(report: &Report) -> String {
+    let fields = &report.unknown_host_paths;
+    if fields.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<_> = fields
+        .iter()
+        .take(MAX_UNKNOWN_HOST_PATHS)
+        .map(|field| {
+            let (object, path) = (&field.object, field.field.to_string());
+            format!("{}:{}: `{}` of {object}", printable(&field.path), field.line, printable(&path))
+        })
+        .collect();
+    if fields.len() > named.len() {
+        named.push(format!("{} more", fields.len() - named.len()));
+    }
+    let verb = if fields.len() == 1 { "was" } else { "were" };
+    format!("{} {verb} not checked ({}).\n", counted(fields.len(), "possible host path"), joined(named))
 }

@@ -66,7 +66,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -85,7 +85,11 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = cx.host_path_accesses();
-    for (volume, access) in accesses.filter(|(volume, _)| !volume.is_persistent_volume()) {
+    // Only a Pod has `hostPath` volumes.
+    let is_volume = |volume: &HostPathVolume<'_>| {
+        !volume.is_persistent_volume() && (volume.is_mounted() || !volume.form().is_used_without_mount())
+    };
+    for (volume, access) in accesses.filter(|(volume, _)| is_volume(volume)) {
         let name = wording::volume(volume);
         let message = match volume.path {
             "" => format!("{name} is a `hostPath` without a path"),

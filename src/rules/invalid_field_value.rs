@@ -7,6 +7,9 @@
 //! volcheck reads are validated. volcheck does not check such an object any further. It still
 //! checks all other objects, and exits with code 2.
 //!
+//! A placeholder in such a field, such as `readOnly: ${READ_ONLY}`, is a warning. volcheck checks
+//! the rest of the object.
+//!
 //! ## Why is this bad?
 //!
 //! The API server rejects the object. The mistake is common in YAML: kubectl reads an unquoted `y`,
@@ -81,10 +84,23 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
     match *unchecked {
-        Unchecked::InvalidField { error, kind } if !matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
-            let finding = finding(&error.path, kind, &error.kind.to_string())
+        Unchecked::InvalidField { error, kind, is_embedded }
+            if !matches!(error.kind, FieldErrorKind::TooLarge(_)) =>
+        {
+            let mut finding = finding(&error.path, kind, &error.kind.to_string())
                 .why("the API server rejects the object, and volcheck cannot check it")
                 .help(help(&error.kind));
+            if is_embedded {
+                finding.severity = Severity::Warning;
+            }
+            out.push(finding);
+        }
+        Unchecked::Placeholder { path, text, kind } => {
+            let problem = format!("`{}` is a placeholder", printable(text));
+            let mut finding = finding(path, Some(kind), &problem)
+                .why("volcheck checks the object as if the field was absent")
+                .help("check the manifest after the placeholder is replaced");
+            finding.severity = Severity::Warning;
             out.push(finding);
         }
         Unchecked::InvalidPatch { path, error, kind } => {

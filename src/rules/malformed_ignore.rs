@@ -6,7 +6,8 @@
 //!
 //! - A comment that starts with `volcheck:` but has neither the form `ignore[RULE, RULE] -- reason`
 //!   nor the form `ignore-file[RULE] -- reason`.
-//! - An `ignore-file` comment that is not before the first document.
+//! - An `ignore-file` comment that is not before the first document or, in the output of `helm
+//!   template`, at the start of a template.
 //! - An `ignore` comment that does not apply to any value, such as one at the end of a document.
 //! - An annotation `ignore.volcheck.io/RULE` with an invalid restriction before the reason, such as
 //!   `pod=web -- reason`. Valid restrictions are `volume=NAME`, `container=NAME` or both.

@@ -80,7 +80,7 @@ pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};
 pub use subject::{
     BaselineFacts, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem, IgnoreProblemKind,
-    MalformedIgnore, MergeOverride, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
+    MalformedIgnore, MergeOverride, NotObject, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};

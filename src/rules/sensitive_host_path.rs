@@ -97,7 +97,7 @@ use super::{
     PathClass, Rule,
 };
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
-use crate::model::Relation;
+use crate::model::{HostPathForm, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("sensitive-host-path"),
@@ -199,6 +199,9 @@ fn help(
             .into();
         }
         return "point the PersistentVolume at a directory that is only for volumes".into();
+    }
+    if matches!(volume.form(), HostPathForm::Field { .. }) && access.mount.is_none() {
+        return "use a directory that belongs to this component alone".into();
     }
     let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
     match (entry.class, access.class, access.effective, device) {

@@ -36,10 +36,34 @@ pub enum Unchecked<'a> {
     RawTemplate { action: Mark, others: Option<OtherTemplates<'a>> },
     /// A document that is not valid YAML.
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
-    /// A field of an object that could not be decoded.
-    InvalidField { error: &'a FieldError, kind: Option<&'a str> },
+    /// A field of an object that could not be decoded. `is_embedded` is true for an object in a
+    /// string.
+    InvalidField { error: &'a FieldError, kind: Option<&'a str>, is_embedded: bool },
+    /// A placeholder in a field that is not a string.
+    Placeholder { path: &'a FieldPath, text: &'a str, kind: &'a str },
+    /// A ytt template, which is YAML with other values before rendering.
+    YttTemplate(Mark),
+    /// A document with objects that kubectl rejects.
+    NotObject(NotObject),
+    /// A manifest in a string that is not valid YAML.
+    InvalidManifest { error: &'a str, location: Mark },
+    /// A manifest in a string of an object that is itself in a string, and so on, too many times.
+    DeepManifest(Mark),
     /// The field `path` should contain a patch of a pod spec as text, but does not.
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
+}
+
+/// The reason why kubectl rejects a document with objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotObject {
+    /// The document is a list.
+    List,
+    /// The document is a mapping whose values are objects.
+    MappingOfObjects,
+    /// The object has no `apiVersion`.
+    NoApiVersion,
+    /// The object has no `kind`.
+    NoKind,
 }
 
 /// The raw templates of a chart except for the first one, which is the only one that is reported.

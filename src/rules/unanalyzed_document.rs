@@ -7,8 +7,14 @@
 //! - a file that could not be read, or is not text
 //! - a document that is not valid YAML or JSON as kubectl reads it
 //! - a raw template of a chart; one finding covers all templates of the chart
+//! - a ytt template
 //! - an object that exceeds one of volcheck's limits
+//! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
+//!   or an object without `apiVersion` or `kind`
 //! - input that volcheck skips deliberately, such as a device
+//!
+//! Also reports, as a warning, a manifest in a string that is not valid YAML, for example in a
+//! ConfigMap.
 //!
 //! The run checks all other input and exits with code 2.
 //!
@@ -52,7 +58,7 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{Check, FixClass, Group, OtherTemplates, Rule, Unchecked};
+use super::{Check, FixClass, Group, NotObject, OtherTemplates, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldErrorKind, FieldPath, printable};
 
@@ -95,15 +101,57 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 false => finding,
             }
         }
-        Unchecked::InvalidField { error, kind } if matches!(error.kind, FieldErrorKind::TooLarge(_)) => {
+        Unchecked::YttTemplate(mark) => Finding::at_mark(
+            RULE.id,
+            Severity::Error,
+            mark,
+            "ytt template: the values are unknown until it is rendered",
+        )
+        .help("render it (`ytt -f DIR | volcheck lint -`), or exclude it (`--exclude DIR`)"),
+        Unchecked::NotObject(reason) => not_object(reason),
+        Unchecked::InvalidManifest { error, location } => {
+            let message = format!("invalid YAML in the manifest in this string: {error}");
+            Finding::at_mark(RULE.id, Severity::Warning, location, message)
+                .why("volcheck cannot check the manifest")
+                .help("correct the YAML, if the string is a manifest")
+        }
+        Unchecked::DeepManifest(location) => {
+            let message = "manifest in too many nested strings";
+            Finding::at_mark(RULE.id, Severity::Warning, location, message)
+                .why("volcheck does not check the manifest")
+                .help("put the manifest into a separate file")
+        }
+        Unchecked::InvalidField { error, kind, is_embedded }
+            if matches!(error.kind, FieldErrorKind::TooLarge(_)) =>
+        {
             let of_kind = kind.map_or_else(String::new, |kind| format!(" of this {}", printable(kind)));
             let message = format!("`{}`{of_kind}: {}", printable(&error.path.to_string()), error.kind);
-            Finding::new(RULE.id, Severity::Error, error.path.clone(), message)
+            let severity = if is_embedded { Severity::Warning } else { Severity::Error };
+            Finding::new(RULE.id, severity, error.path.clone(), message)
                 .why("the object is not checked")
                 .help("use fewer items, fewer host path mounts or shorter paths")
         }
-        Unchecked::InvalidField { .. } | Unchecked::InvalidPatch { .. } => return,
+        Unchecked::InvalidField { .. } | Unchecked::Placeholder { .. } | Unchecked::InvalidPatch { .. } => {
+            return;
+        }
     });
+}
+
+fn not_object(reason: NotObject) -> Finding {
+    let (message, help) = match reason {
+        NotObject::List => {
+            ("a list of objects", "separate the objects with `---`, or put them into `items` of a `List`")
+        }
+        NotObject::MappingOfObjects => (
+            "a mapping whose values are objects",
+            "separate the objects with `---`, or put them into `items` of a `List`",
+        ),
+        NotObject::NoApiVersion => ("an object without `apiVersion`", "add the `apiVersion`"),
+        NotObject::NoKind => ("an object without `kind`", "add the `kind`"),
+    };
+    Finding::new(RULE.id, Severity::Error, FieldPath::root(), format!("kubectl rejects {message}"))
+        .why("the document is not checked")
+        .help(help)
 }
 
 fn raw_template(others: Option<OtherTemplates<'_>>) -> String {

@@ -17,7 +17,7 @@ pub const MAX_DEPTH: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node<'t> {
     /// The offset of the first byte.
     pub(super) start: u32,
@@ -26,7 +26,7 @@ pub(super) struct Node<'t> {
     pub(super) content: Content<'t>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Content<'t> {
     Scalar {
         value: Cow<'t, str>,
@@ -75,7 +75,7 @@ pub struct KeyConflict {
 }
 
 /// A parsed document.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tree<'t> {
     pub(super) nodes: Vec<Node<'t>>,
     pub(super) items: Vec<NodeId>,
@@ -225,6 +225,25 @@ impl<'t> Tree<'t> {
             View::Sequence(items) => items,
             _ => &[],
         }
+    }
+
+    /// Returns the entries of all mappings as they are written.
+    pub fn all_entries(&self) -> impl Iterator<Item = MappingEntry> {
+        self.entries.iter().copied()
+    }
+
+    /// Returns a copy of the tree in which the node is null.
+    pub fn with_null(&self, id: NodeId) -> Self {
+        let mut tree = self.clone();
+        let target = tree.target(id);
+        tree.nodes[target.0 as usize].content =
+            Content::Scalar { value: Cow::Borrowed(""), style: ScalarStyle::Plain, tag: 0 };
+        tree
+    }
+
+    /// Returns the items of all sequences.
+    pub fn all_items(&self) -> impl Iterator<Item = NodeId> {
+        self.items.iter().copied()
     }
 
     /// Returns the entries of a mapping as they are written, including merge keys and duplicate

@@ -49,20 +49,26 @@ fn bom(text: &str) -> usize {
     if text.starts_with('\u{FEFF}') { 3 } else { 0 }
 }
 
-/// Adds the `ignore-file` comments before the first document to `set`.
-pub fn file_comments(text: &str, registry: Registry, set: &mut IgnoreSet) {
-    let mut head = 0;
-    for line in text.split_inclusive('\n') {
-        if !is_before_content(line) {
-            break;
-        }
-        head += line.len();
-    }
-    for comment in marked_comments(text, 0..head) {
+/// Adds the `ignore-file` comments at the start of the document in the byte range `chunk` of `text`
+/// to `set`. They cover the documents rendered from `template`, or the whole file if it is `None`.
+pub fn file_comments(
+    text: &str,
+    chunk: Range<usize>,
+    template: Option<&str>,
+    registry: Registry,
+    set: &mut IgnoreSet,
+) {
+    let head = chunk.start..chunk.start + head_len(&text[chunk]);
+    for comment in marked_comments(text, head) {
         if let Some(list) = comment.text.trim_start().strip_prefix("ignore-file") {
-            parse(comment, list, Scope::File, registry, set);
+            parse(comment, list, Scope::File(template.map(str::to_owned)), registry, set);
         }
     }
+}
+
+/// Returns the length of the text before the content of the first document.
+pub fn head_len(text: &str) -> usize {
+    text.split_inclusive('\n').take_while(|line| is_before_content(line)).map(str::len).sum()
 }
 
 /// Checks whether a line can precede the content of the first document: an empty line, a comment or
@@ -73,14 +79,20 @@ fn is_before_content(line: &str) -> bool {
 }
 
 /// Adds the `ignore` comments of the document `tree`, which is in the byte range `chunk` of `text`,
-/// to `set`.
-pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>, registry: Registry, set: &mut IgnoreSet) {
+/// to `set`. `may_ignore_file` is true if [`file_comments`] applies to the document.
+pub fn comments(
+    text: &str,
+    chunk: Range<usize>,
+    tree: &Tree<'_>,
+    may_ignore_file: bool,
+    registry: Registry,
+    set: &mut IgnoreSet,
+) {
     let root = tree.range(tree.root());
     for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
         let directive = comment.text.trim_start();
         if directive.starts_with("ignore-file") {
-            // `file_comments` parses those before the first document.
-            if !text[..comment.hash].lines().all(is_before_content) {
+            if !may_ignore_file || comment.hash > root.start {
                 set.report_malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }
             continue;

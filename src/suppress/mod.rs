@@ -14,7 +14,7 @@ use crate::rules::{IgnoreProblem, IgnoreProblemKind, MalformedIgnore, Registry, 
 
 pub use annotation::annotations;
 pub use baseline::{Baseline, BaselineError};
-pub use comment::{comments, file_comments};
+pub use comment::{comments, file_comments, head_len};
 
 /// A comment or an annotation that suppresses findings.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct Ignore {
 /// The findings that an ignore covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All findings in the file.
-    File,
+    /// All findings in documents that were rendered from this template, or in the whole file.
+    File(Option<String>),
     /// Findings whose primary location starts in this byte range of the text.
     Bytes(Range<usize>),
     /// Findings in an object or a part of it, limited to `volume` and `container` if they are set.
@@ -45,16 +45,25 @@ pub enum Scope {
     },
 }
 
+/// The place of a finding in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'p> {
+    /// The template that the document was rendered from, if known.
+    pub template: Option<&'p str>,
+    /// The offset at which the primary location starts.
+    pub start: Option<usize>,
+    /// The byte range of the object.
+    pub object: Option<&'p Range<usize>>,
+}
+
 impl Scope {
-    /// Checks whether the scope covers a finding. `at` is the offset at which its primary location
-    /// starts, and `in_object` is the byte range of its object.
-    fn covers(&self, finding: &Finding, at: Option<usize>, in_object: Option<&Range<usize>>) -> bool {
+    fn covers(&self, finding: &Finding, place: &Place<'_>) -> bool {
         let matches = |wanted: &Option<String>, own: &str| wanted.as_deref().is_none_or(|name| name == own);
         match self {
-            Self::File => true,
-            Self::Bytes(range) => at.is_some_and(|at| range.contains(&at)),
+            Self::File(template) => template.is_none() || template.as_deref() == place.template,
+            Self::Bytes(range) => place.start.is_some_and(|start| range.contains(&start)),
             Self::Object { object, path, volume, container } => {
-                in_object == Some(object)
+                place.object == Some(object)
                     && finding.primary.path.starts_with(path)
                     && matches(volume, &finding.fingerprint.volume)
                     && matches(container, &finding.fingerprint.container)
@@ -128,15 +137,14 @@ impl IgnoreSet {
     pub fn suppress(
         &mut self,
         finding: &Finding,
-        at: Option<usize>,
-        in_object: Option<&Range<usize>>,
+        place: &Place<'_>,
         candidates: impl IntoIterator<Item = usize>,
     ) -> Option<Suppression> {
         let mut suppression = None;
         for index in candidates {
             let ignore = &self.ignores[index];
             let Some(rule) = ignore.rules.iter().position(|(id, _)| *id == finding.rule) else { continue };
-            if ignore.scope.covers(finding, at, in_object) {
+            if ignore.scope.covers(finding, place) {
                 self.used[index][rule] = true;
                 suppression
                     .get_or_insert_with(|| Suppression { by: ignore.by, reason: ignore.reason.clone() });

@@ -280,8 +280,8 @@ fn collect_models(tree: &Tree<'_>, node: NodeId, models: &mut Vec<Value>) {
         (meta.kind, meta.api_version) = (model::Str::owned("Pod"), model::Str::owned("v1"));
     }
     let read = model::decode_object(source::NodeRef { tree, node }, &meta, "default", policy::workloads());
-    let Ok(object) = read else { return };
-    push_models(&object, models);
+    let Ok(decoded) = read else { return };
+    push_models(&decoded.object, models);
 }
 
 fn push_models(object: &Object<'_>, models: &mut Vec<Value>) {

@@ -364,7 +364,7 @@ fn decodes_binary_scalars() {
 }
 
 #[test]
-fn heuristic_pods_require_a_list_of_containers() {
+fn heuristic_pods_require_a_list_of_containers_or_volumes() {
     let text = |containers: &str| {
         format!(
             "apiVersion: example.io/v1\nkind: Other\nmetadata: {{name: o}}\nspec:\n  containers: {containers}\n  volumes: [{{name: v, hostPath: {{path: /}}}}]\n"
@@ -372,14 +372,19 @@ fn heuristic_pods_require_a_list_of_containers() {
     };
     let found =
         |containers: &str| lint(&selecting(&["host-root"]), "m.yaml", &text(containers)).findings.len();
-    assert_eq!((found("[{name: c}]"), found("[]"), found("[c]"), found("{}")), (1, 0, 0, 0));
+    // Without containers, the list of volumes is enough.
+    assert_eq!((found("[{name: c}]"), found("[]"), found("[c]"), found("{}")), (1, 1, 1, 1));
+    assert_eq!(
+        lint(&selecting(&["host-root"]), "m.yaml", &text("[]").replace("volumes", "other")).findings.len(),
+        0
+    );
 }
 
 #[test]
 fn custom_workload_parts_must_be_mappings() {
     let text = |template: &str| {
         format!(
-            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: w}}\nspec: {{templates: [{template}]}}\n"
+            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: w}}\nspec: {{volumes: [{{name: v}}], templates: [{template}]}}\n"
         )
     };
     for (template, message) in [

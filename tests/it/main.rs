@@ -10,8 +10,10 @@ mod ca;
 mod changed;
 mod cli;
 mod docs;
+mod embedded;
 mod evasions;
 mod formats;
+mod inputs;
 #[cfg(feature = "server")]
 mod install;
 mod one_verdict;
@@ -27,6 +29,7 @@ mod rules;
 #[cfg(all(unix, feature = "server"))]
 mod serve;
 mod spans;
+mod structure;
 mod support;
 mod suppression;
 #[cfg(all(unix, feature = "server"))]

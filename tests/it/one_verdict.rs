@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use volcheck::admission::{self, AdmissionResponse, Endpoint, ReviewContext, ReviewError};
 use volcheck::finding::{Finding, Severity};
 use volcheck::model::{is_built_in, known_sources};
-use volcheck::policy::{Date, Policy};
+use volcheck::policy::{Date, Policy, is_skipped_kind};
 use volcheck::rules::Registry;
 use volcheck::source::{self, decode, split_documents};
 
@@ -34,8 +34,27 @@ fn collect(value: Value, objects: &mut Vec<Value>) {
         .map_or("", |(group, _)| group);
     // A strategic merge patch for kustomize is never sent to an API server.
     let is_patch = value.to_string().contains("\"$patch\"");
-    if !is_patch && value["kind"].as_str().is_some_and(|kind| is_built_in(group, kind)) {
-        objects.push(value);
+    let Some(kind) = value["kind"].as_str() else { return };
+    if is_built_in(group, kind) {
+        objects.extend((!is_patch).then_some(value));
+    } else if !is_skipped_kind(value["apiVersion"].as_str().unwrap_or_default(), kind) {
+        collect_embedded(&value, objects);
+    }
+}
+
+/// Adds the objects of built-in kinds in an object of another kind.
+fn collect_embedded(value: &Value, objects: &mut Vec<Value>) {
+    let children: Vec<&Value> = match value {
+        Value::Object(map) => map.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        _ => return,
+    };
+    for child in children {
+        match child["apiVersion"].is_string() && (child["metadata"].is_object() || child["spec"].is_object())
+        {
+            true => collect(child.clone(), objects),
+            false => collect_embedded(child, objects),
+        }
     }
 }
 
@@ -118,9 +137,12 @@ fn claim_names(workload: &Value) -> Vec<&str> {
 }
 
 /// Returns a Pod that a controller would create for the workload. Returns `None` if objects of its
-/// kind have no Pods.
+/// kind have no Pods, or if the API server rejects the workload because it has no selector.
 fn pod_of(workload: &Value) -> Option<Value> {
     let kind = workload["kind"].as_str()?;
+    if workload["apiVersion"] == "apps/v1" && workload["spec"]["selector"].is_null() {
+        return None;
+    }
     let name = workload["metadata"]["name"].as_str().unwrap_or_default();
     let (template, owner) = match kind {
         "Deployment" => (&workload["spec"]["template"], ("ReplicaSet", format!("{name}-7d9c5f6b8d"))),

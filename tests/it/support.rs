@@ -121,9 +121,9 @@ pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Ou
 
 /// Returns the report of an outcome.
 pub fn report_of(outcome: Outcome) -> Report {
-    let Outcome { counts, findings, unchecked, suppressed, .. } = outcome;
+    let Outcome { counts, findings, unchecked, suppressed, unknown_host_paths, .. } = outcome;
     let errors = unchecked.into_iter().map(|unchecked| unchecked.located).collect();
-    Report { counts, findings, errors, suppressed, ..empty_report() }
+    Report { counts, findings, errors, suppressed, unknown_host_paths, ..empty_report() }
 }
 
 /// Returns the report of a run that found nothing.

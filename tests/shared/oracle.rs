@@ -149,10 +149,10 @@ fn model_contains_every_volume_of_the_oracle() {
                 if meta.kind.is_empty() || &*meta.kind == "CustomResourceDefinition" {
                     return;
                 }
-                let object =
+                let decoded =
                     model::decode_object(NodeRef { tree: &tree, node }, meta, "", policy::workloads());
-                if let Ok(object) = object {
-                    rows_of(&name, &object, &mut rows);
+                if let Ok(decoded) = decoded {
+                    rows_of(&name, &decoded.object, &mut rows);
                 }
             });
         }

@@ -6,8 +6,8 @@ use super::catalog::{EntryClass, HostPathType, PathClass};
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ContainerMount, FieldPath, HostPath, Object, PersistentVolumeSpec, Piece, Pod, Relation, Volume,
-    VolumeMount, is_built_in, pieces,
+    ContainerMount, FieldPath, HostPath, HostPathForm, Object, PersistentVolumeSpec, Piece, Pod, Relation,
+    Volume, VolumeMount, is_built_in, pieces,
 };
 
 /// The subject of a rule about volumes.
@@ -44,11 +44,13 @@ pub struct HostPathVolume<'a> {
     pub declared_type: Option<&'a str>,
     /// Whether the source supports a `type`: `hostPath` does, and `local` does not.
     pub supports_type: bool,
+    /// The fields in `source` that contain the path and the type.
+    form: HostPathForm,
     /// The path, cleaned and with aliases resolved.
     pub clean: HostPath,
     /// The accesses through the mounts, most harmful first. If there are no mounts, the list
     /// contains a single access to the path of the volume. It is read-only for a volume of a pod,
-    /// and writable for a PersistentVolume.
+    /// and writable for a PersistentVolume or a path that is used without a mount.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
@@ -193,14 +195,11 @@ fn host_path_volume<'a>(
     options: &'a Options,
 ) -> Option<HostPathVolume<'a>> {
     let source = volume.host_path()?;
-    let field = volume.path.key("hostPath");
-    let mut host_path = HostPathVolume::new(
-        Some(volume),
-        &volume.name,
-        field,
-        &source.path,
-        source.host_path_type.as_deref(),
-    );
+    let field = source.form.source(&volume.path);
+    let declared_type = source.host_path_type.as_deref();
+    let mut host_path = HostPathVolume::new(Some(volume), &volume.name, field, &source.path, declared_type);
+    host_path.supports_type = source.form.type_key().is_some();
+    host_path.form = source.form;
     // Most mounts have no `subPath`, so the access to the whole volume is computed once.
     let whole = host_path.access_to(host_path.clean.clone(), options);
     let access = |mount: ContainerMount<'a, 'a>| {
@@ -213,7 +212,10 @@ fn host_path_volume<'a>(
     let mut accesses: Vec<_> = pod.mounts_of(&volume.name).map(access).collect();
     accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
     if accesses.is_empty() {
-        accesses.push(HostPathAccess { is_read_only: true, effective: Access::Read, ..whole });
+        accesses.push(match source.form.is_read_only() {
+            true => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
+            false => whole,
+        });
     }
     host_path.accesses = accesses;
     Some(host_path)
@@ -246,8 +248,17 @@ impl<'a> HostPathVolume<'a> {
         path: &'a str,
         declared_type: Option<&'a str>,
     ) -> Self {
-        let clean = HostPath::new(path);
-        Self { volume, name, source, path, declared_type, supports_type: true, clean, accesses: Vec::new() }
+        Self {
+            volume,
+            name,
+            source,
+            path,
+            declared_type,
+            supports_type: true,
+            form: HostPathForm::Volume,
+            clean: HostPath::new(path),
+            accesses: Vec::new(),
+        }
     }
 
     /// Returns the write access to `path`, which is the path of the volume or below it.
@@ -277,15 +288,20 @@ impl<'a> HostPathVolume<'a> {
         self.volume.is_none()
     }
 
+    /// Returns the form in which the object declares the host path.
+    pub fn form(&self) -> HostPathForm {
+        self.form
+    }
+
     /// Returns the field path of the host path.
     pub fn path_field(&self) -> FieldPath {
-        self.source.key("path")
+        self.form.path_field(&self.source)
     }
 
     /// Returns the field path of `type` or, if there is no `type`, of the source.
     pub fn type_field(&self) -> FieldPath {
-        match self.declared_type {
-            Some(_) => self.source.key("type"),
+        match self.form.type_key().filter(|_| self.declared_type.is_some()) {
+            Some(key) => self.source.key(key),
             None => self.source.clone(),
         }
     }

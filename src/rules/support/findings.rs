@@ -3,7 +3,7 @@
 use super::context::{HostPathAccess, HostPathVolume};
 use super::wording::{self, container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::ContainerMount;
+use crate::model::{ContainerMount, HostPathForm};
 
 /// The maximum number of other mounts among the related locations. A volume may have thousands of
 /// mounts.
@@ -40,6 +40,7 @@ pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Find
     let finding = finding.help("use an `emptyDir`, which is private to the Pod and deleted with it");
     let is_replaceable =
         host_volume.accesses.iter().all(|access| access.can_be_directory() && !access.class.is_in_catalog());
+    let is_replaceable = is_replaceable && host_volume.form() == HostPathForm::Volume;
     let Some(volume) = host_volume.volume.filter(|_| is_replaceable) else { return finding };
     let edits = vec![
         Edit::Remove(volume.path.key("hostPath")),

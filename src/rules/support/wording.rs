@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::catalog::PathClass;
 use super::context::{HostPathAccess, HostPathVolume};
-use crate::model::{Container, ContainerList, Piece, Relation, pieces, printable};
+use crate::model::{Container, ContainerList, HostPathForm, Piece, Relation, pieces, printable};
 
 /// Returns user-supplied text in backticks, with control and bidirectional characters escaped.
 pub(crate) fn quoted(text: &str) -> String {
@@ -44,11 +44,14 @@ pub(crate) fn written_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<
     }
 }
 
-/// Returns `volume` and its name, or `this PersistentVolume`.
+/// Returns `volume` and its name, `this PersistentVolume`, or `this field`.
 pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
-    match volume.is_persistent_volume() {
-        true => "this PersistentVolume".to_owned(),
-        false => format!("volume {}", quoted(volume.name)),
+    match volume.form() {
+        _ if volume.is_persistent_volume() => "this PersistentVolume".to_owned(),
+        HostPathForm::Field { .. } => "this field".to_owned(),
+        HostPathForm::Volume | HostPathForm::Mount { .. } | HostPathForm::HostDisk => {
+            format!("volume {}", quoted(volume.name))
+        }
     }
 }
 
@@ -96,7 +99,11 @@ pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>)
     match access.mount {
         Some(mount) => container(mount.container),
         None if volume.is_persistent_volume() => "any Pod using it".to_owned(),
-        None => "any container mounting it".to_owned(),
+        None => match volume.form() {
+            HostPathForm::HostDisk => "the virtual machine".to_owned(),
+            HostPathForm::Field { .. } => "the component configured here".to_owned(),
+            HostPathForm::Volume | HostPathForm::Mount { .. } => "any container mounting it".to_owned(),
+        },
     }
 }
 

@@ -1,0 +1,93 @@
+//! Manifests in the strings of an object, such as a Pod in a ConfigMap.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::source::{self, MappingEntry, NodeId, Tree, View};
+
+/// The maximum nesting depth of manifests in strings.
+pub(super) const MAX_DEPTH: usize = 8;
+
+/// A string that may contain manifests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EmbeddedText {
+    /// The key of the string; `None` for an item of a list.
+    pub key: Option<NodeId>,
+    pub value: NodeId,
+}
+
+/// Checks whether objects of a kind contain text for other programs. No other kind that volcheck
+/// skips contains manifests to apply.
+pub(super) fn is_container(api_version: &str, kind: &str) -> bool {
+    api_version == "v1" && matches!(kind, "ConfigMap" | "Secret")
+}
+
+/// Checks whether strings in `text`, which contains `objects` objects, may contain a manifest.
+pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
+    memmem::find_iter(text.as_bytes(), "apiVersion").nth(objects).is_some()
+}
+
+/// Returns the strings of the object at `root` that may contain manifests, in the order of the
+/// text. Omits `metadata`, because an annotation contains the object as last applied, and `status`.
+pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
+    let object = tree.range(root);
+    if !may_contain_manifest(&text[object.clone()], 1) {
+        return Vec::new();
+    }
+    let omitted = ["metadata", "status"].map(|key| tree.get(root, key).map(|node| tree.range(node)));
+    let is_relevant = |text: &EmbeddedText| {
+        let range = tree.range(text.value);
+        range.start >= object.start
+            && range.end <= object.end
+            && !omitted.iter().flatten().any(|omitted| omitted.contains(&range.start))
+            && matches!(tree.view(text.value), View::Scalar(value) if may_be_manifest(value))
+    };
+    let entries =
+        tree.all_entries().map(|MappingEntry { key, value }| EmbeddedText { key: Some(key), value });
+    let items = tree.all_items().map(|value| EmbeddedText { key: None, value });
+    let mut found: Vec<_> = entries.chain(items).filter(is_relevant).collect();
+    found.sort_by_key(|text| tree.range(text.value).start);
+    found
+}
+
+fn may_be_manifest(value: &str) -> bool {
+    ["apiVersion", "kind"].iter().all(|word| memmem::find(value.as_bytes(), word.as_bytes()).is_some())
+}
+
+/// Checks whether a string is meant to be a manifest, according to its first line or the extension
+/// of its key.
+pub(super) fn is_manifest(key: Option<&str>, value: &str) -> bool {
+    let has_extension = |key: &str| [".yaml", ".yml", ".json"].iter().any(|end| key.ends_with(end));
+    let mut lines = value.lines().map(str::trim_start);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-'])).unwrap_or_default();
+    key.is_some_and(has_extension)
+        || ["apiVersion:", "kind:", "metadata:"].iter().any(|start| first.starts_with(start))
+}
+
+/// Returns the byte ranges of the documents in the block scalar at `scalar`, or `None` if it is not
+/// a literal block scalar. Such a scalar differs from its value only by its indentation, so that
+/// the documents can be parsed in place.
+pub(super) fn literal_documents(text: &str, scalar: Range<usize>) -> Option<Vec<Range<usize>>> {
+    let (header, content) =
+        text[scalar.clone()].split_once('\n').filter(|(header, _)| header.starts_with('|'))?;
+    let lines = || content.split_inclusive('\n').filter(|line| !line.trim().is_empty());
+    let indentation = lines().map(|line| line.len() - line.trim_start_matches(' ').len()).min()?;
+    let mut start = scalar.start + header.len() + 1;
+    let mut offset = start;
+    let mut documents = Vec::new();
+    for line in content.split_inclusive('\n') {
+        if line.get(indentation..).is_some_and(|line| line.starts_with("---")) {
+            documents.push(start..offset);
+            start = offset + line.len();
+        }
+        offset += line.len();
+    }
+    documents.push(start..offset);
+    Some(documents)
+}
+
+/// Returns the byte ranges of the documents in the value of a string.
+pub(super) fn documents(value: &str) -> Vec<Range<usize>> {
+    source::split_documents(value).into_iter().map(|chunk| chunk.range).collect()
+}

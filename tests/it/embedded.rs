@@ -1,0 +1,221 @@
+//! Manifests in strings of other objects: their findings, locations, ignores and limits.
+
+use std::fmt::Write as _;
+
+use volcheck::finding::Severity;
+use volcheck::lint::{self, LocatedFinding, Manifest, Outcome, Role};
+
+use crate::support::{lint as lint_file, options, selecting};
+
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: helper}
+spec:
+  containers:
+  - {name: c, image: busybox, volumeMounts: [{name: h, mountPath: /host}]}
+  volumes:
+  - name: h
+    hostPath: {path: /etc/kubernetes, type: Directory}
+";
+
+fn indented(text: &str, spaces: usize) -> String {
+    text.lines().map(|line| format!("{}{line}\n", " ".repeat(spaces))).collect()
+}
+
+fn config_map(data: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config, namespace: storage}}\ndata:\n{data}")
+}
+
+fn check(text: &str) -> Outcome {
+    let rules = ["sensitive-host-path", "unanalyzed-document", "invalid-field-value", "malformed-ignore"];
+    lint_file(&selecting(&rules), "config.yaml", text)
+}
+
+/// Returns the findings as `line:column rule object`.
+fn found(outcome: &Outcome) -> Vec<String> {
+    let describe = |located: &LocatedFinding| {
+        let start = located.location.primary.expect("a location").start;
+        let object = located.finding.object.as_ref().map(|object| format!(" {object}")).unwrap_or_default();
+        format!("{}:{} {}{object}", start.line, start.column, located.finding.rule)
+    };
+    outcome.findings.iter().map(describe).collect()
+}
+
+#[test]
+fn locates_findings_inside_a_literal_block() {
+    let outcome = check(&config_map(&format!("  helperPod.yaml: |-\n{}", indented(POD, 4))));
+    assert_eq!(found(&outcome), ["14:22 sensitive-host-path Pod storage/helper"]);
+    assert_eq!(outcome.counts.objects, 2);
+    let finding = &outcome.findings[0];
+    assert_eq!(finding.finding.primary.path.to_string(), "spec.volumes[0].hostPath.path");
+    let mount = finding.location.related.first().expect("the mount");
+    assert_eq!((mount.span.start.line, mount.span.start.column), (11, 49));
+}
+
+#[test]
+fn locates_findings_in_other_strings_at_the_string() {
+    let json = serde_json::to_string(POD).expect("JSON");
+    let folded = indented(&POD.replace('\n', "\n\n"), 4);
+    for (data, expected) in [
+        (format!("  pod: {json}\n"), "5:8"),
+        (
+            format!(
+                "  pod: '{}'\n",
+                r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "helper"}, "spec": {"containers": [{"name": "c"}], "volumes": [{"name": "h", "hostPath": {"path": "/etc/kubernetes", "type": "Directory"}}]}}"#
+            ),
+            "5:8",
+        ),
+        (format!("  pod: >\n{folded}"), "5:8"),
+    ] {
+        let outcome = check(&config_map(&data));
+        assert_eq!(found(&outcome), [format!("{expected} sensitive-host-path Pod storage/helper")], "{data}");
+        assert!(outcome.findings[0].finding.fix.is_none() && outcome.findings[0].location.related.is_empty());
+    }
+}
+
+#[test]
+fn checks_every_document_of_a_string() {
+    let two = format!("{POD}---\n# The second one.\n{}", POD.replace("helper", "other"));
+    for data in [
+        format!("  pods: |\n{}", indented(&two, 8)),
+        format!("  pods: {}\n", serde_json::to_string(&two).expect("JSON")),
+    ] {
+        let objects: Vec<_> = found(&check(&config_map(&data)))
+            .iter()
+            .map(|own| own.rsplit('/').next().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(objects, ["helper", "other"], "{data}");
+    }
+}
+
+#[test]
+fn checks_manifests_in_nested_strings_to_a_depth() {
+    let nested = |depth: usize| {
+        (0..depth)
+            .fold(POD.to_owned(), |inner, _| config_map(&format!("  inner.yaml: |\n{}", indented(&inner, 4))))
+    };
+    for depth in [2, 8] {
+        let outcome = check(&nested(depth));
+        assert_eq!(
+            found(&outcome),
+            [format!("{}:{} sensitive-host-path Pod storage/helper", 9 + 5 * depth, 18 + 4 * depth)]
+        );
+        assert_eq!(outcome.counts.objects, depth + 1);
+    }
+    let outcome = check(&nested(9));
+    assert_eq!(outcome.findings.len(), 1);
+    assert_eq!(outcome.findings[0].finding.message, "manifest in too many nested strings");
+    assert_eq!(outcome.findings[0].finding.severity, Severity::Warning);
+}
+
+#[test]
+fn strings_that_are_not_manifests_have_no_findings() {
+    let script = format!("  run.sh: |\n    kubectl apply -f - <<EOF\n{}    EOF\n", indented(POD, 4));
+    for data in [
+        script.as_str(),
+        "  note: apiVersion and kind are required\n",
+        "  app.yaml: |\n    apiVersion: [of, the, app]\n    kind: none\n",
+        "  values.yaml: |\n    image: {tag: 1}\n",
+    ] {
+        let outcome = check(&config_map(data));
+        assert!(outcome.findings.is_empty() && outcome.unchecked.is_empty(), "{data}: {:?}", found(&outcome));
+    }
+    let annotation = POD.replace(
+        "{name: helper}",
+        &format!(
+            "{{name: helper, annotations: {{kubectl.kubernetes.io/last-applied-configuration: {}}}}}",
+            serde_json::to_string(POD).expect("JSON")
+        ),
+    );
+    assert_eq!(found(&check(&annotation)).len(), 1);
+}
+
+#[test]
+fn invalid_manifests_in_strings_are_warnings() {
+    let broken = "  pod.yaml: |\n    apiVersion: v1\n    kind: Pod\n    spec: [\n";
+    let wrong = format!("  pod.yaml: |\n{}", indented(&POD.replace("name: h,", "name: h, readOnly: 1,"), 4));
+    for (data, expected) in [(broken, "unanalyzed-document"), (&wrong, "invalid-field-value")] {
+        let outcome = check(&config_map(data));
+        assert!(outcome.unchecked.is_empty());
+        let [finding] = outcome.findings.as_slice() else { panic!("{:?}", found(&outcome)) };
+        assert_eq!((finding.finding.rule.as_str(), finding.finding.severity), (expected, Severity::Warning));
+        assert!(finding.location.primary.expect("a location").start.line > 5);
+    }
+    let outcome = check(&config_map(
+        "  pod.yaml: |\n    apiVersion: v1\n    kind: Pod\n    metadata: {{ toYaml .Values }}\n    name: {{ x }}\n",
+    ));
+    assert!(outcome.findings.is_empty(), "{:?}", found(&outcome));
+    assert_eq!(outcome.counts.unrendered.get("embedded template"), Some(&1));
+}
+
+#[test]
+fn ignores_apply_to_manifests_in_literal_blocks() {
+    let ignored = POD.replace(
+        "    hostPath:",
+        "    # volcheck: ignore[sensitive-host-path] -- read by the backup\n    hostPath:",
+    );
+    let outcome = check(&config_map(&format!("  pod.yaml: |\n{}", indented(&ignored, 4))));
+    assert!(outcome.findings.is_empty(), "{:?}", found(&outcome));
+    assert_eq!(outcome.suppressed.len(), 1);
+    let comment = format!(
+        "  # volcheck: ignore[sensitive-host-path] -- read by the backup\n  pod: {}\n",
+        serde_json::to_string(POD).expect("JSON")
+    );
+    let outcome = check(&config_map(&comment));
+    assert_eq!((outcome.findings.len(), outcome.suppressed.len()), (0, 1));
+}
+
+#[test]
+fn patches_of_kustomizations_are_partial_objects() {
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        volumeMounts: [{name: elsewhere, mountPath: /a}]\n      volumes:\n      - name: h\n        hostPath: {path: /etc/kubernetes, type: Directory}\n";
+    let text = format!(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n- patch: |-\n{}",
+        indented(patch, 4)
+    );
+    let policy = selecting(&["sensitive-host-path", "undefined-volume", "unused-volume"]);
+    let outcome = lint_file(&policy, "kustomization.yaml", &text);
+    assert_eq!(found(&outcome), ["16:26 sensitive-host-path Deployment default/web"]);
+}
+
+#[test]
+fn many_strings_take_linear_time() {
+    let mut data = String::new();
+    for index in 0..2000 {
+        let _ = write!(data, "  pod-{index}.yaml: |\n{}", indented(POD, 4));
+    }
+    assert_eq!(check(&config_map(&data)).findings.len(), 2000);
+}
+
+#[test]
+fn ignore_file_applies_to_its_template() {
+    let source = |template: &str, comment: &str, name: &str| {
+        format!("---\n# Source: {template}\n{comment}{}", POD.replace("helper", name))
+    };
+    let comment = "# volcheck: ignore-file[sensitive-host-path] -- reviewed\n";
+    let rendered = [
+        source("shop/charts/db/templates/a.yaml", comment, "a"),
+        source("shop/templates/b.yaml", "", "b"),
+        source("shop/charts/db/templates/a.yaml", "", "c"),
+    ];
+    for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
+        let text: String = order.iter().map(|index| rendered[*index].as_str()).collect();
+        let policy = selecting(&["sensitive-host-path", "malformed-ignore", "unused-ignore"]);
+        for role in [Role::Stream, Role::Chart("shop".to_owned())] {
+            let manifest = Manifest { name: "-", bytes: text.clone().into_bytes(), role };
+            let outcome = lint::check(manifest, &options(&policy));
+            let objects: Vec<_> = outcome
+                .findings
+                .iter()
+                .map(|located| located.finding.object.as_ref().expect("an object").name.clone())
+                .collect();
+            assert_eq!(objects, ["b"], "{order:?}: {:?}", found(&outcome));
+            assert_eq!(outcome.suppressed.len(), 2);
+        }
+    }
+    // In a file, such a comment is only allowed before the first document.
+    let outcome = check(&rendered.concat().replace("# Source: ", "# From: "));
+    assert_eq!((outcome.findings.len(), outcome.suppressed.len()), (0, 3));
+    let outcome = check(&[rendered[1].as_str(), &rendered[0]].concat().replace("# Source: ", "# From: "));
+    assert_eq!(found(&outcome).iter().filter(|finding| finding.contains("malformed-ignore")).count(), 1);
+}

@@ -1,0 +1,242 @@
+//! Volumes, objects and host paths that are found by structure in custom kinds.
+
+use volcheck::finding::Severity;
+use volcheck::lint::{LocatedFinding, Outcome};
+use volcheck::report::{self, Format, Style};
+
+use crate::support::{all_rules, lint, policy, report_of, selecting, temp_dir, volcheck_in};
+
+const SENSITIVE: &[&str] = &["sensitive-host-path", "host-root", "invalid-field-value"];
+
+fn check(text: &str) -> Outcome {
+    lint(&selecting(SENSITIVE), "object.yaml", text)
+}
+
+/// Returns the manifest of a custom object with the given spec in flow style.
+fn custom(spec: &str) -> String {
+    format!("apiVersion: example.io/v1\nkind: Agent\nmetadata: {{name: a, namespace: ns}}\nspec: {spec}\n")
+}
+
+/// Returns the findings as `object: field path`.
+fn found(outcome: &Outcome) -> Vec<String> {
+    let describe = |located: &LocatedFinding| {
+        let finding = &located.finding;
+        format!("{}: {}", finding.object.as_ref().expect("an object"), finding.primary.path)
+    };
+    outcome.findings.iter().map(describe).collect()
+}
+
+fn messages(text: &str) -> Vec<String> {
+    check(text).findings.into_iter().map(|located| located.finding.message.into_owned()).collect()
+}
+
+const VOLUME: &str = "{name: h, hostPath: {path: /etc/kubernetes}}";
+
+#[test]
+fn finds_volumes_under_names_that_operators_use() {
+    for (spec, path) in [
+        (format!("{{volumes: [{VOLUME}]}}"), "spec.volumes[0].hostPath.path"),
+        (format!("{{extraVolumes: [{VOLUME}]}}"), "spec.extraVolumes[0].hostPath.path"),
+        (
+            format!("{{pod: {{additionalVolumes: [{VOLUME}]}}}}"),
+            "spec.pod.additionalVolumes[0].hostPath.path",
+        ),
+        ("{volumes: {h: {hostPath: {path: /etc/kubernetes}}}}".to_owned(), "spec.volumes.h.hostPath.path"),
+        (
+            "{extraVolumes: [{name: h, volumeSource: {hostPath: {path: /etc/kubernetes}}}]}".to_owned(),
+            "spec.extraVolumes[0].volumeSource.hostPath.path",
+        ),
+        (
+            "{extraVolumeMounts: [{source: /etc/kubernetes, destination: /k}]}".to_owned(),
+            "spec.extraVolumeMounts[0].source",
+        ),
+        (
+            "{hostMounts: [{hostPath: /etc/kubernetes, mountPath: /k}]}".to_owned(),
+            "spec.hostMounts[0].hostPath",
+        ),
+        (
+            "{containers: [{name: c}], podVolumes: [{name: h, hostPath: {path: /etc/kubernetes}}]}"
+                .to_owned(),
+            "spec.podVolumes[0].hostPath.path",
+        ),
+    ] {
+        assert_eq!(found(&check(&custom(&spec))), [format!("Agent ns/a: {path}")], "{spec}");
+    }
+}
+
+#[test]
+fn ignores_values_that_are_not_volumes() {
+    for spec in [
+        "{volumes: [data, {type: bind, source: /etc/kubernetes}, 3, null]}",
+        "{volumes: {properties: {hostPath: {type: object, description: d}}}}",
+        "{volumes: [{name: h, hostPath: {path: [/]}}, {name: i, hostPath: {}}]}",
+        "{volumes: \"/etc/kubernetes:/host\", volumeMounts: {a: b}}",
+        "{extraVolumeMounts: [{name: 3, mountPath: /a}, {mountPath: /b}]}",
+    ] {
+        let outcome = check(&custom(spec));
+        assert_eq!((outcome.findings.len(), outcome.unchecked.len()), (0, 0), "{spec}");
+    }
+}
+
+#[test]
+fn mounts_refer_to_the_nearest_volume() {
+    let own = "{volumes: [{name: h, hostPath: {path: /var/log}}], volumeMounts: [{name: h, mountPath: /h}]}";
+    let text = custom(&format!(
+        "{{volumes: [{VOLUME}], a: {own}, b: {{volumeMounts: [{{name: h, mountPath: /h}}]}}}}"
+    ));
+    assert_eq!(
+        messages(&text),
+        [
+            "sensitive host path `/etc/kubernetes` is exposed to the container at `spec.b`",
+            "sensitive host path `/var/log` is writable by the container at `spec.a`",
+        ]
+    );
+}
+
+#[test]
+fn pods_can_mount_volumes_of_outer_fields() {
+    let containers = "[{name: c, image: i, volumeMounts: [{name: h, mountPath: /h}]}]";
+    let text =
+        custom(&format!("{{volumes: [{VOLUME}], podTemplate: {{spec: {{containers: {containers}}}}}}}"));
+    assert_eq!(messages(&text), ["sensitive host path `/etc/kubernetes` is exposed to container `c`"]);
+}
+
+#[test]
+fn lists_of_known_kinds_do_not_hide_other_fields() {
+    let rollout = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: r}}\nspec:\n  template: {{spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}\n  other: {{volumes: [{VOLUME}]}}\n"
+    );
+    assert_eq!(
+        found(&check(&rollout)),
+        [
+            "Rollout default/r: spec.template.spec.volumes[0].hostPath.path",
+            "Rollout default/r: spec.other.volumes[0].hostPath.path",
+        ]
+    );
+}
+
+#[test]
+fn checks_embedded_objects_once() {
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}"
+    );
+    let inner = format!(
+        "{{apiVersion: example.io/v1, kind: Bundle, metadata: {{name: b}}, spec: {{objects: [{pod}]}}}}"
+    );
+    let outcome = check(&custom(&format!(
+        "{{manifests: [{pod}, {inner}], targetRef: {{apiVersion: v1, kind: Pod, name: x}}}}"
+    )));
+    assert_eq!(
+        found(&outcome),
+        ["Pod default/p: spec.volumes[0].hostPath.path", "Pod default/p: spec.volumes[0].hostPath.path"]
+    );
+    assert_eq!(outcome.counts.objects, 4);
+    let columns: Vec<_> = outcome.findings.iter().filter_map(|located| located.location.primary).collect();
+    assert!(columns[0].start.column < columns[1].start.column, "{columns:?}");
+}
+
+#[test]
+fn invalid_fields_of_embedded_objects_are_warnings() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: 3}}";
+    let outcome = check(&custom(&format!("{{manifest: {pod}}}")));
+    let severities: Vec<_> = outcome.findings.iter().map(|located| located.finding.severity).collect();
+    assert_eq!((severities, outcome.unchecked.len()), (vec![Severity::Warning], 0));
+}
+
+#[test]
+fn objects_without_volumes_may_have_fields_of_any_type() {
+    for text in [
+        "apiVersion: example.io/v1\nkind: Agent\nmetadata: {name: 3, labels: {a: 1}}\n".to_owned(),
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: 3}}]}\n"
+            .to_owned(),
+    ] {
+        let outcome = lint(&all_rules(), "object.yaml", &text);
+        assert_eq!((outcome.findings.len(), outcome.unchecked.len()), (0, 0), "{text}");
+    }
+}
+
+#[test]
+fn helm_values_cause_warnings_at_most() {
+    let release = |values: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: r}}\nspec: {{values: {values}}}\n"
+        )
+    };
+    let manifest =
+        format!("{{apiVersion: v1, kind: Pod, spec: {{containers: [{{name: c}}], volumes: [{VOLUME}]}}}}");
+    for values in [
+        format!("{{extraVolumes: [{VOLUME}]}}"),
+        format!("{{a: {{volumes: [{VOLUME}], containers: [{{name: 3}}]}}}}"),
+        format!("{{extraObjects: [{manifest}]}}"),
+    ] {
+        let outcome = lint(&selecting(SENSITIVE), "release.yaml", &release(&values));
+        let severities: Vec<_> = outcome.findings.iter().map(|located| located.finding.severity).collect();
+        assert_eq!((severities, outcome.unchecked.len()), (vec![Severity::Warning], 0), "{values}");
+        assert!(outcome.findings[0].finding.is_heuristic);
+    }
+    let long = format!("{{extraVolumes: [{{name: h, hostPath: {{path: /{}}}}}]}}", "x".repeat(5_000));
+    let outcome = lint(&all_rules(), "release.yaml", &release(&long));
+    assert_eq!((outcome.unchecked.len(), outcome.unknown_host_paths.len()), (0, 1));
+}
+
+#[test]
+fn names_host_paths_in_unknown_fields() {
+    let text = custom(
+        "{a: {hostPath: {path: /x}}, b: {dataHostPath: /y}, c: {hostPath: {path: /z}}, d: [{hostPath: /w}], e: {hostPath: ''}}",
+    );
+    let outcome = check(&text);
+    assert_eq!(outcome.counts.unknown_host_paths, 4);
+    let report = report_of(outcome);
+    let text = report::render(&report, Format::Text, Style::plain(Severity::Warning));
+    assert_eq!(
+        text.lines().last(),
+        Some(
+            "4 possible host paths were not checked (object.yaml:4: `spec.a.hostPath` of Agent ns/a, object.yaml:4: `spec.b.dataHostPath` of Agent ns/a, object.yaml:4: `spec.c.hostPath` of Agent ns/a and 1 more)."
+        )
+    );
+}
+
+#[test]
+fn placeholders_are_named_as_unknown_host_paths() {
+    for path in ["{{inputs.parameters.path}}", "/data/${NAME}", "$(tt.params.path)"] {
+        let text = custom(&format!("{{volumes: [{{name: h, hostPath: {{path: \"{path}\"}}}}]}}"));
+        let outcome = lint(&all_rules(), "object.yaml", &text);
+        assert_eq!((outcome.findings.len(), outcome.unknown_host_paths.len()), (0, 1), "{path}");
+    }
+}
+
+#[test]
+fn policy_can_disable_the_search_by_structure() {
+    let text = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: r}}\nspec:\n  template: {{spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}\n  other: {{volumes: [{VOLUME}]}}\n"
+    );
+    let policy = policy("version: 1\nheuristic: false\nrules: {\"*\": off, sensitive-host-path: error}\n");
+    let outcome = lint(&policy, "rollout.yaml", &text);
+    assert_eq!(found(&outcome), ["Rollout default/r: spec.template.spec.volumes[0].hostPath.path"]);
+}
+
+#[test]
+fn many_volumes_of_one_name_exceed_a_limit() {
+    let part = format!("{{volumes: [{VOLUME}], volumeMounts: [{{name: h, mountPath: /h}}]}}");
+    let list = |count: usize| custom(&format!("{{parts: [{}]}}", vec![part.as_str(); count].join(",")));
+    assert_eq!(check(&list(500)).unchecked.len(), 0);
+    assert_eq!(check(&list(1_500)).unchecked.len(), 1);
+}
+
+#[test]
+fn patches_are_recognized_without_their_kustomization() {
+    let patch = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /v}]}]}\n";
+    let kustomization = "patches: [{path: patches/pod.yaml}]\n";
+    let directory = temp_dir(&[
+        ("o/patches/pod.yaml", patch),
+        ("o/other.yaml", patch),
+        ("o/kustomization.yaml", kustomization),
+    ]);
+    let run = |file: &str| {
+        let arguments = ["lint", "--no-policy", "--format", "concise", "--select", "undefined-volume", file];
+        volcheck_in(directory.path(), &arguments).0
+    };
+    for (file, expected) in [("o/patches/pod.yaml", 0), ("./o/patches/pod.yaml", 0), ("o/other.yaml", 1)] {
+        assert_eq!(run(file), expected, "{file}");
+    }
+}
