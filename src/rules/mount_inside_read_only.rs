@@ -1,0 +1,258 @@
+//! A container has a mount inside a read-only mount.
+//!
+//! ## What it does
+//!
+//! Reports a mount whose path is inside a read-only mount of the same container. Of several mounts
+//! above it, only the nearest counts. The severity depends on the volume of the outer mount:
+//!
+//! - error if the volume starts empty: `emptyDir` and generic ephemeral volumes
+//! - warning if it may contain the mount point: `hostPath`, `persistentVolumeClaim`, `image` and
+//!   others
+//!
+//! These mounts are not reported:
+//!
+//! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
+//!   kubelet creates the mount point.
+//! - The mount point exists on the node, because it is in the host path catalog, or because another
+//!   volume of the Pod has its path.
+//! - A container that runs before or alongside this one can write to the volume of the outer mount,
+//!   so it can create the mount point.
+//!
+//! The API server mounts the ServiceAccount token at
+//! `/var/run/secrets/kubernetes.io/serviceaccount`. In most images, `/var/run` is a symbolic link
+//! to `/run`. The rule reports a read-only mount above this path, such as a host path at `/var/run`
+//! or a Secret at `/run/secrets`, unless the Pod sets `automountServiceAccountToken: false`.
+//! Incomplete objects, such as patches, are skipped.
+//!
+//! ## Why is this bad?
+//!
+//! The container runtime creates a missing mount point before it starts the container. In a
+//! read-only mount, it cannot: the container fails with `read-only file system`, and the Pod stays
+//! in `CrashLoopBackOff`. The order of the mounts in the manifest makes no difference.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: site
+//!       mountPath: /site
+//!       readOnly: true
+//!     - name: uploads
+//!       mountPath: /site/uploads # finding
+//!   volumes:
+//!   - name: site
+//!     emptyDir: {}
+//!   - name: uploads
+//!     persistentVolumeClaim:
+//!       claimName: uploads
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: site
+//!       mountPath: /site
+//!       readOnly: true
+//!     - name: uploads
+//!       mountPath: /uploads
+//!   volumes:
+//!   - name: site
+//!     emptyDir: {}
+//!   - name: uploads
+//!     persistentVolumeClaim:
+//!       claimName: uploads
+//! ```
+//!
+//! ## Fix
+//!
+//! Advice only: mount the inner volume elsewhere, make the outer mount writable, or create the
+//! directory in the outer volume before the container starts.
+//!
+//! ## When to allow it
+//!
+//! Allow a warning if the directory exists in the outer volume wherever the Pod runs.
+//!
+//! ## References
+//!
+//! - [kubernetes/kubernetes#121294](https://github.com/kubernetes/kubernetes/issues/121294): a mount inside a read-only `emptyDir`
+//! - [kubernetes/kubernetes#60342](https://github.com/kubernetes/kubernetes/pull/60342), which creates mount points in ConfigMaps, Secrets and similar volumes
+//! - [kubernetes/kubernetes#65835](https://github.com/kubernetes/kubernetes/issues/65835): a Secret at `/run/secrets`
+
+use std::cell::LazyCell;
+use std::collections::HashMap;
+
+use super::support::nested_mounts::{NestedMount, TOKEN_PATH, exists_on_node, nested_mounts, token_help};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, VolumeSource};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("mount-inside-read-only"),
+    summary: "a container has a mount inside a read-only mount",
+    group: Group::Mounts,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("mount_inside_read_only.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
+    let accesses = LazyCell::new(|| cx.accesses_by_mount());
+    for nested in nested_mounts(cx, |mount| pod.is_read_only(mount)) {
+        let Some(content) = content(pod, &nested, &accesses) else { continue };
+        let point = content.path().map(|path| path.join(&nested.relative));
+        let exists = point.as_ref().is_some_and(|point| exists_on_node(cx, point));
+        if !exists && !has_earlier_writer(pod, &nested.outer) {
+            out.push(finding(&nested, &content, point));
+        }
+    }
+}
+
+/// The content of a volume before the containers start.
+enum Content<'c> {
+    Empty,
+    /// The files of the node at this path.
+    HostPath(&'c HostPath),
+    Unknown,
+}
+
+impl Content<'_> {
+    fn path(&self) -> Option<&HostPath> {
+        match self {
+            Self::HostPath(path) => Some(path),
+            Self::Empty | Self::Unknown => None,
+        }
+    }
+}
+
+/// Returns the content of the volume of the outer mount. Returns `None` if the kubelet creates
+/// mount points in it, or if it is not a directory.
+fn content<'c>(
+    pod: &Pod<'_>,
+    nested: &NestedMount<'_>,
+    accesses: &HashMap<FieldPath, &'c HostPathAccess<'_>>,
+) -> Option<Content<'c>> {
+    let outer = &nested.outer;
+    // The kubelet compares the paths in the manifest and does not resolve symbolic links.
+    let has_mount_points = nested.inner.is_some() || outer.mount.mount_path.starts_with("/var");
+    let name = &*outer.mount.name;
+    let Some(volume) = pod.volume(name) else {
+        return pod.claim_template(name).map(|_| Content::Unknown);
+    };
+    match volume.source() {
+        Some(VolumeSource::HostPath(_)) => {
+            let access = accesses.get(&outer.path())?;
+            access.can_be_directory().then_some(Content::HostPath(&access.path))
+        }
+        Some(VolumeSource::EmptyDir(_)) => Some(Content::Empty),
+        Some(VolumeSource::Ephemeral(source)) if source.is_empty() => Some(Content::Empty),
+        Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)) if volume.source_key() != Some("image") => {
+            (!has_mount_points).then_some(Content::Empty)
+        }
+        Some(VolumeSource::Unknown) => None,
+        Some(_) => Some(Content::Unknown),
+        None => volume.empty_dir().map(|_| Content::Empty),
+    }
+}
+
+/// Checks whether a container that starts before the mount is needed, or is restarted next to it,
+/// can write to the volume of the mount.
+fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) -> bool {
+    let is_earlier = |other: &Container<'_>| {
+        let position = |container| pod.containers.iter().position(|known| std::ptr::eq(known, container));
+        match (other.list, outer.container.list) {
+            _ if std::ptr::eq(other, outer.container) => false,
+            (ContainerList::Main, ContainerList::Main) => true,
+            _ => position(other) < position(outer.container),
+        }
+    };
+    let mut mounts = pod.mounts_of(&outer.mount.name);
+    mounts.any(|mount| !pod.is_read_only(mount.mount) && is_earlier(mount.container))
+}
+
+fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPath>) -> Finding {
+    let outer = &nested.outer;
+    let outer_path = quoted(&outer.mount.mount_path);
+    // The ServiceAccount can disable its token, and `/var/run` of the image can be a directory.
+    let severity = match content {
+        Content::Empty if nested.inner.is_some() => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let (field, path, message) = match &nested.inner {
+        Some(inner) => (
+            inner.path().key("mountPath"),
+            &*inner.mount.mount_path,
+            format!(
+                "mount path {} of {} is inside the read-only mount at {outer_path}",
+                quoted(&inner.mount.mount_path),
+                container(outer.container)
+            ),
+        ),
+        None => (
+            outer.path().key("mountPath"),
+            TOKEN_PATH,
+            format!(
+                "the ServiceAccount token of {} is inside the read-only mount at {outer_path}",
+                container(outer.container)
+            ),
+        ),
+    };
+    let why = match (content, point) {
+        (Content::Empty, _) => {
+            "the runtime cannot create the mount point in a read-only mount, so the container never starts"
+                .to_owned()
+        }
+        (_, Some(point)) => format!(
+            "the container only starts if {} exists on the node, because the runtime cannot create it",
+            quoted(&point.to_string())
+        ),
+        (_, None) => format!(
+            "the container only starts if {} exists in the volume, because the runtime cannot create it",
+            quoted(&nested.relative)
+        ),
+    };
+    let help = match (&nested.inner, content) {
+        (None, _) => token_help(),
+        (Some(_), Content::Empty) => {
+            format!("mount it outside of {outer_path}, or remove `readOnly` from the mount at {outer_path}")
+        }
+        (Some(_), _) => {
+            format!("mount it outside of {outer_path}, or at a directory that exists in the volume")
+        }
+    };
+    let finding = Finding::new(RULE.id, severity, field, message)
+        .why(why)
+        .help(help)
+        .volume(&nested.inner.as_ref().unwrap_or(outer).mount.name)
+        .container(&outer.container.name)
+        .path(path);
+    match nested.inner {
+        Some(_) => {
+            finding.related(outer.path(), format!("volume {} is read-only here", quoted(&outer.mount.name)))
+        }
+        None => finding.label("read-only"),
+    }
+}
