@@ -102,7 +102,9 @@ use super::support::nested_mounts::{NestedMount, TOKEN_PATH, exists_on_node, nes
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, VolumeSource};
+use crate::model::{
+    Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, Volume, VolumeMount, VolumeSource,
+};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("mount-inside-read-only"),
@@ -121,7 +123,11 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
-    for nested in nested_mounts(cx, |mount| pod.is_read_only(mount)) {
+    let is_outer = |mount: &VolumeMount<'_>| {
+        let creates = || pod.volume(&mount.name).is_some_and(creates_mount_points);
+        pod.is_read_only(mount) && (TOKEN_PARENTS.contains(&&*mount.mount_path) || !creates())
+    };
+    for nested in nested_mounts(cx, is_outer) {
         let Some(content) = content(pod, &nested, &accesses) else { continue };
         let point = content.path().map(|path| path.join(&nested.relative));
         let exists = point.as_ref().is_some_and(|point| exists_on_node(cx, point));
@@ -129,6 +135,17 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             out.push(finding(&nested, &content, point));
         }
     }
+}
+
+/// The parents of the ServiceAccount token in images where `/var/run` is a symbolic link to `/run`.
+/// The kubelet does not create the mount point of the token there, because it does not resolve the
+/// link.
+const TOKEN_PARENTS: &[&str] = &["/run", "/run/secrets", "/run/secrets/kubernetes.io"];
+
+/// Checks whether the kubelet creates the mount points of other mounts in the volume
+/// (`MakeNestedMountpoints` in `pkg/volume/util/nested_volumes.go`).
+fn creates_mount_points(volume: &Volume<'_>) -> bool {
+    matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "projected" | "secret"))
 }
 
 /// The content of a volume before the containers start.
@@ -156,12 +173,13 @@ fn content<'c>(
     accesses: &HashMap<FieldPath, &'c HostPathAccess<'_>>,
 ) -> Option<Content<'c>> {
     let outer = &nested.outer;
-    // The kubelet compares the paths in the manifest and does not resolve symbolic links.
-    let has_mount_points = nested.inner.is_some() || outer.mount.mount_path.starts_with("/var");
     let name = &*outer.mount.name;
     let Some(volume) = pod.volume(name) else {
         return pod.claim_template(name).map(|_| Content::Unknown);
     };
+    if creates_mount_points(volume) {
+        return nested.inner.is_none().then_some(Content::Empty);
+    }
     match volume.source() {
         Some(VolumeSource::HostPath(_)) => {
             let access = accesses.get(&outer.path())?;
@@ -169,17 +187,14 @@ fn content<'c>(
         }
         Some(VolumeSource::EmptyDir(_)) => Some(Content::Empty),
         Some(VolumeSource::Ephemeral(source)) if source.is_empty() => Some(Content::Empty),
-        Some(VolumeSource::ReadOnly | VolumeSource::Projected(_)) if volume.source_key() != Some("image") => {
-            (!has_mount_points).then_some(Content::Empty)
-        }
         Some(VolumeSource::Unknown) => None,
         Some(_) => Some(Content::Unknown),
         None => volume.empty_dir().map(|_| Content::Empty),
     }
 }
 
-/// Checks whether a container that starts before the mount is needed, or is restarted next to it,
-/// can write to the volume of the mount.
+/// Checks whether another container can write to the volume of the mount, and starts before or
+/// alongside the container with the mount.
 fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) -> bool {
     let is_earlier = |other: &Container<'_>| {
         let position = |container| pod.containers.iter().position(|known| std::ptr::eq(known, container));
