@@ -18,10 +18,16 @@
 //! - A container that runs before or alongside this one can write to the volume of the outer mount,
 //!   so it can create the mount point.
 //!
-//! The API server mounts the ServiceAccount token at
-//! `/var/run/secrets/kubernetes.io/serviceaccount`. In most images, `/var/run` is a symbolic link
-//! to `/run`. The rule reports a read-only mount above this path, such as a host path at `/var/run`
-//! or a Secret at `/run/secrets`, unless the Pod sets `automountServiceAccountToken: false`.
+//! The rule also checks two mounts that are not in the manifest:
+//!
+//! - The API server mounts the ServiceAccount token at
+//!   `/var/run/secrets/kubernetes.io/serviceaccount`, unless the Pod sets
+//!   `automountServiceAccountToken: false`. In most images, `/var/run` is a symbolic link to `/run`.
+//!   A read-only host path at `/var/run` and a Secret at `/run/secrets` are reported as warnings.
+//! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
+//!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is reported
+//!   as a warning.
+//!
 //! Incomplete objects, such as patches, are skipped.
 //!
 //! ## Why is this bad?
@@ -94,11 +100,14 @@
 //! - [kubernetes/kubernetes#121294](https://github.com/kubernetes/kubernetes/issues/121294): a mount inside a read-only `emptyDir`
 //! - [kubernetes/kubernetes#60342](https://github.com/kubernetes/kubernetes/pull/60342), which creates mount points in ConfigMaps, Secrets and similar volumes
 //! - [kubernetes/kubernetes#65835](https://github.com/kubernetes/kubernetes/issues/65835): a Secret at `/run/secrets`
+//! - [rook/rook#1727](https://github.com/rook/rook/issues/1727): a read-only mount of `/dev`
 
 use std::cell::LazyCell;
 use std::collections::HashMap;
 
-use super::support::nested_mounts::{NestedMount, TOKEN_PATH, exists_on_node, nested_mounts, token_help};
+use super::support::nested_mounts::{
+    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, nested_mounts, token_help,
+};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -125,7 +134,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
     let is_outer = |mount: &VolumeMount<'_>| {
         let creates = || pod.volume(&mount.name).is_some_and(creates_mount_points);
-        pod.is_read_only(mount) && (TOKEN_PARENTS.contains(&&*mount.mount_path) || !creates())
+        let is_token_parent = || TOKEN_PARENTS.contains(&&*clean_container_path(&mount.mount_path));
+        pod.is_read_only(mount) && (!creates() || is_token_parent())
     };
     for nested in nested_mounts(cx, is_outer) {
         let Some(content) = content(pod, &nested, &accesses) else { continue };
@@ -141,12 +151,6 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 /// The kubelet does not create the mount point of the token there, because it does not resolve the
 /// link.
 const TOKEN_PARENTS: &[&str] = &["/run", "/run/secrets", "/run/secrets/kubernetes.io"];
-
-/// Checks whether the kubelet creates the mount points of other mounts in the volume
-/// (`MakeNestedMountpoints` in `pkg/volume/util/nested_volumes.go`).
-fn creates_mount_points(volume: &Volume<'_>) -> bool {
-    matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "projected" | "secret"))
-}
 
 /// The content of a volume before the containers start.
 enum Content<'c> {
@@ -178,7 +182,7 @@ fn content<'c>(
         return pod.claim_template(name).map(|_| Content::Unknown);
     };
     if creates_mount_points(volume) {
-        return nested.inner.is_none().then_some(Content::Empty);
+        return matches!(nested.inner, InnerMount::Token).then_some(Content::Empty);
     }
     match volume.source() {
         Some(VolumeSource::HostPath(_)) => {
@@ -213,28 +217,21 @@ fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPa
     let outer_path = quoted(&outer.mount.mount_path);
     // The ServiceAccount can disable its token, and `/var/run` of the image can be a directory.
     let severity = match content {
-        Content::Empty if nested.inner.is_some() => Severity::Error,
+        Content::Empty if !matches!(nested.inner, InnerMount::Token) => Severity::Error,
         _ => Severity::Warning,
     };
-    let (field, path, message) = match &nested.inner {
-        Some(inner) => (
-            inner.path().key("mountPath"),
-            &*inner.mount.mount_path,
-            format!(
-                "mount path {} of {} is inside the read-only mount at {outer_path}",
-                quoted(&inner.mount.mount_path),
-                container(outer.container)
-            ),
-        ),
-        None => (
-            outer.path().key("mountPath"),
-            TOKEN_PATH,
-            format!(
-                "the ServiceAccount token of {} is inside the read-only mount at {outer_path}",
-                container(outer.container)
-            ),
-        ),
+    let owner = container(outer.container);
+    let (subject, mount, path) = match &nested.inner {
+        InnerMount::Volume(inner) => {
+            let path = &*inner.mount.mount_path;
+            (format!("mount path {} of {owner}", quoted(path)), inner, path)
+        }
+        InnerMount::Token => (format!("the ServiceAccount token of {owner}"), outer, TOKEN_PATH),
+        InnerMount::TerminationLog => {
+            (format!("the termination log of {owner}"), outer, &*outer.mount.mount_path)
+        }
     };
+    let message = format!("{subject} is inside the read-only mount at {outer_path}");
     let why = match (content, point) {
         (Content::Empty, _) => {
             "the runtime cannot create the mount point in a read-only mount, so the container never starts"
@@ -250,24 +247,27 @@ fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPa
         ),
     };
     let help = match (&nested.inner, content) {
-        (None, _) => token_help(),
-        (Some(_), Content::Empty) => {
+        (InnerMount::Token, _) => token_help(),
+        (InnerMount::TerminationLog, _) => {
+            format!("set `terminationMessagePath` to a path outside of {outer_path}")
+        }
+        (InnerMount::Volume(_), Content::Empty) => {
             format!("mount it outside of {outer_path}, or remove `readOnly` from the mount at {outer_path}")
         }
-        (Some(_), _) => {
+        (InnerMount::Volume(_), _) => {
             format!("mount it outside of {outer_path}, or at a directory that exists in the volume")
         }
     };
-    let finding = Finding::new(RULE.id, severity, field, message)
+    let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
         .why(why)
         .help(help)
-        .volume(&nested.inner.as_ref().unwrap_or(outer).mount.name)
+        .volume(&mount.mount.name)
         .container(&outer.container.name)
         .path(path);
     match nested.inner {
-        Some(_) => {
+        InnerMount::Volume(_) => {
             finding.related(outer.path(), format!("volume {} is read-only here", quoted(&outer.mount.name)))
         }
-        None => finding.label("read-only"),
+        InnerMount::Token | InnerMount::TerminationLog => finding.label("read-only"),
     }
 }

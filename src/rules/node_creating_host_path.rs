@@ -94,7 +94,7 @@
 use std::cell::LazyCell;
 
 use super::support::host_path_type::{self, RequestedType, with_article};
-use super::support::nested_mounts::{NestedMount, exists_on_node, nested_mounts, token_help};
+use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, PathClass, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
@@ -198,24 +198,26 @@ fn mount_point_findings(cx: &Context<'_>) -> Vec<Finding> {
         let access = accesses.get(&nested.outer.path()).filter(|access| access.can_be_directory());
         let Some(point) = access.map(|access| access.path.join(&nested.relative)) else { continue };
         if !exists_on_node(cx, &point) {
-            findings.push(mount_point_finding(&nested, &point));
+            findings.extend(mount_point_finding(&nested, &point));
         }
     }
     findings
 }
 
-fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Finding {
+fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Finding> {
     let (outer, point) = (&nested.outer, point.to_string());
     let owner = container(outer.container);
     let (mount, what, help) = match &nested.inner {
-        Some(inner) => (
+        InnerMount::Volume(inner) => (
             inner,
             format!("mount path {} of {owner}", quoted(&inner.mount.mount_path)),
             format!("mount it outside of {}", quoted(&outer.mount.mount_path)),
         ),
-        None => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
+        InnerMount::Token => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
+        // This is usually a file in `/dev`, whose content is lost at each reboot.
+        InnerMount::TerminationLog => return None,
     };
-    Finding::new(
+    let finding = Finding::new(
         RULE.id,
         Severity::Info,
         mount.path().key("mountPath"),
@@ -227,7 +229,8 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Finding {
     .volume(&outer.mount.name)
     .container(&outer.container.name)
     .path(point)
-    .access(Access::Write)
+    .access(Access::Write);
+    Some(finding)
 }
 
 fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {

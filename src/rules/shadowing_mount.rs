@@ -7,6 +7,7 @@
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
+//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
 //!   provides, such as `/proc/meminfo`
@@ -26,7 +27,8 @@
 //! host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on the node.
 //!
 //! The container runtime needs devices such as `/dev/null` to start a container that is not
-//! privileged. For security reasons, runc rejects mounts at and inside `/proc`.
+//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a volume that is
+//! always read-only. For security reasons, runc rejects mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -76,10 +78,12 @@
 //! ## References
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
+//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a ConfigMap at `/etc`
 //! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts inside `/proc`
 
 use std::cell::LazyCell;
 
+use super::support::nested_mounts::creates_mount_points;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -219,6 +223,9 @@ fn obstacle(
         }
         "/dev" if !is_same_path(path, access) && !is_privileged => {
             Some(("the runtime needs devices such as `/dev/null`, which the volume hides", SUBDIRECTORY))
+        }
+        "/etc" if pod.volume(&mount.mount.name).is_some_and(creates_mount_points) => {
+            Some(("the runtime cannot create files such as `/etc/hosts` in a read-only volume", SUBDIRECTORY))
         }
         _ => match (SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path), access) {
             (true, Some(access)) if !access.can_be_directory() => Some((

@@ -11,16 +11,29 @@ pub(crate) const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccou
 /// [`TOKEN_PATH`] in most images, where `/var/run` is a symbolic link to `/run`.
 const RESOLVED_TOKEN_PATH: &str = "/run/secrets/kubernetes.io/serviceaccount";
 
+/// The default of `terminationMessagePath`.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
 /// A mount point inside another mount of the same container. If it is missing there, the container
 /// runtime creates it.
 #[derive(Clone, Debug)]
 pub(crate) struct NestedMount<'a> {
     /// The nearest mount above the mount point.
     pub(crate) outer: ContainerMount<'a, 'a>,
-    /// The mount at the mount point; `None` for the ServiceAccount token.
-    pub(crate) inner: Option<ContainerMount<'a, 'a>>,
+    pub(crate) inner: InnerMount<'a>,
     /// The mount point relative to the outer mount, such as `conf/tls`.
     pub(crate) relative: String,
+}
+
+/// The mount at a mount point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InnerMount<'a> {
+    /// A mount in the manifest.
+    Volume(ContainerMount<'a, 'a>),
+    /// The ServiceAccount token, which the API server mounts.
+    Token,
+    /// The file for the termination message, which the kubelet mounts.
+    TerminationLog,
 }
 
 /// Returns the mount points inside the mounts for which `is_outer` returns true.
@@ -41,13 +54,20 @@ pub(crate) fn nested_mounts<'a>(
     nested
 }
 
-/// A path in a container and the mount at it; `None` for the ServiceAccount token.
-type MountPoint<'a> = (HostPath, Option<ContainerMount<'a, 'a>>);
+/// A path in a container and the mount at it.
+type MountPoint<'a> = (HostPath, InnerMount<'a>);
 
 /// Returns the mount points of a container, each after those above it.
 fn mount_points<'a>(cx: &Context<'_>, pod: &Pod<'_>, container: &'a Container<'a>) -> Vec<MountPoint<'a>> {
     let is_token = |name: &str| pod.volume(name).is_some_and(Volume::is_kube_api_access);
+    let termination_log = match &*container.termination_message_path {
+        "" => TERMINATION_LOG,
+        path => path,
+    };
     let mut points = Vec::new();
+    if pod.is_complete {
+        points.push((HostPath::in_container(termination_log), InnerMount::TerminationLog));
+    }
     let mut has_token = pod.is_complete
         && pod.automounts_token != Some(false)
         && container.list != ContainerList::Ephemeral
@@ -58,10 +78,12 @@ fn mount_points<'a>(cx: &Context<'_>, pod: &Pod<'_>, container: &'a Container<'a
         }
         has_token &= !matches!(&*mount.mount_path, TOKEN_PATH | RESOLVED_TOKEN_PATH);
         let path = HostPath::in_container(&mount.mount_path);
-        points.push((path, Some(ContainerMount { container, mount, index })));
+        points.push((path, InnerMount::Volume(ContainerMount { container, mount, index })));
     }
     if has_token {
-        points.extend([TOKEN_PATH, RESOLVED_TOKEN_PATH].map(|path| (HostPath::in_container(path), None)));
+        points.extend(
+            [TOKEN_PATH, RESOLVED_TOKEN_PATH].map(|path| (HostPath::in_container(path), InnerMount::Token)),
+        );
     }
     points.sort_by(|(a, _), (b, _)| a.cmp(b));
     points
@@ -73,19 +95,25 @@ fn add_nested<'a>(
     is_outer: impl Fn(&VolumeMount<'_>) -> bool,
 ) {
     let mut above: Vec<MountPoint<'a>> = Vec::new();
-    for (path, mount) in points {
+    for (path, inner) in points {
         while above.pop_if(|(outer, _)| path.relation_to(outer) != Relation::Descendant).is_some() {}
-        if let Some((outer_path, Some(outer))) = above.last()
+        if let Some((outer_path, InnerMount::Volume(outer))) = above.last()
             && is_outer(outer.mount)
         {
             let relative = relative_to(&path, outer_path);
-            nested.push(NestedMount { outer: *outer, inner: mount, relative });
+            nested.push(NestedMount { outer: *outer, inner, relative });
         }
         // A container with a mount at its root directory never starts.
         if !path.is_root() {
-            above.push((path, mount));
+            above.push((path, inner));
         }
     }
+}
+
+/// Checks whether the kubelet creates the mount points of other mounts in the volume
+/// (`MakeNestedMountpoints` in `pkg/volume/util/nested_volumes.go`). Such volumes are read-only.
+pub(crate) fn creates_mount_points(volume: &Volume<'_>) -> bool {
+    matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "projected" | "secret"))
 }
 
 /// Returns the help for a volume that is mounted above the ServiceAccount token.
