@@ -22,11 +22,12 @@
 //!
 //! - The API server mounts the ServiceAccount token at
 //!   `/var/run/secrets/kubernetes.io/serviceaccount`, unless the Pod sets
-//!   `automountServiceAccountToken: false`. In most images, `/var/run` is a symbolic link to `/run`.
-//!   A read-only host path at `/var/run` and a Secret at `/run/secrets` are reported as warnings.
+//!   `automountServiceAccountToken: false`. In most images, `/var/run` is a symbolic link to
+//!   `/run`. A read-only host path at `/var/run` and a Secret at `/run/secrets` are reported as
+//!   warnings.
 //! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
-//!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is reported
-//!   as a warning.
+//!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
+//!   reported as a warning.
 //!
 //! Incomplete objects, such as patches, are skipped.
 //!

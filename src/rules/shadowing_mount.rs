@@ -27,8 +27,8 @@
 //! host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on the node.
 //!
 //! The container runtime needs devices such as `/dev/null` to start a container that is not
-//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a volume that is
-//! always read-only. For security reasons, runc rejects mounts at and inside `/proc`.
+//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a volume that
+//! is always read-only. For security reasons, runc rejects mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -143,6 +143,9 @@ const PROC_FILES: &[&str] = &[
     "/proc/uptime",
 ];
 
+/// The help for mounts that hide a directory.
+const SUBDIRECTORY: &str = "mount it at a subdirectory, or at a path that the image does not use";
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
@@ -197,7 +200,7 @@ fn finding(
     };
     let finding = new(Severity::Warning, format!("volume {name} hides {directory} of {container}"))
         .why(why)
-        .help("mount it at a subdirectory, or at a path that the image does not use");
+        .help(SUBDIRECTORY);
     Some(finding)
 }
 
@@ -209,7 +212,6 @@ fn obstacle(
     path: &str,
     access: Option<&HostPathAccess<'_>>,
 ) -> Option<(&'static str, &'static str)> {
-    const SUBDIRECTORY: &str = "mount it at a subdirectory, or at a path that the image does not use";
     const ELSEWHERE: &str = "mount it at a path outside of `/proc`";
     let is_privileged = mount.container.security_context.privileged;
     match path {
