@@ -25,6 +25,9 @@ pub struct ClaimSpec<'a> {
     pub volume_name: Str<'a>,
     /// Set if the claim selects PersistentVolumes by label.
     pub selector: Option<IgnoredAny>,
+    /// Set if the volume is a copy of another volume or of a snapshot.
+    pub data_source: Option<IgnoredAny>,
+    pub data_source_ref: Option<IgnoredAny>,
 }
 
 /// An entry of `volumeClaimTemplates` of a StatefulSet or a similar workload.

@@ -48,6 +48,9 @@ pub struct Container<'a> {
     pub security_context: SecurityContext,
     #[serde(borrow, deserialize_with = "nullable")]
     pub resources: Resources<'a>,
+    /// The path of the file for the termination message; empty for `/dev/termination-log`.
+    #[serde(borrow)]
+    pub termination_message_path: Str<'a>,
     /// The list that the container is in.
     #[serde(skip)]
     pub list: ContainerList,

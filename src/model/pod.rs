@@ -42,6 +42,9 @@ pub struct PodSpec<'a> {
     security_context: PodSecurityContext,
     #[serde(borrow, deserialize_with = "nullable")]
     resources: Resources<'a>,
+    #[serde(deserialize_with = "nullable")]
+    host_network: bool,
+    automount_service_account_token: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -139,6 +142,11 @@ pub struct Pod<'a> {
     pub fs_group: Option<i64>,
     /// The resources of the pod as a whole.
     pub resources: Resources<'a>,
+    /// Whether the pod uses the network namespace of the node.
+    pub host_network: bool,
+    /// Whether the API server mounts a ServiceAccount token in the containers. `None` if the
+    /// ServiceAccount decides, whose default is true.
+    pub automounts_token: Option<bool>,
     /// Whether the object contains the whole pod. It does not if the object is a patch or a
     /// fragment, whose volumes or mounts may be in another object.
     pub is_complete: bool,
@@ -181,6 +189,8 @@ impl<'a> Pod<'a> {
             is_pinned: Some(spec.is_pinned()),
             fs_group: spec.security_context.fs_group,
             resources: spec.resources,
+            host_network: spec.host_network,
+            automounts_token: spec.automount_service_account_token,
             ..Self::default()
         };
         pod.add_volumes(&path.key("volumes"), spec.volumes.into_vec());

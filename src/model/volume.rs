@@ -157,6 +157,14 @@ pub struct EphemeralSource<'a> {
     pub volume_claim_template: EphemeralTemplate<'a>,
 }
 
+impl EphemeralSource<'_> {
+    /// Checks whether the volume starts empty, rather than as a copy of a volume or a snapshot.
+    pub fn is_empty(&self) -> bool {
+        let spec = &self.volume_claim_template.spec;
+        spec.data_source.is_none() && spec.data_source_ref.is_none()
+    }
+}
+
 /// The claim template of an ephemeral volume.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]

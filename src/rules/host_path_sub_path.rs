@@ -2,8 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` if any container of
-//! the Pod has a writable mount of the volume's path, or of a path above or below it.
+//! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` in two cases:
+//!
+//! - Any container of the Pod has a writable mount of the volume's path, or of a path above or
+//!   below it.
+//! - All mounts are read-only, and the host path catalog does not tell whether the sub path exists.
+//!
 //! `sub-path-backstep` reports sub paths that lead out of the volume.
 //!
 //! ## Why is this bad?
@@ -12,6 +16,9 @@
 //! a directory of the sub path with a symbolic link. Two vulnerabilities in the handling of such
 //! links exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Both are fixed in later
 //! versions of Kubernetes.
+//!
+//! The kubelet creates a missing sub path as a directory on the node, regardless of the `type` of
+//! the volume. It does so even for a read-only mount, and even if the sub path should be a file.
 //!
 //! ## Example
 //!
@@ -75,10 +82,11 @@
 use std::cell::LazyCell;
 
 use super::sub_path_backstep;
+use super::support::host_path_type::known_type;
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::Relation;
+use crate::model::{ContainerMount, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path-sub-path"),
@@ -106,7 +114,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         }
         let overlaps =
             |other: &HostPathAccess<'_>| other.path.relation_to(&volume.clean) != Relation::Unrelated;
-        let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else { continue };
+        let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else {
+            out.extend(created_directory(cx, volume, access, mount));
+            continue;
+        };
         let path = written_path(volume, access);
         let message =
             format!("{} mounts {path}, a sub path of a writable host path", container(mount.container));
@@ -129,4 +140,30 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             finding.related(writer.path(), format!("{} can write here", container(writer.container)))
         });
     }
+}
+
+/// Creates a finding about a sub path of a read-only host path. Returns `None` if the path exists
+/// on every node.
+fn created_directory(
+    cx: &Context<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
+) -> Option<Finding> {
+    let (key, sub_path) = mount.mount.sub_path_entry()?;
+    let has_variable = key == "subPathExpr" && sub_path.contains("$(");
+    let exists = access.path == volume.clean || known_type(&cx.options.catalog, &access.path).is_some();
+    if exists && !has_variable {
+        return None;
+    }
+    let path = written_path(volume, access);
+    let message = format!("host path {path} is created on the node if missing, despite `readOnly`");
+    let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
+        .related(volume.path_field(), volume_and_path(volume))
+        .why("the kubelet creates a missing sub path as a directory, even if it should be a file")
+        .help("move the sub path to `hostPath.path`, where `type` can require that the path exists")
+        .volume(volume.name)
+        .container(&mount.container.name)
+        .path(&access.path);
+    Some(finding)
 }

@@ -2,8 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports `securityContext.fsGroup` of a Pod that has only `hostPath` volumes. The ServiceAccount
-//! token volume that the API server adds is ignored.
+//! Reports `securityContext.fsGroup` of a Pod if a container mounts a writable `hostPath` volume,
+//! and no other volume can be the reason for the group. These volumes are not a reason:
+//!
+//! - other `hostPath` volumes
+//! - `configMap`, `downwardAPI` and `image` volumes, whose files every user can read
+//! - `projected` volumes with a ServiceAccount token, such as the one that the API server adds
+//!
+//! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The group is then
+//! often for the ServiceAccount token, which only the group can read.
 //!
 //! ## Why is this bad?
 //!
@@ -67,9 +74,9 @@
 //! - [Kubernetes: security context of a Pod](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
 use super::support::wording;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, HostPathType, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::Pod;
+use crate::model::{Pod, Volume};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ignored-fs-group"),
@@ -89,8 +96,11 @@ pub(super) const RULE: Rule = Rule {
 const MAX_RELATED: usize = 9;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod().filter(|pod| pod.is_complete && has_only_host_paths(pod)) else { return };
-    let Some(group) = pod.fs_group else { return };
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
+    let Some(group) = pod.fs_group.filter(|_| has_unsupported_volume(cx) && !has_supported_volume(pod))
+    else {
+        return;
+    };
     let field = pod.path.key("securityContext").key("fsGroup");
     let message = format!("`fsGroup: {group}` has no effect on `hostPath` volumes");
     let finding = Finding::new(RULE.id, Severity::Info, field, message)
@@ -102,9 +112,20 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }));
 }
 
-fn has_only_host_paths(pod: &Pod<'_>) -> bool {
-    let mut volumes = pod.volumes.iter().filter(|volume| !volume.is_kube_api_access()).peekable();
-    volumes.peek().is_some()
-        && volumes.all(|volume| volume.host_path().is_some())
-        && pod.claim_templates.is_empty()
+/// Checks whether a container mounts a file or directory of the node writable.
+fn has_unsupported_volume(cx: &Context<'_>) -> bool {
+    cx.host_path_accesses().any(|(_, access)| {
+        let is_device = access.file_type.is_some_and(HostPathType::bypasses_read_only);
+        access.mount.is_some() && !access.is_read_only && !is_device
+    })
+}
+
+/// Checks whether `fsGroup` has an effect on a volume that may need it. The files of ConfigMaps and
+/// similar volumes are readable for every user.
+fn has_supported_volume(pod: &Pod<'_>) -> bool {
+    let is_supported = |volume: &Volume<'_>| {
+        let is_readable = matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "image"));
+        !is_readable && volume.host_path().is_none() && !volume.has_service_account_token()
+    };
+    pod.volumes.iter().any(is_supported) || !pod.claim_templates.is_empty()
 }

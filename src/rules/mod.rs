@@ -37,6 +37,7 @@ mod malformed_ignore;
 mod manual_service_account_token;
 mod mismatched_host_path_type;
 mod missing_scratch_volume;
+mod mount_inside_read_only;
 mod multiple_volume_sources;
 mod node_agent_socket;
 mod node_creating_host_path;
@@ -134,6 +135,7 @@ static RULES: &[Rule] = &[
     shadowed_volume::RULE,
     duplicate_mount_path::RULE,
     shadowing_mount::RULE,
+    mount_inside_read_only::RULE,
     unclean_mount_path::RULE,
     sub_path_backstep::RULE,
     undefined_sub_path_variable::RULE,

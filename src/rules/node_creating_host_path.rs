@@ -9,10 +9,18 @@
 //! - Every container mounts the volume read-only, so none of them can fill the directory or file
 //!   that the kubelet creates.
 //!
-//! Paths in directories where plugins create files are not reported: `/var/lib/kubelet`, the
-//! FlexVolume directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver.
-//! Paths in `/run` are not reported either, because `/run` is empty after each reboot and its users
-//! have to create their directories again.
+//! These paths are not reported:
+//!
+//! - paths in directories where plugins create files: `/var/lib/kubelet`, the FlexVolume
+//!   directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver
+//! - paths in `/run`, because `/run` is empty after each reboot and its users have to create their
+//!   directories again
+//! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container writes to it and
+//!   the type is `DirectoryOrCreate`
+//!
+//! The rule also reports a mount inside a writable mount of a host path, as an info, unless the
+//! mount point belongs to the node or another volume of the Pod has its path. The ServiceAccount
+//! token, which the API server mounts below `/var/run`, is such a mount too.
 //!
 //! ## Why is this bad?
 //!
@@ -21,6 +29,9 @@
 //! `/etc` can change the configuration. If all containers only read the path, its content must come
 //! from somewhere else. If the path is missing, the Pod should fail to start instead of reading an
 //! empty file or directory.
+//!
+//! The container runtime creates the mount points of a container. If a mount point is inside a
+//! writable mount of a host path, the runtime creates an empty directory or file on the node.
 //!
 //! ## Example
 //!
@@ -73,18 +84,21 @@
 //!
 //! ## When to allow it
 //!
-//! Some agents install files on the node, such as a CSI driver that stores its settings in
-//! `/etc/amazon/efs`. Exempt them by namespace, name and path.
+//! Some agents install files on the node, such as drivers in `/usr/local/nvidia`. Exempt them by
+//! namespace, name and path.
 //!
 //! ## References
 //!
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
+use std::cell::LazyCell;
+
 use super::support::host_path_type::{self, RequestedType, with_article};
-use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathVolume, PathClass, Rule};
+use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, PathClass, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{HostPath, Relation};
+use crate::model::{HostPath, Relation, VolumeMount};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("node-creating-host-path"),
@@ -104,10 +118,13 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for volume in cx.host_path_volumes().iter().filter(|volume| volume.is_mounted()) {
         let requested = RequestedType::of_volume(volume).filter(|requested| requested.creates);
         let Some(requested) = requested else { continue };
-        if find_enclosing(&volume.clean, CREATABLE_DIRECTORIES).is_none() {
+        let is_expected = find_enclosing(&volume.clean, CREATABLE_DIRECTORIES).is_some()
+            || is_own_directory(cx, volume, requested);
+        if !is_expected {
             out.extend(finding(cx, volume, requested));
         }
     }
+    out.extend(mount_point_findings(cx));
 }
 
 /// System directories of the node, whose content belongs to its packages or its kernel.
@@ -123,6 +140,98 @@ const CREATABLE_DIRECTORIES: &[&str] = &[
     "/etc/kubernetes/volumeplugins",
     r"C:\var\lib\kubelet",
 ];
+
+/// Directories in `/etc` that belong to the system or to a package of the node and are not in the
+/// host path catalog. Programs read all files in directories whose name ends in `.d`.
+const SHARED_DIRECTORIES: &[&str] = &[
+    "NetworkManager",
+    "apparmor",
+    "apt",
+    "audit",
+    "chrony",
+    "cloud",
+    "dbus-1",
+    "default",
+    "firewalld",
+    "fonts",
+    "init",
+    "iptables",
+    "iscsi",
+    "kernel",
+    "lvm",
+    "modules",
+    "multipath",
+    "netplan",
+    "network",
+    "opt",
+    "polkit-1",
+    "security",
+    "selinux",
+    "skel",
+    "sysconfig",
+    "udev",
+    "yum",
+];
+
+/// Checks whether the path is an agent's own directory in `/etc`: a container writes to it, and
+/// neither the system nor another package reads it.
+fn is_own_directory(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> bool {
+    let path = volume.clean.to_string();
+    let Some(name) = path.strip_prefix("/etc/").and_then(|path| path.split('/').next()) else { return false };
+    let class = cx.options.catalog.classify(&volume.clean);
+    volume.has_writable_mount()
+        && requested.file_type == HostPathType::Directory
+        && !name.ends_with(".d")
+        && !SHARED_DIRECTORIES.contains(&name)
+        && matches!(class, PathClass::Inside(entry) if entry.path == "/etc")
+}
+
+/// Returns the findings about mount points that the container runtime creates in host paths.
+fn mount_point_findings(cx: &Context<'_>) -> Vec<Finding> {
+    let Some(pod) = cx.pod() else { return Vec::new() };
+    let is_writable_host_path = |mount: &VolumeMount<'_>| {
+        !mount.is_read_only() && pod.volume(&mount.name).is_some_and(|volume| volume.host_path().is_some())
+    };
+    let accesses = LazyCell::new(|| cx.accesses_by_mount());
+    let mut findings = Vec::new();
+    for nested in nested_mounts(cx, is_writable_host_path) {
+        let access = accesses.get(&nested.outer.path()).filter(|access| access.can_be_directory());
+        let Some(point) = access.map(|access| access.path.join(&nested.relative)) else { continue };
+        if !exists_on_node(cx, &point) {
+            findings.extend(mount_point_finding(&nested, &point));
+        }
+    }
+    findings
+}
+
+fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Finding> {
+    let (outer, point) = (&nested.outer, point.to_string());
+    let owner = container(outer.container);
+    let (mount, what, help) = match &nested.inner {
+        InnerMount::Volume(inner) => (
+            inner,
+            format!("mount path {} of {owner}", quoted(&inner.mount.mount_path)),
+            format!("mount it outside of {}", quoted(&outer.mount.mount_path)),
+        ),
+        InnerMount::Token => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
+        // This is usually a file in `/dev`, whose content is lost at each reboot.
+        InnerMount::TerminationLog => return None,
+    };
+    let finding = Finding::new(
+        RULE.id,
+        Severity::Info,
+        mount.path().key("mountPath"),
+        format!("{what} creates {} on the node", quoted(&point)),
+    )
+    .related(outer.path(), format!("volume {} is mounted writable here", quoted(&outer.mount.name)))
+    .why("the runtime creates a missing mount point as root, and nothing removes it")
+    .help(help)
+    .volume(&outer.mount.name)
+    .container(&outer.container.name)
+    .path(point)
+    .access(Access::Write);
+    Some(finding)
+}
 
 fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {
     let path = quoted(volume.path);
@@ -158,8 +267,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
 /// nothing else creates it on a new node.
 pub(super) fn should_create(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
     let catalog = &cx.options.catalog;
-    let is_written = volume.accesses.iter().any(|access| access.mount.is_some() && !access.is_read_only);
-    is_written
+    volume.has_writable_mount()
         && match (find_enclosing(&volume.clean, CREATABLE_DIRECTORIES), catalog.classify(&volume.clean)) {
             (_, PathClass::SocketParent(_)) => false,
             // The kubelet itself creates the paths in its directory that are in the catalog.

@@ -62,9 +62,16 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems mounted below the path. Recursive read-only mounts require Linux 5.12 and Kubernetes
-//! 1.31, or 1.30 with the feature gate `RecursiveReadOnlyMounts`. On a node without support,
-//! `IfPossible` has no effect, and `Enabled` prevents the Pod from starting.
+//! filesystems mounted below the path.
+//!
+//! Recursive read-only mounts require Linux 5.12, Kubernetes 1.31 (or 1.30 with the feature gate
+//! `RecursiveReadOnlyMounts`), containerd 2.0 or CRI-O 1.30, and runc 1.1 or crun 1.8.6. On a node
+//! without support, such as one with containerd 1.7, `IfPossible` has no effect and nothing reports
+//! it, and `Enabled` prevents the container from starting. Two fields of the API tell whether a
+//! node supports them and whether a container uses them:
+//!
+//! - `status.runtimeHandlers[].features.recursiveReadOnlyMounts` of the Node
+//! - `status.containerStatuses[].volumeMounts[].recursiveReadOnly` of the Pod
 //!
 //! ## When to allow it
 //!
@@ -135,7 +142,7 @@ fn finding(
         .label(label)
         .related(volume.path_field(), volume_and_path(volume))
         .why(format!("`readOnly` covers only this mount, and {}", parent.directory.reason))
-        .help("set `recursiveReadOnly: IfPossible` on the mount")
+        .help("set `recursiveReadOnly: IfPossible` on the mount; it has no effect before containerd 2.0")
         .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
         .volume(volume.name)
         .container(&mount.container.name)

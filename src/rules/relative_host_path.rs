@@ -11,10 +11,21 @@
 //!
 //! The API server rejects an empty path, but accepts a relative one. On the node, each program
 //! resolves a relative path against its own working directory: the kubelet and containerd against
-//! `/`, but runc against the bundle directory of the container. Usually, the container then fails
-//! to start. However, `var/run` exposes all of `/run` if it is a symbolic link to an absolute path.
-//! On another node, the same path can refer to another directory. Checks that compare absolute
-//! paths do not recognize a relative one.
+//! `/`, but runc against the bundle of the container, which is a directory below `/run/containerd`.
+//! The effect depends on the path:
+//!
+//! - `data/x`: the kubelet or containerd checks or creates `/data/x`, and runc fails because the
+//!   bundle contains no `data/x`. The container never starts.
+//! - `var/run`: this is a symbolic link to an absolute path, which containerd resolves. The
+//!   container gets all of `/run`.
+//! - `.`, `rootfs` and `config.json`: the container gets its own bundle, or its root filesystem or
+//!   configuration in the bundle.
+//!
+//! Other container runtimes can behave differently. Checks that compare absolute paths do not
+//! recognize a relative one.
+//!
+//! `podman kube generate` writes a tmpfs as a volume with the relative path `tmpfs`. Kubernetes has
+//! no such path: use an `emptyDir` with `medium: Memory`.
 //!
 //! ## Example
 //!
@@ -67,10 +78,12 @@
 //! ## References
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
+//! - [Podman: podman kube generate](https://docs.podman.io/en/latest/markdown/podman-kube-generate.1.html)
 
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
 use crate::finding::{Finding, RuleId, Severity};
+use crate::model::HostPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("relative-host-path"),
@@ -110,8 +123,32 @@ fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
 fn relative_path(volume: &HostPathVolume<'_>) -> Finding {
     finding(volume, format!("host path {} is not absolute", quoted(volume.path)))
         .label("does not start with a slash")
-        .why("it is resolved against the working directory of the kubelet or container runtime, which can differ between nodes")
+        .why(why(volume))
         .help(help(volume))
+}
+
+/// Relative paths that exist in the bundle of a container, which is the working directory of runc.
+const BUNDLE_PATHS: &[&str] = &["", "config.json", "rootfs"];
+
+/// Relative paths that are symbolic links to an absolute path on most nodes.
+const LINKS: &[&str] = &["dev/core", "dev/fd", "var/lock", "var/run"];
+
+/// Returns the consequence of the path with containerd and runc.
+fn why(volume: &HostPathVolume<'_>) -> String {
+    let clean = HostPath::simplify(volume.path);
+    // `proc/1/root` is a link to `/`.
+    let is_root = || clean.ends_with("/root") && volume.clean.is_root();
+    if LINKS.contains(&&*clean) || is_root() {
+        let target = quoted(&volume.clean.to_string());
+        format!(
+            "it is a symbolic link to {target}, which the container gets if the runtime resolves the link"
+        )
+    } else if BUNDLE_PATHS.contains(&&*clean) {
+        "runc resolves it against the bundle of the container, which is a directory of the runtime".to_owned()
+    } else {
+        "the kubelet resolves it against `/`, but runc against another directory, so the container never starts"
+            .to_owned()
+    }
 }
 
 /// Creates a finding about a Windows path without a drive. On Linux, backslashes do not separate
@@ -131,6 +168,9 @@ fn help(volume: &HostPathVolume<'_>) -> String {
     let help = "write an absolute path";
     let path = volume.path;
     match path.chars().next() {
+        _ if path == "tmpfs" => {
+            "replace the `hostPath` with `emptyDir: {medium: Memory}`, which is a tmpfs".to_owned()
+        }
         Some('~') => format!("{help}: `~` is not expanded"),
         Some(first) if first.is_whitespace() && path.trim_start().starts_with('/') => {
             "remove the whitespace before the first slash".to_owned()

@@ -16,12 +16,15 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are two exceptions:
+//! There are three exceptions:
 //!
 //! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
 //!   warning. A container cannot replace a mounted file with a symbolic link.
 //! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
 //!   `Block`.
+//! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if no privileged container mounts
+//!   it. In other containers, the device cgroup denies access to all but a few devices, such as
+//!   `/dev/net/tun`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -114,7 +117,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (volume, access) in cx.host_path_accesses() {
+    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| !access.is_denied_device()) {
         let Some((entry, _)) = access.class.entry() else { continue };
         let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
         let message =

@@ -2,16 +2,33 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount at `/`, `/bin`, `/dev`, `/etc`, `/lib`, `/proc`, `/sys` or `/usr` of a
-//! container, unless the same path of the node is mounted there. Mounts below these directories are
-//! not reported.
+//! Reports mounts over the system directories and files that every container needs. With these
+//! mounts, the container never starts, which is an error:
+//!
+//! - a mount at `/`
+//! - a mount at `/dev`, if the container is not privileged
+//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`
+//! - a mount at `/proc`
+//! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
+//!   provides, such as `/proc/meminfo`
+//! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`, or a file
+//!   mounted over one of the directories in this list
+//!
+//! Other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr` are a warning. Mounts below
+//! these directories are not reported.
+//!
+//! A mount of the same path of the node is not reported, except at `/` and inside `/proc`.
 //!
 //! ## Why is this bad?
 //!
 //! The volume hides everything that the image or the container runtime put in the directory.
-//! Without its programs or libraries, the container often does not start. With a mount at `/`,
-//! `/dev` or `/proc`, runc never starts it. A mount at `/etc` replaces the users, certificates and
-//! name resolution settings of the image.
+//! Without its programs or libraries, the container often does not start. A mount at `/etc`
+//! replaces the users, certificates and name resolution settings of the image. If it is a writable
+//! host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on the node.
+//!
+//! The container runtime needs devices such as `/dev/null` to start a container that is not
+//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a volume that
+//! is always read-only. For security reasons, runc rejects mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -55,26 +72,28 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the image is built for the mount, such as an image with a single static binary that
-//! expects a mounted `/etc`.
+//! Allow a warning if the image is built for the mount, such as an image with a single static
+//! binary that expects a mounted `/etc`.
 //!
 //! ## References
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
+//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a ConfigMap at `/etc`
+//! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts inside `/proc`
 
 use std::cell::LazyCell;
-use std::collections::HashSet;
 
+use super::support::nested_mounts::creates_mount_points;
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, HostPath, clean_container_path};
+use crate::model::{ContainerMount, HostPath, Pod, Volume, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowing-mount"),
     summary: "a mount hides a system directory of the container",
     group: Group::Mounts,
-    severity: Severity::Warning,
+    severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
@@ -84,56 +103,156 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The consequence of a mount at a directory that runc sets up (runc 1.1 and 1.5).
-const NEVER_STARTS: &str = "runc cannot start a container with this mount";
-
-/// System directories of a container, each with the consequence of a mount there.
+/// The directories in which a mount hides files that the container needs, each with the phrase for
+/// these files in messages.
 const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
-    ("/", NEVER_STARTS),
-    ("/bin", "the container can no longer see the programs of its image"),
-    ("/dev", NEVER_STARTS),
-    ("/etc", "the container can no longer see the settings of its image"),
-    ("/lib", "the container can no longer see the libraries of its image"),
-    ("/proc", NEVER_STARTS),
-    ("/sys", "the container can no longer see the kernel's view of the system"),
-    ("/usr", "the container can no longer see the programs and libraries of its image"),
+    ("/bin", "the programs of its image"),
+    ("/dev", "the devices that the runtime provides"),
+    ("/etc", "the settings of its image"),
+    ("/lib", "the libraries of its image"),
+    ("/sys", "the kernel's view of the system"),
+    ("/usr", "the programs and libraries of its image"),
 ];
+
+/// The files that exist in every container, or in nearly every image.
+const FILES: &[&str] = &[
+    "/dev/full",
+    "/dev/null",
+    "/dev/random",
+    "/dev/termination-log",
+    "/dev/tty",
+    "/dev/urandom",
+    "/dev/zero",
+    "/etc/group",
+    "/etc/passwd",
+];
+
+/// The files inside `/proc` that runc allows to mount over (`checkProcMount` in
+/// `libcontainer/rootfs_linux.go` of runc 1.4). It also lists `/proc/net/dev`, but rejects it
+/// because `/proc/net` is a symbolic link.
+const PROC_FILES: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+/// The help for mounts that hide a directory.
+const SUBDIRECTORY: &str = "mount it at a subdirectory, or at a path that the image does not use";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    let mounts_of_same_path = LazyCell::new(|| mounts_of_same_path(cx));
+    let accesses = LazyCell::new(|| cx.accesses_by_mount());
     for mount in pod.mounts() {
         let (volume, mount_path) = (&mount.mount.name, &mount.mount.mount_path);
-        if mount_path.is_empty() {
-            continue;
-        }
-        let path = clean_container_path(mount_path);
-        let Some((_, why)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
-            continue;
-        };
         // An undefined volume may be a mount of the same path of the node.
-        let is_known = pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
-        if !is_known || mounts_of_same_path.contains(&mount.path()) {
+        let is_known = || pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
+        if mount_path.is_empty() || !is_system_path(&clean_container_path(mount_path)) || !is_known() {
             continue;
         }
-        let (name, directory) = (quoted(volume), quoted(mount_path));
-        let message = format!("volume {name} hides {directory} of {}", container(mount.container));
-        out.push(
-            Finding::new(RULE.id, Severity::Warning, mount.path().key("mountPath"), message)
-                .why(*why)
-                .help("mount it at a subdirectory, or at a path that the image does not use")
-                .volume(volume)
-                .container(&mount.container.name)
-                .path(path),
-        );
+        out.extend(finding(pod, mount, accesses.get(&mount.path()).copied()));
     }
 }
 
-/// Returns the field paths of the mounts whose path in the container equals their path on the node.
-fn mounts_of_same_path(cx: &Context<'_>) -> HashSet<FieldPath> {
-    let accesses = cx.host_path_accesses().filter_map(|(_, access)| Some((access.mount?, &access.path)));
-    accesses
-        .filter(|(mount, path)| HostPath::new(&mount.mount.mount_path) == **path)
-        .map(|(mount, _)| mount.path())
-        .collect()
+/// Checks whether a mount at this path of a container can be a problem.
+fn is_system_path(path: &str) -> bool {
+    matches!(path, "/" | "/proc")
+        || path.starts_with("/proc/")
+        || FILES.contains(&path)
+        || SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path)
+}
+
+fn finding(
+    pod: &Pod<'_>,
+    mount: ContainerMount<'_, '_>,
+    access: Option<&HostPathAccess<'_>>,
+) -> Option<Finding> {
+    let mount_path = &*mount.mount.mount_path;
+    let path = clean_container_path(mount_path);
+    let (name, directory) = (quoted(&mount.mount.name), quoted(mount_path));
+    let container = container(mount.container);
+    let new = |severity, message: String| {
+        Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
+            .volume(&mount.mount.name)
+            .container(&mount.container.name)
+            .path(&path)
+    };
+    if let Some((why, help)) = obstacle(pod, mount, &path, access) {
+        let message = format!("{container} cannot start with volume {name} at {directory}");
+        return Some(new(Severity::Error, message).why(why).help(help));
+    }
+    let (_, content) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path)?;
+    if is_same_path(&path, access) {
+        return None;
+    }
+    let why = match access.filter(|access| *path == *"/etc" && !access.is_read_only) {
+        Some(_) => format!(
+            "the container can no longer see {content}, and the runtime creates empty files such as `hosts` \
+             on the node"
+        ),
+        None => format!("the container can no longer see {content}"),
+    };
+    let finding = new(Severity::Warning, format!("volume {name} hides {directory} of {container}"))
+        .why(why)
+        .help(SUBDIRECTORY);
+    Some(finding)
+}
+
+/// Returns the reason why the container never starts with the mount, and the help; `None` if it can
+/// start.
+fn obstacle(
+    pod: &Pod<'_>,
+    mount: ContainerMount<'_, '_>,
+    path: &str,
+    access: Option<&HostPathAccess<'_>>,
+) -> Option<(&'static str, &'static str)> {
+    const ELSEWHERE: &str = "mount it at a path outside of `/proc`";
+    let is_privileged = mount.container.security_context.privileged;
+    match path {
+        "/" => Some(("the runtime cannot mount a volume over the container's root directory", SUBDIRECTORY)),
+        "/proc" if !is_same_path(path, access) => {
+            Some(("the runtime only accepts a proc filesystem at `/proc`", ELSEWHERE))
+        }
+        "/proc" => None,
+        _ if path.starts_with("/proc/") && !PROC_FILES.contains(&path) => {
+            Some(("the runtime rejects mounts inside `/proc`", ELSEWHERE))
+        }
+        "/dev" if !is_same_path(path, access) && !is_privileged => {
+            Some(("the runtime needs devices such as `/dev/null`, which the volume hides", SUBDIRECTORY))
+        }
+        "/etc" if pod.volume(&mount.mount.name).is_some_and(creates_mount_points) => {
+            Some(("the runtime cannot create files such as `/etc/hosts` in a read-only volume", SUBDIRECTORY))
+        }
+        _ => match (SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path), access) {
+            (true, Some(access)) if !access.can_be_directory() => Some((
+                "the runtime cannot mount a file over a directory",
+                "mount it at a path inside the directory",
+            )),
+            (false, access) if is_directory(pod, mount, access) => Some((
+                "the runtime cannot mount a directory over a file",
+                "mount a single file with `subPath`, or mount the volume at another path",
+            )),
+            _ => None,
+        },
+    }
+}
+
+/// Checks whether the mount is certain to be a directory.
+fn is_directory(pod: &Pod<'_>, mount: ContainerMount<'_, '_>, access: Option<&HostPathAccess<'_>>) -> bool {
+    if let Some(access) = access {
+        return access.file_type == Some(HostPathType::Directory);
+    }
+    let has_known_source = |volume: &Volume<'_>| volume.source().is_some() || volume.sources.is_empty();
+    mount.mount.sub_path_entry().is_none() && pod.volume(&mount.mount.name).is_none_or(has_known_source)
+}
+
+/// Checks whether the mount is of the same path of the node.
+fn is_same_path(path: &str, access: Option<&HostPathAccess<'_>>) -> bool {
+    access.is_some_and(|access| HostPath::new(path) == access.path)
 }

@@ -2,15 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume that two containers of a Pod mount, if the mounted host paths
-//! overlap and at least one of the mounts is writable. Sockets, devices, files, and paths in the
-//! host path catalog are not reported. DaemonSets and objects of unknown kinds, which may create
-//! DaemonSets, are not reported either.
+//! Reports a `hostPath` volume in two cases:
+//!
+//! - Two containers of a Pod mount host paths that overlap, through this volume or through this and
+//!   another volume, and at least one of the mounts is writable.
+//! - One container mounts the same host path through this and another volume, and at least one of
+//!   the mounts is writable. Tools that convert containers to manifests often write such volumes.
+//!
+//! Sockets, devices, files, relative paths, and paths in the host path catalog are not reported.
+//! DaemonSets and objects of unknown kinds, which may create DaemonSets, are not reported either.
 //!
 //! ## Why is this bad?
 //!
 //! Through a host path, the containers share the files with every other Pod on the node that mounts
-//! the path. An `emptyDir` is accessible only to the containers of its Pod.
+//! the path. An `emptyDir` is accessible only to the containers of its Pod. If two volumes have the
+//! same host path, each shows the files of the other.
 //!
 //! ## Example
 //!
@@ -69,10 +75,11 @@
 //! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the containers lose access to the existing
 //! files in the path and to the files of other Pods.
 //!
-//! There is no fix if a container mounts a file of the volume or a path in the host path catalog,
-//! or if the files should outlive the Pod. The files should outlive the Pod if it belongs to a
-//! StatefulSet, or if the volume is mounted at or inside a directory where a well-known image
-//! stores its data. Use a PersistentVolumeClaim for such files.
+//! There is no fix if the files are shared through two volumes, if a container mounts a file of the
+//! volume or a path in the host path catalog, or if the files should outlive the Pod. The files
+//! should outlive the Pod if it belongs to a StatefulSet, or if the volume is mounted at or inside
+//! a directory where a well-known image stores its data. Use a PersistentVolumeClaim for such
+//! files.
 //!
 //! ## When to allow it
 //!
@@ -84,7 +91,7 @@
 
 use super::support::empty_dir::is_stateful_set;
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
-use super::support::wording::{container, host_path};
+use super::support::wording::{container, host_path, volume_and_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{Container, HostPath, Relation};
@@ -107,18 +114,34 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     if cx.can_be_daemon_set() {
         return;
     }
-    for volume in cx.host_path_volumes() {
-        let Some((access, writer, other)) = shared_access(volume) else { continue };
-        let (writer, other) = (container(writer), container(other));
-        let message = format!("{} is shared by {writer} and {other}", host_path(volume, access));
-        let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
-            .why("every other Pod on the node that mounts this path reads and writes the same files");
-        out.push(if should_outlive_pod(cx, volume) {
-            finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost")
-        } else {
-            with_empty_dir_fix(volume, finding)
-        });
+    for shared in shared_accesses(cx) {
+        out.push(finding(cx, &shared));
     }
+}
+
+fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
+    let (own, other) = (shared.own, shared.other);
+    let path = host_path(own.volume, own.access);
+    let message = if std::ptr::eq(own.container, other.container) {
+        format!("{path} is mounted twice in {}, through two volumes", container(own.container))
+    } else {
+        let (first, second) = match own.access.effective {
+            Access::Write => (own, other),
+            Access::Read => (other, own),
+        };
+        format!("{path} is shared by {} and {}", container(first.container), container(second.container))
+    };
+    let finding = host_path_finding(RULE.id, Severity::Warning, own.volume, own.access, message)
+        .why("every other Pod on the node that mounts this path reads and writes the same files");
+    if should_outlive_pod(cx, own.volume) {
+        return finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost");
+    }
+    if std::ptr::eq(own.volume, other.volume) {
+        return with_empty_dir_fix(own.volume, finding);
+    }
+    finding
+        .related(other.volume.path_field(), volume_and_path(other.volume))
+        .help("use one `emptyDir` for both mounts or, if they should differ, two")
 }
 
 /// Checks whether the files in the volume should outlive the Pod.
@@ -131,30 +154,58 @@ fn should_outlive_pod(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> bool {
         })
 }
 
-/// Returns a writable access, its container, and another container that accesses the same path or a
-/// path above or below it.
-fn shared_access<'h>(
-    volume: &'h HostPathVolume<'_>,
-) -> Option<(&'h HostPathAccess<'h>, &'h Container<'h>, &'h Container<'h>)> {
-    let mut accesses: Vec<_> =
-        volume.accesses.iter().filter_map(|access| Some((access, access.mount?.container))).collect();
-    accesses.retain(|(access, _)| access.can_be_directory() && !access.class.is_in_catalog());
+/// An access to a host path of a volume through a mount.
+#[derive(Clone, Copy)]
+struct MountedAccess<'h> {
+    volume: &'h HostPathVolume<'h>,
+    access: &'h HostPathAccess<'h>,
+    container: &'h Container<'h>,
+}
+
+/// Two accesses to the same files, one of them writable.
+struct SharedAccess<'h> {
+    own: MountedAccess<'h>,
+    other: MountedAccess<'h>,
+}
+
+/// Returns at most one shared access per volume.
+fn shared_accesses<'h>(cx: &'h Context<'_>) -> Vec<SharedAccess<'h>> {
+    let accesses = cx.host_path_accesses().filter(|(volume, access)| {
+        access.can_be_directory() && !access.class.is_in_catalog() && !volume.clean.is_relative()
+    });
+    let mut accesses: Vec<_> = accesses
+        .filter_map(|(volume, access)| {
+            Some(MountedAccess { volume, access, container: access.mount?.container })
+        })
+        .collect();
     // After sorting, each path comes after the paths above it.
-    accesses.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    let mut above: Vec<(&HostPathAccess<'_>, &Container<'_>)> = Vec::new();
-    for (access, container) in accesses {
-        above.retain(|(outer, _)| {
-            matches!(access.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
+    accesses.sort_by(|a, b| a.access.path.cmp(&b.access.path));
+    let mut above: Vec<MountedAccess<'h>> = Vec::new();
+    let mut shared: Vec<SharedAccess<'h>> = Vec::new();
+    for inner in accesses {
+        above.retain(|outer| {
+            matches!(
+                inner.access.path.relation_to(&outer.access.path),
+                Relation::Equal | Relation::Descendant
+            )
         });
-        for &(outer, other) in above.iter().filter(|(_, other)| !std::ptr::eq(*other, container)) {
-            if outer.effective == Access::Write {
-                return Some((outer, other, container));
+        let is_same_volume = |outer: &MountedAccess<'_>| std::ptr::eq(outer.volume, inner.volume);
+        let is_reported = shared.iter().any(|known| is_same_volume(&known.own));
+        let others = above.iter().copied().filter(|outer| !is_reported && is_shared(&inner, outer));
+        shared.extend(others.min_by_key(|outer| !is_same_volume(outer)).map(|outer| {
+            match is_same_volume(&outer) && outer.access.effective == Access::Write {
+                true => SharedAccess { own: outer, other: inner },
+                false => SharedAccess { own: inner, other: outer },
             }
-            if access.effective == Access::Write {
-                return Some((access, container, other));
-            }
-        }
-        above.push((access, container));
+        }));
+        above.push(inner);
     }
-    None
+    shared
+}
+
+fn is_shared(inner: &MountedAccess<'_>, outer: &MountedAccess<'_>) -> bool {
+    let is_written = [inner, outer].iter().any(|mounted| mounted.access.effective == Access::Write);
+    let is_same_container = std::ptr::eq(inner.container, outer.container);
+    let is_duplicate = !std::ptr::eq(inner.volume, outer.volume) && inner.access.path == outer.access.path;
+    is_written && (!is_same_container || is_duplicate)
 }

@@ -2,15 +2,18 @@
 //!
 //! ## What it does
 //!
-//! Reports a `sizeLimit` that is greater than 0 and smaller than 4096 bytes, or not a whole number
-//! of bytes. The suffix `m` means a thousandth, so `500m` is half a byte. Without a suffix, the
-//! number is an amount in bytes.
+//! Reports a `sizeLimit` that is negative, smaller than 4096 bytes, or not a whole number of bytes.
+//! A `sizeLimit` of 0 means no limit and is not reported. A negative one is an error. The suffix
+//! `m` means a thousandth, so `500m` is half a byte. Without a suffix, the number is an amount in
+//! bytes.
 //!
 //! ## Why is this bad?
 //!
 //! The author probably meant megabytes. With a limit smaller than a page, a volume in memory has
 //! only one page. On disk, the first file exceeds the limit, and the kubelet evicts the Pod. On
 //! some filesystems, even the empty directory exceeds the limit.
+//!
+//! The API server rejects a negative limit.
 //!
 //! ## Example
 //!
@@ -71,7 +74,7 @@ pub(super) const RULE: Rule = Rule {
     id: RuleId::new("tiny-size-limit"),
     summary: "the `sizeLimit` of an `emptyDir` volume is smaller than a page",
     group: Group::EmptyDir,
-    severity: Severity::Warning,
+    severity: Severity::Error,
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
@@ -86,8 +89,16 @@ const PAGE_LEN: i64 = 4096;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(empty_dirs(cx).filter_map(|empty_dir| {
-        let limit = empty_dir.source.size_limit.filter(|limit| limit.is_positive())?;
+        let limit = empty_dir.source.size_limit.filter(|limit| *limit != Quantity::default())?;
         let name = quoted(&empty_dir.volume.name);
+        if !limit.is_positive() {
+            let message = format!("`sizeLimit` of `emptyDir` volume {name} is negative");
+            let finding = Finding::new(RULE.id, Severity::Error, empty_dir.size_limit_field(), message)
+                .why("the API server rejects the object")
+                .help("set the maximum size of the volume, or remove `sizeLimit`")
+                .volume(&empty_dir.volume.name);
+            return Some(finding);
+        }
         let message = if limit < Quantity::from(PAGE_LEN) {
             format!("`sizeLimit` of `emptyDir` volume {name} is smaller than a page ({PAGE_LEN} bytes)")
         } else if !limit.is_whole() {

@@ -3,15 +3,19 @@
 //! ## What it does
 //!
 //! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
-//! memory limit and at least one of its containers has none either. Like the kubelet, the rule
-//! treats a `sizeLimit` of 0 as absent. Incomplete objects, such as patches, are skipped because
-//! the limits may be elsewhere. So are volumes that no container mounts, because they stay empty.
+//! memory limit and at least one of its containers has none either. Init containers count, even if
+//! they do not mount the volume: the kubelet limits the volume to the total of the memory limits
+//! only if every container has one. Like the kubelet, the rule treats a `sizeLimit` of 0 as absent.
+//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. So are
+//! volumes that no container mounts, because they stay empty.
 //!
 //! ## Why is this bad?
 //!
 //! The volume is a tmpfs. Without a limit, it can grow to the allocatable memory of the node. Its
 //! files count as memory of the container that writes them. If that container has no limit either,
-//! the node can run out of memory, and other Pods are killed or evicted.
+//! the node can run out of memory, and other Pods are killed or evicted. If it has a limit, it is
+//! killed when the files exceed the limit. The files remain and still count, so the container may
+//! never start again until the Pod is deleted.
 //!
 //! The `restricted` profile raises the severity to error.
 //!
@@ -101,6 +105,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         empty_dir
             .unbounded_finding(RULE.id, Severity::Warning, message, cx)
             .why("it can use all allocatable memory of the node, so other Pods may be killed or evicted")
-            .help("set `sizeLimit`, or a memory limit on every container of the Pod")
+            .help(
+                "set `sizeLimit`, or a memory limit on every container of the Pod, including init containers",
+            )
     }));
 }

@@ -6,6 +6,11 @@
 //! in the `volumes` of the Pod nor a claim template of its StatefulSet. Incomplete objects, such as
 //! kustomize patches, are skipped because the volumes may be elsewhere.
 //!
+//! Also reports each volume of a Pod whose name the API server rejects. A name consists of at most
+//! 63 lowercase letters, digits and hyphens, and starts and ends with a letter or digit. The API
+//! server does not find a volume with another name, such as `data.host`, for the mounts. Podman
+//! writes such names for volumes whose path has a dot. Names with placeholders are skipped.
+//!
 //! ## Why is this bad?
 //!
 //! The API server rejects the object. In a custom resource, the error only appears when the
@@ -64,7 +69,7 @@ use std::collections::HashSet;
 use super::support::wording::{self, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Container, Origin, Pod, UseKind, VolumeUse};
+use crate::model::{Container, Origin, Pod, UseKind, Volume, VolumeUse};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("undefined-volume"),
@@ -89,6 +94,7 @@ const MAX_NAME_LEN: usize = 63;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
+    out.extend(pod.volumes.iter().filter_map(invalid_name));
     let names: HashSet<_> = volume_names(pod).collect();
     let uses = pod.containers.iter().flat_map(Container::volume_uses);
     for usage in uses.filter(|usage| !names.contains(usage.volume)) {
@@ -105,6 +111,34 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 .path(usage.target),
         );
     }
+}
+
+/// Creates a finding about a volume name that the API server rejects. Returns `None` if the name is
+/// valid, absent, or contains a placeholder such as `${NAME}`.
+fn invalid_name(volume: &Volume<'_>) -> Option<Finding> {
+    let name = &*volume.name;
+    let is_valid_char = |character: char| matches!(character, 'a'..='z' | '0'..='9' | '-');
+    let problem = if name.is_empty() || name.contains(['$', '{', '<', '%', '@']) {
+        return None;
+    } else if name.contains('.') {
+        "contains a dot"
+    } else if name.contains(|character: char| character.is_ascii_uppercase()) {
+        "contains an uppercase letter"
+    } else if !name.chars().all(is_valid_char) {
+        "contains a character other than letters, digits and hyphens"
+    } else if name.starts_with('-') || name.ends_with('-') {
+        "starts or ends with a hyphen"
+    } else if name.len() > MAX_NAME_LEN {
+        "is longer than 63 characters"
+    } else {
+        return None;
+    };
+    let message = format!("volume name {} {problem}", quoted(name));
+    let finding = Finding::new(RULE.id, Severity::Error, volume.path.key("name"), message)
+        .why("the API server rejects the object, and does not find the volume for its mounts")
+        .help("rename the volume and its mounts: use lowercase letters, digits and hyphens")
+        .volume(name);
+    Some(finding)
 }
 
 /// Returns the names of the volumes and claim templates of the pod.

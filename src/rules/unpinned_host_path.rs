@@ -5,7 +5,9 @@
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
 //! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by required node affinity,
 //! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets
-//! and incomplete objects, such as patches, are skipped.
+//! and incomplete objects, such as patches, are skipped. So are static Pods, which run on the node
+//! with their manifest: Pods without a controller that set `hostNetwork: true` in the namespace
+//! `kube-system` or an `openshift-*` namespace, and mirror Pods.
 //!
 //! ## Why is this bad?
 //!
@@ -92,7 +94,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    if cx.can_be_daemon_set() || !cx.pod().is_some_and(is_unpinned) {
+    if cx.can_be_daemon_set() || cx.is_static_pod() || !cx.pod().is_some_and(is_unpinned) {
         return;
     }
     for (volume, access) in cx.host_path_accesses() {

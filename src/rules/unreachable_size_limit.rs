@@ -122,7 +122,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
-    let size = empty_dir.source.size_limit?;
+    // `tiny-size-limit` reports a negative limit.
+    let size = empty_dir.source.size_limit.filter(|size| *size >= Quantity::default())?;
     let name = quoted(&empty_dir.volume.name);
     let new = |message| {
         let field = empty_dir.size_limit_field();

@@ -8,10 +8,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! Without a type, nothing checks the path, and the container runtime creates a missing path as a
-//! directory owned by root. A misspelled path causes no error: it becomes an empty directory on
-//! every node where the Pod runs, and nothing removes it. If the path should be a socket or a file,
-//! the directory prevents other programs from creating it.
+//! Without a type, nothing checks the path, and the container runtime creates a missing path and
+//! its parents as directories owned by root. It does so even if all mounts are read-only. A
+//! misspelled path causes no error: it becomes an empty directory on every node where the Pod runs,
+//! and nothing removes it. If the path should be a socket or a file, the directory prevents other
+//! programs from creating it.
 //!
 //! ## Example
 //!
@@ -70,7 +71,9 @@
 //! If a container writes to a directory, or to a lock, log or database file, and nothing else
 //! creates it on a new node, the fix sets `DirectoryOrCreate` or `FileOrCreate`. The rule assumes
 //! that nothing else creates paths in `/run`, in plugin directories, or outside both the system
-//! directories of the node and the host path catalog.
+//! directories of the node and the host path catalog. The kubelet does not create the parents of a
+//! `FileOrCreate` file. If its directory may be missing, the fix sets `File`. Mounting the directory
+//! with `DirectoryOrCreate` is the better solution.
 //!
 //! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
 //! an unknown device.
@@ -119,9 +122,36 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 /// Returns the type to suggest for the volume; `None` if no type is probable.
 fn suggested_type(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> Option<RequestedType> {
     let file_type = host_path_type::probable_type(&cx.options.catalog, volume)?;
-    let creates = host_path_type::is_useful_when_empty(file_type, &volume.clean) && should_create(cx, volume);
+    let creates = is_creatable(file_type, volume)
+        && host_path_type::is_useful_when_empty(file_type, &volume.clean)
+        && should_create(cx, volume);
     Some(RequestedType { file_type, creates })
 }
+
+/// Checks whether the kubelet can create the path. It creates a directory with its parents, but a
+/// file only in an existing directory.
+fn is_creatable(file_type: HostPathType, volume: &HostPathVolume<'_>) -> bool {
+    let path = volume.clean.to_string();
+    let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+    file_type == HostPathType::Directory || parent.is_some_and(|parent| PARENTS.contains(&parent))
+}
+
+/// Directories that exist on every Linux node, in which programs create files.
+const PARENTS: &[&str] = &[
+    "",
+    "/home",
+    "/mnt",
+    "/opt",
+    "/run",
+    "/run/lock",
+    "/srv",
+    "/tmp",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/tmp",
+];
 
 fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Finding {
     let label = match volume.declared_type {
@@ -143,16 +173,33 @@ fn finding(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> Fin
             "set `type: {name}`, or `type: {}` if the path must already exist",
             suggested.file_type.name()
         ),
+        false if should_mount_directory(volume, suggested) => {
+            format!(
+                "mount the directory of the file with `type: DirectoryOrCreate`, or set `type: {name}` if the file exists"
+            )
+        }
         false => format!("set `type: {name}` (the Pod does not start if the path is missing)"),
     };
     let set = Edit::Set(volume.source.key("type"), EditValue::Str(name.to_owned()));
     finding.help(help).fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
 }
 
+/// Checks whether the volume is a file that a container may have to create, in a directory that may
+/// be missing.
+fn should_mount_directory(volume: &HostPathVolume<'_>, suggested: RequestedType) -> bool {
+    volume.has_writable_mount()
+        && !is_creatable(suggested.file_type, volume)
+        && host_path_type::is_useful_when_empty(suggested.file_type, &volume.clean)
+}
+
 fn why(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> String {
     // Windows has no user `root`.
     let owner = if volume.clean.is_windows() { "" } else { " owned by root" };
-    let unchecked = format!("the path is not checked, and a missing path becomes an empty directory{owner}");
+    let mut accesses = volume.accesses.iter();
+    let is_only_read = accesses.all(|access| access.mount.is_some() && access.is_read_only);
+    let despite = if is_only_read { ", despite `readOnly`" } else { "" };
+    let unchecked =
+        format!("the path is not checked, and a missing path becomes an empty directory{owner}{despite}");
     match suggested {
         Some(RequestedType { file_type: HostPathType::Directory, creates: true }) => {
             "the path is not checked, and the container runtime decides what happens if it is missing"

@@ -56,10 +56,10 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is no fix for
-//! a socket or a device, which stay writable through a read-only mount, or for a directory that
-//! contains some, such as `/dev`. In the directory of a CSI driver, containers that only connect to
-//! the socket, such as the driver's sidecars, should still set `readOnly: true`, so that they
-//! cannot replace the socket.
+//! a socket, or for a device in a privileged container, which stay writable through a read-only
+//! mount, or for a directory that contains some, such as `/dev`. In the directory of a CSI driver,
+//! containers that only connect to the socket, such as the driver's sidecars, should still set
+//! `readOnly: true`, so that they cannot replace the socket.
 //!
 //! ## When to allow it
 //!
@@ -98,7 +98,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = Finding::new(RULE.id, Severity::Error, mount.path(), message)
             .label("mounted here without `readOnly: true`")
             .related(volume.path_field(), volume_and_path(volume))
-            .why("the container can change files on the node")
+            .why(match access.is_denied_device() {
+                true => {
+                    "the container cannot open the device, but it can change the owner and mode on the node"
+                }
+                false => "the container can change files on the node",
+            })
             .volume(volume.name)
             .container(&mount.container.name)
             .path(&access.path)

@@ -257,7 +257,8 @@ fn inferred_type_causes_no_other_finding() {
         ("/usr/bin/agent", "File"),
         ("/opt", "Directory"),
         ("/dev/kvm", "CharDevice"),
-        (r"C:\data\agent.log", "FileOrCreate"),
+        ("/var/lib/agent/state.db", "File"),
+        (r"C:\data\agent.log", "File"),
     ];
     let others = ["mismatched-host-path-type", "node-creating-host-path", "untyped-host-path"];
     for (path, expected) in rows {

@@ -1,8 +1,10 @@
 //! The input of volume rules: one pod or PersistentVolume, with its host paths resolved once.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::catalog::{EntryClass, HostPathType, PathClass};
+use super::host_path_type::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
@@ -71,12 +73,26 @@ pub struct HostPathAccess<'a> {
     pub effective: Access,
 }
 
+/// The devices that a container can open without being privileged (`AllowedDevices` in
+/// `libcontainer/specconv/spec_linux.go` of runc 1.4).
+const ALLOWED_DEVICES: &[&str] = &[
+    "/dev/full",
+    "/dev/net/tun",
+    "/dev/null",
+    "/dev/ptmx",
+    "/dev/random",
+    "/dev/tty",
+    "/dev/urandom",
+    "/dev/zero",
+];
+
 impl<'a> HostPathAccess<'a> {
     fn through_mount(self, mount: ContainerMount<'a, 'a>) -> Self {
         let is_read_only = mount.mount.is_read_only();
-        let is_effective = is_read_only && self.read_only_bypass().is_none();
-        let effective = if is_effective { Access::Read } else { Access::Write };
-        Self { mount: Some(mount), is_read_only, effective, ..self }
+        let mut access = Self { mount: Some(mount), is_read_only, ..self };
+        let is_effective = is_read_only && access.read_only_bypass().is_none();
+        access.effective = if is_effective { Access::Read } else { Access::Write };
+        access
     }
 
     /// Checks whether the path is a socket. Older kubelets accept a socket for `type: File`, so
@@ -93,10 +109,23 @@ impl<'a> HostPathAccess<'a> {
     /// Returns `None` if it cannot, or if the catalog lists the file as harmless, such as
     /// `/dev/null`.
     pub fn read_only_bypass(&self) -> Option<HostPathType> {
-        // A socket in a harmless directory, such as /dev/shm, is not harmless.
-        let is_harmless = matches!(self.class, PathClass::Inside(entry)
-            if entry.class == EntryClass::Harmless && entry.file_type == self.file_type);
-        self.file_type.filter(|file_type| file_type.bypasses_read_only() && !is_harmless)
+        let is_writable = !self.is_harmless_file() && !self.is_denied_device();
+        self.file_type.filter(|file_type| file_type.bypasses_read_only() && is_writable)
+    }
+
+    /// Checks whether the catalog lists the file itself as harmless. A socket in a harmless
+    /// directory, such as `/dev/shm`, is not harmless.
+    fn is_harmless_file(&self) -> bool {
+        matches!(self.class, PathClass::Inside(entry)
+            if entry.class == EntryClass::Harmless && entry.file_type == self.file_type)
+    }
+
+    /// Checks whether the path is a device that the container cannot open. The device cgroup of a
+    /// container that is not privileged allows only a few devices.
+    pub fn is_denied_device(&self) -> bool {
+        let is_device = matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice));
+        let is_unprivileged = self.mount.is_some_and(|mount| !mount.container.security_context.privileged);
+        is_device && is_unprivileged && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
     }
 
     /// Checks whether the path can be a directory. If not, an `emptyDir` cannot replace it.
@@ -165,6 +194,22 @@ impl<'a> Context<'a> {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);
         self.object.workload.is_daemon_set() || !(is_complete || is_built_in(&id.group, &id.kind))
+    }
+
+    /// Checks whether the object is probably a static Pod, which the kubelet of a node creates from
+    /// a file on the node: a mirror Pod, or a Pod without a controller that uses the node's network
+    /// in a namespace for system components.
+    pub fn is_static_pod(&self) -> bool {
+        let Some(pod) = self.pod().filter(|_| self.object.workload.kind == "Pod") else { return false };
+        let namespace = self.object.id.namespace.as_str();
+        let is_system = namespace == "kube-system" || namespace.starts_with("openshift-");
+        pod.annotations.get("kubernetes.io/config.mirror").is_some() || (is_system && pod.host_network)
+    }
+
+    /// Returns the accesses through mounts, by the field path of the mount.
+    pub fn accesses_by_mount(&self) -> HashMap<FieldPath, &HostPathAccess<'a>> {
+        let accesses = self.host_path_accesses();
+        accesses.filter_map(|(_, access)| Some((access.mount?.path(), access))).collect()
     }
 
     /// Returns the volumes with a host path.
@@ -240,6 +285,12 @@ fn known_sub_path<'m>(mount: &'m VolumeMount<'_>) -> Cow<'m, str> {
     known.into()
 }
 
+/// Checks whether a path is absolute or names a file. The API server rejects an empty path, and `.`
+/// is the working directory of the container runtime.
+fn has_names(path: &str) -> bool {
+    path.starts_with('/') || path.split('/').any(|name| !matches!(name, "" | "."))
+}
+
 impl<'a> HostPathVolume<'a> {
     fn new(
         volume: Option<&'a Volume<'a>>,
@@ -263,8 +314,10 @@ impl<'a> HostPathVolume<'a> {
 
     /// Returns the write access to `path`, which is the path of the volume or below it.
     fn access_to(&self, path: HostPath, options: &'a Options) -> HostPathAccess<'a> {
-        // Cleaning an empty path results in the root, but the API server rejects such a volume.
-        let class = if self.path.is_empty() { PathClass::Unlisted } else { options.catalog.classify(&path) };
+        let class = match has_names(self.path) {
+            true => options.catalog.classify(&path),
+            false => PathClass::Unlisted,
+        };
         // The declared type applies to the path of the volume, not to paths below it.
         let is_whole = path == self.clean;
         let name = self.declared_type.map(|name| name.strip_suffix("OrCreate").unwrap_or(name));
@@ -272,7 +325,10 @@ impl<'a> HostPathVolume<'a> {
             HostPathType::ALL.into_iter().find(|declared| is_whole && name == Some(declared.name()));
         let file_type = match (declared, options.catalog.file_type(&path)) {
             (Some(declared), _) if declared.bypasses_read_only() => Some(declared),
-            (declared, known) => known.or(declared).or(path.is_socket().then_some(HostPathType::Socket)),
+            (declared, known) => known
+                .or(declared)
+                .or_else(|| device_type(&path))
+                .or(path.is_socket().then_some(HostPathType::Socket)),
         };
         HostPathAccess { mount: None, path, class, file_type, is_read_only: false, effective: Access::Write }
     }
@@ -281,6 +337,11 @@ impl<'a> HostPathVolume<'a> {
     /// the path. A PersistentVolume counts as mounted.
     pub fn is_mounted(&self) -> bool {
         self.is_persistent_volume() || self.accesses.iter().any(|access| access.mount.is_some())
+    }
+
+    /// Checks whether a container mounts the volume without `readOnly`.
+    pub fn has_writable_mount(&self) -> bool {
+        self.accesses.iter().any(|access| access.mount.is_some() && !access.is_read_only)
     }
 
     /// Checks whether the volume is a PersistentVolume, not a volume of a pod.

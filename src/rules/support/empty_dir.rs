@@ -54,7 +54,7 @@ impl EmptyDir<'_> {
 
     /// Checks whether the volume has a `sizeLimit`. The kubelet treats 0 as absent.
     pub(crate) fn has_size_limit(&self) -> bool {
-        self.source.size_limit.is_some_and(|limit| limit.is_positive())
+        self.source.size_limit.is_some_and(|limit| limit != Quantity::default())
     }
 
     /// Returns the field path of `sizeLimit`.

@@ -52,7 +52,8 @@ pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
 }
 
 /// Returns the type of `path` if it is certain. This is the type in the catalog, a directory if the
-/// path is above an entry, or a socket if the name ends in `.sock`.
+/// path is above an entry, the type of a well-known device, or a socket if the name ends in
+/// `.sock`.
 pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
     // An entry with a wildcard does not prove that the path above it is a directory.
     let is_above =
@@ -60,7 +61,8 @@ pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathT
     match catalog.file_type(path) {
         Some(file_type) => Some(file_type),
         None if path.is_root() || catalog.related(path).any(is_above) => Some(HostPathType::Directory),
-        None => path.name().filter(|name| name.ends_with(".sock")).map(|_| HostPathType::Socket),
+        None => device_type(path)
+            .or_else(|| path.name().filter(|name| name.ends_with(".sock")).map(|_| HostPathType::Socket)),
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let is_program =
         || text.rsplit_once('/').is_some_and(|(directory, _)| PROGRAM_DIRECTORIES.contains(&directory));
     match text.strip_prefix("/dev/") {
-        Some(name) => device_type(name),
+        Some(name) => type_of_device_name(name),
         None if path.name().is_some_and(is_file_name) || is_program() => Some(HostPathType::File),
         None => Some(HostPathType::Directory),
     }
@@ -106,7 +108,7 @@ pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> 
 /// Names below `/dev` on Linux that are not in the catalog. A trailing `#` matches a number and any
 /// text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
-    (HostPathType::BlockDevice, &["loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
+    (HostPathType::BlockDevice, &["bcache#", "drbd#", "loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
     (
         HostPathType::CharDevice,
         &[
@@ -132,6 +134,7 @@ const DEVICES: &[(HostPathType, &[&str])] = &[
             "sg#",
             "spidev#",
             "uinput",
+            "vfio/#",
             "vfio/vfio",
             "vhost-net",
             "vhost-vsock",
@@ -163,7 +166,12 @@ const DEVICES: &[(HostPathType, &[&str])] = &[
     ),
 ];
 
-fn device_type(name: &str) -> Option<HostPathType> {
+/// Returns the type of a well-known file or directory below `/dev` on Linux.
+pub(crate) fn device_type(path: &HostPath) -> Option<HostPathType> {
+    type_of_device_name(path.to_string().strip_prefix("/dev/")?)
+}
+
+fn type_of_device_name(name: &str) -> Option<HostPathType> {
     // `nvme0` is a controller, and `nvme0n1` is a disk.
     if let Some(number) = name.strip_prefix("nvme").filter(|number| number.starts_with(is_digit)) {
         return Some(match number.contains('n') {
@@ -256,7 +264,7 @@ mod tests {
             ("unheard-of", None),
         ];
         for (name, file_type) in types {
-            assert_eq!(device_type(name), file_type, "{name}");
+            assert_eq!(type_of_device_name(name), file_type, "{name}");
         }
     }
 

@@ -6,5 +6,6 @@ pub(super) mod data_mounts;
 pub(super) mod empty_dir;
 pub(super) mod findings;
 pub(super) mod host_path_type;
+pub(super) mod nested_mounts;
 pub(super) mod options;
 pub(super) mod wording;

@@ -1,0 +1,274 @@
+//! A container has a mount inside a read-only mount.
+//!
+//! ## What it does
+//!
+//! Reports a mount whose path is inside a read-only mount of the same container. Of several mounts
+//! above it, only the nearest counts. The severity depends on the volume of the outer mount:
+//!
+//! - error if the volume starts empty: `emptyDir` and generic ephemeral volumes
+//! - warning if it may contain the mount point: `hostPath`, `persistentVolumeClaim`, `image` and
+//!   others
+//!
+//! These mounts are not reported:
+//!
+//! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
+//!   kubelet creates the mount point.
+//! - The mount point exists on the node, because it is in the host path catalog, or because another
+//!   volume of the Pod has its path.
+//! - A container that runs before or alongside this one can write to the volume of the outer mount,
+//!   so it can create the mount point.
+//!
+//! The rule also checks two mounts that are not in the manifest:
+//!
+//! - The API server mounts the ServiceAccount token at
+//!   `/var/run/secrets/kubernetes.io/serviceaccount`, unless the Pod sets
+//!   `automountServiceAccountToken: false`. In most images, `/var/run` is a symbolic link to
+//!   `/run`. A read-only host path at `/var/run` and a Secret at `/run/secrets` are reported as
+//!   warnings.
+//! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
+//!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
+//!   reported as a warning.
+//!
+//! Incomplete objects, such as patches, are skipped.
+//!
+//! ## Why is this bad?
+//!
+//! The container runtime creates a missing mount point before it starts the container. In a
+//! read-only mount, it cannot: the container fails with `read-only file system`, and the Pod stays
+//! in `CrashLoopBackOff`. The order of the mounts in the manifest makes no difference.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: site
+//!       mountPath: /site
+//!       readOnly: true
+//!     - name: uploads
+//!       mountPath: /site/uploads # finding
+//!   volumes:
+//!   - name: site
+//!     emptyDir: {}
+//!   - name: uploads
+//!     persistentVolumeClaim:
+//!       claimName: uploads
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: site
+//!       mountPath: /site
+//!       readOnly: true
+//!     - name: uploads
+//!       mountPath: /uploads
+//!   volumes:
+//!   - name: site
+//!     emptyDir: {}
+//!   - name: uploads
+//!     persistentVolumeClaim:
+//!       claimName: uploads
+//! ```
+//!
+//! ## Fix
+//!
+//! Advice only: mount the inner volume elsewhere, make the outer mount writable, or create the
+//! directory in the outer volume before the container starts.
+//!
+//! ## When to allow it
+//!
+//! Allow a warning if the directory exists in the outer volume wherever the Pod runs.
+//!
+//! ## References
+//!
+//! - [kubernetes/kubernetes#121294](https://github.com/kubernetes/kubernetes/issues/121294): a mount inside a read-only `emptyDir`
+//! - [kubernetes/kubernetes#60342](https://github.com/kubernetes/kubernetes/pull/60342), which creates mount points in ConfigMaps, Secrets and similar volumes
+//! - [kubernetes/kubernetes#65835](https://github.com/kubernetes/kubernetes/issues/65835): a Secret at `/run/secrets`
+//! - [rook/rook#1727](https://github.com/rook/rook/issues/1727): a read-only mount of `/dev`
+
+use std::cell::LazyCell;
+use std::collections::HashMap;
+
+use super::support::nested_mounts::{
+    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, nested_mounts, token_help,
+};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{
+    Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, Volume, VolumeMount, VolumeSource,
+};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("mount-inside-read-only"),
+    summary: "a container has a mount inside a read-only mount",
+    group: Group::Mounts,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("mount_inside_read_only.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
+    let accesses = LazyCell::new(|| cx.accesses_by_mount());
+    let is_outer = |mount: &VolumeMount<'_>| {
+        let creates = || pod.volume(&mount.name).is_some_and(creates_mount_points);
+        let is_token_parent = || TOKEN_PARENTS.contains(&&*clean_container_path(&mount.mount_path));
+        pod.is_read_only(mount) && (!creates() || is_token_parent())
+    };
+    for nested in nested_mounts(cx, is_outer) {
+        let Some(content) = content(pod, &nested, &accesses) else { continue };
+        let point = content.path().map(|path| path.join(&nested.relative));
+        let exists = point.as_ref().is_some_and(|point| exists_on_node(cx, point));
+        if !exists && !has_earlier_writer(pod, &nested.outer) {
+            out.push(finding(&nested, &content, point));
+        }
+    }
+}
+
+/// The parents of the ServiceAccount token in images where `/var/run` is a symbolic link to `/run`.
+/// The kubelet does not create the mount point of the token there, because it does not resolve the
+/// link.
+const TOKEN_PARENTS: &[&str] = &["/run", "/run/secrets", "/run/secrets/kubernetes.io"];
+
+/// The content of a volume before the containers start.
+enum Content<'c> {
+    Empty,
+    /// The files of the node at this path.
+    HostPath(&'c HostPath),
+    Unknown,
+}
+
+impl Content<'_> {
+    fn path(&self) -> Option<&HostPath> {
+        match self {
+            Self::HostPath(path) => Some(path),
+            Self::Empty | Self::Unknown => None,
+        }
+    }
+}
+
+/// Returns the content of the volume of the outer mount. Returns `None` if the kubelet creates
+/// mount points in it, or if it is not a directory.
+fn content<'c>(
+    pod: &Pod<'_>,
+    nested: &NestedMount<'_>,
+    accesses: &HashMap<FieldPath, &'c HostPathAccess<'_>>,
+) -> Option<Content<'c>> {
+    let outer = &nested.outer;
+    let name = &*outer.mount.name;
+    let Some(volume) = pod.volume(name) else {
+        return pod.claim_template(name).map(|_| Content::Unknown);
+    };
+    if creates_mount_points(volume) {
+        return matches!(nested.inner, InnerMount::Token).then_some(Content::Empty);
+    }
+    match volume.source() {
+        Some(VolumeSource::HostPath(_)) => {
+            let access = accesses.get(&outer.path())?;
+            access.can_be_directory().then_some(Content::HostPath(&access.path))
+        }
+        Some(VolumeSource::EmptyDir(_)) => Some(Content::Empty),
+        Some(VolumeSource::Ephemeral(source)) if source.is_empty() => Some(Content::Empty),
+        Some(VolumeSource::Unknown) => None,
+        Some(_) => Some(Content::Unknown),
+        None => volume.empty_dir().map(|_| Content::Empty),
+    }
+}
+
+/// Checks whether another container can write to the volume of the mount, and starts before or
+/// alongside the container with the mount.
+fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) -> bool {
+    let is_earlier = |other: &Container<'_>| {
+        let position = |container| pod.containers.iter().position(|known| std::ptr::eq(known, container));
+        match (other.list, outer.container.list) {
+            _ if std::ptr::eq(other, outer.container) => false,
+            (ContainerList::Main, ContainerList::Main) => true,
+            _ => position(other) < position(outer.container),
+        }
+    };
+    let mut mounts = pod.mounts_of(&outer.mount.name);
+    mounts.any(|mount| !pod.is_read_only(mount.mount) && is_earlier(mount.container))
+}
+
+fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPath>) -> Finding {
+    let outer = &nested.outer;
+    let outer_path = quoted(&outer.mount.mount_path);
+    // The ServiceAccount can disable its token, and `/var/run` of the image can be a directory.
+    let severity = match content {
+        Content::Empty if !matches!(nested.inner, InnerMount::Token) => Severity::Error,
+        _ => Severity::Warning,
+    };
+    let owner = container(outer.container);
+    let (subject, mount, path) = match &nested.inner {
+        InnerMount::Volume(inner) => {
+            let path = &*inner.mount.mount_path;
+            (format!("mount path {} of {owner}", quoted(path)), inner, path)
+        }
+        InnerMount::Token => (format!("the ServiceAccount token of {owner}"), outer, TOKEN_PATH),
+        InnerMount::TerminationLog => {
+            (format!("the termination log of {owner}"), outer, &*outer.mount.mount_path)
+        }
+    };
+    let message = format!("{subject} is inside the read-only mount at {outer_path}");
+    let why = match (content, point) {
+        (Content::Empty, _) => {
+            "the runtime cannot create the mount point in a read-only mount, so the container never starts"
+                .to_owned()
+        }
+        (_, Some(point)) => format!(
+            "the container only starts if {} exists on the node, because the runtime cannot create it",
+            quoted(&point.to_string())
+        ),
+        (_, None) => format!(
+            "the container only starts if {} exists in the volume, because the runtime cannot create it",
+            quoted(&nested.relative)
+        ),
+    };
+    let help = match (&nested.inner, content) {
+        (InnerMount::Token, _) => token_help(),
+        (InnerMount::TerminationLog, _) => {
+            format!("set `terminationMessagePath` to a path outside of {outer_path}")
+        }
+        (InnerMount::Volume(_), Content::Empty) => {
+            format!("mount it outside of {outer_path}, or remove `readOnly` from the mount at {outer_path}")
+        }
+        (InnerMount::Volume(_), _) => {
+            format!("mount it outside of {outer_path}, or at a directory that exists in the volume")
+        }
+    };
+    let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
+        .why(why)
+        .help(help)
+        .volume(&mount.mount.name)
+        .container(&outer.container.name)
+        .path(path);
+    match nested.inner {
+        InnerMount::Volume(_) => {
+            finding.related(outer.path(), format!("volume {} is read-only here", quoted(&outer.mount.name)))
+        }
+        InnerMount::Token | InnerMount::TerminationLog => finding.label("read-only"),
+    }
+}
