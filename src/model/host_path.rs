@@ -251,8 +251,8 @@ impl HostPath {
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
     }
 
-    /// Removes redundant slashes and `.` segments from `text` and, from the names in a Windows path,
-    /// trailing dots and spaces. Keeps everything else, including case.
+    /// Removes redundant slashes and `.` segments from `text` and, from the names in a Windows
+    /// path, trailing dots and spaces. Keeps everything else, including case.
     pub fn simplify(text: &str) -> String {
         let bytes = text.as_bytes();
         let slashes = slashes(text);

@@ -62,8 +62,8 @@ pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use volume::{
-    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
-    ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
+    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource,
+    ProjectedPart, ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
 };
 
 /// Decodes an object of any kind.

@@ -371,8 +371,8 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// Returns the disk usage above which the kubelet evicts the Pod. Returns `None` if no container
-    /// has a limit, or if the pod is critical.
+    /// Returns the disk usage above which the kubelet evicts the Pod. Returns `None` if no
+    /// container has a limit, or if the pod is critical.
     ///
     /// If the limit is 0, the kubelet evicts the Pod immediately. There is no pod-level limit,
     /// because the API server rejects it.
@@ -400,8 +400,9 @@ impl<'a> Pod<'a> {
         init.max(sidecars.saturating_add(main))
     }
 
-    /// Returns the operating system of the pod's nodes, or `None` if it is unknown. Settings and mount
-    /// paths that have a meaning only on Windows determine it if the pod does not require one.
+    /// Returns the operating system of the pod's nodes, or `None` if it is unknown. Settings and
+    /// mount paths that have a meaning only on Windows determine it if the pod does not require
+    /// one.
     pub fn os(&self) -> Option<Os> {
         let has_windows_options = || {
             let mut contexts = self.containers.iter().map(|container| &container.security_context);

@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports an annotation of a Pod or Pod template with an `emptyDir` volume for application data, as
-//! defined by `app-data-empty-dir`, if the annotation allows the cluster autoscaler to evict the
+//! Reports an annotation of a Pod or Pod template with an `emptyDir` volume for application data,
+//! as defined by `app-data-empty-dir`, if the annotation allows the cluster autoscaler to evict the
 //! Pod:
 //!
 //! - `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"`
-//! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if its list contains the volume
-//!   and all other volumes that protect the Pod from eviction. These are the `hostPath` volumes and
-//!   the `emptyDir` volumes whose medium is not `Memory`. The annotation `safe-to-evict: "false"`
-//!   takes precedence.
+//! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if its list contains the
+//!   volume and all other volumes that protect the Pod from eviction. These are the `hostPath`
+//!   volumes and the `emptyDir` volumes whose medium is not `Memory`. The annotation
+//!   `safe-to-evict: "false"` takes precedence.
 //!
 //! Each such volume is a separate finding at the annotation.
 //!

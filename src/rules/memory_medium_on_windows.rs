@@ -105,7 +105,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         empty_dirs(cx).filter(|empty_dir| Medium::parse(&empty_dir.source.medium) == Medium::Memory);
     out.extend(in_memory.map(|empty_dir| {
         let (name, field) = (&empty_dir.volume.name, empty_dir.medium_field());
-        let message = format!("`emptyDir` volume {} is on disk: Windows does not support `medium: Memory`", quoted(name));
+        let message = format!(
+            "`emptyDir` volume {} is on disk: Windows does not support `medium: Memory`",
+            quoted(name)
+        );
         Finding::new(RULE.id, Severity::Warning, field.clone(), message)
             .label("no effect on Windows")
             .why("the files are written to the node's disk, and do not count as memory of the Pod")

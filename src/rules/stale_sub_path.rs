@@ -151,7 +151,11 @@ fn expiring_content(volume: &Volume<'_>, sub_path: &str) -> Option<&'static str>
             let mut tokens = projected.sources.iter().filter_map(|part| part.service_account_token.as_ref());
             let is_token = tokens.any(|token| *token.path == *sub_path);
             let has_certificate = projected.sources.iter().any(|part| part.pod_certificate.is_some());
-            if is_token { Some("token") } else { content_of(name).or(has_certificate.then_some("certificate")) }
+            if is_token {
+                Some("token")
+            } else {
+                content_of(name).or(has_certificate.then_some("certificate"))
+            }
         }
         VolumeSource::ReadOnly if volume.source_key() == Some("secret") => content_of(name),
         _ => None,
@@ -163,10 +167,10 @@ fn content_of(name: &str) -> Option<&'static str> {
     const CERTIFICATE_EXTENSIONS: &[&str] =
         &["cer", "cert", "crt", "jks", "key", "keystore", "p12", "pem", "pfx", "truststore"];
     let name = name.to_ascii_lowercase();
-    let extension = name.rsplit_once('.').map_or(&*name, |(_, extension)| extension);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if name.ends_with("token") || extension == "jwt" {
         Some("token")
-    } else if CERTIFICATE_EXTENSIONS.contains(&extension) {
+    } else if CERTIFICATE_EXTENSIONS.contains(&extension) || matches!(&*name, "keystore" | "truststore") {
         Some("certificate")
     } else {
         None
@@ -185,7 +189,7 @@ mod tests {
         for name in ["token", "vault-token", "id.jwt"] {
             assert_eq!(content_of(name), Some("token"), "{name}");
         }
-        for name in ["", "config.yaml", "keys.json", "tokens", "certs", "crt.d"] {
+        for name in ["", "config.yaml", "keys.json", "tokens", "certs", "key", "crt.d"] {
             assert_eq!(content_of(name), None, "{name}");
         }
     }

@@ -7,7 +7,8 @@
 //! - The volume is in memory, and the memory limits of the containers that can write to it, or of
 //!   the Pod, are lower (warning).
 //! - The volume is on disk, and the Pod's limits for `ephemeral-storage` are lower (warning).
-//! - The `sizeLimit` is negative (warning), or it is 0, which the kubelet treats as no limit (info).
+//! - The `sizeLimit` is negative (warning), or it is 0, which the kubelet treats as no limit
+//!   (info).
 //! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
 //!   `system-cluster-critical` (info).
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests

@@ -82,12 +82,7 @@ impl EmptyDir<'_> {
     }
 
     /// Creates a finding about an `emptyDir` volume without a size limit.
-    pub(crate) fn unbounded_finding(
-        &self,
-        rule: RuleId,
-        severity: Severity,
-        message: String,
-    ) -> Finding {
+    pub(crate) fn unbounded_finding(&self, rule: RuleId, severity: Severity, message: String) -> Finding {
         let field = match self.source.size_limit {
             Some(_) => self.size_limit_field(),
             None => self.path(),
