@@ -684,6 +684,9 @@ mod tests {
             ("\\\\server\\share\\", "\\\\server\\share"),
             ("\\", "\\"),
             ("\\a\\\\b/", "\\a\\b"),
+            (r"C:\a.\b \...\c. ", r"C:\a\b\...\c"),
+            (r"\\?\C:\a.\b", r"\\?\C:\a.\b"),
+            ("/a./b ", "/a./b "),
         ];
         for (text, expected) in cases {
             assert_eq!(HostPath::simplify(text), expected, "{text}");
