@@ -101,7 +101,7 @@ impl HostPath {
         let windows = WindowsPath::parse(text).filter(|path| !path.is_relative);
         let syntax = if windows.is_some() { Syntax::Windows } else { Syntax::Posix };
         let mut path = Self::empty(syntax);
-        path.push(windows.as_ref().map_or(text, |windows| &windows.body));
+        path.push(windows.as_ref().map_or(text, |windows| windows.body.as_str()));
         path
     }
 

@@ -141,7 +141,7 @@ impl<'a> PodSpec<'a> {
     fn required_os(&self) -> Option<Os> {
         let declared = match &self.os {
             Some(PodOs::Named { name }) => Os::parse(name),
-            Some(PodOs::Other(_)) | None => None,
+            Some(PodOs::Other(IgnoredAny)) | None => None,
         };
         let selected = |label| self.node_selector.get(label).and_then(|value| Os::parse(value));
         let has_windows_build = self.node_selector.get("node.kubernetes.io/windows-build").is_some();

@@ -158,7 +158,7 @@ fn finding(
     let message = format!("{} does not see when {noun} {path} is replaced", container(mount.container));
     let help = match replacement(cx, volume, access) {
         Some(directory) => format!("mount the directory {} instead", quoted(&directory)),
-        None => format!("restart the Pod when the {noun} is replaced; its directory gives more access"),
+        None => format!("restart the Pod when the {noun} is replaced, because its directory exposes more"),
     };
     host_path_finding(RULE.id, Severity::Info, volume, access, message)
         .why(format!("the mount is bound to the {noun} that exists when the container starts"))
@@ -172,9 +172,11 @@ fn replacement(cx: &Context<'_>, volume: &HostPathVolume<'_>, access: &HostPathA
         return None;
     }
     let written = HostPath::simplify(volume.path);
-    let (directory, _) = written.rsplit_once('/').filter(|(directory, _)| !directory.is_empty())?;
-    let is_equivalent = match (access.class, cx.options.catalog.classify(&HostPath::new(directory))) {
-        (PathClass::Unlisted, PathClass::Unlisted) => true,
+    let (directory, _) = written.rsplit_once('/')?;
+    let path = HostPath::new(directory);
+    let is_equivalent = match (access.class, cx.options.catalog.classify(&path)) {
+        // A directory such as `/srv` is shared by applications.
+        (PathClass::Unlisted, PathClass::Unlisted) => path.depth() > 1,
         (PathClass::Inside(entry), PathClass::Inside(of_directory)) => {
             entry.class == EntryClass::AgentSocket && std::ptr::eq(entry, of_directory)
         }
