@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::expression::expand;
 use super::field_path::FieldPath;
@@ -285,6 +286,16 @@ pub struct SecurityContext {
     /// mounts.
     #[serde(deserialize_with = "nullable")]
     pub read_only_root_filesystem: bool,
+    /// The settings for containers on Windows; `None` if absent.
+    pub windows_options: Option<WindowsOptions>,
+}
+
+/// `windowsOptions` of a pod or a container.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct WindowsOptions {
+    /// Whether the container is a HostProcess container, which runs directly on the node.
+    pub host_process: Option<bool>,
 }
 
 /// `resources` of a container or a pod.
@@ -293,9 +304,20 @@ pub struct SecurityContext {
 pub struct Resources<'a> {
     #[serde(borrow)]
     pub limits: Map<'a, Quantity>,
+    /// The requested resources, without their amounts.
+    #[serde(borrow)]
+    pub requests: Map<'a, IgnoredAny>,
 }
 
 impl Resources<'_> {
+    /// Iterates over the names of the requested resources. A limit counts as a request, because the
+    /// API server sets a missing request to the limit (`SetDefaults_Pod` in
+    /// `pkg/apis/core/v1/defaults.go`).
+    pub fn requested(&self) -> impl Iterator<Item = &str> {
+        let limited = self.limits.iter().map(|(name, _)| &**name);
+        self.requests.iter().map(|(name, _)| &**name).chain(limited)
+    }
+
     /// Returns the limit of `resource`, or `None` if there is none or it is not positive.
     pub fn limit(&self, resource: &str) -> Option<Quantity> {
         self.limits.get(resource).copied().filter(|limit| limit.is_positive())

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::net::Ipv4Addr;
+use std::ops::Range;
 
 /// The syntax of a path. Paths with different syntaxes are unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,7 @@ pub struct HostPath {
     segments: Vec<Box<str>>,
     is_relative: bool,
     has_backstep: bool,
+    is_uncertain: bool,
 }
 
 impl PartialEq for HostPath {
@@ -67,29 +70,57 @@ impl HostPath {
     /// Relative paths are resolved against `/`, the working directory of the kubelet and
     /// containerd. `..` is resolved lexically: the API server rejects it between slashes, and a
     /// rule reports it. `\var` counts as relative, because it has no drive. The kubelet adds the
-    /// prefix `C:` to it.
+    /// prefix `C:` to it. `C:var` is relative to the current directory of the drive.
     pub fn new(text: &str) -> Self {
-        let (syntax, is_relative, body) = match normalize_windows(text) {
-            Some(body) => (Syntax::Windows, false, body),
-            None if text.starts_with('\\') => {
-                (Syntax::Windows, true, format!("c:{}", normalize_windows_part(text)))
-            }
-            None => (Syntax::Posix, !text.starts_with('/'), text.to_owned()),
-        };
-        let mut path = Self { syntax, segments: Vec::new(), is_relative, has_backstep: false };
-        path.push(&body);
-        path.resolve_aliases();
-        path
+        match WindowsPath::parse(text) {
+            Some(path) => Self::windows(&path),
+            None => Self::parse(Syntax::Posix, !text.starts_with('/'), text),
+        }
+    }
+
+    /// Parses a path of a pod that runs on Windows nodes.
+    ///
+    /// The kubelet adds the prefix `c:` to a path that starts with a slash (`MakeAbsolutePath` in
+    /// `pkg/volume/util/util.go`). `/c/x` counts as `C:\x`, as in shells that convert paths. Any
+    /// other path without a drive is resolved against `C:\`.
+    pub fn on_windows(text: &str) -> Self {
+        let backslashed = text.starts_with("//").then(|| text.replace('/', r"\"));
+        if let Some(path) = WindowsPath::parse(backslashed.as_deref().unwrap_or(text)) {
+            return Self::windows(&path);
+        }
+        let body = normalize_windows_part(text);
+        let drive_directory = below_drive_directory(&body);
+        let body = format!("c:/{}", drive_directory.unwrap_or(&body));
+        let is_uncertain = drive_directory.is_some();
+        Self::windows(&WindowsPath { body, is_relative: !text.starts_with('/'), is_uncertain })
     }
 
     /// Parses a path inside a container: cleans it, but does not resolve aliases, which exist only
     /// on nodes.
     pub fn in_container(text: &str) -> Self {
-        let windows = normalize_windows(text);
+        let windows = WindowsPath::parse(text).filter(|path| !path.is_relative);
         let syntax = if windows.is_some() { Syntax::Windows } else { Syntax::Posix };
-        let mut path = Self { syntax, segments: Vec::new(), is_relative: false, has_backstep: false };
-        path.push(windows.as_deref().unwrap_or(text));
+        let mut path = Self::empty(syntax);
+        path.push(windows.as_ref().map_or(text, |windows| windows.body.as_str()));
         path
+    }
+
+    fn windows(path: &WindowsPath) -> Self {
+        let mut parsed = Self::parse(Syntax::Windows, path.is_relative, &path.body);
+        parsed.is_uncertain |= path.is_uncertain;
+        parsed
+    }
+
+    fn parse(syntax: Syntax, is_relative: bool, body: &str) -> Self {
+        let mut path = Self { is_relative, ..Self::empty(syntax) };
+        path.push(body);
+        path.resolve_aliases();
+        path
+    }
+
+    fn empty(syntax: Syntax) -> Self {
+        let segments = Vec::new();
+        Self { syntax, segments, is_relative: false, has_backstep: false, is_uncertain: false }
     }
 
     /// Returns the path of `sub_path` inside this path.
@@ -107,25 +138,63 @@ impl HostPath {
 
     fn push(&mut self, body: &str) {
         for segment in body.split('/') {
+            let is_first = self.segments.is_empty();
+            let segment = match self.syntax {
+                Syntax::Windows if !is_first => without_stream(segment),
+                _ => segment,
+            };
             match segment {
                 "" | "." => {}
                 ".." => {
                     self.has_backstep = true;
-                    self.segments.pop();
+                    if self.segments.len() > self.root_len() {
+                        self.segments.pop();
+                    }
                 }
                 name => self.segments.push(name.into()),
             }
         }
     }
 
-    fn resolve_aliases(&mut self) {
-        if self.syntax == Syntax::Windows {
-            return;
+    /// Returns the number of segments that `..` does not remove: the drive, the server and share,
+    /// or the prefix of a device.
+    fn root_len(&self) -> usize {
+        match (self.syntax, self.segments.first()) {
+            (Syntax::Posix, _) | (_, None) => 0,
+            (Syntax::Windows, Some(first)) => 2 - usize::from(is_drive(first)),
         }
-        // Terminates because each iteration makes the path shorter or yields a path without an
-        // alias.
-        while let Some((length, target)) = alias(&self.segments) {
-            self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
+    }
+
+    fn resolve_aliases(&mut self) {
+        if self.syntax == Syntax::Posix {
+            // Terminates because each iteration makes the path shorter or yields a path without an
+            // alias.
+            while let Some((length, target)) = alias(&self.segments) {
+                self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
+            }
+            self.resolve_drive_directory();
+        }
+        if self.syntax == Syntax::Windows {
+            // Terminates because no target contains an alias.
+            while let Some((range, target)) = windows_alias(&self.segments) {
+                self.segments.splice(range, target.iter().map(|name| Box::from(*name)));
+                self.is_uncertain = true;
+            }
+        }
+    }
+
+    /// Converts `/c/Users` to `C:\Users`. Virtual machines on Windows mount the drive there, and
+    /// Windows shells convert paths to this form.
+    fn resolve_drive_directory(&mut self) {
+        let [drive, directory, ..] = self.segments.as_slice() else { return };
+        let is_drive_directory = drive.eq_ignore_ascii_case("c")
+            && WINDOWS_DIRECTORIES.iter().any(|known| known.eq_ignore_ascii_case(directory));
+        if is_drive_directory {
+            let body = format!("c:/{}", self.segments[1..].join("/"));
+            self.syntax = Syntax::Windows;
+            self.is_uncertain = true;
+            self.segments.clear();
+            self.push(&normalize_windows_part(&body));
         }
     }
 
@@ -153,14 +222,37 @@ impl HostPath {
         self.has_backstep
     }
 
+    /// Checks whether the original path may lead to another file, because the meaning of a part is
+    /// not certain: a short name such as `PROGRA~3`, a share such as `\\server\C$`, or `/c`.
+    pub fn is_uncertain(&self) -> bool {
+        self.is_uncertain
+    }
+
+    /// Checks whether `text` starts with a drive and a slash, such as `C:\`.
+    pub fn starts_with_drive(text: &str) -> bool {
+        let drive = text.split_at_checked(2).filter(|(_, rest)| rest.starts_with(['/', '\\']));
+        drive.is_some_and(|(drive, _)| is_drive(drive))
+    }
+
+    /// Checks whether the path starts with a drive such as `C:`, after resolving shares.
+    pub fn has_drive(&self) -> bool {
+        self.syntax == Syntax::Windows && self.segments.first().is_some_and(|first| is_drive(first))
+    }
+
+    /// Checks whether this is a share of the node itself, such as `\\localhost\data`. The directory
+    /// that it shares is unknown.
+    pub fn is_local_share(&self) -> bool {
+        self.syntax == Syntax::Windows && self.segments.first().is_some_and(|first| is_local_server(first))
+    }
+
     /// Checks whether this is a Windows named pipe. No `hostPath.type` exists for pipes.
     pub fn is_named_pipe(&self) -> bool {
         self.syntax == Syntax::Windows
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
     }
 
-    /// Removes redundant slashes and `.` segments from `text`. Keeps everything else, including
-    /// case.
+    /// Removes redundant slashes and `.` segments from `text` and, from the names in a Windows
+    /// path, trailing dots and spaces. Keeps everything else, including case.
     pub fn simplify(text: &str) -> String {
         let bytes = text.as_bytes();
         let slashes = slashes(text);
@@ -170,10 +262,15 @@ impl HostPath {
             (_, true) if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) => 4,
             (_, true) => 2,
         };
+        // After `\\?\`, Windows takes names literally.
+        let is_literal = slashes.len() == 1 || (prefix == 4 && bytes.get(2) == Some(&b'?'));
         let mut simple = text[..prefix].to_owned();
         for piece in text[prefix..].split_inclusive(slashes) {
-            if !matches!(piece.trim_end_matches(slashes), "" | ".") {
-                simple.push_str(piece);
+            let name = piece.trim_end_matches(slashes);
+            let trimmed = if is_literal { name } else { trim_windows_name(name) };
+            if !matches!(trimmed, "" | ".") {
+                simple.push_str(trimmed);
+                simple.push_str(&piece[name.len()..]);
             }
         }
         match simple[prefix..].strip_suffix(slashes) {
@@ -270,35 +367,121 @@ impl fmt::Display for HostPath {
     }
 }
 
-/// Converts a Windows path to lower case with `/` as the separator. A device path then starts with
-/// [`DEVICES`]. Returns `None` if `text` is not a Windows path.
-fn normalize_windows(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
-    let is_drive = |at: usize| {
-        bytes.get(at).is_some_and(u8::is_ascii_alphabetic)
-            && bytes.get(at + 1) == Some(&b':')
-            && (is_slash(at + 2) || bytes.len() == at + 2)
-    };
-    if is_drive(0) {
-        return Some(normalize_windows_part(text));
+/// A Windows path, recognized by its form.
+struct WindowsPath {
+    /// The path in lower case with `/` as the separator. A device path starts with [`DEVICES`].
+    body: String,
+    is_relative: bool,
+    is_uncertain: bool,
+}
+
+impl WindowsPath {
+    /// Parses `text`. Returns `None` if it is not a Windows path.
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = Self::with_drive(text) {
+            return Some(path);
+        }
+        let bytes = text.as_bytes();
+        let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
+        // Windows device and UNC paths start with two equal slashes. `/\?` is a POSIX path.
+        let has_device_prefix = bytes.starts_with(br"\??\")
+            || (is_slash(0)
+                && bytes.get(1) == bytes.first()
+                && matches!(bytes.get(2), Some(b'?' | b'.'))
+                && is_slash(3));
+        if has_device_prefix {
+            return Self::device(&text[4..], text.starts_with('\\'));
+        }
+        if text.starts_with(r"\\") {
+            return Some(Self::share(&normalize_windows_part(text)));
+        }
+        text.starts_with('\\').then(|| {
+            let body = format!("c:{}", normalize_windows_part(text));
+            Self { is_relative: true, ..Self::absolute(body) }
+        })
     }
-    // Windows device and UNC paths start with two equal slashes. `/\?` is a POSIX path.
-    if !(is_slash(0) && bytes.get(1) == bytes.first()) {
-        return None;
+
+    fn absolute(body: String) -> Self {
+        Self { body, is_relative: false, is_uncertain: false }
     }
-    // `\\?\C:\x` is the same as `C:\x`. `\\.\pipe\x` and `//./pipe/x` are devices.
-    if matches!(bytes.get(2), Some(b'?' | b'.')) && is_slash(3) {
-        let rest = &text[4..];
-        if is_drive(4) {
-            return Some(normalize_windows_part(rest));
+
+    /// Parses a path that starts with a drive, such as `C:\x` or, relative to the current directory
+    /// of the drive, `C:x`. The drive itself counts as absolute.
+    fn with_drive(text: &str) -> Option<Self> {
+        let (drive, rest) = text.split_at_checked(2).filter(|(drive, _)| is_drive(drive))?;
+        let is_relative = !(rest.is_empty() || rest.starts_with(['/', '\\']));
+        let body = format!("{}/{}", normalize_windows_part(drive), normalize_windows_part(rest));
+        Some(Self { is_relative, ..Self::absolute(body) })
+    }
+
+    /// Parses the part of a path after `\\?\` or `\\.\`. `\\?\C:\x` is the same as `C:\x`, and
+    /// `\\?\UNC\server\share` the same as `\\server\share`. `\\.\pipe\x` and `//./pipe/x` are
+    /// devices.
+    fn device(rest: &str, has_backslashes: bool) -> Option<Self> {
+        if let Some(path) = Self::with_drive(rest) {
+            return Some(Self { is_relative: false, ..path });
         }
         let rest = normalize_windows_part(rest);
+        if let Some(share) = rest.strip_prefix("unc/") {
+            return Some(Self::share(share));
+        }
         let is_pipe = rest.trim_start_matches('/').split('/').next() == Some("pipe");
         // `//./run` is a POSIX path.
-        return (is_pipe || bytes.starts_with(b"\\\\")).then(|| format!("{DEVICES}/{rest}"));
+        (is_pipe || has_backslashes).then(|| Self::absolute(format!("{DEVICES}/{rest}")))
     }
-    bytes.starts_with(b"\\\\").then(|| normalize_windows_part(text))
+
+    /// Parses a UNC path in lower case with `/` as the separator. Resolves shares that Windows
+    /// creates for the drives (`C$`), for `C:\Windows` (`ADMIN$`) and for named pipes.
+    fn share(text: &str) -> Self {
+        let split = |text: &str| {
+            let (name, rest) = text.split_once('/').unwrap_or((text, ""));
+            (name.to_owned(), rest.trim_start_matches('/').to_owned())
+        };
+        let (server, rest) = split(text.trim_start_matches('/'));
+        let (share, rest) = split(&rest);
+        let is_local = is_local_server(&server);
+        let target = match share.strip_suffix('$') {
+            Some("admin") => "c:/windows".to_owned(),
+            Some(drive) if is_drive(&format!("{drive}:")) => format!("{drive}:"),
+            _ if is_local && share == "pipe" => format!("{DEVICES}/pipe"),
+            _ => return Self::absolute(text.to_owned()),
+        };
+        Self { is_uncertain: !is_local, ..Self::absolute(format!("{target}/{rest}")) }
+    }
+}
+
+/// Checks whether a server in a UNC path, in lower case, is the node itself.
+fn is_local_server(server: &str) -> bool {
+    let name = server.split('@').next().unwrap_or_default().trim_end_matches('.');
+    matches!(name, "localhost" | "::1" | "[::1]" | "0--1.ipv6-literal.net")
+        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Returns the part of a normalized path below `/c`, or `None` if the path is elsewhere.
+fn below_drive_directory(body: &str) -> Option<&str> {
+    body.strip_prefix("/c").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Removes trailing dots and spaces from a name, as Windows does. Keeps names that have no other
+/// characters, such as `...`.
+fn trim_windows_name(name: &str) -> &str {
+    match name.trim_end_matches(' ') {
+        step @ ("." | "..") => step,
+        _ => match name.trim_end_matches(['.', ' ']) {
+            "" => name,
+            trimmed => trimmed,
+        },
+    }
+}
+
+/// Returns the name of the file in a segment of a Windows path, without an NTFS stream such as
+/// `::$INDEX_ALLOCATION`.
+fn without_stream(segment: &str) -> &str {
+    let name = segment.split(':').next().unwrap_or_default();
+    match trim_windows_name(name) {
+        "" => segment,
+        name => name,
+    }
 }
 
 /// Converts part of a Windows path to lower case with `/` as the separator.
@@ -308,9 +491,9 @@ fn normalize_windows_part(text: &str) -> String {
 
 /// Returns the characters that separate the segments of `text`.
 fn slashes(text: &str) -> &'static [char] {
-    match text.starts_with('\\') || normalize_windows(text).is_some() {
-        true => &['/', '\\'],
-        false => &['/'],
+    match WindowsPath::parse(text) {
+        Some(_) => &['/', '\\'],
+        None => &['/'],
     }
 }
 
@@ -357,6 +540,31 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
         // Container-Optimized OS and Bottlerocket bind-mount these directories at the target paths.
         ("mnt", Some("stateful_partition")) if matches!(name(2), Some("var" | "home")) => (2, &[]),
         ("local", Some("var" | "opt" | "mnt")) => (1, &[]),
+        _ => return None,
+    })
+}
+
+/// Directories in the root of a Windows drive, in lower case.
+const WINDOWS_DIRECTORIES: &[&str] =
+    &["documents and settings", "program files", "program files (x86)", "programdata", "users", "windows"];
+
+/// Returns a range of segments that form an alias in a Windows path, and the segments that replace
+/// them. Returns `None` if there is none.
+///
+/// The short names are those that Windows creates during its installation. `Documents and Settings`
+/// and `All Users` are links that exist for compatibility.
+fn windows_alias(segments: &[Box<str>]) -> Option<(Range<usize>, &'static [&'static str])> {
+    let name = |at: usize| segments.get(at).map(|name| &**name);
+    if !is_drive(name(0)?) {
+        return None;
+    }
+    Some(match (name(1)?, name(2)) {
+        ("progra~1", _) => (1..2, &["program files"]),
+        ("progra~2", _) => (1..2, &["program files (x86)"]),
+        ("progra~3", _) => (1..2, &["programdata"]),
+        ("docume~1" | "documents and settings", _) => (1..2, &["users"]),
+        ("users", Some("all users" | "alluse~1")) => (1..3, &["programdata"]),
+        ("users", Some("admini~1")) => (2..3, &["administrator"]),
         _ => return None,
     })
 }
@@ -415,10 +623,10 @@ impl PathPattern {
     fn from_path(path: HostPath, text: &str) -> Option<Self> {
         let source = match path.syntax {
             Syntax::Posix => text.to_owned(),
-            Syntax::Windows => normalize_windows(text)?,
+            Syntax::Windows => WindowsPath::parse(text)?.body,
         };
         let segments = source.split('/').filter(|name| !name.is_empty());
-        if path.is_relative || !segments.eq(path.segments.iter().map(|name| &**name)) {
+        if path.is_relative || path.is_uncertain || !segments.eq(path.segments.iter().map(|name| &**name)) {
             return None;
         }
         if path.syntax == Syntax::Posix && path.to_string() != text {
@@ -476,6 +684,9 @@ mod tests {
             ("\\\\server\\share\\", "\\\\server\\share"),
             ("\\", "\\"),
             ("\\a\\\\b/", "\\a\\b"),
+            (r"C:\a.\b \...\c. ", r"C:\a\b\...\c"),
+            (r"\\?\C:\a.\b", r"\\?\C:\a.\b"),
+            ("/a./b ", "/a./b "),
         ];
         for (text, expected) in cases {
             assert_eq!(HostPath::simplify(text), expected, "{text}");

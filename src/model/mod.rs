@@ -42,7 +42,7 @@ pub use builtin::{decode_built_in, is_built_in};
 pub use claim::{ClaimSpec, ClaimTemplate};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
-    VolumeDevice, VolumeMount, VolumeUse,
+    VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
 };
 pub use custom::{CustomWorkload, CustomWorkloads, PodParts, pod_spec_patches};
 pub use decode::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, TypeMeta};
@@ -55,7 +55,7 @@ pub use metadata::{Metadata, OwnerReference};
 pub use object::{Body, Object, ObjectId, Origin, Workload};
 pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
-pub use pod::{ContainerMount, Pod, PodSpec};
+pub use pod::{ContainerMount, Os, Pod, PodSpec};
 pub use quantity::Quantity;
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass};
 pub use structure::contains_patch_directive;
@@ -63,8 +63,8 @@ pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use volume::{
-    ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
-    ProjectedPart, ProjectedSource, Volume, VolumeSource, known_sources,
+    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
+    ProjectedPart, ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
 };
 
 /// A decoded object and what was found in it.

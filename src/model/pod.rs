@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::ClaimTemplate;
-use super::container::{Container, ContainerList, Resources, VolumeMount};
+use super::container::{Container, ContainerList, Resources, VolumeMount, WindowsOptions};
 use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
+use super::host_path::HostPath;
 use super::metadata::Metadata;
 use super::quantity::Quantity;
 use super::text::has_placeholder;
@@ -36,6 +37,10 @@ pub struct PodSpec<'a> {
     node_name: Str<'a>,
     #[serde(borrow)]
     node_selector: Map<'a>,
+    #[serde(borrow)]
+    os: Option<PodOs<'a>>,
+    #[serde(borrow)]
+    priority_class_name: Str<'a>,
     #[serde(deserialize_with = "nullable")]
     affinity: Affinity,
     #[serde(deserialize_with = "nullable")]
@@ -65,6 +70,36 @@ struct NodeAffinity {
 #[serde(default, rename_all = "camelCase")]
 struct PodSecurityContext {
     fs_group: Option<i64>,
+    windows_options: Option<WindowsOptions>,
+}
+
+/// `os` of a pod spec. Objects that resemble a pod may have another value there.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum PodOs<'a> {
+    Named {
+        #[serde(borrow)]
+        name: Str<'a>,
+    },
+    Other(IgnoredAny),
+}
+
+/// The operating system of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Os {
+    Linux,
+    Windows,
+}
+
+impl Os {
+    /// Parses the value of `os.name` or of the label `kubernetes.io/os`.
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "linux" => Some(Self::Linux),
+            "windows" => Some(Self::Windows),
+            _ => None,
+        }
+    }
 }
 
 /// Any mapping; its content is ignored.
@@ -93,6 +128,8 @@ impl<'a> PodSpec<'a> {
         Ok(Self {
             node_name: decode_key(node, "nodeName")?,
             node_selector: decode_key(node, "nodeSelector")?,
+            os: decode_key(node, "os")?,
+            priority_class_name: decode_key(node, "priorityClassName")?,
             affinity: decode_key(node, "affinity")?,
             security_context: decode_key(node, "securityContext")?,
             ..Self::default()
@@ -105,6 +142,28 @@ impl<'a> PodSpec<'a> {
         !self.node_name.is_empty()
             || self.node_selector.iter().any(|(label, _)| !PLATFORM_LABELS.contains(&&**label))
             || self.affinity.node_affinity.required.is_some()
+    }
+
+    /// Returns the operating system that the spec requires: that of `os` or, if it has none, that
+    /// of the node selector.
+    fn required_os(&self) -> Option<Os> {
+        let declared = match &self.os {
+            Some(PodOs::Named { name }) => Os::parse(name),
+            Some(PodOs::Other(IgnoredAny)) | None => None,
+        };
+        let selected = |label| self.node_selector.get(label).and_then(|value| Os::parse(value));
+        let has_windows_build = self.node_selector.get("node.kubernetes.io/windows-build").is_some();
+        declared
+            .or_else(|| selected("kubernetes.io/os"))
+            .or_else(|| selected("beta.kubernetes.io/os"))
+            .or(has_windows_build.then_some(Os::Windows))
+    }
+
+    /// Checks whether the pod is critical. The kubelet never evicts critical pods
+    /// (`IsCriticalPod` in `pkg/kubelet/types/pod_update.go`). Only these two priority classes have
+    /// a sufficient priority.
+    fn is_critical(&self) -> bool {
+        matches!(&*self.priority_class_name, "system-node-critical" | "system-cluster-critical")
     }
 }
 
@@ -140,6 +199,12 @@ pub struct Pod<'a> {
     pub is_pinned: Option<bool>,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
+    /// The operating system of the nodes that the pod requires.
+    pub required_os: Option<Os>,
+    /// `securityContext.windowsOptions`.
+    pub windows_options: Option<WindowsOptions>,
+    /// Whether the pod has a priority at which the kubelet never evicts it.
+    pub is_critical: bool,
     /// The resources of the pod as a whole.
     pub resources: Resources<'a>,
     /// Whether the pod uses the network namespace of the node.
@@ -188,6 +253,9 @@ impl<'a> Pod<'a> {
         let mut pod = Self {
             is_pinned: Some(spec.is_pinned()),
             fs_group: spec.security_context.fs_group,
+            required_os: spec.required_os(),
+            windows_options: spec.security_context.windows_options,
+            is_critical: spec.is_critical(),
             resources: spec.resources,
             host_network: spec.host_network,
             automounts_token: spec.automount_service_account_token,
@@ -349,15 +417,16 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// Returns the disk usage above which the kubelet evicts the Pod, or `None` if no container has
-    /// a limit.
+    /// Returns the disk usage above which the kubelet evicts the Pod. Returns `None` if no
+    /// container has a limit, or if the pod is critical.
     ///
     /// If the limit is 0, the kubelet evicts the Pod immediately. There is no pod-level limit,
     /// because the API server rejects it.
     pub fn ephemeral_storage_limit(&self) -> Option<Quantity> {
         let has_limit =
             |container: &Container<'a>| container.resources.limits.get("ephemeral-storage").is_some();
-        self.containers.iter().any(has_limit).then(|| self.total_limit("ephemeral-storage"))
+        let is_limited = !self.is_critical && self.containers.iter().any(has_limit);
+        is_limited.then(|| self.total_limit("ephemeral-storage"))
     }
 
     /// Computes the total of the containers' limits of `resource` as the kubelet does. Init
@@ -375,6 +444,47 @@ impl<'a> Pod<'a> {
             }
         }
         init.max(sidecars.saturating_add(main))
+    }
+
+    /// Returns the operating system of the pod's nodes, or `None` if it is unknown. Settings and
+    /// mount paths that have a meaning only on Windows determine it if the pod does not require
+    /// one.
+    pub fn os(&self) -> Option<Os> {
+        let has_windows_options = || {
+            let mut contexts = self.containers.iter().map(|container| &container.security_context);
+            self.windows_options.is_some() || contexts.any(|context| context.windows_options.is_some())
+        };
+        let has_windows_mount =
+            || self.mounts().any(|mount| HostPath::starts_with_drive(&mount.mount.mount_path));
+        let is_windows = self.required_os.is_none() && (has_windows_options() || has_windows_mount());
+        if is_windows { Some(Os::Windows) } else { self.required_os }
+    }
+
+    /// Checks whether `container` is a HostProcess container on Windows.
+    pub fn is_host_process(&self, container: &Container<'_>) -> bool {
+        let of_container = container.security_context.windows_options.and_then(|own| own.host_process);
+        of_container.or_else(|| self.windows_options?.host_process) == Some(true)
+    }
+
+    /// Iterates over the names of the resources that the pod or a container of it requests.
+    pub fn requested_resources(&self) -> impl Iterator<Item = &str> {
+        let of_containers = self.containers.iter().flat_map(|container| container.resources.requested());
+        self.resources.requested().chain(of_containers)
+    }
+
+    /// Returns the amount that the containers which can write to the volume named `name` may use of
+    /// `resource`: the sum of their limits. Returns `None` if there is no such container, or if one
+    /// of them has no limit.
+    pub fn writers_limit(&self, name: &str, resource: &str) -> Option<Quantity> {
+        let mut writers: Vec<_> = self
+            .mounts_of(name)
+            .filter(|mount| !self.is_read_only(mount.mount))
+            .map(|mount| mount.container)
+            .collect();
+        writers.dedup_by(|a, b| a.path == b.path);
+        let limits: Option<Vec<_>> =
+            writers.iter().map(|container| container.resources.limit(resource)).collect();
+        limits?.into_iter().reduce(Quantity::saturating_add)
     }
 
     /// Checks whether `mount` is read-only, because of the mount itself, the claim or the type of

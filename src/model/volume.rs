@@ -35,7 +35,9 @@ pub enum VolumeSource<'a> {
     /// `configMap`, `secret`, `downwardAPI` or `image`: always read-only.
     ReadOnly,
     /// Several sources, such as ConfigMaps and Secrets, in one volume: always read-only.
-    Projected(ProjectedSource),
+    Projected(ProjectedSource<'a>),
+    /// A volume of a CSI driver that is created and deleted with the Pod.
+    Csi(CsiSource<'a>),
     /// Any other Kubernetes volume source.
     Other,
     /// A key that is not a Kubernetes volume source.
@@ -176,16 +178,37 @@ pub struct EphemeralTemplate<'a> {
 /// `projected`.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub struct ProjectedSource {
-    pub sources: List<ProjectedPart>,
+pub struct ProjectedSource<'a> {
+    #[serde(borrow)]
+    pub sources: List<ProjectedPart<'a>>,
 }
 
 /// One source of a projected volume.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ProjectedPart {
+pub struct ProjectedPart<'a> {
     /// Set if the source is a token of the Pod's ServiceAccount.
-    pub service_account_token: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub service_account_token: Option<TokenSource<'a>>,
+    /// Set if the source is a private key with a certificate that the kubelet renews.
+    pub pod_certificate: Option<IgnoredAny>,
+}
+
+/// `serviceAccountToken` of a projected volume.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct TokenSource<'a> {
+    /// The path of the token in the volume.
+    #[serde(borrow)]
+    pub path: Str<'a>,
+}
+
+/// `csi`.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct CsiSource<'a> {
+    #[serde(borrow)]
+    pub driver: Str<'a>,
 }
 
 /// The volume sources of Kubernetes 1.37 (`core/v1/types.go`) that are not in [`DECODED_SOURCES`].
@@ -195,7 +218,6 @@ const OTHER_SOURCES: &[&str] = &[
     "azureFile",
     "cephfs",
     "cinder",
-    "csi",
     "fc",
     "flexVolume",
     "flocker",
@@ -224,6 +246,7 @@ const DECODED_SOURCES: &[&str] = &[
     "downwardAPI",
     "image",
     "projected",
+    "csi",
 ];
 
 /// Returns the keys of all volume sources of Kubernetes.
@@ -347,6 +370,7 @@ impl<'de> DeserializeSeed<'de> for SourceSeed<'_> {
             "persistentVolumeClaim" => Option::deserialize(deserializer)?.map(VolumeSource::Claim),
             "ephemeral" => Option::deserialize(deserializer)?.map(VolumeSource::Ephemeral),
             "projected" => Option::deserialize(deserializer)?.map(VolumeSource::Projected),
+            "csi" => Option::deserialize(deserializer)?.map(VolumeSource::Csi),
             "configMap" | "secret" | "downwardAPI" | "image" => {
                 Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| VolumeSource::ReadOnly)
             }

@@ -2,8 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports the annotation `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"` of a Pod or Pod
-//! template with an `emptyDir` volume for application data, as defined by `app-data-empty-dir`.
+//! Reports an annotation of a Pod or Pod template with an `emptyDir` volume for application data,
+//! as defined by `app-data-empty-dir`, if the annotation allows the cluster autoscaler to evict the
+//! Pod:
+//!
+//! - `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"`
+//! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if its list contains the
+//!   volume and all other volumes that protect the Pod from eviction. These are the `hostPath`
+//!   volumes and the `emptyDir` volumes whose medium is not `Memory`. The annotation
+//!   `safe-to-evict: "false"` takes precedence.
+//!
 //! Each such volume is a separate finding at the annotation.
 //!
 //! ## Why is this bad?
@@ -57,8 +65,8 @@
 //!
 //! ## Fix
 //!
-//! Sets the annotation to `"false"`. Unsafe: the autoscaler can then no longer remove the Pod's
-//! node.
+//! Sets `safe-to-evict` to `"false"`, or removes the volume from `safe-to-evict-local-volumes`.
+//! Unsafe: the autoscaler can then no longer remove the Pod's node.
 //!
 //! ## When to allow it
 //!
@@ -68,10 +76,12 @@
 //!
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
 
-use super::support::data_mounts::data_mounts;
+use super::support::data_mounts::{DataMount, data_mounts};
+use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::Pod;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("evictable-empty-dir"),
@@ -87,26 +97,69 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-const ANNOTATION: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+/// The annotation that allows or forbids the eviction of the Pod.
+const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+
+/// The annotation that lists volumes, separated by commas, which do not prevent the eviction of the
+/// Pod.
+const SAFE_LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    if pod.annotations.get(ANNOTATION).is_none_or(|value| &**value != "true") {
-        return;
+    let data = || data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral());
+    match pod.annotations.get(SAFE_TO_EVICT).map(|value| &**value) {
+        Some("true") => out.extend(data().map(|mount| evictable_pod(pod, mount))),
+        Some("false") => {}
+        _ => {
+            let Some(list) = pod.annotations.get(SAFE_LOCAL_VOLUMES) else { return };
+            let names: Vec<&str> = list.split(',').map(str::trim).collect();
+            if has_other_local_volume(cx, &names) {
+                return;
+            }
+            let listed = data().filter(|mount| names.contains(&&*mount.volume.name));
+            out.extend(listed.map(|mount| evictable_volume(pod, &names, mount)));
+        }
     }
-    let annotation = pod.annotations_path.key(ANNOTATION);
-    for mount in data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral()) {
-        let name = quoted(&mount.volume.name);
-        let message = format!(
-            "the cluster autoscaler may evict the Pod, which deletes the data of `emptyDir` volume {name}"
-        );
-        let edit = Edit::Set(annotation.clone(), EditValue::Str("false".to_owned()));
-        let finding = Finding::new(RULE.id, Severity::Warning, annotation.clone(), message)
-            .label("allows eviction")
-            .why("the data is lost if the autoscaler evicts the Pod to remove its node")
-            .help("set the annotation to `\"false\"`, or store the data in a claim")
-            .fix(Fix::unsafe_edits("set the annotation to `\"false\"`", vec![edit]))
-            .volume(&mount.volume.name);
-        out.push(mount.with_reason(finding));
-    }
+}
+
+/// Checks whether the pod has a volume that prevents its eviction and is not in `names`
+/// (`HasBlockingLocalStorage` in `cluster-autoscaler/utils/drain/drain.go`).
+fn has_other_local_volume(cx: &Context<'_>, names: &[&str]) -> bool {
+    let empty_dirs = empty_dirs(cx)
+        .filter(|empty_dir| Medium::parse(&empty_dir.source.medium) != Medium::Memory)
+        .map(|empty_dir| &*empty_dir.volume.name);
+    let host_paths = cx.host_path_volumes().iter().map(|volume| volume.name);
+    empty_dirs.chain(host_paths).any(|name| !names.contains(&name))
+}
+
+fn evictable_pod(pod: &Pod<'_>, mount: DataMount<'_>) -> Finding {
+    let edit = Edit::Set(pod.annotations_path.key(SAFE_TO_EVICT), EditValue::Str("false".to_owned()));
+    finding(pod, SAFE_TO_EVICT, mount)
+        .help("set the annotation to `\"false\"`, or store the data in a claim")
+        .fix(Fix::unsafe_edits("set the annotation to `\"false\"`", vec![edit]))
+}
+
+fn evictable_volume(pod: &Pod<'_>, names: &[&str], mount: DataMount<'_>) -> Finding {
+    let field = pod.annotations_path.key(SAFE_LOCAL_VOLUMES);
+    let others: Vec<_> = names.iter().copied().filter(|name| *name != &*mount.volume.name).collect();
+    let edit = match others.is_empty() {
+        true => Edit::Remove(field),
+        false => Edit::Set(field, EditValue::Str(others.join(","))),
+    };
+    finding(pod, SAFE_LOCAL_VOLUMES, mount)
+        .help("remove the volume from the annotation, or store the data in a claim")
+        .fix(Fix::unsafe_edits("remove the volume from the annotation", vec![edit]))
+}
+
+fn finding(pod: &Pod<'_>, annotation: &'static str, mount: DataMount<'_>) -> Finding {
+    let name = &mount.volume.name;
+    let message = format!(
+        "the cluster autoscaler may evict the Pod, which deletes the data of `emptyDir` volume {}",
+        quoted(name)
+    );
+    let finding = Finding::new(RULE.id, Severity::Warning, pod.annotations_path.key(annotation), message)
+        .label("allows eviction")
+        .why("the data is lost if the autoscaler evicts the Pod to remove its node")
+        .volume(name);
+    mount.with_reason(finding)
 }

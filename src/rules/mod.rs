@@ -35,6 +35,7 @@ mod invalid_recursive_read_only;
 mod literal_variable_in_path;
 mod malformed_ignore;
 mod manual_service_account_token;
+mod memory_medium_on_windows;
 mod mismatched_host_path_type;
 mod missing_scratch_volume;
 mod mount_inside_read_only;
@@ -52,8 +53,10 @@ mod shadowed_volume;
 mod shadowing_mount;
 mod shared_host_path;
 mod stale_baseline;
+mod stale_file_mount;
 mod stale_sub_path;
 mod sub_path_backstep;
+mod sub_path_of_file;
 mod tiny_size_limit;
 mod unanalyzed_document;
 mod unbounded_empty_dir;
@@ -68,6 +71,7 @@ mod unknown_rule_in_ignore;
 mod unknown_socket;
 mod unknown_volume_source;
 mod unlisted_host_path;
+mod unmountable_huge_pages;
 mod unpinned_host_path;
 mod unreachable_size_limit;
 mod untyped_host_path;
@@ -112,6 +116,7 @@ static RULES: &[Rule] = &[
     shared_host_path::RULE,
     unpinned_host_path::RULE,
     ignored_fs_group::RULE,
+    stale_file_mount::RULE,
     runtime_socket::RULE,
     runtime_socket_parent::RULE,
     node_agent_socket::RULE,
@@ -127,6 +132,8 @@ static RULES: &[Rule] = &[
     unknown_empty_dir_medium::RULE,
     unreachable_size_limit::RULE,
     tiny_size_limit::RULE,
+    unmountable_huge_pages::RULE,
+    memory_medium_on_windows::RULE,
     missing_scratch_volume::RULE,
     undefined_volume::RULE,
     unused_volume::RULE,
@@ -138,6 +145,7 @@ static RULES: &[Rule] = &[
     mount_inside_read_only::RULE,
     unclean_mount_path::RULE,
     sub_path_backstep::RULE,
+    sub_path_of_file::RULE,
     undefined_sub_path_variable::RULE,
     literal_variable_in_path::RULE,
     stale_sub_path::RULE,

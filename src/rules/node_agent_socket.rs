@@ -73,7 +73,7 @@
 //! - [Kubernetes: device plugins](https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/)
 //! - [NRI: the Node Resource Interface](https://github.com/containerd/nri)
 
-use super::support::findings::host_path_finding;
+use super::support::findings::{host_path_finding, socket_help};
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -106,10 +106,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
             .why(class_reason(access.class))
-            .help(
+            .help(socket_help(
+                cx,
+                access,
                 "remove the volume (a read-only mount does not protect sockets), or exempt this agent in \
                  the policy by namespace, name and path",
-            );
+            ));
         out.push(finding);
     }
 }

@@ -5,7 +5,9 @@
 //! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. An absolute
 //! path starts with `/` or, on Windows, with a drive, a share or a device. Whitespace before the
 //! first slash makes a path relative. A Windows path without a drive, such as `\var\log`, counts as
-//! relative. `~` and variables are not expanded in host paths.
+//! relative. So does a path that is relative to the current directory of a drive, such as
+//! `C:var\log`, and any Windows path in a Pod that requires Linux nodes. `~` and variables are not
+//! expanded in host paths.
 //!
 //! ## Why is this bad?
 //!
@@ -83,7 +85,7 @@
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::HostPath;
+use crate::model::{HostPath, Os};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("relative-host-path"),
@@ -102,12 +104,19 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // In a patch, the path can be in the patched object instead.
     let is_complete = cx.pod().is_none_or(|pod| pod.is_complete);
-    for volume in cx.host_path_volumes().iter().filter(|volume| volume.clean.is_relative()) {
+    for volume in cx.host_path_volumes() {
         match volume.path {
             "" if is_complete => out.push(empty_path(volume)),
             "" => {}
-            _ if volume.clean.is_windows() => out.push(path_without_drive(volume)),
-            _ => out.push(relative_path(volume)),
+            path if cx.os == Some(Os::Linux) && volume.clean.is_windows() => {
+                if !path.starts_with('/') {
+                    out.push(windows_path_on_linux(volume));
+                }
+            }
+            _ if !volume.clean.is_relative() => {}
+            path if path.starts_with('\\') => out.push(path_without_drive(volume)),
+            path if HostPath::new(path).has_drive() => out.push(path_relative_to_drive(volume)),
+            _ => out.push(relative_path(volume, cx.os)),
         }
     }
 }
@@ -120,11 +129,46 @@ fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
         .help("set `path` to an absolute path")
 }
 
-fn relative_path(volume: &HostPathVolume<'_>) -> Finding {
+fn relative_path(volume: &HostPathVolume<'_>, os: Option<Os>) -> Finding {
     finding(volume, format!("host path {} is not absolute", quoted(volume.path)))
         .label("does not start with a slash")
         .why(why(volume))
-        .help(help(volume))
+        .help(help(volume, os))
+}
+
+/// Creates a finding about a Windows path in a Pod for Linux, where it is the name of a file in the
+/// working directory.
+fn windows_path_on_linux(volume: &HostPathVolume<'_>) -> Finding {
+    let slashed = volume.path.replace('\\', "/");
+    let path = slashed.split_once(':').map_or(&*slashed, |(_, path)| path);
+    let is_known = volume.clean.has_drive() && !volume.clean.has_backstep();
+    let example = match is_known && path.starts_with('/') && is_plain(path) {
+        true => format!(", such as {}", quoted(&HostPath::simplify(path))),
+        false => String::new(),
+    };
+    finding(
+        volume,
+        format!("host path {} is a Windows path, but the Pod requires Linux", quoted(volume.path)),
+    )
+    .label("relative on Linux")
+    .why("on Linux, it is a name with backslashes in the working directory of the container runtime")
+    .help(format!("write an absolute path{example}"))
+}
+
+/// Creates a finding about a Windows path such as `C:data`.
+fn path_relative_to_drive(volume: &HostPathVolume<'_>) -> Finding {
+    let (drive, rest) = volume.path.split_once(':').unwrap_or_default();
+    let example = match volume.clean.has_backstep() {
+        true => String::new(),
+        false => format!(", such as {}", quoted(&format!(r"{drive}:\{rest}"))),
+    };
+    finding(
+        volume,
+        format!("host path {} is relative to the current directory of its drive", quoted(volume.path)),
+    )
+    .label("no slash after the drive")
+    .why("each process has its own current directory on a drive")
+    .help(format!("write an absolute path{example}"))
 }
 
 /// Relative paths that exist in the bundle of a container, which is the working directory of runc.
@@ -164,7 +208,7 @@ fn path_without_drive(volume: &HostPathVolume<'_>) -> Finding {
         .help(format!("write an absolute path{example}"))
 }
 
-fn help(volume: &HostPathVolume<'_>) -> String {
+fn help(volume: &HostPathVolume<'_>, os: Option<Os>) -> String {
     let help = "write an absolute path";
     let path = volume.path;
     match path.chars().next() {
@@ -177,7 +221,11 @@ fn help(volume: &HostPathVolume<'_>) -> String {
         }
         _ if path.contains('$') => format!("{help}: variables are not expanded in host paths"),
         Some(first) if first.is_alphanumeric() && is_plain(path) && !volume.clean.has_backstep() => {
-            format!("{help}, such as {}", quoted(&format!("/{path}")))
+            let example = match os {
+                Some(Os::Windows) => format!(r"C:\{}", path.replace('/', r"\")),
+                _ => format!("/{path}"),
+            };
+            format!("{help}, such as {}", quoted(&example))
         }
         _ => help.to_owned(),
     }

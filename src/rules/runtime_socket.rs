@@ -68,7 +68,7 @@
 //! - [Docker: protect the daemon socket](https://docs.docker.com/engine/security/protect-access/)
 //! - [OWASP: do not expose the Docker daemon socket](https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html)
 
-use super::support::findings::host_path_finding;
+use super::support::findings::{host_path_finding, socket_help};
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, FixClass, Group, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -95,10 +95,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("{} is a container runtime socket", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
-            .help(
+            .help(socket_help(
+                cx,
+                access,
                 "remove the volume (a read-only mount does not protect sockets); build images without a \
                  daemon, and list containers through the kubelet or API server",
-            );
+            ));
         out.push(finding);
     }
 }

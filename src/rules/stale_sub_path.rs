@@ -3,13 +3,18 @@
 //! ## What it does
 //!
 //! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a
-//! `subPath` or `subPathExpr`.
+//! `subPath` or `subPathExpr`, and each such mount of a `csi` volume of a driver that writes keys:
+//! the Secrets Store CSI driver, and those of cert-manager.
+//!
+//! The severity is warning if the file usually has an expiry date: a token, a certificate or key in
+//! a `secret` or `projected` volume, or a file of one of these drivers.
 //!
 //! ## Why is this bad?
 //!
 //! The kubelet updates such a volume by replacing a directory. A sub path mount stays bound to the
 //! file in the old directory, so the container keeps using the settings and keys from the time it
-//! started. A ServiceAccount token in such a file expires.
+//! started. After a token or certificate is rotated, the old one in the container expires. The CSI
+//! drivers replace a directory too.
 //!
 //! ## Example
 //!
@@ -62,16 +67,18 @@
 //! ## References
 //!
 //! - [Kubernetes: ConfigMaps](https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically)
+//! - [Secrets Store CSI driver: secrets not rotated when using subPath](https://secrets-store-csi-driver.sigs.k8s.io/known-limitations#secrets-not-rotated-when-using-subpath-volume-mount)
 
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{Volume, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-sub-path"),
     summary: "a sub path mount never receives the updates of its volume",
     group: Group::Mounts,
-    severity: Severity::Info,
+    severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
@@ -84,31 +91,106 @@ pub(super) const RULE: Rule = Rule {
 const HELP: &str = "mount the whole volume at a separate directory and configure the program to read it there, or \
                     restart the Pods after each change";
 
+/// CSI drivers that write keys, certificates or other secrets, and replace them.
+const SECRET_DRIVERS: &[&str] = &[
+    "csi.cert-manager.io",
+    "secrets-store.csi.k8s.io",
+    "secrets-store-gke.csi.k8s.io",
+    "spiffe.csi.cert-manager.io",
+];
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     for mount in pod.mounts() {
         let Some((key, sub_path)) = mount.mount.sub_path_entry() else { continue };
         let Some(volume) = pod.volume(&mount.mount.name) else { continue };
-        let Some(source @ ("configMap" | "secret" | "downwardAPI" | "projected")) = volume.source_key()
-        else {
-            continue;
-        };
+        let Some(source) = updated_source(volume) else { continue };
         let (container, path) = (container(mount.container), quoted(sub_path));
         let name = quoted(&volume.name);
         let message = format!("{container} never sees updates of {path} in `{source}` volume {name}");
-        let why = if volume.has_service_account_token() {
-            "the mount stays bound to the old file, and the token in it expires"
-        } else {
-            "the mount stays bound to the file that existed when the container started"
+        let expiring = expiring_content(volume, sub_path);
+        let (severity, why) = match expiring {
+            Some(content) => (
+                Severity::Warning,
+                format!("the mount stays bound to the old file, and the {content} in it expires"),
+            ),
+            None => {
+                let why = "the mount stays bound to the file that existed when the container started";
+                (Severity::Info, why.to_owned())
+            }
         };
+        let updater = if source == "csi" { "updated by the CSI driver" } else { "updated by the kubelet" };
         out.push(
-            Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
-                .related(volume.path.clone(), "updated by the kubelet")
+            Finding::new(RULE.id, severity, mount.path().key(key), message)
+                .related(volume.path.clone(), updater)
                 .why(why)
                 .help(HELP)
                 .volume(&volume.name)
                 .container(&mount.container.name)
                 .path(sub_path),
         );
+    }
+}
+
+/// Returns the key of the volume's source if the files in it are replaced while the Pod runs.
+fn updated_source<'v>(volume: &'v Volume<'_>) -> Option<&'v str> {
+    let key = volume.source_key()?;
+    let is_updated = match volume.source()? {
+        VolumeSource::Csi(csi) => SECRET_DRIVERS.contains(&&*csi.driver),
+        _ => matches!(key, "configMap" | "secret" | "downwardAPI" | "projected"),
+    };
+    is_updated.then_some(key)
+}
+
+/// Returns the noun for the content of a file in a volume if it usually has an expiry date.
+fn expiring_content(volume: &Volume<'_>, sub_path: &str) -> Option<&'static str> {
+    let name = sub_path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    match volume.source()? {
+        VolumeSource::Csi(_) => Some("secret"),
+        VolumeSource::Projected(projected) => {
+            let mut tokens = projected.sources.iter().filter_map(|part| part.service_account_token.as_ref());
+            let is_token = tokens.any(|token| *token.path == *sub_path);
+            let has_certificate = projected.sources.iter().any(|part| part.pod_certificate.is_some());
+            if is_token {
+                Some("token")
+            } else {
+                content_of(name).or(has_certificate.then_some("certificate"))
+            }
+        }
+        VolumeSource::ReadOnly if volume.source_key() == Some("secret") => content_of(name),
+        _ => None,
+    }
+}
+
+/// Returns the noun for the content that the name of a file suggests.
+fn content_of(name: &str) -> Option<&'static str> {
+    const CERTIFICATE_EXTENSIONS: &[&str] =
+        &["cer", "cert", "crt", "jks", "key", "keystore", "p12", "pem", "pfx", "truststore"];
+    let name = name.to_ascii_lowercase();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    if name.ends_with("token") || extension == "jwt" {
+        Some("token")
+    } else if CERTIFICATE_EXTENSIONS.contains(&extension) || matches!(&*name, "keystore" | "truststore") {
+        Some("certificate")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::content_of;
+
+    #[test]
+    fn recognizes_expiring_content_by_name() {
+        for name in ["tls.crt", "tls.key", "CA.pem", "keystore.jks", "truststore", "client.p12"] {
+            assert_eq!(content_of(name), Some("certificate"), "{name}");
+        }
+        for name in ["token", "vault-token", "id.jwt"] {
+            assert_eq!(content_of(name), Some("token"), "{name}");
+        }
+        for name in ["", "config.yaml", "keys.json", "tokens", "certs", "key", "crt.d"] {
+            assert_eq!(content_of(name), None, "{name}");
+        }
     }
 }

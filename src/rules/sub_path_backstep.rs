@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive such as `C:`, or that
-//! has a path element `..`. Both slashes and backslashes separate elements. The variables of a
-//! `subPathExpr` are expanded if the manifest contains their values.
+//! has a path element `..`. Slashes, backslashes and the colon after a drive separate elements. The
+//! variables of a `subPathExpr` are expanded if the manifest contains their values.
 //!
 //! ## Why is this bad?
 //!
@@ -188,7 +188,8 @@ fn problem(sub_path: &str) -> Option<Problem> {
         _ if sub_path.starts_with('/') => absolute(false),
         _ if sub_path.split('/').any(|name| name == "..") => backstep(false),
         _ if sub_path.starts_with('\\') || is_drive(sub_path.as_bytes()) => absolute(true),
-        _ if sub_path.split(['/', '\\']).any(|name| name == "..") => backstep(true),
+        // `C:..` is relative to the current directory of the drive.
+        _ if sub_path.split(['/', '\\', ':']).any(|name| name == "..") => backstep(true),
         _ => None,
     }
 }

@@ -7,6 +7,9 @@
 //! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. So are
 //! volumes that no container mounts, because they stay empty.
 //!
+//! In a Pod of the priority class `system-node-critical` or `system-cluster-critical`, the rule
+//! also ignores limits for `ephemeral-storage`, because the kubelet never evicts such a Pod.
+//!
 //! ## Why is this bad?
 //!
 //! The volume shares the node's disk with the logs, images and volumes of all other Pods. A
@@ -59,7 +62,7 @@
 //!
 //! Sets `sizeLimit` to the default size of the policy. Unsafe: the kubelet evicts a Pod that needs
 //! more space. There is no fix for a volume without a source; the fix of `implicit-empty-dir` adds
-//! the `emptyDir`.
+//! the `emptyDir`. There is no fix for critical Pods, in which a `sizeLimit` has no effect.
 //!
 //! ## Options
 //!
@@ -77,6 +80,7 @@
 
 use super::support::empty_dir::{DEFAULT_SIZE, Medium, unbounded};
 use super::support::wording::quoted;
+use super::unreachable_size_limit::HELP_FOR_CRITICAL_PODS;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
@@ -99,9 +103,15 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Disk, Pod::ephemeral_storage_limit).map(|empty_dir| {
         let message =
             format!("disk usage of `emptyDir` volume {} is unlimited", quoted(&empty_dir.volume.name));
-        empty_dir
-            .unbounded_finding(RULE.id, Severity::Info, message, cx)
+        let finding = empty_dir.unbounded_finding(RULE.id, Severity::Info, message);
+        if cx.pod().is_some_and(|pod| pod.is_critical) {
+            return finding
+                .why("the kubelet never evicts critical Pods, and evicts other Pods if the disk is full")
+                .help(HELP_FOR_CRITICAL_PODS);
+        }
+        let finding = finding
             .why("if the disk is full, the kubelet evicts other Pods of the node too")
-            .help("set `sizeLimit`, or an `ephemeral-storage` limit on a container of the Pod")
+            .help("set `sizeLimit`, or an `ephemeral-storage` limit on a container of the Pod");
+        empty_dir.with_size_limit_fix(finding, cx)
     }));
 }

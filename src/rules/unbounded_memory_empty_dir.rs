@@ -102,11 +102,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(unbounded(cx, Medium::Memory, Pod::memory_limit).map(|empty_dir| {
         let message =
             format!("memory usage of `emptyDir` volume {} is unlimited", quoted(&empty_dir.volume.name));
-        empty_dir
-            .unbounded_finding(RULE.id, Severity::Warning, message, cx)
+        let finding = empty_dir
+            .unbounded_finding(RULE.id, Severity::Warning, message)
             .why("it can use all allocatable memory of the node, so other Pods may be killed or evicted")
             .help(
                 "set `sizeLimit`, or a memory limit on every container of the Pod, including init containers",
-            )
+            );
+        empty_dir.with_size_limit_fix(finding, cx)
     }));
 }

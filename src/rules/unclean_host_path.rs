@@ -1,4 +1,4 @@
-//! A host path contains redundant slashes or dots.
+//! A host path is not in its usual form.
 //!
 //! ## What it does
 //!
@@ -6,11 +6,26 @@
 //! Windows path, backslashes count as slashes. The severity is info if the path only has a trailing
 //! slash. Relative paths are skipped, because `relative-host-path` reports them.
 //!
+//! Reports a Windows path that is written in one of these forms:
+//!
+//! | form | example |
+//! |---|---|
+//! | a name that ends in a dot or space, which Windows removes | `C:\Windows.\System32` |
+//! | a short name | `C:\PROGRA~3\docker` |
+//! | the stream of a file or directory | `C:\Windows::$INDEX_ALLOCATION` |
+//! | an administrative share | `\\localhost\C$\Windows` |
+//! | another share of the node itself | `\\localhost\data` |
+//! | a directory in place of the drive | `/c/Windows` |
+//!
+//! Other rules resolve these forms where possible. They cannot resolve other short names than those
+//! of well-known directories, and no shares other than administrative ones.
+//!
 //! ## Why is this bad?
 //!
 //! The API server stores the path as written. Allow lists, searches and reviewers that compare
 //! paths as text do not recognize that `/var//log` is `/var/log`. A path with a trailing slash must
-//! be a directory, so it cannot be a file or a socket.
+//! be a directory, so it cannot be a file or a socket. A short name or a share can denote any
+//! directory, and a different one on each node.
 //!
 //! ## Example
 //!
@@ -59,7 +74,8 @@
 //! ## Fix
 //!
 //! Removes the redundant characters. Safe, except for a trailing slash if the type is not
-//! `Directory` or `DirectoryOrCreate`: without the slash, the path can also be a file.
+//! `Directory` or `DirectoryOrCreate`: without the slash, the path can also be a file. There is no
+//! fix for short names, streams, shares and `/c`.
 //!
 //! ## When to allow it
 //!
@@ -68,6 +84,8 @@
 //! ## References
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
+//! - [Windows: naming files, paths and namespaces](https://learn.microsoft.com/windows/win32/fileio/naming-a-file)
+//! - [Windows: file path formats](https://learn.microsoft.com/dotnet/standard/io/file-path-formats)
 
 use super::support::host_path_type::RequestedType;
 use super::support::wording::quoted;
@@ -77,7 +95,7 @@ use crate::model::HostPath;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unclean-host-path"),
-    summary: "a host path contains redundant slashes or dots",
+    summary: "a host path is not in its usual form",
     group: Group::HostPaths,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -91,11 +109,77 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for volume in cx.host_path_volumes().iter().filter(|volume| !volume.clean.is_relative()) {
+        if let Some((problem, help)) = obscure_form(volume) {
+            out.push(obscure_finding(volume, &problem, &help));
+            continue;
+        }
         let clean = HostPath::simplify(volume.path);
         if clean != volume.path {
             out.push(finding(volume, &clean));
         }
     }
+}
+
+/// Returns the problem of a Windows path that is written in a form for which there is no fix, and
+/// the advice. Returns `None` for other paths.
+fn obscure_form(volume: &HostPathVolume<'_>) -> Option<(String, String)> {
+    if !volume.clean.is_windows() {
+        return None;
+    }
+    let path = volume.path;
+    let body = if volume.clean.has_drive() && path.get(1..2) == Some(":") { &path[2..] } else { path };
+    let names = || body.split(['/', '\\']);
+    let with_drive = || {
+        let clean = volume.clean.has_drive().then(|| quoted(&volume.clean.to_string()));
+        let example = clean.map_or_else(String::new, |clean| format!(", such as {clean}"));
+        format!("write the path with its drive{example}")
+    };
+    if let Some(name) = names().find(|name| is_short_name(name)) {
+        let problem = format!("contains the short name {}", quoted(name));
+        return Some((problem, "write the long names of the directories".to_owned()));
+    }
+    let is_device = path.get(2..3).is_some_and(|mark| matches!(mark, "?" | "."));
+    let is_share = path.starts_with(r"\\") || path.starts_with("//");
+    let problem = if volume.clean.is_local_share() {
+        "is a share of the node, whose directory is unknown"
+    } else if is_share && volume.clean.has_drive() && !(is_device && path.get(5..6) == Some(":")) {
+        "is an administrative share, which can be a drive of the node"
+    } else if !is_share && names().any(has_stream) {
+        "contains the name of a stream"
+    } else if is_drive_directory(path) {
+        "has a directory in place of the drive"
+    } else {
+        return None;
+    };
+    Some((problem.to_owned(), with_drive()))
+}
+
+/// Checks whether a name has the form of a short name (8.3), such as `PROGRA~1`.
+fn is_short_name(name: &str) -> bool {
+    let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+    let Some((start, number)) = stem.rsplit_once('~') else { return false };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    !start.is_empty() && is_number && stem.len() <= 8 && extension.len() <= 3
+}
+
+/// Checks whether a segment of a Windows path contains the name of a stream. A drive does not.
+fn has_stream(segment: &str) -> bool {
+    segment.contains(':') && !(segment.len() == 2 && segment.ends_with(':'))
+}
+
+/// Checks whether a path starts with `/c` in place of the drive `C:`.
+fn is_drive_directory(path: &str) -> bool {
+    let rest = path.strip_prefix("/c").or_else(|| path.strip_prefix("/C"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn obscure_finding(volume: &HostPathVolume<'_>, problem: &str, help: &str) -> Finding {
+    let message = format!("host path {} {problem}", quoted(volume.path));
+    Finding::new(RULE.id, Severity::Warning, volume.path_field(), message)
+        .why("tools that compare paths may not recognize the directory, which can differ between nodes")
+        .help(help.to_owned())
+        .volume(volume.name)
+        .path(&volume.clean)
 }
 
 fn finding(volume: &HostPathVolume<'_>, clean: &str) -> Finding {
@@ -125,4 +209,19 @@ fn safety(volume: &HostPathVolume<'_>) -> Safety {
         .is_some_and(|requested| requested.file_type == HostPathType::Directory);
     let loses_slash = HostPath::has_directory_suffix(volume.path) && !volume.clean.is_root();
     if loses_slash && !requires_directory { Safety::Unsafe } else { Safety::Safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_short_name;
+
+    #[test]
+    fn recognizes_short_names() {
+        for name in ["PROGRA~1", "progra~3", "KUBER~12", "A~1.TXT", "ADMINI~1"] {
+            assert!(is_short_name(name), "{name}");
+        }
+        for name in ["", "~1", "a~", "a~b", "docker", "long-name~1", "a~1.json", "~"] {
+            assert!(!is_short_name(name), "{name}");
+        }
+    }
 }

@@ -55,7 +55,7 @@
 //! ## Fix
 //!
 //! Corrects the value if it differs from a known medium only in case. Safe: the Pod could not start
-//! as written.
+//! as written. There is no fix for Pods on Windows, where all other media are invalid too.
 //!
 //! ## When to allow it
 //!
@@ -70,6 +70,7 @@ use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::Os;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-empty-dir-medium"),
@@ -88,13 +89,14 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
         let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
-        let field = empty_dir.path().key("medium");
+        let field = empty_dir.medium_field();
         let message = format!("unknown medium {} for `emptyDir` {}", quoted(medium), quoted(name));
         let finding = Finding::new(RULE.id, Severity::Error, field.clone(), message)
             .label("unknown to the kubelet")
             .why("the kubelet cannot mount the volume, so a Pod that uses it never starts")
             .volume(name);
         out.push(match with_correct_case(medium) {
+            _ if cx.os == Some(Os::Windows) => finding.help("remove the medium: Windows nodes support only disk"),
             Some(known) => {
                 let (help, title) = (format!("use {}", quoted(&known)), format!("set `medium: {known}`"));
                 let edit = Edit::Set(field, EditValue::Str(known));

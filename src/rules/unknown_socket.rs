@@ -10,6 +10,8 @@
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
+//! A HostProcess container on Windows cannot mount named pipes, but can open all pipes of its node.
+//!
 //! ## Why is this bad?
 //!
 //! A program on the node, often running as root, listens on the socket and serves the container
@@ -67,7 +69,7 @@
 //!
 //! - [unix(7): pathname socket ownership and permissions](https://man7.org/linux/man-pages/man7/unix.7.html)
 
-use super::support::findings::host_path_finding;
+use super::support::findings::{host_path_finding, socket_help};
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -97,10 +99,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("{} is a socket that is not in the catalog", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
             .why("the container can use the service behind it like any program on the node")
-            .help(
+            .help(socket_help(
+                cx,
+                access,
                 "remove the volume (a read-only mount does not protect sockets), or add the path to \
                  `hostPaths.allow` in the policy",
-            );
+            ));
         out.push(finding);
     }
 }

@@ -1,24 +1,39 @@
-//! The `sizeLimit` of an `emptyDir` volume never takes effect.
+//! The `sizeLimit` of an `emptyDir` volume may never take effect.
 //!
 //! ## What it does
 //!
-//! Reports a `sizeLimit` in two cases:
+//! Reports a `sizeLimit` in these cases:
 //!
-//! - It is 0, which the kubelet treats as no limit.
-//! - It exceeds a limit that takes effect first. For a volume in memory, this is the memory limit
-//!   of the Pod; for a volume on disk, the limits for `ephemeral-storage`.
+//! - The volume is in memory, and the memory limits of the containers that can write to it, or of
+//!   the Pod, are lower (warning).
+//! - The volume is on disk, and the Pod's limits for `ephemeral-storage` are lower (warning).
+//! - The `sizeLimit` is negative (warning), or it is 0, which the kubelet treats as no limit
+//!   (info).
+//! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
+//!   `system-cluster-critical` (info).
+//! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
+//!   `ephemeral-storage` (info).
 //!
-//! Container limits are added up as the kubelet does: the sum for all containers, or the limit of
-//! an init container if that is higher. A memory limit of the Pod itself takes precedence over the
-//! limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
-//! reported, because other limits may be elsewhere.
+//! The limits of the Pod are added up as the kubelet does: the sum for all containers, or the limit
+//! of an init container if that is higher. A memory limit of the Pod itself takes precedence over
+//! the limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 or
+//! less is reported, because other limits may be elsewhere. A volume that no container mounts is
+//! reported only then, too.
 //!
 //! ## Why is this bad?
 //!
-//! A `sizeLimit` of 0 does not limit the volume. A `sizeLimit` that is too high promises space that
-//! the volume never gets. In memory, the kubelet makes the volume no larger than the memory limit
-//! of the Pod. On disk, the kubelet evicts the Pod as soon as its disk usage exceeds the limits of
-//! its containers, before the volume is full.
+//! A `sizeLimit` that is too high promises space that the volume never gets:
+//!
+//! - Files in memory count toward the memory limit of the container that writes them. The container
+//!   is killed before the volume is full. If it is restarted, the files are still there, so it may
+//!   never start again.
+//! - The kubelet evicts the Pod as soon as its disk usage exceeds the `ephemeral-storage` limits of
+//!   its containers.
+//! - Without a request for `ephemeral-storage`, the scheduler does not consider the size of the
+//!   volume. Under disk pressure, the kubelet first evicts Pods that use more than they request.
+//!
+//! A `sizeLimit` without effect does not protect the node. The kubelet enforces a limit on disk by
+//! eviction, and it never evicts a critical Pod.
 //!
 //! ## Example
 //!
@@ -71,23 +86,26 @@
 //! ## When to allow it
 //!
 //! Allow it if the limits differ between environments, and the size is meant for the largest one.
+//! Allow it for critical Pods that write little, such as logs of a fixed size.
 //!
 //! ## References
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 //! - [Kubernetes: local ephemeral storage](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage)
+//! - [Kubernetes: selection of Pods to evict](https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#pod-selection-for-kubelet-eviction)
+//! - Critical Pods: `evictPod` in `pkg/kubelet/eviction/eviction_manager.go`, Kubernetes 1.37
 
 use super::support::empty_dir::{EmptyDir, Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldPath, Pod, Quantity, Resources};
+use crate::model::{Container, FieldPath, Pod, Quantity, Resources};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unreachable-size-limit"),
-    summary: "the `sizeLimit` of an `emptyDir` volume never takes effect",
+    summary: "the `sizeLimit` of an `emptyDir` volume may never take effect",
     group: Group::EmptyDir,
-    severity: Severity::Info,
+    severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
@@ -97,85 +115,134 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The maximum number of container limits to list as related locations.
+/// The maximum number of limits to list as related locations.
 const MAX_FIELDS: usize = 3;
 
-/// A limit of the pod on all its `emptyDir` volumes of one medium.
-struct Bound {
-    medium: Medium,
-    limit: Quantity,
-    /// The field paths of the limits that `limit` is made of, at most [`MAX_FIELDS`].
-    fields: Vec<FieldPath>,
-    /// The name of the limits in messages.
-    noun: &'static str,
-    why: &'static str,
-}
+/// The `sizeLimit` from which a Pod should request `ephemeral-storage`, in bytes: a quarter of the
+/// disk of a small node.
+const LARGE_SIZE: i64 = 5 << 30;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    let mut limited = empty_dirs(cx).filter(|empty_dir| empty_dir.source.size_limit.is_some()).peekable();
-    if limited.peek().is_none() {
-        return;
+    for empty_dir in empty_dirs(cx) {
+        let Some(size) = empty_dir.source.size_limit else { continue };
+        out.extend(if size < Quantity::default() {
+            // `tiny-size-limit` reports a negative limit.
+            None
+        } else if !size.is_positive() {
+            Some(no_limit(&empty_dir))
+        } else if !pod.is_complete || !empty_dir.is_mounted(pod) {
+            None
+        } else {
+            match empty_dir.medium() {
+                Medium::Memory => exceeds_memory(pod, &empty_dir, size),
+                Medium::Disk if pod.is_critical => Some(in_critical_pod(pod, &empty_dir)),
+                Medium::Disk => {
+                    exceeds_storage(pod, &empty_dir, size).or_else(|| unrequested(pod, &empty_dir, size))
+                }
+                Medium::HugePages | Medium::Unknown => None,
+            }
+        });
     }
-    let bounds = if pod.is_complete { bounds(pod) } else { Vec::new() };
-    out.extend(limited.filter_map(|empty_dir| finding(&bounds, &empty_dir)));
 }
 
-fn finding(bounds: &[Bound], empty_dir: &EmptyDir<'_>) -> Option<Finding> {
-    // `tiny-size-limit` reports a negative limit.
-    let size = empty_dir.source.size_limit.filter(|size| *size >= Quantity::default())?;
-    let name = quoted(&empty_dir.volume.name);
-    let new = |message| {
-        let field = empty_dir.size_limit_field();
-        Finding::new(RULE.id, Severity::Info, field, message).volume(&empty_dir.volume.name)
+/// Creates a finding whose message is `sizeLimit`, the volume and `problem`.
+fn finding(empty_dir: &EmptyDir<'_>, severity: Severity, problem: &str) -> Finding {
+    let name = &empty_dir.volume.name;
+    let message = format!("`sizeLimit` of `emptyDir` {} {problem}", quoted(name));
+    Finding::new(RULE.id, severity, empty_dir.size_limit_field(), message).volume(name)
+}
+
+fn no_limit(empty_dir: &EmptyDir<'_>) -> Finding {
+    finding(empty_dir, Severity::Info, "is 0 and has no effect")
+        .label("no limit")
+        .why("the kubelet ignores a `sizeLimit` of 0")
+        .help("set the maximum size of the volume, or remove `sizeLimit`")
+}
+
+fn exceeds_memory(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Option<Finding> {
+    let name = &empty_dir.volume.name;
+    let finding = if pod.writers_limit(name, "memory").is_some_and(|limit| limit < size) {
+        let finding =
+            finding(empty_dir, Severity::Warning, "exceeds the memory limits of the containers that use it");
+        let writes = |container: &Container<'_>| {
+            container.volume_mounts.iter().any(|mount| mount.name == *name && !mount.is_read_only())
+        };
+        with_limits(finding, container_limits(pod, "memory", writes))
+    } else if pod.memory_limit().is_some_and(|limit| limit < size) {
+        let finding = finding(empty_dir, Severity::Warning, "exceeds the Pod's memory limits");
+        with_limits(finding, pod_limits(pod, "memory"))
+    } else {
+        return None;
     };
-    if !size.is_positive() {
-        return Some(
-            new(format!("`sizeLimit` of `emptyDir` {name} is 0 and has no effect"))
-                .label("no limit")
-                .why("the kubelet ignores a `sizeLimit` of 0")
-                .help("set the maximum size of the volume, or remove `sizeLimit`"),
-        );
-    }
-    let bound = bounds.iter().find(|bound| bound.medium == empty_dir.medium() && bound.limit < size)?;
-    let noun = bound.noun;
-    let mut finding = new(format!("`sizeLimit` of `emptyDir` {name} exceeds the Pod's {noun}"))
+    let finding = finding
         .label("exceeds the limits")
-        .why(bound.why)
-        .help(format!("lower `sizeLimit`, or raise the {noun}"));
-    for field in &bound.fields {
-        finding = finding.related(field.clone(), "counts toward the Pod's limit");
-    }
+        .why("files in the volume count as memory, so a container is killed before the volume is full")
+        .help("lower `sizeLimit`, or raise the memory limits");
     Some(finding)
 }
 
-fn bounds(pod: &Pod<'_>) -> Vec<Bound> {
-    let memory = pod.memory_limit().map(|limit| Bound {
-        medium: Medium::Memory,
-        limit,
-        fields: limit_fields(pod, "memory"),
-        noun: "memory limits",
-        why: "the kubelet makes the volume no larger than the memory limit of the Pod",
-    });
-    let disk = pod.ephemeral_storage_limit().map(|limit| Bound {
-        medium: Medium::Disk,
-        limit,
-        fields: limit_fields(pod, "ephemeral-storage"),
-        noun: "`ephemeral-storage` limits",
-        why: "the kubelet evicts the Pod as soon as its disk usage exceeds these limits",
-    });
-    memory.into_iter().chain(disk).collect()
+fn exceeds_storage(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Option<Finding> {
+    pod.ephemeral_storage_limit().filter(|limit| *limit < size)?;
+    let finding = finding(empty_dir, Severity::Warning, "exceeds the Pod's `ephemeral-storage` limits")
+        .label("exceeds the limits")
+        .why("the kubelet evicts the Pod as soon as its disk usage exceeds these limits")
+        .help("lower `sizeLimit`, or raise the `ephemeral-storage` limits");
+    Some(with_limits(finding, pod_limits(pod, "ephemeral-storage")))
+}
+
+fn in_critical_pod(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>) -> Finding {
+    finding(empty_dir, Severity::Info, "has no effect in a critical Pod")
+        .label("not enforced")
+        .related(pod.path.key("priorityClassName"), "makes the Pod critical")
+        .why("the kubelet never evicts critical Pods, so nothing limits the disk usage of the volume")
+        .help(HELP_FOR_CRITICAL_PODS)
+}
+
+/// The advice about an `emptyDir` on disk in a critical Pod.
+pub(super) const HELP_FOR_CRITICAL_PODS: &str =
+    "use an `ephemeral` volume, whose claim has a fixed size, or a lower priority class";
+
+fn unrequested(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Option<Finding> {
+    let is_requested = || pod.requested_resources().any(|resource| resource == "ephemeral-storage");
+    if size < Quantity::from(LARGE_SIZE) || is_requested() {
+        return None;
+    }
+    let finding =
+        finding(empty_dir, Severity::Info, "is large, but no container requests `ephemeral-storage`")
+            .label("not reserved on the node")
+            .why("the scheduler ignores the volume, and under disk pressure the kubelet evicts the Pod first")
+            .help("set an `ephemeral-storage` request that covers the expected usage");
+    Some(finding)
+}
+
+/// Adds the fields of limits as related locations.
+fn with_limits(finding: Finding, fields: Vec<FieldPath>) -> Finding {
+    fields.into_iter().fold(finding, |finding, field| finding.related(field, "counts toward the limit"))
 }
 
 /// Returns the field paths of the limits for `resource`: that of the pod itself or, if it has none,
 /// those of its first containers.
-fn limit_fields(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
-    let field = |path: &FieldPath, resources: &Resources<'_>| {
-        resources.limit(resource).map(|_| path.key("resources").key("limits").key(resource))
-    };
-    if let Some(pod_level) = field(&pod.path, &pod.resources) {
-        return vec![pod_level];
+fn pod_limits(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
+    match limit_field(&pod.path, &pod.resources, resource) {
+        Some(pod_level) => vec![pod_level],
+        None => container_limits(pod, resource, |_| true),
     }
-    let fields = pod.containers.iter().filter_map(|container| field(&container.path, &container.resources));
+}
+
+/// Returns the field paths of the limits for `resource` of the first containers that `is_included`
+/// accepts.
+fn container_limits(
+    pod: &Pod<'_>,
+    resource: &'static str,
+    is_included: impl Fn(&Container<'_>) -> bool,
+) -> Vec<FieldPath> {
+    let containers = pod.containers.iter().filter(|container| is_included(container));
+    let fields =
+        containers.filter_map(|container| limit_field(&container.path, &container.resources, resource));
     fields.take(MAX_FIELDS).collect()
+}
+
+fn limit_field(path: &FieldPath, resources: &Resources<'_>, resource: &'static str) -> Option<FieldPath> {
+    resources.limit(resource).map(|_| path.key("resources").key("limits").key(resource))
 }

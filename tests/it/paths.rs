@@ -116,6 +116,56 @@ proptest! {
             prop_assert_eq!(HostPath::new(&spelling), path.clone(), "{}", spelling);
         }
     }
+
+    #[test]
+    fn windows_paths_have_many_spellings(
+        names in prop::collection::vec("[A-Za-z0-9]{2,6}", 0..4),
+        end in "[. ]{0,3}(:[a-z$:]{0,4})?",
+    ) {
+        let path = HostPath::new(&format!(r"C:\{}", names.join(r"\")));
+        let spelled: Vec<_> = names.iter().map(|name| format!("{name}{end}")).collect();
+        let (spelled, slashed) = (spelled.join(r"\"), spelled.join("/"));
+        for spelling in [
+            format!(r"C:\{spelled}"),
+            format!(r"C:{spelled}"),
+            format!(r"\{spelled}"),
+            format!(r"\??\C:\{spelled}"),
+            format!(r"\\localhost\C$\{spelled}"),
+            format!(r"\\LOCALHOST.\c$\\{spelled}"),
+            format!(r"\\127.1.2.3\C$\{spelled}"),
+            format!(r"\\node-1\C$\{spelled}"),
+            format!(r"\\?\UNC\localhost\c$\{spelled}"),
+            format!(r"//?/unc/localhost/c$/{slashed}"),
+        ] {
+            prop_assert_eq!(HostPath::new(&spelling), path.clone(), "{}", spelling);
+            prop_assert_eq!(HostPath::on_windows(&spelling), path.clone(), "{}", spelling);
+        }
+        for spelling in [
+            format!("/{slashed}"),
+            format!("/c/{slashed}"),
+            format!("//localhost/c$/{slashed}"),
+            slashed.clone(),
+        ] {
+            prop_assert_eq!(HostPath::on_windows(&spelling), path.clone(), "{}", spelling);
+        }
+    }
+
+    #[test]
+    fn windows_paths_stay_on_their_drive(names in prop::collection::vec("[a-z]{1,3}|[.]{1,2}", 0..8)) {
+        let path = HostPath::new(&format!(r"D:\{}", names.join(r"\")));
+        prop_assert!(path.has_drive() && path.to_string().starts_with("d:"), "{}", path);
+        prop_assert_eq!(path.has_backstep(), names.iter().any(|name| name == ".."));
+    }
+
+    #[test]
+    fn joining_a_windows_path_equals_concatenation(
+        names in prop::collection::vec("[A-Za-z0-9]{1,6}", 1..4),
+        sub in r"[A-Za-z. /\\:$]{0,8}",
+    ) {
+        let path = format!(r"C:\{}", names.join(r"\"));
+        let joined = HostPath::new(&path).join(&sub);
+        prop_assert_eq!(joined.to_string(), HostPath::new(&format!(r"{path}\{sub}")).to_string());
+    }
 }
 
 #[test]
@@ -145,13 +195,17 @@ fn detects_roots_relative_paths_and_backsteps() {
     for other in ["/etc", "C:\\Windows", "\\\\server\\share", "/proc/1", "/proc/x/root"] {
         assert!(!HostPath::new(other).is_root(), "{other}");
     }
-    for relative in ["var/log", ".", "./x", "~", "~/x", "$(HOME)/x", " /etc", "file:///etc", r"\x", ""] {
+    let relative =
+        ["var/log", ".", "./x", "~", "~/x", "$(HOME)/x", " /etc", "file:///etc", r"\x", "", "C:x", r"c:..\x"];
+    for relative in relative {
         assert!(HostPath::new(relative).is_relative(), "{relative:?}");
     }
     for absolute in ["/", "C:\\x", "c:/x", "\\\\server\\share", "//./pipe/x"] {
         assert!(!HostPath::new(absolute).is_relative(), "{absolute:?}");
     }
-    for backstep in ["/a/../b", "/..", "C:\\a\\..\\b", "c:/a/../b"] {
+    for backstep in
+        ["/a/../b", "/..", "C:\\a\\..\\b", "c:/a/../b", r"C:..\b", r"C:\a\.. \b", r"\\localhost\c$\..\b"]
+    {
         assert!(HostPath::new(backstep).has_backstep(), "{backstep}");
     }
     for name in ["/a/..b", "/a..b", "/a/.../b", "/%2e%2e/x", "/a\\..\\b"] {
@@ -239,4 +293,60 @@ fn posix_names_may_end_in_a_colon() {
 fn unc_servers_are_not_devices() {
     assert_eq!(HostPath::new(r"\\a\b").to_string(), r"\\a\b");
     assert_eq!(HostPath::simplify(r"\\.x\y"), r"\\.x\y");
+}
+
+#[test]
+fn resolves_windows_aliases() {
+    for (text, target) in [
+        (r"C:\PROGRA~1\x", "c:/program files/x"),
+        (r"C:\progra~2", "c:/program files (x86)"),
+        (r"C:\PROGRA~3\docker", "c:/programdata/docker"),
+        (r"C:\DOCUME~1\ADMINI~1", "c:/users/administrator"),
+        (r"C:\Documents and Settings\All Users", "c:/programdata"),
+        (r"\\localhost\ADMIN$\System32", "c:/windows/system32"),
+        (r"\\localhost\pipe\x", "//./pipe/x"),
+        (r"\\localhost\data\x", r"\\localhost\data\x"),
+        (r"\\server\pipe\x", r"\\server\pipe\x"),
+        (r"C:\x\PROGRA~1", "c:/x/progra~1"),
+        ("/c/Users/me", "c:/users/me"),
+        ("/C/WINDOWS", "c:/windows"),
+        ("/c/data", "/c/data"),
+        ("/d/Users", "/d/Users"),
+        ("/c", "/c"),
+    ] {
+        assert_eq!(HostPath::new(text).to_string(), target, "{text}");
+    }
+    assert_eq!(HostPath::new("/c").join("Users/me"), HostPath::new("/c/Users/me"));
+    assert!(HostPath::new(r"\\localhost\data").is_local_share());
+    assert!(!HostPath::new(r"\\server\data").is_local_share());
+}
+
+#[test]
+fn aliases_without_a_fixed_meaning_are_uncertain() {
+    for text in [r"C:\PROGRA~3", r"\\server\C$", "/c/Windows"] {
+        assert!(HostPath::new(text).is_uncertain(), "{text}");
+        assert_eq!(PathPattern::new(text), None, "{text}");
+    }
+    for text in [r"C:\ProgramData", r"\\localhost\C$", r"\\?\C:\", "/c/data"] {
+        assert!(!HostPath::new(text).is_uncertain(), "{text}");
+    }
+}
+
+#[test]
+fn paths_on_windows_have_a_drive() {
+    for (text, target) in [
+        ("/", "c:"),
+        ("/var/log", "c:/var/log"),
+        ("var/log", "c:/var/log"),
+        ("/c/x", "c:/x"),
+        ("/k/azure.json", "c:/k/azure.json"),
+        (r"D:\x", "d:/x"),
+        ("//./pipe/x", "//./pipe/x"),
+        ("//./x", r"\\.\x"),
+        ("//server/share", r"\\server\share"),
+    ] {
+        assert_eq!(HostPath::on_windows(text).to_string(), target, "{text}");
+    }
+    assert!(HostPath::on_windows("var/log").is_relative());
+    assert!(!HostPath::on_windows("/var/log").is_relative());
 }

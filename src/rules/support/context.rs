@@ -8,8 +8,8 @@ use super::host_path_type::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ContainerMount, FieldPath, HostPath, HostPathForm, Object, PersistentVolumeSpec, Piece, Pod, Relation,
-    Volume, VolumeMount, is_built_in, pieces,
+    ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece, Pod,
+    Relation, Volume, VolumeMount, is_built_in, pieces,
 };
 
 /// The subject of a rule about volumes.
@@ -28,6 +28,8 @@ pub struct Context<'a> {
     /// The part of the object that is checked.
     pub subject: VolumeSubject<'a>,
     pub options: &'a Options,
+    /// The operating system of the pod's nodes; `None` if unknown.
+    pub os: Option<Os>,
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
 
@@ -148,9 +150,10 @@ impl<'a> HostPathAccess<'a> {
 
 impl<'a> Context<'a> {
     pub fn for_pod(object: &'a Object<'a>, pod: &'a Pod<'a>, options: &'a Options) -> Self {
-        let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, volume, options));
+        let os = pod.os();
+        let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, os, volume, options));
         let host_path_volumes = volumes.collect();
-        Self { object, subject: VolumeSubject::Pod(pod), options, host_path_volumes }
+        Self { object, subject: VolumeSubject::Pod(pod), options, os, host_path_volumes }
     }
 
     pub fn for_persistent_volume(
@@ -177,7 +180,8 @@ impl<'a> Context<'a> {
             host_path.map(|source| volume("hostPath", &source.path, source.host_path_type.as_deref()));
         let local = spec.local.iter().map(|source| volume("local", &source.path, None));
         let host_path_volumes = host_path.chain(local).collect();
-        Self { object, subject: VolumeSubject::PersistentVolume(spec), options, host_path_volumes }
+        let subject = VolumeSubject::PersistentVolume(spec);
+        Self { object, subject, options, os: None, host_path_volumes }
     }
 
     /// Returns the pod; `None` for a PersistentVolume.
@@ -236,6 +240,7 @@ fn is_disk(spec: &PersistentVolumeSpec<'_>, key: &str, access: &HostPathAccess<'
 /// Resolves a volume of a pod. Returns `None` if it is not a `hostPath` volume.
 fn host_path_volume<'a>(
     pod: &'a Pod<'a>,
+    os: Option<Os>,
     volume: &'a Volume<'a>,
     options: &'a Options,
 ) -> Option<HostPathVolume<'a>> {
@@ -245,6 +250,9 @@ fn host_path_volume<'a>(
     let mut host_path = HostPathVolume::new(Some(volume), &volume.name, field, &source.path, declared_type);
     host_path.supports_type = source.form.type_key().is_some();
     host_path.form = source.form;
+    if os == Some(Os::Windows) {
+        host_path.clean = HostPath::on_windows(&source.path);
+    }
     // Most mounts have no `subPath`, so the access to the whole volume is computed once.
     let whole = host_path.access_to(host_path.clean.clone(), options);
     let access = |mount: ContainerMount<'a, 'a>| {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{EmptyDirSource, FieldPath, Origin, Pod, Quantity, Volume, VolumeSource};
+use crate::model::{EmptyDirSource, FieldPath, Origin, Os, Pod, Quantity, Volume, VolumeSource};
 use crate::rules::RuleOption;
 
 /// The option for the size limit that a fix sets.
@@ -15,6 +15,8 @@ pub(crate) struct EmptyDir<'a> {
     pub(crate) volume: &'a Volume<'a>,
     /// The fields of `emptyDir`, or their defaults if the `emptyDir` is implied.
     pub(crate) source: EmptyDirSource<'a>,
+    /// The operating system of the Pod's nodes; `None` if unknown.
+    os: Option<Os>,
 }
 
 /// The storage medium of an `emptyDir` volume.
@@ -48,13 +50,30 @@ impl EmptyDir<'_> {
         self.volume.path.key("emptyDir")
     }
 
+    /// Returns the medium that the kubelet uses. On Windows, a volume with `medium: Memory` is on
+    /// disk.
     pub(crate) fn medium(&self) -> Medium {
-        Medium::parse(&self.source.medium)
+        match Medium::parse(&self.source.medium) {
+            Medium::Memory if self.os == Some(Os::Windows) => Medium::Disk,
+            medium => medium,
+        }
     }
 
     /// Checks whether the volume has a `sizeLimit`. The kubelet treats 0 as absent.
     pub(crate) fn has_size_limit(&self) -> bool {
         self.source.size_limit.is_some_and(|limit| limit != Quantity::default())
+    }
+
+    /// Checks whether a container of `pod` mounts the volume. If not, the volume stays empty. A
+    /// volume without a name counts as mounted, because it is incomplete.
+    pub(crate) fn is_mounted(&self, pod: &Pod<'_>) -> bool {
+        let name = &self.volume.name;
+        name.is_empty() || pod.mounts_of(name).next().is_some()
+    }
+
+    /// Returns the field path of `medium`.
+    pub(crate) fn medium_field(&self) -> FieldPath {
+        self.path().key("medium")
     }
 
     /// Returns the field path of `sizeLimit`.
@@ -63,22 +82,19 @@ impl EmptyDir<'_> {
     }
 
     /// Creates a finding about an `emptyDir` volume without a size limit.
-    pub(crate) fn unbounded_finding(
-        &self,
-        rule: RuleId,
-        severity: Severity,
-        message: String,
-        cx: &Context<'_>,
-    ) -> Finding {
+    pub(crate) fn unbounded_finding(&self, rule: RuleId, severity: Severity, message: String) -> Finding {
         let field = match self.source.size_limit {
             Some(_) => self.size_limit_field(),
             None => self.path(),
         };
-        let finding =
-            Finding::new(rule, severity, field, message).label("no size limit").volume(&self.volume.name);
+        Finding::new(rule, severity, field, message).label("no size limit").volume(&self.volume.name)
+    }
+
+    /// Adds the fix that sets a size limit.
+    pub(crate) fn with_size_limit_fix(&self, finding: Finding, cx: &Context<'_>) -> Finding {
         // An implied `emptyDir` has no mapping to add the key to.
         let Some(VolumeSource::EmptyDir(_)) = self.volume.source() else { return finding };
-        let size = cx.options.default_size(rule).to_owned();
+        let size = cx.options.default_size(finding.rule).to_owned();
         let title = format!("set `sizeLimit: {size}`");
         let edit = Edit::Set(self.size_limit_field(), EditValue::Str(size));
         finding.fix(Fix::unsafe_edits(title, vec![edit]))
@@ -94,9 +110,10 @@ impl EmptyDir<'_> {
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin == Origin::Manifest;
     let can_imply = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
+    let os = cx.os;
     cx.pod().into_iter().flat_map(|pod| &pod.volumes).filter_map(move |volume| {
         let source = volume.empty_dir()?;
-        (can_imply || volume.source().is_some()).then_some(EmptyDir { volume, source })
+        (can_imply || volume.source().is_some()).then_some(EmptyDir { volume, source, os })
     })
 }
 
@@ -110,11 +127,10 @@ pub(crate) fn unbounded<'a>(
     let is_unlimited = cx.pod().is_some_and(|pod| pod.is_complete && limit(pod).is_none());
     let empty_dirs = is_unlimited.then(|| empty_dirs(cx)).into_iter().flatten();
     let pod = cx.pod();
-    // A volume that no container mounts stays empty. A volume without a name is incomplete.
-    let is_mounted =
-        move |name: &str| name.is_empty() || pod.is_some_and(|pod| pod.mounts_of(name).next().is_some());
     empty_dirs.filter(move |empty_dir| {
-        empty_dir.medium() == medium && !empty_dir.has_size_limit() && is_mounted(&empty_dir.volume.name)
+        empty_dir.medium() == medium
+            && !empty_dir.has_size_limit()
+            && pod.is_some_and(|pod| empty_dir.is_mounted(pod))
     })
 }
 

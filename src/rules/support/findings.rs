@@ -1,6 +1,6 @@
 //! Constructors for findings that several rules report.
 
-use super::context::{HostPathAccess, HostPathVolume};
+use super::context::{Context, HostPathAccess, HostPathVolume};
 use super::wording::{self, container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{ContainerMount, HostPathForm};
@@ -47,6 +47,22 @@ pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Find
         Edit::Set(volume.path.key("emptyDir"), EditValue::EmptyMapping),
     ];
     finding.fix(Fix::unsafe_edits("replace the `hostPath` with an `emptyDir`", edits))
+}
+
+/// Returns the advice about access to a socket: `help`, unless a HostProcess container mounts a
+/// named pipe.
+pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: &'static str) -> &'static str {
+    let is_host_process = || {
+        let mount = access.mount.zip(cx.pod());
+        mount.is_some_and(|(mount, pod)| pod.is_host_process(mount.container))
+    };
+    match access.path.is_named_pipe() && is_host_process() {
+        true => {
+            "remove the volume: a HostProcess container cannot mount named pipes, and can open every pipe of \
+             the node by its path"
+        }
+        false => help,
+    }
 }
 
 /// Returns the label of a mount of the volume that a finding is about.

@@ -70,6 +70,10 @@ pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathT
 pub(crate) fn probable_type(catalog: &Catalog, volume: &HostPathVolume<'_>) -> Option<HostPathType> {
     match known_type(catalog, &volume.clean) {
         None if HostPath::has_directory_suffix(volume.path) => Some(HostPathType::Directory),
+        // Only a directory has sub paths.
+        None if volume.accesses.iter().any(|access| access.path != volume.clean) => {
+            Some(HostPathType::Directory)
+        }
         None => type_from_name(&volume.clean),
         known => known,
     }

@@ -72,7 +72,9 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
         String::new()
     } else {
         // A symbolic link before `..`, or another working directory, can lead elsewhere.
-        let verb = if access.path.is_relative() || access.path.has_backstep() { "may be" } else { "is" };
+        let is_certain =
+            !(access.path.is_relative() || access.path.has_backstep() || access.path.is_uncertain());
+        let verb = if is_certain { "is" } else { "may be" };
         format!(", which {verb} {effective}")
     }
 }

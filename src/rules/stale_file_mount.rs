@@ -1,0 +1,186 @@
+//! A container mounts a single file or socket of the node, and does not see its replacement.
+//!
+//! ## What it does
+//!
+//! Reports a `hostPath` volume if a container mounts a file or socket of it. The type of the path
+//! is, in this order:
+//!
+//! - the `type` of the volume: `File`, `FileOrCreate` or `Socket`
+//! - the type in the host path catalog
+//! - for a volume without a `type`, the type that its name suggests, such as `.conf` or `.sock`
+//!
+//! Lock files and the files that the host path catalog lists as harmless, such as `/etc/localtime`
+//! and `/etc/machine-id`, are not reported. Neither are files on Windows nodes.
+//!
+//! ## Why is this bad?
+//!
+//! A mount of a file is bound to its inode. Most programs replace a file by renaming a new one, and
+//! a daemon creates a new socket when it starts. The container keeps the old file: it does not see
+//! rotated credentials, writes to a log that is no longer read, or fails to connect until it is
+//! restarted. A mount of the directory shows the new file.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: apps/v1
+//! kind: DaemonSet
+//! metadata:
+//!   name: proxy
+//! spec:
+//!   selector:
+//!     matchLabels: {app: proxy}
+//!   template:
+//!     metadata:
+//!       labels: {app: proxy}
+//!     spec:
+//!       containers:
+//!       - name: proxy
+//!         image: proxy
+//!         volumeMounts:
+//!         - name: kubeconfig
+//!           mountPath: /etc/proxy/kubeconfig
+//!           readOnly: true
+//!       volumes:
+//!       - name: kubeconfig
+//!         hostPath:
+//!           path: /opt/proxy/kubeconfig # finding
+//!           type: File
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: apps/v1
+//! kind: DaemonSet
+//! metadata:
+//!   name: proxy
+//! spec:
+//!   selector:
+//!     matchLabels: {app: proxy}
+//!   template:
+//!     metadata:
+//!       labels: {app: proxy}
+//!     spec:
+//!       containers:
+//!       - name: proxy
+//!         image: proxy
+//!         volumeMounts:
+//!         - name: settings
+//!           mountPath: /etc/proxy
+//!           readOnly: true
+//!       volumes:
+//!       - name: settings
+//!         hostPath:
+//!           path: /opt/proxy
+//!           type: Directory
+//! ```
+//!
+//! ## Fix
+//!
+//! Advice only: mount the directory. If the directory contains more than the container needs, such
+//! as `/run` or `/etc/kubernetes`, restart the Pod when the file is replaced instead.
+//!
+//! ## When to allow it
+//!
+//! Allow it if the file is never replaced while the Pod runs, or only changed in place.
+//!
+//! ## References
+//!
+//! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
+//! - [Docker: bind mounts of files](https://docs.docker.com/engine/storage/bind-mounts/)
+
+use super::support::findings::host_path_finding;
+use super::support::host_path_type::{self, RequestedType};
+use super::support::wording::{container, quoted, written_path};
+use super::{
+    Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, PathClass,
+    Rule,
+};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{ContainerMount, HostPath};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("stale-file-mount"),
+    summary: "a container mounts a single file or socket of the node, and does not see its replacement",
+    group: Group::HostPaths,
+    severity: Severity::Info,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: None,
+    source: include_str!("stale_file_mount.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    for volume in cx.host_path_volumes() {
+        let stale = volume.accesses.iter().find_map(|access| {
+            let file_type = replaceable_type(cx, volume, access)?;
+            Some((access, access.mount?, file_type))
+        });
+        out.extend(stale.map(|(access, mount, file_type)| finding(cx, volume, access, mount, file_type)));
+    }
+}
+
+/// Returns the type of the file that the access is to, if it is a file or socket that a program may
+/// replace.
+fn replaceable_type(
+    cx: &Context<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+) -> Option<HostPathType> {
+    let path = &access.path;
+    let is_harmless = matches!(access.class, PathClass::Inside(entry) if entry.class == EntryClass::Harmless);
+    let is_lock = || path.name().is_some_and(|name| name.ends_with(".lock"));
+    if path.is_windows() || is_harmless || is_lock() {
+        return None;
+    }
+    let file_type = match RequestedType::of_volume(volume) {
+        _ if *path != volume.clean => access.file_type,
+        Some(requested) => Some(requested.file_type),
+        None if volume.declared_type.is_none_or(str::is_empty) => {
+            host_path_type::probable_type(&cx.options.catalog, volume)
+        }
+        None => None,
+    };
+    file_type.filter(|file_type| matches!(file_type, HostPathType::File | HostPathType::Socket))
+}
+
+fn finding(
+    cx: &Context<'_>,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+    mount: ContainerMount<'_, '_>,
+    file_type: HostPathType,
+) -> Finding {
+    let (noun, path) = (file_type.noun(), written_path(volume, access));
+    let message = format!("{} does not see when {noun} {path} is replaced", container(mount.container));
+    let help = match replacement(cx, volume, access) {
+        Some(directory) => format!("mount the directory {} instead", quoted(&directory)),
+        None => format!("restart the Pod when the {noun} is replaced, because its directory exposes more"),
+    };
+    host_path_finding(RULE.id, Severity::Info, volume, access, message)
+        .why(format!("the mount is bound to the {noun} that exists when the container starts"))
+        .help(help)
+}
+
+/// Returns the directory of the file, as written in the manifest, if it gives no more access than
+/// the file: neither is in the catalog, or the directory of an agent's socket is.
+fn replacement(cx: &Context<'_>, volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Option<String> {
+    if access.path != volume.clean {
+        return None;
+    }
+    let written = HostPath::simplify(volume.path);
+    let (directory, _) = written.rsplit_once('/')?;
+    let path = HostPath::new(directory);
+    let is_equivalent = match (access.class, cx.options.catalog.classify(&path)) {
+        // A directory such as `/srv` is shared by applications.
+        (PathClass::Unlisted, PathClass::Unlisted) => path.depth() > 1,
+        (PathClass::Inside(entry), PathClass::Inside(of_directory)) => {
+            entry.class == EntryClass::AgentSocket && std::ptr::eq(entry, of_directory)
+        }
+        _ => false,
+    };
+    is_equivalent.then(|| directory.to_owned())
+}

@@ -1,0 +1,139 @@
+//! A mount has a sub path, but its volume is a file, socket or device.
+//!
+//! ## What it does
+//!
+//! Reports each mount with a `subPath` or `subPathExpr` below a host path that is not a directory:
+//!
+//! - The `type` of the volume is `File`, `FileOrCreate`, `Socket`, `CharDevice` or `BlockDevice`.
+//! - The volume has no `type`, and the host path catalog lists the path as a file, socket or
+//!   device, the name ends in `.sock`, or the path is a Windows named pipe.
+//! - The sub path leads through a path that the catalog lists as a file, socket or device.
+//!
+//! ## Why is this bad?
+//!
+//! A sub path is a path in a directory. The kubelet cannot resolve it in a file, and the container
+//! never starts (`CreateContainerConfigError`). The API server accepts the Pod.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: settings
+//!       mountPath: /etc/agent.conf
+//!       subPath: agent.conf # finding
+//!       readOnly: true
+//!   volumes:
+//!   - name: settings
+//!     hostPath:
+//!       path: /opt/agent/agent.conf
+//!       type: File
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: agent
+//! spec:
+//!   containers:
+//!   - name: agent
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: settings
+//!       mountPath: /etc/agent.conf
+//!       readOnly: true
+//!   volumes:
+//!   - name: settings
+//!     hostPath:
+//!       path: /opt/agent/agent.conf
+//!       type: File
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Never. Remove the sub path, or mount the directory of the file.
+//!
+//! ## References
+//!
+//! - [Kubernetes: Using subPath](https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath)
+//! - `makeMounts` in `pkg/kubelet/kubelet_pods.go`, Kubernetes 1.37
+
+use super::support::host_path_type::{self, RequestedType};
+use super::support::wording::{container, quoted, volume_and_path};
+use super::{Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::Relation;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("sub-path-of-file"),
+    summary: "a mount has a sub path, but its volume is a file, socket or device",
+    group: Group::Mounts,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: None,
+    source: include_str!("sub_path_of_file.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let catalog = &cx.options.catalog;
+    for (volume, access) in cx.host_path_accesses() {
+        let Some(mount) = access.mount else { continue };
+        let Some((key, sub_path)) = mount.mount.sub_path_entry() else { continue };
+        // A sub path such as `.` is the volume itself.
+        let is_below = key == "subPathExpr" || access.path != volume.clean;
+        let Some((path, noun)) = file_above(catalog, volume, access).filter(|_| is_below) else { continue };
+        let message = format!(
+            "{} mounts sub path {}, but {} is a {noun}",
+            container(mount.container),
+            quoted(sub_path),
+            quoted(path),
+        );
+        let finding = Finding::new(RULE.id, Severity::Error, mount.path().key(key), message)
+            .related(volume.path_field(), volume_and_path(volume))
+            .why("the kubelet cannot resolve the sub path, so the container never starts")
+            .help(format!("remove `{key}`, or use a volume with the directory of the {noun}"))
+            .volume(volume.name)
+            .container(&mount.container.name)
+            .path(&access.path);
+        out.push(finding);
+    }
+}
+
+/// Returns the path of the file, socket or device that the sub path of an access is in, with a
+/// noun for it. Returns `None` if there is none.
+fn file_above<'v>(
+    catalog: &'v Catalog,
+    volume: &'v HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+) -> Option<(&'v str, &'static str)> {
+    if volume.clean.is_named_pipe() {
+        return Some((volume.path, "named pipe"));
+    }
+    let of_volume = match RequestedType::of_volume(volume) {
+        Some(requested) => Some(requested.file_type),
+        None => host_path_type::known_type(catalog, &volume.clean),
+    };
+    if let Some(file_type) = of_volume.filter(|file_type| *file_type != HostPathType::Directory) {
+        return Some((volume.path, file_type.noun()));
+    }
+    catalog.related(&access.path).find_map(|(entry, relation)| {
+        let file_type = entry.file_type.filter(|file_type| *file_type != HostPathType::Directory)?;
+        let is_inside_volume = volume.clean.relation(&entry.pattern) == Relation::Ancestor;
+        let is_above = relation == Relation::Descendant && is_inside_volume;
+        is_above.then(|| (entry.path.as_str(), file_type.noun()))
+    })
+}
