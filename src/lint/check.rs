@@ -336,6 +336,7 @@ impl Checker<'_> {
             outcome.suppressed.push(located);
             outcome.used_exemptions.insert(exemption);
         }
+        outcome.used_exemptions.extend(result.lowered_by);
     }
 
     fn invalid_field(
