@@ -14,6 +14,7 @@ mod evasions;
 mod formats;
 #[cfg(feature = "server")]
 mod install;
+mod node_agents;
 mod one_verdict;
 mod outputs;
 mod paths;
