@@ -95,7 +95,7 @@ fn narrow_pack_never_exempts_what_no_agent_needs() {
 
 #[test]
 fn manifests_use_every_upstream_exemption() {
-    let upstream = extending("node-agents/upstream");
+    let upstream = policy("version: 1\nprofile: baseline\nextends: [node-agents/upstream]\n");
     let used: BTreeSet<_> =
         agents().iter().flat_map(|(agent, text)| lint(&upstream, agent, text).used_exemptions).collect();
     let reasons: BTreeSet<_> = used.iter().map(|id| upstream.exemption(*id).reason.clone()).collect();
