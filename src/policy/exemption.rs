@@ -189,8 +189,8 @@ fn exempted_rules(
     found
 }
 
-/// Reports the keys of `match` for which a rule's findings never have a value, so that the exemption
-/// never matches them.
+/// Reports the keys of `match` for which the findings of a rule never have a value. The exemption
+/// would never match them.
 fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
     let field = |name| FieldPath::from_keys(&["match", name]);
     for rule in rules {

@@ -176,7 +176,7 @@ fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
     below
 }
 
-/// Describes why an entry of the allow list has no effect beside `other`.
+/// Describes why an entry of the allow list has no effect in addition to `other`.
 fn redundancy(entry: &AllowedHostPath, other: &AllowedHostPath) -> String {
     let (path, outer) = (&entry.path, &other.path);
     match (other.pattern == entry.pattern, entry.is_read_only) {
@@ -244,9 +244,13 @@ impl Checker<'_, '_> {
 
     fn catalog(&mut self, document: &Document) -> Vec<Entry> {
         let field = FieldPath::from_keys(&["hostPaths", "catalog"]);
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for (index, entry) in document.host_paths.catalog.iter().enumerate() {
             match entry.clone().into_entry() {
+                Ok(entry) if entries.iter().any(|other| other.pattern == entry.pattern) => {
+                    let message = format!("`{}` is already in the list", entry.path);
+                    self.report(&field.index(index).key("path"), message);
+                }
                 Ok(entry) => entries.push(entry),
                 Err(message) => self.report(&field.index(index), message),
             }

@@ -256,8 +256,8 @@ impl Policy {
     }
 
     /// Returns the active exemption for a finding about the object `id`, which `workload` controls.
-    /// Of several matching exemptions, the first one that suppresses the finding takes precedence,
-    /// then the first one of those that lower it the most. Only the engine calls this.
+    /// The first exemption that suppresses the finding takes precedence, then the first one with the
+    /// lowest severity. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,

@@ -166,6 +166,12 @@ fn policy_errors_point_at_their_location() {
             "`/ab/c*` has no effect: `/a*` already allows it",
         ),
         (
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: critical, reason: r}, {path: /a, class: sensitive, reason: r}]}\n",
+            2,
+            71,
+            "`/a` is already in the list",
+        ),
+        (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
             2,
             41,
