@@ -256,7 +256,7 @@ impl Policy {
     }
 
     /// Returns the active exemption for a finding about the object `id`, which `workload` controls.
-    /// The first exemption that suppresses the finding takes precedence, then the first one with the
+    /// The first one that suppresses the finding takes precedence, then the first one with the
     /// lowest severity. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,

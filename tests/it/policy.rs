@@ -168,7 +168,7 @@ fn policy_errors_point_at_their_location() {
         (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: critical, reason: r}, {path: /a, class: sensitive, reason: r}]}\n",
             2,
-            71,
+            70,
             "`/a` is already in the list",
         ),
         (
