@@ -106,7 +106,7 @@ impl Rule {
     /// Returns the keys for which the rule's findings have a value.
     pub fn match_keys(&self) -> &'static [MatchKey] {
         let known = KEYS.iter().find(|(_, rules)| rules.contains(&self.id.as_str()));
-        known.map_or(&MatchKey::ALL, |(keys, _)| keys)
+        known.map_or(&MatchKey::ALL as &[MatchKey], |&(keys, _)| keys)
     }
 
     /// Checks whether an exemption can apply to the rule's findings: they are about an object.
