@@ -90,7 +90,7 @@ impl PriorFindings {
     /// and at least the same access. Only new findings supersede new findings: a pre-existing
     /// finding does not hide a new finding of its family.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
-        let CheckResult { findings, exempted, superseded } = result;
+        let CheckResult { findings, exempted, superseded, .. } = result;
         let mut new: Vec<_> =
             superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
         // Match equal findings first. Otherwise, a weaker finding could use up the prior finding

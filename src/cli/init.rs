@@ -52,7 +52,7 @@ profile: recommended
             "\n# Exemptions for common node agents, such as `node-agents/fluent-bit`.\n# extends: []\n",
         );
     } else {
-        text.push_str("\n# Exemptions for the node agents in these manifests.\nextends:\n");
+        text.push_str("\n# Exemptions for the node agents in these manifests. To also lower all other findings about their upstream\n# manifests to infos, replace `node-agents/` with `node-agents/upstream/`.\nextends:\n");
         agents.iter().for_each(|agent| text.push_str(&format!("  - {agent}\n")));
     }
     text.push_str(

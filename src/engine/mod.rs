@@ -20,6 +20,8 @@ pub struct CheckResult {
     pub findings: Vec<Finding>,
     /// The findings that the policy exempts, each with the id of its exemption.
     pub exempted: Vec<(Finding, ExemptionId)>,
+    /// The exemptions that lowered the severity of a finding.
+    pub lowered_by: Vec<ExemptionId>,
     /// The findings that another finding of the same family supersedes.
     pub superseded: Vec<Finding>,
 }
@@ -36,9 +38,9 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
         Subject::Text(_, object) => object,
         Subject::Unchecked(_) | Subject::Ignores(_) | Subject::Exemption(_) | Subject::Baseline(_) => None,
     };
-    let mut exempted = match object {
+    let Exempted { findings: mut exempted, lowered_by } = match object {
         Some(object) => exempt(&mut findings, object, policy, today),
-        None => Vec::new(),
+        None => Exempted::default(),
     };
     let superseded = keep_most_severe_of_families(&mut findings);
     if let Some(object) = object {
@@ -49,7 +51,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
         let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
         all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
     }
-    CheckResult { findings, exempted, superseded }
+    CheckResult { findings, exempted, lowered_by, superseded }
 }
 
 /// Returns the findings of all enabled rules about the subject, at the levels of the policy.
@@ -132,22 +134,29 @@ fn for_each_rule(policy: &Policy, findings: &mut Vec<Finding>, check: impl Fn(&R
     }
 }
 
-/// Removes and returns the findings that the policy exempts. This happens before families are
-/// applied, so that exempted findings do not supersede others.
-fn exempt(
-    findings: &mut Vec<Finding>,
-    object: &Object<'_>,
-    policy: &Policy,
-    today: Date,
-) -> Vec<(Finding, ExemptionId)> {
-    let exemption = |finding: &Finding| policy.find_exemption(finding, &object.id, &object.workload, today);
-    if !findings.iter().any(|finding| exemption(finding).is_some()) {
-        return Vec::new();
-    }
-    let mut exempted = Vec::new();
-    for finding in std::mem::take(findings) {
-        match exemption(&finding) {
-            Some(id) => exempted.push((finding, id)),
+/// The effect of the policy's exemptions.
+#[derive(Default)]
+struct Exempted {
+    /// The exempted findings.
+    findings: Vec<(Finding, ExemptionId)>,
+    /// The exemptions that lowered the severity of a finding.
+    lowered_by: Vec<ExemptionId>,
+}
+
+/// Removes the findings that the policy exempts. Exemptions with a severity only lower that of the
+/// finding. This happens before families are applied, so that neither kind of exempted finding
+/// supersedes a more severe one.
+fn exempt(findings: &mut Vec<Finding>, object: &Object<'_>, policy: &Policy, today: Date) -> Exempted {
+    let mut exempted = Exempted::default();
+    for mut finding in std::mem::take(findings) {
+        let exemption = policy.find_exemption(&finding, &object.id, &object.workload, today);
+        match exemption.map(|id| (id, policy.exemption(id).severity)) {
+            Some((id, None)) => exempted.findings.push((finding, id)),
+            Some((id, Some(severity))) => {
+                finding.severity = severity;
+                exempted.lowered_by.push(id);
+                findings.push(finding);
+            }
             None => findings.push(finding),
         }
     }

@@ -579,6 +579,7 @@ impl<'c> Checker<'c> {
             outcome.suppressed.push(located);
             outcome.used_exemptions.insert(exemption);
         }
+        outcome.used_exemptions.extend(result.lowered_by);
     }
 
     /// Adds the finding about a field that could not be decoded. For an object in another object or

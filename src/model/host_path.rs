@@ -602,6 +602,37 @@ impl SegmentPattern {
             }
         }
     }
+
+    /// Checks whether the pattern matches every name that `other` matches.
+    fn contains(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Literal(name)) => self.matches(name),
+            (Self::Literal(_), Self::Wildcard { .. }) => false,
+            (Self::Wildcard { prefix, suffix }, Self::Wildcard { prefix: longer, suffix: other }) => {
+                longer.starts_with(&**prefix) && other.ends_with(&**suffix)
+            }
+        }
+    }
+
+    /// Checks whether both patterns match some name.
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Literal(name)) => self.matches(name),
+            (Self::Literal(name), _) => other.matches(name),
+            (Self::Wildcard { prefix, suffix }, Self::Wildcard { prefix: start, suffix: end }) => {
+                (prefix.starts_with(&**start) || start.starts_with(&**prefix))
+                    && (suffix.ends_with(&**end) || end.ends_with(&**suffix))
+            }
+        }
+    }
+
+    /// Returns the number of characters that the pattern fixes; all of them for a literal.
+    fn fixed_length(&self) -> usize {
+        match self {
+            Self::Literal(_) => usize::MAX,
+            Self::Wildcard { prefix, suffix } => prefix.len() + suffix.len(),
+        }
+    }
 }
 
 impl PathPattern {
@@ -654,11 +685,66 @@ impl PathPattern {
     pub fn depth(&self) -> usize {
         self.segments.len()
     }
+
+    /// Returns a sort key. If a path is at or below paths of two patterns, the more specific
+    /// pattern has the greater key. A deeper pattern is more specific. At equal depth, the first
+    /// segments that differ decide: a name is more specific than a wildcard, and a wildcard with
+    /// more text is more specific than one with less.
+    pub fn specificity(&self) -> impl Ord + use<> {
+        let lengths: Vec<_> = self.segments.iter().map(SegmentPattern::fixed_length).collect();
+        (self.depth(), lengths)
+    }
+
+    /// Checks whether every path at or below a path of `other` is also at or below a path of this
+    /// pattern.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.depth() <= other.depth() && self.agrees_with(other, SegmentPattern::contains)
+    }
+
+    /// Checks whether some path is at or below paths of both patterns.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.agrees_with(other, SegmentPattern::overlaps)
+    }
+
+    fn agrees_with(&self, other: &Self, agree: fn(&SegmentPattern, &SegmentPattern) -> bool) -> bool {
+        self.syntax == other.syntax && self.segments.iter().zip(&other.segments).all(|(a, b)| agree(a, b))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::HostPath;
+    use super::{HostPath, PathPattern};
+
+    fn patterns<const N: usize>(texts: [&str; N]) -> [PathPattern; N] {
+        texts.map(|text| PathPattern::new(text).expect("a valid pattern"))
+    }
+
+    #[test]
+    fn specificity_increases_with_depth_and_fixed_text() {
+        let sorted = ["/", "/*", "/a*", "/a*c", "/abc", "/*/b", "/a*/*", "/a/*", "/a/b", "/a/b/*"];
+        let sorted = patterns(sorted);
+        for pair in sorted.windows(2) {
+            assert!(pair[0].specificity() < pair[1].specificity(), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_contain_and_overlap_others() {
+        for (outer, inner) in
+            [("/", "/a"), ("/a", "/a"), ("/a", "/a/b*"), ("/*", "/a/b"), ("/a*", "/ab*/c"), ("/*c", "/a*bc")]
+        {
+            let [outer, inner] = patterns([outer, inner]);
+            assert!(outer.contains(&inner) && outer.overlaps(&inner), "{outer:?} {inner:?}");
+        }
+        for (a, b) in [("/a/b", "/a"), ("/a", "/*"), ("/a*", "/*a"), ("/a*", "/*")] {
+            let [a, b] = patterns([a, b]);
+            assert!(!a.contains(&b) && a.overlaps(&b) && b.overlaps(&a), "{a:?} {b:?}");
+        }
+        for (a, b) in [("/a", "/b"), ("/a*", "/b*"), ("/*a", "/*b"), ("/a/b", "/a/c"), ("/c:", "C:\\")] {
+            let [a, b] = patterns([a, b]);
+            assert!(!a.contains(&b) && !a.overlaps(&b) && !b.overlaps(&a), "{a:?} {b:?}");
+        }
+    }
 
     #[test]
     fn simplify_removes_redundant_slashes_and_dots() {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::document::{CatalogEntry, Directory, Document, ExemptionEntry};
+use super::document::{CatalogEntry, Directory, Document, ExemptionEntry, Match, OneOrMany};
 use super::exemption::Exemption;
 use super::level::Level;
 use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
@@ -214,9 +214,15 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
 /// agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
+/// The name of the pack that also lowers the findings about everything else that the upstream
+/// manifests of node agents request. `node-agents/upstream/NAME` is its part for one agent.
+const UPSTREAM: &str = "node-agents/upstream";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PackDocument {
+    /// The rules about details that most upstream manifests omit.
+    omissions: OneOrMany,
     agents: BTreeMap<String, Agent>,
 }
 
@@ -227,39 +233,77 @@ struct Agent {
     #[serde(rename = "sources")]
     _sources: Vec<String>,
     exemptions: Vec<ExemptionEntry>,
+    /// The exemptions of the pack `node-agents/upstream`.
+    #[serde(default)]
+    upstream: Vec<ExemptionEntry>,
 }
 
-fn agents() -> &'static BTreeMap<String, Agent> {
-    static AGENTS: LazyLock<BTreeMap<String, Agent>> =
-        LazyLock::new(|| built_in::<PackDocument>(document!("node-agents")).agents);
-    &AGENTS
+impl Agent {
+    /// Returns the exemptions that only `node-agents/upstream` contains: those in `upstream`, and
+    /// for each exemption from `host-path`, one from the rules `omissions` for the same paths.
+    fn upstream_exemptions(&self, omissions: &OneOrMany) -> Vec<ExemptionEntry> {
+        let all = self.exemptions.iter().chain(&self.upstream);
+        let allowed = all.filter(|entry| entry.rules.0.iter().any(|rule| rule == "host-path"));
+        let omitted = allowed.map(|entry| ExemptionEntry {
+            rules: omissions.clone(),
+            scope: Match { access: None, ..entry.scope.clone() },
+            reason: "most upstream manifests omit this".to_owned(),
+            ..entry.clone()
+        });
+        let entries = self.upstream.iter().cloned().chain(omitted);
+        entries.map(|entry| ExemptionEntry { severity: Some(Severity::Info), ..entry }).collect()
+    }
+}
+
+fn node_agents() -> &'static PackDocument {
+    static PACK: LazyLock<PackDocument> = LazyLock::new(|| built_in(document!("node-agents")));
+    &PACK
 }
 
 /// Returns the names of the packs and parts of packs that `extends` accepts.
 pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let part = |agent: &String| format!("{NODE_AGENTS}/{agent}");
-        std::iter::once(NODE_AGENTS.to_owned()).chain(agents().keys().map(part)).collect()
+        let with_parts = |pack: &str| {
+            let part = |agent: &String| format!("{pack}/{agent}");
+            std::iter::once(pack.to_owned()).chain(node_agents().agents.keys().map(part)).collect::<Vec<_>>()
+        };
+        [NODE_AGENTS, UPSTREAM].into_iter().flat_map(with_parts).collect()
     });
     NAMES.iter().map(String::as_str)
 }
 
 /// Returns the pack or the part of a pack called `name`, or `None` if there is none.
 pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
-    let part = name.strip_prefix(NODE_AGENTS)?;
+    let (part, is_upstream) = match name.strip_prefix(UPSTREAM) {
+        Some(part) => (part, true),
+        None => (name.strip_prefix(NODE_AGENTS)?, false),
+    };
     let wanted = if part.is_empty() { None } else { Some(part.strip_prefix('/')?) };
-    let chosen = agents().iter().filter(|(agent, _)| wanted.is_none_or(|name| name == *agent));
+    let PackDocument { omissions, agents } = node_agents();
+    let mut chosen = agents.iter().filter(|(agent, _)| wanted.is_none_or(|name| name == *agent)).peekable();
+    chosen.peek()?;
     let mut exemptions = Vec::new();
-    for (agent, entries) in chosen.map(|(name, agent)| (name, &agent.exemptions)) {
-        for entry in entries {
-            match Exemption::new(entry, format!("{NODE_AGENTS}/{agent}"), None, registry) {
-                Ok(exemption) => exemptions.push(DeclaredExemption { entry: entry.clone(), exemption }),
-                Err(problems) => panic!("{NODE_AGENTS}/{agent}: {problems:?}"),
-            }
+    for (name, agent) in chosen {
+        let entries = agent.exemptions.iter().cloned();
+        exemptions.extend(entries.map(|entry| declared(entry, format!("{NODE_AGENTS}/{name}"), registry)));
+        if is_upstream {
+            let entries = agent.upstream_exemptions(omissions).into_iter();
+            exemptions.extend(entries.map(|entry| declared(entry, format!("{UPSTREAM}/{name}"), registry)));
         }
     }
-    let pack = MergedPolicy { exemptions, ..MergedPolicy::default() };
-    (!pack.exemptions.is_empty()).then_some(pack)
+    Some(MergedPolicy { exemptions, ..MergedPolicy::default() })
+}
+
+/// Compiles an exemption of a pack.
+///
+/// # Panics
+///
+/// Panics if the exemption is invalid. The tests compile all of them.
+fn declared(entry: ExemptionEntry, origin: String, registry: Registry) -> DeclaredExemption {
+    match Exemption::new(&entry, origin.clone(), None, registry) {
+        Ok(exemption) => DeclaredExemption { entry, exemption },
+        Err(problems) => panic!("{origin}: {problems:?}"),
+    }
 }
 
 /// Returns the well-known custom workloads.

@@ -162,6 +162,10 @@ pub(super) struct ExemptionEntry {
     /// exemption never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
+    /// The severity to which the exemption lowers findings: `warning` or `info`. If not set, the
+    /// exemption suppresses them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<Severity>,
 }
 
 /// The scope of an exemption. Each key except `access` takes a pattern or a list of patterns. A

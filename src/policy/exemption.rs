@@ -6,9 +6,9 @@ use jiff::civil::Date;
 
 use super::document::{ExemptionEntry, Match, OneOrMany};
 use super::pattern::{PathGlob, Pattern};
-use crate::finding::{Access, Finding, RuleId};
+use crate::finding::{Access, Finding, RuleId, Severity};
 use crate::model::{FieldPath, ObjectId, Workload};
-use crate::rules::Registry;
+use crate::rules::{MatchKey, Registry, Rule};
 use crate::source::{File, Span};
 
 /// The index of an exemption in its policy.
@@ -19,7 +19,7 @@ pub struct ExemptionId(pub(super) usize);
 #[derive(Clone, Debug)]
 pub struct Exemption {
     /// The rules whose findings are exempt; empty for all rules.
-    rules: Vec<RuleId>,
+    rules: Vec<&'static Rule>,
     namespace: Option<Vec<Pattern>>,
     kind: Option<Vec<Pattern>>,
     name: Option<Vec<Pattern>>,
@@ -31,6 +31,8 @@ pub struct Exemption {
     pub reason: String,
     /// The last day (UTC) on which the exemption is active; `None` if it never expires.
     pub expires: Option<Date>,
+    /// The severity to which the exemption lowers findings; `None` if it suppresses them.
+    pub severity: Option<Severity>,
     /// The file and line, or the pack, that declares the exemption.
     pub origin: String,
     /// The location in the policy file; `None` if a built-in pack declares the exemption.
@@ -86,11 +88,17 @@ impl Exemption {
             })
             .ok()
         });
+        if entry.severity == Some(Severity::Error) {
+            let message = "`error` lowers no finding: use `warning` or `info`, or omit the key";
+            problems.push((FieldPath::from_keys(&["severity"]), message.to_owned()));
+        }
+        check_keys(scope, &rules, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         let reason = entry.reason.trim().to_owned();
         let access = scope.access;
+        let severity = entry.severity;
         Ok(Self {
             rules,
             namespace,
@@ -102,6 +110,7 @@ impl Exemption {
             access,
             reason,
             expires,
+            severity,
             origin,
             location,
         })
@@ -114,7 +123,7 @@ impl Exemption {
 
     /// Checks whether the exemption applies to findings of the rule.
     pub(super) fn covers_rule(&self, rule: RuleId) -> bool {
-        self.rules.is_empty() || self.rules.contains(&rule)
+        self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
     /// Checks whether the exemption matches a finding about the object `id`. The keys `kind` and
@@ -147,7 +156,11 @@ impl Exemption {
 }
 
 /// Returns the rules that an exemption lists, or an empty list if it applies to all rules.
-fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<EntryProblem>) -> Vec<RuleId> {
+fn exempted_rules(
+    names: &OneOrMany,
+    registry: Registry,
+    problems: &mut Vec<EntryProblem>,
+) -> Vec<&'static Rule> {
     let path = FieldPath::from_keys(&["rules"]);
     if names.0.is_empty() {
         problems.push((path, "no rule given".to_owned()));
@@ -163,11 +176,47 @@ fn exempted_rules(names: &OneOrMany, registry: Registry, problems: &mut Vec<Entr
                 let message = format!("`{name}` cannot be exempted: exclude the file with `lint.exclude`");
                 problems.push((path.clone(), message));
             }
-            Ok(rule) => found.push(rule.id),
+            Ok(rule) if !rule.is_exemptable() => {
+                let message = format!(
+                    "`{name}` cannot be exempted: its findings are not about an object; use the key `rules` of the policy"
+                );
+                problems.push((path.clone(), message));
+            }
+            Ok(rule) => found.push(rule),
             Err(unknown) => problems.push((path.clone(), unknown.to_string())),
         }
     }
     found
+}
+
+/// Reports the keys of `match` for which the findings of a rule never have a value. The exemption
+/// would never match them.
+fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
+    let field = |name| FieldPath::from_keys(&["match", name]);
+    for rule in rules {
+        let missing = MatchKey::ALL.into_iter().filter(|key| !rule.match_keys().contains(key));
+        for key in missing.filter(|key| has_key(scope, *key)).map(MatchKey::name) {
+            let message = format!("never matches: findings of `{}` have no {key}", rule.id);
+            problems.push((field(key), message));
+        }
+    }
+    if scope.namespace.is_some() && matches_only_persistent_volumes(scope) {
+        let message = "never matches: a PersistentVolume has no namespace";
+        problems.push((field("namespace"), message.to_owned()));
+    }
+    if scope.container.is_some() && matches_only_persistent_volumes(scope) {
+        let message = "never matches: a PersistentVolume has no containers";
+        problems.push((field("container"), message.to_owned()));
+    }
+}
+
+fn has_key(scope: &Match, key: MatchKey) -> bool {
+    match key {
+        MatchKey::Volume => scope.volume.is_some(),
+        MatchKey::Container => scope.container.is_some(),
+        MatchKey::Path => scope.path.is_some(),
+        MatchKey::Access => scope.access.is_some(),
+    }
 }
 
 fn matches_only_persistent_volumes(scope: &Match) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{Directory, Document, ExemptionEntry, Mode, RuleSetting, WorkloadMode};
+use super::document::{AllowedEntry, Directory, Document, ExemptionEntry, Mode, RuleSetting, WorkloadMode};
 use super::exemption::{Exemption, ExemptionLocation};
 use super::level::Level;
 use super::pattern::{Pattern, why_unreachable};
@@ -122,14 +122,11 @@ impl MergedPolicy {
             profile: document.profile.map(|value| Sourced { value, origin: text.name.to_string() }),
             levels,
             default_sizes,
-            allowed_host_paths: document.host_paths.allow.as_ref().map(|entries| {
-                let field = FieldPath::from_keys(&["hostPaths", "allow"]);
-                let allowed = entries.iter().enumerate().filter_map(|(index, entry)| {
-                    let pattern = checker.path(&field.index(index), &entry.path, PathPattern::new)?;
-                    Some(AllowedHostPath { path: entry.path.clone(), pattern, is_read_only: entry.read_only })
-                });
-                allowed.collect()
-            }),
+            allowed_host_paths: document
+                .host_paths
+                .allow
+                .as_ref()
+                .map(|entries| checker.allowed_host_paths(entries)),
             catalog: checker.catalog(&document),
             data_directories: checker.directories("dataDirectories", &document.data_directories),
             scratch_directories: checker.directories("scratchDirectories", &document.scratch_directories),
@@ -179,6 +176,16 @@ fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
     below
 }
 
+/// Describes why an entry of the allow list has no effect in addition to `other`.
+fn redundancy(entry: &AllowedHostPath, other: &AllowedHostPath) -> String {
+    let (path, outer) = (&entry.path, &other.path);
+    match (other.pattern == entry.pattern, entry.is_read_only) {
+        (true, _) => format!("`{path}` is already in the list"),
+        (false, true) => format!("`{path}` has no effect: `{outer}` already allows read-only mounts of it"),
+        (false, false) => format!("`{path}` has no effect: `{outer}` already allows it"),
+    }
+}
+
 /// A checker of the values in a document. It reports problems at the locations of the values.
 struct Checker<'c, 't> {
     text: &'c Text<'t>,
@@ -208,11 +215,42 @@ impl Checker<'_, '_> {
         pattern
     }
 
+    fn allowed_host_paths(&mut self, entries: &[AllowedEntry]) -> Vec<AllowedHostPath> {
+        let field = FieldPath::from_keys(&["hostPaths", "allow"]);
+        let (mut fields, mut allowed) = (Vec::new(), Vec::new());
+        for (index, entry) in entries.iter().enumerate() {
+            let field = field.index(index);
+            if let Some(pattern) = self.path(&field, &entry.path, PathPattern::new) {
+                fields.push(field);
+                allowed.push(AllowedHostPath {
+                    path: entry.path.clone(),
+                    pattern,
+                    is_read_only: entry.read_only,
+                });
+            }
+        }
+        for (index, (field, entry)) in fields.iter().zip(&allowed).enumerate() {
+            // Of entries for the same path, report all except the first one.
+            let is_other = |at: usize, other: &AllowedHostPath| {
+                at < index || (at > index && other.pattern != entry.pattern)
+            };
+            let others = allowed.iter().enumerate().filter(|(at, other)| is_other(*at, other));
+            if let Some(other) = entry.redundant_with(others.map(|(_, other)| other)) {
+                self.report(&field.key("path"), redundancy(entry, other));
+            }
+        }
+        allowed
+    }
+
     fn catalog(&mut self, document: &Document) -> Vec<Entry> {
         let field = FieldPath::from_keys(&["hostPaths", "catalog"]);
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for (index, entry) in document.host_paths.catalog.iter().enumerate() {
             match entry.clone().into_entry() {
+                Ok(entry) if entries.iter().any(|other| other.pattern == entry.pattern) => {
+                    let message = format!("`{}` is already in the list", entry.path);
+                    self.report(&field.index(index).key("path"), message);
+                }
                 Ok(entry) => entries.push(entry),
                 Err(message) => self.report(&field.index(index), message),
             }

@@ -255,8 +255,9 @@ impl Policy {
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// Returns the first active exemption that matches a finding about the object `id`, which
-    /// `workload` controls. Only the engine calls this.
+    /// Returns the active exemption for a finding about the object `id`, which `workload` controls.
+    /// The first one that suppresses the finding takes precedence, then the first one with the
+    /// lowest severity. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,
@@ -265,9 +266,13 @@ impl Policy {
         today: Date,
     ) -> Option<ExemptionId> {
         let candidates = self.exemptions_by_rule.get(&finding.rule)?;
-        candidates.iter().copied().find(|candidate| {
+        let applies = |candidate: &ExemptionId| {
             let exemption = self.exemption(*candidate);
-            exemption.is_active_on(today) && exemption.matches(finding, id, workload)
-        })
+            exemption.is_active_on(today)
+                && exemption.severity.is_none_or(|severity| severity < finding.severity)
+                && exemption.matches(finding, id, workload)
+        };
+        let applying = candidates.iter().copied().filter(applies);
+        applying.min_by_key(|candidate| self.exemption(*candidate).severity)
     }
 }

@@ -3,6 +3,7 @@
 //! A rule consists of metadata and a function that checks a subject and returns findings. Rules
 //! depend only on the model and their options. Code that several rules share is in `support`.
 
+mod match_keys;
 mod page;
 mod registry;
 mod rule;
@@ -80,6 +81,7 @@ mod unused_ignore;
 mod unused_volume;
 mod writable_host_path;
 
+pub use match_keys::MatchKey;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};

@@ -18,6 +18,9 @@
 //!
 //! There are three exceptions:
 //!
+//! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
+//!   because some distributions store keys or the files of Pods below them. If yours does, list the
+//!   directory as `critical` in `hostPaths.catalog`.
 //! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
 //!   warning. A container cannot replace a mounted file with a symbolic link.
 //! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
@@ -150,6 +153,9 @@ fn assess(
 ) -> Option<(Severity, &'static str)> {
     let writable = (Severity::Error, "is writable by");
     match entry.class {
+        EntryClass::Critical if matches!(access.class, PathClass::DataDirectory(_)) => {
+            Some((Severity::Warning, "is exposed to"))
+        }
         EntryClass::Critical => Some((Severity::Error, "is exposed to")),
         EntryClass::Sensitive if access.effective == Access::Write && is_log_file(entry, access) => {
             Some((Severity::Warning, "is writable by"))
@@ -208,7 +214,7 @@ fn help(
     }
     let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
     match (entry.class, access.class, access.effective, device) {
-        (EntryClass::Critical, PathClass::Above(_), ..) => {
+        (EntryClass::Critical, PathClass::Above(_) | PathClass::DataDirectory(_), ..) => {
             "mount only the file or directory below it that is needed".into()
         }
         (EntryClass::Critical, ..) => {

@@ -7,8 +7,7 @@
 //! - The volume is in memory, and the memory limits of the containers that can write to it, or of
 //!   the Pod, are lower (warning).
 //! - The volume is on disk, and the Pod's limits for `ephemeral-storage` are lower (warning).
-//! - The `sizeLimit` is negative (warning), or it is 0, which the kubelet treats as no limit
-//!   (info).
+//! - The `sizeLimit` is 0, which the kubelet treats as no limit (info).
 //! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
 //!   `system-cluster-critical` (info).
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
@@ -16,9 +15,9 @@
 //!
 //! The limits of the Pod are added up as the kubelet does: the sum for all containers, or the limit
 //! of an init container if that is higher. A memory limit of the Pod itself takes precedence over
-//! the limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 or
-//! less is reported, because other limits may be elsewhere. A volume that no container mounts is
-//! reported only then, too.
+//! the limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
+//! reported, because other limits may be elsewhere. A volume that no container mounts is reported
+//! only then, too.
 //!
 //! ## Why is this bad?
 //!

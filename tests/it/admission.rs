@@ -674,6 +674,20 @@ fn audit_annotation_lists_exempted_rules() {
 }
 
 #[test]
+fn lowered_findings_do_not_deny() {
+    let decision = |severity: &str| {
+        let rules = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error}}\nexemptions: [{{rules: [sensitive-host-path], match: {{namespace: shop}}, reason: ours, severity: {severity}}}]\n"
+        ));
+        Request::new("CREATE", bad()).review(&rules)
+    };
+    assert_eq!(decision("warning").outcome, Outcome::Warn);
+    let info = decision("info");
+    assert_eq!((info.outcome, info.exempted.len()), (Outcome::Allow, 0));
+    assert_eq!(info.response.audit_annotations()["rules"], "sensitive-host-path");
+}
+
+#[test]
 fn cluster_scoped_objects_use_the_default_mode() {
     let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
         "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/etc/kubernetes"}}});

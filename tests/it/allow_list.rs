@@ -61,8 +61,23 @@ fn read_only_entry_requires_a_read_only_mount() {
     assert_eq!(found(list, &pod("/var/log", true)), BTreeSet::new());
     assert!(found(list, &pod("/var/log", false)).contains(UNLISTED));
     assert!(found(list, &persistent_volume("/var/log")).contains(UNLISTED));
-    let both = Some([("/var", true), ("/var/log", false)].as_slice());
-    assert!(!found(both, &pod("/var/log", false)).contains(UNLISTED));
+}
+
+#[test]
+fn most_specific_entry_decides() {
+    let is_allowed =
+        |list: &[(&str, bool)], path: &str| !found(Some(list), &pod(path, false)).contains(UNLISTED);
+    for list in [[("/var", true), ("/var/log", false)], [("/var/log", false), ("/var", true)]] {
+        assert!(is_allowed(&list, "/var/log/x") && !is_allowed(&list, "/var/lib"));
+    }
+    let inner = [("/data", false), ("/data/reference", true), ("/data/reference/cache", false)];
+    assert!(is_allowed(&inner, "/data/x") && is_allowed(&inner, "/data/reference/cache/x"));
+    assert!(!is_allowed(&inner, "/data/reference") && !is_allowed(&inner, "/data/reference/x"));
+    let wildcard = [("/data/*", true), ("/data/team-*", false), ("/data/team-a", true)];
+    assert!(is_allowed(&wildcard, "/data/team-b"));
+    assert!(!is_allowed(&wildcard, "/data/team-a/x") && !is_allowed(&wildcard, "/data/x"));
+    // Neither of these is more specific.
+    assert!(!is_allowed(&[("/data/a*", true), ("/data/*z", false)], "/data/az"));
 }
 
 #[test]

@@ -13,6 +13,21 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
+fn paths_with_sources_are_in_a_catalog() {
+    let text = fs::read_to_string(root().join("docs/catalog-sources.md")).expect("the page");
+    let options = volcheck::policy::options();
+    let host = options.catalog.entries().iter().map(|entry| &entry.path);
+    let data = options.data_directories.items().iter().map(|entry| &entry.directory.path);
+    let known: Vec<_> = host.chain(data).collect();
+    let rows: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect();
+    assert!(rows.len() > 150, "{}", rows.len());
+    for (path, source) in rows {
+        assert!(known.iter().any(|known| *known == path), "{path}");
+        assert!(source.len() > 3, "{path}");
+    }
+}
+
+#[test]
 fn documented_policy_is_valid() {
     let [policy] = blocks("policy.md", "yaml").try_into().expect("one block");
     let directory = temp_dir(&[

@@ -16,6 +16,7 @@ mod formats;
 mod inputs;
 #[cfg(feature = "server")]
 mod install;
+mod node_agents;
 mod one_verdict;
 mod outputs;
 mod paths;

@@ -148,6 +148,30 @@ fn policy_errors_point_at_their_location() {
             "`/a/../b` never matches: the path must be absolute and clean, with at most one `*` per segment and `**` only at the end",
         ),
         (
+            "version: 1\nhostPaths: {allow: [{path: /a}, {path: /b}, {path: /a, readOnly: true}]}\n",
+            2,
+            52,
+            "`/a` is already in the list",
+        ),
+        (
+            "version: 1\nhostPaths: {allow: [{path: /a/b, readOnly: true}, {path: /a, readOnly: true}]}\n",
+            2,
+            28,
+            "`/a/b` has no effect: `/a` already allows read-only mounts of it",
+        ),
+        (
+            "version: 1\nhostPaths: {allow: [{path: /a*}, {path: /a/b, readOnly: true}, {path: /ab/c*}]}\n",
+            2,
+            71,
+            "`/ab/c*` has no effect: `/a*` already allows it",
+        ),
+        (
+            "version: 1\nhostPaths: {catalog: [{path: /a, class: critical, reason: r}, {path: /a, class: sensitive, reason: r}]}\n",
+            2,
+            70,
+            "`/a` is already in the list",
+        ),
+        (
             "version: 1\nhostPaths: {catalog: [{path: /a, class: bad, reason: r}]}\n",
             2,
             41,
@@ -219,6 +243,42 @@ fn policy_errors_point_at_their_location() {
             3,
             11,
             "`invalid-field-value` cannot be exempted: exclude the file with `lint.exclude`",
+        ),
+        (
+            &exemption("host-root", "unused-ignore"),
+            3,
+            11,
+            "`unused-ignore` cannot be exempted: its findings are not about an object",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, container: c"),
+            4,
+            36,
+            "never matches: findings of `host-root` have no container",
+        ),
+        (
+            &exemption("[host-root]", "[host-root, duplicate-volume-name]").replace("a}", "a, path: /x}"),
+            4,
+            31,
+            "never matches: findings of `duplicate-volume-name` have no path",
+        ),
+        (
+            &exemption("host-root", "untyped-host-path").replace("a}", "a, access: read}"),
+            4,
+            33,
+            "never matches: findings of `untyped-host-path` have no access",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, kind: PersistentVolume"),
+            4,
+            22,
+            "never matches: a PersistentVolume has no namespace",
+        ),
+        (
+            &exemption("reason: r", "reason: r\n  severity: error"),
+            6,
+            13,
+            "`error` lowers no finding: use `warning` or `info`, or omit the key",
         ),
         (&exemption("  reason: r\n", ""), 3, 3, "missing key `reason`"),
         (&exemption("reason: r", "reason: \" \""), 5, 11, "empty reason: explain the exemption"),
@@ -458,10 +518,53 @@ fn reports_unused_exemptions_of_complete_runs_only() {
 }
 
 #[test]
+fn allow_list_entries_with_an_effect_are_valid() {
+    for list in [
+        "{path: /a}, {path: /a/b, readOnly: true}, {path: /a/b/c}",
+        "{path: /a, readOnly: true}, {path: /a/b}",
+        "{path: /a}, {path: /ab}, {path: /b/a}",
+        "{path: /a/*}, {path: /a/b*, readOnly: true}, {path: /a/bc}",
+        "{path: /*/b}, {path: /a/*, readOnly: true}, {path: /a/b}",
+        "{path: /a}, {path: 'C:\\a'}",
+    ] {
+        let found = problems(&[("volcheck.yaml", &format!("version: 1\nhostPaths: {{allow: [{list}]}}\n"))]);
+        assert!(found.is_empty(), "{list}: {found:?}");
+    }
+}
+
+#[test]
+fn exemptions_with_a_severity_only_lower_it() {
+    let severities = |exemptions: &str| -> Vec<Severity> {
+        let policy = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, host-root: error, non-recursive-read-only: warning}}\nexemptions:\n{exemptions}"
+        ));
+        let findings = lint(&policy, "pod.yaml", POD).findings;
+        findings.into_iter().map(|located| located.finding.severity).collect()
+    };
+    let exemption = |rule: &str, severity: &str| {
+        format!("- {{rules: {rule}, match: {{namespace: a}}, reason: r{severity}}}\n")
+    };
+    let (recursive, info, warning) = ("non-recursive-read-only", ", severity: info", ", severity: warning");
+    assert_eq!(severities(&exemption(recursive, warning)), [Severity::Warning, Severity::Error]);
+    assert_eq!(severities(&exemption("'*'", info)), [Severity::Info, Severity::Info]);
+    assert_eq!(severities(&exemption("'*'", warning)), [Severity::Warning, Severity::Warning]);
+    // An exemption without a severity takes precedence, then the lowest severity.
+    let lowered = exemption("host-root", warning) + &exemption("'*'", info);
+    assert_eq!(severities(&lowered), [Severity::Info, Severity::Info]);
+    assert_eq!(severities(&(lowered + &exemption("host-root", ""))), [Severity::Info]);
+}
+
+#[test]
 fn packs_load_in_full_and_in_part() {
     assert!(policy("version: 1\nextends: [node-agents]\n").exemptions().len() > 200);
     let one = policy("version: 1\nextends: [node-agents/fluentd]\n").exemptions().len();
     assert!((1..10).contains(&one), "{one}");
+    let upstream = policy("version: 1\nextends: [node-agents/upstream/fluentd]\n");
+    assert!(upstream.exemptions().len() > one);
+    for wrong in ["node-agents/upstream/calicoo", "node-agents/upstreams", "node-agents/"] {
+        let found = problems(&[("volcheck.yaml", &format!("version: 1\nextends: [{wrong}]\n"))]);
+        assert!(found[0].2.starts_with(&format!("unknown pack `{wrong}`; did you mean")), "{found:?}");
+    }
 }
 
 #[test]
@@ -520,8 +623,10 @@ fn schema_accepts_only_valid_policies() {
         serde_yaml::from_str(&read(&root().join("policies/node-agents.yaml"))).expect("YAML");
     let agents = &packs["agents"];
     for (name, agent) in agents.as_object().expect("agents") {
-        let value = serde_json::json!({"version": 1, "exemptions": agent["exemptions"]});
-        assert!(matches_schema(&value.to_string()), "{name}");
+        for exemptions in [Some(&agent["exemptions"]), agent.get("upstream")].into_iter().flatten() {
+            let value = serde_json::json!({"version": 1, "exemptions": exemptions});
+            assert!(matches_schema(&value.to_string()), "{name}");
+        }
     }
     for wrong in [
         "version: 2",
@@ -577,6 +682,7 @@ exemptions:
   match: {namespace: [a, \"b*\"], name: /x+/, path: /var/log/**, access: write}
   reason: \"a reason: with a colon # and a hash\"
   expires: 2027-01-31
+- {rules: [host-root], match: {namespace: c}, reason: r, severity: info}
 lint: {namespace: shop, exclude: [\"x/**\"]}
 ";
 

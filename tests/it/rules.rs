@@ -226,6 +226,40 @@ fn host_access_findings_record_the_access() {
     assert!(creating.contains(&Some(Access::Read)) && creating.contains(&Some(Access::Write)));
 }
 
+/// Returns the keys for which findings of the rule in its bad fixtures have a value.
+fn used_keys(rule: &Rule) -> BTreeSet<&'static str> {
+    let fixtures = root().join("tests/fixtures").join(rule.id.as_str());
+    let paths = ["bad", "good"].into_iter().flat_map(|part| manifests(&fixtures.join(part)));
+    let findings = paths.flat_map(|path| {
+        let text = fs::read_to_string(&path).expect("fixture");
+        lint(&selecting(&[rule.id.as_str()]), &name(&path), &text).findings
+    });
+    findings
+        .flat_map(|located| {
+            let fingerprint = located.finding.fingerprint;
+            let values = [
+                ("volume", !fingerprint.volume.is_empty()),
+                ("container", !fingerprint.container.is_empty()),
+                ("path", !fingerprint.path.is_empty()),
+                ("access", fingerprint.access.is_some()),
+            ];
+            values.into_iter().filter(|(_, has_value)| *has_value).map(|(key, _)| key)
+        })
+        .collect()
+}
+
+#[test]
+fn match_keys_are_those_of_the_findings() {
+    let exemptable = rules().filter(|rule| rule.is_exemptable());
+    let problems = exemptable.filter_map(|rule| {
+        let declared: BTreeSet<_> = rule.match_keys().iter().map(|key| key.name()).collect();
+        let used = used_keys(rule);
+        (declared != used)
+            .then(|| format!("{}: match_keys.rs has {declared:?}, findings have {used:?}", rule.id))
+    });
+    report(problems.collect());
+}
+
 /// Returns a Pod that mounts a host path, optionally with a type.
 fn pod_with(path: &str, host_path_type: Option<&str>, is_read_only: bool) -> String {
     let mut source = json!({"path": path});

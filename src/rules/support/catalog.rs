@@ -100,6 +100,9 @@ pub enum PathClass<'c> {
     Inside(&'c Entry),
     /// A path above an entry, but not at or below any entry.
     Above(&'c Entry),
+    /// A common data directory above an entry. Only the nodes of some distributions have the path
+    /// of the entry.
+    DataDirectory(&'c Entry),
     /// A path that is neither at, above nor below an entry.
     Unlisted,
 }
@@ -111,15 +114,17 @@ impl<'c> PathClass<'c> {
     pub fn entry(self) -> Option<(&'c Entry, Relation)> {
         match self {
             Self::Socket(entry) | Self::Inside(entry) => Some((entry, Relation::Descendant)),
-            Self::SocketParent(entry) | Self::Above(entry) => Some((entry, Relation::Ancestor)),
+            Self::SocketParent(entry) | Self::Above(entry) | Self::DataDirectory(entry) => {
+                Some((entry, Relation::Ancestor))
+            }
             Self::Root | Self::Unlisted => None,
         }
     }
 
-    /// Checks whether the path is the root or is related to an entry. Such a path belongs to the
-    /// node, not to an application.
+    /// Checks whether the path is the root or is related to an entry, and is not a common data
+    /// directory. Such a path belongs to the node, not to an application.
     pub fn is_in_catalog(self) -> bool {
-        !matches!(self, Self::Unlisted)
+        !matches!(self, Self::DataDirectory(_) | Self::Unlisted)
     }
 
     /// Returns a sort key that orders paths from the most to the least harmful.
@@ -128,7 +133,7 @@ impl<'c> PathClass<'c> {
             Self::Socket(_) => (0, None),
             Self::SocketParent(_) => (1, None),
             Self::Root => (2, None),
-            Self::Inside(entry) | Self::Above(entry) => (3, Some(entry.class)),
+            Self::Inside(entry) | Self::Above(entry) | Self::DataDirectory(entry) => (3, Some(entry.class)),
             Self::Unlisted => (4, None),
         }
     }
@@ -141,6 +146,14 @@ impl Entry {
     fn precedence_below(&self) -> impl Ord {
         (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
     }
+}
+
+/// Directories that usually contain only data of applications, although some distributions store
+/// files of the node below them.
+const DATA_DIRECTORIES: &[&str] = &["/mnt", "/srv", "/var/data"];
+
+fn is_data_directory(path: &HostPath) -> bool {
+    DATA_DIRECTORIES.iter().any(|directory| *path == HostPath::new(directory))
 }
 
 /// The host path catalog.
@@ -206,6 +219,7 @@ impl Catalog {
         match (nearest, below) {
             (_, Some(entry)) if entry.class == EntryClass::Socket => PathClass::SocketParent(entry),
             (Some(entry), _) => PathClass::Inside(entry),
+            (None, Some(entry)) if is_data_directory(path) => PathClass::DataDirectory(entry),
             (None, Some(entry)) => PathClass::Above(entry),
             (None, None) => PathClass::Unlisted,
         }

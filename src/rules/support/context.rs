@@ -135,11 +135,13 @@ impl<'a> HostPathAccess<'a> {
         matches!(self.file_type, None | Some(HostPathType::Directory))
     }
 
-    /// Checks whether the policy's allow list allows the path with this access.
+    /// Checks whether the policy's allow list allows the path with this access. Of several entries
+    /// that cover the path, the most specific one decides.
     pub fn is_allowed(&self, options: &Options) -> bool {
         let entries = options.allowed_host_paths.iter().flatten();
-        let mut covering = entries.filter(|entry| entry.covers(&self.path));
-        covering.any(|entry| self.is_read_only || !entry.is_read_only)
+        let covering = entries.filter(|entry| entry.covers(&self.path));
+        let deciding = covering.max_by_key(|entry| entry.precedence());
+        deciding.is_some_and(|entry| self.is_read_only || !entry.is_read_only)
     }
 
     /// Returns the name of the container; empty if the access has no mount.

@@ -163,4 +163,26 @@ impl AllowedHostPath {
             && !path.is_relative()
             && !path.has_backstep()
     }
+
+    /// Returns a sort key. Of the entries that cover a path, the one with the greatest key decides:
+    /// the most specific one, and of equally specific ones, one that requires read-only mounts.
+    pub fn precedence(&self) -> impl Ord + use<> {
+        (self.pattern.specificity(), self.is_read_only)
+    }
+
+    /// Returns the entry of `others` because of which this one has no effect, if there is one: an
+    /// entry for the same paths, or one that decides in the same way about all of them.
+    pub fn redundant_with<'o>(&self, mut others: impl Iterator<Item = &'o Self> + Clone) -> Option<&'o Self> {
+        let outer = others.clone().filter(|other| other.pattern.contains(&self.pattern));
+        let nearest = outer.max_by_key(|other| other.precedence())?;
+        let is_same = nearest.pattern == self.pattern;
+        let is_between = |other: &Self| {
+            other.is_read_only != self.is_read_only
+                && other.pattern.overlaps(&self.pattern)
+                && nearest.precedence() < other.precedence()
+                && other.precedence() < self.precedence()
+        };
+        let decides_alike = nearest.is_read_only == self.is_read_only && !others.any(is_between);
+        (is_same || decides_alike).then_some(nearest)
+    }
 }
