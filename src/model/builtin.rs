@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::claim::{ClaimSpec, ClaimTemplate};
+use super::claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 use super::decode::{Decode, FieldError, TypeMeta};
 use super::field_path::FieldPath;
 use super::limits;
 use super::metadata::Metadata;
 use super::object::{Body, Object, ObjectId, Origin, Workload};
 use super::pod::{Pod, PodSpec, PodTemplate};
-use super::storage::{PersistentVolumeSpec, StorageClass};
+use super::storage::{PersistentVolumeSources, PersistentVolumeSpec, StorageClass};
 use super::value::{List, nullable};
 
 /// The structure of a built-in kind.
@@ -76,12 +76,17 @@ struct WorkloadSpec<'a> {
     template: PodTemplate<'a>,
     #[serde(borrow)]
     volume_claim_templates: List<ClaimTemplate<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    persistent_volume_claim_retention_policy: ClaimRetention<'a>,
 }
 
 impl<'a> WorkloadSpec<'a> {
     fn into_pod(self, path: &FieldPath) -> Pod<'a> {
         let mut pod = Pod::from_template(&path.key("template"), self.template);
         pod.add_claim_templates(&path.key("volumeClaimTemplates"), self.volume_claim_templates.into_vec());
+        let retention_path = path.key("persistentVolumeClaimRetentionPolicy");
+        pod.claim_retention =
+            ClaimRetention { path: retention_path, ..self.persistent_volume_claim_retention_policy };
         pod
     }
 }
@@ -137,16 +142,17 @@ pub fn decode_built_in<'a>(
     let shape = Shape::new(meta.group(), &meta.kind)?;
     Some(decode_body(input, shape).and_then(|(metadata, body)| {
         let id = ObjectId::new(meta, &metadata, Some(namespace).filter(|_| !shape.is_cluster_scoped()));
-        limits::check(Object { workload: Workload::new(&id, &metadata), id, origin, body })
+        let workload = Workload::new(&id, &metadata);
+        limits::check(Object { id, workload, origin, annotations: metadata.annotations, body })
     }))
 }
 
 fn decode_body<'a>(input: impl Decode<'a>, shape: Shape) -> Result<(Metadata<'a>, Body<'a>), FieldError> {
     Ok(match shape {
         Shape::Pod => {
-            let mut object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
+            let object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
             let mut pod = Pod::new(FieldPath::from_keys(&["spec"]), object.spec);
-            pod.annotations = std::mem::take(&mut object.metadata.annotations);
+            pod.annotations = object.metadata.annotations.clone();
             pod.annotations_path = FieldPath::from_keys(&["metadata", "annotations"]);
             (object.metadata, Body::Pods(vec![pod]))
         }
@@ -172,7 +178,10 @@ fn decode_body<'a>(input: impl Decode<'a>, shape: Shape) -> Result<(Metadata<'a>
         }
         Shape::PersistentVolume => {
             let object: WithSpec<'a, PersistentVolumeSpec<'a>> = input.decode()?;
-            (object.metadata, Body::PersistentVolume(Box::new(object.spec)))
+            let PersistentVolumeSources(sources) =
+                input.decode::<WithSpec<'a, PersistentVolumeSources>>()?.spec;
+            let spec = PersistentVolumeSpec { sources, ..object.spec };
+            (object.metadata, Body::PersistentVolume(Box::new(spec)))
         }
         Shape::PersistentVolumeClaim => {
             let object: WithSpec<'a, ClaimSpec<'a>> = input.decode()?;

@@ -35,10 +35,11 @@ mod storage;
 mod structure;
 mod text;
 mod value;
+mod version;
 mod volume;
 
 pub use builtin::{decode_built_in, is_built_in};
-pub use claim::{ClaimSpec, ClaimTemplate};
+pub use claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse,
@@ -56,11 +57,12 @@ pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
 pub use pod::{ContainerMount, Pod, PodSpec};
 pub use quantity::Quantity;
-pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass};
+pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 pub use structure::contains_patch_directive;
 pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
+pub use version::KubernetesVersion;
 pub use volume::{
     ClaimSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathSource, ProjectedPart,
     ProjectedSource, Volume, VolumeSource, known_sources,
@@ -92,5 +94,7 @@ pub fn decode_object<'a, N: Node<'a>>(
     let metadata = node.decode::<WithMetadata<'a>>()?.metadata;
     let id = ObjectId::new(meta, &metadata, Some(namespace));
     let body = if pods.is_empty() { Body::Other } else { Body::Pods(pods) };
-    limits::check(Object { workload: Workload::new(&id, &metadata), id, origin: Origin::Manifest, body })
+    let workload = Workload::new(&id, &metadata);
+    let annotations = metadata.annotations;
+    limits::check(Object { id, workload, origin: Origin::Manifest, annotations, body })
 }

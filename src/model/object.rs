@@ -10,6 +10,7 @@ use super::metadata::Metadata;
 use super::pod::Pod;
 use super::storage::{PersistentVolumeSpec, StorageClass};
 use super::text::printable;
+use super::value::Map;
 
 /// The identity of an object in a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +121,8 @@ pub struct Object<'a> {
     pub id: ObjectId,
     pub workload: Workload,
     pub origin: Origin,
+    /// `metadata.annotations` of the object.
+    pub annotations: Map<'a>,
     pub body: Body<'a>,
 }
 

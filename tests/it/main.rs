@@ -29,6 +29,7 @@ mod serve;
 mod spans;
 mod support;
 mod suppression;
+mod volume_types;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;
 mod yaml;
