@@ -36,8 +36,8 @@ pub(super) struct Document {
     /// key `"*"` applies to all rules.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
-    /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest version
-    /// that volcheck knows.
+    /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
+    /// version that volcheck knows.
     #[schemars(with = "Option<String>", extend("pattern" = r"^v?1\.[0-9]+([.+-].*)?$"))]
     pub(super) kubernetes_version: Option<KubernetesVersion>,
     /// Settings for paths on the node.
@@ -54,8 +54,8 @@ pub(super) struct Document {
     /// The admission mode of each namespace. The keys are names, globs or regular expressions. An
     /// exact name takes precedence, then the longest matching pattern.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims. It does not
-    /// affect Pods.
+    /// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims. It does
+    /// not affect Pods.
     pub(super) workload_mode: Option<WorkloadMode>,
     /// The findings that comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,

@@ -55,7 +55,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it for storage that a controller of your own creates for each claim.
+//! Allow it for storage that a custom controller creates for each claim.
 //!
 //! ## References
 //!

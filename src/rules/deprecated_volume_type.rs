@@ -2,7 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports volumes and PersistentVolumes of a type that is deprecated in your version of Kubernetes:
+//! Reports volumes and PersistentVolumes of a type that is deprecated in your version of
+//! Kubernetes:
 //!
 //! | type | deprecated in | CSI driver |
 //! |---|---|---|
@@ -20,9 +21,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes no longer contains drivers for the disks of cloud providers. It redirects such volumes
-//! to a CSI driver. If that driver is not installed, the Pod does not start. A `flexVolume` is
-//! mounted by a program on each node, which runs there as root.
+//! Kubernetes no longer contains drivers for the disks of cloud providers. It redirects such
+//! volumes to a CSI driver. If that driver is not installed, the Pod does not start. A `flexVolume`
+//! is mounted by a program on each node, which runs there as root.
 //!
 //! ## Example
 //!
@@ -59,8 +60,8 @@
 //!
 //! ## Options
 //!
-//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs the
-//! objects. The default is 1.37, the newest version that volcheck knows.
+//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs
+//! the objects. The default is 1.37, the newest version that volcheck knows.
 //!
 //! ## When to allow it
 //!

@@ -7,8 +7,8 @@
 //! ## Why is this bad?
 //!
 //! The kubelet clones the repository with the `git` program of the node, as root and outside of any
-//! container. Whoever controls the repository can run commands on the node (CVE-2024-10220), and a
-//! Pod can read repositories that are stored on the node (CVE-2025-1767). Since Kubernetes 1.33, the
+//! container. A malicious repository can run commands on the node (CVE-2024-10220), and a Pod can
+//! read repositories that are stored on the node (CVE-2025-1767). Since Kubernetes 1.33, the
 //! kubelet refuses such volumes by default, and the Pod does not start.
 //!
 //! ## Example

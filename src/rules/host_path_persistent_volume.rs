@@ -53,8 +53,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it on clusters with a single node, and for provisioners that create such volumes in a
-//! directory of their own. Exempt them by path, with `kind: PersistentVolume`.
+//! Allow it on clusters with a single node, and for a provisioner that creates such volumes in a
+//! dedicated directory. Exempt it by path, with `kind: PersistentVolume`. The pack `node-agents`
+//! contains such exemptions.
 //!
 //! ## References
 //!

@@ -9,8 +9,8 @@
 //! When the claim is deleted, the controller manager deletes all files in the volume (`rm -rf`).
 //! For this, it creates the Pod `recycler-for-…` in the namespace `default`. For a `hostPath`, that
 //! Pod has a writable `hostPath` volume without a type, on any node. A policy against such volumes
-//! denies the Pod. Only `hostPath` and `nfs` volumes can be recycled, and volumes of other types end
-//! in the phase `Failed`. `Recycle` is deprecated.
+//! denies the Pod. Only `hostPath` and `nfs` volumes can be recycled, and volumes of other types
+//! end in the phase `Failed`. `Recycle` is deprecated.
 //!
 //! ## Example
 //!

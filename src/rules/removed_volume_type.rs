@@ -13,8 +13,8 @@
 //! | `glusterfs` | 1.26 |
 //! | `cephfs`, `rbd` | 1.31 |
 //!
-//! In earlier versions, [`deprecated-volume-type`](deprecated-volume-type.md) reports the types that
-//! are deprecated.
+//! In earlier versions, [`deprecated-volume-type`](deprecated-volume-type.md) reports the types
+//! that are deprecated.
 //!
 //! ## Why is this bad?
 //!
@@ -66,8 +66,8 @@
 //!
 //! ## Options
 //!
-//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs the
-//! objects. The default is 1.37, the newest version that volcheck knows.
+//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs
+//! the objects. The default is 1.37, the newest version that volcheck knows.
 //!
 //! ## When to allow it
 //!

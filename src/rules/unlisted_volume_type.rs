@@ -65,8 +65,8 @@
 //!
 //! ## Options
 //!
-//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, `hostPath` must be in the
-//! list, too, to be allowed. An empty list allows no volume.
+//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, `hostPath` must be in
+//! the list, too, to be allowed. An empty list allows no volume.
 //!
 //! ## When to allow it
 //!

@@ -185,8 +185,8 @@ fn review(
     admission::review(text, &context).map(|decision| (decision.response, decision.findings))
 }
 
-/// The rules that can report parts of a workload that are not part of its Pods: shadowed volumes and
-/// claim templates.
+/// The rules that can report parts of a workload that are not part of its Pods: shadowed volumes
+/// and claim templates.
 const WORKLOAD_RULES: &[&str] = &[
     "deleted-claim",
     "mismatched-volume-mode",

@@ -1,4 +1,4 @@
-//! The input of volume rules: one pod, PersistentVolume or claim, with its host paths resolved once.
+//! The input of volume rules: a pod, PersistentVolume or claim, with its host paths resolved once.
 
 use std::borrow::Cow;
 
