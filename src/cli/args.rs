@@ -233,13 +233,13 @@ pub(super) struct PolicyArgs {
 pub(super) struct KubeVersionArg {
     /// Kubernetes version that runs the objects, such as 1.33; also used to render charts [default:
     /// the policy's, or 1.37; to render charts, Helm's]
-    #[arg(long = "kube-version", value_name = "VERSION", value_parser = kube_version)]
-    text: Option<String>,
+    #[arg(long, value_name = "VERSION", value_parser = kube_version)]
+    kube_version: Option<String>,
 }
 
 impl KubeVersionArg {
     pub(super) fn text(&self) -> Option<&str> {
-        self.text.as_deref()
+        self.kube_version.as_deref()
     }
 
     pub(super) fn version(&self) -> Option<KubernetesVersion> {

@@ -119,7 +119,9 @@ fn why_and_help(deprecation: &Deprecation, version: KubernetesVersion) -> (Strin
     match (deprecation.successor, deprecation.removed) {
         (Some(driver), Some(removed)) => {
             let why = match deprecation.has_driver_in(version) {
-                true => format!("Kubernetes {removed} redirects the volume to CSI driver `{driver}`"),
+                true => format!(
+                    "since version {removed}, Kubernetes redirects the volume to CSI driver `{driver}`"
+                ),
                 false => format!("without CSI driver `{driver}`, Pods with the volume do not start"),
             };
             (why, format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"))

@@ -110,7 +110,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(
             Finding::new(RULE.id, Severity::Error, source.path.clone(), message)
                 .at_key()
-                .why("Pods with the volume do not start")
+                .why("no driver mounts the volume, and Pods with it do not start")
                 .help("use a CSI driver, through a PersistentVolumeClaim")
                 .volume(source.name)
                 .path(source.key),

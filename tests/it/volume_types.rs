@@ -166,3 +166,50 @@ fn option_requires_a_class_for_every_claim() {
         assert_eq!(count("version: 1\nclaims: {requireClass: false}\n", spec), by_default, "{spec}");
     }
 }
+
+/// All rules about the paths and types of host paths also check PersistentVolumes.
+#[test]
+fn path_rules_check_persistent_volumes() {
+    let policy =
+        policy("version: 1\nhostPaths: {allow: [{path: /srv/allowed}, {path: /srv/read, readOnly: true}]}\n");
+    let volume = |source: &str| {
+        format!("apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: pv}}\nspec: {{{source}}}\n")
+    };
+    let reports = |rule: &str, source: &str| {
+        findings(&policy, &volume(source)).iter().any(|found| found.starts_with(&format!("{rule} ")))
+    };
+    for (rule, path) in [
+        ("host-root", "/"),
+        ("host-root", "//./"),
+        ("host-root", "/proc/1/root"),
+        ("sensitive-host-path", "/etc/kubernetes"),
+        ("sensitive-host-path", "/var/lib/kubelet/pki"),
+        ("sensitive-host-path", "/etc"),
+        ("cloud-credentials", "/root/.aws"),
+        ("runtime-socket", "/var/run/docker.sock"),
+        ("runtime-socket-parent", "/run/containerd"),
+        ("node-agent-socket", "/var/lib/kubelet/plugins_registry"),
+        ("unknown-socket", "/srv/app.sock"),
+        ("unlisted-host-path", "/srv/other"),
+        ("unlisted-host-path", "/srv/read"),
+        ("relative-host-path", "srv/allowed"),
+        ("host-path-backstep", "/srv/allowed/../x"),
+        ("unclean-host-path", "/srv//allowed"),
+        ("literal-variable-in-path", "/srv/allowed/$(POD_NAME)"),
+    ] {
+        assert!(reports(rule, &format!("hostPath: {{path: '{path}', type: Directory}}")), "{rule} {path}");
+        assert!(reports(rule, &format!("local: {{path: '{path}'}}")), "{rule} {path}");
+        assert!(!reports(rule, "hostPath: {path: /srv/allowed, type: Directory}"), "{rule}");
+        assert!(!reports(rule, "local: {path: /srv/allowed}"), "{rule}");
+    }
+    // A `local` volume has no type.
+    for (rule, source) in [
+        ("untyped-host-path", "{path: /srv/allowed}"),
+        ("unknown-host-path-type", "{path: /srv/allowed, type: directory}"),
+        ("mismatched-host-path-type", "{path: /srv/allowed/, type: File}"),
+        ("node-creating-host-path", "{path: /etc/allowed, type: DirectoryOrCreate}"),
+    ] {
+        assert!(reports(rule, &format!("hostPath: {source}")), "{rule}");
+        assert!(!reports(rule, &format!("local: {source}")), "{rule}");
+    }
+}

@@ -21,13 +21,13 @@ pub(crate) fn sources<'a>(cx: &Context<'a>) -> Vec<Source<'a>> {
     match cx.subject {
         VolumeSubject::Pod(pod) => pod.volumes.iter().flat_map(sources_of_volume).collect(),
         VolumeSubject::PersistentVolume(spec) => {
-            let source = |key: &&'static str| Source {
+            let source = |key: &'static str| Source {
                 key,
                 name: &cx.object.id.name,
                 path: FieldPath::from_keys(&["spec", key]),
                 is_persistent_volume: true,
             };
-            spec.sources.iter().map(source).collect()
+            spec.sources.iter().copied().map(source).collect()
         }
         VolumeSubject::Claim(_) => Vec::new(),
     }
