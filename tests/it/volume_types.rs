@@ -170,13 +170,14 @@ fn option_requires_a_class_for_every_claim() {
 /// All rules about the paths and types of host paths also check PersistentVolumes.
 #[test]
 fn path_rules_check_persistent_volumes() {
-    let policy =
+    let plain = policy("version: 1\n");
+    let with_list =
         policy("version: 1\nhostPaths: {allow: [{path: /srv/allowed}, {path: /srv/read, readOnly: true}]}\n");
-    let volume = |source: &str| {
-        format!("apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: pv}}\nspec: {{{source}}}\n")
-    };
     let reports = |rule: &str, source: &str| {
-        findings(&policy, &volume(source)).iter().any(|found| found.starts_with(&format!("{rule} ")))
+        let policy = if rule == "unlisted-host-path" { &with_list } else { &plain };
+        let text =
+            format!("apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: pv}}\nspec: {{{source}}}\n");
+        findings(policy, &text).iter().any(|found| found.starts_with(&format!("{rule} ")))
     };
     for (rule, path) in [
         ("host-root", "/"),
@@ -212,4 +213,26 @@ fn path_rules_check_persistent_volumes() {
         assert!(reports(rule, &format!("hostPath: {source}")), "{rule}");
         assert!(!reports(rule, &format!("local: {source}")), "{rule}");
     }
+}
+
+#[test]
+fn pack_exempts_the_volumes_of_provisioners() {
+    let policy = policy("version: 1\nextends: [node-agents]\n");
+    let errors = |path: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: pv, annotations: {{pv.kubernetes.io/provisioned-by: p}}}}\n\
+             spec:\n  hostPath: {{path: {path}, type: DirectoryOrCreate}}\n  persistentVolumeReclaimPolicy: Delete\n"
+        );
+        findings(&policy, &text).into_iter().filter(|found| found.ends_with(" error")).collect::<Vec<_>>()
+    };
+    for path in [
+        "/opt/local-path-provisioner/pvc-1_shop_data",
+        "/var/lib/rancher/k3s/storage/pvc-1_shop_data",
+        "/var/local-path-provisioner/pvc-1_shop_data",
+        "/var/snap/microk8s/common/default-storage/shop-data-pvc-1",
+        "/tmp/hostpath-provisioner/shop/data",
+    ] {
+        assert_eq!(errors(path), [""; 0], "{path}");
+    }
+    assert_eq!(errors("/srv/data"), ["host-path-persistent-volume error"]);
 }
