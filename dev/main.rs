@@ -117,7 +117,13 @@ fn one_verdict_page() -> String {
         "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
          `volcheck lint` trusts the owner references in its input. It therefore applies the exemptions of a workload to its\n\
          Pods in the output of `kubectl get`. At admission, any user can write an owner reference. The webhook therefore\n\
-         trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n",
+         trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n\n\
+         The webhook checks PersistentVolumes and claims when they are created, bound or changed. It sees one object at a\n\
+         time and doesn't know the other objects of the cluster. It therefore admits a Pod whose claim leads to a host path,\n\
+         and checks the path when the PersistentVolume is created. Binding doesn't fail because of existing findings: an\n\
+         update is denied only for errors that it adds.\n\n\
+         The claim templates of a StatefulSet are not part of its Pods. The webhook reports their findings only for the\n\
+         StatefulSet, and denies it only if the policy's `workloadMode` is `deny`.\n",
     );
     page
 }

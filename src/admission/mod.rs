@@ -27,7 +27,8 @@ pub enum Endpoint {
     /// Enforces mode `deny` regardless of the policy, for namespaces with the label
     /// `volcheck.io/mode: deny`.
     Strict,
-    /// Warns instead of denying, except for workloads if the policy's `workloadMode` is `deny`.
+    /// Warns instead of denying, except for workloads and claims if the policy's `workloadMode` is
+    /// `deny`.
     Advise,
 }
 

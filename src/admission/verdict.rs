@@ -153,11 +153,16 @@ fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Objec
 
 /// Lowers mode `deny` to `warn` in two cases:
 ///
-/// - for workloads if `workloadMode` is `warn`, because their Pods are denied instead
+/// - for workloads if `workloadMode` is `warn`, because their Pods are denied instead, and for
+///   claims, which are created for workloads
 /// - for other objects at the endpoint `Advise`
 fn effective_mode(object: &Object<'_>, mode: Mode, context: &ReviewContext<'_>) -> Mode {
-    let is_workload = object.id.kind != "Pod" && matches!(object.body, Body::Pods(_));
-    let is_advisory = match is_workload {
+    let is_workload_or_claim = match &object.body {
+        Body::Pods(_) => object.id.kind != "Pod",
+        Body::Claim(_) => true,
+        Body::PersistentVolume(_) | Body::StorageClass(_) | Body::Other => false,
+    };
+    let is_advisory = match is_workload_or_claim {
         true => context.policy.workload_mode == WorkloadMode::Warn,
         false => context.endpoint == Endpoint::Advise,
     };

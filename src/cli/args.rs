@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use super::lint::output::Output;
 use crate::admission::Endpoint;
 use crate::finding::Severity;
+use crate::model::KubernetesVersion;
 use crate::policy::Profile;
 use crate::report::Format;
 
@@ -79,9 +80,6 @@ pub(super) struct InputArgs {
     /// Values file for the charts; may be repeated
     #[arg(long, short = 'f', value_name = "FILE", requires = "helm")]
     pub(super) values: Vec<PathBuf>,
-    /// Kubernetes version to render the charts for [default: Helm's]
-    #[arg(long, value_name = "VERSION", requires = "helm")]
-    pub(super) kube_version: Option<String>,
     /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(super) kustomize: Vec<String>,
@@ -166,6 +164,8 @@ pub(super) struct LintArgs {
 pub(super) struct InitArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) kube_version: KubeVersionArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,6 +227,31 @@ pub(super) struct PolicyArgs {
     /// `default`]
     #[arg(long, value_name = "NAMESPACE")]
     pub(super) namespace: Option<String>,
+    #[command(flatten)]
+    pub(super) kube_version: KubeVersionArg,
+}
+
+/// The version of Kubernetes, which Helm gets as written.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct KubeVersionArg {
+    /// Kubernetes version that runs the objects, such as 1.33; also used to render charts [default:
+    /// the policy's, or 1.37; to render charts, Helm's]
+    #[arg(long, value_name = "VERSION", value_parser = kube_version)]
+    kube_version: Option<String>,
+}
+
+impl KubeVersionArg {
+    pub(super) fn text(&self) -> Option<&str> {
+        self.kube_version.as_deref()
+    }
+
+    pub(super) fn version(&self) -> Option<KubernetesVersion> {
+        self.text()?.parse().ok()
+    }
+}
+
+fn kube_version(text: &str) -> Result<String, String> {
+    text.parse::<KubernetesVersion>().map(|_| text.to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

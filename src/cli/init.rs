@@ -19,8 +19,9 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     if path.exists() {
         bail!("{FILE_NAME} already exists");
     }
-    let agents = Policy::from_pack("node-agents", &Overrides::default())?;
-    let setup = RunSetup::with_policy(&arguments.input, agents)?;
+    let kubernetes_version = arguments.kube_version.version();
+    let agents = Policy::from_pack("node-agents", &Overrides { kubernetes_version, ..Overrides::default() })?;
+    let setup = RunSetup::with_policy(&arguments.input, &arguments.kube_version, agents)?;
     let run = setup.run(&setup.options(true));
     let text = text(&run, &setup.policy);
     write_atomically(path, &text).context(FILE_NAME)?;

@@ -78,7 +78,11 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
                 let cx = Context::for_persistent_volume(object, spec, &policy.options);
                 check_volumes(&cx, policy, &mut findings);
             }
-            Body::Claim(_) | Body::StorageClass(_) | Body::Other => {}
+            Body::Claim(spec) => {
+                let cx = Context::for_claim(object, spec, &policy.options);
+                check_volumes(&cx, policy, &mut findings);
+            }
+            Body::StorageClass(_) | Body::Other => {}
         },
         // Reported regardless of the policy, because this input may contain anything.
         Subject::Unchecked(unchecked) => {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::engine::{CheckResult, judge};
-use crate::model::{Body, FieldPath, Object, Origin, Pod, PodSpec};
+use crate::model::{Body, FieldPath, Map, Object, Origin, Pod, PodSpec};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
 use crate::source::{self, Tree, decode};
@@ -41,7 +41,7 @@ fn check_tree(
     (pod.is_complete, pod.is_heuristic) = (false, true);
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (parent.id.clone(), parent.workload.clone());
-    let object = Object { id, workload, origin: Origin::Manifest, body };
+    let object = Object { id, workload, origin: Origin::Manifest, annotations: Map::default(), body };
     let mut result = judge(Subject::Object(&object), policy, today);
     for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {
         // The locations of fields within the string are unknown.

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::claim::{ClaimSpec, ClaimTemplate};
+use super::claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 use super::decode::{Decode, FieldError, TypeMeta};
 use super::field_path::FieldPath;
 use super::limits;
 use super::metadata::Metadata;
 use super::object::{Body, Object, ObjectId, Origin, Workload};
 use super::pod::{Pod, PodSpec, PodTemplate};
-use super::storage::{PersistentVolumeSpec, StorageClass};
+use super::storage::{PersistentVolumeSources, PersistentVolumeSpec, StorageClass};
 use super::value::{List, nullable};
 
 /// The structure of a built-in kind.
@@ -78,12 +78,17 @@ struct WorkloadSpec<'a> {
     #[serde(borrow)]
     volume_claim_templates: List<ClaimTemplate<'a>>,
     selector: Option<IgnoredAny>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    persistent_volume_claim_retention_policy: ClaimRetention<'a>,
 }
 
 impl<'a> WorkloadSpec<'a> {
     fn into_pod(self, path: &FieldPath) -> Pod<'a> {
         let mut pod = Pod::from_template(&path.key("template"), self.template);
         pod.add_claim_templates(&path.key("volumeClaimTemplates"), self.volume_claim_templates.into_vec());
+        let retention_path = path.key("persistentVolumeClaimRetentionPolicy");
+        pod.claim_retention =
+            ClaimRetention { path: retention_path, ..self.persistent_volume_claim_retention_policy };
         pod
     }
 }
@@ -139,7 +144,8 @@ pub fn decode_built_in<'a>(
     let shape = Shape::new(meta.group(), &meta.kind)?;
     Some(decode_body(input, shape, meta).and_then(|(metadata, body)| {
         let id = ObjectId::new(meta, &metadata, Some(namespace).filter(|_| !shape.is_cluster_scoped()));
-        let object = Object { workload: Workload::new(&id, &metadata), id, origin, body };
+        let workload = Workload::new(&id, &metadata);
+        let object = Object { id, workload, origin, annotations: metadata.annotations, body };
         limits::check(&object).map(|()| object)
     }))
 }
@@ -151,9 +157,9 @@ fn decode_body<'a>(
 ) -> Result<(Metadata<'a>, Body<'a>), FieldError> {
     Ok(match shape {
         Shape::Pod => {
-            let mut object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
+            let object: WithSpec<'a, PodSpec<'a>> = input.decode()?;
             let mut pod = Pod::new(FieldPath::from_keys(&["spec"]), object.spec);
-            pod.annotations = std::mem::take(&mut object.metadata.annotations);
+            pod.annotations = object.metadata.annotations.clone();
             pod.annotations_path = FieldPath::from_keys(&["metadata", "annotations"]);
             (object.metadata, Body::Pods(vec![pod]))
         }
@@ -184,7 +190,10 @@ fn decode_body<'a>(
         }
         Shape::PersistentVolume => {
             let object: WithSpec<'a, PersistentVolumeSpec<'a>> = input.decode()?;
-            (object.metadata, Body::PersistentVolume(Box::new(object.spec)))
+            let PersistentVolumeSources(sources) =
+                input.decode::<WithSpec<'a, PersistentVolumeSources>>()?.spec;
+            let spec = PersistentVolumeSpec { sources, ..object.spec };
+            (object.metadata, Body::PersistentVolume(Box::new(spec)))
         }
         Shape::PersistentVolumeClaim => {
             let object: WithSpec<'a, ClaimSpec<'a>> = input.decode()?;

@@ -30,6 +30,22 @@ pub struct ClaimSpec<'a> {
     pub data_source_ref: Option<IgnoredAny>,
 }
 
+/// `persistentVolumeClaimRetentionPolicy` of a StatefulSet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ClaimRetention<'a> {
+    /// `Delete` if the claims are deleted with the StatefulSet; empty means `Retain`.
+    #[serde(borrow)]
+    pub when_deleted: Str<'a>,
+    /// `Delete` if the claims of Pods above the number of replicas are deleted; empty means
+    /// `Retain`.
+    #[serde(borrow)]
+    pub when_scaled: Str<'a>,
+    /// The path of the policy in the object.
+    #[serde(skip)]
+    pub path: FieldPath,
+}
+
 /// An entry of `volumeClaimTemplates` of a StatefulSet or a similar workload.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

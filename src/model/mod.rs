@@ -36,10 +36,11 @@ mod storage;
 mod structure;
 mod text;
 mod value;
+mod version;
 mod volume;
 
 pub use builtin::{decode_built_in, is_built_in};
-pub use claim::{ClaimSpec, ClaimTemplate};
+pub use claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
@@ -57,11 +58,12 @@ pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
 pub use pod::{ContainerMount, Os, Pod, PodSpec};
 pub use quantity::Quantity;
-pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass};
+pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 pub use structure::contains_patch_directive;
 pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
+pub use version::KubernetesVersion;
 pub use volume::{
     ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
     ProjectedPart, ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
@@ -121,7 +123,8 @@ fn decode_custom<'a, N: Node<'a>>(
     let id = ObjectId::new(meta, &metadata, Some(namespace));
     let workload = Workload::new(&id, &metadata);
     let body = if found.pods.is_empty() { Body::Other } else { Body::Pods(found.pods) };
-    let mut object = Object { workload, id, origin: Origin::Manifest, body };
+    let annotations = metadata.annotations;
+    let mut object = Object { id, workload, origin: Origin::Manifest, annotations, body };
     let mut unknown_host_paths = found.unknown_host_paths;
     unknown_host_paths.extend(object.remove_placeholders());
     if let Err(error) = limits::check(&object) {

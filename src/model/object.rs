@@ -11,6 +11,7 @@ use super::metadata::Metadata;
 use super::pod::Pod;
 use super::storage::{PersistentVolumeSpec, StorageClass};
 use super::text::{has_placeholder, printable};
+use super::value::Map;
 
 /// The identity of an object in a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,8 @@ pub struct Object<'a> {
     pub id: ObjectId,
     pub workload: Workload,
     pub origin: Origin,
+    /// `metadata.annotations` of the object.
+    pub annotations: Map<'a>,
     pub body: Body<'a>,
 }
 

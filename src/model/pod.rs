@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::claim::ClaimTemplate;
+use super::claim::{ClaimRetention, ClaimTemplate};
 use super::container::{Container, ContainerList, Resources, VolumeMount, WindowsOptions};
 use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
@@ -194,6 +194,8 @@ pub struct Pod<'a> {
     pub containers: Vec<Container<'a>>,
     /// The claim templates of a StatefulSet. Each becomes a volume with the name of the template.
     pub claim_templates: Vec<ClaimTemplate<'a>>,
+    /// What happens to the claims of a StatefulSet when it is deleted or scaled down.
+    pub claim_retention: ClaimRetention<'a>,
     /// Whether the pod can run only on certain nodes. `None` if this is unknown, because another
     /// part of a custom workload may pin the pod.
     pub is_pinned: Option<bool>,

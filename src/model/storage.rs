@@ -1,11 +1,13 @@
 //! PersistentVolumes and StorageClasses.
 
+use std::fmt;
+
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::metadata::Metadata;
 use super::value::{List, Map, Str, nullable};
-use super::volume::HostPathSource;
+use super::volume::{HostPathSource, known_sources};
 
 /// The spec of a PersistentVolume.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,8 +35,48 @@ pub struct PersistentVolumeSpec<'a> {
     /// The claim that the volume is bound to or reserved for.
     #[serde(borrow)]
     pub claim_ref: Option<ClaimRef<'a>>,
+    #[serde(deserialize_with = "nullable")]
+    pub node_affinity: VolumeNodeAffinity,
+    /// The keys of the volume sources, in input order. A valid PersistentVolume has one.
+    #[serde(skip)]
+    pub sources: Vec<&'static str>,
+}
+
+/// `nodeAffinity` of a PersistentVolume.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct VolumeNodeAffinity {
     /// Set if only some nodes can access the volume.
-    pub node_affinity: Option<IgnoredAny>,
+    pub required: Option<IgnoredAny>,
+}
+
+/// The spec of a PersistentVolume, reduced to the keys of its volume sources.
+#[derive(Default)]
+pub(super) struct PersistentVolumeSources(pub(super) Vec<&'static str>);
+
+impl<'de> Deserialize<'de> for PersistentVolumeSources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = PersistentVolumeSources;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+                let mut sources = Vec::new();
+                while let Some(key) = entries.next_key::<Str<'de>>()? {
+                    let known = known_sources().chain(["local"]).find(|known| *known == &*key);
+                    // A null value counts as absent.
+                    let source = entries.next_value::<Option<IgnoredAny>>()?.and(known);
+                    sources.extend(source.filter(|source| !sources.contains(source)));
+                }
+                Ok(PersistentVolumeSources(sources))
+            }
+        }
+        deserializer.deserialize_map(KeyVisitor)
+    }
 }
 
 /// `local` of a PersistentVolume. It has no file type, and the path must exist.

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use super::claim::ClaimSpec;
 use super::field_path::FieldPath;
 use super::item_budget::Item;
+use super::metadata::Metadata;
 use super::quantity::Quantity;
 use super::value::{List, Str, nullable};
 
@@ -171,6 +172,8 @@ impl EphemeralSource<'_> {
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 pub struct EphemeralTemplate<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub metadata: Metadata<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
     pub spec: ClaimSpec<'a>,
 }

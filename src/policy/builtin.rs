@@ -145,8 +145,7 @@ pub fn options() -> &'static Options {
                     directory: on_node(Directory { path: entry.path, reason: entry.reason }),
                 })
                 .collect(),
-            allowed_host_paths: None,
-            default_sizes: HashMap::new(),
+            ..Options::default()
         }
     });
     &OPTIONS

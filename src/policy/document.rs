@@ -15,7 +15,7 @@ use super::level::Level;
 use super::pattern::why_unreachable;
 use super::profile::Profile;
 use crate::finding::{Access, Ignores, Severity};
-use crate::model::{CustomWorkload, PathPattern};
+use crate::model::{CustomWorkload, KubernetesVersion, PathPattern, known_sources};
 use crate::rules::{Entry, EntryClass, HostPathType, ListedPath, Registry};
 
 /// A volcheck policy.
@@ -36,8 +36,16 @@ pub(super) struct Document {
     /// key `"*"` applies to all rules.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
+    /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
+    /// version that volcheck knows.
+    #[schemars(with = "Option<String>", extend("pattern" = r"^v?1\.[0-9]+([.+-].*)?$"))]
+    pub(super) kubernetes_version: Option<KubernetesVersion>,
     /// Settings for paths on the node.
     pub(super) host_paths: HostPaths,
+    /// Settings for the types of volumes.
+    pub(super) volume_types: VolumeTypes,
+    /// Settings for PersistentVolumeClaims.
+    pub(super) claims: Claims,
     /// Directories in containers where applications store data, in addition to the built-in ones.
     pub(super) data_directories: Vec<Directory>,
     /// Directories in containers that contain only temporary files, in addition to the built-in
@@ -46,7 +54,8 @@ pub(super) struct Document {
     /// The admission mode of each namespace. The keys are names, globs or regular expressions. An
     /// exact name takes precedence, then the longest matching pattern.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// The admission mode of workloads such as Deployments. It does not affect their Pods.
+    /// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims. It does
+    /// not affect Pods.
     pub(super) workload_mode: Option<WorkloadMode>,
     /// The findings that comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
@@ -84,6 +93,31 @@ pub(super) struct HostPaths {
     pub(super) allow: Option<Vec<AllowedEntry>>,
     /// Paths on your nodes and their classes, in addition to the built-in catalog.
     pub(super) catalog: Vec<CatalogEntry>,
+}
+
+/// Settings for the types of volumes.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct VolumeTypes {
+    /// The types of volumes that Pods may have, such as `configMap`. If the list is set,
+    /// `unlisted-volume-type` reports all other types. Defaults to the types that the Pod Security
+    /// Standard `restricted` allows.
+    #[schemars(transform = list_volume_types)]
+    pub(super) allow: Option<Vec<String>>,
+}
+
+fn list_volume_types(schema: &mut Schema) {
+    let types: Vec<&str> = known_sources().collect();
+    schema.insert("items".to_owned(), serde_json::json!({ "enum": types }));
+}
+
+/// Settings for PersistentVolumeClaims.
+#[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Claims {
+    /// Whether every claim must name its storage class. Defaults to `false`, so that
+    /// `unclassed-claim` reports only claims with a `volumeName`.
+    pub(super) require_class: Option<bool>,
 }
 
 /// A path that workloads may use, including everything below it.
@@ -286,7 +320,7 @@ fn accept_false(schema: &mut Schema) {
     }
 }
 
-/// The admission mode of workloads such as Deployments.
+/// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {

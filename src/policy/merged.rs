@@ -10,7 +10,9 @@ use super::level::Level;
 use super::pattern::{Pattern, why_unreachable};
 use super::profile::Profile;
 use crate::finding::{Ignores, RuleId};
-use crate::model::{CustomWorkload, FieldPath, PathPattern, Quantity, did_you_mean};
+use crate::model::{
+    CustomWorkload, FieldPath, KubernetesVersion, PathPattern, Quantity, did_you_mean, known_sources,
+};
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry, Rule};
 use crate::source::{File, Span, Tree, locate, locate_key};
 
@@ -39,7 +41,10 @@ pub struct MergedPolicy {
     pub(super) levels: HashMap<RuleId, Sourced<Level>>,
     /// The `sizeLimit` in the suggested fixes of each rule.
     pub(super) default_sizes: HashMap<RuleId, String>,
+    pub(super) kubernetes_version: Option<KubernetesVersion>,
     pub(super) allowed_host_paths: Option<Vec<AllowedHostPath>>,
+    pub(super) allowed_volume_types: Option<Vec<String>>,
+    pub(super) requires_claim_class: Option<bool>,
     /// Entries in addition to the built-in catalog. If two entries have the same path, the first
     /// one takes precedence.
     pub(super) catalog: Vec<Entry>,
@@ -127,6 +132,9 @@ impl MergedPolicy {
                 .allow
                 .as_ref()
                 .map(|entries| checker.allowed_host_paths(entries)),
+            kubernetes_version: document.kubernetes_version,
+            allowed_volume_types: checker.volume_types(document.volume_types.allow),
+            requires_claim_class: document.claims.require_class,
             catalog: checker.catalog(&document),
             data_directories: checker.directories("dataDirectories", &document.data_directories),
             scratch_directories: checker.directories("scratchDirectories", &document.scratch_directories),
@@ -151,7 +159,10 @@ impl MergedPolicy {
             profile: over.profile.or(below.profile),
             levels: overlaid(below.levels, over.levels),
             default_sizes: overlaid(below.default_sizes, over.default_sizes),
+            kubernetes_version: over.kubernetes_version.or(below.kubernetes_version),
             allowed_host_paths: over.allowed_host_paths.or(below.allowed_host_paths),
+            allowed_volume_types: over.allowed_volume_types.or(below.allowed_volume_types),
+            requires_claim_class: over.requires_claim_class.or(below.requires_claim_class),
             catalog: over.catalog.into_iter().chain(below.catalog).collect(),
             data_directories: overlaid(below.data_directories, over.data_directories),
             scratch_directories: overlaid(below.scratch_directories, over.scratch_directories),
@@ -266,6 +277,17 @@ impl Checker<'_, '_> {
             directories.extend(pattern.map(|pattern| entry.clone().into_listed_path(pattern)));
         }
         directories
+    }
+
+    fn volume_types(&mut self, types: Option<Vec<String>>) -> Option<Vec<String>> {
+        let field = FieldPath::from_keys(&["volumeTypes", "allow"]);
+        for (index, name) in types.iter().flatten().enumerate() {
+            if !known_sources().any(|known| known == name) {
+                let suggestion = did_you_mean(name, known_sources());
+                self.report(&field.index(index), format!("unknown volume type `{name}`{suggestion}"));
+            }
+        }
+        types
     }
 
     fn modes(&mut self, modes: BTreeMap<String, Mode>) -> BTreeMap<String, NamespaceMode> {

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Ignores, RuleId};
-use crate::model::{CustomWorkloads, ObjectId, Workload};
+use crate::model::{CustomWorkloads, KubernetesVersion, ObjectId, Workload};
 use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
@@ -81,6 +81,8 @@ pub struct Overrides {
     pub ignore: Vec<String>,
     /// The namespace to assume for objects that do not specify one.
     pub namespace: Option<String>,
+    /// The version of Kubernetes that runs the objects.
+    pub kubernetes_version: Option<KubernetesVersion>,
 }
 
 /// The error if a policy cannot be loaded.
@@ -117,9 +119,15 @@ impl MergedPolicy {
             .get_or_insert_with(|| Sourced { value: Profile::default(), origin: "default".to_owned() });
         let registry = Registry::built_in();
         let mut levels = builtin::profile_levels(profile.value, registry);
+        // A list of allowed types would have no effect if the profile disables its rule.
+        if self.allowed_volume_types.is_some() && profile.value != Profile::None {
+            let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allow".to_owned() };
+            levels.insert(RuleId::new("unlisted-volume-type"), enabled);
+        }
         levels.extend(std::mem::take(&mut self.levels));
         self.levels = levels;
         self.namespace = overrides.namespace.clone().or(self.namespace);
+        self.kubernetes_version = overrides.kubernetes_version.or(self.kubernetes_version);
         if let Some(select) = &overrides.select {
             let selected: Result<Vec<_>, _> = select.iter().map(|id| registry.require(id)).collect();
             let selected: Vec<RuleId> = selected?.iter().map(|rule| rule.id).collect();
@@ -161,6 +169,9 @@ impl MergedPolicy {
         let mut options = options().clone();
         options.default_sizes = self.default_sizes;
         options.allowed_host_paths = self.allowed_host_paths;
+        options.allowed_volume_types = self.allowed_volume_types;
+        options.requires_claim_class = self.requires_claim_class.unwrap_or_default();
+        options.kubernetes_version = self.kubernetes_version.unwrap_or_default();
         if !self.catalog.is_empty() {
             let entries = self.catalog.into_iter().chain(options.catalog.entries().iter().cloned());
             options.catalog = Catalog::new(entries.collect());

@@ -12,12 +12,13 @@ use serde::Deserialize;
 pub enum Profile {
     /// No rules.
     None,
-    /// All rules except `host-path` and `ignore-without-reason`.
+    /// All rules except `host-path`, `ignore-without-reason` and `unlisted-volume-type`.
     #[default]
     Recommended,
     /// Also forbids `hostPath` volumes, like the Pod Security Standard of the same name.
     Baseline,
-    /// Also requires a size limit for every `emptyDir`.
+    /// Also limits the types of volumes, like the Pod Security Standard of the same name, and
+    /// requires a size limit for every `emptyDir`.
     Restricted,
 }
 

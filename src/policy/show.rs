@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::document::{AllowedEntry, CatalogEntry, Directory};
 use super::level::Level;
@@ -60,6 +60,16 @@ impl MergedPolicy {
             }
             let catalog: Vec<_> = self.catalog.iter().map(CatalogEntry::from).collect();
             out.list_if_any("  catalog", &catalog, |_| "");
+        }
+        if let Some(allow) = &self.allowed_volume_types {
+            out.text.push_str("volumeTypes:\n");
+            out.list("  allow", allow, |_| "");
+        }
+        if let Some(requires_class) = self.requires_claim_class {
+            out.value("claims", &json!({ "requireClass": requires_class }));
+        }
+        if let Some(version) = self.kubernetes_version {
+            out.value("kubernetesVersion", &version);
         }
         let directories = |paths: &[ListedPath]| paths.iter().map(Directory::from).collect::<Vec<_>>();
         out.list_if_any("dataDirectories", &directories(&self.data_directories), |_| "");

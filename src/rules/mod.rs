@@ -15,15 +15,20 @@ mod app_data_ephemeral_claim;
 mod app_data_host_path;
 mod cloud_credentials;
 mod conflicting_read_only;
+mod deleted_claim;
+mod deleted_persistent_volume;
+mod deprecated_volume_type;
 mod dropped_text;
 mod duplicate_key;
 mod duplicate_mount_path;
 mod duplicate_volume_name;
 mod evictable_empty_dir;
 mod expired_exemption;
+mod git_repo_volume;
 mod host_mount_propagation;
 mod host_path;
 mod host_path_backstep;
+mod host_path_persistent_volume;
 mod host_path_sub_path;
 mod host_root;
 mod ignore_without_reason;
@@ -31,6 +36,7 @@ mod ignored_fs_group;
 mod image_volume_over_claim;
 mod implicit_empty_dir;
 mod ineffective_read_only;
+mod inline_network_volume;
 mod invalid_field_value;
 mod invalid_recursive_read_only;
 mod literal_variable_in_path;
@@ -38,6 +44,7 @@ mod malformed_ignore;
 mod manual_service_account_token;
 mod memory_medium_on_windows;
 mod mismatched_host_path_type;
+mod mismatched_volume_mode;
 mod missing_scratch_volume;
 mod mount_inside_read_only;
 mod multiple_volume_sources;
@@ -45,7 +52,9 @@ mod node_agent_socket;
 mod node_creating_host_path;
 mod non_recursive_read_only;
 mod overriding_merge_key;
+mod recycled_persistent_volume;
 mod relative_host_path;
+mod removed_volume_type;
 mod runtime_socket;
 mod runtime_socket_parent;
 mod scratch_host_path;
@@ -62,6 +71,7 @@ mod tiny_size_limit;
 mod unanalyzed_document;
 mod unbounded_empty_dir;
 mod unbounded_memory_empty_dir;
+mod unclassed_claim;
 mod unclean_host_path;
 mod unclean_mount_path;
 mod undefined_sub_path_variable;
@@ -72,14 +82,17 @@ mod unknown_rule_in_ignore;
 mod unknown_socket;
 mod unknown_volume_source;
 mod unlisted_host_path;
+mod unlisted_volume_type;
 mod unmountable_huge_pages;
 mod unpinned_host_path;
+mod unpinned_persistent_volume;
 mod unreachable_size_limit;
 mod untyped_host_path;
 mod unused_exemption;
 mod unused_ignore;
 mod unused_volume;
 mod writable_host_path;
+mod writable_read_only_claim;
 
 pub use match_keys::MatchKey;
 pub use page::Page;
@@ -155,6 +168,19 @@ static RULES: &[Rule] = &[
     invalid_recursive_read_only::RULE,
     host_mount_propagation::RULE,
     manual_service_account_token::RULE,
+    host_path_persistent_volume::RULE,
+    unpinned_persistent_volume::RULE,
+    recycled_persistent_volume::RULE,
+    deleted_persistent_volume::RULE,
+    deleted_claim::RULE,
+    writable_read_only_claim::RULE,
+    mismatched_volume_mode::RULE,
+    unclassed_claim::RULE,
+    git_repo_volume::RULE,
+    removed_volume_type::RULE,
+    deprecated_volume_type::RULE,
+    inline_network_volume::RULE,
+    unlisted_volume_type::RULE,
     unanalyzed_document::RULE,
     invalid_field_value::RULE,
     duplicate_key::RULE,

@@ -31,7 +31,7 @@ pub struct Rule {
 /// The function that checks a subject, by kind of subject.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
-    /// The volumes of a pod, or a PersistentVolume.
+    /// The volumes of a pod, a PersistentVolume or a PersistentVolumeClaim.
     Volumes(fn(&Context<'_>, &mut Vec<Finding>)),
     /// Input that could not be checked.
     Unchecked(fn(&Unchecked<'_>, &mut Vec<Finding>)),
@@ -70,12 +70,22 @@ pub enum Group {
     Sockets,
     EmptyDir,
     Mounts,
+    Claims,
+    VolumeTypes,
     Run,
 }
 
 impl Group {
     /// All groups, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::HostPaths, Self::Sockets, Self::EmptyDir, Self::Mounts, Self::Run];
+    pub const ALL: [Self; 7] = [
+        Self::HostPaths,
+        Self::Sockets,
+        Self::EmptyDir,
+        Self::Mounts,
+        Self::Claims,
+        Self::VolumeTypes,
+        Self::Run,
+    ];
 
     /// Returns the heading of the group.
     pub fn title(self) -> &'static str {
@@ -84,6 +94,8 @@ impl Group {
             Self::Sockets => "Sockets",
             Self::EmptyDir => "emptyDir",
             Self::Mounts => "Mounts and structure",
+            Self::Claims => "PersistentVolumes and claims",
+            Self::VolumeTypes => "Other volume types",
             Self::Run => "Input and suppressions",
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{FieldError, FieldPath, Mark, Object};
 /// A subject that rules check.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// An object. The rules check each of its pods, or the PersistentVolume.
+    /// An object. The rules check each of its pods, the PersistentVolume or the claim.
     Object(&'a Object<'a>),
     /// Input that could not be checked.
     Unchecked(&'a Unchecked<'a>),

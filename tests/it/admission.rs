@@ -702,6 +702,80 @@ fn cluster_scoped_objects_use_the_default_mode() {
     assert_eq!(outcome("{\"shop-*\": warn}"), Outcome::Deny);
 }
 
+/// The controller manager binds a PersistentVolume and a claim by updates of both.
+#[test]
+fn binding_is_denied_only_for_new_errors() {
+    let rules = policy("version: 1\n");
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec": {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Retain",
+        "hostPath": {"path": "/etc/kubernetes", "type": ""},
+    }});
+    let create = Request::new("CREATE", volume.clone()).with("namespace", "").review(&rules);
+    assert_eq!(create.outcome, Outcome::Deny);
+    for rule in ["host-path-persistent-volume", "sensitive-host-path", "untyped-host-path"] {
+        assert!(create.response.message().contains(&format!("[{rule}]")), "{}", create.response.message());
+    }
+    let update = |change: &dyn Fn(&mut Value)| {
+        let mut new = volume.clone();
+        change(&mut new);
+        Request::new("UPDATE", new).with("namespace", "").old(&volume).review(&rules)
+    };
+    let bound =
+        update(&|new| new["spec"]["claimRef"] = json!({"namespace": "shop", "name": "data", "uid": "u"}));
+    assert_eq!(bound.outcome, Outcome::Warn);
+    assert!(bound.preexisting.iter().any(|rule| *rule == *"host-path-persistent-volume"));
+    let recycled = update(&|new| new["spec"]["persistentVolumeReclaimPolicy"] = "Recycle".into());
+    assert_eq!(recycled.outcome, Outcome::Deny);
+    let message = recycled.response.message();
+    assert!(
+        message.starts_with("volcheck: 1 problem") && message.contains("[recycled-persistent-volume]"),
+        "{message}"
+    );
+    // A new affinity fixes one finding and adds none.
+    let pinned =
+        update(&|new| new["spec"]["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [{}]}}));
+    assert_eq!(pinned.outcome, Outcome::Warn);
+}
+
+#[test]
+fn claims_are_checked_at_creation_and_binding() {
+    let claim = |volume_name: &str, annotations: Value| {
+        let mut claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "annotations": annotations},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}});
+        if !volume_name.is_empty() {
+            claim["spec"]["volumeName"] = volume_name.into();
+        }
+        claim
+    };
+    let unbound = claim("", json!({}));
+    let chosen = claim("pv", json!({}));
+    let bound = claim(
+        "pv",
+        json!({"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/bind-completed": "yes"}),
+    );
+    let create = |object: &Value| Request::new("CREATE", object.clone());
+    let update = |object: &Value| Request::new("UPDATE", object.clone()).old(&unbound);
+    for (request, expected) in [
+        (create(&unbound), Outcome::Allow),
+        (create(&chosen), Outcome::Warn),
+        (update(&chosen), Outcome::Warn),
+        (update(&bound), Outcome::Allow),
+    ] {
+        assert_eq!(
+            request.review_at(Endpoint::Advise, &policy("version: 1\n")).outcome,
+            expected,
+            "{}",
+            request.0
+        );
+    }
+    let strict = |mode: &str| {
+        let rules = policy(&format!("version: 1\nrules: {{unclassed-claim: error}}\nworkloadMode: {mode}\n"));
+        create(&chosen).review_at(Endpoint::Advise, &rules).outcome
+    };
+    assert_eq!((strict("warn"), strict("deny")), (Outcome::Warn, Outcome::Deny));
+}
+
 /// Generates Pods with varying volumes and mounts.
 fn any_pod() -> impl Strategy<Value = Value> {
     let path = prop_oneof![

@@ -61,8 +61,8 @@ fn manifest_contains_the_given_values() {
     assert!(defaults.contains("    version: 1\n    modes:\n      '*': warn\n"), "{defaults}");
 }
 
-#[test]
-fn static_registration_has_the_server_url() {
+/// Returns the static registration of a webhook at this URL.
+fn static_registration(url: &str) -> String {
     let files = temp_dir(&[]);
     let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["certs", "certs"])
@@ -72,10 +72,41 @@ fn static_registration_has_the_server_url() {
     assert!(certs.status.success());
     let ca = files.path().join("certs/ca.crt");
     let ca = ca.to_str().expect("a path");
-    let text = printed(&["--static", "https://volcheck.example:8443/", "--ca-bundle", ca]);
+    printed(&["--static", url, "--ca-bundle", ca])
+}
+
+#[test]
+fn static_registration_has_the_server_url() {
+    let text = static_registration("https://volcheck.example:8443/");
     assert!(text.contains("name: volcheck.static.k8s.io\n"), "{text}");
     assert!(text.contains("url: https://volcheck.example:8443/validate/deny\n"), "{text}");
     assert!(!text.contains("service:") && text.matches("caBundle: LS0t").count() == 4, "{text}");
+}
+
+#[test]
+fn registration_covers_volumes_and_claims() {
+    let text = static_registration("https://volcheck.example");
+    let registration: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+    let entries = registration["webhooks"].as_array().expect("entries");
+    let entry_for = |resource: &str| {
+        let mut found = entries.iter().flat_map(|entry| {
+            let rules = entry["rules"].as_array().expect("rules").iter();
+            rules.map(move |rule| (entry["name"].as_str().expect("a name"), rule))
+        });
+        let names = |rule: &serde_json::Value| {
+            rule["resources"].as_array().expect("resources").contains(&resource.into())
+        };
+        let (name, rule) = found.find(|(_, rule)| names(rule)).expect("an entry");
+        (name.to_owned(), rule["operations"].clone(), rule["scope"].clone())
+    };
+    let both = serde_json::json!(["CREATE", "UPDATE"]);
+    let (name, operations, scope) = entry_for("persistentvolumes");
+    assert!(name.starts_with("volumes.") && operations == both && scope == "Cluster", "{name} {operations}");
+    let (name, operations, scope) = entry_for("persistentvolumeclaims");
+    assert!(
+        name.starts_with("advise.") && operations == both && scope == "Namespaced",
+        "{name} {operations}"
+    );
 }
 
 #[test]

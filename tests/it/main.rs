@@ -33,6 +33,7 @@ mod spans;
 mod structure;
 mod support;
 mod suppression;
+mod volume_types;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;
 mod yaml;

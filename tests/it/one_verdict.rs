@@ -207,6 +207,16 @@ fn review(
     admission::review(text, &context).map(|decision| (decision.response, decision.findings))
 }
 
+/// The rules that can report parts of a workload that are not part of its Pods: shadowed volumes
+/// and claim templates.
+const WORKLOAD_RULES: &[&str] = &[
+    "deleted-claim",
+    "mismatched-volume-mode",
+    "shadowed-volume",
+    "unclassed-claim",
+    "writable-read-only-claim",
+];
+
 /// Returns the part of a finding that must be equal in lint and admission.
 fn key(finding: &Finding) -> String {
     format!("{} {} {}", finding.rule, finding.severity, finding.fingerprint)
@@ -241,15 +251,15 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
         if let Some(pod) = pod_of(&object) {
             let result = review(&create_review(&as_sent_by_api_server(pod)), policy, TODAY);
             let (response, of_pod) = result.unwrap_or_else(|error| panic!("{name}: its Pod: {error}"));
-            // Shadowed volumes exist only in the workload. Unmounted claims exist only in its Pod.
-            // Neither finding is an error.
-            let of_workload = findings.iter().filter(|finding| finding.rule != "shadowed-volume");
+            // Unmounted claims exist only in the Pod. Such a finding is not an error.
+            let is_of_pod = |finding: &&Finding| !WORKLOAD_RULES.contains(&finding.rule.as_str());
+            let of_workload = findings.iter().filter(is_of_pod);
+            let has_error = of_workload.clone().any(|finding| finding.severity == Severity::Error);
             let claims = claim_names(&object);
-            let of_pod = of_pod.iter().filter(|finding| {
+            let of_pod = of_pod.iter().filter(is_of_pod).filter(|finding| {
                 finding.rule != "unused-volume" || !claims.contains(&&*finding.fingerprint.volume)
             });
             let (of_workload, of_pod) = (shared_keys(of_workload), shared_keys(of_pod));
-            let has_error = findings.iter().any(|finding| finding.severity == Severity::Error);
             if of_workload != of_pod || response.is_allowed() == has_error {
                 return Some(format!("{name}:\n  workload  {of_workload:#?}\n  its Pod   {of_pod:#?}"));
             }

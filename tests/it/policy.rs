@@ -74,6 +74,30 @@ fn policy_errors_point_at_their_location() {
             "unknown value `strict`; expected `none`, `recommended`, `baseline` or `restricted`",
         ),
         ("version: 1\nversion: 1\n", 2, 1, "duplicate key `version`"),
+        (
+            "version: 1\nkubernetesVersion: latest\n",
+            2,
+            20,
+            "invalid Kubernetes version `latest`, expected a version such as `1.33`",
+        ),
+        (
+            "version: 1\nkubernetesVersion: 1.30\n",
+            2,
+            20,
+            "expected a string, found the number `1.30`: quote it",
+        ),
+        (
+            "version: 1\nvolumeTypes: {allow: [secret, emptydir]}\n",
+            2,
+            31,
+            "unknown volume type `emptydir`; did you mean `emptyDir`?",
+        ),
+        (
+            "version: 1\nclaims: {requireClass: yes-please}\n",
+            2,
+            24,
+            "expected a boolean, found the string \"yes-please\"",
+        ),
         ("version: 1\nrules: {host-rot: off}\n", 2, 9, "unknown rule `host-rot`; did you mean `host-root`?"),
         (
             "version: 1\nrules: {host-root: loud}\n",
@@ -406,6 +430,7 @@ fn later_documents_override_earlier_and_flags_override_both() {
         select: Some(vec!["host-root".to_owned(), "host-path".to_owned()]),
         ignore: vec!["host-path".to_owned()],
         namespace: Some("other".to_owned()),
+        ..Overrides::default()
     };
     let policy = Policy::load(&directory.path().join("volcheck.yaml"), &flags).expect("a policy");
     assert_eq!(policy.level(RuleId::new("host-root")), Level::As(Severity::Info));
@@ -633,6 +658,9 @@ fn schema_accepts_only_valid_policies() {
         "version: 1\nrulez: {}",
         "version: 1\nrules: {writable-hostpath: error}",
         "version: 1\nmodes: {shop: enforce}",
+        "version: 1\nkubernetesVersion: newest",
+        "version: 1\nkubernetesVersion: 1.33",
+        "version: 1\nvolumeTypes: {allow: [emptydir]}",
         "version: 1\nexemptions: [{rules: a}]",
         "rules: {}",
     ] {
@@ -684,6 +712,9 @@ exemptions:
   expires: 2027-01-31
 - {rules: [host-root], match: {namespace: c}, reason: r, severity: info}
 lint: {namespace: shop, exclude: [\"x/**\"]}
+kubernetesVersion: v1.30.2
+volumeTypes: {allow: [emptyDir, secret]}
+claims: {requireClass: true}
 ";
 
 #[test]
@@ -710,6 +741,9 @@ fn flat_policy_is_equivalent_and_shows_origins() {
     assert_eq!(again.mode("off-x"), Mode::Off);
     assert_eq!(again.options.catalog.entries().len(), whole.options.catalog.entries().len());
     assert_eq!(again.options.default_size(RuleId::new("unbounded-memory-empty-dir")), "64Mi");
+    assert_eq!(again.options.kubernetes_version.to_string(), "1.30");
+    assert_eq!(again.options.allowed_volume_types.as_deref().map(<[_]>::len), Some(2));
+    assert!(again.options.requires_claim_class);
     let (_, shown) = volcheck_in(directory.path(), &["policy", "show"]);
     assert!(
         shown.lines().any(|line| line.starts_with("  host-root: off") && line.ends_with("# volcheck.yaml:5")),

@@ -23,6 +23,9 @@ fn full_policy() -> Value {
             "allow": [{"path": "/var/log", "readOnly": true}, {"path": "/srv"}],
             "catalog": [{"path": "/srv/sock", "class": "agent-socket", "reason": "ours", "severity": "warning", "type": "Socket"}],
         },
+        "kubernetesVersion": "1.24",
+        "volumeTypes": {"allow": ["hostPath", "emptyDir", "glusterfs"]},
+        "claims": {"requireClass": true},
         "dataDirectories": [{"path": "/ledger", "reason": "books"}],
         "scratchDirectories": [{"path": "/sketch", "reason": "drafts"}],
         "modes": {"audited": "audit"},
@@ -123,6 +126,11 @@ fn manifests() -> Vec<Value> {
         pod("ledger", &spec(&[("v", "/srv/x", "Directory", &[("c", "/ledger", false)])])),
         pod("sketch", &spec(&[("v", "/srv/x", "Directory", &[("c", "/sketch", false)])])),
         annotated,
+        pod(
+            "network",
+            &json!({"containers": [{"name": "c", "image": "i"}], "volumes": [{"name": "g", "glusterfs": {"path": "v"}}]}),
+        ),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "claim"}, "spec": {"accessModes": ["ReadWriteOnce"]}}),
         custom("Runner", "inner"),
         custom("Guess", "template"),
     ]

@@ -111,7 +111,8 @@ clientConfig:
   timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector: {}
   rules:
-    - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [persistentvolumes], scope: Cluster }
+    # The source of a volume never changes, but an update can bind it or change its reclaim policy.
+    - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [persistentvolumes], scope: Cluster }
 - name: advise.volcheck.io
   {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
   failurePolicy: Ignore
@@ -123,7 +124,7 @@ clientConfig:
     - apiGroups: ["", apps, batch]
       apiVersions: ["*"]
       operations: [CREATE, UPDATE]
-      resources: [podtemplates, replicationcontrollers, deployments, replicasets, statefulsets, daemonsets, jobs, cronjobs]
+      resources: [podtemplates, replicationcontrollers, deployments, replicasets, statefulsets, daemonsets, jobs, cronjobs, persistentvolumeclaims]
       scope: Namespaced
 {{- if .Values.webhook.adviseKubeSystem }}
 - name: system.volcheck.io

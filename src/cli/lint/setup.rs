@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::progress;
-use crate::cli::args::{InputArgs, PolicyArgs};
+use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::policy;
 use crate::input::{self, Discovery, Input, InputSource, Rendering};
 use crate::lint::{self, Run, RunOptions};
@@ -28,14 +28,19 @@ impl<'a> RunSetup<'a> {
         let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
         let mut setup = Self { arguments: input, found, is_narrowed, policy: loaded? };
         lint::exclude(&setup.policy, &mut setup.found)?;
-        setup.found.inputs.extend(renderings(input, &setup.policy.namespace));
+        let renderings = renderings(input, &setup.policy.namespace, &policy.kube_version);
+        setup.found.inputs.extend(renderings);
         Ok(setup)
     }
 
     /// Discovers the inputs from the arguments, to check them with `policy`.
-    pub(in crate::cli) fn with_policy(input: &'a InputArgs, policy: Policy) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn with_policy(
+        input: &'a InputArgs,
+        kube_version: &KubeVersionArg,
+        policy: Policy,
+    ) -> anyhow::Result<Self> {
         let mut found = input::discover(&input.paths, &settings(input)?);
-        found.inputs.extend(renderings(input, &policy.namespace));
+        found.inputs.extend(renderings(input, &policy.namespace, kube_version));
         Ok(Self { arguments: input, found, is_narrowed: true, policy })
     }
 
@@ -69,12 +74,16 @@ fn settings(input: &InputArgs) -> anyhow::Result<input::DiscoveryOptions> {
 }
 
 /// Returns the charts and kustomizations to render.
-fn renderings<'a>(input: &'a InputArgs, namespace: &'a str) -> impl Iterator<Item = Input> {
+fn renderings<'a>(
+    input: &'a InputArgs,
+    namespace: &'a str,
+    kube_version: &'a KubeVersionArg,
+) -> impl Iterator<Item = Input> {
     let charts = input.helm.iter().map(|chart| Rendering::Chart {
         chart: chart.clone(),
         values: input.values.clone(),
         namespace: namespace.to_owned(),
-        kube_version: input.kube_version.clone(),
+        kube_version: kube_version.text().map(str::to_owned),
     });
     let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
     charts

@@ -44,6 +44,7 @@ pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy
         select: arguments.select.clone(),
         ignore: arguments.ignore.clone(),
         namespace: arguments.namespace.clone(),
+        kubernetes_version: arguments.kube_version.version(),
     };
     let discovered = || policy::discover(&env::current_dir().ok()?);
     let file = match &arguments.policy {

@@ -1,4 +1,4 @@
-//! The input of volume rules: one pod or PersistentVolume, with its host paths resolved once.
+//! The input of volume rules: a pod, PersistentVolume or claim, with its host paths resolved once.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,8 +8,8 @@ use super::host_path_type::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece, Pod,
-    Relation, Volume, VolumeMount, is_built_in, pieces,
+    ClaimSpec, ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece,
+    Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
 };
 
 /// The subject of a rule about volumes.
@@ -19,6 +19,8 @@ pub enum VolumeSubject<'a> {
     Pod(&'a Pod<'a>),
     /// The spec of the object, which is a PersistentVolume.
     PersistentVolume(&'a PersistentVolumeSpec<'a>),
+    /// The spec of the object, which is a PersistentVolumeClaim.
+    Claim(&'a ClaimSpec<'a>),
 }
 
 /// The input of a rule about volumes.
@@ -186,11 +188,24 @@ impl<'a> Context<'a> {
         Self { object, subject, options, os: None, host_path_volumes }
     }
 
-    /// Returns the pod; `None` for a PersistentVolume.
+    pub fn for_claim(object: &'a Object<'a>, spec: &'a ClaimSpec<'a>, options: &'a Options) -> Self {
+        let subject = VolumeSubject::Claim(spec);
+        Self { object, subject, options, os: None, host_path_volumes: Vec::new() }
+    }
+
+    /// Returns the pod; `None` if the subject is not a pod.
     pub fn pod(&self) -> Option<&'a Pod<'a>> {
         match self.subject {
             VolumeSubject::Pod(pod) => Some(pod),
-            VolumeSubject::PersistentVolume(_) => None,
+            VolumeSubject::PersistentVolume(_) | VolumeSubject::Claim(_) => None,
+        }
+    }
+
+    /// Returns the PersistentVolume; `None` if the subject is not one.
+    pub fn persistent_volume(&self) -> Option<&'a PersistentVolumeSpec<'a>> {
+        match self.subject {
+            VolumeSubject::PersistentVolume(spec) => Some(spec),
+            VolumeSubject::Pod(_) | VolumeSubject::Claim(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Code that several rules share: contexts, options, findings and phrases.
 
 pub(super) mod catalog;
+pub(super) mod claims;
 pub(super) mod context;
 pub(super) mod data_mounts;
 pub(super) mod empty_dir;
@@ -8,4 +9,5 @@ pub(super) mod findings;
 pub(super) mod host_path_type;
 pub(super) mod nested_mounts;
 pub(super) mod options;
+pub(super) mod volume_types;
 pub(super) mod wording;

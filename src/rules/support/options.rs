@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::catalog::Catalog;
 use crate::finding::{RuleId, Severity};
-use crate::model::{HasPattern, HostPath, PathList, PathPattern, Relation};
+use crate::model::{HasPattern, HostPath, KubernetesVersion, PathList, PathPattern, Relation};
 
 /// A path in a list, and the reason why it is listed.
 #[derive(Clone, Debug)]
@@ -126,6 +126,12 @@ pub struct Options {
     pub mount_parents: Vec<MountParent>,
     /// The policy's allow list of host paths; `None` if it has none.
     pub allowed_host_paths: Option<Vec<AllowedHostPath>>,
+    /// The policy's allow list of volume types; `None` if it has none.
+    pub allowed_volume_types: Option<Vec<String>>,
+    /// Whether every claim must name its storage class.
+    pub requires_claim_class: bool,
+    /// The version of Kubernetes that runs the objects.
+    pub kubernetes_version: KubernetesVersion,
     /// The `sizeLimit` that the fix of a rule sets, if the policy configures one.
     pub default_sizes: HashMap<RuleId, String>,
 }

@@ -1,0 +1,128 @@
+//! A StatefulSet deletes its claims.
+//!
+//! ## What it does
+//!
+//! Reports `whenDeleted: Delete` and `whenScaled: Delete` in `persistentVolumeClaimRetentionPolicy`
+//! of a StatefulSet with claim templates.
+//!
+//! ## Why is this bad?
+//!
+//! By default, the claims of a StatefulSet remain when it is deleted or scaled down, so that a
+//! mistake does not destroy data. With `whenDeleted: Delete`, the data is deleted with the
+//! StatefulSet, for example by `helm uninstall`. With `whenScaled: Delete`, scaling down to 0
+//! replicas deletes the data of all replicas.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: apps/v1
+//! kind: StatefulSet
+//! metadata:
+//!   name: db
+//! spec:
+//!   selector:
+//!     matchLabels: {app: db}
+//!   persistentVolumeClaimRetentionPolicy:
+//!     whenDeleted: Delete # finding
+//!   template:
+//!     metadata:
+//!       labels: {app: db}
+//!     spec:
+//!       containers:
+//!       - name: db
+//!         image: postgres
+//!         volumeMounts:
+//!         - name: data
+//!           mountPath: /var/lib/postgresql
+//!   volumeClaimTemplates:
+//!   - metadata:
+//!       name: data
+//!     spec:
+//!       accessModes: [ReadWriteOnce]
+//!       resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: apps/v1
+//! kind: StatefulSet
+//! metadata:
+//!   name: db
+//! spec:
+//!   selector:
+//!     matchLabels: {app: db}
+//!   persistentVolumeClaimRetentionPolicy:
+//!     whenDeleted: Retain
+//!   template:
+//!     metadata:
+//!       labels: {app: db}
+//!     spec:
+//!       containers:
+//!       - name: db
+//!         image: postgres
+//!         volumeMounts:
+//!         - name: data
+//!           mountPath: /var/lib/postgresql
+//!   volumeClaimTemplates:
+//!   - metadata:
+//!       name: data
+//!     spec:
+//!       accessModes: [ReadWriteOnce]
+//!       resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets `Retain`. Unsafe: the claims remain, and their storage is not released.
+//!
+//! ## When to allow it
+//!
+//! Allow it for caches, and for replicas that can fetch all their data again.
+//!
+//! ## References
+//!
+//! - [Kubernetes: PersistentVolumeClaim retention](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention)
+
+use super::support::empty_dir::is_stateful_set;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("deleted-claim"),
+    summary: "a StatefulSet deletes its claims",
+    group: Group::Claims,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("deleted_claim.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // The policy has no effect without claim templates. Those of a patch may be in another object.
+    let pod = cx.pod().filter(|pod| !pod.claim_templates.is_empty() || !pod.is_complete);
+    let Some(pod) = pod.filter(|_| is_stateful_set(cx)) else { return };
+    let retention = &pod.claim_retention;
+    for (key, value, event) in [
+        ("whenDeleted", &retention.when_deleted, "deleted"),
+        ("whenScaled", &retention.when_scaled, "scaled down"),
+    ] {
+        if &**value != "Delete" {
+            continue;
+        }
+        let field = retention.path.key(key);
+        let retain = Edit::Set(field.clone(), EditValue::Str("Retain".to_owned()));
+        let message = format!("the claims of the StatefulSet are deleted when it is {event}");
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, field, message)
+                .why("the data in the volumes is lost, unless their reclaim policy is `Retain`")
+                .help(format!("set `{key}: Retain`"))
+                .fix(Fix::unsafe_edits(format!("set `{key}: Retain`"), vec![retain]))
+                .path(key),
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! A volume has a deprecated type.
+//!
+//! ## What it does
+//!
+//! Reports volumes and PersistentVolumes of a type that is deprecated in your version of
+//! Kubernetes:
+//!
+//! | type | deprecated in | CSI driver |
+//! |---|---|---|
+//! | `awsElasticBlockStore` | 1.19 | `ebs.csi.aws.com` since 1.27 |
+//! | `azureDisk` | 1.19 | `disk.csi.azure.com` since 1.27 |
+//! | `azureFile` | 1.21 | `file.csi.azure.com` since 1.30 |
+//! | `cinder` | 1.11 | `cinder.csi.openstack.org` since 1.26 |
+//! | `flexVolume` | 1.23 | – |
+//! | `gcePersistentDisk` | 1.17 | `pd.csi.storage.gke.io` since 1.28 |
+//! | `portworxVolume` | 1.25 | `pxd.portworx.com` since 1.36 |
+//! | `vsphereVolume` | 1.19 | `csi.vsphere.vmware.com` since 1.30 |
+//!
+//! In older versions, the rule also reports the types of
+//! [`removed-volume-type`](removed-volume-type.md) from their deprecation until their removal.
+//!
+//! ## Why is this bad?
+//!
+//! Kubernetes no longer contains drivers for the disks of cloud providers. It redirects such
+//! volumes to a CSI driver. If that driver is not installed, the Pod does not start. A `flexVolume`
+//! is mounted by a program on each node, which runs there as root.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata:
+//!   name: archive
+//! spec:
+//!   capacity:
+//!     storage: 10Gi
+//!   accessModes: [ReadWriteOnce]
+//!   awsElasticBlockStore: # finding
+//!     volumeID: vol-0123456789abcdef0
+//!     fsType: ext4
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata:
+//!   name: archive
+//! spec:
+//!   capacity:
+//!     storage: 10Gi
+//!   accessModes: [ReadWriteOnce]
+//!   csi:
+//!     driver: ebs.csi.aws.com
+//!     volumeHandle: vol-0123456789abcdef0
+//!     fsType: ext4
+//! ```
+//!
+//! ## Options
+//!
+//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs
+//! the objects. The default is 1.37, the newest version that volcheck knows.
+//!
+//! ## When to allow it
+//!
+//! Allow it for existing PersistentVolumes in clusters with the CSI driver. Their source cannot be
+//! changed.
+//!
+//! ## References
+//!
+//! - [Kubernetes: types of volumes](https://kubernetes.io/docs/concepts/storage/volumes/#volume-types)
+
+use super::support::volume_types::{Deprecation, sources};
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::KubernetesVersion;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("deprecated-volume-type"),
+    summary: "a volume has a deprecated type",
+    group: Group::VolumeTypes,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: None,
+    source: include_str!("deprecated_volume_type.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let version = cx.options.kubernetes_version;
+    let is_deprecated = |known: &&Deprecation| version >= known.deprecated && !known.is_removed_in(version);
+    for source in sources(cx) {
+        let Some(known) = Deprecation::of_type(source.key).filter(is_deprecated) else { continue };
+        let message = format!(
+            "{} has type {}, which is deprecated since Kubernetes {}",
+            source.describe(),
+            quoted(source.key),
+            known.deprecated
+        );
+        let (why, help) = why_and_help(known, version);
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, source.path.clone(), message)
+                .at_key()
+                .why(why)
+                .help(help)
+                .volume(source.name)
+                .path(source.key),
+        );
+    }
+}
+
+fn why_and_help(deprecation: &Deprecation, version: KubernetesVersion) -> (String, String) {
+    match (deprecation.successor, deprecation.removed) {
+        (Some(driver), Some(removed)) => {
+            let why = match deprecation.has_driver_in(version) {
+                true => format!(
+                    "since version {removed}, Kubernetes redirects the volume to CSI driver `{driver}`"
+                ),
+                false => format!("without CSI driver `{driver}`, Pods with the volume do not start"),
+            };
+            (why, format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"))
+        }
+        (None, Some(removed)) => (
+            format!("in Kubernetes {removed}, Pods with the volume do not start"),
+            "use a CSI driver, through a PersistentVolumeClaim".to_owned(),
+        ),
+        (_, None) => (
+            "a program on the node mounts the volume as root".to_owned(),
+            "use a CSI driver, through a PersistentVolumeClaim".to_owned(),
+        ),
+    }
+}

@@ -1,0 +1,134 @@
+//! A container mounts a block device, or uses a filesystem as a block device.
+//!
+//! ## What it does
+//!
+//! Reports an entry of `volumeMounts` whose claim has `volumeMode: Block`, and an entry of
+//! `volumeDevices` whose claim has `volumeMode: Filesystem`, which is the default. The rule checks
+//! the claim templates of StatefulSets and the claims of generic ephemeral volumes.
+//!
+//! ## Why is this bad?
+//!
+//! The API server accepts the object, but the kubelet does not start the container.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: db
+//! spec:
+//!   containers:
+//!   - name: db
+//!     image: db
+//!     volumeMounts:
+//!     - name: disk # finding
+//!       mountPath: /data
+//!   volumes:
+//!   - name: disk
+//!     ephemeral:
+//!       volumeClaimTemplate:
+//!         spec:
+//!           accessModes: [ReadWriteOnce]
+//!           volumeMode: Block
+//!           storageClassName: fast
+//!           resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: db
+//! spec:
+//!   containers:
+//!   - name: db
+//!     image: db
+//!     volumeDevices:
+//!     - name: disk
+//!       devicePath: /dev/data
+//!   volumes:
+//!   - name: disk
+//!     ephemeral:
+//!       volumeClaimTemplate:
+//!         spec:
+//!           accessModes: [ReadWriteOnce]
+//!           volumeMode: Block
+//!           storageClassName: fast
+//!           resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Never.
+//!
+//! ## References
+//!
+//! - [Kubernetes: raw block volumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#raw-block-volume-support)
+//! - `createVolumeSpec` in
+//!   `pkg/kubelet/volumemanager/populator/desired_state_of_world_populator.go` of Kubernetes
+
+use super::support::claims::{Claim, claims_by_volume};
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::{Container, FieldPath, UseKind, VolumeUse};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("mismatched-volume-mode"),
+    summary: "a container mounts a block device, or uses a filesystem as a block device",
+    group: Group::Claims,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::None,
+    options: &[],
+    lint_only: None,
+    source: include_str!("mismatched_volume_mode.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let claims = claims_by_volume(cx);
+    if claims.is_empty() {
+        return;
+    }
+    for usage in pod.containers.iter().flat_map(Container::volume_uses) {
+        let claim = claims.get(usage.volume);
+        out.extend(claim.and_then(|claim| finding(usage, claim)));
+    }
+}
+
+fn finding(usage: VolumeUse<'_, '_>, claim: &Claim<'_>) -> Option<Finding> {
+    let (container, name) = (container(usage.container), quoted(claim.name));
+    let (message, help) = match (usage.kind, &*claim.spec.volume_mode) {
+        (UseKind::Mount, "Block") => (
+            format!("{container} mounts volume {name}, which is a block device"),
+            "list the volume in `volumeDevices`, or remove `volumeMode: Block` from the claim",
+        ),
+        (UseKind::Device, "" | "Filesystem") => (
+            format!("{container} uses volume {name} as a block device, but it has a filesystem"),
+            "list the volume in `volumeMounts`, or set `volumeMode: Block` in the claim",
+        ),
+        _ => return None,
+    };
+    let finding = Finding::new(RULE.id, Severity::Error, usage.volume_field(), message)
+        .related(mode_field(claim), "the volume mode of the claim")
+        .why("the kubelet does not start the container")
+        .help(help)
+        .volume(claim.name)
+        .container(&usage.container.name)
+        .path(usage.target);
+    Some(finding)
+}
+
+/// Returns the field path of `volumeMode` or, if it is absent, of the claim's spec.
+fn mode_field(claim: &Claim<'_>) -> FieldPath {
+    match claim.spec.volume_mode.is_empty() {
+        true => claim.path.clone(),
+        false => claim.path.key("volumeMode"),
+    }
+}

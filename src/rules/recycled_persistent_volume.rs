@@ -1,0 +1,106 @@
+//! A PersistentVolume has the reclaim policy `Recycle`.
+//!
+//! ## What it does
+//!
+//! Reports each PersistentVolume with `persistentVolumeReclaimPolicy: Recycle`.
+//!
+//! ## Why is this bad?
+//!
+//! When the claim is deleted, the controller manager deletes all files in the volume (`rm -rf`).
+//! For this, it creates the Pod `recycler-for-…` in the namespace `default`. For a `hostPath`, that
+//! Pod has a writable `hostPath` volume without a type, on any node. A policy against such volumes
+//! denies the Pod. Only `hostPath` and `nfs` volumes can be recycled, and volumes of other types
+//! end in the phase `Failed`. `Recycle` is deprecated.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata:
+//!   name: share
+//! spec:
+//!   capacity:
+//!     storage: 10Gi
+//!   accessModes: [ReadWriteMany]
+//!   persistentVolumeReclaimPolicy: Recycle # finding
+//!   nfs:
+//!     server: nfs.example.com
+//!     path: /share
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata:
+//!   name: share
+//! spec:
+//!   capacity:
+//!     storage: 10Gi
+//!   accessModes: [ReadWriteMany]
+//!   persistentVolumeReclaimPolicy: Retain
+//!   nfs:
+//!     server: nfs.example.com
+//!     path: /share
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets `Retain`. Unsafe: another claim can use the volume only after an administrator has released
+//! it.
+//!
+//! ## When to allow it
+//!
+//! Never. Use dynamic provisioning for volumes that are used once.
+//!
+//! ## References
+//!
+//! - [Kubernetes: Recycle](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recycle)
+
+use super::support::wording::quoted;
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::FieldPath;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("recycled-persistent-volume"),
+    summary: "a PersistentVolume has the reclaim policy `Recycle`",
+    group: Group::Claims,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("recycled_persistent_volume.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let recycled = cx.persistent_volume().filter(|spec| &*spec.persistent_volume_reclaim_policy == "Recycle");
+    let Some(spec) = recycled else { return };
+    let message = match spec.sources.as_slice() {
+        ["hostPath" | "nfs"] | [] => "reclaim policy `Recycle` deletes all files in the volume".to_owned(),
+        [source, ..] => {
+            format!("reclaim policy `Recycle` does not support volumes of type {}", quoted(source))
+        }
+    };
+    let why = match spec.sources.as_slice() {
+        ["hostPath"] => {
+            "a Pod in the namespace `default` deletes the files, through a writable `hostPath` volume"
+        }
+        ["nfs"] | [] => "when the claim is deleted, a Pod in the namespace `default` deletes the files",
+        _ => "when the claim is deleted, the PersistentVolume ends in the phase `Failed`",
+    };
+    let field = FieldPath::from_keys(&["spec", "persistentVolumeReclaimPolicy"]);
+    let retain = Edit::Set(field.clone(), EditValue::Str("Retain".to_owned()));
+    out.push(
+        Finding::new(RULE.id, Severity::Error, field, message)
+            .why(why)
+            .help("set `persistentVolumeReclaimPolicy: Retain`")
+            .fix(Fix::unsafe_edits("set `persistentVolumeReclaimPolicy: Retain`", vec![retain]))
+            .volume(&cx.object.id.name),
+    );
+}

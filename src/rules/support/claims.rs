@@ -1,0 +1,98 @@
+//! The claims that an object contains.
+
+use std::collections::{HashMap, HashSet};
+
+use super::context::{Context, VolumeSubject};
+use super::wording::quoted;
+use crate::model::{ClaimSpec, ClaimTemplate, FieldPath, Map, Pod, VolumeSource};
+
+/// A claim in the object: the object itself, a claim template of a StatefulSet, or the claim of a
+/// generic ephemeral volume.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim<'a> {
+    pub(crate) spec: &'a ClaimSpec<'a>,
+    annotations: &'a Map<'a>,
+    /// The path of the spec in the object.
+    pub(crate) path: FieldPath,
+    /// The name of the claim or of the volume that it provides.
+    pub(crate) name: &'a str,
+    /// Whether the claim provides a volume of the pod.
+    is_of_volume: bool,
+}
+
+/// Returns the claims that the object contains.
+pub(crate) fn claims<'a>(cx: &Context<'a>) -> Vec<Claim<'a>> {
+    match cx.subject {
+        VolumeSubject::Pod(pod) => pod_claims(pod),
+        VolumeSubject::PersistentVolume(_) => Vec::new(),
+        VolumeSubject::Claim(spec) => vec![Claim {
+            spec,
+            annotations: &cx.object.annotations,
+            path: FieldPath::from_keys(&["spec"]),
+            name: &cx.object.id.name,
+            is_of_volume: false,
+        }],
+    }
+}
+
+/// Returns the claims that provide volumes of the pod, by the name of the volume.
+pub(crate) fn claims_by_volume<'a>(cx: &Context<'a>) -> HashMap<&'a str, Claim<'a>> {
+    let claims = claims(cx).into_iter().filter(|claim| claim.is_of_volume);
+    claims.map(|claim| (claim.name, claim)).collect()
+}
+
+/// Returns the claim templates of the pod. Of several templates with the same name, the StatefulSet
+/// controller uses the last one.
+pub(crate) fn claim_templates<'a>(pod: &'a Pod<'a>) -> Vec<&'a ClaimTemplate<'a>> {
+    let mut seen = HashSet::new();
+    let templates = pod.claim_templates.iter().rev();
+    let mut templates: Vec<_> = templates.filter(|template| seen.insert(&*template.metadata.name)).collect();
+    templates.reverse();
+    templates
+}
+
+fn pod_claims<'a>(pod: &'a Pod<'a>) -> Vec<Claim<'a>> {
+    let of_template = |template: &'a ClaimTemplate<'a>| Claim {
+        spec: &template.spec,
+        annotations: &template.metadata.annotations,
+        path: template.path.key("spec"),
+        name: &template.metadata.name,
+        is_of_volume: true,
+    };
+    let mut claims: Vec<_> = claim_templates(pod).into_iter().map(of_template).collect();
+    claims.extend(pod.volumes.iter().filter_map(|volume| {
+        let Some(VolumeSource::Ephemeral(source)) = volume.source() else { return None };
+        let template = &source.volume_claim_template;
+        Some(Claim {
+            spec: &template.spec,
+            annotations: &template.metadata.annotations,
+            path: volume.path.key("ephemeral").key("volumeClaimTemplate").key("spec"),
+            name: &volume.name,
+            is_of_volume: true,
+        })
+    }));
+    claims
+}
+
+impl Claim<'_> {
+    /// Returns a phrase for the claim, as the subject of a sentence.
+    pub(crate) fn describe(&self) -> String {
+        match self.is_of_volume {
+            true => format!("the claim of volume {}", quoted(self.name)),
+            false => "this claim".to_owned(),
+        }
+    }
+
+    /// Checks whether the claim names its storage class. An empty name requests a volume without a
+    /// class. The annotation takes precedence over the field (`GetPersistentVolumeClaimClass` in
+    /// `pkg/apis/core/v1/helper`).
+    pub(crate) fn has_class(&self) -> bool {
+        self.spec.storage_class_name.is_some()
+            || self.annotations.get("volume.beta.kubernetes.io/storage-class").is_some()
+    }
+
+    /// Checks whether the controller manager, not a user, has chosen the PersistentVolume.
+    pub(crate) fn is_bound_by_controller(&self) -> bool {
+        self.annotations.get("pv.kubernetes.io/bound-by-controller").is_some()
+    }
+}

@@ -1,0 +1,125 @@
+//! A container mounts a claim for reading only without `readOnly: true`.
+//!
+//! ## What it does
+//!
+//! Reports each mount without `readOnly: true` of a volume whose claim has `ReadOnlyMany` as its
+//! only access mode. The rule checks the claim templates of StatefulSets and the claims of generic
+//! ephemeral volumes.
+//!
+//! ## Why is this bad?
+//!
+//! Kubernetes uses access modes to find a matching PersistentVolume, and does not make mounts
+//! read-only because of them. Depending on the driver, the Pod does not start, writing fails, or
+//! several nodes change a filesystem at once and corrupt it.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: reader
+//! spec:
+//!   containers:
+//!   - name: reader
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: model # finding
+//!       mountPath: /model
+//!   volumes:
+//!   - name: model
+//!     ephemeral:
+//!       volumeClaimTemplate:
+//!         spec:
+//!           accessModes: [ReadOnlyMany]
+//!           storageClassName: models
+//!           resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: reader
+//! spec:
+//!   containers:
+//!   - name: reader
+//!     image: busybox
+//!     volumeMounts:
+//!     - name: model
+//!       mountPath: /model
+//!       readOnly: true
+//!   volumes:
+//!   - name: model
+//!     ephemeral:
+//!       volumeClaimTemplate:
+//!         spec:
+//!           accessModes: [ReadOnlyMany]
+//!           storageClassName: models
+//!           resources: {requests: {storage: 10Gi}}
+//! ```
+//!
+//! ## Fix
+//!
+//! Sets `readOnly: true` on the mount. Unsafe: a container that writes to the volume fails.
+//!
+//! ## When to allow it
+//!
+//! Allow it if the driver itself mounts the volume read-only.
+//!
+//! ## References
+//!
+//! - [Kubernetes: access modes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes)
+
+use super::support::claims::claims_by_volume;
+use super::support::wording::{container, quoted};
+use super::{Check, Context, FixClass, Group, Rule};
+use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::ClaimSpec;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("writable-read-only-claim"),
+    summary: "a container mounts a claim for reading only without `readOnly: true`",
+    group: Group::Claims,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Unsafe,
+    options: &[],
+    lint_only: None,
+    source: include_str!("writable_read_only_claim.rs"),
+    check: Check::Volumes(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let mut claims = claims_by_volume(cx);
+    claims.retain(|_, claim| is_read_only(claim.spec));
+    for mount in pod.mounts().filter(|mount| !mount.mount.is_read_only()) {
+        let Some(claim) = claims.get(&*mount.mount.name) else { continue };
+        let name = quoted(claim.name);
+        let message = format!(
+            "{} mounts volume {name} writable, but its claim is `ReadOnlyMany`",
+            container(mount.container)
+        );
+        let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
+        out.push(
+            Finding::new(RULE.id, Severity::Warning, mount.path(), message)
+                .label("mounted here without `readOnly: true`")
+                .related(claim.path.key("accessModes"), "the only access mode is `ReadOnlyMany`")
+                .why("access modes do not make mounts read-only, and the driver may fail or corrupt data")
+                .help("set `readOnly: true` on the mount, or request another access mode")
+                .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
+                .volume(claim.name)
+                .container(&mount.container.name)
+                .path(&mount.mount.mount_path)
+                .access(Access::Write),
+        );
+    }
+}
+
+fn is_read_only(claim: &ClaimSpec<'_>) -> bool {
+    !claim.access_modes.is_empty() && claim.access_modes.iter().all(|mode| &**mode == "ReadOnlyMany")
+}
