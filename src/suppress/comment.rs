@@ -1,5 +1,5 @@
-//! Ignores in comments: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first
-//! document.
+//! Comments that suppress findings: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before
+//! the first document.
 
 use std::ops::Range;
 
