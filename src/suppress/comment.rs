@@ -79,7 +79,7 @@ pub fn comments(text: &str, chunk: Range<usize>, tree: &Tree<'_>, registry: Regi
     for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
         let directive = comment.text.trim_start();
         if directive.starts_with("ignore-file") {
-            // `file_comments` parses those before the first document.
+            // `file_comments` parses the `ignore-file` comments before the first document.
             if !text[..comment.hash].lines().all(is_before_content) {
                 set.report_malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }
