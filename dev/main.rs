@@ -197,7 +197,7 @@ fn subcommands(help: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the page about the formats, with the report of the first example in each of them.
+/// Returns the page about the formats, with the report on the first example in each format.
 fn formats_page() -> Result<String, String> {
     let mut page = read("docs/formats.md")?;
     for format in Format::ALL {
@@ -339,8 +339,8 @@ fn add_to_list(text: &str, module: &str, group: Group) -> Result<String, String>
     let missing_line = || format!("src/rules/mod.rs does not contain the line to insert `{module}` at");
     let rules = || Registry::built_in().iter().map(|rule| (rule, rule.id.as_str().replace('-', "_")));
     let insert = |text: &str, at: usize, line: &str| format!("{}{line}{}", &text[..at], &text[at..]);
-    // Before the first `mod` line of a rule whose name sorts after `module`, or after the last
-    // `mod` line.
+    // Insert before the first `mod` line of a rule whose name sorts after `module`, or after the
+    // last `mod` line.
     let following = rules().map(|(_, name)| name).filter(|name| name.as_str() > module).min();
     let at = match following {
         Some(name) => text.find(&format!("mod {name};\n")),

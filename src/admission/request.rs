@@ -9,8 +9,8 @@ use super::response::shorten;
 use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
 use crate::policy::Policy;
 
-/// The reason why an AdmissionReview is invalid. The length of each message is bounded, whatever
-/// the text contains.
+/// The reason why an AdmissionReview is invalid. The length of each message is bounded for any
+/// text.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// The text is not JSON, or a field has the wrong type.
@@ -192,7 +192,7 @@ impl<'a> Request<'a> {
 
     /// Returns true if a kubelet creates the mirror Pod of a static Pod. The static Pod runs even
     /// if its mirror Pod is denied (`pkg/kubelet/pod/mirror_client.go`). Any user can set the
-    /// annotation of a mirror Pod, so the user must be the kubelet of the Pod's node.
+    /// annotation of a mirror Pod, so the request must come from the kubelet of the Pod's node.
     pub(super) fn is_mirror_pod(&self) -> bool {
         let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
         let Some(MirrorPod { metadata, spec }) = pod else { return false };

@@ -99,10 +99,10 @@ impl AdmissionResponse {
 }
 
 impl Status {
-    /// Returns the status that denies a request for these errors, or `None` if there are none.
+    /// Returns the status of a denial because of these errors, or `None` if there are none.
     ///
-    /// The message lists all errors at once. If several webhooks deny a request, the user sees only
-    /// one of the denials.
+    /// The message lists up to [`MAX_FINDINGS`] errors. If several webhooks deny a request, the
+    /// user sees only one of the denials.
     pub(super) fn forbidden(errors: &[&Finding]) -> Option<Self> {
         let first = errors.first()?;
         let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));

@@ -76,8 +76,8 @@ impl Evaluation {
     }
 
     /// Returns the evaluation of an object that could not be checked. Mode `deny` denies the
-    /// object, except at the endpoint `Advise`, because admitting unchecked objects would allow
-    /// users to bypass the policy. `workloadMode` does not apply.
+    /// object, because admitting unchecked objects would allow users to bypass the policy. The
+    /// endpoint `Advise` admits it, regardless of `workloadMode`.
     fn error(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
         let message = response::warning(&format!("the object could not be checked: {}", error.kind));
         let (status, warnings) = match mode {

@@ -283,7 +283,7 @@ pub(super) enum When {
 
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
-// The chart's `extraArgs` follow its own flags and override them.
+// The chart appends its `extraArgs`, which override the flags that the chart sets.
 #[command(args_override_self = true)]
 pub(super) struct ServeArgs {
     /// Address of the webhook port, served over TLS

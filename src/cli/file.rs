@@ -15,8 +15,8 @@ fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Replaces a file by a temporary file in the same directory that is then renamed. If the path is
-/// not a regular file but, for example, a pipe, writes to it directly.
+/// Writes a temporary file in the same directory and renames it to `file`. If `file` is not a
+/// regular file but, for example, a pipe, writes to it directly.
 pub(super) fn write_atomically(file: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(file).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {

@@ -1,6 +1,6 @@
 //! The webhook entries to register. The chart writes them to an annotation of the
-//! ValidatingWebhookConfiguration. volcheck adds its trust bundle and registers them when the
-//! Service is reachable.
+//! ValidatingWebhookConfiguration. volcheck adds its trust bundle to the entries and registers them
+//! when the Service is reachable.
 
 use anyhow::Context as _;
 use k8s_openapi::ByteString;

@@ -1,7 +1,7 @@
 //! The engine: checks a subject with the rules of a policy. Lint and admission both enter through
 //! [`judge`].
 //!
-//! It is the only module that applies levels, exemptions and families. It depends neither on
+//! Only this module applies levels, exemptions and families. It depends neither on
 //! manifest text nor on admission requests, and the caller provides the date.
 
 use std::cmp::Reverse;

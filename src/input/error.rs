@@ -53,7 +53,7 @@ pub enum InputErrorKind {
     RendererNotStarted { program: String, reason: Box<Self> },
     /// A program that renders manifests failed. It writes its own messages to the standard error of
     /// volcheck.
-    #[error("`{program}` failed ({status}); see its output above")]
+    #[error("`{program}` failed ({status}); see standard error")]
     RendererFailed { program: String, status: ExitStatus },
     /// Another error of the operating system.
     #[error("{0}")]

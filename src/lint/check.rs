@@ -398,7 +398,7 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         let policy = self.options.policy;
-        let Decoded { mut object, embedded, mut unknown_host_paths } = decoded;
+        let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
         if is_embedded {
             unknown_host_paths.extend(object.remove_placeholders());
         }
@@ -425,6 +425,54 @@ impl<'c> Checker<'c> {
         for inner in embedded {
             self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
         }
+        for field in values_texts {
+            self.check_values(NodeRef { tree, node }, meta, &object, &field, outcome, ignores);
+        }
+    }
+
+    /// Checks the values of a Helm chart that `object` contains as text in a field.
+    fn check_values(
+        &self,
+        NodeRef { tree, node }: NodeRef<'_>,
+        meta: &TypeMeta<'_>,
+        object: &Object<'_>,
+        field: &FieldPath,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let Some(string) = source::find_node(tree, node, field) else { return };
+        let Some(text) = tree.as_str(string) else { return };
+        let (inner, documents) = self.enter_string(tree, node, string, &text);
+        for document in documents {
+            // Invalid values have no volumes. The program that renders the chart reports them.
+            let Ok(Some(values)) = source::parse(inner.text(), document) else { continue };
+            let values = NodeRef { tree: &values, node: values.root() };
+            if let Ok(decoded) = model::decode_values(values, object) {
+                inner.check_volumes(values, meta, decoded, true, outcome, ignores);
+            }
+        }
+    }
+
+    /// Returns the checker for the documents in a string of the object at `root`, and the byte
+    /// ranges of these documents in the text of that checker.
+    fn enter_string(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        string: NodeId,
+        value: &str,
+    ) -> (Self, Vec<Range<usize>>) {
+        let mut inner = Self { depth: self.depth + 1, ..self.clone() };
+        let range = tree.range(string);
+        let documents = embedded::literal_documents(self.text(), range.clone()).unwrap_or_else(|| {
+            let (string, object) = match &self.detached {
+                Some(outer) => (outer.string.clone(), outer.object.clone()),
+                None => (range, tree.range(root)),
+            };
+            inner.detached = Some(Detached { value: value.into(), string, object });
+            embedded::documents(value)
+        });
+        (inner, documents)
     }
 
     /// Checks the manifests in the strings of the object at `root`.
@@ -442,31 +490,19 @@ impl<'c> Checker<'c> {
         }
         let namespace = tree.get(root, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
         let namespace = namespace.and_then(|node| tree.as_str(node));
-        let mut inner = Self { depth: self.depth + 1, ..self.clone() };
-        if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
-            inner.namespace = namespace.into();
-        }
+        let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        let namespace = namespace.map_or_else(|| Arc::clone(&self.namespace), Arc::from);
         for text in strings {
             let Some(value) = tree.as_str(text.value) else { continue };
-            let key = text.key.map(|key| tree.key(key));
-            let string = tree.range(text.value);
             if self.depth == embedded::MAX_DEPTH {
-                let unchecked = Unchecked::DeepManifest(string.into());
+                let unchecked = Unchecked::DeepManifest(tree.range(text.value).into());
                 outcome.findings.push(self.unchecked_text(&unchecked).located);
                 continue;
             }
-            inner.is_patch =
-                self.is_patch || meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
-            inner.detached.clone_from(&self.detached);
-            let documents = embedded::literal_documents(self.text(), string.clone()).unwrap_or_else(|| {
-                let outer = self.detached.as_ref();
-                let (string, object) = outer.map_or_else(
-                    || (string, tree.range(root)),
-                    |outer| (outer.string.clone(), outer.object.clone()),
-                );
-                inner.detached = Some(Detached { value: (&*value).into(), string, object });
-                embedded::documents(&value)
-            });
+            let key = text.key.map(|key| tree.key(key));
+            let (mut inner, documents) = self.enter_string(tree, root, text.value, &value);
+            inner.namespace = Arc::clone(&namespace);
+            inner.is_patch |= meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
             let is_manifest = embedded::is_manifest(key.as_deref(), &value);
             for document in documents {
                 inner.check_embedded_document(document, is_manifest, outcome, ignores);

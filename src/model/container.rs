@@ -79,7 +79,7 @@ impl<'a> Container<'a> {
 
     /// Returns the expanded values of the environment variables, by name.
     ///
-    /// Omits a variable if its value is empty, not literal or longer than any path. Omits all
+    /// Omits a variable if its value is empty, not literal or longer than 4 KiB. Omits all
     /// variables after the first 1 MiB of values.
     pub fn env_values(&self) -> HashMap<&str, String> {
         let mut values = HashMap::new();

@@ -50,7 +50,7 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
 /// Replaces the variable references in `text` with their values. Keeps references to unknown
 /// variables.
 ///
-/// Returns `None` if the result is longer than any path, or if the input is longer than 64 KiB.
+/// Returns `None` if the result is longer than 4 KiB, or the input is longer than 64 KiB.
 pub fn expand<'v>(text: &str, value: impl Fn(&str) -> Option<&'v str>) -> Option<String> {
     if text.len() > MAX_INPUT_LEN {
         return None;

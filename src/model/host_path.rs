@@ -20,7 +20,7 @@ enum Syntax {
 /// For example, `/var/run//docker.sock/` and `/proc/1/root/run/docker.sock` both become
 /// `/run/docker.sock`. The API server stores paths unchanged, so any spelling may occur.
 ///
-/// Two paths are equal if they resolve to the same file, regardless of their spelling.
+/// Two paths are equal if they are the same after cleaning and resolving aliases.
 #[derive(Clone, Debug)]
 pub struct HostPath {
     syntax: Syntax,

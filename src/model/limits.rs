@@ -53,7 +53,7 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
             if cost > MAX_COST {
                 return Err(FieldError::too_large(
                     field(),
-                    "too many host path mounts to check, or too long paths",
+                    "too many host path mounts, or their paths are too long",
                 ));
             }
         }

@@ -59,6 +59,7 @@ pub use path_list::{HasPattern, PathList};
 pub use pod::{ContainerMount, Os, Pod, PodSpec};
 pub use quantity::Quantity;
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
+use structure::Found;
 pub use structure::contains_patch_directive;
 pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
@@ -78,6 +79,8 @@ pub struct Decoded<'a, N> {
     /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
     /// and paths with placeholders.
     pub unknown_host_paths: Vec<FieldPath>,
+    /// The strings that contain the values of a Helm chart.
+    pub values_texts: Vec<FieldPath>,
 }
 
 /// Decodes an object of any kind.
@@ -90,7 +93,12 @@ pub fn decode_object<'a, N: Node<'a>>(
     custom: &CustomWorkloads,
 ) -> Result<Decoded<'a, N>, FieldError> {
     match decode_built_in(node, meta, namespace, Origin::Manifest) {
-        Some(object) => Ok(Decoded { object: object?, embedded: Vec::new(), unknown_host_paths: Vec::new() }),
+        Some(object) => Ok(Decoded {
+            object: object?,
+            embedded: Vec::new(),
+            unknown_host_paths: Vec::new(),
+            values_texts: Vec::new(),
+        }),
         None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
     }
 }
@@ -122,10 +130,26 @@ fn decode_custom<'a, N: Node<'a>>(
     };
     let id = ObjectId::new(meta, &metadata, Some(namespace));
     let workload = Workload::new(&id, &metadata);
-    let body = if found.pods.is_empty() { Body::Other } else { Body::Pods(found.pods) };
-    let annotations = metadata.annotations;
-    let mut object = Object { id, workload, origin: Origin::Manifest, annotations, body };
-    let mut unknown_host_paths = found.unknown_host_paths;
+    let (annotations, origin) = (metadata.annotations, Origin::Manifest);
+    with_content(Object { id, workload, origin, annotations, body: Body::Other }, found)
+}
+
+/// Decodes the values of a Helm chart, which are in a string of `outer`.
+pub fn decode_values<'a, N: Node<'a>>(node: N, outer: &Object<'_>) -> Result<Decoded<'a, N>, FieldError> {
+    let (id, workload) = (outer.id.clone(), outer.workload.clone());
+    let (annotations, origin) = (Map::default(), Origin::Manifest);
+    with_content(
+        Object { id, workload, origin, annotations, body: Body::Other },
+        structure::search_values(node)?,
+    )
+}
+
+/// Adds what was found in `object`.
+fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<Decoded<'a, N>, FieldError> {
+    let Found { pods, embedded, mut unknown_host_paths, values_texts } = found;
+    if !pods.is_empty() {
+        object.body = Body::Pods(pods);
+    }
     unknown_host_paths.extend(object.remove_placeholders());
     if let Err(error) = limits::check(&object) {
         // The chart may not use its values, so they do not fail the run.
@@ -133,5 +157,5 @@ fn decode_custom<'a, N: Node<'a>>(
         limits::check(&object)?;
         unknown_host_paths.push(error.path);
     }
-    Ok(Decoded { object, embedded: found.embedded, unknown_host_paths })
+    Ok(Decoded { object, embedded, unknown_host_paths, values_texts })
 }

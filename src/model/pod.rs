@@ -112,8 +112,8 @@ const PLATFORM_LABELS: [&str; 4] =
     ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
 
 impl<'a> PodSpec<'a> {
-    /// Decodes the scheduling and security settings of a custom workload. They have the same keys
-    /// as in a pod spec, but volumes, containers and resources do not.
+    /// Decodes the scheduling and security settings of a custom workload. Unlike volumes,
+    /// containers and resources, they have the same keys as in a pod spec.
     pub(super) fn decode_settings<N: Node<'a>>(node: N) -> Result<Self, FieldError> {
         fn decode_key<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
             node: N,

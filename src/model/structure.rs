@@ -22,6 +22,8 @@ pub(super) struct Found<'a, N> {
     pub(super) embedded: Vec<N>,
     /// The fields that seem to contain a host path, but are not part of a pod.
     pub(super) unknown_host_paths: Vec<FieldPath>,
+    /// The strings with values of a Helm chart.
+    pub(super) values_texts: Vec<FieldPath>,
 }
 
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
@@ -41,12 +43,17 @@ pub(super) fn search<'a, N: Node<'a>>(
     fields: &KnownFields,
 ) -> Result<Found<'a, N>, FieldError> {
     let known_pods = pods.len();
-    let found = Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new() };
-    let mut search = Search { fields, path: Vec::new(), is_in_values: false, found, containers: Vec::new() };
+    let mut search = Search::new(fields, pods);
     search.visit(node)?;
-    let Search { mut found, containers, .. } = search;
-    connect(&mut found.pods, known_pods, containers)?;
-    Ok(found)
+    search.finish(known_pods)
+}
+
+/// Searches the values of a Helm chart, as [`search`] does.
+pub(super) fn search_values<'a, N: Node<'a>>(node: N) -> Result<Found<'a, N>, FieldError> {
+    let fields = KnownFields::default();
+    let mut search = Search::new(&fields, Vec::new());
+    search.visit_values(node);
+    search.finish(0)
 }
 
 struct Search<'a, 'f, N> {
@@ -67,7 +74,19 @@ struct Lists<'a> {
     mounts: Vec<VolumeMount<'a>>,
 }
 
-impl<'a, N: Node<'a>> Search<'a, '_, N> {
+impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
+    fn new(fields: &'f KnownFields, pods: Vec<Pod<'a>>) -> Self {
+        let found =
+            Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new(), values_texts: Vec::new() };
+        Self { fields, path: Vec::new(), is_in_values: false, found, containers: Vec::new() }
+    }
+
+    fn finish(self, known_pods: usize) -> Result<Found<'a, N>, FieldError> {
+        let Self { mut found, containers, .. } = self;
+        connect(&mut found.pods, known_pods, containers)?;
+        Ok(found)
+    }
+
     fn field_path(&self) -> FieldPath {
         self.path.iter().cloned().collect()
     }
@@ -98,6 +117,10 @@ impl<'a, N: Node<'a>> Search<'a, '_, N> {
 
     /// Searches the values of a Helm chart. If they exceed a limit, they count as unknown.
     fn visit_values(&mut self, node: N) {
+        if node.decode::<Str<'a>>().is_ok() {
+            self.found.values_texts.push(self.field_path());
+            return;
+        }
         let (pods, containers) = (self.found.pods.len(), self.containers.len());
         self.is_in_values = true;
         if self.visit(node).is_err() {

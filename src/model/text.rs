@@ -11,8 +11,8 @@ pub(super) fn has_placeholder(text: &str) -> bool {
 /// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
 /// `text`.
 ///
-/// The API server accepts all of these characters in paths. kubectl prints denials unescaped, and
-/// drops warnings that contain control characters.
+/// The API server accepts all of these characters in paths. kubectl prints denials unescaped. The
+/// API server drops warnings that contain control characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(needs_escape) {
         return Cow::Borrowed(text);

@@ -137,7 +137,7 @@ pub struct EmptyDirSource<'a> {
     /// `Memory` for a tmpfs; empty for the node's disk.
     #[serde(borrow)]
     pub medium: Str<'a>,
-    /// The size above which the kubelet evicts the Pod.
+    /// The size above which the kubelet evicts the Pod or, in memory, writes fail.
     pub size_limit: Option<Quantity>,
 }
 
@@ -295,8 +295,8 @@ impl<'a> Volume<'a> {
     /// Returns the `emptyDir`, explicit or implied.
     ///
     /// A volume without a source is an `emptyDir`. So is a volume that has only unknown keys,
-    /// because the API server drops them. Returns `None` if there are several sources, which the
-    /// API server rejects.
+    /// if the API server drops them. Returns `None` if there are several sources, which the API
+    /// server rejects.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
         let mut known = self.known_sources().map(|(_, source)| source);
         match (known.next(), known.next()) {

@@ -324,11 +324,11 @@ fn accept_false(schema: &mut Schema) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {
-    /// Admit workloads with errors, and return the errors as admission warnings. Pods with errors
-    /// are still denied.
+    /// In mode `deny`, admit workloads with errors, and return the errors as admission warnings.
+    /// Pods with errors are still denied.
     #[default]
     Warn,
-    /// Deny workloads with errors.
+    /// In mode `deny`, deny workloads with errors.
     Deny,
 }
 

@@ -59,7 +59,7 @@ struct Loader {
 }
 
 impl Loader {
-    /// Loads a file. If `entry` is the entry of `extends` that names the file, read errors are
+    /// Loads a file. `entry` is the entry of `extends` that names the file, if any. Read errors are
     /// reported at that entry.
     fn file(&mut self, path: &Path, name: Arc<str>, entry: Option<(&Text<'_>, FieldPath)>) {
         let failed = |loader: &mut Self, message: String| {

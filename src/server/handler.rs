@@ -62,7 +62,7 @@ async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Re
             warn!(endpoint = endpoint.as_str(), status = status.as_u16(), error = message, "review failed");
             let mut response = (status, format!("{message}\n")).into_response();
             if status == StatusCode::TOO_MANY_REQUESTS {
-                // The API server only retries if the response has this header
+                // The API server retries only if the response has this header
                 // (`k8s.io/client-go/rest`).
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }

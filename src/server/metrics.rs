@@ -244,7 +244,7 @@ impl Metrics {
         );
         registry.register(
             "preexisting_findings",
-            "Errors that an update in mode deny did not introduce",
+            "Errors that existed before an update in mode deny",
             self.preexisting_findings.clone(),
         );
         registry.register(

@@ -53,8 +53,8 @@ impl Signals {
     }
 }
 
-/// Waits until no connection is open and no new one has been accepted for a third of the drain
-/// timeout. Returns at the latest after the drain timeout.
+/// Waits until, for a third of the drain timeout, no connection has been open and no new one has
+/// been accepted. Returns at the latest after the drain timeout.
 ///
 /// Idle connections stay open during this time, because their clients may still send requests. If
 /// the server closed the connections, those requests would fail.

@@ -1,6 +1,6 @@
-//! Ignores in annotations: `ignore.volcheck.io/<rule>: "reason"` on an object or on its pod
-//! template. A value such as `"volume=data container=app -- reason"` limits the ignore to a volume
-//! and a container.
+//! Annotations that suppress findings: `ignore.volcheck.io/<rule>: "reason"` on an object or on
+//! its pod template. A value such as `"volume=data container=app -- reason"` limits the ignore to a
+//! volume and a container.
 
 use super::{Ignore, IgnoreSet, Scope};
 use crate::finding::SuppressedBy;

@@ -1,5 +1,5 @@
-//! Ignores in comments: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before the first
-//! document.
+//! Comments that suppress findings: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before
+//! the first document.
 
 use std::ops::Range;
 
@@ -92,6 +92,7 @@ pub fn comments(
     for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
         let directive = comment.text.trim_start();
         if directive.starts_with("ignore-file") {
+            // `file_comments` parses the other `ignore-file` comments.
             if !may_ignore_file || comment.hash > root.start {
                 set.report_malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }

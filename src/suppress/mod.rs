@@ -1,4 +1,4 @@
-//! Ignores and the baseline, which suppress findings only in lint. The webhook receives no comments
+//! Suppression of findings in lint, by ignores and the baseline. The webhook receives no comments
 //! and does not trust annotations. Exemptions are part of the policy, and the engine applies them.
 
 mod annotation;

@@ -186,8 +186,8 @@ fn rendering_failures_do_not_stop_the_run() {
     assert_eq!((code, err.as_str()), (2, "Error: no such value\n"), "{out}");
     assert!(
         out.contains(
-            "charts/front:1:1: error[unanalyzed-document] could not be read: `helm` failed (exit status: 3); see its \
-             output above\n"
+            "charts/front:1:1: error[unanalyzed-document] could not be read: `helm` failed (exit status: 3); see \
+             standard error\n"
         ),
         "{out}"
     );

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     output::check(&arguments.output)?;
     check(arguments).inspect_err(|error| {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
-            // `cli::run` prints the same problems as text to standard error.
+            // `cli::run` also prints these problems to standard error, as text.
             if arguments.format != Format::Text {
                 print(&report::render(report, arguments.format, style(arguments)));
             }

@@ -1,7 +1,7 @@
 //! A limit on open connections with fair eviction.
 //!
 //! When the limit is reached, a new connection evicts a connection of the client with the most
-//! connections, unless the new client would then have more. The evicted connection is the oldest
+//! connections, unless its own client would then have more. The evicted connection is the oldest
 //! one that is not busy. A client that keeps many connections open therefore cannot lock out the
 //! API server. Clients are distinguished by IP address.
 

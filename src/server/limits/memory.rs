@@ -61,8 +61,8 @@ impl BodyBudget {
 
 impl BodyPermit {
     /// Adds `size` bytes to the permit of a body that is small or has no declared size. Returns
-    /// false if fewer bytes are available. It never waits, because bodies that wait for more memory
-    /// while they use some could block each other.
+    /// false if fewer bytes are available. Never waits, because bodies that hold memory while they
+    /// wait for more could block each other.
     pub(crate) fn try_grow(&mut self, size: usize) -> bool {
         let acquire = |permit: &OwnedSemaphorePermit| {
             let count = u32::try_from(size).ok()?;
