@@ -72,8 +72,8 @@
 //! creates it on a new node, the fix sets `DirectoryOrCreate` or `FileOrCreate`. The rule assumes
 //! that nothing else creates paths in `/run`, in plugin directories, or outside both the system
 //! directories of the node and the host path catalog. The kubelet does not create the parents of a
-//! `FileOrCreate` file. If its directory may be missing, the fix sets `File`. Mounting the directory
-//! with `DirectoryOrCreate` is the better solution.
+//! `FileOrCreate` file. If its directory may be missing, the fix sets `File`. It is better to mount
+//! the directory with `DirectoryOrCreate`.
 //!
 //! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
 //! an unknown device.
