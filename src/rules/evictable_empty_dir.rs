@@ -97,9 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let annotation = pod.annotations_path.key(ANNOTATION);
     for mount in data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral()) {
         let name = quoted(&mount.volume.name);
-        let message = format!(
-            "the cluster autoscaler may evict the Pod, which deletes the data of `emptyDir` volume {name}"
-        );
+        let message = format!("the cluster autoscaler can delete the data of `emptyDir` volume {name}");
         let edit = Edit::Set(annotation.clone(), EditValue::Str("false".to_owned()));
         let finding = Finding::new(RULE.id, Severity::Warning, annotation.clone(), message)
             .label("allows eviction")

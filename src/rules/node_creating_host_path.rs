@@ -11,7 +11,7 @@
 //!
 //! Paths in directories where plugins create files are not reported: `/var/lib/kubelet`, the
 //! FlexVolume directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver.
-//! Paths in `/run` are not reported either, because `/run` is empty after each reboot and its users
+//! Paths in `/run` are not reported either, because `/run` is empty after each reboot and programs
 //! have to create their directories again.
 //!
 //! ## Why is this bad?
@@ -133,7 +133,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
         ),
         None if has_only_read_only_mounts(cx, volume) => (
             format!("host path {path} is created if missing, but no container can write to it"),
-            "if it is missing, the Pod starts without its content instead of failing",
+            "a missing path is created empty, and the Pod starts instead of failing",
         ),
         None => return None,
     };

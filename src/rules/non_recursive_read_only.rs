@@ -62,9 +62,10 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems mounted below the path. Recursive read-only mounts require Linux 5.12 and Kubernetes
-//! 1.31, or 1.30 with the feature gate `RecursiveReadOnlyMounts`. On a node without support,
-//! `IfPossible` has no effect, and `Enabled` prevents the Pod from starting.
+//! filesystems mounted below the path. They become read-only only with Linux 5.12, Kubernetes 1.31
+//! (or 1.30 with the feature gate `RecursiveReadOnlyMounts`), and a runtime with support, such as
+//! containerd 2.0. On a node without support, `IfPossible` has no effect, and `Enabled` prevents
+//! the Pod from starting.
 //!
 //! ## When to allow it
 //!
@@ -128,7 +129,7 @@ fn finding(
     let recursive = mount.path().key("recursiveReadOnly");
     let (field, label) = match &*mount.mount.recursive_read_only {
         "" => (mount.path(), "read-only here, without `recursiveReadOnly`"),
-        _ => (recursive.clone(), "does not cover the mounts below"),
+        _ => (recursive.clone(), "leaves submounts writable"),
     };
     let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
     Finding::new(RULE.id, parent.severity, field, message)

@@ -12,9 +12,9 @@
 //! The API server rejects an empty path, but accepts a relative one. On the node, each program
 //! resolves a relative path against its own working directory: the kubelet and containerd against
 //! `/`, but runc against the bundle directory of the container. Usually, the container then fails
-//! to start. However, `var/run` exposes all of `/run` if it is a symbolic link to an absolute path.
-//! On another node, the same path can refer to another directory. Checks that compare absolute
-//! paths do not recognize a relative one.
+//! to start. However, `var/run` exposes all of `/run` if `/var/run` is a symbolic link with an
+//! absolute target. On another node, the same path can refer to another directory. Checks that
+//! compare absolute paths do not recognize a relative one.
 //!
 //! ## Example
 //!

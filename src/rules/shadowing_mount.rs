@@ -111,7 +111,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some((_, why)) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| *directory == path) else {
             continue;
         };
-        // An undefined volume may be a mount of the same path of the node.
+        // An undefined volume may be a host path equal to the mount path.
         let is_known = pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
         if !is_known || mounts_of_same_path.contains(&mount.path()) {
             continue;

@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a
-//! `subPath` or `subPathExpr`.
+//! Reports each `subPath` or `subPathExpr` in a mount of a `configMap`, `secret`, `downwardAPI` or
+//! `projected` volume.
 //!
 //! ## Why is this bad?
 //!
@@ -55,9 +55,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if each change creates new Pods anyway, because the name of the object contains a hash
-//! (`configMapGenerator`), or an annotation of the pod template contains a checksum. Also allow it
-//! if the object is `immutable: true`.
+//! Allow it if each change creates new Pods anyway, because the ConfigMap's name contains a hash
+//! (`configMapGenerator`) or an annotation of the Pod template contains a checksum. Also allow it
+//! for a ConfigMap or Secret with `immutable: true`.
 //!
 //! ## References
 //!

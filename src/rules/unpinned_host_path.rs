@@ -4,8 +4,8 @@
 //!
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
 //! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by required node affinity,
-//! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets
-//! and incomplete objects, such as patches, are skipped.
+//! or by a `nodeSelector` for anything but the operating system or the architecture. DaemonSets and
+//! incomplete objects, such as patches, are skipped.
 //!
 //! ## Why is this bad?
 //!

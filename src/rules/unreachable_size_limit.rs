@@ -8,9 +8,9 @@
 //! - It exceeds a limit that takes effect first. For a volume in memory, this is the memory limit
 //!   of the Pod; for a volume on disk, the limits for `ephemeral-storage`.
 //!
-//! Container limits are added up as the kubelet does: the sum for all containers, or the limit of
-//! an init container if that is higher. A memory limit of the Pod itself takes precedence over the
-//! limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
+//! The rule adds up container limits as the kubelet does: the sum for all containers, or the limit
+//! of an init container if that is higher. A memory limit of the Pod itself takes precedence over
+//! the limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
 //! reported, because other limits may be elsewhere.
 //!
 //! ## Why is this bad?

@@ -2,13 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume that is not read-only, as a separate finding. The rule
-//! checks all containers, including init and ephemeral containers.
+//! Reports each `hostPath` mount without `readOnly: true` as a separate finding. The rule checks
+//! all containers, including init and ephemeral containers.
 //!
 //! ## Why is this bad?
 //!
 //! The container can write to the node's filesystem. An attacker who controls the container can
-//! change the node's files and often become root on the node. The files also outlive the Pod.
+//! change the node's files and often become root on the node. Files that the container creates
+//! outlive the Pod.
 //!
 //! ## Example
 //!
@@ -56,10 +57,10 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is no fix for
-//! a socket or a device, which stay writable through a read-only mount, or for a directory that
-//! contains some, such as `/dev`. In the directory of a CSI driver, containers that only connect to
-//! the socket, such as the driver's sidecars, should still set `readOnly: true`, so that they
-//! cannot replace the socket.
+//! a socket or a device, which stay writable through a read-only mount, or for a directory with
+//! sockets or devices, such as `/dev`. In the directory of a CSI driver, containers that only
+//! connect to the socket, such as the driver's sidecars, should still set `readOnly: true`, so that
+//! they cannot replace the socket.
 //!
 //! ## When to allow it
 //!
@@ -122,7 +123,7 @@ fn with_help(
     if cx.options.catalog.has_read_only_bypass_below(&access.path) {
         return finding.help(match is_agent_socket(access.class) {
             true => {
-                "set `readOnly: true` if the container only connects to sockets in it, so that it cannot \
+                "set `readOnly: true` if the container only connects to the sockets, so that it cannot \
                  replace them"
             }
             false => {
@@ -133,7 +134,7 @@ fn with_help(
     }
     let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     finding
-        .help("set `readOnly: true` on the mount, unless the container has to write, or remove the mount")
+        .help("set `readOnly: true` on the mount if the container only reads, or remove the mount")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 
