@@ -14,7 +14,8 @@
 //! 2. a well-known data directory, such as `/var/lib/mysql`, with a mount at or inside it
 //!
 //! In each container, the mount with the longest path at or above the data path serves the data. If
-//! its volume is a writable `emptyDir`, the rule reports it, regardless of the other volumes.
+//! it is a writable mount of an `emptyDir`, the rule reports the volume, regardless of the other
+//! volumes.
 //!
 //! The path of the data in a well-known directory can differ between images. If the path is
 //! unknown, or if no mount serves it, the rule reports each `emptyDir` at or inside the directory,

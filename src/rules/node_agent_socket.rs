@@ -65,8 +65,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some agents need such sockets: device plugins, network plugins, and CSI drivers in their own
-//! directory below `plugins`. Exempt each of them by namespace, name and path.
+//! Device plugins, network plugins, and CSI drivers in their own directory below `plugins` need
+//! such sockets. Exempt each of them by namespace, name and path.
 //!
 //! ## References
 //!

@@ -9,7 +9,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! Through a host path, the containers share the files with every other Pod on the node that mounts
+//! Through a host path, the containers share the files with all other Pods on the node that mount
 //! the path. An `emptyDir` is accessible only to the containers of its Pod.
 //!
 //! ## Example
@@ -112,7 +112,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let (writer, other) = (container(writer), container(other));
         let message = format!("{} is shared by {writer} and {other}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
-            .why("every other Pod on the node that mounts this path reads and writes the same files");
+            .why("other Pods on the node that mount this path use the same files");
         out.push(if should_outlive_pod(cx, volume) {
             finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost")
         } else {
