@@ -8,7 +8,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! The findings that the exemption suppressed are reported again, and the webhook may deny the
+//! The findings that the exemption suppressed are reported again, and the webhook may deny their
 //! objects again. This finding shows the cause.
 //!
 //! ## Example

@@ -12,7 +12,7 @@
 //! Paths in directories where plugins create files are not reported: `/var/lib/kubelet`, the
 //! FlexVolume directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver.
 //! Paths in `/run` are not reported either, because `/run` is empty after each reboot and programs
-//! have to create their directories again.
+//! have to create their directories there again.
 //!
 //! ## Why is this bad?
 //!

@@ -62,9 +62,9 @@
 //!
 //! ## When to allow it
 //!
-//! Rarely. Most agents can mount only the paths that they need below the directory. An agent that
-//! must reconnect after a socket is recreated has to mount the directory of the socket. Exempt such
-//! an agent by namespace, name and path.
+//! Rarely. Most agents need only some paths below the directory. An agent that must reconnect after
+//! a socket is recreated has to mount the directory of the socket. Exempt such an agent by
+//! namespace, name and path.
 //!
 //! ## References
 //!
