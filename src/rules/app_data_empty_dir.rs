@@ -7,14 +7,15 @@
 //! as a warning in other workloads.
 //!
 //! volcheck knows the data paths of well-known images, such as images of databases, message brokers
-//! and registries. A path comes from, in this order:
+//! and registries. It takes the data path of a container from the first of these that applies:
 //!
-//! 1. an environment variable or argument of the container, such as `PGDATA` or `--dbpath`, if the
-//!    name of the image is known
-//! 2. a mount at or inside a well-known data directory, such as `/var/lib/mysql`
+//! 1. an environment variable or argument, such as `PGDATA` or `--dbpath`, if the image name is
+//!    known
+//! 2. a well-known data directory, such as `/var/lib/mysql`, with a mount at or inside it
 //!
 //! In each container, the mount with the longest path at or above the data path serves the data. If
-//! its volume is a writable `emptyDir`, the rule reports it, regardless of the other volumes.
+//! it is a writable mount of an `emptyDir`, the rule reports the volume, regardless of the other
+//! volumes.
 //!
 //! The path of the data in a well-known directory can differ between images. If the path is
 //! unknown, or if no mount serves it, the rule reports each `emptyDir` at or inside the directory,

@@ -7,8 +7,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! A generic ephemeral volume looks like a PersistentVolumeClaim, but its Pod owns the claim. When
-//! the Pod is deleted, Kubernetes deletes the claim too. The data is lost unless the reclaim policy
+//! A generic ephemeral volume uses a PersistentVolumeClaim, but the Pod owns that claim. When the
+//! Pod is deleted, Kubernetes deletes the claim too. The data is lost unless the reclaim policy
 //! retains the PersistentVolume. Even then, no new Pod uses that PersistentVolume.
 //!
 //! ## Example

@@ -9,7 +9,7 @@
 //! - A container mounts it with write access at any other path. This is a warning. DaemonSets and
 //!   objects of unknown kinds, which may create DaemonSets, are not reported.
 //!
-//! Sockets and paths in the host path catalog, such as the node's `/var/lib/etcd`, are not
+//! Paths in the host path catalog, such as the node's `/var/lib/etcd`, and sockets are not
 //! reported.
 //!
 //! ## Why is this bad?
@@ -98,7 +98,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|_| !access.is_socket()) else { continue };
-        // A path in the host path catalog contains data of the node, which other rules report.
+        // Other rules report paths in the host path catalog, which belong to the node.
         if access.effective == Access::Read || access.class.is_in_catalog() {
             continue;
         }

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume that exposes credentials of cloud tools or agents on the
-//! node. Its effective path can be a credential path, contain one, or be inside one. Credential
-//! paths are:
+//! node. The effective path of the volume is a credential path, contains one, or is inside one.
+//! Credential paths are:
 //!
 //! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in any home directory
 //! - registry credentials, such as `.config/containers/auth.json` in any home directory and

@@ -9,7 +9,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! The read-only mount protects nothing, although the manifest suggests that it does. The container
+//! The read-only mount protects nothing, although the manifest suggests otherwise. The container
 //! can change the same files through the writable mount.
 //!
 //! ## Example

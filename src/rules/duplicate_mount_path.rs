@@ -2,9 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume mount or block device of a container whose path is already used by an
-//! earlier mount or device of that container. Identical paths are an error. Different spellings of
-//! the same path, such as `/data` and `/data/`, are a warning.
+//! In each container, reports each volume mount or block device whose path an earlier mount or
+//! device already uses. Identical paths are an error. Different spellings of the same path, such as
+//! `/data` and `/data/`, are a warning.
 //!
 //! ## Why is this bad?
 //!

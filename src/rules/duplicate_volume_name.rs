@@ -6,8 +6,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. Tools that check the manifest before that may read either of
-//! the two volumes, so their results are unreliable.
+//! The API server rejects the object. Tools that check the manifest earlier may read either of the
+//! two volumes, so their results are unreliable.
 //!
 //! ## Example
 //!

@@ -3,12 +3,12 @@
 //! ## What it does
 //!
 //! Reports each exemption in the policy file whose `expires` date is in the past. An exemption is
-//! active until the end of that day in UTC. An expired exemption has no effect, neither in
-//! `volcheck lint` nor in the cluster.
+//! active until the end of that day in UTC. An expired exemption has no effect in `volcheck lint`
+//! or in the cluster.
 //!
 //! ## Why is this bad?
 //!
-//! The findings that the exemption suppressed are reported again, and the webhook may deny the
+//! The findings that the exemption suppressed are reported again, and the webhook may deny their
 //! objects again. This finding shows the cause.
 //!
 //! ## Example
@@ -59,7 +59,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     let Some(last_day) = exemption.expired else { return };
     let message = format!("expired exemption: its last day was {last_day}");
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why("its findings are reported again, and the webhook can deny the objects")
+        .why("its findings are reported again, and the webhook can deny their objects")
         .help("fix the findings and remove the exemption, or set a later date if the reason still applies");
     out.push(finding);
 }

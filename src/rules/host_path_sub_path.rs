@@ -66,9 +66,9 @@
 //! ## Fix
 //!
 //! Advice only: mount the volume without a sub path, or make all mounts of the path read-only.
-//! Read-only mounts do not help for sockets and devices, which remain writable. It does not help to
-//! move the sub path into `hostPath.path` if a container can write to the parent directory, because
-//! the container runtime follows symbolic links there without the checks of the kubelet.
+//! Read-only mounts do not help for sockets and devices, which remain writable. Moving the sub path
+//! into `hostPath.path` does not help if a container can write to the parent directory: the
+//! container runtime follows symbolic links there without the kubelet's checks.
 //!
 //! ## When to allow it
 //!

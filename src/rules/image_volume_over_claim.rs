@@ -1,4 +1,4 @@
-//! A volume is mounted at a parent directory of an image's `VOLUME`, so it does not store the data.
+//! A volume mounted at a parent directory of an image's `VOLUME` does not store the data.
 //!
 //! ## What it does
 //!
@@ -6,7 +6,7 @@
 //!
 //! - The image of the container is well-known, and declares a `VOLUME` below the mount path. Some
 //!   images stopped doing so: `postgres` declares `/var/lib/postgresql/data` only before version
-//!   18. For such images, the tag must start with a version.
+//!   18. Such an image is reported only if its tag starts with a version.
 //! - Nothing is mounted at or inside the declared path.
 //! - No environment variable or argument, such as `PGDATA`, moves the data to another path.
 //!
@@ -61,7 +61,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it for an image of the same name that does not declare the volume.
+//! Allow it if the image has a well-known name but does not declare the volume.
 //!
 //! ## References
 //!

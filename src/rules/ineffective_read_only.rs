@@ -19,8 +19,8 @@
 //!
 //! The kernel rejects writes to the files and directories of a read-only mount. It rejects neither
 //! connections to a socket nor writes to a device. For example, a container with a read-only mount
-//! of a container runtime socket can still start privileged containers. To open most devices, a
-//! container must be privileged, but can then also write to them.
+//! of a container runtime socket can still start privileged containers. Only a privileged container
+//! can open most devices, and it can then also write to them.
 //!
 //! With mount propagation, new filesystems that the node mounts below the path also appear in the
 //! container, where they are as writable as on the node. `recursiveReadOnly` does not help, because

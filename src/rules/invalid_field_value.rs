@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports the first field of an object whose value has the wrong type, such as a number where the
-//! API server expects a string, or is an invalid quantity, such as `1GiB`. Only fields that
+//! In each object, reports the first field with a value of the wrong type, such as a number where
+//! the API server expects a string, or with an invalid quantity, such as `1GiB`. Only fields that
 //! volcheck reads are validated. volcheck does not check such an object any further. It still
 //! checks all other objects, and exits with code 2.
 //!
@@ -106,7 +106,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         Unchecked::InvalidPatch { path, error, kind } => {
             let finding = finding(path, Some(kind), &format!("invalid patch of a pod spec: {error}"))
                 .why("the controller cannot apply the patch, and volcheck cannot check it")
-                .help("write fields of a pod spec, as YAML or JSON");
+                .help("write a YAML or JSON patch with fields of a pod spec");
             out.push(finding);
         }
         _ => {}

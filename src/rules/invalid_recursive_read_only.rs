@@ -2,12 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount in these cases:
+//! Reports the `recursiveReadOnly` of a mount if its value is:
 //!
-//! - `recursiveReadOnly` has an unknown value.
-//! - It is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly` field
-//!   of a `persistentVolumeClaim` source does not count.
-//! - It is `Enabled` or `IfPossible`, and the mount has a `mountPropagation` other than `None`.
+//! - unknown
+//! - `Enabled` or `IfPossible`, but the mount has no `readOnly: true` (the `readOnly` field of a
+//!   `persistentVolumeClaim` source does not count)
+//! - `Enabled` or `IfPossible`, and the mount has a `mountPropagation` other than `None`
 //!
 //! ## Why is this bad?
 //!

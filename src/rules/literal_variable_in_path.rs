@@ -2,7 +2,7 @@
 //!
 //! ## What it does
 //!
-//! Reports a variable in a path that Kubernetes uses literally:
+//! Reports a variable that Kubernetes does not expand:
 //!
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded

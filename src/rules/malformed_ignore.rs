@@ -105,7 +105,7 @@ fn help(malformed: &MalformedIgnore) -> &'static str {
     match malformed {
         MalformedIgnore::MisplacedIgnoreFile => "move the comment before the first document of the file",
         MalformedIgnore::NotIgnorable(_) => {
-            "remove this rule, or exclude the file (`lint.exclude` in the policy)"
+            "remove the rule from the ignore, or exclude the file (`lint.exclude` in the policy)"
         }
         MalformedIgnore::NoTarget => "move the comment to the line of a value, or to the line before it",
         _ => {

@@ -97,7 +97,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
             "the API server does not add the Pod's own token, which is renewed"
         } else {
-            "the API server also mounts the Pod's token there, and one mount hides the other"
+            "the API server also adds the Pod's token there, and one mount hides the other"
         };
         let message =
             format!("{} mounts {description} in place of its API token", container(mount.container));
@@ -115,7 +115,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 /// Describes the volume `name`. Returns `None` if the volume is unknown or provides a token that
 /// Kubernetes renews.
 fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
-    let remove_mount = "remove the mount to get the token of the Pod's `serviceAccountName`";
+    let remove_mount = "remove the mount to get the token of the Pod's ServiceAccount";
     let Some(volume) = pod.volume(name) else {
         pod.claim_template(name)?;
         return Some(Replacement {

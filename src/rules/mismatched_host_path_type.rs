@@ -6,7 +6,7 @@
 //!
 //! - The host path catalog lists another type for the path. For example, `/dev/null` is a character
 //!   device, `/etc/passwd` is a file, and `/run` is a directory.
-//! - The name ends in `.sock`, and the type is not `Socket`.
+//! - The path ends in `.sock`, and the type is not `Socket`.
 //! - The path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`.
 //! - The path is a Windows named pipe. The kubelet supports no type for named pipes.
 //!

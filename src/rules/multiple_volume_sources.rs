@@ -7,8 +7,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. This often happens when two files that set different sources
-//! are merged.
+//! The API server rejects the object. A common cause is a merge of two files that set different
+//! sources.
 //!
 //! ## Example
 //!

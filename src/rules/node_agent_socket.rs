@@ -7,8 +7,8 @@
 //!
 //! The finding is an error if a client of the socket can take control of the node. Examples are the
 //! sockets of NRI, systemd and libvirt, and those in the kubelet's directories `device-plugins`,
-//! `plugins` and `plugins_registry`. It is a warning for other sockets, such as those of D-Bus, of
-//! CNI daemons and of the kubelet's `pod-resources`.
+//! `plugins` and `plugins_registry`. Other sockets, such as those of D-Bus, of CNI daemons and of
+//! the kubelet's `pod-resources`, are a warning.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -65,8 +65,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some agents need such sockets: device plugins, network plugins, and CSI drivers in their own
-//! directory below `plugins`. Exempt each of them by namespace, name and path.
+//! Device plugins, network plugins, and CSI drivers in their own directory below `plugins` need
+//! such sockets. Exempt each of them by namespace, name and path.
 //!
 //! ## References
 //!

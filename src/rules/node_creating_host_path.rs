@@ -13,8 +13,8 @@
 //!
 //! - paths in directories where plugins create files: `/var/lib/kubelet`, the FlexVolume
 //!   directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver
-//! - paths in `/run`, because `/run` is empty after each reboot and its users have to create their
-//!   directories again
+//! - paths in `/run`, because `/run` is empty after each reboot and programs have to create their
+//!   directories there again
 //! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container writes to it and
 //!   the type is `DirectoryOrCreate`
 //!
@@ -242,7 +242,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
         ),
         None if has_only_read_only_mounts(cx, volume) => (
             format!("host path {path} is created if missing, but no container can write to it"),
-            "if it is missing, the Pod starts without its content instead of failing",
+            "a missing path is created empty, and the Pod starts instead of failing",
         ),
         None => return None,
     };

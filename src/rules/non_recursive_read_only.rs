@@ -135,7 +135,7 @@ fn finding(
     let recursive = mount.path().key("recursiveReadOnly");
     let (field, label) = match &*mount.mount.recursive_read_only {
         "" => (mount.path(), "read-only here, without `recursiveReadOnly`"),
-        _ => (recursive.clone(), "does not cover the mounts below"),
+        _ => (recursive.clone(), "leaves submounts writable"),
     };
     let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
     Finding::new(RULE.id, parent.severity, field, message)

@@ -20,8 +20,8 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// The reason why the webhook never reports the rule, for example because the API server
-    /// rejects the object first. `None` if the webhook can report it.
+    /// The reason why the webhook never reports an error of the rule, for example because the API
+    /// server rejects the object first. `None` if the webhook can report errors.
     pub lint_only: Option<&'static str>,
     /// The text of the rule's source file. Its leading doc comment is the rule's page.
     pub source: &'static str,

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a container
-//! runtime, or is inside a directory of such sockets. The host path catalog lists the sockets of
-//! Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others. It includes rootless
-//! sockets, the sockets of k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
+//! runtime, or is at or inside a directory of such sockets. The host path catalog lists the sockets
+//! of Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others. It includes
+//! rootless sockets, the sockets of k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. The
 //! spelling of the path does not matter: `/var/run` is `/run`, `//run/./x` is `/run/x`, and

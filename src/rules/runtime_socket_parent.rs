@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is above a container runtime
-//! socket: `/run` and `/var/run`, `/run/containerd`, `/run/user/1000`, `/var` and others. The rule
+//! socket, such as `/run`, `/var/run`, `/run/containerd`, `/run/user/1000` or `/var`. The rule
 //! `host-root` reports `/`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
@@ -62,9 +62,9 @@
 //!
 //! ## When to allow it
 //!
-//! Rarely. Most agents can mount only the paths that they need below the directory. An agent that
-//! must reconnect after a socket is recreated has to mount the directory of the socket. Exempt such
-//! an agent by namespace, name and path.
+//! Rarely. Most agents need only some paths below the directory. An agent that must reconnect after
+//! a socket is recreated has to mount the directory of the socket. Exempt such an agent by
+//! namespace, name and path.
 //!
 //! ## References
 //!
@@ -98,8 +98,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
             .help(
-                "mount only the file or directory below it that is needed; a read-only mount does not \
-                 protect sockets",
+                "mount only the file or directory that is needed; a read-only mount does not protect sockets",
             );
         out.push(finding);
     }

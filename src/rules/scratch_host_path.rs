@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume that a container mounts writable in one of two cases:
+//! Reports each `hostPath` volume that a container mounts with write access, in two cases:
 //!
 //! - The mount path is a scratch directory of the container, such as `/tmp`, `/var/tmp`, `/cache`
 //!   or `/scratch`.
 //! - The effective path is at or inside `/tmp` or `/var/tmp` on the node.
 //!
-//! Sockets, devices, files and paths in the host path catalog are not reported.
+//! Paths in the host path catalog, sockets, devices and files are not reported.
 //!
 //! ## Why is this bad?
 //!

@@ -85,7 +85,7 @@
 //! ## When to allow it
 //!
 //! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, the severity is
-//! only info. Exempt agents that need more, such as a CNI plugin that installs itself, by
+//! only info. If an agent needs more, such as a CNI plugin that installs itself, exempt it by
 //! namespace, name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the
 //! directory in which their provisioner creates them.
 //!
@@ -168,8 +168,8 @@ fn assess(
     }
 }
 
-/// Checks whether the access is to a single file in `/var/log`. A container cannot replace a file
-/// that is mounted with a symbolic link, which the kubelet would follow when it serves logs.
+/// Checks whether the access is to a single file in `/var/log`. A container cannot replace a
+/// mounted file with a symbolic link, which the kubelet would follow when it serves logs.
 fn is_log_file(entry: &Entry, access: &HostPathAccess<'_>) -> bool {
     *entry.path == *"/var/log"
         && access.file_type == Some(HostPathType::File)
@@ -215,7 +215,7 @@ fn help(
     let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
     match (entry.class, access.class, access.effective, device) {
         (EntryClass::Critical, PathClass::Above(_) | PathClass::DataDirectory(_), ..) => {
-            "mount only the file or directory below it that is needed".into()
+            "mount only the file or directory that is needed".into()
         }
         (EntryClass::Critical, ..) => {
             "remove the volume, or exempt this agent in the policy by namespace, name and path".into()

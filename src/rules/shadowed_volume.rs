@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume in the Pod template of a StatefulSet that has the same name as a claim
-//! template, and each claim template that has the same name as a later one.
+//! In a StatefulSet, reports each volume of the Pod template with the name of a claim template, and
+//! each claim template with the name of a later one.
 //!
 //! ## Why is this bad?
 //!

@@ -60,9 +60,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if each change creates new Pods anyway, because the name of the object contains a hash
-//! (`configMapGenerator`), or an annotation of the pod template contains a checksum. Also allow it
-//! if the object is `immutable: true`.
+//! Allow it if each change creates new Pods anyway, because the ConfigMap's name contains a hash
+//! (`configMapGenerator`) or an annotation of the Pod template contains a checksum. Also allow it
+//! for a ConfigMap or Secret with `immutable: true`.
 //!
 //! ## References
 //!

@@ -154,7 +154,7 @@ fn problem(mount_path: &str, path: &HostPath) -> Option<(&'static str, Cow<'stat
     let clean = path.to_string();
     if mount_path.strip_suffix('/') == Some(&*clean) {
         let (written, clean) = (quoted(mount_path), quoted(&clean));
-        let why = format!("{written} and {clean} are two paths to the API server but one in the container");
+        let why = format!("{written} and {clean} are two paths for the API server but one in the container");
         return Some(("ends in a slash", why.into()));
     }
     Some(("is unclean", MISSED_DUPLICATES.into()))

@@ -5,7 +5,8 @@
 //! Reports each `$(NAME)` in a `subPathExpr` if the `env` of the container does not define `NAME`
 //! or sets it to an empty value. The finding is a warning if the variable may come from elsewhere:
 //! the container has an `envFrom`, or the name looks like a variable that the kubelet sets for a
-//! Service, such as `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. Incomplete
+//! Service, such as `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. The kubelet
+//! always sets the variables of the Service `kubernetes`, so they are not reported. Incomplete
 //! objects, such as kustomize patches, are skipped.
 //!
 //! ## Why is this bad?

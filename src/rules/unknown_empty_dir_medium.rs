@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports a value of `emptyDir.medium` other than `Memory`, `HugePages` and `HugePages-<size>`,
-//! such as `HugePages-2Mi`. Values are case-sensitive. An empty value means the node's disk.
+//! Reports a value of `emptyDir.medium` other than `Memory`, `HugePages` and `HugePages-<size>`
+//! (for example, `HugePages-2Mi`). Values are case-sensitive. An empty value means the node's disk.
 //!
 //! ## Why is this bad?
 //!

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is a socket that is neither in the
-//! host path catalog nor allowed by the policy. A path is a socket if the volume has
-//! `type: Socket`, if its name ends in `.sock`, or if it is a Windows named pipe. A path whose
-//! `type` is a directory or a device is not a socket, regardless of its name.
+//! host path catalog nor allowed by the policy. A path is a socket if it ends in `.sock`, if it is
+//! a Windows named pipe, or if the volume has `type: Socket`. A path whose `type` is a directory or
+//! a device is not a socket, regardless of its name.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.

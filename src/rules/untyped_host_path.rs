@@ -68,7 +68,7 @@
 //!   `/usr/bin`
 //! - `Directory` otherwise
 //!
-//! If a container writes to a directory, or to a lock, log or database file, and nothing else
+//! If a container writes to a directory, or to a lock, log, PID or database file, and nothing else
 //! creates it on a new node, the fix sets `DirectoryOrCreate` or `FileOrCreate`. The rule assumes
 //! that nothing else creates paths in `/run`, in plugin directories, or outside both the system
 //! directories of the node and the host path catalog. The kubelet does not create the parents of a

@@ -86,7 +86,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     let why = match facts.limit {
         Ignores::All => "the finding is fixed or elsewhere, and the ignore can hide later findings",
-        Ignores::Warnings => "the policy does not allow ignores to suppress errors (`ignores: warnings`)",
+        Ignores::Warnings => {
+            "the finding is fixed or elsewhere, or it is an error and the policy has `ignores: warnings`"
+        }
         Ignores::None => "the policy does not allow ignores (`ignores: none`)",
     };
     let help = match facts.limit {

@@ -2,13 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume that is not read-only, as a separate finding. The rule
-//! checks all containers, including init and ephemeral containers.
+//! Reports each `hostPath` mount without `readOnly: true` as a separate finding. The rule checks
+//! all containers, including init and ephemeral containers.
 //!
 //! ## Why is this bad?
 //!
 //! The container can write to the node's filesystem. An attacker who controls the container can
-//! change the node's files and often become root on the node. The files also outlive the Pod.
+//! change the node's files and often become root on the node. Files that the container creates
+//! outlive the Pod.
 //!
 //! ## Example
 //!
@@ -127,7 +128,7 @@ fn with_help(
     if cx.options.catalog.has_read_only_bypass_below(&access.path) {
         return finding.help(match is_agent_socket(access.class) {
             true => {
-                "set `readOnly: true` if the container only connects to sockets in it, so that it cannot \
+                "set `readOnly: true` if the container only connects to the sockets, so that it cannot \
                  replace them"
             }
             false => {
@@ -138,7 +139,7 @@ fn with_help(
     }
     let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     finding
-        .help("set `readOnly: true` on the mount, unless the container has to write, or remove the mount")
+        .help("set `readOnly: true` on the mount if the container only reads, or remove the mount")
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 

@@ -246,7 +246,7 @@ impl<'a> Context<'a> {
 }
 
 /// Checks whether the source `key` of a PersistentVolume is a disk of the node: in block mode, or
-/// as `local`. Containers get such a disk as a device, or the filesystem on it. This is the
+/// as `local`. A container gets the disk as a device, or mounts its filesystem, which is the
 /// documented use of a disk.
 fn is_disk(spec: &PersistentVolumeSpec<'_>, key: &str, access: &HostPathAccess<'_>) -> bool {
     (&*spec.volume_mode == "Block" || key == "local")

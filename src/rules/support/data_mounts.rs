@@ -13,8 +13,8 @@ use crate::model::{
     expand,
 };
 
-/// A writable mount of a volume that is deleted with the Pod, in which a container stores
-/// application data.
+/// A writable mount in which a container stores application data, and whose volume is deleted with
+/// the Pod.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DataMount<'a> {
     /// An `emptyDir` or a generic ephemeral volume.

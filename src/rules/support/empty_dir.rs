@@ -45,7 +45,7 @@ impl Medium {
 }
 
 impl EmptyDir<'_> {
-    /// Returns the field path of `emptyDir`. If it is implied, the API server adds the field.
+    /// Returns the field path of `emptyDir`, which the API server adds to an implied `emptyDir`.
     pub(crate) fn path(&self) -> FieldPath {
         self.volume.path.key("emptyDir")
     }
@@ -134,8 +134,8 @@ pub(crate) fn unbounded<'a>(
     })
 }
 
-/// Checks whether a StatefulSet creates the Pod. It keeps the claims of its `volumeClaimTemplates`
-/// when it replaces a Pod.
+/// Checks whether a StatefulSet creates the Pod. When a StatefulSet replaces a Pod, it keeps the
+/// claims of its `volumeClaimTemplates`.
 pub(crate) fn is_stateful_set(cx: &Context<'_>) -> bool {
     cx.object.workload.kind == "StatefulSet"
 }

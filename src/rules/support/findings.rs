@@ -34,8 +34,8 @@ pub(crate) fn host_path_finding(
         .fold(finding, |finding, (mount, access)| finding.related(mount.path(), mount_label(mount, access)))
 }
 
-/// Adds the advice to use an `emptyDir`. Also adds the fix, unless a container mounts a file or a
-/// path in the catalog.
+/// Adds the advice to use an `emptyDir`. Also adds the fix, unless a container mounts a path in the
+/// catalog or a file.
 pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Finding) -> Finding {
     let finding = finding.help("use an `emptyDir`, which is private to the Pod and deleted with it");
     let is_replaceable =

@@ -79,8 +79,7 @@ pub(crate) fn probable_type(catalog: &Catalog, volume: &HostPathVolume<'_>) -> O
     }
 }
 
-/// Returns the type that the name of a path outside the catalog suggests. Returns `None` for an
-/// unknown device.
+/// Returns the type that the name of a path suggests. Returns `None` for an unknown device.
 pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let text = path.to_string();
     let is_program =
@@ -109,8 +108,8 @@ pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> 
     }
 }
 
-/// Names below `/dev` on Linux that are not in the catalog. A trailing `#` matches a number and any
-/// text after it.
+/// Names below `/dev` on Linux, mostly without a type in the catalog. A trailing `#` matches a
+/// number and any text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
     (HostPathType::BlockDevice, &["bcache#", "drbd#", "loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
     (

@@ -55,7 +55,7 @@ pub struct ImageData {
     pub variables: Vec<String>,
     /// The command-line flags whose value is a data path.
     pub arguments: Vec<String>,
-    /// An argument that makes the program store data in a path that nothing else sets.
+    /// An argument that makes the program store data in a default path.
     pub implied: Option<ImpliedData>,
     /// The volumes with data that the image declares.
     pub volumes: Vec<ImageVolume>,
@@ -64,8 +64,8 @@ pub struct ImageData {
 }
 
 impl ImageData {
-    /// Iterates over the paths of the volumes that the image declares. Omits volumes of which the
-    /// tag does not tell whether the image declares them.
+    /// Iterates over the paths of the volumes that the image declares. Omits a volume if the tag
+    /// does not tell whether the image declares it.
     pub fn volumes(&self, image: &str) -> impl Iterator<Item = &ImageVolume> {
         let (_, tag) = image_name(image);
         let digits = tag.find(|c: char| !c.is_ascii_digit()).unwrap_or(tag.len());
@@ -77,7 +77,7 @@ impl ImageData {
     }
 }
 
-/// Returns the last part of the name of an image, and its tag; empty if it has no tag.
+/// Returns the last part of an image's name, and the image's tag, which is empty if absent.
 fn image_name(image: &str) -> (&str, &str) {
     let image = image.split('@').next().unwrap_or_default();
     let image = image.rsplit('/').next().unwrap_or_default();
