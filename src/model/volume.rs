@@ -253,7 +253,7 @@ const DECODED_SOURCES: &[&str] = &[
 ];
 
 /// Returns the keys of all volume sources of Kubernetes.
-pub fn known_sources() -> impl Iterator<Item = &'static str> {
+pub fn known_sources() -> impl Iterator<Item = &'static str> + Clone {
     DECODED_SOURCES.iter().chain(OTHER_SOURCES).copied()
 }
 

@@ -133,7 +133,7 @@ impl MergedPolicy {
                 .as_ref()
                 .map(|entries| checker.allowed_host_paths(entries)),
             kubernetes_version: document.kubernetes_version,
-            allowed_volume_types: checker.volume_types(document.volume_types.allow),
+            allowed_volume_types: checker.volume_types(document.volume_types.allow.clone()),
             requires_claim_class: document.claims.require_class,
             catalog: checker.catalog(&document),
             data_directories: checker.directories("dataDirectories", &document.data_directories),

@@ -113,7 +113,8 @@ use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{
-    Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, Volume, VolumeMount, VolumeSource,
+    Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, VolumeMount, VolumeSource,
+    clean_container_path,
 };
 
 pub(super) const RULE: Rule = Rule {
