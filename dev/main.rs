@@ -138,7 +138,7 @@ fn inputs_page() -> Result<String, String> {
          | format | fields | checked | since | test |\n|---|---|---|---|---|\n",
     );
     let directory = absolute("tests/inputs");
-    let files = std::fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let files = fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let mut rows = Vec::new();
     for file in files {
         let name = file.map_err(|error| error.to_string())?.file_name().to_string_lossy().into_owned();

@@ -27,7 +27,7 @@ fn found(outcome: &Outcome) -> Vec<String> {
 }
 
 fn messages(text: &str) -> Vec<String> {
-    check(text).findings.into_iter().map(|located| located.finding.message.into_owned()).collect()
+    check(text).findings.into_iter().map(|located| located.finding.message).collect()
 }
 
 const VOLUME: &str = "{name: h, hostPath: {path: /etc/kubernetes}}";
