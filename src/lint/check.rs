@@ -312,7 +312,9 @@ impl<'c> Checker<'c> {
         let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
             Ok(meta) => with_item_type(meta, outer),
             Err(error) => {
-                if tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some() {
+                // A string in which these fields are not strings is not a manifest.
+                let is_object = tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some();
+                if is_object && self.depth == 0 {
                     outcome.counts.objects += 1;
                     self.add_invalid_field(tree, node, &error, None, false, outcome);
                 }

@@ -26,6 +26,7 @@
 //! metadata:
 //!   name: db
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:
@@ -49,6 +50,7 @@
 //! metadata:
 //!   name: db
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:

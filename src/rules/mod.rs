@@ -3,7 +3,6 @@
 //! A rule consists of metadata and a function that checks a subject and returns findings. Rules
 //! depend only on the model and their options. Code that several rules share is in `support`.
 
-mod match_keys;
 mod page;
 mod registry;
 mod rule;
@@ -94,7 +93,6 @@ mod unused_volume;
 mod writable_host_path;
 mod writable_read_only_claim;
 
-pub use match_keys::MatchKey;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};
@@ -104,6 +102,7 @@ pub use subject::{
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
+pub use support::match_keys::MatchKey;
 pub use support::options::{
     AllowedHostPath, DataDirectory, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
 };

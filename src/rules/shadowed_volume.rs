@@ -19,6 +19,7 @@
 //! metadata:
 //!   name: db
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:
@@ -45,6 +46,7 @@
 //! metadata:
 //!   name: db
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:

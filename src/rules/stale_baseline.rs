@@ -33,6 +33,7 @@
 //!   name: log-agent
 //!   namespace: logging
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:

@@ -23,6 +23,7 @@
 //! metadata:
 //!   name: model
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       containers:
@@ -47,6 +48,7 @@
 //! metadata:
 //!   name: model
 //! spec:
+//!   selector: {matchLabels: {app: a}}
 //!   template:
 //!     spec:
 //!       nodeSelector:

@@ -139,7 +139,10 @@ impl<'a> Decoder<'a> {
                 Ok(Scalar::Bool(value)) => FoundValue::Boolean(value),
                 Ok(Scalar::Int(value)) => FoundValue::Number(value.to_string()),
                 Ok(Scalar::Uint(value)) => FoundValue::Number(value.to_string()),
-                Ok(Scalar::Float(value)) => FoundValue::Number(value.to_string()),
+                // The text as written, because `1.30` is not the same version as `1.3`.
+                Ok(Scalar::Float(_)) => {
+                    FoundValue::Number(self.tree.raw_scalar(self.tree.target(self.node)).to_owned())
+                }
                 Ok(Scalar::Str(text)) => FoundValue::String(text.into_owned()),
                 Err(error) => return error,
             },

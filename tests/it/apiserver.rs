@@ -37,7 +37,6 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("vol-secret-empty", NO_RULE),
     ("vol-pvc-empty", NO_RULE),
     ("vol-csi-empty", NO_RULE),
-    ("vol-nfs-empty", NO_RULE),
     ("dev-both", DEVICES),
     ("dev-dup", DEVICES),
     ("dev-backstep", DEVICES),

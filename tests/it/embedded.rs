@@ -45,12 +45,12 @@ fn found(outcome: &Outcome) -> Vec<String> {
 #[test]
 fn locates_findings_inside_a_literal_block() {
     let outcome = check(&config_map(&format!("  helperPod.yaml: |-\n{}", indented(POD, 4))));
-    assert_eq!(found(&outcome), ["14:22 sensitive-host-path Pod storage/helper"]);
+    assert_eq!(found(&outcome), ["14:26 sensitive-host-path Pod storage/helper"]);
     assert_eq!(outcome.counts.objects, 2);
     let finding = &outcome.findings[0];
     assert_eq!(finding.finding.primary.path.to_string(), "spec.volumes[0].hostPath.path");
     let mount = finding.location.related.first().expect("the mount");
-    assert_eq!((mount.span.start.line, mount.span.start.column), (11, 49));
+    assert_eq!((mount.span.start.line, mount.span.start.column), (11, 51));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn checks_manifests_in_nested_strings_to_a_depth() {
         let outcome = check(&nested(depth));
         assert_eq!(
             found(&outcome),
-            [format!("{}:{} sensitive-host-path Pod storage/helper", 9 + 5 * depth, 18 + 4 * depth)]
+            [format!("{}:{} sensitive-host-path Pod storage/helper", 9 + 5 * depth, 22 + 4 * depth)]
         );
         assert_eq!(outcome.counts.objects, depth + 1);
     }
@@ -175,7 +175,7 @@ fn patches_of_kustomizations_are_partial_objects() {
     );
     let policy = selecting(&["sensitive-host-path", "undefined-volume", "unused-volume"]);
     let outcome = lint_file(&policy, "kustomization.yaml", &text);
-    assert_eq!(found(&outcome), ["16:26 sensitive-host-path Deployment default/web"]);
+    assert_eq!(found(&outcome), ["16:30 sensitive-host-path Deployment default/web"]);
 }
 
 #[test]

@@ -235,10 +235,10 @@ fn shared_keys<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
 
 /// Compares the findings of lint and admission for a manifest. Returns a description of the
 /// differences. Returns `None` if there are none, if lint could not check the whole manifest, or if
-/// it is a kustomize patch.
+/// it is a kustomize patch or contains placeholders.
 pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let outcome = lint(policy, name, text);
-    if !outcome.unchecked.is_empty() || text.contains("$patch") {
+    if !outcome.unchecked.is_empty() || text.contains("$patch") || text.contains("${") {
         return None;
     }
     let is_built_in =

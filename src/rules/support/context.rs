@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::catalog::{EntryClass, HostPathType, PathClass};
-use super::host_path_type::device_type;
+use super::devices::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{

@@ -1,6 +1,6 @@
 //! The keys of an exemption's `match` for which the findings of a rule have a value.
 
-use super::{Check, Rule};
+use super::super::{Check, Rule};
 
 /// A key that matches a part of a finding's fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +37,19 @@ static KEYS: &[(&[MatchKey], &[&str])] = &[
             "app-data-host-path",
             "cloud-credentials",
             "host-path",
+            "host-path-persistent-volume",
             "host-root",
             "node-agent-socket",
-            "node-creating-host-path",
             "runtime-socket",
             "runtime-socket-parent",
             "scratch-host-path",
             "sensitive-host-path",
             "shared-host-path",
+            "stale-file-mount",
             "unknown-socket",
             "unlisted-host-path",
             "unpinned-host-path",
+            "unpinned-persistent-volume",
         ],
     ),
     (
@@ -59,9 +61,12 @@ static KEYS: &[(&[MatchKey], &[&str])] = &[
             "invalid-recursive-read-only",
             "literal-variable-in-path",
             "manual-service-account-token",
+            "mismatched-volume-mode",
+            "mount-inside-read-only",
             "shadowing-mount",
             "stale-sub-path",
             "sub-path-backstep",
+            "sub-path-of-file",
             "unclean-mount-path",
             "undefined-sub-path-variable",
             "undefined-volume",
@@ -72,33 +77,43 @@ static KEYS: &[(&[MatchKey], &[&str])] = &[
         &[
             "app-data-empty-dir",
             "app-data-ephemeral-claim",
+            "deprecated-volume-type",
             "host-path-backstep",
+            "inline-network-volume",
             "mismatched-host-path-type",
             "relative-host-path",
+            "removed-volume-type",
+            "unclassed-claim",
             "unclean-host-path",
             "unknown-host-path-type",
             "unknown-volume-source",
+            "unlisted-volume-type",
             "untyped-host-path",
         ],
     ),
     (
         &[Volume],
         &[
+            "deleted-persistent-volume",
             "duplicate-volume-name",
             "evictable-empty-dir",
+            "git-repo-volume",
             "implicit-empty-dir",
+            "memory-medium-on-windows",
             "multiple-volume-sources",
+            "recycled-persistent-volume",
             "shadowed-volume",
             "tiny-size-limit",
             "unbounded-empty-dir",
             "unbounded-memory-empty-dir",
             "unknown-empty-dir-medium",
+            "unmountable-huge-pages",
             "unreachable-size-limit",
             "unused-volume",
         ],
     ),
     (&[Container], &["missing-scratch-volume"]),
-    (&[Path], &["duplicate-key", "overriding-merge-key"]),
+    (&[Path], &["deleted-claim", "duplicate-key", "overriding-merge-key"]),
     (&[], &["dropped-text", "ignored-fs-group"]),
 ];
 
