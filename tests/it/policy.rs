@@ -84,7 +84,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nkubernetesVersion: 1.30\n",
             2,
             20,
-            "expected a string, found the number `1.30`: quote it",
+            "expected a string, found the number `1.3`: quote it",
         ),
         (
             "version: 1\nvolumeTypes: {allow: [secret, emptydir]}\n",

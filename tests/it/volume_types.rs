@@ -198,7 +198,7 @@ fn path_rules_check_persistent_volumes() {
         ("unclean-host-path", "/srv//allowed"),
         ("literal-variable-in-path", "/srv/allowed/$(POD_NAME)"),
     ] {
-        assert!(reports(rule, &format!("hostPath: {{path: '{path}', type: Directory}}")), "{rule} {path}");
+        assert!(reports(rule, &format!("hostPath: {{path: '{path}'}}")), "{rule} {path}");
         assert!(reports(rule, &format!("local: {{path: '{path}'}}")), "{rule} {path}");
         assert!(!reports(rule, "hostPath: {path: /srv/allowed, type: Directory}"), "{rule}");
         assert!(!reports(rule, "local: {path: /srv/allowed}"), "{rule}");
