@@ -8,8 +8,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::bindings::{self, Bindings};
 use super::suppression::FileIgnores;
-use super::{LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput};
+use super::{
+    Counts, LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput,
+};
 use super::{patch, text_facts};
 use crate::engine::{CheckResult, judge};
 use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
@@ -23,25 +26,50 @@ use crate::source::{
 };
 use crate::suppress;
 
-/// Checks a manifest, and returns its located findings.
+/// Checks a manifest, and returns its located findings. Claims are resolved within the manifest.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
+    let file = match decode(name, bytes, options) {
+        Ok(file) => file,
+        Err(outcome) => return outcome,
+    };
+    let mut outcome = check_file(&file, &role, options, None);
+    let mut facts = std::mem::take(&mut outcome.bindings);
+    let uses = std::mem::take(&mut facts.uses);
+    match Bindings::new(facts, &options.policy.options) {
+        Some(bindings) if bindings.concern(&uses, name) => check_file(&file, &role, options, Some(&bindings)),
+        _ => outcome,
+    }
+}
+
+/// Decodes a manifest. If it is not text, returns an outcome that says so.
+pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Outcome> {
+    File::decode(name, bytes).map(Arc::new).map_err(|error| {
+        let counts = Counts { files: 1, ..Counts::default() };
+        let unchecked = vec![undecodable_text(name, &error, options)];
+        Outcome { counts, unchecked, ..Outcome::default() }
+    })
+}
+
+/// Checks a manifest. The first check, without bindings, collects facts about claims. The second
+/// check also reports the findings that depend on the bindings.
+pub(super) fn check_file(
+    file: &Arc<File>,
+    role: &Role,
+    options: &Options<'_>,
+    bindings: Option<&Bindings>,
+) -> Outcome {
+    let name = file.path.as_str();
     let mut outcome = Outcome::default();
     outcome.counts.files = 1;
-    outcome.counts.kustomizations = usize::from(is_kustomization(name) && role != Role::Kustomization);
-    let file = match File::decode(name, bytes) {
-        Ok(file) => Arc::new(file),
-        Err(error) => {
-            outcome.unchecked.push(undecodable_text(name, &error, options));
-            return outcome;
-        }
-    };
+    outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
     let checker = Checker {
         options,
-        file: &file,
+        bindings,
+        file,
         path: name.into(),
-        is_patch: role == Role::Patch,
+        is_patch: *role == Role::Patch,
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
         may_contain_patch: contains(b"$patch"),
         may_contain_ignores: options.with_ignores && contains(b"volcheck"),
@@ -49,12 +77,12 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let chunks = source::split_documents(file.text());
     let mut ignores = FileIgnores::default();
     if let [chunk] = chunks.as_slice() {
-        let (part, found) = checker.for_chunk(chunk, &role).check_chunk(chunk);
+        let (part, found) = checker.for_chunk(chunk, role).check_chunk(chunk);
         outcome.merge(part);
         ignores.extend(found);
     } else {
         // Check documents in parallel, because a single file may contain most of a run's input.
-        let check = |chunk: &Chunk| checker.for_chunk(chunk, &role).check_chunk(chunk);
+        let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
         let parts: Vec<_> = chunks.par_iter().map(check).collect();
         for (part, found) in parts {
             outcome.merge(part);
@@ -71,7 +99,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         let located = |finding: Finding| {
             let chunk = finding.primary.mark().and_then(|mark| chunk_at(mark.range().start));
             match chunk {
-                Some(chunk) => checker.for_chunk(chunk, &role).locate_text(finding),
+                Some(chunk) => checker.for_chunk(chunk, role).locate_text(finding),
                 None => checker.locate_text(finding),
             }
         };
@@ -108,6 +136,8 @@ pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>
 #[derive(Clone)]
 struct Checker<'c> {
     options: &'c Options<'c>,
+    /// The bindings of claims; `None` in the first check.
+    bindings: Option<&'c Bindings>,
     file: &'c Arc<File>,
     path: Arc<str>,
     /// Whether the text was rendered from the file at `path`.
@@ -271,6 +301,9 @@ impl Checker<'_> {
                 outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
                 let result = judge(Subject::Object(&object), policy, self.options.today);
                 self.add(tree, node, result, outcome);
+                if !is_part {
+                    self.check_claims(tree, node, &object, outcome);
+                }
                 self.check_patches(tree, node, &meta, &object, outcome);
                 if !matches!(object.body, Body::Other) {
                     let facts = text_facts::repeated_keys(tree, node);
@@ -281,6 +314,21 @@ impl Checker<'_> {
                 }
             }
             Err(error) => outcome.unchecked.push(self.invalid_field(tree, node, &error, Some(&meta))),
+        }
+    }
+
+    /// Collects facts about claims in the first check. Applies the bindings in the second check.
+    fn check_claims(&self, tree: &Tree<'_>, root: NodeId, object: &Object<'_>, outcome: &mut Outcome) {
+        let source = bindings::Source { object, tree, root, file: self.file, path: &self.path };
+        let Some(bindings) = self.bindings else {
+            outcome.bindings.merge(source.facts());
+            return;
+        };
+        let volumes = bindings.claimed_volumes(&source.uses(), &self.file.path);
+        if !volumes.is_empty() {
+            let subject = Subject::Claims(object, &volumes);
+            let result = judge(subject, self.options.policy, self.options.today);
+            self.add(tree, root, result, outcome);
         }
     }
 
@@ -368,6 +416,7 @@ impl Checker<'_> {
             Target::Value => locate(self.file, tree, root, &label.path),
             Target::Key => locate_key(self.file, tree, root, &label.path),
             Target::Mark(mark) => self.file.span(mark.range()),
+            Target::Elsewhere(_) => locate(self.file, tree, root, &FieldPath::root()),
         };
         let location = self.location(&finding, span);
         LocatedFinding { object: Some(tree.range(root)), ..LocatedFinding::new(finding, location) }
@@ -384,7 +433,10 @@ impl Checker<'_> {
     }
 
     fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
-        let related = |label| RelatedLocation { span: span(label), other_file: None };
+        let related = |label: &Label| match (label.target, self.bindings) {
+            (Target::Elsewhere(place), Some(bindings)) => bindings.related_location(place, self.file),
+            _ => RelatedLocation { span: span(label), other_file: None },
+        };
         Location {
             path: Arc::clone(&self.path),
             file: Some(Arc::clone(self.file)),

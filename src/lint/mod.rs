@@ -4,6 +4,7 @@
 //! [`check`] checks one manifest. It is a pure function without access to files, the clock or the
 //! command line. [`run`] checks many inputs in parallel.
 
+mod bindings;
 mod changed;
 mod check;
 mod config;
@@ -17,6 +18,7 @@ mod text_facts;
 
 use crate::policy::{Date, Policy};
 
+pub use bindings::BindingFacts;
 pub use changed::keep_changed;
 pub use check::check;
 pub use config::ConfigFile;
@@ -72,6 +74,8 @@ pub struct Outcome {
     pub used_exemptions: std::collections::BTreeSet<crate::policy::ExemptionId>,
     /// Input that could not be checked.
     pub unchecked: Vec<UncheckedInput>,
+    /// Facts about claims and PersistentVolumes.
+    pub bindings: BindingFacts,
 }
 
 /// Input that could not be checked.
@@ -90,6 +94,7 @@ impl Outcome {
         append(&mut self.suppressed, other.suppressed);
         self.used_exemptions.extend(other.used_exemptions);
         append(&mut self.unchecked, other.unchecked);
+        self.bindings.merge(other.bindings);
     }
 }
 

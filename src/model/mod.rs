@@ -14,6 +14,7 @@
 //! - A custom workload has path expressions ([`CustomWorkloads`]).
 //! - In any other kind, pods are found by their structure.
 
+mod binder;
 mod builtin;
 mod claim;
 mod container;
@@ -37,8 +38,12 @@ mod text;
 mod value;
 mod volume;
 
+pub use binder::{
+    AccessModes, Binder, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation,
+    StorageClassFacts, VolumeFacts, split_ordinal,
+};
 pub use builtin::{decode_built_in, is_built_in};
-pub use claim::{ClaimSpec, ClaimTemplate};
+pub use claim::{ClaimResources, ClaimSpec, ClaimTemplate, LabelExpression, LabelSelector};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse,
@@ -55,7 +60,7 @@ pub use object::{Body, Object, ObjectId, Origin, Workload};
 pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
 pub use pod::{ContainerMount, Pod, PodSpec};
-pub use quantity::Quantity;
+pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass};
 pub use structure::contains_patch_directive;
 pub use text::{did_you_mean, printable, similar};

@@ -20,6 +20,7 @@ mod duplicate_mount_path;
 mod duplicate_volume_name;
 mod evictable_empty_dir;
 mod expired_exemption;
+mod hidden_host_path;
 mod host_mount_propagation;
 mod host_path;
 mod host_path_backstep;
@@ -75,12 +76,14 @@ mod unused_ignore;
 mod unused_volume;
 mod writable_host_path;
 
+pub use hidden_host_path::exposes_node;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};
 pub use subject::{
-    BaselineFacts, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem, IgnoreProblemKind,
-    MalformedIgnore, MergeOverride, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
+    BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
+    IgnoreProblemKind, MalformedIgnore, MergeOverride, NodeVolume, OtherTemplates, Subject, TextFacts,
+    Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
@@ -143,6 +146,7 @@ static RULES: &[Rule] = &[
     invalid_recursive_read_only::RULE,
     host_mount_propagation::RULE,
     manual_service_account_token::RULE,
+    hidden_host_path::RULE,
     unanalyzed_document::RULE,
     invalid_field_value::RULE,
     duplicate_key::RULE,

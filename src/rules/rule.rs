@@ -1,5 +1,5 @@
 use super::page::Page;
-use super::{BaselineFacts, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
+use super::{BaselineFacts, ClaimedVolume, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: its metadata, and the function that checks a subject.
@@ -33,6 +33,8 @@ pub struct Rule {
 pub enum Check {
     /// The volumes of a pod, or a PersistentVolume.
     Volumes(fn(&Context<'_>, &mut Vec<Finding>)),
+    /// A volume of a pod that a claim connects with a path on the node.
+    Claims(fn(&Context<'_>, &ClaimedVolume, &mut Vec<Finding>)),
     /// Input that could not be checked.
     Unchecked(fn(&Unchecked<'_>, &mut Vec<Finding>)),
     /// The text of a document.
@@ -70,12 +72,14 @@ pub enum Group {
     Sockets,
     EmptyDir,
     Mounts,
+    Claims,
     Run,
 }
 
 impl Group {
     /// All groups, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::HostPaths, Self::Sockets, Self::EmptyDir, Self::Mounts, Self::Run];
+    pub const ALL: [Self; 6] =
+        [Self::HostPaths, Self::Sockets, Self::EmptyDir, Self::Mounts, Self::Claims, Self::Run];
 
     /// Returns the heading of the group.
     pub fn title(self) -> &'static str {
@@ -84,6 +88,7 @@ impl Group {
             Self::Sockets => "Sockets",
             Self::EmptyDir => "emptyDir",
             Self::Mounts => "Mounts and structure",
+            Self::Claims => "PersistentVolumes and claims",
             Self::Run => "Input and suppressions",
         }
     }

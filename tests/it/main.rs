@@ -6,12 +6,14 @@ mod allow_list;
 mod apiserver;
 mod architecture;
 mod bad_input;
+mod binding_cases;
 mod ca;
 mod changed;
 mod cli;
 mod docs;
 mod evasions;
 mod formats;
+mod hidden_host_path;
 #[cfg(feature = "server")]
 mod install;
 mod one_verdict;
