@@ -42,7 +42,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     }
 }
 
-/// Decodes a manifest. If it is not text, returns an outcome that says so.
+/// Decodes a manifest. If it is not text, returns an outcome that reports it.
 pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Outcome> {
     File::decode(name, bytes).map(Arc::new).map_err(|error| {
         let counts = Counts { files: 1, ..Counts::default() };

@@ -15,6 +15,7 @@
 //! - In any other kind, pods are found by their structure.
 
 mod binder;
+mod binding_facts;
 mod builtin;
 mod claim;
 mod container;
@@ -38,9 +39,10 @@ mod text;
 mod value;
 mod volume;
 
-pub use binder::{
-    AccessModes, Binder, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation,
-    StorageClassFacts, VolumeFacts, split_ordinal,
+pub use binder::Binder;
+pub use binding_facts::{
+    AccessModes, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation, StorageClassFacts,
+    VolumeFacts, split_ordinal,
 };
 pub use builtin::{decode_built_in, is_built_in};
 pub use claim::{ClaimResources, ClaimSpec, ClaimTemplate, LabelExpression, LabelSelector};

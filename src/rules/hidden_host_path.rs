@@ -20,12 +20,12 @@
 //! the input contains it. If not, it is matched with PersistentVolumes without a class, but only
 //! in the directory of the claim and in directories above and below it.
 //!
-//! The rule includes the claims that StatefulSets create, such as `data-web-0`, and those of generic
-//! ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the existing
-//! bindings.
+//! The rule includes the claims that StatefulSets create, such as `data-web-0`, and those of
+//! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
+//! existing bindings.
 //!
-//! The rule does not report PersistentVolumes that a provisioner created in a directory of its own,
-//! and paths that the policy allows.
+//! The rule does not report PersistentVolumes that a provisioner created in its own directory. The
+//! allow list of the policy applies to paths that are not in the host path catalog.
 //!
 //! ## Why is this bad?
 //!
@@ -114,8 +114,10 @@
 //! ## References
 //!
 //! - [Kubernetes: binding](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding)
-//! - [Kubernetes: reserving a PersistentVolume](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume)
-//! - [Kubernetes: Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
+//! - [Kubernetes: reserving a
+//!   PersistentVolume](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume)
+//! - [Kubernetes: Pod Security
+//!   Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
 
 use super::support::context::is_disk;
 use super::support::findings::is_provisioner_directory;

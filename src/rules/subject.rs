@@ -157,13 +157,13 @@ pub struct ClaimedVolume {
     pub pod: usize,
     /// The name of the volume in the pod.
     pub volume: String,
-    /// The field that names or creates the claim.
+    /// The path of the field with the name or the template of the claim.
     pub field: FieldPath,
     /// The PersistentVolumes with a path on the node, most harmful first. Of many, only some are
     /// listed.
     pub candidates: Vec<Candidate>,
-    /// The names of the PersistentVolumes that can be bound, those with a path on the node first.
-    /// Of many, only some are listed.
+    /// The names of PersistentVolumes that can be bound. PersistentVolumes with a path on the node
+    /// come first. Of many, only some are listed.
     pub names: Vec<String>,
     /// The number of all PersistentVolumes that can be bound.
     pub count: usize,

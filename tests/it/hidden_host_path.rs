@@ -185,12 +185,21 @@ fn comments_exemptions_and_allow_lists_apply() {
     };
     let ignored =
         POD.replace("claimName: data", "claimName: data # volcheck: ignore[hidden-host-path] -- tested");
-    let exempt = "version: 1\nexemptions:\n- rules: [hidden-host-path]\n  hostPaths: [/etc/kubernetes]\n  reason: tested\n";
-    let allowed = "version: 1\nhostPaths:\n  allow:\n  - path: /etc/kubernetes\n";
+    let exempt = "version: 1\nexemptions:\n- rules: [hidden-host-path]\n  match: {path: /etc/kubernetes}\n  reason: tested\n";
+    let allowed = "version: 1\nhostPaths:\n  allow:\n  - path: /etc/kubernetes\n  - path: /srv\n";
     assert_eq!(suppressed(POD, "version: 1\n"), (1, false));
     assert_eq!(suppressed(&ignored, "version: 1\n"), (0, true));
     assert_eq!(suppressed(POD, exempt), (0, true));
-    assert_eq!(suppressed(POD, allowed), (0, false));
+    // The allow list applies only to paths that are not in the catalog.
+    assert_eq!(suppressed(POD, allowed), (1, false));
+    let directory = temp_dir(&[
+        ("claim.yaml", &*claim(MANUAL)),
+        ("volume.yaml", &*volume("node", MANUAL, "hostPath: {path: /srv/data}")),
+        ("pod.yaml", POD),
+        ("volcheck.yaml", allowed),
+    ]);
+    let (code, text) = volcheck_in(directory.path(), &["lint", ".", "--select", "hidden-host-path"]);
+    assert_eq!(code, 0, "{text}");
 }
 
 #[test]
