@@ -34,7 +34,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
         return CheckResult::default();
     }
     let object = match subject {
-        Subject::Object(object) => Some(object),
+        Subject::Object(object) | Subject::Claims(object, _) => Some(object),
         Subject::Text(_, object) => object,
         Subject::Unchecked(_) | Subject::Ignores(_) | Subject::Exemption(_) | Subject::Baseline(_) => None,
     };
@@ -84,6 +84,19 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
             }
             Body::StorageClass(_) | Body::Other => {}
         },
+        Subject::Claims(object, volumes) => {
+            for volume in volumes {
+                let pod = &object.pods()[volume.pod];
+                let cx = Context::for_pod(object, pod, &policy.options);
+                let from = findings.len();
+                for_each_rule(policy, &mut findings, |rule, out| {
+                    if let Check::Claims(check) = rule.check {
+                        check(&cx, volume, out);
+                    }
+                });
+                findings[from..].iter_mut().for_each(|finding| finding.is_heuristic = pod.is_heuristic);
+            }
+        }
         // Reported regardless of the policy, because this input may contain anything.
         Subject::Unchecked(unchecked) => {
             for rule in policy.rules().iter() {

@@ -44,6 +44,8 @@ pub enum Target {
     Key,
     /// A range of the text, for locations without a field path.
     Mark(Mark),
+    /// A location in another object, by its index in the facts that the rule received.
+    Elsewhere(usize),
 }
 
 /// A location in an object, with a short text to show there.
@@ -64,7 +66,7 @@ impl Label {
     pub fn mark(&self) -> Option<Mark> {
         match self.target {
             Target::Mark(mark) => Some(mark),
-            Target::Value | Target::Key => None,
+            Target::Value | Target::Key | Target::Elsewhere(_) => None,
         }
     }
 }
@@ -149,6 +151,12 @@ impl Finding {
     pub fn related_mark(self, mark: Mark, text: impl Into<Cow<'static, str>>) -> Self {
         let (path, target) = (FieldPath::root(), Target::Mark(mark));
         self.add_related(Label { object: None, path, target, text: text.into() })
+    }
+
+    /// Adds a related location in another object.
+    #[must_use]
+    pub fn related_elsewhere(self, label: &Label, text: impl Into<Cow<'static, str>>) -> Self {
+        self.add_related(Label { text: text.into(), ..label.clone() })
     }
 
     fn add_related(mut self, label: Label) -> Self {

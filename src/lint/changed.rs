@@ -34,7 +34,14 @@ fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
     let object = located.location.file.as_ref().zip(located.object.as_ref()).map(|(file, bytes)| {
         file.line(bytes.start)..=file.line(bytes.end.saturating_sub(1).max(bytes.start))
     });
+    // A finding in an unchanged file can be due to a change in another file.
+    let is_elsewhere = located.location.related.iter().any(|related| {
+        let line = related.span.start.line;
+        let other = related.other_file.as_ref();
+        other.is_some_and(|other| changes.touches(Path::new(&*other.path), &(line..=line)))
+    });
     match (primary, object) {
+        _ if is_elsewhere => true,
         (None, None) => changes.touches_file(path),
         (primary, object) => primary.iter().chain(&object).any(|lines| changes.touches(path, lines)),
     }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::bindings::{self, Bindings};
 use super::suppression::FileIgnores;
 use super::{
-    LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput,
+    Counts, LocatedFinding, Location, Manifest, Options, Outcome, RelatedLocation, Role, UncheckedInput,
     UnknownHostPath,
 };
 use super::{embedded, kustomize, not_object, patch, template, text_facts};
@@ -32,25 +33,50 @@ const MAX_PLACEHOLDERS: usize = 16;
 /// The API group of kustomizations.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 
-/// Checks a manifest, and returns its located findings.
+/// Checks a manifest, and returns its located findings. Claims are resolved within the manifest.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
+    let file = match decode(name, bytes, options) {
+        Ok(file) => file,
+        Err(outcome) => return outcome,
+    };
+    let mut outcome = check_file(&file, &role, options, None);
+    let mut facts = std::mem::take(&mut outcome.bindings);
+    let uses = std::mem::take(&mut facts.uses);
+    match Bindings::new(facts, &options.policy.options) {
+        Some(bindings) if bindings.concern(&uses, name) => check_file(&file, &role, options, Some(&bindings)),
+        _ => outcome,
+    }
+}
+
+/// Decodes a manifest. If it is not text, returns an outcome that reports it.
+pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Outcome> {
+    File::decode(name, bytes).map(Arc::new).map_err(|error| {
+        let counts = Counts { files: 1, ..Counts::default() };
+        let unchecked = vec![undecodable_text(name, &error, options)];
+        Outcome { counts, unchecked, ..Outcome::default() }
+    })
+}
+
+/// Checks a manifest. The first check, without bindings, collects facts about claims. The second
+/// check also reports the findings that depend on the bindings.
+pub(super) fn check_file(
+    file: &Arc<File>,
+    role: &Role,
+    options: &Options<'_>,
+    bindings: Option<&Bindings>,
+) -> Outcome {
+    let name = file.path.as_str();
     let mut outcome = Outcome::default();
     outcome.counts.files = 1;
-    outcome.counts.kustomizations = usize::from(is_kustomization(name) && role != Role::Kustomization);
-    let file = match File::decode(name, bytes) {
-        Ok(file) => Arc::new(file),
-        Err(error) => {
-            outcome.unchecked.push(undecodable_text(name, &error, options));
-            return outcome;
-        }
-    };
+    outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
     let mut checker = Checker {
         options,
-        file: &file,
+        bindings,
+        file,
         path: name.into(),
-        is_patch: role == Role::Patch,
+        is_patch: *role == Role::Patch,
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
         may_contain_patch: contains(b"$patch"),
         may_contain_ignores: options.with_ignores && contains(b"volcheck"),
@@ -66,12 +92,12 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let chunks = source::split_documents(file.text());
     let mut ignores = FileIgnores::default();
     if let [chunk] = chunks.as_slice() {
-        let (part, found) = checker.for_chunk(chunk, &role).check_chunk(chunk);
+        let (part, found) = checker.for_chunk(chunk, role).check_chunk(chunk);
         outcome.merge(part);
         ignores.extend(found);
     } else {
         // Check documents in parallel, because a single file may contain most of a run's input.
-        let check = |chunk: &Chunk| checker.for_chunk(chunk, &role).check_chunk(chunk);
+        let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
         let parts: Vec<_> = chunks.par_iter().map(check).collect();
         for (part, found) in parts {
             outcome.merge(part);
@@ -85,13 +111,13 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
         };
         let section = |offset| {
             chunk_at(offset).map_or((0, None), |chunk| {
-                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], &role))
+                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], role))
             })
         };
         let located = |finding: Finding| {
             let chunk = finding.primary.mark().and_then(|mark| chunk_at(mark.range().start));
             match chunk {
-                Some(chunk) => checker.for_chunk(chunk, &role).locate_text(finding),
+                Some(chunk) => checker.for_chunk(chunk, role).locate_text(finding),
                 None => checker.locate_text(finding),
             }
         };
@@ -139,6 +165,8 @@ enum Outer<'a> {
 #[derive(Clone)]
 struct Checker<'c> {
     options: &'c Options<'c>,
+    /// The bindings of claims; `None` in the first check.
+    bindings: Option<&'c Bindings>,
     file: &'c Arc<File>,
     path: Arc<str>,
     /// Whether the text was rendered from the file at `path`.
@@ -415,6 +443,9 @@ impl<'c> Checker<'c> {
         outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
         let result = judge(Subject::Object(&object), policy, self.options.today);
         self.add(tree, node, result, outcome);
+        if !is_part {
+            self.check_claims(tree, node, &object, outcome);
+        }
         self.check_patches(tree, node, meta, &object, outcome);
         if !matches!(object.body, Body::Other) {
             let facts = text_facts::repeated_keys(tree, node, &embedded);
@@ -565,6 +596,28 @@ impl<'c> Checker<'c> {
         }));
     }
 
+    /// Collects facts about claims in the first check. Applies the bindings in the second check.
+    fn check_claims(&self, tree: &Tree<'_>, root: NodeId, object: &Object<'_>, outcome: &mut Outcome) {
+        let source = bindings::Source {
+            object,
+            tree,
+            root,
+            file: self.file,
+            path: &self.path,
+            string: self.detached.as_ref().map(|detached| &detached.string),
+        };
+        let Some(bindings) = self.bindings else {
+            outcome.bindings.merge(source.facts());
+            return;
+        };
+        let volumes = bindings.claimed_volumes(&source.uses(), &self.file.path);
+        if !volumes.is_empty() {
+            let subject = Subject::Claims(object, &volumes);
+            let result = judge(subject, self.options.policy, self.options.today);
+            self.add(tree, root, result, outcome);
+        }
+    }
+
     /// Checks the patches of pod specs that the object contains as strings.
     fn check_patches(
         &self,
@@ -664,6 +717,7 @@ impl<'c> Checker<'c> {
             Target::Value => locate(self.file, tree, root, &label.path),
             Target::Key => locate_key(self.file, tree, root, &label.path),
             Target::Mark(mark) => self.file.span(mark.range()),
+            Target::Elsewhere(_) => locate(self.file, tree, root, &FieldPath::root()),
         };
         let location = self.location(&finding, span);
         LocatedFinding { object: Some(tree.range(root)), ..LocatedFinding::new(finding, location) }
@@ -684,13 +738,17 @@ impl<'c> Checker<'c> {
 
     /// Locates a finding about a manifest in a string at the string.
     fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
-        (finding.related, finding.fix) = (Vec::new(), None);
+        finding.related.retain(|label| matches!(label.target, Target::Elsewhere(_)));
+        finding.fix = None;
         let location = self.location(&finding, |_| self.file.span(detached.string.clone()));
         LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
     }
 
     fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
-        let related = |label| RelatedLocation { span: span(label), other_file: None };
+        let related = |label: &Label| match (label.target, self.bindings) {
+            (Target::Elsewhere(place), Some(bindings)) => bindings.related_location(place, self.file),
+            _ => RelatedLocation { span: span(label), other_file: None },
+        };
         Location {
             path: Arc::clone(&self.path),
             file: Some(Arc::clone(self.file)),

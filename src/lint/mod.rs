@@ -4,6 +4,7 @@
 //! [`check`] checks one manifest. It is a pure function without access to files, the clock or the
 //! command line. [`run`] checks many inputs in parallel.
 
+mod bindings;
 mod changed;
 mod check;
 mod config;
@@ -20,6 +21,7 @@ mod text_facts;
 
 use crate::policy::{Date, Policy};
 
+pub use bindings::BindingFacts;
 pub use changed::keep_changed;
 pub use check::check;
 pub use config::ConfigFile;
@@ -77,6 +79,8 @@ pub struct Outcome {
     pub unchecked: Vec<UncheckedInput>,
     /// Fields that may contain a host path, but were not checked.
     pub unknown_host_paths: Vec<UnknownHostPath>,
+    /// Facts about claims and PersistentVolumes.
+    pub bindings: BindingFacts,
 }
 
 /// Input that could not be checked.
@@ -96,6 +100,7 @@ impl Outcome {
         self.used_exemptions.extend(other.used_exemptions);
         append(&mut self.unchecked, other.unchecked);
         append(&mut self.unknown_host_paths, other.unknown_host_paths);
+        self.bindings.merge(other.bindings);
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use globset::GlobSet;
 use rayon::prelude::*;
 
-use super::check::{check, unchecked_finding, unchecked_input};
-use super::{
-    Counts, LocatedFinding, Location, Manifest, Options, Outcome, Report, Role, UncheckedInput, kustomize,
-};
+use super::bindings::{BindingFacts, Bindings};
+use super::check::{check_file, decode, unchecked_finding, unchecked_input};
+use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
 use crate::input::{
@@ -18,6 +18,7 @@ use crate::input::{
 };
 use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
+use crate::source::File;
 use crate::suppress::Baseline;
 
 /// The options of a run.
@@ -46,15 +47,14 @@ pub struct Run {
 pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
     let lint = &options.lint;
     let patches = patches(&found.inputs);
-    let outcomes: Vec<Outcome> = found
-        .inputs
-        .par_iter()
-        .map(|input| {
-            let outcome = check_input(input, role(input, &patches), lint);
-            on_done();
-            outcome
-        })
-        .collect();
+    let roles: Vec<Role> = found.inputs.iter().map(|input| role(input, &patches)).collect();
+    let first_check = |(input, role): (&Input, &Role)| {
+        let checked = check_input(input, None, lint, |file| check_file(file, role, lint, None));
+        on_done();
+        checked
+    };
+    let checked: Vec<Checked> = found.inputs.par_iter().zip(&roles).map(first_check).collect();
+    let outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
     let counts = outcomes.iter().map(|outcome| outcome.counts.clone()).collect();
     let unreadable = found.errors.iter().map(|error| unreadable(error, lint)).collect();
     let mut whole = Outcome { unchecked: unreadable, ..Outcome::default() };
@@ -192,22 +192,69 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     }
 }
 
-fn check_input(input: &Input, role: Role, options: &Options<'_>) -> Outcome {
-    let read_and_check = || {
-        let bytes = input.read()?;
-        Ok(check(Manifest { name: &input.name, bytes, role }, options))
+/// The outcome of an input, and its text if the input cannot be read again.
+struct Checked {
+    outcome: Outcome,
+    file: Option<Arc<File>>,
+}
+
+/// Checks those inputs a second time whose Pods reach a path of the node through a claim.
+fn apply_bindings(
+    inputs: &[Input],
+    roles: &[Role],
+    mut checked: Vec<Checked>,
+    options: &Options<'_>,
+) -> Vec<Outcome> {
+    let mut facts = BindingFacts::default();
+    let mut uses = Vec::new();
+    for Checked { outcome, .. } in &mut checked {
+        let mut own = std::mem::take(&mut outcome.bindings);
+        uses.push(std::mem::take(&mut own.uses));
+        facts.merge(own);
+    }
+    if let Some(bindings) = Bindings::new(facts, &options.policy.options) {
+        checked.par_iter_mut().enumerate().for_each(|(index, checked)| {
+            let input = &inputs[index];
+            if bindings.concern(&uses[index], &input.name) {
+                let check = |file: &_| check_file(file, &roles[index], options, Some(&bindings));
+                *checked = check_input(input, checked.file.take(), options, check);
+            }
+        });
+    }
+    checked.into_iter().map(|checked| checked.outcome).collect()
+}
+
+/// Reads and checks an input. `file` is its text if it was read before.
+fn check_input(
+    input: &Input,
+    file: Option<Arc<File>>,
+    options: &Options<'_>,
+    check: impl Fn(&Arc<File>) -> Outcome,
+) -> Checked {
+    let read_and_check = || -> Result<Checked, InputError> {
+        let file = match file {
+            Some(file) => Ok(file),
+            None => decode(&input.name, input.read()?, options),
+        };
+        let file = match file {
+            Ok(file) => file,
+            Err(outcome) => return Ok(Checked { outcome, file: None }),
+        };
+        let outcome = check(&file);
+        // A file can be read again. A pipe cannot, and rendering again takes time.
+        let is_needed = !outcome.bindings.uses.is_empty() && !input.is_file();
+        Ok(Checked { outcome, file: is_needed.then_some(file) })
     };
     // Catch panics, so that the remaining inputs are still checked.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(read_and_check));
-    let unchecked = match outcome {
-        Ok(Ok(outcome)) => return outcome,
+    let unchecked = match panic::catch_unwind(AssertUnwindSafe(read_and_check)) {
+        Ok(Ok(checked)) => return checked,
         Ok(Err(error)) => unreadable(&error, options),
         Err(_) => {
             let error = InputError { name: input.name.clone(), kind: InputErrorKind::Internal };
             unreadable(&error, options)
         }
     };
-    Outcome { unchecked: vec![unchecked], ..Outcome::default() }
+    Checked { outcome: Outcome { unchecked: vec![unchecked], ..Outcome::default() }, file: None }
 }
 
 fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {

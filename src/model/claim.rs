@@ -5,7 +5,8 @@ use serde::de::IgnoredAny;
 
 use super::field_path::FieldPath;
 use super::metadata::Metadata;
-use super::value::{List, Str, nullable};
+use super::quantity::Amount;
+use super::value::{List, Map, Str, nullable};
 
 /// The spec of a PersistentVolumeClaim.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,8 +24,12 @@ pub struct ClaimSpec<'a> {
     /// The name of the PersistentVolume to bind to; empty for any.
     #[serde(borrow)]
     pub volume_name: Str<'a>,
+    /// The resources that the volume must have.
+    #[serde(borrow, deserialize_with = "nullable")]
+    pub resources: ClaimResources<'a>,
     /// Set if the claim selects PersistentVolumes by label.
-    pub selector: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub selector: Option<LabelSelector<'a>>,
     /// Set if the volume is a copy of another volume or of a snapshot.
     pub data_source: Option<IgnoredAny>,
     pub data_source_ref: Option<IgnoredAny>,
@@ -44,6 +49,36 @@ pub struct ClaimRetention<'a> {
     /// The path of the policy in the object.
     #[serde(skip)]
     pub path: FieldPath,
+}
+
+/// `resources` of a PersistentVolumeClaim.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ClaimResources<'a> {
+    #[serde(borrow)]
+    pub requests: Map<'a, Amount>,
+}
+
+/// A label selector. All requirements must match.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct LabelSelector<'a> {
+    #[serde(borrow)]
+    pub match_labels: Map<'a>,
+    #[serde(borrow)]
+    pub match_expressions: List<LabelExpression<'a>>,
+}
+
+/// An entry of `matchExpressions`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LabelExpression<'a> {
+    #[serde(borrow)]
+    pub key: Str<'a>,
+    #[serde(borrow)]
+    pub operator: Str<'a>,
+    #[serde(borrow)]
+    pub values: List<Str<'a>>,
 }
 
 /// An entry of `volumeClaimTemplates` of a StatefulSet or a similar workload.

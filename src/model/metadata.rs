@@ -16,6 +16,11 @@ pub struct Metadata<'a> {
     #[serde(borrow)]
     pub namespace: Str<'a>,
     #[serde(borrow)]
+    pub uid: Str<'a>,
+    /// The time of the deletion request; empty if the object is not being deleted.
+    #[serde(borrow)]
+    pub deletion_timestamp: Str<'a>,
+    #[serde(borrow)]
     pub labels: Map<'a>,
     #[serde(borrow)]
     pub annotations: Map<'a>,

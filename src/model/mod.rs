@@ -14,6 +14,8 @@
 //! - A custom workload has path expressions ([`CustomWorkloads`]).
 //! - In any kind that is not built in, further pods are found by their structure.
 
+mod binder;
+mod binding_facts;
 mod builtin;
 mod claim;
 mod container;
@@ -39,8 +41,13 @@ mod value;
 mod version;
 mod volume;
 
+pub use binder::Binder;
+pub use binding_facts::{
+    AccessModes, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation, StorageClassFacts,
+    VolumeFacts, split_ordinal,
+};
 pub use builtin::{decode_built_in, is_built_in};
-pub use claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
+pub use claim::{ClaimResources, ClaimRetention, ClaimSpec, ClaimTemplate, LabelExpression, LabelSelector};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
@@ -57,7 +64,7 @@ pub use object::{Body, Object, ObjectId, Origin, Workload};
 pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
 pub use pod::{ContainerMount, Os, Pod, PodSpec};
-pub use quantity::Quantity;
+pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
 pub use structure::contains_patch_directive;

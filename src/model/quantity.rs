@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// An amount of memory or storage, with a precision of a billionth of a byte.
 ///
 /// Like the API server, this type rounds to the next billionth away from zero. It saturates at
 /// about 1.7e29 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity {
     nanos: i128,
 }
@@ -21,6 +21,9 @@ const NANOS: u128 = 1_000_000_000;
 const MAX_BINARY: u128 = i64::MAX as u128;
 
 impl Quantity {
+    /// The largest amount.
+    pub const MAX: Self = Self { nanos: i128::MAX };
+
     /// Parses `text` as `ParseQuantity` does. Returns `None` if the API server rejects it.
     ///
     /// Like the API server, ignores white space around the amount and treats missing digits as 0:
@@ -157,6 +160,59 @@ impl<'de> Deserialize<'de> for Quantity {
             }
         }
         deserializer.deserialize_any(QuantityVisitor)
+    }
+}
+
+/// A quantity in a field whose value is not checked. `None` if the value is not a quantity, for
+/// example because it is a placeholder of a templating tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount(pub Option<Quantity>);
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AmountVisitor;
+        impl<'de> Visitor<'de> for AmountVisitor {
+            type Value = Amount;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity such as `1Gi`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
+                Ok(Amount(Quantity::parse(text)))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Amount, E> {
+                Ok(Amount(Some(value.into())))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Amount, E> {
+                Ok(Amount(Quantity::parse(&value.to_string())))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Amount, E> {
+                Ok(Amount(Quantity::parse(&value.to_string())))
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Amount, E> {
+                Ok(Amount(None))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Amount, E> {
+                Ok(Amount(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Amount, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Amount(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Amount, A::Error> {
+                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Amount(None))
+            }
+        }
+        deserializer.deserialize_any(AmountVisitor)
     }
 }
 

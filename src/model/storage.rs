@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::metadata::Metadata;
+use super::quantity::Amount;
 use super::value::{List, Map, Str, nullable};
 use super::volume::{HostPathSource, known_sources};
 
@@ -19,6 +20,9 @@ pub struct PersistentVolumeSpec<'a> {
     /// A path on the nodes that `nodeAffinity` selects.
     #[serde(borrow)]
     pub local: Option<LocalSource<'a>>,
+    /// The capacity by resource. Kubernetes requires `storage`.
+    #[serde(borrow)]
+    pub capacity: Map<'a, Amount>,
     /// The access modes, which limit how many nodes or Pods can mount the volume at once. They do
     /// not make a mount read-only.
     #[serde(borrow)]
@@ -96,6 +100,9 @@ pub struct ClaimRef<'a> {
     pub namespace: Str<'a>,
     #[serde(borrow)]
     pub name: Str<'a>,
+    /// The UID of the claim that the volume is bound to; empty if it is only reserved.
+    #[serde(borrow)]
+    pub uid: Str<'a>,
 }
 
 /// A StorageClass.

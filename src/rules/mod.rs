@@ -24,6 +24,7 @@ mod duplicate_volume_name;
 mod evictable_empty_dir;
 mod expired_exemption;
 mod git_repo_volume;
+mod hidden_host_path;
 mod host_mount_propagation;
 mod host_path;
 mod host_path_backstep;
@@ -93,12 +94,14 @@ mod unused_volume;
 mod writable_host_path;
 mod writable_read_only_claim;
 
+pub use hidden_host_path::exposes_node;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};
 pub use subject::{
-    BaselineFacts, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem, IgnoreProblemKind,
-    MalformedIgnore, MergeOverride, NotObject, OtherTemplates, Subject, TextFacts, Unchecked, UnusedIgnore,
+    BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
+    IgnoreProblemKind, MalformedIgnore, MergeOverride, NodeVolume, NotObject, OtherTemplates, Subject,
+    TextFacts, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
@@ -180,6 +183,7 @@ static RULES: &[Rule] = &[
     deprecated_volume_type::RULE,
     inline_network_volume::RULE,
     unlisted_volume_type::RULE,
+    hidden_host_path::RULE,
     unanalyzed_document::RULE,
     invalid_field_value::RULE,
     duplicate_key::RULE,

@@ -1,5 +1,5 @@
 use super::page::Page;
-use super::{BaselineFacts, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
+use super::{BaselineFacts, ClaimedVolume, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: its metadata, and the function that checks a subject.
@@ -33,6 +33,8 @@ pub struct Rule {
 pub enum Check {
     /// The volumes of a pod, a PersistentVolume or a PersistentVolumeClaim.
     Volumes(fn(&Context<'_>, &mut Vec<Finding>)),
+    /// A volume of a pod that a claim connects with a path on the node.
+    Claims(fn(&Context<'_>, &ClaimedVolume, &mut Vec<Finding>)),
     /// Input that could not be checked.
     Unchecked(fn(&Unchecked<'_>, &mut Vec<Finding>)),
     /// The text of a document.
@@ -50,6 +52,12 @@ impl Rule {
     /// findings, and nothing suppresses them.
     pub fn reports_unchecked_input(&self) -> bool {
         matches!(self.check, Check::Unchecked(_))
+    }
+
+    /// Checks whether the rule's findings depend on several objects, which may be in different
+    /// files.
+    pub fn needs_other_objects(&self) -> bool {
+        matches!(self.check, Check::Claims(_))
     }
 
     /// Returns true if the rule checks the policy or the baseline rather than manifests.

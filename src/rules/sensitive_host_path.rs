@@ -96,7 +96,7 @@
 
 use std::borrow::Cow;
 
-use super::support::findings::host_path_finding;
+use super::support::findings::{host_path_finding, is_provisioner_directory};
 use super::support::wording::{accessor, class_reason, host_path, quoted};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
@@ -138,10 +138,6 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(finding);
     }
 }
-
-/// Directories in which provisioners create PersistentVolumes.
-const PROVISIONER_DIRECTORIES: &[&str] =
-    &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
 
 /// Returns the severity of an access, and the verb phrase for its effect in the message. Returns
 /// `None` if the access is harmless or another rule reports it.
@@ -200,8 +196,7 @@ fn help(
 ) -> Cow<'static, str> {
     let directory = quoted(&entry.path);
     if volume.is_persistent_volume() {
-        let is_inside = access.path.relation(&entry.pattern) == Relation::Descendant;
-        if is_inside && PROVISIONER_DIRECTORIES.contains(&&*entry.path) {
+        if is_provisioner_directory(entry, &access.path) {
             return format!(
                 "if the provisioner created this PersistentVolume, exempt {directory} in the policy"
             )

@@ -2,8 +2,9 @@
 //! do not depend on the text.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::finding::{Ignores, RuleId, SuppressedBy};
+use crate::finding::{Ignores, Label, RuleId, SuppressedBy};
 use crate::model::{FieldError, FieldPath, Mark, Object};
 
 /// A subject that rules check.
@@ -11,6 +12,8 @@ use crate::model::{FieldError, FieldPath, Mark, Object};
 pub enum Subject<'a> {
     /// An object. The rules check each of its pods, the PersistentVolume or the claim.
     Object(&'a Object<'a>),
+    /// The volumes of the pods of an object that claims connect with paths on the node.
+    Claims(&'a Object<'a>, &'a [ClaimedVolume]),
     /// Input that could not be checked.
     Unchecked(&'a Unchecked<'a>),
     /// Facts about the text of a document, and the object that they concern, if it was decoded.
@@ -169,6 +172,52 @@ pub struct UnusedIgnore {
     pub rule: RuleId,
     pub by: SuppressedBy,
     pub mark: Mark,
+}
+
+/// A volume of a pod whose claim can be bound to a PersistentVolume with a path on the node.
+#[derive(Clone, Debug)]
+pub struct ClaimedVolume {
+    /// The index of the pod in the object.
+    pub pod: usize,
+    /// The name of the volume in the pod.
+    pub volume: String,
+    /// The path of the field with the name or the template of the claim.
+    pub field: FieldPath,
+    /// The PersistentVolumes with a path on the node, most harmful first. Of many, only some are
+    /// listed.
+    pub candidates: Vec<Candidate>,
+    /// The names of PersistentVolumes that can be bound. PersistentVolumes with a path on the node
+    /// come first. Of many, only some are listed.
+    pub names: Vec<String>,
+    /// The number of all PersistentVolumes that can be bound.
+    pub count: usize,
+}
+
+/// A PersistentVolume that a claim can be bound to.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub volume: Arc<NodeVolume>,
+    /// The name of the claim; for a claim template, the name of the template.
+    pub claim: String,
+    /// The location of the claim; `None` if it is in the object of the pod or in no manifest.
+    pub claim_label: Option<Label>,
+}
+
+/// A PersistentVolume with a path on the node.
+#[derive(Clone, Debug)]
+pub struct NodeVolume {
+    pub name: String,
+    /// The key of the source: `hostPath` or `local`.
+    pub source: &'static str,
+    /// The path as written in the manifest.
+    pub path: String,
+    /// `hostPath.type` as written; `None` if absent.
+    pub host_path_type: Option<String>,
+    pub is_block: bool,
+    /// Whether a provisioner created the volume.
+    pub is_provisioned: bool,
+    /// The location of the path.
+    pub label: Label,
 }
 
 /// Facts about an exemption in the policy.

@@ -11,6 +11,9 @@
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
 //!   the template.
 //!
+//! An ignore of `hidden-host-path` is not reported, because the claim and the PersistentVolume may
+//! be in files that are not part of the run.
+//!
 //! ## Why is this bad?
 //!
 //! Either the finding is fixed, or it is elsewhere, or the policy does not allow the ignore. If the

@@ -10,7 +10,7 @@ use std::ops::Range;
 use crate::finding::{Finding, RuleId, Severity, SuppressedBy, Suppression};
 use crate::model::{FieldPath, Mark};
 use crate::policy::Policy;
-use crate::rules::{IgnoreProblem, IgnoreProblemKind, MalformedIgnore, Registry, UnusedIgnore};
+use crate::rules::{IgnoreProblem, IgnoreProblemKind, MalformedIgnore, Registry, Rule, UnusedIgnore};
 
 pub use annotation::annotations;
 pub use baseline::{Baseline, BaselineError};
@@ -153,13 +153,16 @@ impl IgnoreSet {
         suppression
     }
 
-    /// Returns the ignores that suppressed no finding, except those of disabled rules.
+    /// Returns the ignores that suppressed no finding, except those of disabled rules, and of rules
+    /// that depend on objects that may not be part of the run.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
+        let needs_other_objects =
+            |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);
         let rules = self.ignores.iter().zip(&self.used).flat_map(|(ignore, used)| {
             ignore.rules.iter().zip(used).map(move |((rule, mark), used)| (ignore.by, *rule, *mark, *used))
         });
         rules
-            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule))
+            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule) && !needs_other_objects(*rule))
             .map(|(by, rule, mark, _)| UnusedIgnore { rule, by, mark })
             .collect()
     }

@@ -10,6 +10,9 @@
 #![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 
 mod apiserver;
+mod binder;
+#[path = "../it/binding_cases.rs"]
+mod binding_cases;
 mod cert_manager;
 mod control_plane;
 mod docs;

@@ -98,3 +98,24 @@ fn fails_without_a_repository_or_commit() {
     assert_eq!(code, 2);
     assert!(text.contains("not a git repository"), "{text}");
 }
+
+#[test]
+fn change_of_a_persistent_volume_reports_the_pod() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers: [{name: c, image: i}]\n  \
+               volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]\n";
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: data}\nspec:\n  \
+                  claimRef: {namespace: default, name: data}\n  local: {path: /mnt/data}\n";
+    let repository = temp_dir(&[("pod.yaml", pod), ("volume.yaml", volume)]);
+    let directory = repository.path();
+    git(directory, &["init", "--quiet", "--initial-branch=main"]);
+    commit_all(directory);
+    let lint = || {
+        let select = ["lint", "--no-policy", "--select", "hidden-host-path", "--format", "concise"];
+        volcheck_in(directory, &[&select[..], &["--changed-since", "HEAD"]].concat())
+    };
+    fs::write(directory.join("volume.yaml"), volume.replace("/mnt/data", "/etc")).expect("written");
+    let (code, text) = lint();
+    assert!(code == 1 && text.contains("[hidden-host-path]"), "{text}");
+    commit_all(directory);
+    assert_eq!(lint().0, 0);
+}

@@ -6,6 +6,7 @@ mod allow_list;
 mod apiserver;
 mod architecture;
 mod bad_input;
+mod binding_cases;
 mod ca;
 mod changed;
 mod cli;
@@ -13,6 +14,7 @@ mod docs;
 mod embedded;
 mod evasions;
 mod formats;
+mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]
 mod install;

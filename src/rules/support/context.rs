@@ -11,6 +11,7 @@ use crate::model::{
     ClaimSpec, ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece,
     Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
 };
+use crate::rules::subject::{ClaimedVolume, NodeVolume};
 
 /// The subject of a rule about volumes.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +92,7 @@ const ALLOWED_DEVICES: &[&str] = &[
 ];
 
 impl<'a> HostPathAccess<'a> {
-    fn through_mount(self, mount: ContainerMount<'a, 'a>) -> Self {
-        let is_read_only = mount.mount.is_read_only();
+    fn through_mount(self, mount: ContainerMount<'a, 'a>, is_read_only: bool) -> Self {
         let mut access = Self { mount: Some(mount), is_read_only, ..self };
         let is_effective = is_read_only && access.read_only_bypass().is_none();
         access.effective = if is_effective { Access::Read } else { Access::Write };
@@ -173,7 +173,7 @@ impl<'a> Context<'a> {
             // Any Pod can use the volume with write access, because neither `hostPath` nor `local`
             // has a `readOnly` field.
             let mut access = volume.access_to(volume.clean.clone(), options);
-            if is_disk(spec, key, &access) {
+            if is_disk(&*spec.volume_mode == "Block", key, &access.path, access.file_type) {
                 access.class = PathClass::Unlisted;
             }
             volume.accesses.push(access);
@@ -245,13 +245,13 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Checks whether the source `key` of a PersistentVolume is a disk of the node: in block mode, or
-/// as `local`. A container gets the disk as a device, or mounts its filesystem, which is the
-/// documented use of a disk.
-fn is_disk(spec: &PersistentVolumeSpec<'_>, key: &str, access: &HostPathAccess<'_>) -> bool {
-    (&*spec.volume_mode == "Block" || key == "local")
-        && access.path.relation_to(&HostPath::new("/dev")) == Relation::Descendant
-        && matches!(access.file_type, None | Some(HostPathType::BlockDevice))
+/// Checks whether `path` in the source `key` of a PersistentVolume is a disk of the node: in block
+/// mode, or as `local`. A container gets the disk as a device, or mounts its filesystem, which is
+/// the documented use of a disk.
+pub(crate) fn is_disk(is_block: bool, key: &str, path: &HostPath, file_type: Option<HostPathType>) -> bool {
+    (is_block || key == "local")
+        && path.relation_to(&HostPath::new("/dev")) == Relation::Descendant
+        && matches!(file_type, None | Some(HostPathType::BlockDevice))
 }
 
 /// Resolves a volume of a pod. Returns `None` if it is not a `hostPath` volume.
@@ -270,24 +270,7 @@ fn host_path_volume<'a>(
     if os == Some(Os::Windows) {
         host_path.clean = HostPath::on_windows(&source.path);
     }
-    // Most mounts have no `subPath`, so the access to the whole volume is computed once.
-    let whole = host_path.access_to(host_path.clean.clone(), options);
-    let access = |mount: ContainerMount<'a, 'a>| {
-        let access = match &*known_sub_path(mount.mount) {
-            "" => whole.clone(),
-            sub_path => host_path.access_to(host_path.clean.join(sub_path), options),
-        };
-        access.through_mount(mount)
-    };
-    let mut accesses: Vec<_> = pod.mounts_of(&volume.name).map(access).collect();
-    accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
-    if accesses.is_empty() {
-        accesses.push(match source.form.is_read_only() {
-            true => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
-            false => whole,
-        });
-    }
-    host_path.accesses = accesses;
+    host_path.add_accesses(pod, options, |mount| mount.is_read_only());
     Some(host_path)
 }
 
@@ -335,6 +318,50 @@ impl<'a> HostPathVolume<'a> {
             clean: HostPath::new(path),
             accesses: Vec::new(),
         }
+    }
+
+    /// Resolves the path of a PersistentVolume that a volume of a pod is bound to.
+    pub fn behind_claim(
+        pod: &'a Pod<'a>,
+        claimed: &'a ClaimedVolume,
+        volume: &'a NodeVolume,
+        options: &'a Options,
+    ) -> Self {
+        let declared_type = volume.host_path_type.as_deref();
+        let mut resolved =
+            Self::new(None, &claimed.volume, claimed.field.clone(), &volume.path, declared_type);
+        if pod.os() == Some(Os::Windows) {
+            resolved.clean = HostPath::on_windows(&volume.path);
+        }
+        resolved.add_accesses(pod, options, |mount| pod.is_read_only(mount));
+        resolved
+    }
+
+    /// Adds the accesses through the mounts of the pod.
+    fn add_accesses(
+        &mut self,
+        pod: &'a Pod<'a>,
+        options: &'a Options,
+        is_read_only: impl Fn(&VolumeMount<'_>) -> bool,
+    ) {
+        // Most mounts have no `subPath`, so the access to the whole volume is computed once.
+        let whole = self.access_to(self.clean.clone(), options);
+        let access = |mount: ContainerMount<'a, 'a>| {
+            let access = match &*known_sub_path(mount.mount) {
+                "" => whole.clone(),
+                sub_path => self.access_to(self.clean.join(sub_path), options),
+            };
+            access.through_mount(mount, is_read_only(mount.mount))
+        };
+        let mut accesses: Vec<_> = pod.mounts_of(self.name).map(access).collect();
+        accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
+        if accesses.is_empty() {
+            accesses.push(match self.form.is_read_only() {
+                true => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
+                false => whole,
+            });
+        }
+        self.accesses = accesses;
     }
 
     /// Returns the write access to `path`, which is the path of the volume or below it.

@@ -1,13 +1,23 @@
 //! Constructors for findings that several rules report.
 
+use super::catalog::Entry;
 use super::context::{Context, HostPathAccess, HostPathVolume};
 use super::wording::{self, container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{ContainerMount, HostPathForm};
+use crate::model::{ContainerMount, HostPath, HostPathForm, Relation};
 
 /// The maximum number of other mounts among the related locations. A volume may have thousands of
 /// mounts.
 const MAX_OTHER_MOUNTS: usize = 9;
+
+/// Directories in which provisioners create PersistentVolumes.
+const PROVISIONER_DIRECTORIES: &[&str] =
+    &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
+
+/// Checks whether `path` is inside a catalog entry that is the directory of a provisioner.
+pub(crate) fn is_provisioner_directory(entry: &Entry, path: &HostPath) -> bool {
+    PROVISIONER_DIRECTORIES.contains(&&*entry.path) && path.relation(&entry.pattern) == Relation::Descendant
+}
 
 /// Creates a finding about one access to a host path. Its primary location is the path of the
 /// volume. The mount of the access and other mounts of the volume are related locations.

@@ -1,0 +1,340 @@
+//! Binding of claims to PersistentVolumes, as in the PersistentVolume controller and the scheduler.
+//!
+//! A claim is bound to the first of these volumes that exists:
+//!
+//! 1. The volume that `volumeName` names. Its class, size, access modes and volume mode must match,
+//!    unless its `claimRef` names the claim.
+//! 2. The volume whose `claimRef` names the claim. Neither the class nor the selector is compared.
+//! 3. The free volume with the fewest access modes, and of these the smallest. For a class with
+//!    `WaitForFirstConsumer`, only the size counts, and the node of the Pod limits the choice.
+//!
+//! The result is a list of candidates, because the choice among equal volumes is arbitrary, and
+//! because other claims may be bound to better volumes first.
+//!
+//! Sources: `pkg/controller/volume/persistentvolume` (`index.go`, `pv_controller.go`) and
+//! `component-helpers/storage/volume/pv_helpers.go` of Kubernetes. The test
+//! `binder_agrees_with_the_controller` compares the candidates with the volumes that the controller
+//! of Kubernetes 1.37.2 bound.
+
+use std::collections::HashMap;
+
+use super::binding_facts::{
+    AccessModes, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation, StorageClassFacts,
+    VolumeFacts, split_ordinal,
+};
+
+/// The maximum number of equal volumes that are listed for a claim.
+const MAX_EQUAL: usize = 100;
+
+/// The maximum number of volumes that are listed for a claim that competes with other claims.
+const MAX_CANDIDATES: usize = 1_000;
+
+/// The maximum number of rounds in which the effects of competing claims are computed. Afterwards,
+/// every volume counts as contested.
+const MAX_ROUNDS: usize = 16;
+
+/// Finds the volumes that claims can be bound to. Volumes are referred to by index.
+#[derive(Debug, Default)]
+pub struct Binder {
+    volumes: Vec<VolumeFacts>,
+    by_name: HashMap<String, Vec<usize>>,
+    /// Volumes with a `claimRef`, by the namespace and name of the claim.
+    reserved: HashMap<(String, String), Vec<usize>>,
+    /// Volumes with a `claimRef` to a claim with an ordinal, by the namespace and stem.
+    reserved_ordinals: HashMap<(String, String), Vec<usize>>,
+    /// Free volumes by class and, in each array, by volume mode.
+    pools: HashMap<String, [Pool; 2]>,
+    default_classes: Vec<String>,
+    /// Whether at least two claims can be bound to the volume.
+    is_contested: Vec<bool>,
+    /// The candidates of each demand among the free volumes.
+    free: HashMap<Demand, Vec<usize>>,
+}
+
+/// The free volumes of a storage class and volume mode, best first.
+#[derive(Debug, Default)]
+struct Pool {
+    volumes: Vec<usize>,
+    by_label: HashMap<(String, String), Vec<usize>>,
+    /// Whether claims are bound only when a Pod that uses them is scheduled.
+    waits_for_pod: bool,
+    /// The number of claims that may be bound to these volumes.
+    claims: u64,
+}
+
+impl Binder {
+    /// Creates a binder for all volumes, claims and storage classes of an input set.
+    pub fn new<'c>(
+        volumes: Vec<VolumeFacts>,
+        classes: &[StorageClassFacts],
+        claims: impl Iterator<Item = &'c ClaimFacts>,
+    ) -> Self {
+        let mut binder = Self { is_contested: vec![false; volumes.len()], volumes, ..Self::default() };
+        for (index, volume) in binder.volumes.iter().enumerate() {
+            binder.by_name.entry(volume.name.clone()).or_default().push(index);
+            if let Some(Reservation { namespace, name, .. }) = &volume.reservation {
+                let key = |name: &str| (namespace.clone(), name.to_owned());
+                binder.reserved.entry(key(name)).or_default().push(index);
+                if let Some((stem, _)) = split_ordinal(name) {
+                    binder.reserved_ordinals.entry(key(stem)).or_default().push(index);
+                }
+            } else if volume.is_free() {
+                let pools = binder.pools.entry(volume.class.clone()).or_default();
+                pools[usize::from(volume.is_block)].volumes.push(index);
+            }
+        }
+        for class in classes {
+            if class.is_default && !binder.default_classes.contains(&class.name) {
+                binder.default_classes.push(class.name.clone());
+            }
+            for pool in binder.pools.get_mut(&class.name).into_iter().flatten() {
+                pool.waits_for_pod |= class.waits_for_pod;
+            }
+        }
+        for pool in binder.pools.values_mut().flatten() {
+            pool.sort(&binder.volumes);
+        }
+        binder.compete(claims);
+        binder
+    }
+
+    /// Returns the volumes that the claim can be bound to.
+    pub fn candidates(&self, claim: &ClaimFacts) -> Vec<usize> {
+        if !claim.volume_name.is_empty() {
+            return self.named(claim);
+        }
+        let mut found = self.reserved(claim);
+        let fewest_modes = found.iter().map(|index| self.volumes[*index].modes.count()).min();
+        let free = self.free.get(&claim.demand).cloned();
+        let free = free.unwrap_or_else(|| self.free(&claim.demand));
+        match (&claim.name, fewest_modes) {
+            (_, None) => found = free,
+            // The controller tries sets with fewer access modes first.
+            (ClaimName::Exact(_), Some(count)) => {
+                found.extend(free.into_iter().filter(|index| self.is_tried_before(*index, count)));
+            }
+            // The volumes are reserved for some of the ordinals.
+            (ClaimName::Ordinal { count, .. }, _) => {
+                if count.is_none_or(|count| (found.len() as u64) < count) {
+                    found.extend(free);
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns the volumes that are reserved for a claim of this name.
+    pub fn reserved_for_name(&self, namespace: &str, name: &str) -> &[usize] {
+        self.reserved.get(&(namespace.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the volumes that the claim names and can be bound to.
+    fn named(&self, claim: &ClaimFacts) -> Vec<usize> {
+        let named = self.by_name.get(&claim.volume_name).into_iter().flatten().copied();
+        let classes = self.classes(&claim.demand);
+        let can_bind = |index: &usize| {
+            let volume = &self.volumes[*index];
+            match &volume.reservation {
+                Some(reservation) => is_for(reservation, claim),
+                None => classes.contains(&volume.class.as_str()) && fits(volume, &claim.demand),
+            }
+        };
+        named.filter(can_bind).collect()
+    }
+
+    /// Returns the fitting volumes whose `claimRef` names the claim.
+    fn reserved(&self, claim: &ClaimFacts) -> Vec<usize> {
+        let key = |name: &String| (claim.namespace.clone(), name.clone());
+        let reserved = match &claim.name {
+            ClaimName::Exact(name) => self.reserved.get(&key(name)),
+            ClaimName::Ordinal { stem, .. } => self.reserved_ordinals.get(&key(stem)),
+        };
+        let can_bind = |index: &usize| {
+            let volume = &self.volumes[*index];
+            volume.reservation.as_ref().is_some_and(|reservation| is_for(reservation, claim))
+                && fits(volume, &claim.demand)
+        };
+        reserved.into_iter().flatten().copied().filter(can_bind).collect()
+    }
+
+    /// Checks whether the controller tries a free volume before volumes with `count` access modes.
+    fn is_tried_before(&self, index: usize, count: u32) -> bool {
+        let volume = &self.volumes[index];
+        let waits_for_pod = self.pools.get(&volume.class).is_some_and(|pools| pools[0].waits_for_pod);
+        !waits_for_pod && volume.modes.count() < count
+    }
+
+    /// Returns the classes of the volumes that can satisfy the demand.
+    fn classes<'s>(&'s self, demand: &'s Demand) -> Vec<&'s str> {
+        match &demand.class {
+            RequestedClass::Named(name) => vec![name],
+            RequestedClass::Default { .. } if self.default_classes.is_empty() => vec![""],
+            RequestedClass::Default { .. } => self.default_classes.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Finds the contested volumes and the candidates of each demand.
+    fn compete<'c>(&mut self, claims: impl Iterator<Item = &'c ClaimFacts>) {
+        let mut demands: HashMap<&Demand, u64> = HashMap::new();
+        let mut named = vec![0_u64; self.volumes.len()];
+        for claim in claims {
+            if !claim.volume_name.is_empty() {
+                self.named(claim).into_iter().for_each(|index| named[index] += 1);
+                continue;
+            }
+            let count = claim.name.count().saturating_sub(self.reserved(claim).len() as u64);
+            let total = demands.entry(&claim.demand).or_default();
+            *total = total.saturating_add(count);
+        }
+        for (demand, count) in &demands {
+            let classes: Vec<String> = self.classes(demand).into_iter().map(str::to_owned).collect();
+            for class in classes {
+                if let Some(pools) = self.pools.get_mut(&class) {
+                    let claims = &mut pools[usize::from(demand.is_block)].claims;
+                    *claims = claims.saturating_add(*count);
+                }
+            }
+        }
+        for round in 0..=MAX_ROUNDS {
+            let mut takers = named.clone();
+            for (demand, count) in demands.iter().filter(|(_, count)| **count > 0) {
+                for index in self.free(demand) {
+                    takers[index] = takers[index].saturating_add(*count);
+                }
+            }
+            let is_contested: Vec<bool> = takers.into_iter().map(|count| count > 1).collect();
+            if is_contested == self.is_contested {
+                break;
+            }
+            self.is_contested =
+                if round < MAX_ROUNDS { is_contested } else { vec![true; self.volumes.len()] };
+        }
+        self.free = demands.into_keys().map(|demand| (demand.clone(), self.free(demand))).collect();
+    }
+
+    /// Returns the free volumes that can satisfy the demand and are at least as good as the best
+    /// one that no other claim competes for.
+    fn free(&self, demand: &Demand) -> Vec<usize> {
+        let mut found = Vec::new();
+        for class in self.classes(demand) {
+            if let Some(pools) = self.pools.get(class) {
+                found.extend(self.free_in(&pools[usize::from(demand.is_block)], demand));
+            }
+        }
+        found
+    }
+
+    fn free_in(&self, pool: &Pool, demand: &Demand) -> Vec<usize> {
+        let mut found = Vec::new();
+        // The number of access modes of the first volume that is certainly left.
+        let mut last_count = None;
+        let mut available = 0;
+        let mut rest = pool.matching_labels(demand);
+        while let Some(first) = rest.first() {
+            let modes = pool.modes(&self.volumes[*first]);
+            let is_same = |index: &usize| pool.modes(&self.volumes[*index]) == modes;
+            let (list, others) = rest.split_at(rest.partition_point(is_same));
+            rest = others;
+            if last_count.is_some_and(|count| count < modes.0) {
+                break;
+            }
+            if !pool.waits_for_pod && !modes.1.contains(demand.modes) {
+                continue;
+            }
+            let from = list.partition_point(|index| self.volumes[*index].capacity < demand.request);
+            let capacity = |index: &usize| self.volumes[*index].capacity;
+            for equal in list[from..].chunk_by(|a, b| capacity(a) == capacity(b)) {
+                let accepted = equal.iter().filter(|index| self.accepts(demand, **index)).take(MAX_EQUAL);
+                let before = found.len();
+                found.extend(accepted);
+                let count = found.len() - before;
+                available += if count < MAX_EQUAL { count } else { equal.len() };
+                let is_certain = |index: &usize| {
+                    !self.is_contested[*index] && !(pool.waits_for_pod && self.volumes[*index].is_pinned)
+                };
+                // Each of the other claims can take one of the volumes.
+                let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims.max(1);
+                if count > 0 && (is_one_left || found[before..].iter().any(is_certain)) {
+                    last_count = Some(modes.0);
+                    break;
+                }
+                if found.len() >= MAX_CANDIDATES {
+                    return found;
+                }
+            }
+        }
+        found
+    }
+
+    /// Checks whether a volume of the right class satisfies the demand.
+    fn accepts(&self, demand: &Demand, index: usize) -> bool {
+        let volume = &self.volumes[index];
+        let is_near = match &demand.class {
+            RequestedClass::Default { directory } if self.default_classes.is_empty() => {
+                contains(directory, &volume.directory) || contains(&volume.directory, directory)
+            }
+            _ => true,
+        };
+        is_near
+            && fits(volume, demand)
+            && demand.requirements.iter().all(|requirement| requirement.matches(&volume.labels))
+    }
+}
+
+/// Checks whether `claimRef` names the claim. A UID in it belongs to a claim that already exists.
+fn is_for(reservation: &Reservation, claim: &ClaimFacts) -> bool {
+    reservation.namespace == claim.namespace
+        && claim.name.matches(&reservation.name)
+        && (reservation.uid.is_empty() || reservation.uid == claim.uid)
+}
+
+/// Checks whether the volume mode, access modes and size of the volume satisfy the demand.
+fn fits(volume: &VolumeFacts, demand: &Demand) -> bool {
+    volume.is_block == demand.is_block
+        && volume.modes.contains(demand.modes)
+        && volume.capacity >= demand.request
+}
+
+/// Checks whether the directory `inner` is `outer` or inside it.
+fn contains(outer: &str, inner: &str) -> bool {
+    let rest = inner.strip_prefix(outer);
+    rest.is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Pool {
+    /// Returns the access modes of a volume, preceded by their number. The scheduler ignores them
+    /// when it compares volumes.
+    fn modes(&self, volume: &VolumeFacts) -> (u32, AccessModes) {
+        match self.waits_for_pod {
+            true => (0, AccessModes::default()),
+            false => (volume.modes.count(), volume.modes),
+        }
+    }
+
+    /// Puts the best volumes first. Of equal volumes, those come first that the caller looks for.
+    fn sort(&mut self, volumes: &[VolumeFacts]) {
+        let mut sorted = std::mem::take(&mut self.volumes);
+        sorted.sort_by_cached_key(|index| {
+            let volume = &volumes[*index];
+            (self.modes(volume), volume.capacity, !volume.is_relevant, volume.name.clone())
+        });
+        for index in &sorted {
+            for label in &volumes[*index].labels {
+                self.by_label.entry(label.clone()).or_default().push(*index);
+            }
+        }
+        self.volumes = sorted;
+    }
+
+    /// Returns the volumes with the first label that the demand requires, or all volumes if it
+    /// requires none. They are in the order of the pool.
+    fn matching_labels(&self, demand: &Demand) -> &[usize] {
+        match demand.requirements.iter().find_map(Requirement::label) {
+            Some((key, value)) => {
+                let found = self.by_label.get(&(key.to_owned(), value.to_owned()));
+                found.map_or(&[], Vec::as_slice)
+            }
+            None => &self.volumes,
+        }
+    }
+}

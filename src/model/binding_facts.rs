@@ -1,0 +1,296 @@
+//! The properties of claims, PersistentVolumes and storage classes that binding depends on.
+
+use std::sync::Arc;
+
+use super::claim::{ClaimSpec, LabelSelector};
+use super::metadata::Metadata;
+use super::quantity::{Amount, Quantity};
+use super::storage::{PersistentVolumeSpec, StorageClass};
+use super::value::Map;
+
+/// The annotation that sets the storage class of a claim or a PersistentVolume. It takes precedence
+/// over the field.
+const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
+
+/// The annotation of the default storage class.
+const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
+
+/// A set of access modes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessModes(u8);
+
+impl AccessModes {
+    const NAMES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
+    /// The bit of all names that Kubernetes does not know.
+    const UNKNOWN: u8 = 1 << Self::NAMES.len();
+
+    fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        let bit =
+            |name| Self::NAMES.iter().position(|known| *known == name).map_or(Self::UNKNOWN, |at| 1 << at);
+        Self(names.fold(0, |bits, name| bits | bit(name)))
+    }
+
+    /// Returns the number of modes.
+    pub(super) fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Checks whether this set contains all modes of `other`. `ReadWriteMany` does not include
+    /// `ReadWriteOnce`.
+    pub(super) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// The properties of a PersistentVolume that binding depends on.
+#[derive(Clone, Debug)]
+pub struct VolumeFacts {
+    pub name: String,
+    pub class: String,
+    pub is_block: bool,
+    pub modes: AccessModes,
+    pub capacity: Quantity,
+    /// The labels, sorted by key.
+    pub labels: Vec<(String, String)>,
+    /// The claim that the volume is bound to or reserved for.
+    pub reservation: Option<Reservation>,
+    /// Whether the volume is neither released, failed nor being deleted.
+    pub is_available: bool,
+    /// Whether only some nodes can access the volume.
+    pub is_pinned: bool,
+    /// Whether the caller looks for the volume. Such volumes come first among equal candidates.
+    pub is_relevant: bool,
+    /// The directory of the file that contains the object; empty if it has none.
+    pub directory: Arc<str>,
+}
+
+/// `claimRef` of a PersistentVolume.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+impl VolumeFacts {
+    /// Collects the facts about a PersistentVolume. `phase` is `status.phase`.
+    pub fn new(
+        metadata: &Metadata<'_>,
+        spec: &PersistentVolumeSpec<'_>,
+        phase: &str,
+        directory: &Arc<str>,
+    ) -> Self {
+        let labels = metadata.labels.iter();
+        let mut labels: Vec<(String, String)> =
+            labels.map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        labels.sort();
+        let reservation = spec.claim_ref.as_ref().map(|claim| Reservation {
+            namespace: claim.namespace.to_string(),
+            name: claim.name.to_string(),
+            uid: claim.uid.to_string(),
+        });
+        Self {
+            name: metadata.name.to_string(),
+            class: class(metadata).unwrap_or(&spec.storage_class_name).to_owned(),
+            is_block: &*spec.volume_mode == "Block",
+            modes: AccessModes::new(spec.access_modes.iter().map(|mode| &**mode)),
+            // The value of a placeholder can be any size.
+            capacity: storage(&spec.capacity, Quantity::MAX),
+            labels,
+            reservation,
+            is_available: matches!(phase, "" | "Pending" | "Available")
+                && metadata.deletion_timestamp.is_empty(),
+            is_pinned: spec.node_affinity.required.is_some(),
+            is_relevant: false,
+            directory: Arc::clone(directory),
+        }
+    }
+
+    /// Checks whether any claim can be bound to the volume.
+    pub(super) fn is_free(&self) -> bool {
+        self.reservation.is_none() && self.is_available
+    }
+}
+
+/// The properties of a claim that binding depends on.
+#[derive(Clone, Debug)]
+pub struct ClaimFacts {
+    pub namespace: String,
+    pub name: ClaimName,
+    pub uid: String,
+    /// `volumeName`; empty if the claim does not name a volume.
+    pub volume_name: String,
+    pub demand: Demand,
+}
+
+/// The name of a claim, or of the claims that a StatefulSet creates from a claim template.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClaimName {
+    Exact(String),
+    /// The stem, a hyphen and an ordinal. `count` is the number of replicas; `None` if unknown.
+    Ordinal {
+        stem: String,
+        first: u64,
+        count: Option<u64>,
+    },
+}
+
+impl ClaimName {
+    /// Checks whether a claim has the name `name`.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(own) => own == name && !name.is_empty(),
+            Self::Ordinal { stem, .. } => {
+                split_ordinal(name).is_some_and(|(other, ordinal)| other == stem && self.includes(ordinal))
+            }
+        }
+    }
+
+    /// Checks whether the StatefulSet creates a claim with this ordinal.
+    pub fn includes(&self, ordinal: u64) -> bool {
+        match self {
+            Self::Exact(_) => false,
+            Self::Ordinal { first, count, .. } => {
+                ordinal >= *first && count.is_none_or(|count| ordinal - first < count)
+            }
+        }
+    }
+
+    /// Returns the number of claims with such a name, or 1 if it is unknown.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Exact(_) => 1,
+            Self::Ordinal { count, .. } => count.unwrap_or(1),
+        }
+    }
+}
+
+/// Splits a name such as `data-web-0` at its ordinal. Returns `None` if it has none.
+pub fn split_ordinal(name: &str) -> Option<(&str, u64)> {
+    let (stem, digits) = name.rsplit_once('-')?;
+    let is_canonical = digits == "0" || !digits.starts_with(['0', '+']);
+    Some((stem, digits.parse().ok().filter(|_| is_canonical)?))
+}
+
+/// The properties that a claim requires of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Demand {
+    pub class: RequestedClass,
+    pub is_block: bool,
+    pub modes: AccessModes,
+    pub request: Quantity,
+    pub requirements: Vec<Requirement>,
+}
+
+/// The storage class of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RequestedClass {
+    /// The class of this name; empty for volumes without a class.
+    Named(String),
+    /// The default class. If it is unknown, the claim counts as one without a class, but only for
+    /// volumes in directories near to this one: most clusters have a default class, and
+    /// applications in other directories are probably unrelated.
+    Default { directory: Arc<str> },
+}
+
+impl ClaimFacts {
+    /// Collects the facts about a claim with this metadata.
+    pub fn new(
+        namespace: &str,
+        name: ClaimName,
+        metadata: &Metadata<'_>,
+        spec: &ClaimSpec<'_>,
+        directory: &Arc<str>,
+    ) -> Self {
+        let class = class(metadata).or(spec.storage_class_name.as_deref());
+        let class = match class {
+            Some(name) => RequestedClass::Named(name.to_owned()),
+            None => RequestedClass::Default { directory: Arc::clone(directory) },
+        };
+        let demand = Demand {
+            class,
+            is_block: &*spec.volume_mode == "Block",
+            modes: AccessModes::new(spec.access_modes.iter().map(|mode| &**mode)),
+            // The value of a placeholder can be any size.
+            request: storage(&spec.resources.requests, Quantity::default()),
+            requirements: spec.selector.as_ref().map(requirements).unwrap_or_default(),
+        };
+        let (uid, volume_name) = (metadata.uid.to_string(), spec.volume_name.to_string());
+        Self { namespace: namespace.to_owned(), name, uid, volume_name, demand }
+    }
+}
+
+/// Returns the storage class in the annotations.
+fn class<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
+    metadata.annotations.get(CLASS_ANNOTATION).map(|class| &**class)
+}
+
+/// Returns the amount of storage: 0 if it is absent, or `unknown` if it is not a quantity.
+fn storage(amounts: &Map<'_, Amount>, unknown: Quantity) -> Quantity {
+    amounts.get("storage").map_or(Quantity::default(), |Amount(amount)| amount.unwrap_or(unknown))
+}
+
+/// A requirement of a label selector.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Requirement {
+    key: String,
+    operator: String,
+    values: Vec<String>,
+}
+
+fn requirements(selector: &LabelSelector<'_>) -> Vec<Requirement> {
+    let labels = selector.match_labels.iter().map(|(key, value)| Requirement {
+        key: key.to_string(),
+        operator: "In".to_owned(),
+        values: vec![value.to_string()],
+    });
+    let expressions = selector.match_expressions.iter().map(|expression| Requirement {
+        key: expression.key.to_string(),
+        operator: expression.operator.to_string(),
+        values: expression.values.iter().map(ToString::to_string).collect(),
+    });
+    labels.chain(expressions).collect()
+}
+
+impl Requirement {
+    pub(super) fn matches(&self, labels: &[(String, String)]) -> bool {
+        let at = labels.binary_search_by(|(key, _)| key.cmp(&self.key)).ok();
+        let label = at.map(|at| &labels[at].1);
+        let is_listed = label.is_some_and(|value| self.values.contains(value));
+        match self.operator.as_str() {
+            "In" => is_listed,
+            "NotIn" => !is_listed,
+            "Exists" => label.is_some(),
+            "DoesNotExist" => label.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Returns the label that a volume must have, if there is only one.
+    pub(super) fn label(&self) -> Option<(&str, &str)> {
+        match self.values.as_slice() {
+            [value] if self.operator == "In" => Some((&self.key, value)),
+            _ => None,
+        }
+    }
+}
+
+/// The properties of a StorageClass that binding depends on.
+#[derive(Clone, Debug)]
+pub struct StorageClassFacts {
+    pub name: String,
+    pub is_default: bool,
+    /// Whether a claim is bound only when a Pod that uses it is scheduled.
+    pub waits_for_pod: bool,
+}
+
+impl StorageClassFacts {
+    pub fn new(class: &StorageClass<'_>) -> Self {
+        let default = class.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION);
+        Self {
+            name: class.metadata.name.to_string(),
+            is_default: default.is_some_and(|value| &**value == "true"),
+            waits_for_pod: &*class.volume_binding_mode == "WaitForFirstConsumer",
+        }
+    }
+}

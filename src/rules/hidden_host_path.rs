@@ -1,0 +1,245 @@
+//! A Pod reaches a path of the node through its claim
+//!
+//! ## What it does
+//!
+//! Reports volumes of Pods whose claim is bound to a PersistentVolume with a `hostPath`, or with a
+//! sensitive `local` path such as `/etc`. The Pod, the claim and the
+//! PersistentVolume can be in any files of the same run, in any order. The finding shows all three.
+//!
+//! volcheck binds claims as Kubernetes does:
+//!
+//! - A claim with a `volumeName` is bound to that PersistentVolume if its class, size, access modes
+//!   and volume mode match.
+//! - A PersistentVolume with a `claimRef` is bound to that claim. Its class is not compared.
+//! - Any other claim is bound to a free PersistentVolume of its class that has its access modes and
+//!   labels and is large enough: to one with as few access modes as possible and, of these, to the
+//!   smallest. With `volumeBindingMode: WaitForFirstConsumer`, only the size counts.
+//!
+//! If several PersistentVolumes are equally good, or if other claims may take the best ones first,
+//! the message names them. A claim without a storage class gets the default class if
+//! the input contains it. If not, it is matched with PersistentVolumes without a class, but only
+//! in the directory of the claim and in directories above and below it.
+//!
+//! The rule includes the claims that StatefulSets create, such as `data-web-0`, and those of
+//! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
+//! existing bindings.
+//!
+//! The rule does not report PersistentVolumes that a provisioner created in its own directory. The
+//! allow list of the policy applies to paths that are not in the host path catalog.
+//!
+//! ## Why is this bad?
+//!
+//! A container can read or change files of the node, although its Pod has no `hostPath` volume.
+//! Checks of Pods, such as Pod Security admission, do not see the path.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: config
+//!       mountPath: /config
+//!   volumes:
+//!   - name: config
+//!     persistentVolumeClaim:
+//!       claimName: config # finding
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolumeClaim
+//! metadata:
+//!   name: config
+//! spec:
+//!   storageClassName: manual
+//!   accessModes: [ReadWriteOnce]
+//!   resources:
+//!     requests:
+//!       storage: 1Gi
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolume
+//! metadata:
+//!   name: config
+//! spec:
+//!   storageClassName: manual
+//!   accessModes: [ReadWriteOnce]
+//!   capacity:
+//!     storage: 1Gi
+//!   hostPath:
+//!     path: /etc/kubernetes
+//! ```
+//!
+//! Let a provisioner create the volume:
+//!
+//! ```yaml,good
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     volumeMounts:
+//!     - name: config
+//!       mountPath: /config
+//!   volumes:
+//!   - name: config
+//!     persistentVolumeClaim:
+//!       claimName: config
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolumeClaim
+//! metadata:
+//!   name: config
+//! spec:
+//!   storageClassName: standard
+//!   accessModes: [ReadWriteOnce]
+//!   resources:
+//!     requests:
+//!       storage: 1Gi
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Clusters with a single node for development often have PersistentVolumes with a `hostPath`.
+//! Exempt their workloads in the policy by namespace, volume and path.
+//!
+//! ## References
+//!
+//! - [Kubernetes: binding](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding)
+//! - [Kubernetes: reserving a
+//!   PersistentVolume](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume)
+//! - [Kubernetes: Pod Security
+//!   Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
+
+use super::support::context::is_disk;
+use super::support::findings::is_provisioner_directory;
+use super::support::wording::{class_reason, host_path, quoted};
+use super::{
+    Candidate, Check, ClaimedVolume, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType,
+    HostPathVolume, NodeVolume, Options, PathClass, Rule,
+};
+use crate::finding::{Finding, RuleId, Severity};
+use crate::model::HostPath;
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("hidden-host-path"),
+    summary: "a Pod reaches a path of the node through its claim",
+    group: Group::Claims,
+    severity: Severity::Error,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: Some(
+        "the webhook sees one object at a time; it checks the PersistentVolume when it is created",
+    ),
+    source: include_str!("hidden_host_path.rs"),
+    check: Check::Claims(check),
+};
+
+/// The maximum number of PersistentVolumes whose locations a finding shows.
+const MAX_SHOWN: usize = 5;
+
+/// The maximum number of PersistentVolumes that a message names.
+const MAX_NAMES: usize = 3;
+
+fn check(cx: &Context<'_>, claimed: &ClaimedVolume, out: &mut Vec<Finding>) {
+    let Some(pod) = cx.pod() else { return };
+    let mut shown = Vec::new();
+    for candidate in &claimed.candidates {
+        let volume = HostPathVolume::behind_claim(pod, claimed, &candidate.volume, cx.options);
+        let access = volume.accesses.iter().find(|access| is_reported(&candidate.volume, access, cx.options));
+        if let Some(access) = access.cloned() {
+            shown.push((candidate, volume, access));
+        }
+    }
+    let Some((candidate, volume, access)) = shown.first() else { return };
+    let finding = Finding::new(
+        RULE.id,
+        Severity::Error,
+        claimed.field.clone(),
+        message(claimed, candidate, volume, access),
+    )
+    .label(format!("volume {}", quoted(&claimed.volume)))
+    .volume(&claimed.volume)
+    .path(&access.path)
+    .access(access.effective)
+    .why(why(access))
+    .help("use a claim for which a provisioner creates the volume, or exempt the workload in the policy");
+    let finding = match &candidate.claim_label {
+        Some(label) => finding.related_elsewhere(label, format!("claim {}", quoted(&candidate.claim))),
+        None => finding,
+    };
+    out.push(shown.iter().take(MAX_SHOWN).fold(finding, |finding, (candidate, ..)| {
+        let volume = &candidate.volume;
+        finding.related_elsewhere(&volume.label, format!("PersistentVolume {}", quoted(&volume.name)))
+    }));
+}
+
+fn message(
+    claimed: &ClaimedVolume,
+    candidate: &Candidate,
+    volume: &HostPathVolume<'_>,
+    access: &HostPathAccess<'_>,
+) -> String {
+    let (name, claim) = (quoted(&claimed.volume), quoted(&candidate.claim));
+    let path = host_path(volume, access);
+    let bound = quoted(&candidate.volume.name);
+    match claimed.count {
+        0 | 1 => format!("volume {name} exposes {path} through claim {claim} and PersistentVolume {bound}"),
+        _ => format!("volume {name} may expose {path}: claim {claim} can be bound to {}", names(claimed)),
+    }
+}
+
+/// Returns the names of the PersistentVolumes, such as "`a`, `b` or `c`".
+fn names(claimed: &ClaimedVolume) -> String {
+    let names: Vec<String> = claimed.names.iter().take(MAX_NAMES).map(|name| quoted(name)).collect();
+    match (claimed.count.saturating_sub(names.len()), names.as_slice()) {
+        (0, [first @ .., last]) => format!("{} or {last}", first.join(", ")),
+        (1, _) => format!("{} or 1 other", names.join(", ")),
+        (others, _) => format!("{} or {others} others", names.join(", ")),
+    }
+}
+
+fn why(access: &HostPathAccess<'_>) -> String {
+    let blind = "checks of the Pod, such as Pod Security admission, do not see the path";
+    match class_reason(access.class) {
+        reason if reason.is_empty() => blind.to_owned(),
+        reason => format!("{reason}, and {blind}"),
+    }
+}
+
+/// Checks whether a PersistentVolume exposes files of the node that do not belong to it.
+pub fn exposes_node(volume: &NodeVolume, options: &Options) -> bool {
+    let path = HostPath::new(&volume.path);
+    is_exposed(volume, &path, options.catalog.classify(&path), options.catalog.file_type(&path))
+}
+
+fn is_exposed(
+    volume: &NodeVolume,
+    path: &HostPath,
+    class: PathClass<'_>,
+    file_type: Option<HostPathType>,
+) -> bool {
+    if is_disk(volume.is_block, volume.source, path, file_type) {
+        return false;
+    }
+    let is_own_directory = volume.is_provisioned
+        && (matches!(class, PathClass::Unlisted)
+            || class.entry().is_some_and(|(entry, _)| is_provisioner_directory(entry, path)));
+    let is_harmless = matches!(class, PathClass::Unlisted)
+        || matches!(class, PathClass::Inside(entry) if entry.class == EntryClass::Harmless);
+    !is_own_directory && (volume.source == "hostPath" || !is_harmless)
+}
+
+fn is_reported(volume: &NodeVolume, access: &HostPathAccess<'_>, options: &Options) -> bool {
+    is_exposed(volume, &access.path, access.class, access.file_type) && !access.is_allowed(options)
+}
