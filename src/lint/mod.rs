@@ -7,14 +7,17 @@
 mod bindings;
 mod changed;
 mod check;
+mod checker;
 mod config;
 mod embedded;
 mod kustomize;
 mod located;
 mod not_object;
+mod objects;
 mod patch;
 mod report;
 mod run;
+mod strings;
 mod suppression;
 mod template;
 mod text_facts;

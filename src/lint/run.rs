@@ -9,7 +9,8 @@ use globset::GlobSet;
 use rayon::prelude::*;
 
 use super::bindings::{BindingFacts, Bindings};
-use super::check::{check_file, decode, unchecked_finding, unchecked_input};
+use super::check::{check_file, decode};
+use super::checker::{unchecked_finding, unchecked_input};
 use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
