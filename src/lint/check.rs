@@ -26,7 +26,7 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
     let file = match decode(name, bytes, options) {
         Ok(file) => file,
-        Err(outcome) => return outcome,
+        Err(outcome) => return *outcome,
     };
     let mut outcome = check_file(&file, &role, options, None);
     let mut facts = std::mem::take(&mut outcome.bindings);
@@ -38,11 +38,11 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
 }
 
 /// Decodes a manifest. If it is not text, returns an outcome that reports it.
-pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Outcome> {
+pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Box<Outcome>> {
     File::decode(name, bytes).map(Arc::new).map_err(|error| {
         let counts = Counts { files: 1, ..Counts::default() };
         let unchecked = vec![undecodable_text(name, &error, options)];
-        Outcome { counts, unchecked, ..Outcome::default() }
+        Box::new(Outcome { counts, unchecked, ..Outcome::default() })
     })
 }
 

@@ -239,7 +239,7 @@ fn check_input(
         };
         let file = match file {
             Ok(file) => file,
-            Err(outcome) => return Ok(Checked { outcome, file: None }),
+            Err(outcome) => return Ok(Checked { outcome: *outcome, file: None }),
         };
         let outcome = check(&file);
         // A file can be read again. A pipe cannot, and rendering again takes time.
