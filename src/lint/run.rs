@@ -9,7 +9,8 @@ use globset::GlobSet;
 use rayon::prelude::*;
 
 use super::bindings::Bindings;
-use super::check::{check_file, decode, unchecked_finding, unchecked_input};
+use super::check::{check_file, decode};
+use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
 use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
 use crate::engine::judge;
@@ -239,7 +240,7 @@ fn check_input(
         };
         let file = match file {
             Ok(file) => file,
-            Err(outcome) => return Ok(Checked { outcome, file: None }),
+            Err(outcome) => return Ok(Checked { outcome: *outcome, file: None }),
         };
         let outcome = check(&file);
         // A file can be read again. A pipe cannot, and rendering again takes time.

@@ -186,7 +186,7 @@ impl Binder {
             let total = demands.entry(&claim.demand).or_default();
             *total = total.saturating_add(count);
         }
-        for (demand, count) in &demands {
+        demands.iter().for_each(|(demand, count)| {
             let classes: Vec<String> = self.classes(demand).into_iter().map(str::to_owned).collect();
             for class in classes {
                 if let Some(pools) = self.pools.get_mut(&class) {
@@ -194,7 +194,7 @@ impl Binder {
                     *claims = claims.saturating_add(*count);
                 }
             }
-        }
+        });
         for round in 0..=MAX_ROUNDS {
             let mut takers = named.clone();
             for (demand, count) in demands.iter().filter(|(_, count)| **count > 0) {
@@ -250,7 +250,8 @@ impl Binder {
                 let count = found.len() - before;
                 available += if count < MAX_EQUAL { count } else { equal.len() };
                 let is_certain = |index: &usize| {
-                    !self.is_contested[*index] && !(pool.waits_for_pod && self.volumes[*index].is_pinned)
+                    let may_be_elsewhere = pool.waits_for_pod && self.volumes[*index].is_pinned;
+                    !self.is_contested[*index] && !may_be_elsewhere
                 };
                 // Each of the other claims can take one of the volumes.
                 let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims.max(1);

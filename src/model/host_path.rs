@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::net::Ipv4Addr;
-use std::ops::Range;
+
+use super::windows_path::{
+    DEVICES, WINDOWS_DIRECTORIES, WindowsPath, below_drive_directory, is_drive, is_local_server,
+    normalize_windows_part, slashes, trim_windows_name, windows_alias, without_stream,
+};
 
 /// The syntax of a path. Paths with different syntaxes are unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Syntax {
+pub(super) enum Syntax {
     Posix,
     /// `C:\…`, `\\server\share`, `\\.\pipe\…`. Case-insensitive; `/` and `\` are equivalent.
     Windows,
@@ -23,8 +26,8 @@ enum Syntax {
 /// Two paths are equal if they are the same after cleaning and resolving aliases.
 #[derive(Clone, Debug)]
 pub struct HostPath {
-    syntax: Syntax,
-    segments: Vec<Box<str>>,
+    pub(super) syntax: Syntax,
+    pub(super) segments: Vec<Box<str>>,
     is_relative: bool,
     has_backstep: bool,
     is_uncertain: bool,
@@ -312,15 +315,6 @@ impl HostPath {
         }
     }
 
-    /// Returns the relation of this path to the paths that match `pattern`.
-    pub fn relation(&self, pattern: &PathPattern) -> Relation {
-        if self.syntax != pattern.syntax {
-            return Relation::Unrelated;
-        }
-        let matches = self.segments.iter().zip(&pattern.segments).all(|(name, part)| part.matches(name));
-        relation(matches, self.segments.len(), pattern.segments.len())
-    }
-
     /// Returns the relation of this path to `other`.
     pub fn relation_to(&self, other: &Self) -> Relation {
         if self.syntax != other.syntax {
@@ -342,7 +336,7 @@ pub fn clean_container_path(text: &str) -> Cow<'_, str> {
 
 /// Returns the relation of a path with `len` segments to a path with `other_len` segments.
 /// `matches` tells whether all segments up to the shorter length match.
-fn relation(matches: bool, len: usize, other_len: usize) -> Relation {
+pub(super) fn relation(matches: bool, len: usize, other_len: usize) -> Relation {
     match (matches, len.cmp(&other_len)) {
         (false, _) => Relation::Unrelated,
         (true, Ordering::Equal) => Relation::Equal,
@@ -365,145 +359,6 @@ impl fmt::Display for HostPath {
             (Syntax::Windows, _) => write!(f, r"\\{}", backslashed(0)),
         }
     }
-}
-
-/// A Windows path, recognized by its form.
-struct WindowsPath {
-    /// The path in lower case with `/` as the separator. A device path starts with [`DEVICES`].
-    body: String,
-    is_relative: bool,
-    is_uncertain: bool,
-}
-
-impl WindowsPath {
-    /// Parses `text`. Returns `None` if it is not a Windows path.
-    fn parse(text: &str) -> Option<Self> {
-        if let Some(path) = Self::with_drive(text) {
-            return Some(path);
-        }
-        let bytes = text.as_bytes();
-        let is_slash = |at: usize| matches!(bytes.get(at), Some(b'/' | b'\\'));
-        // Windows device and UNC paths start with two equal slashes. `/\?` is a POSIX path.
-        let has_device_prefix = bytes.starts_with(br"\??\")
-            || (is_slash(0)
-                && bytes.get(1) == bytes.first()
-                && matches!(bytes.get(2), Some(b'?' | b'.'))
-                && is_slash(3));
-        if has_device_prefix {
-            return Self::device(&text[4..], text.starts_with('\\'));
-        }
-        if text.starts_with(r"\\") {
-            return Some(Self::share(&normalize_windows_part(text)));
-        }
-        text.starts_with('\\').then(|| {
-            let body = format!("c:{}", normalize_windows_part(text));
-            Self { is_relative: true, ..Self::absolute(body) }
-        })
-    }
-
-    fn absolute(body: String) -> Self {
-        Self { body, is_relative: false, is_uncertain: false }
-    }
-
-    /// Parses a path that starts with a drive, such as `C:\x` or, relative to the current directory
-    /// of the drive, `C:x`. The drive itself counts as absolute.
-    fn with_drive(text: &str) -> Option<Self> {
-        let (drive, rest) = text.split_at_checked(2).filter(|(drive, _)| is_drive(drive))?;
-        let is_relative = !(rest.is_empty() || rest.starts_with(['/', '\\']));
-        let body = format!("{}/{}", normalize_windows_part(drive), normalize_windows_part(rest));
-        Some(Self { is_relative, ..Self::absolute(body) })
-    }
-
-    /// Parses the part of a path after `\\?\` or `\\.\`. `\\?\C:\x` is the same as `C:\x`, and
-    /// `\\?\UNC\server\share` the same as `\\server\share`. `\\.\pipe\x` and `//./pipe/x` are
-    /// devices.
-    fn device(rest: &str, has_backslashes: bool) -> Option<Self> {
-        if let Some(path) = Self::with_drive(rest) {
-            return Some(Self { is_relative: false, ..path });
-        }
-        let rest = normalize_windows_part(rest);
-        if let Some(share) = rest.strip_prefix("unc/") {
-            return Some(Self::share(share));
-        }
-        let is_pipe = rest.trim_start_matches('/').split('/').next() == Some("pipe");
-        // `//./run` is a POSIX path.
-        (is_pipe || has_backslashes).then(|| Self::absolute(format!("{DEVICES}/{rest}")))
-    }
-
-    /// Parses a UNC path in lower case with `/` as the separator. Resolves shares that Windows
-    /// creates for the drives (`C$`), for `C:\Windows` (`ADMIN$`) and for named pipes.
-    fn share(text: &str) -> Self {
-        let split = |text: &str| {
-            let (name, rest) = text.split_once('/').unwrap_or((text, ""));
-            (name.to_owned(), rest.trim_start_matches('/').to_owned())
-        };
-        let (server, rest) = split(text.trim_start_matches('/'));
-        let (share, rest) = split(&rest);
-        let is_local = is_local_server(&server);
-        let target = match share.strip_suffix('$') {
-            Some("admin") => "c:/windows".to_owned(),
-            Some(drive) if is_drive(&format!("{drive}:")) => format!("{drive}:"),
-            _ if is_local && share == "pipe" => format!("{DEVICES}/pipe"),
-            _ => return Self::absolute(text.to_owned()),
-        };
-        Self { is_uncertain: !is_local, ..Self::absolute(format!("{target}/{rest}")) }
-    }
-}
-
-/// Checks whether a server in a UNC path, in lower case, is the node itself.
-fn is_local_server(server: &str) -> bool {
-    let name = server.split('@').next().unwrap_or_default().trim_end_matches('.');
-    matches!(name, "localhost" | "::1" | "[::1]" | "0--1.ipv6-literal.net")
-        || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Returns the part of a normalized path below `/c`, or `None` if the path is elsewhere.
-fn below_drive_directory(body: &str) -> Option<&str> {
-    body.strip_prefix("/c").filter(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Removes trailing dots and spaces from a name, as Windows does. Keeps names that have no other
-/// characters, such as `...`.
-fn trim_windows_name(name: &str) -> &str {
-    match name.trim_end_matches(' ') {
-        step @ ("." | "..") => step,
-        _ => match name.trim_end_matches(['.', ' ']) {
-            "" => name,
-            trimmed => trimmed,
-        },
-    }
-}
-
-/// Returns the name of the file in a segment of a Windows path, without an NTFS stream such as
-/// `::$INDEX_ALLOCATION`.
-fn without_stream(segment: &str) -> &str {
-    let name = segment.split(':').next().unwrap_or_default();
-    match trim_windows_name(name) {
-        "" => segment,
-        name => name,
-    }
-}
-
-/// Converts part of a Windows path to lower case with `/` as the separator.
-fn normalize_windows_part(text: &str) -> String {
-    text.replace('\\', "/").to_lowercase()
-}
-
-/// Returns the characters that separate the segments of `text`.
-fn slashes(text: &str) -> &'static [char] {
-    match WindowsPath::parse(text) {
-        Some(_) => &['/', '\\'],
-        None => &['/'],
-    }
-}
-
-/// The first segment of a Windows device path, in place of `\\.\`. It is not a valid server name,
-/// so it cannot collide with one.
-const DEVICES: &str = "{devices}";
-
-/// Checks whether a segment is a Windows drive such as `c:`.
-fn is_drive(segment: &str) -> bool {
-    matches!(segment.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
 }
 
 /// Returns the number of leading segments that form an alias, and the segments that replace them.
@@ -544,207 +399,9 @@ fn alias(segments: &[Box<str>]) -> Option<(usize, &'static [&'static str])> {
     })
 }
 
-/// Directories in the root of a Windows drive, in lower case.
-const WINDOWS_DIRECTORIES: &[&str] =
-    &["documents and settings", "program files", "program files (x86)", "programdata", "users", "windows"];
-
-/// Returns a range of segments that form an alias in a Windows path, and the segments that replace
-/// them. Returns `None` if there is none.
-///
-/// The short names are those that Windows creates during its installation. `Documents and Settings`
-/// and `All Users` are links that exist for compatibility.
-fn windows_alias(segments: &[Box<str>]) -> Option<(Range<usize>, &'static [&'static str])> {
-    let name = |at: usize| segments.get(at).map(|name| &**name);
-    if !is_drive(name(0)?) {
-        return None;
-    }
-    Some(match (name(1)?, name(2)) {
-        ("progra~1", _) => (1..2, &["program files"]),
-        ("progra~2", _) => (1..2, &["program files (x86)"]),
-        ("progra~3", _) => (1..2, &["programdata"]),
-        ("docume~1" | "documents and settings", _) => (1..2, &["users"]),
-        ("users", Some("all users" | "alluse~1")) => (1..3, &["programdata"]),
-        ("users", Some("admini~1")) => (2..3, &["administrator"]),
-        _ => return None,
-    })
-}
-
-/// A pattern of paths. Each segment can contain one `*`, which matches any text within the segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathPattern {
-    syntax: Syntax,
-    segments: Vec<SegmentPattern>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum SegmentPattern {
-    Literal(Box<str>),
-    /// A segment with a `*`.
-    Wildcard {
-        prefix: Box<str>,
-        suffix: Box<str>,
-    },
-}
-
-impl SegmentPattern {
-    fn new(segment: Box<str>) -> Self {
-        match segment.split_once('*') {
-            Some((prefix, suffix)) => Self::Wildcard { prefix: prefix.into(), suffix: suffix.into() },
-            None => Self::Literal(segment),
-        }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        match self {
-            Self::Literal(literal) => **literal == *name,
-            Self::Wildcard { prefix, suffix } => {
-                name.strip_prefix(&**prefix).is_some_and(|rest| rest.ends_with(&**suffix))
-            }
-        }
-    }
-
-    /// Checks whether the pattern matches every name that `other` matches.
-    fn contains(&self, other: &Self) -> bool {
-        match (self, other) {
-            (_, Self::Literal(name)) => self.matches(name),
-            (Self::Literal(_), Self::Wildcard { .. }) => false,
-            (Self::Wildcard { prefix, suffix }, Self::Wildcard { prefix: longer, suffix: other }) => {
-                longer.starts_with(&**prefix) && other.ends_with(&**suffix)
-            }
-        }
-    }
-
-    /// Checks whether both patterns match some name.
-    fn overlaps(&self, other: &Self) -> bool {
-        match (self, other) {
-            (_, Self::Literal(name)) => self.matches(name),
-            (Self::Literal(name), _) => other.matches(name),
-            (Self::Wildcard { prefix, suffix }, Self::Wildcard { prefix: start, suffix: end }) => {
-                (prefix.starts_with(&**start) || start.starts_with(&**prefix))
-                    && (suffix.ends_with(&**end) || end.ends_with(&**suffix))
-            }
-        }
-    }
-
-    /// Returns the number of characters that the pattern fixes; all of them for a literal.
-    fn fixed_length(&self) -> usize {
-        match self {
-            Self::Literal(_) => usize::MAX,
-            Self::Wildcard { prefix, suffix } => prefix.len() + suffix.len(),
-        }
-    }
-}
-
-impl PathPattern {
-    /// Parses a pattern of node paths.
-    ///
-    /// Returns `None` if the pattern can never match, because it is relative, not clean, or starts
-    /// with an alias.
-    pub fn new(text: &str) -> Option<Self> {
-        Self::from_path(HostPath::new(text), text)
-    }
-
-    /// Parses a pattern of paths inside a container. Returns `None` if it can never match.
-    pub fn in_container(text: &str) -> Option<Self> {
-        Self::from_path(HostPath::in_container(text), text)
-    }
-
-    /// Converts `path` to a pattern. Returns `None` if parsing changed it, so that it differs from
-    /// `text`.
-    fn from_path(path: HostPath, text: &str) -> Option<Self> {
-        let source = match path.syntax {
-            Syntax::Posix => text.to_owned(),
-            Syntax::Windows => WindowsPath::parse(text)?.body,
-        };
-        let segments = source.split('/').filter(|name| !name.is_empty());
-        if path.is_relative || path.is_uncertain || !segments.eq(path.segments.iter().map(|name| &**name)) {
-            return None;
-        }
-        if path.syntax == Syntax::Posix && path.to_string() != text {
-            return None;
-        }
-        let segments = path.segments.into_iter().map(SegmentPattern::new).collect();
-        Some(Self { syntax: path.syntax, segments })
-    }
-
-    /// Returns the first segment, or `None` if it contains a wildcard or the pattern is the root.
-    pub(super) fn first_segment(&self) -> Option<&str> {
-        match self.segments.first()? {
-            SegmentPattern::Literal(name) => Some(name),
-            SegmentPattern::Wildcard { .. } => None,
-        }
-    }
-
-    /// Checks whether the pattern contains a `*`.
-    pub fn has_wildcard(&self) -> bool {
-        self.segments.iter().any(|part| matches!(part, SegmentPattern::Wildcard { .. }))
-    }
-
-    /// Returns the number of segments. If two patterns match a path, the deeper one is more
-    /// specific.
-    pub fn depth(&self) -> usize {
-        self.segments.len()
-    }
-
-    /// Returns a sort key. If a path is at or below paths of two patterns, the more specific
-    /// pattern has the greater key. A deeper pattern is more specific. At equal depth, the first
-    /// segments that differ decide: a name is more specific than a wildcard, and a wildcard with
-    /// more text is more specific than one with less.
-    pub fn specificity(&self) -> impl Ord + use<> {
-        let lengths: Vec<_> = self.segments.iter().map(SegmentPattern::fixed_length).collect();
-        (self.depth(), lengths)
-    }
-
-    /// Checks whether every path at or below a path of `other` is also at or below a path of this
-    /// pattern.
-    pub fn contains(&self, other: &Self) -> bool {
-        self.depth() <= other.depth() && self.agrees_with(other, SegmentPattern::contains)
-    }
-
-    /// Checks whether some path is at or below paths of both patterns.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.agrees_with(other, SegmentPattern::overlaps)
-    }
-
-    fn agrees_with(&self, other: &Self, agree: fn(&SegmentPattern, &SegmentPattern) -> bool) -> bool {
-        self.syntax == other.syntax && self.segments.iter().zip(&other.segments).all(|(a, b)| agree(a, b))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{HostPath, PathPattern};
-
-    fn patterns<const N: usize>(texts: [&str; N]) -> [PathPattern; N] {
-        texts.map(|text| PathPattern::new(text).expect("a valid pattern"))
-    }
-
-    #[test]
-    fn specificity_increases_with_depth_and_fixed_text() {
-        let sorted = ["/", "/*", "/a*", "/a*c", "/abc", "/*/b", "/a*/*", "/a/*", "/a/b", "/a/b/*"];
-        let sorted = patterns(sorted);
-        for pair in sorted.windows(2) {
-            assert!(pair[0].specificity() < pair[1].specificity(), "{pair:?}");
-        }
-    }
-
-    #[test]
-    fn patterns_contain_and_overlap_others() {
-        for (outer, inner) in
-            [("/", "/a"), ("/a", "/a"), ("/a", "/a/b*"), ("/*", "/a/b"), ("/a*", "/ab*/c"), ("/*c", "/a*bc")]
-        {
-            let [outer, inner] = patterns([outer, inner]);
-            assert!(outer.contains(&inner) && outer.overlaps(&inner), "{outer:?} {inner:?}");
-        }
-        for (a, b) in [("/a/b", "/a"), ("/a", "/*"), ("/a*", "/*a"), ("/a*", "/*")] {
-            let [a, b] = patterns([a, b]);
-            assert!(!a.contains(&b) && a.overlaps(&b) && b.overlaps(&a), "{a:?} {b:?}");
-        }
-        for (a, b) in [("/a", "/b"), ("/a*", "/b*"), ("/*a", "/*b"), ("/a/b", "/a/c"), ("/c:", "C:\\")] {
-            let [a, b] = patterns([a, b]);
-            assert!(!a.contains(&b) && !a.overlaps(&b) && !b.overlaps(&a), "{a:?} {b:?}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn simplify_removes_redundant_slashes_and_dots() {

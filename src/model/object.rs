@@ -166,7 +166,7 @@ impl<'a> Object<'a> {
         let mut removed = Vec::new();
         match &mut self.body {
             Body::Pods(pods) => {
-                pods.iter_mut().for_each(|pod| removed.append(&mut pod.remove_placeholders()))
+                pods.iter_mut().for_each(|pod| removed.append(&mut pod.remove_placeholders()));
             }
             Body::PersistentVolume(spec) => {
                 let field = |key| FieldPath::from_keys(&["spec", key, "path"]);

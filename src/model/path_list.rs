@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::host_path::{HostPath, PathPattern, Relation};
+use super::host_path::{HostPath, Relation};
+use super::path_pattern::PathPattern;
 
 /// An item of a [`PathList`].
 pub trait HasPattern {

@@ -134,6 +134,8 @@ impl<'a> PodSpec<'a> {
             priority_class_name: decode_key(node, "priorityClassName")?,
             affinity: decode_key(node, "affinity")?,
             security_context: decode_key(node, "securityContext")?,
+            host_network: decode_key(node, "hostNetwork")?,
+            automount_service_account_token: decode_key(node, "automountServiceAccountToken")?,
             ..Self::default()
         })
     }

@@ -32,7 +32,7 @@ pub enum VolumeSource<'a> {
     /// A claim in the namespace of the Pod.
     Claim(ClaimSource<'a>),
     /// A claim that is created and deleted with the Pod.
-    Ephemeral(EphemeralSource<'a>),
+    Ephemeral(Box<EphemeralSource<'a>>),
     /// `configMap`, `secret`, `downwardAPI` or `image`: always read-only.
     ReadOnly,
     /// Several sources, such as ConfigMaps and Secrets, in one volume: always read-only.

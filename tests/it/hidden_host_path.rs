@@ -208,11 +208,11 @@ fn many_claims_take_linear_time() {
     let mut text = String::new();
     for index in 0..COUNT {
         // Writing to a string never fails.
-        let _ = write!(
+        let _ = writeln!(
             text,
             "{{\"apiVersion\": \"v1\", \"kind\": \"PersistentVolumeClaim\", \"metadata\": {{\"name\": \"c-{index}\"}}, \
              \"spec\": {{\"storageClassName\": \"manual\", \"accessModes\": [\"ReadWriteOnce\"], \"resources\": \
-             {{\"requests\": {{\"storage\": {index}}}}}}}}}\n"
+             {{\"requests\": {{\"storage\": {index}}}}}}}}}"
         );
     }
     let volume = volume("node", MANUAL, HOST_PATH);

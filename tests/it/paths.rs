@@ -144,7 +144,7 @@ proptest! {
             format!("/{slashed}"),
             format!("/c/{slashed}"),
             format!("//localhost/c$/{slashed}"),
-            slashed.clone(),
+            slashed,
         ] {
             prop_assert_eq!(HostPath::on_windows(&spelling), path.clone(), "{}", spelling);
         }

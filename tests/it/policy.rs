@@ -84,7 +84,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nkubernetesVersion: 1.30\n",
             2,
             20,
-            "expected a string, found the number `1.3`: quote it",
+            "expected a string, found the number `1.30`: quote it",
         ),
         (
             "version: 1\nvolumeTypes: {allow: [secret, emptydir]}\n",
@@ -799,7 +799,7 @@ fn does_not_report_undefined_volumes_in_fragments() {
             "version: 1\nworkloads:\n- group: example.io\n  kind: Farm\n  fragment: {fragment}\n  parts:\n  - each: \"spec.groups[]\"\n    volumes: [volumes]\n    containers: [main]\n"
         ))
     };
-    let text = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  groups:\n  - securityContext: {fsGroup: 1}\n    volumes:\n    - {name: v, hostPath: {path: /srv/x, type: Directory}}\n    main:\n      name: c\n      image: i\n      volumeMounts:\n      - {name: v, mountPath: /v, readOnly: true}\n      - {name: gone, mountPath: /w}\n";
+    let text = "apiVersion: example.io/v1\nkind: Farm\nmetadata: {name: f}\nspec:\n  groups:\n  - securityContext: {fsGroup: 1}\n    automountServiceAccountToken: false\n    volumes:\n    - {name: v, hostPath: {path: /srv/x, type: Directory}}\n    main:\n      name: c\n      image: i\n      volumeMounts:\n      - {name: v, mountPath: /v}\n      - {name: gone, mountPath: /w}\n";
     let found = |policy: &Policy| -> Vec<String> {
         let outcome = lint(policy, "f.yaml", text);
         assert!(outcome.unchecked.is_empty());

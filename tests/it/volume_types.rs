@@ -30,25 +30,27 @@ fn persistent_volume(volume_type: &str) -> String {
 
 #[test]
 fn kubernetes_version_decides_about_volume_types() {
-    let deprecated = "deprecated-volume-type warning";
-    let removed = "removed-volume-type error";
-    let rows: &[(&str, &[(&str, Option<&str>)])] = &[
-        ("photonPersistentDisk", &[("1.10", None), ("1.11", Some(deprecated)), ("1.16", Some(removed))]),
-        ("scaleIO", &[("1.15", None), ("1.16", Some(deprecated)), ("1.22", Some(removed))]),
-        ("flocker", &[("1.21", None), ("1.22", Some(deprecated)), ("1.25", Some(removed))]),
-        ("quobyte", &[("1.21", None), ("1.24", Some(deprecated)), ("1.25", Some(removed))]),
-        ("storageos", &[("1.21", None), ("1.24", Some(deprecated)), ("1.25", Some(removed))]),
-        ("glusterfs", &[("1.24", None), ("1.25", Some(deprecated)), ("1.26", Some(removed))]),
-        ("cephfs", &[("1.27", None), ("1.30", Some(deprecated)), ("1.31", Some(removed))]),
-        ("rbd", &[("1.27", None), ("1.28", Some(deprecated)), ("1.31", Some(removed))]),
-        ("flexVolume", &[("1.22", None), ("1.23", Some(deprecated)), ("1.37", Some(deprecated))]),
-        ("awsElasticBlockStore", &[("1.18", None), ("1.19", Some(deprecated)), ("1.37", Some(deprecated))]),
-        ("gcePersistentDisk", &[("1.16", None), ("1.17", Some(deprecated)), ("1.37", Some(deprecated))]),
-        ("azureDisk", &[("1.18", None), ("1.37", Some(deprecated))]),
-        ("azureFile", &[("1.20", None), ("1.37", Some(deprecated))]),
-        ("cinder", &[("1.10", None), ("1.37", Some(deprecated))]),
-        ("vsphereVolume", &[("1.18", None), ("1.37", Some(deprecated))]),
-        ("portworxVolume", &[("1.24", None), ("1.37", Some(deprecated))]),
+    const DEPRECATED: &str = "deprecated-volume-type warning";
+    const REMOVED: &str = "removed-volume-type error";
+    /// A volume type, and the finding in some versions of Kubernetes.
+    type Row = (&'static str, &'static [(&'static str, Option<&'static str>)]);
+    let rows: &[Row] = &[
+        ("photonPersistentDisk", &[("1.10", None), ("1.11", Some(DEPRECATED)), ("1.16", Some(REMOVED))]),
+        ("scaleIO", &[("1.15", None), ("1.16", Some(DEPRECATED)), ("1.22", Some(REMOVED))]),
+        ("flocker", &[("1.21", None), ("1.22", Some(DEPRECATED)), ("1.25", Some(REMOVED))]),
+        ("quobyte", &[("1.21", None), ("1.24", Some(DEPRECATED)), ("1.25", Some(REMOVED))]),
+        ("storageos", &[("1.21", None), ("1.24", Some(DEPRECATED)), ("1.25", Some(REMOVED))]),
+        ("glusterfs", &[("1.24", None), ("1.25", Some(DEPRECATED)), ("1.26", Some(REMOVED))]),
+        ("cephfs", &[("1.27", None), ("1.30", Some(DEPRECATED)), ("1.31", Some(REMOVED))]),
+        ("rbd", &[("1.27", None), ("1.28", Some(DEPRECATED)), ("1.31", Some(REMOVED))]),
+        ("flexVolume", &[("1.22", None), ("1.23", Some(DEPRECATED)), ("1.37", Some(DEPRECATED))]),
+        ("awsElasticBlockStore", &[("1.18", None), ("1.19", Some(DEPRECATED)), ("1.37", Some(DEPRECATED))]),
+        ("gcePersistentDisk", &[("1.16", None), ("1.17", Some(DEPRECATED)), ("1.37", Some(DEPRECATED))]),
+        ("azureDisk", &[("1.18", None), ("1.37", Some(DEPRECATED))]),
+        ("azureFile", &[("1.20", None), ("1.37", Some(DEPRECATED))]),
+        ("cinder", &[("1.10", None), ("1.37", Some(DEPRECATED))]),
+        ("vsphereVolume", &[("1.18", None), ("1.37", Some(DEPRECATED))]),
+        ("portworxVolume", &[("1.24", None), ("1.37", Some(DEPRECATED))]),
     ];
     for (volume_type, versions) in rows {
         for (version, expected) in *versions {

@@ -1,0 +1,180 @@
+//! The state of the check of a document, and the locations of findings.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::bindings::Bindings;
+use super::{LocatedFinding, Location, Options, Outcome, RelatedLocation, UncheckedInput};
+use crate::engine::{CheckResult, judge};
+use crate::finding::{Finding, Label, SuppressedBy, Suppression, Target};
+use crate::model::{FieldError, FieldPath, TypeMeta};
+use crate::rules::{Subject, Unchecked};
+use crate::source::{File, NodeId, Span, TextError, Tree, locate, locate_key};
+
+/// A checker of the documents in a file.
+#[derive(Clone)]
+pub(super) struct Checker<'c> {
+    pub(super) options: &'c Options<'c>,
+    /// The bindings of claims; `None` in the first check.
+    pub(super) bindings: Option<&'c Bindings>,
+    pub(super) file: &'c Arc<File>,
+    pub(super) path: Arc<str>,
+    /// Whether the text was rendered from the file at `path`.
+    pub(super) is_rendered: bool,
+    /// Whether a kustomization uses the file as a patch.
+    pub(super) is_patch: bool,
+    /// Whether the word `$patch` occurs in the file.
+    pub(super) may_contain_patch: bool,
+    /// Whether ignores are applied and the word `volcheck` occurs in the file.
+    pub(super) may_contain_ignores: bool,
+    /// The length of the text before the content of the first document. Computed only if the file
+    /// may contain ignores.
+    pub(super) head_len: usize,
+    /// The template that the document was rendered from, if a comment by Helm names it.
+    pub(super) template: Option<&'c str>,
+    /// The namespace of objects that do not set one.
+    pub(super) namespace: Arc<str>,
+    /// The number of strings that contain the documents; 0 for documents of the file itself.
+    pub(super) depth: usize,
+    /// Set if the documents are in a string that cannot be parsed in place.
+    pub(super) detached: Option<Detached>,
+}
+
+/// The value of a string with manifests, of which only the location as a whole is known.
+#[derive(Clone)]
+pub(super) struct Detached {
+    pub(super) value: Arc<str>,
+    /// The byte range of the string in the file.
+    pub(super) string: Range<usize>,
+    /// The byte range of the object in the file.
+    pub(super) object: Range<usize>,
+}
+
+impl<'c> Checker<'c> {
+    /// Returns the text that contains the documents.
+    pub(super) fn text(&self) -> &str {
+        self.detached.as_ref().map_or(self.file.text(), |detached| &detached.value)
+    }
+
+    /// Locates a finding about the object at `root`.
+    pub(super) fn locate(&self, tree: &Tree<'_>, root: NodeId, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
+        let span = |label: &Label| match label.target {
+            Target::Value => locate(self.file, tree, root, &label.path),
+            Target::Key => locate_key(self.file, tree, root, &label.path),
+            Target::Mark(mark) => self.file.span(mark.range()),
+            Target::Elsewhere(_) => locate(self.file, tree, root, &FieldPath::root()),
+        };
+        let location = self.location(&finding, span);
+        LocatedFinding { object: Some(tree.range(root)), ..LocatedFinding::new(finding, location) }
+    }
+
+    /// Locates a finding about a range of the text.
+    pub(super) fn locate_text(&self, finding: Finding) -> LocatedFinding {
+        if let Some(detached) = &self.detached {
+            return self.locate_detached(detached, finding);
+        }
+        let span = |label: &Label| {
+            let range: Range<usize> = label.mark().map_or(0..0, |mark| mark.range());
+            self.file.span(range)
+        };
+        let location = self.location(&finding, span);
+        LocatedFinding::new(finding, location)
+    }
+
+    /// Locates a finding about a manifest in a string at the string.
+    pub(super) fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
+        finding.related.retain(|label| matches!(label.target, Target::Elsewhere(_)));
+        finding.fix = None;
+        let location = self.location(&finding, |_| self.file.span(detached.string.clone()));
+        LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
+    }
+
+    pub(super) fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
+        let related = |label: &Label| match (label.target, self.bindings) {
+            (Target::Elsewhere(place), Some(bindings)) => bindings.related_location(place, self.file),
+            _ => RelatedLocation { span: span(label), other_file: None },
+        };
+        Location {
+            path: Arc::clone(&self.path),
+            file: Some(Arc::clone(self.file)),
+            primary: Some(span(&finding.primary)),
+            related: finding.related.iter().map(related).collect(),
+            is_rendered: self.is_rendered,
+        }
+    }
+
+    /// Adds the findings about the object at `root` to `outcome`.
+    pub(super) fn add(&self, tree: &Tree<'_>, root: NodeId, result: CheckResult, outcome: &mut Outcome) {
+        outcome.findings.extend(result.findings.into_iter().map(|finding| self.locate(tree, root, finding)));
+        for (finding, exemption) in result.exempted {
+            let mut located = self.locate(tree, root, finding);
+            let reason = self.options.policy.exemption(exemption).reason.clone();
+            located.suppressed = Some(Suppression { by: SuppressedBy::Exemption, reason });
+            outcome.suppressed.push(located);
+            outcome.used_exemptions.insert(exemption);
+        }
+        outcome.used_exemptions.extend(result.lowered_by);
+    }
+
+    /// Adds the finding about a field that could not be decoded. For an object in another object or
+    /// in a string, it is only a warning, because another program may change the object.
+    pub(super) fn add_invalid_field(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        error: &FieldError,
+        meta: Option<&TypeMeta<'_>>,
+        is_embedded: bool,
+        outcome: &mut Outcome,
+    ) {
+        let (kind, is_embedded) = (meta.map(|meta| &*meta.kind), is_embedded || self.depth > 0);
+        let unchecked =
+            self.unchecked_field(tree, node, &Unchecked::InvalidField { error, kind, is_embedded });
+        match is_embedded {
+            true => outcome.findings.push(unchecked.located),
+            false => outcome.unchecked.push(unchecked),
+        }
+    }
+
+    /// Returns the finding about a field that could not be checked in the object at `root`.
+    pub(super) fn unchecked_field(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        unchecked: &Unchecked<'_>,
+    ) -> UncheckedInput {
+        unchecked_input(unchecked, self.options, |finding| self.locate(tree, root, finding))
+    }
+
+    /// Returns the finding about a part of the text that could not be checked.
+    pub(super) fn unchecked_text(&self, unchecked: &Unchecked<'_>) -> UncheckedInput {
+        unchecked_input(unchecked, self.options, |finding| self.locate_text(finding))
+    }
+}
+
+pub(super) fn undecodable_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
+    let primary = Some(Span { start: error.position, end: error.position });
+    let location = Location { primary, ..Location::of_file(name) };
+    let unchecked = Unchecked::NotText { message: &error.to_string(), help: error.kind.help() };
+    unchecked_input(&unchecked, options, |finding| LocatedFinding::new(finding, location))
+}
+
+/// Returns the finding about unchecked input. `locate` adds the location.
+pub(super) fn unchecked_input(
+    unchecked: &Unchecked<'_>,
+    options: &Options<'_>,
+    locate: impl FnOnce(Finding) -> LocatedFinding,
+) -> UncheckedInput {
+    let located = locate(unchecked_finding(unchecked, options));
+    UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
+}
+
+/// Returns the finding about unchecked input. The rules report exactly one.
+pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
+    let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
+    debug_assert_eq!(findings.len(), 1, "{unchecked:?}");
+    findings.into_iter().next().expect("a rule reports each kind of unchecked input")
+}

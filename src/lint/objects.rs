@@ -1,0 +1,298 @@
+//! Checks of objects, and of the objects in them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+
+use super::checker::Checker;
+use super::claim_facts::Source;
+use super::suppression::FileIgnores;
+use super::{Options, Outcome, UnknownHostPath, embedded, patch, template, text_facts};
+use crate::engine::judge;
+use crate::model::{self, Body, Decoded, FieldPath, Object, TypeMeta};
+use crate::policy;
+use crate::rules::{ClaimedVolume, Subject, TextFacts, Unchecked};
+use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
+use crate::suppress;
+
+/// The maximum number of placeholders to report per object. Each requires a copy of the tree.
+const MAX_PLACEHOLDERS: usize = 16;
+
+/// The API group of kustomizations.
+pub(super) const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
+
+/// The place of an object.
+#[derive(Clone, Copy)]
+pub(super) enum Outer<'a> {
+    /// A document that consists of the object.
+    Document,
+    /// A list of this type.
+    List(&'a TypeMeta<'a>),
+    /// Any field of another object.
+    Object,
+}
+
+impl<'c> Checker<'c> {
+    /// Checks the object at `node` or, if it is a list, the objects in it. Then checks the objects
+    /// that it contains as mappings.
+    pub(super) fn check_object(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        outer: Outer<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        if !matches!(tree.view(node), View::Mapping) {
+            return;
+        }
+        let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
+            Ok(meta) => with_item_type(meta, outer),
+            Err(error) => {
+                // A string in which these fields are not strings is not a manifest.
+                let is_object = tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some();
+                if is_object && self.depth == 0 {
+                    outcome.counts.objects += 1;
+                    self.add_invalid_field(tree, node, &error, None, false, outcome);
+                }
+                return;
+            }
+        };
+        // kubectl replaces any object that has a list under `items` by the items.
+        let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
+        if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
+            for item in tree.items(items) {
+                self.check_object(tree, *item, Outer::List(&meta), outcome, ignores);
+            }
+            return;
+        }
+        if meta.kind.is_empty() || meta.api_version.is_empty() {
+            return;
+        }
+        outcome.counts.objects += 1;
+        let is_embedded = matches!(outer, Outer::Object);
+        if let Some(items) = tree.get(node, "items")
+            && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
+        {
+            error.path = FieldPath::from_keys(&["items"]);
+            self.add_invalid_field(tree, node, &error, Some(&meta), is_embedded, outcome);
+            return;
+        }
+        if let Some(noun) = unrendered_noun(&meta) {
+            outcome.counts.add_unrendered(noun);
+        }
+        let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
+        // The strings of an embedded object are also strings of the outer object.
+        if !is_embedded && (!is_skipped || embedded::is_container(&meta.api_version, &meta.kind)) {
+            self.check_embedded(tree, node, &meta, outcome, ignores);
+        }
+        if is_skipped || meta.group() == KUSTOMIZE_GROUP {
+            return;
+        }
+        self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
+    }
+
+    /// Decodes and checks the object at `node`. Treats placeholders in fields that are not strings
+    /// as absent, and reports them.
+    pub(super) fn check_decoded(
+        &self,
+        mut tree: Cow<'_, Tree<'_>>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        is_embedded: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let policy = self.options.policy;
+        let mut placeholders = 0..MAX_PLACEHOLDERS;
+        loop {
+            let object = NodeRef { tree: &tree, node };
+            let error = match model::decode_object(object, meta, &self.namespace, &policy.custom_workloads) {
+                Ok(decoded) => {
+                    return self.check_volumes(object, meta, decoded, is_embedded, outcome, ignores);
+                }
+                Err(error) => error,
+            };
+            let field = source::find_node(&tree, node, &error.path);
+            let value = field.and_then(|field| tree.as_str(field));
+            let placeholder = value.as_deref().and_then(template::placeholder);
+            let (Some(field), Some(placeholder), Some(_)) = (field, placeholder, placeholders.next()) else {
+                let meta = Some(meta);
+                return self.add_invalid_field(&tree, node, &error, meta, is_embedded, outcome);
+            };
+            let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
+            outcome.findings.push(self.unchecked_field(&tree, node, &unchecked).located);
+            tree = Cow::Owned(tree.with_null(field));
+        }
+    }
+
+    /// Checks the volumes of the object at `object`, and the objects that it contains as mappings.
+    pub(super) fn check_volumes(
+        &self,
+        NodeRef { tree, node }: NodeRef<'_>,
+        meta: &TypeMeta<'_>,
+        decoded: Decoded<'_, NodeRef<'_>>,
+        is_embedded: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let policy = self.options.policy;
+        let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
+        if is_embedded {
+            unknown_host_paths.extend(object.remove_placeholders());
+        }
+        if !policy.heuristic {
+            object.retain_pods(|pod| !pod.is_heuristic);
+        }
+        let is_part = self.is_patch
+            || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
+        if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
+            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        }
+        outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
+        let claimed_volumes = match is_part {
+            true => Vec::new(),
+            false => self.claimed_volumes(tree, node, &object, outcome),
+        };
+        let subject = Subject::Claims(&object, &claimed_volumes);
+        self.add(tree, node, judge(subject, policy, self.options.today), outcome);
+        self.check_patches(tree, node, meta, &object, outcome);
+        if !matches!(object.body, Body::Other) {
+            let facts = text_facts::repeated_keys(tree, node, &embedded);
+            self.check_text(&facts, Some((tree, node, &object)), outcome);
+        }
+        if self.may_contain_ignores {
+            suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
+        }
+        self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
+        for inner in embedded {
+            self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
+        }
+        for field in values_texts {
+            self.check_values(NodeRef { tree, node }, meta, &object, &field, outcome, ignores);
+        }
+    }
+
+    /// Collects facts about claims in the first check. In the second check, returns the volumes of
+    /// pods whose claims concern the rules.
+    fn claimed_volumes(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        object: &Object<'_>,
+        outcome: &mut Outcome,
+    ) -> Vec<ClaimedVolume> {
+        let source = Source {
+            object,
+            tree,
+            root,
+            file: self.file,
+            path: &self.path,
+            string: self.detached.as_ref().map(|detached| &detached.string),
+        };
+        let Some(bindings) = self.bindings else {
+            outcome.bindings.merge(source.facts());
+            return Vec::new();
+        };
+        bindings.claimed_volumes(&source.uses(), &self.file.path)
+    }
+
+    /// Checks the patches of pod specs that the object contains as strings.
+    pub(super) fn check_patches(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        object: &Object<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let Options { policy, today, .. } = *self.options;
+        for (path, text) in model::pod_spec_patches(NodeRef { tree, node }, meta, &policy.custom_workloads) {
+            match patch::check(policy, today, object, &path, &text) {
+                Ok(result) => self.add(tree, node, result, outcome),
+                Err(message) => {
+                    let unchecked =
+                        Unchecked::InvalidPatch { path: &path, error: &message, kind: &meta.kind };
+                    outcome.unchecked.push(self.unchecked_field(tree, node, &unchecked));
+                }
+            }
+        }
+    }
+
+    /// Checks facts about the text of `object` or, if it is `None`, of the document.
+    pub(super) fn check_text(
+        &self,
+        facts: &TextFacts,
+        object: Option<(&Tree<'_>, NodeId, &Object<'_>)>,
+        outcome: &mut Outcome,
+    ) {
+        if facts.is_empty() {
+            return;
+        }
+        let subject = Subject::Text(facts, object.map(|(_, _, object)| object));
+        let result = judge(subject, self.options.policy, self.options.today);
+        match object {
+            Some((tree, node, _)) => self.add(tree, node, result, outcome),
+            None => {
+                outcome.findings.extend(result.findings.into_iter().map(|finding| self.locate_text(finding)));
+            }
+        }
+    }
+
+    /// Adds the fields of the object at `node` that may contain host paths, but are not checked.
+    pub(super) fn add_unknown_host_paths(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        object: &Object<'_>,
+        fields: &[FieldPath],
+        outcome: &mut Outcome,
+    ) {
+        outcome.counts.unknown_host_paths += fields.len();
+        outcome.unknown_host_paths.extend(fields.iter().map(|field| UnknownHostPath {
+            path: Arc::clone(&self.path),
+            line: match &self.detached {
+                Some(detached) => self.file.span(detached.string.clone()).start.line,
+                None => locate(self.file, tree, node, field).start.line,
+            },
+            object: object.id.clone(),
+            field: field.clone(),
+        }));
+    }
+}
+
+/// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another
+/// program renders.
+fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
+    match (meta.group(), &*meta.kind) {
+        ("helm.toolkit.fluxcd.io" | "helm.fluxcd.io", "HelmRelease") => Some("HelmRelease"),
+        ("helm.cattle.io", "HelmChart") => Some("HelmChart"),
+        ("helm.crossplane.io", "Release") => Some("Release"),
+        ("argoproj.io", "Application") => Some("Application"),
+        ("argoproj.io", "ApplicationSet") => Some("ApplicationSet"),
+        _ => None,
+    }
+}
+
+/// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
+/// `apiVersion`.
+fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> {
+    let Outer::List(list) = outer else { return meta };
+    let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+    if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
+        meta.kind = model::Str::owned(kind);
+        if meta.api_version.is_empty() {
+            meta.api_version = list.api_version.clone();
+        }
+    }
+    meta
+}
+
+fn has_volumes(object: &Object<'_>) -> bool {
+    match &object.body {
+        Body::Pods(pods) => pods.iter().any(|pod| !pod.volumes.is_empty() || !pod.claim_templates.is_empty()),
+        Body::PersistentVolume(_) | Body::Claim(_) | Body::StorageClass(_) => true,
+        Body::Other => false,
+    }
+}

@@ -1,0 +1,127 @@
+//! Checks of manifests and values of Helm charts in the strings of an object.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::checker::{Checker, Detached};
+use super::objects::{KUSTOMIZE_GROUP, Outer};
+use super::suppression::FileIgnores;
+use super::{Outcome, embedded};
+use crate::model::{self, FieldPath, Object, TypeMeta};
+use crate::rules::Unchecked;
+use crate::source::{self, NodeId, NodeRef, Tree};
+use crate::suppress;
+
+impl<'c> Checker<'c> {
+    /// Checks the values of a Helm chart that `object` contains as text in a field.
+    pub(super) fn check_values(
+        &self,
+        NodeRef { tree, node }: NodeRef<'_>,
+        meta: &TypeMeta<'_>,
+        object: &Object<'_>,
+        field: &FieldPath,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let Some(string) = source::find_node(tree, node, field) else { return };
+        let Some(text) = tree.as_str(string) else { return };
+        let (inner, documents) = self.enter_string(tree, node, string, &text);
+        for document in documents {
+            // Invalid values have no volumes. The program that renders the chart reports them.
+            let Ok(Some(values)) = source::parse(inner.text(), document) else { continue };
+            let values = NodeRef { tree: &values, node: values.root() };
+            if let Ok(decoded) = model::decode_values(values, object) {
+                inner.check_volumes(values, meta, decoded, true, outcome, ignores);
+            }
+        }
+    }
+
+    /// Returns the checker for the documents in a string of the object at `root`, and the byte
+    /// ranges of these documents in the text of that checker.
+    pub(super) fn enter_string(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        string: NodeId,
+        value: &str,
+    ) -> (Self, Vec<Range<usize>>) {
+        let mut inner = Self { depth: self.depth + 1, ..self.clone() };
+        let range = tree.range(string);
+        let documents = embedded::literal_documents(self.text(), range.clone()).unwrap_or_else(|| {
+            let (string, object) = match &self.detached {
+                Some(outer) => (outer.string.clone(), outer.object.clone()),
+                None => (range, tree.range(root)),
+            };
+            inner.detached = Some(Detached { value: value.into(), string, object });
+            embedded::documents(value)
+        });
+        (inner, documents)
+    }
+
+    /// Checks the manifests in the strings of the object at `root`.
+    pub(super) fn check_embedded(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        meta: &TypeMeta<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let strings = embedded::find(self.text(), tree, root);
+        if strings.is_empty() {
+            return;
+        }
+        let namespace = tree.get(root, "metadata").and_then(|metadata| tree.get(metadata, "namespace"));
+        let namespace = namespace.and_then(|node| tree.as_str(node));
+        let namespace = namespace.filter(|namespace| !namespace.is_empty());
+        let namespace = namespace.map_or_else(|| Arc::clone(&self.namespace), Arc::from);
+        for text in strings {
+            let Some(value) = tree.as_str(text.value) else { continue };
+            if self.depth == embedded::MAX_DEPTH {
+                let unchecked = Unchecked::DeepManifest(tree.range(text.value).into());
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+                continue;
+            }
+            let key = text.key.map(|key| tree.key(key));
+            let (mut inner, documents) = self.enter_string(tree, root, text.value, &value);
+            inner.namespace = Arc::clone(&namespace);
+            inner.is_patch |= meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
+            let is_manifest = embedded::is_manifest(key.as_deref(), &value);
+            for document in documents {
+                inner.check_embedded_document(document, is_manifest, outcome, ignores);
+            }
+        }
+    }
+
+    /// Checks a document in a string. If `is_manifest` is true, reports a document that is not
+    /// valid YAML.
+    pub(super) fn check_embedded_document(
+        &self,
+        range: Range<usize>,
+        is_manifest: bool,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let before = outcome.counts.objects;
+        match source::parse(self.text(), range.clone()) {
+            Ok(None) => {}
+            Ok(Some(tree)) => {
+                self.check_object(&tree, tree.root(), Outer::Document, outcome, ignores);
+                let has_comments = self.may_contain_ignores && self.detached.is_none();
+                if has_comments && outcome.counts.objects > before {
+                    let registry = self.options.policy.rules();
+                    suppress::comments(self.text(), range, &tree, false, registry, &mut ignores.comments);
+                }
+            }
+            Err(_) if self.text()[range].contains("{{") => {
+                outcome.counts.add_unrendered("embedded template");
+            }
+            Err(error) if is_manifest => {
+                let location = error.span.clone().into();
+                let unchecked = Unchecked::InvalidManifest { error: &error.to_string(), location };
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+            }
+            Err(_) => {}
+        }
+    }
+}
