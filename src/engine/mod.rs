@@ -58,10 +58,15 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
 fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     match subject {
-        Subject::Object(object) => match &object.body {
+        Subject::Object(object) | Subject::Claims(object, _) => match &object.body {
             Body::Pods(pods) => {
-                for pod in pods {
-                    let cx = Context::for_pod(object, pod, &policy.options);
+                let volumes = match subject {
+                    Subject::Claims(_, volumes) => volumes,
+                    _ => &[],
+                };
+                for (index, pod) in pods.iter().enumerate() {
+                    let mut cx = Context::for_pod(object, pod, &policy.options);
+                    cx.claimed_volumes = volumes.iter().filter(|volume| volume.pod == index).collect();
                     let from = findings.len();
                     check_volumes(&cx, policy, &mut findings);
                     let supports_fixes = pod.has_only_kubernetes_volumes();
@@ -84,19 +89,6 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
             }
             Body::StorageClass(_) | Body::Other => {}
         },
-        Subject::Claims(object, volumes) => {
-            for volume in volumes {
-                let pod = &object.pods()[volume.pod];
-                let cx = Context::for_pod(object, pod, &policy.options);
-                let from = findings.len();
-                for_each_rule(policy, &mut findings, |rule, out| {
-                    if let Check::Claims(check) = rule.check {
-                        check(&cx, volume, out);
-                    }
-                });
-                findings[from..].iter_mut().for_each(|finding| finding.is_heuristic = pod.is_heuristic);
-            }
-        }
         // Reported regardless of the policy, because this input may contain anything.
         Subject::Unchecked(unchecked) => {
             for rule in policy.rules().iter() {
@@ -131,7 +123,7 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
 
 fn check_volumes(cx: &Context<'_>, policy: &Policy, findings: &mut Vec<Finding>) {
     for_each_rule(policy, findings, |rule, out| {
-        if let Check::Volumes(check) = rule.check {
+        if let Check::Volumes(check) | Check::Claims(check) = rule.check {
             check(cx, out);
         }
     });

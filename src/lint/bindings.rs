@@ -1,271 +1,22 @@
-//! The claims and PersistentVolumes of a run, which connect Pods with paths of the node.
+//! The claims and PersistentVolumes of a run, which are in other objects than the Pods that use them.
 //!
 //! The normal check of each document collects small facts ([`BindingFacts`]). After all inputs have
-//! been checked, [`Bindings`] resolves the claims. If a Pod reaches a path of the node, its file is
-//! checked a second time with the bindings. Runs without such a PersistentVolume need no second
-//! check.
+//! been checked, [`Bindings`] resolves the claims. If a rule may report the claim of a Pod, for
+//! example because the Pod reaches a path of the node, the file of the Pod is checked a second time
+//! with the bindings. Other files need no second check.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::{OtherFile, RelatedLocation, append};
+use super::claim_facts::{BindingFacts, Claim, ClaimOrigin, ClaimUse, Place, UsedClaim};
+use super::{OtherFile, RelatedLocation};
 use crate::finding::{Label, Target};
-use crate::model::{
-    Binder, Body, ClaimFacts, ClaimName, Decode as _, FieldPath, HostPath, Metadata, Node as _, Object,
-    StorageClassFacts, VolumeFacts, VolumeSource, split_ordinal,
-};
-use crate::rules::{Candidate, ClaimedVolume, NodeVolume, Options, exposes_node};
-use crate::source::{File, NodeId, NodeRef, Span, Tree, locate};
+use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, split_ordinal};
+use crate::rules::{Candidate, ClaimedVolume, NamedClaim, NodeVolume, Options, exposes_node};
+use crate::source::File;
 
 /// The maximum number of PersistentVolumes that the rules receive for one volume of a Pod.
 const MAX_CANDIDATES: usize = 10;
-
-/// The annotation that a provisioner adds to the PersistentVolumes that it creates.
-const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
-
-/// Facts about the claims, PersistentVolumes and storage classes in a document or file.
-#[derive(Debug, Default)]
-pub struct BindingFacts {
-    volumes: Vec<(VolumeFacts, Option<(NodeVolume, Place)>)>,
-    claims: Vec<Claim>,
-    classes: Vec<StorageClassFacts>,
-    pub(super) uses: Vec<ClaimUse>,
-}
-
-/// The location of a field of another object.
-#[derive(Clone, Debug)]
-struct Place {
-    path: Arc<str>,
-    file: Arc<File>,
-    span: Span,
-}
-
-/// A claim, or the claims that a claim template creates.
-#[derive(Debug)]
-struct Claim {
-    facts: ClaimFacts,
-    origin: ClaimOrigin,
-    /// The name of the Pod that owns the claim; empty if none does.
-    pod: String,
-    label: Label,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClaimOrigin {
-    /// A PersistentVolumeClaim.
-    Object,
-    /// A claim template of a StatefulSet.
-    Template,
-    /// A generic ephemeral volume.
-    Ephemeral,
-}
-
-/// A volume of a pod that comes from a claim.
-#[derive(Clone, Debug)]
-pub(super) struct ClaimUse {
-    /// The index of the pod in the object.
-    pod: usize,
-    volume: String,
-    /// The path of the field with the name or the template of the claim.
-    field: FieldPath,
-    claim: UsedClaim,
-}
-
-#[derive(Clone, Debug)]
-enum UsedClaim {
-    /// The claim of this name.
-    Named { namespace: String, name: String },
-    /// The claims that a StatefulSet creates from a template.
-    Template { name: String, facts: ClaimFacts },
-    /// The claim of a generic ephemeral volume, and the name of the Pod; empty if it is unknown.
-    Ephemeral { pod: String, facts: ClaimFacts },
-}
-
-/// The object at `root` of a document.
-pub(super) struct Source<'s, 't> {
-    pub(super) object: &'s Object<'s>,
-    pub(super) tree: &'s Tree<'t>,
-    pub(super) root: NodeId,
-    pub(super) file: &'s Arc<File>,
-    /// The path of the document, as shown to the user.
-    pub(super) path: &'s Arc<str>,
-    /// The byte range of the string that contains the document; `None` if the document was parsed
-    /// in place.
-    pub(super) string: Option<&'s Range<usize>>,
-}
-
-impl Source<'_, '_> {
-    /// Collects the facts about the object.
-    pub(super) fn facts(&self) -> BindingFacts {
-        let mut facts = BindingFacts::default();
-        match &self.object.body {
-            Body::PersistentVolume(spec) => {
-                let metadata = self.metadata();
-                let volume = VolumeFacts::new(&metadata, spec, &self.phase(), &self.directory());
-                let host_path = spec.host_path.as_ref();
-                let host_path =
-                    host_path.map(|source| ("hostPath", &source.path, source.host_path_type.as_deref()));
-                let local = spec.local.as_ref().map(|source| ("local", &source.path, None));
-                let node_volume = host_path.or(local).map(|(source, path, host_path_type)| {
-                    let field = FieldPath::from_keys(&["spec", source, "path"]);
-                    let place = self.place(&field);
-                    let node_volume = NodeVolume {
-                        name: volume.name.clone(),
-                        source,
-                        path: path.to_string(),
-                        host_path_type: host_path_type.map(str::to_owned),
-                        is_block: volume.is_block,
-                        is_provisioned: metadata.annotations.get(PROVISIONED_BY).is_some(),
-                        label: self.label(field),
-                    };
-                    (node_volume, place)
-                });
-                facts.volumes.push((volume, node_volume));
-            }
-            Body::Claim(spec) => {
-                let metadata = self.metadata();
-                let name = ClaimName::Exact(metadata.name.to_string());
-                let claim =
-                    ClaimFacts::new(&self.object.id.namespace, name, &metadata, spec, &self.directory());
-                let owner = metadata.owner_references.iter().find(|owner| &*owner.kind == "Pod");
-                let pod = owner.map(|owner| owner.name.to_string()).unwrap_or_default();
-                let key =
-                    if spec.volume_name.is_empty() { ["metadata", "name"] } else { ["spec", "volumeName"] };
-                facts.claims.push(self.claim(claim, ClaimOrigin::Object, pod, FieldPath::from_keys(&key)));
-            }
-            Body::StorageClass(class) => facts.classes.push(StorageClassFacts::new(class)),
-            Body::Pods(_) => {
-                facts.uses = self.uses();
-                for claimed in &facts.uses {
-                    let (claim, origin) = match &claimed.claim {
-                        UsedClaim::Named { .. } => continue,
-                        UsedClaim::Template { facts, .. } => (facts, ClaimOrigin::Template),
-                        UsedClaim::Ephemeral { facts, .. } => (facts, ClaimOrigin::Ephemeral),
-                    };
-                    let (claim, field) = (claim.clone(), claimed.field.clone());
-                    facts.claims.push(self.claim(claim, origin, String::new(), field));
-                }
-            }
-            Body::Other => {}
-        }
-        facts
-    }
-
-    /// Returns the volumes of the object's pods that come from claims.
-    pub(super) fn uses(&self) -> Vec<ClaimUse> {
-        let id = &self.object.id;
-        let directory = self.directory();
-        let claim = |name, metadata: &Metadata<'_>, spec| {
-            ClaimFacts::new(&id.namespace, name, metadata, spec, &directory)
-        };
-        let mut uses = Vec::new();
-        for (index, pod) in self.object.pods().iter().enumerate() {
-            let mut add = |volume: &str, field, claim| {
-                uses.push(ClaimUse { pod: index, volume: volume.to_owned(), field, claim });
-            };
-            for volume in &pod.volumes {
-                match volume.source() {
-                    Some(VolumeSource::Claim(source)) => {
-                        let field = volume.path.key("persistentVolumeClaim").key("claimName");
-                        let (namespace, name) = (id.namespace.clone(), source.claim_name.to_string());
-                        add(&volume.name, field, UsedClaim::Named { namespace, name });
-                    }
-                    Some(VolumeSource::Ephemeral(source)) => {
-                        let field = volume.path.key("ephemeral").key("volumeClaimTemplate");
-                        let is_pod = id.group.is_empty() && id.kind == "Pod";
-                        let pod = if is_pod { id.name.clone() } else { String::new() };
-                        let name = match pod.as_str() {
-                            "" => String::new(),
-                            pod => format!("{pod}-{}", volume.name),
-                        };
-                        let spec = &source.volume_claim_template.spec;
-                        let facts = claim(ClaimName::Exact(name), &Metadata::default(), spec);
-                        add(&volume.name, field, UsedClaim::Ephemeral { pod, facts });
-                    }
-                    _ => {}
-                }
-            }
-            // Of several templates with the same name, the StatefulSet controller uses the last one.
-            let mut seen = HashSet::from([""]);
-            for template in pod.claim_templates.iter().rev() {
-                let name = &*template.metadata.name;
-                if !seen.insert(name) {
-                    continue;
-                }
-                let field = template.path.key("metadata").key("name");
-                let facts = claim(self.ordinals(name), &template.metadata, &template.spec);
-                add(name, field, UsedClaim::Template { name: name.to_owned(), facts });
-            }
-        }
-        uses
-    }
-
-    /// Returns the names of the claims that the StatefulSet creates from the template `template`.
-    fn ordinals(&self, template: &str) -> ClaimName {
-        let number = |keys: &[&str]| {
-            let node = keys.iter().try_fold(self.node(), |node, key| node.get(key))?;
-            node.decode::<u64>().ok()
-        };
-        ClaimName::Ordinal {
-            stem: format!("{template}-{}", self.object.id.name),
-            first: number(&["spec", "ordinals", "start"]).unwrap_or_default(),
-            // A StatefulSet with 0 replicas is scaled up later.
-            count: number(&["spec", "replicas"]).filter(|count| *count > 0),
-        }
-    }
-
-    /// Returns the metadata. It has already been decoded once, so this cannot fail.
-    fn metadata(&self) -> Metadata<'_> {
-        let metadata = self.node().get("metadata").map(|node| node.decode::<Metadata<'_>>());
-        metadata.and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// Returns `status.phase`; empty if it is not a string. Users cannot create an object with a
-    /// status.
-    fn phase(&self) -> String {
-        let phase = self.node().get("status").and_then(|status| status.get("phase"));
-        phase.and_then(|phase| phase.decode::<String>().ok()).unwrap_or_default()
-    }
-
-    fn node(&self) -> NodeRef<'_> {
-        NodeRef { tree: self.tree, node: self.root }
-    }
-
-    /// Returns the directory of the file; empty for standard input.
-    fn directory(&self) -> Arc<str> {
-        self.file.path.rsplit_once('/').map_or("", |(directory, _)| directory).into()
-    }
-
-    fn claim(&self, facts: ClaimFacts, origin: ClaimOrigin, pod: String, field: FieldPath) -> Claim {
-        let place = self.place(&field);
-        Claim { facts, origin, pod, label: self.label(field), place }
-    }
-
-    /// Returns a label of a field. [`Bindings::new`] sets its index.
-    fn label(&self, path: FieldPath) -> Label {
-        Label { object: Some(Arc::new(self.object.id.clone())), path, target: Target::Value, text: "".into() }
-    }
-
-    fn place(&self, field: &FieldPath) -> Place {
-        let span = match self.string {
-            Some(string) => self.file.span(string.clone()),
-            None => locate(self.file, self.tree, self.root, field),
-        };
-        Place { path: Arc::clone(self.path), file: Arc::clone(self.file), span }
-    }
-}
-
-impl BindingFacts {
-    /// Adds the facts of another document or file.
-    pub(super) fn merge(&mut self, other: Self) {
-        append(&mut self.volumes, other.volumes);
-        append(&mut self.claims, other.claims);
-        append(&mut self.classes, other.classes);
-        append(&mut self.uses, other.uses);
-    }
-}
 
 /// The claims of a run, with the PersistentVolumes that they can be bound to.
 #[derive(Debug)]
@@ -293,12 +44,14 @@ struct Volume {
 /// A claim of a pod's volume, and the PersistentVolumes that it can be bound to.
 struct Resolved {
     name: String,
-    label: Option<Label>,
+    /// The index of the claim; `None` if it is in the object of the pod or in no manifest.
+    index: Option<usize>,
     volumes: Vec<usize>,
 }
 
 impl Bindings {
-    /// Resolves the claims. Returns `None` if no PersistentVolume exposes files of the node.
+    /// Resolves the claims. Returns `None` if there are neither claims nor PersistentVolumes that
+    /// expose files of the node.
     pub(super) fn new(facts: BindingFacts, options: &Options) -> Option<Self> {
         let BindingFacts { volumes, mut claims, classes, .. } = facts;
         let mut places = Vec::new();
@@ -316,9 +69,10 @@ impl Bindings {
             own_volumes.push(Volume { name, exposed });
             binder_volumes.push(facts);
         }
-        if order.is_empty() {
+        if order.is_empty() && claims.is_empty() {
             return None;
         }
+        let has_exposed = !order.is_empty();
         order.sort_by_cached_key(|index| {
             let volume = own_volumes[*index].exposed.as_ref().map(|(_, volume)| volume);
             volume.map(|volume| {
@@ -346,16 +100,20 @@ impl Bindings {
                 ClaimName::Ordinal { stem, .. } => by_stem.entry(key(stem)).or_default().push(index),
             }
         }
-        let binder = Binder::new(binder_volumes, &classes, claims.iter().map(|claim| &claim.facts));
+        // If no PersistentVolume exposes files of the node, it does not matter which one is bound.
+        let binder = match has_exposed {
+            true => Binder::new(binder_volumes, &classes, claims.iter().map(|claim| &claim.facts)),
+            false => Binder::default(),
+        };
         Some(Self { binder, volumes: own_volumes, claims, by_name, by_stem, places })
     }
 
-    /// Checks whether a volume of a pod in `file` is connected with a path of the node.
+    /// Checks whether the claim of a volume of a pod in `file` concerns the rules.
     pub(super) fn concern(&self, uses: &[ClaimUse], file: &str) -> bool {
         uses.iter().any(|used| self.claimed_volume(used, file).is_some())
     }
 
-    /// Returns the volumes of pods in `file` that are connected with a path of the node.
+    /// Returns the volumes of pods in `file` whose claims concern the rules.
     pub(super) fn claimed_volumes(&self, uses: &[ClaimUse], file: &str) -> Vec<ClaimedVolume> {
         uses.iter().filter_map(|used| self.claimed_volume(used, file)).collect()
     }
@@ -380,7 +138,8 @@ impl Bindings {
             .collect();
         exposed.sort_by_key(|(position, ..)| *position);
         exposed.dedup_by_key(|(position, ..)| *position);
-        if exposed.is_empty() {
+        let claims = self.named_claims(used, &resolved);
+        if exposed.is_empty() && !claims.iter().any(|claim| concerns(used, claim)) {
             return None;
         }
         let first = exposed.iter().map(|(.., volume)| volume.name.as_str());
@@ -390,16 +149,31 @@ impl Bindings {
         let candidate = |(_, claim, volume): (usize, &Resolved, &Arc<NodeVolume>)| Candidate {
             volume: Arc::clone(volume),
             claim: claim.name.clone(),
-            claim_label: claim.label.clone(),
+            claim_label: claim.index.map(|index| self.claims[index].label.clone()),
         };
         Some(ClaimedVolume {
             pod: used.pod,
             volume: used.volume.clone(),
             field: used.field.clone(),
+            claims,
+            sharing: used.sharing.clone(),
             count: names.len(),
             names: names.into_iter().take(MAX_CANDIDATES).map(str::to_owned).collect(),
             candidates: exposed.into_iter().take(MAX_CANDIDATES).map(candidate).collect(),
         })
+    }
+
+    /// Returns the claims in other objects that the volume names.
+    fn named_claims(&self, used: &ClaimUse, resolved: &[Resolved]) -> Vec<NamedClaim> {
+        if !matches!(used.claim, UsedClaim::Named { .. }) {
+            return Vec::new();
+        }
+        let named = |claim: &Resolved| {
+            let Claim { facts, label, .. } = &self.claims[claim.index?];
+            let (modes, is_block, label) = (facts.demand.modes, facts.demand.is_block, label.clone());
+            Some(NamedClaim { name: claim.name.clone(), modes, is_block, label })
+        };
+        resolved.iter().filter_map(named).collect()
     }
 
     fn resolve(&self, used: &UsedClaim, file: &str) -> Vec<Resolved> {
@@ -447,30 +221,30 @@ impl Bindings {
             });
             if !templates.is_empty() {
                 let resolve = |index: usize| {
-                    let Claim { facts, label, .. } = &self.claims[index];
-                    let facts = ClaimFacts { name: ClaimName::Exact(name.to_owned()), ..facts.clone() };
-                    Resolved { label: Some(label.clone()), ..self.resolve_own(name, &facts) }
+                    let facts = self.claims[index].facts.clone();
+                    let facts = ClaimFacts { name: ClaimName::Exact(name.to_owned()), ..facts };
+                    Resolved { index: Some(index), ..self.resolve_own(name, &facts) }
                 };
                 return templates.into_iter().map(resolve).collect();
             }
         }
         // The claim is in no manifest, but a PersistentVolume may be reserved for it.
         let volumes = self.binder.reserved_for_name(namespace, name).to_vec();
-        vec![Resolved { name: name.to_owned(), label: None, volumes }]
+        vec![Resolved { name: name.to_owned(), index: None, volumes }]
     }
 
     fn resolve_claim(&self, index: usize) -> Resolved {
-        let Claim { facts, label, .. } = &self.claims[index];
+        let facts = &self.claims[index].facts;
         let name = match &facts.name {
             ClaimName::Exact(name) => name,
             ClaimName::Ordinal { stem, .. } => stem,
         };
-        Resolved { label: Some(label.clone()), ..self.resolve_own(name, facts) }
+        Resolved { index: Some(index), ..self.resolve_own(name, facts) }
     }
 
     /// Resolves a claim that the object of the pod creates.
     fn resolve_own(&self, name: &str, facts: &ClaimFacts) -> Resolved {
-        Resolved { name: name.to_owned(), label: None, volumes: self.binder.candidates(facts) }
+        Resolved { name: name.to_owned(), index: None, volumes: self.binder.candidates(facts) }
     }
 
     /// Returns the claims with the key that satisfy the predicate. A directory tree may contain
@@ -494,6 +268,12 @@ impl Bindings {
         let is_nearest = |index: &usize| deepest[&self.claims[*index].facts.name] == depth(*index);
         found.iter().copied().filter(is_nearest).collect()
     }
+}
+
+/// Checks whether a rule may report that the volume uses this claim.
+fn concerns(used: &ClaimUse, claim: &NamedClaim) -> bool {
+    let is_shared = used.sharing.is_some() && claim.modes.exclusive().is_some();
+    is_shared || claim.modes.is_read_only() || claim.is_block || used.is_device
 }
 
 /// Adds a place, and sets it as the target of the label.

@@ -8,6 +8,7 @@ mod bindings;
 mod changed;
 mod check;
 mod checker;
+mod claim_facts;
 mod config;
 mod embedded;
 mod kustomize;
@@ -24,9 +25,9 @@ mod text_facts;
 
 use crate::policy::{Date, Policy};
 
-pub use bindings::BindingFacts;
 pub use changed::keep_changed;
 pub use check::check;
+pub use claim_facts::BindingFacts;
 pub use config::ConfigFile;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use report::{Counts, Report, UnknownHostPath};

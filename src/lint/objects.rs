@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::bindings;
 use super::checker::Checker;
+use super::claim_facts::Source;
 use super::suppression::FileIgnores;
 use super::{Options, Outcome, UnknownHostPath, embedded, patch, template, text_facts};
 use crate::engine::judge;
 use crate::model::{self, Body, Decoded, FieldPath, Object, TypeMeta};
 use crate::policy;
-use crate::rules::{Subject, TextFacts, Unchecked};
+use crate::rules::{ClaimedVolume, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
 use crate::suppress;
 
@@ -151,11 +151,12 @@ impl<'c> Checker<'c> {
             pods.iter_mut().for_each(|pod| pod.is_complete = false);
         }
         outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-        let result = judge(Subject::Object(&object), policy, self.options.today);
-        self.add(tree, node, result, outcome);
-        if !is_part {
-            self.check_claims(tree, node, &object, outcome);
-        }
+        let claimed_volumes = match is_part {
+            true => Vec::new(),
+            false => self.claimed_volumes(tree, node, &object, outcome),
+        };
+        let subject = Subject::Claims(&object, &claimed_volumes);
+        self.add(tree, node, judge(subject, policy, self.options.today), outcome);
         self.check_patches(tree, node, meta, &object, outcome);
         if !matches!(object.body, Body::Other) {
             let facts = text_facts::repeated_keys(tree, node, &embedded);
@@ -173,15 +174,16 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Collects facts about claims in the first check. Applies the bindings in the second check.
-    pub(super) fn check_claims(
+    /// Collects facts about claims in the first check. In the second check, returns the volumes of
+    /// pods whose claims concern the rules.
+    fn claimed_volumes(
         &self,
         tree: &Tree<'_>,
         root: NodeId,
         object: &Object<'_>,
         outcome: &mut Outcome,
-    ) {
-        let source = bindings::Source {
+    ) -> Vec<ClaimedVolume> {
+        let source = Source {
             object,
             tree,
             root,
@@ -191,14 +193,9 @@ impl<'c> Checker<'c> {
         };
         let Some(bindings) = self.bindings else {
             outcome.bindings.merge(source.facts());
-            return;
+            return Vec::new();
         };
-        let volumes = bindings.claimed_volumes(&source.uses(), &self.file.path);
-        if !volumes.is_empty() {
-            let subject = Subject::Claims(object, &volumes);
-            let result = judge(subject, self.options.policy, self.options.today);
-            self.add(tree, root, result, outcome);
-        }
+        bindings.claimed_volumes(&source.uses(), &self.file.path)
     }
 
     /// Checks the patches of pod specs that the object contains as strings.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use globset::GlobSet;
 use rayon::prelude::*;
 
-use super::bindings::{BindingFacts, Bindings};
+use super::bindings::Bindings;
 use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
+use super::claim_facts::BindingFacts;
 use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};

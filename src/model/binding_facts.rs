@@ -30,6 +30,17 @@ impl AccessModes {
         Self(names.fold(0, |bits, name| bits | bit(name)))
     }
 
+    /// Checks whether the only mode is `ReadOnlyMany`.
+    pub fn is_read_only(self) -> bool {
+        self == Self::new(["ReadOnlyMany"].into_iter())
+    }
+
+    /// Returns the mode that limits a volume to a single node or Pod, if it is the only mode.
+    pub fn exclusive(self) -> Option<&'static str> {
+        let is_only = |name: &&str| self == Self::new([*name].into_iter());
+        ["ReadWriteOnce", "ReadWriteOncePod"].into_iter().find(is_only)
+    }
+
     /// Returns the number of modes.
     pub(super) fn count(self) -> u32 {
         self.0.count_ones()

@@ -56,12 +56,14 @@ pub struct PodSpec<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct Affinity {
     #[serde(deserialize_with = "nullable")]
-    node_affinity: NodeAffinity,
+    node_affinity: RequiredAffinity,
+    #[serde(deserialize_with = "nullable")]
+    pod_affinity: RequiredAffinity,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct NodeAffinity {
+struct RequiredAffinity {
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
     required: Option<IgnoredAny>,
 }
@@ -201,6 +203,8 @@ pub struct Pod<'a> {
     /// Whether the pod can run only on certain nodes. `None` if this is unknown, because another
     /// part of a custom workload may pin the pod.
     pub is_pinned: Option<bool>,
+    /// Whether the pod requires a node, or a zone, in which certain other Pods run.
+    pub has_pod_affinity: bool,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
     /// The operating system of the nodes that the pod requires.
@@ -256,6 +260,7 @@ impl<'a> Pod<'a> {
     pub fn new(path: FieldPath, spec: PodSpec<'a>) -> Self {
         let mut pod = Self {
             is_pinned: Some(spec.is_pinned()),
+            has_pod_affinity: spec.affinity.pod_affinity.required.is_some(),
             fs_group: spec.security_context.fs_group,
             required_os: spec.required_os(),
             windows_options: spec.security_context.windows_options,

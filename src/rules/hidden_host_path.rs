@@ -127,7 +127,7 @@ use super::{
     HostPathVolume, NodeVolume, Options, PathClass, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::HostPath;
+use crate::model::{HostPath, Pod};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("hidden-host-path"),
@@ -151,8 +151,12 @@ const MAX_SHOWN: usize = 5;
 /// The maximum number of PersistentVolumes that a message names.
 const MAX_NAMES: usize = 3;
 
-fn check(cx: &Context<'_>, claimed: &ClaimedVolume, out: &mut Vec<Finding>) {
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
+    out.extend(cx.claimed_volumes.iter().filter_map(|claimed| finding(cx, pod, claimed)));
+}
+
+fn finding(cx: &Context<'_>, pod: &Pod<'_>, claimed: &ClaimedVolume) -> Option<Finding> {
     let mut shown = Vec::new();
     for candidate in &claimed.candidates {
         let volume = HostPathVolume::behind_claim(pod, claimed, &candidate.volume, cx.options);
@@ -161,7 +165,7 @@ fn check(cx: &Context<'_>, claimed: &ClaimedVolume, out: &mut Vec<Finding>) {
             shown.push((candidate, volume, access));
         }
     }
-    let Some((candidate, volume, access)) = shown.first() else { return };
+    let (candidate, volume, access) = shown.first()?;
     let finding = Finding::new(
         RULE.id,
         Severity::Error,
@@ -178,10 +182,10 @@ fn check(cx: &Context<'_>, claimed: &ClaimedVolume, out: &mut Vec<Finding>) {
         Some(label) => finding.related_elsewhere(label, format!("claim {}", quoted(&candidate.claim))),
         None => finding,
     };
-    out.push(shown.iter().take(MAX_SHOWN).fold(finding, |finding, (candidate, ..)| {
+    Some(shown.iter().take(MAX_SHOWN).fold(finding, |finding, (candidate, ..)| {
         let volume = &candidate.volume;
-        finding.related_elsewhere(&volume.label, format!("PersistentVolume {}", quoted(&volume.name)))
-    }));
+        finding.related_elsewhere(&volume.label, format!("path of PersistentVolume {}", quoted(&volume.name)))
+    }))
 }
 
 fn message(
@@ -241,5 +245,6 @@ fn is_exposed(
 }
 
 fn is_reported(volume: &NodeVolume, access: &HostPathAccess<'_>, options: &Options) -> bool {
-    is_exposed(volume, &access.path, access.class, access.file_type) && !access.is_allowed(options)
+    let is_allowed = matches!(access.class, PathClass::Unlisted) && access.is_allowed(options);
+    is_exposed(volume, &access.path, access.class, access.file_type) && !is_allowed
 }

@@ -3,8 +3,9 @@
 //! ## What it does
 //!
 //! Reports an entry of `volumeMounts` whose claim has `volumeMode: Block`, and an entry of
-//! `volumeDevices` whose claim has `volumeMode: Filesystem`, which is the default. The rule checks
-//! the claim templates of StatefulSets and the claims of generic ephemeral volumes.
+//! `volumeDevices` whose claim has `volumeMode: Filesystem`, which is the default. The claim can
+//! be a claim template of a StatefulSet, the claim of a generic ephemeral volume, or a
+//! PersistentVolumeClaim in any file of the same run.
 //!
 //! ## Why is this bad?
 //!
@@ -70,11 +71,11 @@
 //! - `createVolumeSpec` in
 //!   `pkg/kubelet/volumemanager/populator/desired_state_of_world_populator.go` of Kubernetes
 
-use super::support::claims::{Claim, claims_by_volume};
+use super::support::claims::{VolumeClaim, VolumeMode, claims_by_volume};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Container, FieldPath, UseKind, VolumeUse};
+use crate::model::{Container, UseKind, VolumeUse};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("mismatched-volume-mode"),
@@ -87,7 +88,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     lint_only: None,
     source: include_str!("mismatched_volume_mode.rs"),
-    check: Check::Volumes(check),
+    check: Check::Claims(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
@@ -102,33 +103,26 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn finding(usage: VolumeUse<'_, '_>, claim: &Claim<'_>) -> Option<Finding> {
-    let (container, name) = (container(usage.container), quoted(claim.name));
-    let (message, help) = match (usage.kind, &*claim.spec.volume_mode) {
-        (UseKind::Mount, "Block") => (
+fn finding(usage: VolumeUse<'_, '_>, claim: &VolumeClaim<'_>) -> Option<Finding> {
+    let (container, name) = (container(usage.container), quoted(usage.volume));
+    let (message, help) = match (usage.kind, claim.mode()?) {
+        (UseKind::Mount, VolumeMode::Block) => (
             format!("{container} mounts volume {name}, which is a block device"),
             "list the volume in `volumeDevices`, or remove `volumeMode: Block` from the claim",
         ),
-        (UseKind::Device, "" | "Filesystem") => (
+        (UseKind::Device, VolumeMode::Filesystem) => (
             format!("{container} uses volume {name} as a block device, but it has a filesystem"),
             "list the volume in `volumeMounts`, or set `volumeMode: Block` in the claim",
         ),
         _ => return None,
     };
-    let finding = Finding::new(RULE.id, Severity::Error, usage.volume_field(), message)
-        .related(mode_field(claim), "the volume mode of the claim")
+    let finding = Finding::new(RULE.id, Severity::Error, usage.volume_field(), message);
+    let finding = claim
+        .relate(finding, "volumeMode", "the volume mode of the claim")
         .why("the kubelet does not start the container")
         .help(help)
-        .volume(claim.name)
+        .volume(usage.volume)
         .container(&usage.container.name)
         .path(usage.target);
     Some(finding)
-}
-
-/// Returns the field path of `volumeMode` or, if it is absent, of the claim's spec.
-fn mode_field(claim: &Claim<'_>) -> FieldPath {
-    match claim.spec.volume_mode.is_empty() {
-        true => claim.path.clone(),
-        false => claim.path.key("volumeMode"),
-    }
 }

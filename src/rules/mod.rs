@@ -13,6 +13,7 @@ mod app_data_empty_dir;
 mod app_data_ephemeral_claim;
 mod app_data_host_path;
 mod cloud_credentials;
+mod conflicting_access_mode;
 mod conflicting_read_only;
 mod deleted_claim;
 mod deleted_persistent_volume;
@@ -100,8 +101,8 @@ pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, Rule, RuleOption};
 pub use subject::{
     BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
-    IgnoreProblemKind, MalformedIgnore, MergeOverride, NodeVolume, NotObject, OtherTemplates, Subject,
-    TextFacts, Unchecked, UnusedIgnore,
+    IgnoreProblemKind, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject, OtherTemplates,
+    Sharing, Subject, TextFacts, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
@@ -170,11 +171,13 @@ static RULES: &[Rule] = &[
     invalid_recursive_read_only::RULE,
     host_mount_propagation::RULE,
     manual_service_account_token::RULE,
+    hidden_host_path::RULE,
     host_path_persistent_volume::RULE,
     unpinned_persistent_volume::RULE,
     recycled_persistent_volume::RULE,
     deleted_persistent_volume::RULE,
     deleted_claim::RULE,
+    conflicting_access_mode::RULE,
     writable_read_only_claim::RULE,
     mismatched_volume_mode::RULE,
     unclassed_claim::RULE,
@@ -183,7 +186,6 @@ static RULES: &[Rule] = &[
     deprecated_volume_type::RULE,
     inline_network_volume::RULE,
     unlisted_volume_type::RULE,
-    hidden_host_path::RULE,
     unanalyzed_document::RULE,
     invalid_field_value::RULE,
     duplicate_key::RULE,

@@ -1,5 +1,5 @@
 use super::page::Page;
-use super::{BaselineFacts, ClaimedVolume, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
+use super::{BaselineFacts, Context, ExemptionFacts, IgnoreFacts, TextFacts, Unchecked};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: its metadata, and the function that checks a subject.
@@ -33,8 +33,9 @@ pub struct Rule {
 pub enum Check {
     /// The volumes of a pod, a PersistentVolume or a PersistentVolumeClaim.
     Volumes(fn(&Context<'_>, &mut Vec<Finding>)),
-    /// A volume of a pod that a claim connects with a path on the node.
-    Claims(fn(&Context<'_>, &ClaimedVolume, &mut Vec<Finding>)),
+    /// The volumes of a pod. The findings also depend on the claims and PersistentVolumes in other
+    /// objects.
+    Claims(fn(&Context<'_>, &mut Vec<Finding>)),
     /// Input that could not be checked.
     Unchecked(fn(&Unchecked<'_>, &mut Vec<Finding>)),
     /// The text of a document.

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::finding::{Ignores, Label, RuleId, SuppressedBy};
-use crate::model::{FieldError, FieldPath, Mark, Object};
+use crate::model::{AccessModes, FieldError, FieldPath, Mark, Object};
 
 /// A subject that rules check.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
     /// An object. The rules check each of its pods, the PersistentVolume or the claim.
     Object(&'a Object<'a>),
-    /// The volumes of the pods of an object that claims connect with paths on the node.
+    /// An object, and the volumes of its pods whose claims concern the rules.
     Claims(&'a Object<'a>, &'a [ClaimedVolume]),
     /// Input that could not be checked.
     Unchecked(&'a Unchecked<'a>),
@@ -174,7 +174,7 @@ pub struct UnusedIgnore {
     pub mark: Mark,
 }
 
-/// A volume of a pod whose claim can be bound to a PersistentVolume with a path on the node.
+/// A volume of a pod that comes from a claim.
 #[derive(Clone, Debug)]
 pub struct ClaimedVolume {
     /// The index of the pod in the object.
@@ -183,14 +183,42 @@ pub struct ClaimedVolume {
     pub volume: String,
     /// The path of the field with the name or the template of the claim.
     pub field: FieldPath,
-    /// The PersistentVolumes with a path on the node, most harmful first. Of many, only some are
-    /// listed.
+    /// The claims of other objects that have the name which the volume refers to. Several may have
+    /// the same name, for example for several clusters.
+    pub claims: Vec<NamedClaim>,
+    /// The reason why several Pods can use the claim at once; `None` if only one Pod uses it.
+    pub sharing: Option<Sharing>,
+    /// The PersistentVolumes with a path on the node that the claim can be bound to, most harmful
+    /// first. Of many, only some are listed.
     pub candidates: Vec<Candidate>,
     /// The names of PersistentVolumes that can be bound. PersistentVolumes with a path on the node
     /// come first. Of many, only some are listed.
     pub names: Vec<String>,
     /// The number of all PersistentVolumes that can be bound.
     pub count: usize,
+}
+
+/// A claim that a volume of a pod refers to.
+#[derive(Clone, Debug)]
+pub struct NamedClaim {
+    pub name: String,
+    pub modes: AccessModes,
+    /// Whether the volume mode is `Block`.
+    pub is_block: bool,
+    /// The location of the claim.
+    pub label: Label,
+}
+
+/// The reason why several Pods of a workload can use the same claim at once.
+#[derive(Clone, Debug)]
+pub enum Sharing {
+    /// The workload has several Pods. `field` is the path of their number.
+    Replicas { field: FieldPath, count: u64 },
+    /// A DaemonSet has a Pod on each node.
+    EachNode,
+    /// During an update, the Deployment has an additional Pod. `field` is the path of the strategy;
+    /// `None` if it is absent.
+    Surge { field: Option<FieldPath> },
 }
 
 /// A PersistentVolume that a claim can be bound to.

@@ -11,8 +11,8 @@
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
 //!   the template.
 //!
-//! An ignore of `hidden-host-path` is not reported, because the claim and the PersistentVolume may
-//! be in files that are not part of the run.
+//! An ignore of a rule about claims in other objects, such as `hidden-host-path`, is not reported,
+//! because these objects may be in files that are not part of the run.
 //!
 //! ## Why is this bad?
 //!

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports each mount without `readOnly: true` of a volume whose claim has `ReadOnlyMany` as its
-//! only access mode. The rule checks the claim templates of StatefulSets and the claims of generic
-//! ephemeral volumes.
+//! only access mode. The claim can be a claim template of a StatefulSet, the claim of a generic
+//! ephemeral volume, or a PersistentVolumeClaim in any file of the same run.
 //!
 //! ## Why is this bad?
 //!
@@ -77,7 +77,6 @@ use super::support::claims::claims_by_volume;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::ClaimSpec;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("writable-read-only-claim"),
@@ -90,36 +89,34 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     lint_only: None,
     source: include_str!("writable_read_only_claim.rs"),
-    check: Check::Volumes(check),
+    check: Check::Claims(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
     let mut claims = claims_by_volume(cx);
-    claims.retain(|_, claim| is_read_only(claim.spec));
-    for mount in pod.mounts().filter(|mount| !mount.mount.is_read_only()) {
+    claims.retain(|_, claim| claim.is_read_only());
+    for mount in pod.mounts().filter(|mount| !pod.is_read_only(mount.mount)) {
         let Some(claim) = claims.get(&*mount.mount.name) else { continue };
-        let name = quoted(claim.name);
+        let volume = &*mount.mount.name;
         let message = format!(
-            "{} mounts volume {name} writable, but its claim is `ReadOnlyMany`",
-            container(mount.container)
+            "{} mounts volume {} writable, but its claim is `ReadOnlyMany`",
+            container(mount.container),
+            quoted(volume)
         );
         let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
+        let finding = Finding::new(RULE.id, Severity::Warning, mount.path(), message)
+            .label("mounted here without `readOnly: true`");
         out.push(
-            Finding::new(RULE.id, Severity::Warning, mount.path(), message)
-                .label("mounted here without `readOnly: true`")
-                .related(claim.path.key("accessModes"), "the only access mode is `ReadOnlyMany`")
+            claim
+                .relate(finding, "accessModes", "the only access mode is `ReadOnlyMany`")
                 .why("access modes do not make mounts read-only, and the driver may fail or corrupt data")
                 .help("set `readOnly: true` on the mount, or request another access mode")
                 .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
-                .volume(claim.name)
+                .volume(volume)
                 .container(&mount.container.name)
                 .path(&mount.mount.mount_path)
                 .access(Access::Write),
         );
     }
-}
-
-fn is_read_only(claim: &ClaimSpec<'_>) -> bool {
-    !claim.access_modes.is_empty() && claim.access_modes.iter().all(|mode| &**mode == "ReadOnlyMany")
 }

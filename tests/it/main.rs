@@ -18,6 +18,7 @@ mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]
 mod install;
+mod named_claims;
 mod node_agents;
 mod one_verdict;
 mod outputs;

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::context::{Context, VolumeSubject};
 use super::wording::quoted;
+use crate::finding::Finding;
 use crate::model::{ClaimSpec, ClaimTemplate, FieldPath, Map, Pod, VolumeSource};
+use crate::rules::subject::NamedClaim;
 
 /// A claim in the object: the object itself, a claim template of a StatefulSet, or the claim of a
 /// generic ephemeral volume.
@@ -35,10 +37,70 @@ pub(crate) fn claims<'a>(cx: &Context<'a>) -> Vec<Claim<'a>> {
     }
 }
 
-/// Returns the claims that provide volumes of the pod, by the name of the volume.
-pub(crate) fn claims_by_volume<'a>(cx: &Context<'a>) -> HashMap<&'a str, Claim<'a>> {
-    let claims = claims(cx).into_iter().filter(|claim| claim.is_of_volume);
-    claims.map(|claim| (claim.name, claim)).collect()
+/// The claim of a volume of the pod.
+#[derive(Clone, Debug)]
+pub(crate) enum VolumeClaim<'a> {
+    /// A claim template or the claim of a generic ephemeral volume.
+    Own(Claim<'a>),
+    /// A claim in another object that the volume names. Several may have the same name, for
+    /// example for several clusters.
+    Named(&'a [NamedClaim]),
+}
+
+/// Returns the known claims of volumes of the pod, by the name of the volume.
+pub(crate) fn claims_by_volume<'a>(cx: &Context<'a>) -> HashMap<&'a str, VolumeClaim<'a>> {
+    let named = cx.claimed_volumes.iter().filter(|volume| !volume.claims.is_empty());
+    let named = named.map(|volume| (volume.volume.as_str(), VolumeClaim::Named(&volume.claims)));
+    let own = claims(cx).into_iter().filter(|claim| claim.is_of_volume);
+    named.chain(own.map(|claim| (claim.name, VolumeClaim::Own(claim)))).collect()
+}
+
+impl VolumeClaim<'_> {
+    /// Checks whether the only access mode of the claim is `ReadOnlyMany`.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Own(claim) => {
+                let modes = &claim.spec.access_modes;
+                !modes.is_empty() && modes.iter().all(|mode| &**mode == "ReadOnlyMany")
+            }
+            Self::Named(claims) => claims.iter().all(|claim| claim.modes.is_read_only()),
+        }
+    }
+
+    /// Returns the volume mode; `None` if it is unknown.
+    pub(crate) fn mode(&self) -> Option<VolumeMode> {
+        let named =
+            |claim: &NamedClaim| if claim.is_block { VolumeMode::Block } else { VolumeMode::Filesystem };
+        match self {
+            Self::Own(claim) => match &*claim.spec.volume_mode {
+                "" | "Filesystem" => Some(VolumeMode::Filesystem),
+                "Block" => Some(VolumeMode::Block),
+                _ => None,
+            },
+            Self::Named(claims) => {
+                let mode = named(claims.first()?);
+                claims.iter().all(|claim| named(claim) == mode).then_some(mode)
+            }
+        }
+    }
+
+    /// Adds the location of the field `key` of the claim's spec. If the claim is in another object,
+    /// adds the location of that object.
+    pub(crate) fn relate(&self, finding: Finding, key: &'static str, text: &'static str) -> Finding {
+        match self {
+            Self::Own(claim) => finding.related(claim.path.key(key), text),
+            Self::Named(claims) => claims.iter().fold(finding, |finding, claim| {
+                finding.related_elsewhere(&claim.label, format!("claim {}", quoted(&claim.name)))
+            }),
+        }
+    }
+}
+
+/// The volume mode of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VolumeMode {
+    Filesystem,
+    Block,
 }
 
 /// Returns the claim templates of the pod. Of several templates with the same name, the StatefulSet

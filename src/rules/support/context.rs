@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The operating system of the pod's nodes; `None` if unknown.
     pub os: Option<Os>,
+    /// The volumes of the pod whose claims other objects of the input describe.
+    pub claimed_volumes: Vec<&'a ClaimedVolume>,
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
 
@@ -157,7 +159,8 @@ impl<'a> Context<'a> {
         let os = pod.os();
         let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, os, volume, options));
         let host_path_volumes = volumes.collect();
-        Self { object, subject: VolumeSubject::Pod(pod), options, os, host_path_volumes }
+        let subject = VolumeSubject::Pod(pod);
+        Self { object, subject, options, os, claimed_volumes: Vec::new(), host_path_volumes }
     }
 
     pub fn for_persistent_volume(
@@ -185,12 +188,13 @@ impl<'a> Context<'a> {
         let local = spec.local.iter().map(|source| volume("local", &source.path, None));
         let host_path_volumes = host_path.chain(local).collect();
         let subject = VolumeSubject::PersistentVolume(spec);
-        Self { object, subject, options, os: None, host_path_volumes }
+        Self { object, subject, options, os: None, claimed_volumes: Vec::new(), host_path_volumes }
     }
 
     pub fn for_claim(object: &'a Object<'a>, spec: &'a ClaimSpec<'a>, options: &'a Options) -> Self {
         let subject = VolumeSubject::Claim(spec);
-        Self { object, subject, options, os: None, host_path_volumes: Vec::new() }
+        let (claimed_volumes, host_path_volumes) = (Vec::new(), Vec::new());
+        Self { object, subject, options, os: None, claimed_volumes, host_path_volumes }
     }
 
     /// Returns the pod; `None` if the subject is not a pod.

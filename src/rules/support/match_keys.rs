@@ -36,6 +36,7 @@ static KEYS: &[(&[MatchKey], &[&str])] = &[
         &[
             "app-data-host-path",
             "cloud-credentials",
+            "hidden-host-path",
             "host-path",
             "host-path-persistent-volume",
             "host-root",
@@ -94,6 +95,7 @@ static KEYS: &[(&[MatchKey], &[&str])] = &[
     (
         &[Volume],
         &[
+            "conflicting-access-mode",
             "deleted-persistent-volume",
             "duplicate-volume-name",
             "evictable-empty-dir",
@@ -126,6 +128,6 @@ impl Rule {
 
     /// Checks whether an exemption can apply to the rule's findings: they are about an object.
     pub fn is_exemptable(&self) -> bool {
-        matches!(self.check, Check::Volumes(_) | Check::Text(_))
+        matches!(self.check, Check::Volumes(_) | Check::Claims(_) | Check::Text(_))
     }
 }

@@ -1,0 +1,174 @@
+//! Several Pods of a workload use a claim for a single node or Pod.
+//!
+//! ## What it does
+//!
+//! Reports a volume whose claim has `ReadWriteOnce` or `ReadWriteOncePod` as its only access mode,
+//! if the workload runs several Pods that use the same claim at once:
+//!
+//! - a workload with several replicas, or a Job with a parallelism above 1
+//! - a DaemonSet
+//! - a Deployment that starts the new Pod of an update before it stops the old one, which is the
+//!   default
+//!
+//! The claim can be in any file of the same run. With `ReadWriteOnce`, the rule does not report Pods
+//! with a node name, a node selector, or required node or Pod affinity, because they may run on the
+//! same node. Claim templates and generic ephemeral volumes provide each Pod with its own claim.
+//!
+//! ## Why is this bad?
+//!
+//! With `ReadWriteOnce`, the volume is attached to one node. Pods on other nodes remain in
+//! `ContainerCreating` with a `Multi-Attach error`. With `ReadWriteOncePod`, the scheduler does not
+//! place a second Pod at all. An update of a Deployment with one replica waits for the new Pod and
+//! keeps the old Pod, so that it may never complete.
+//!
+//! ## Example
+//!
+//! ```yaml,bad
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata:
+//!   name: wiki
+//! spec:
+//!   replicas: 3
+//!   selector: {matchLabels: {app: wiki}}
+//!   template:
+//!     metadata: {labels: {app: wiki}}
+//!     spec:
+//!       containers:
+//!       - name: wiki
+//!         image: wiki
+//!         volumeMounts:
+//!         - name: pages
+//!           mountPath: /pages
+//!       volumes:
+//!       - name: pages
+//!         persistentVolumeClaim:
+//!           claimName: pages # finding
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolumeClaim
+//! metadata:
+//!   name: pages
+//! spec:
+//!   accessModes: [ReadWriteOnce]
+//!   resources:
+//!     requests:
+//!       storage: 10Gi
+//! ```
+//!
+//! Run one Pod, and stop it before an update starts the next one:
+//!
+//! ```yaml,good
+//! apiVersion: apps/v1
+//! kind: Deployment
+//! metadata:
+//!   name: wiki
+//! spec:
+//!   strategy:
+//!     type: Recreate
+//!   selector: {matchLabels: {app: wiki}}
+//!   template:
+//!     metadata: {labels: {app: wiki}}
+//!     spec:
+//!       containers:
+//!       - name: wiki
+//!         image: wiki
+//!         volumeMounts:
+//!         - name: pages
+//!           mountPath: /pages
+//!       volumes:
+//!       - name: pages
+//!         persistentVolumeClaim:
+//!           claimName: pages
+//! ---
+//! apiVersion: v1
+//! kind: PersistentVolumeClaim
+//! metadata:
+//!   name: pages
+//! spec:
+//!   accessModes: [ReadWriteOnce]
+//!   resources:
+//!     requests:
+//!       storage: 10Gi
+//! ```
+//!
+//! ## When to allow it
+//!
+//! Allow it in clusters with a single node, and for storage that is not attached to a node, such as
+//! NFS.
+//!
+//! ## References
+//!
+//! - [Kubernetes: access modes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes)
+//! - [Kubernetes: strategy of a
+//!   Deployment](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy)
+
+use super::support::wording::quoted;
+use super::{Check, ClaimedVolume, Context, FixClass, Group, Rule, Sharing};
+use crate::finding::{Finding, RuleId, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: RuleId::new("conflicting-access-mode"),
+    summary: "several Pods of a workload use a claim for a single node or Pod",
+    group: Group::Claims,
+    severity: Severity::Warning,
+    since: "0.1.0",
+    family: None,
+    fix: FixClass::Hint,
+    options: &[],
+    lint_only: Some("the webhook sees one object at a time, and the access modes are those of the claim"),
+    source: include_str!("conflicting_access_mode.rs"),
+    check: Check::Claims(check),
+};
+
+fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let may_share_node = cx.pod().is_some_and(|pod| pod.is_pinned != Some(false) || pod.has_pod_affinity);
+    for claimed in &cx.claimed_volumes {
+        let Some(sharing) = &claimed.sharing else { continue };
+        match exclusive_mode(claimed) {
+            Some("ReadWriteOnce") if may_share_node => {}
+            Some(mode) => out.extend(finding(claimed, sharing, mode)),
+            None => {}
+        }
+    }
+}
+
+/// Returns the only access mode of the claims with the name, if it is for a single node or Pod.
+fn exclusive_mode(claimed: &ClaimedVolume) -> Option<&'static str> {
+    let mode = claimed.claims.first()?.modes.exclusive()?;
+    claimed.claims.iter().all(|claim| claim.modes.exclusive() == Some(mode)).then_some(mode)
+}
+
+fn finding(claimed: &ClaimedVolume, sharing: &Sharing, mode: &str) -> Option<Finding> {
+    let claim = claimed.claims.first()?;
+    let (reason, help) = match sharing {
+        Sharing::Replicas { count, .. } => (
+            format!("{count} Pods use it at once"),
+            "request `ReadWriteMany`, run one Pod, or use a StatefulSet with a claim template",
+        ),
+        Sharing::EachNode => (
+            "the DaemonSet has a Pod on each node".to_owned(),
+            "request `ReadWriteMany`, or use a generic ephemeral volume",
+        ),
+        Sharing::Surge { .. } => (
+            "an update starts the new Pod before it stops the old one".to_owned(),
+            "set `strategy.type: Recreate`, or request `ReadWriteMany`",
+        ),
+    };
+    let why = match mode {
+        "ReadWriteOnce" => "the volume is attached to one node, and Pods on other nodes do not start",
+        _ => "only one Pod can use the volume, and other Pods are not scheduled",
+    };
+    let message = format!("claim {} is `{mode}`, but {reason}", quoted(&claim.name));
+    let finding = Finding::new(RULE.id, Severity::Warning, claimed.field.clone(), message)
+        .label(format!("volume {}", quoted(&claimed.volume)))
+        .related_elsewhere(&claim.label, format!("claim {}", quoted(&claim.name)))
+        .volume(&claimed.volume)
+        .why(why)
+        .help(help);
+    Some(match sharing {
+        Sharing::Replicas { field, .. } => finding.related(field.clone(), "the number of Pods"),
+        Sharing::Surge { field: Some(field) } => finding.related(field.clone(), "the update strategy"),
+        Sharing::Surge { field: None } | Sharing::EachNode => finding,
+    })
+}
