@@ -1,4 +1,5 @@
-//! The claims and PersistentVolumes of a run, which are in other objects than the Pods that use them.
+//! The claims and PersistentVolumes of a run, which are in other objects than the Pods that use
+//! them.
 //!
 //! The normal check of each document collects small facts ([`BindingFacts`]). After all inputs have
 //! been checked, [`Bindings`] resolves the claims. If a rule may report the claim of a Pod, for

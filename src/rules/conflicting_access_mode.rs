@@ -10,9 +10,10 @@
 //! - a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
 //!
-//! The claim can be in any file of the same run. With `ReadWriteOnce`, the rule does not report Pods
-//! with a node name, a node selector, or required node or Pod affinity, because they may run on the
-//! same node. Claim templates and generic ephemeral volumes provide each Pod with its own claim.
+//! The claim can be in any file of the same run. With `ReadWriteOnce`, the rule does not report
+//! Pods with a node name, a node selector, or required node or Pod affinity, because they may run
+//! on the same node. Claim templates and generic ephemeral volumes provide each Pod with its own
+//! claim.
 //!
 //! ## Why is this bad?
 //!
@@ -100,8 +101,7 @@
 //! ## References
 //!
 //! - [Kubernetes: access modes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes)
-//! - [Kubernetes: strategy of a
-//!   Deployment](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy)
+//! - [Kubernetes: strategy of a Deployment](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy)
 
 use super::support::wording::quoted;
 use super::{Check, ClaimedVolume, Context, FixClass, Group, Rule, Sharing};

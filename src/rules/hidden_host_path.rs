@@ -1,10 +1,10 @@
-//! A Pod reaches a path of the node through its claim
+//! A Pod reaches a path of the node through its claim.
 //!
 //! ## What it does
 //!
 //! Reports volumes of Pods whose claim is bound to a PersistentVolume with a `hostPath`, or with a
-//! sensitive `local` path such as `/etc`. The Pod, the claim and the
-//! PersistentVolume can be in any files of the same run, in any order. The finding shows all three.
+//! sensitive `local` path such as `/etc`. The Pod, the claim and the PersistentVolume can be in any
+//! files of the same run, in any order. The finding shows all three.
 //!
 //! volcheck binds claims as Kubernetes does:
 //!
@@ -16,9 +16,9 @@
 //!   smallest. With `volumeBindingMode: WaitForFirstConsumer`, only the size counts.
 //!
 //! If several PersistentVolumes are equally good, or if other claims may take the best ones first,
-//! the message names them. A claim without a storage class gets the default class if
-//! the input contains it. If not, it is matched with PersistentVolumes without a class, but only
-//! in the directory of the claim and in directories above and below it.
+//! the message names them. A claim without a storage class gets the default class if the input
+//! contains it. If not, it is matched with PersistentVolumes without a class, but only with those
+//! in the directory of the claim and in its parent directories and subdirectories.
 //!
 //! The rule includes the claims that StatefulSets create, such as `data-web-0`, and those of
 //! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
@@ -114,10 +114,8 @@
 //! ## References
 //!
 //! - [Kubernetes: binding](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding)
-//! - [Kubernetes: reserving a
-//!   PersistentVolume](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume)
-//! - [Kubernetes: Pod Security
-//!   Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
+//! - [Kubernetes: reserving a PersistentVolume](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume)
+//! - [Kubernetes: Pod Security Standards](https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline)
 
 use super::support::context::is_disk;
 use super::support::findings::is_provisioner_directory;
