@@ -23,16 +23,27 @@ pub(super) fn is_container(api_version: &str, kind: &str) -> bool {
     api_version == "v1" && matches!(kind, "ConfigMap" | "Secret")
 }
 
-/// Checks whether strings in `text`, which contains `objects` objects, may contain a manifest.
+/// Checks whether strings in `text`, which contains `objects` objects, may contain a manifest or
+/// paths of the node.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
     memmem::find_iter(text.as_bytes(), "apiVersion").nth(objects).is_some()
+        || contains(text, NODE_PATHS)
+        || (contains(text, "patch") && contains(text, "hostPath"))
+}
+
+/// The key of the node paths in the configuration of the local-path-provisioner.
+pub(super) const NODE_PATHS: &str = "nodePathMap";
+
+fn contains(text: &str, word: &str) -> bool {
+    memmem::find(text.as_bytes(), word.as_bytes()).is_some()
 }
 
 /// Returns the strings of the object at `root` that may contain manifests, in the order of the
 /// text. Omits `metadata`, because an annotation contains the object as last applied, and `status`.
 pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
     let object = tree.range(root);
-    if !may_contain_manifest(&text[object.clone()], 1) {
+    let objects = usize::from(tree.get(root, "apiVersion").is_some());
+    if !may_contain_manifest(&text[object.clone()], objects) {
         return Vec::new();
     }
     let omitted = ["metadata", "status"].map(|key| tree.get(root, key).map(|node| tree.range(node)));
@@ -41,7 +52,7 @@ pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedTex
         range.start >= object.start
             && range.end <= object.end
             && !omitted.iter().flatten().any(|omitted| omitted.contains(&range.start))
-            && matches!(tree.view(text.value), View::Scalar(value) if may_be_manifest(value))
+            && matches!(tree.view(text.value), View::Scalar(value) if is_relevant_text(value))
     };
     let entries =
         tree.all_entries().map(|MappingEntry { key, value }| EmbeddedText { key: Some(key), value });
@@ -51,8 +62,12 @@ pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedTex
     found
 }
 
-fn may_be_manifest(value: &str) -> bool {
-    ["apiVersion", "kind"].iter().all(|word| memmem::find(value.as_bytes(), word.as_bytes()).is_some())
+/// Checks whether a string may be a manifest, a JSON patch or the configuration of the
+/// local-path-provisioner.
+fn is_relevant_text(value: &str) -> bool {
+    [&["apiVersion", "kind"][..], &["op", "path", "hostPath"], &[NODE_PATHS]]
+        .iter()
+        .any(|words| words.iter().all(|word| contains(value, word)))
 }
 
 /// Checks whether a string is meant to be a manifest, according to its first line or the extension

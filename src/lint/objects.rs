@@ -10,7 +10,8 @@ use super::claim_facts::Source;
 use super::suppression::FileIgnores;
 use super::{Options, Outcome, UnknownHostPath, embedded, patch, template, text_facts};
 use crate::engine::judge;
-use crate::model::{self, Body, Decoded, FieldPath, Object, TypeMeta};
+use crate::input::is_kustomization;
+use crate::model::{self, Body, Decoded, FieldPath, Object, Str, TypeMeta};
 use crate::policy;
 use crate::rules::{ClaimedVolume, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
@@ -66,6 +67,14 @@ impl<'c> Checker<'c> {
                 self.check_object(tree, *item, Outer::List(&meta), outcome, ignores);
             }
             return;
+        }
+        if meta.kind.is_empty() && meta.api_version.is_empty() && is_kustomization(&self.path) {
+            // Both fields are optional in a kustomization.
+            let meta = TypeMeta {
+                api_version: Str::owned("kustomize.config.k8s.io/v1beta1"),
+                kind: Str::owned("Kustomization"),
+            };
+            self.check_embedded(tree, node, &meta, outcome, ignores);
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
             return;
@@ -216,6 +225,12 @@ impl<'c> Checker<'c> {
                         Unchecked::InvalidPatch { path: &path, error: &message, kind: &meta.kind };
                     outcome.unchecked.push(self.unchecked_field(tree, node, &unchecked));
                 }
+            }
+        }
+        for pod in object.pods() {
+            if let Some((path, text)) = patch::istio_volumes(pod) {
+                let result = patch::check_part(policy, today, object, &path, &text);
+                self.add(tree, node, result, outcome);
             }
         }
     }

@@ -1,13 +1,13 @@
-//! Checks of pod spec patches that an object contains as strings, such as Argo's `podSpecPatch`. A
-//! patch is checked as a partial pod.
+//! Checks of parts of pod specs that an object contains as strings, such as Argo's `podSpecPatch`.
+//! Such a part is checked as a partial pod.
 
 use std::borrow::Cow;
 
 use crate::engine::{CheckResult, judge};
-use crate::model::{Body, FieldPath, Map, Object, Origin, Pod, PodSpec};
+use crate::model::{self, Body, FieldPath, Map, Object, Origin, Part, Pod, PodSpec};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
-use crate::source::{self, Tree, decode};
+use crate::source::{self, NodeRef, Tree, decode};
 
 /// Checks the patch `text`, which is at `path` in the object `parent`. Returns the error message if
 /// the patch cannot be parsed. A patch with expressions that cannot be parsed is not an error,
@@ -42,14 +42,48 @@ fn check_tree(
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (parent.id.clone(), parent.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, annotations: Map::default(), body };
-    let mut result = judge(Subject::Object(&object), policy, today);
+    Ok(judge_at(policy, today, &object, path))
+}
+
+/// Returns the volumes and mounts that Istio adds to a pod, with the annotation that contains them.
+/// The values are lists or mappings in JSON.
+///
+/// Source: <https://istio.io/latest/docs/reference/config/annotations/#SidecarUserVolume>
+pub(super) fn istio_volumes(pod: &Pod<'_>) -> Option<(FieldPath, String)> {
+    const VOLUMES: &str = "sidecar.istio.io/userVolume";
+    let volumes = pod.annotations.get(VOLUMES)?;
+    let mounts = pod.annotations.get("sidecar.istio.io/userVolumeMount").map_or("[]", |mounts| &**mounts);
+    let text = format!("{{\"userVolumes\": {volumes}, \"userVolumeMounts\": {mounts}}}");
+    Some((pod.annotations_path.key(VOLUMES), text))
+}
+
+/// Checks volumes and mounts in a part of `parent`. `text` is the part as YAML or JSON, and `path`
+/// is the field that contains it. Ignores text that cannot be parsed.
+pub(super) fn check_part(
+    policy: &Policy,
+    today: Date,
+    parent: &Object<'_>,
+    path: &FieldPath,
+    text: &str,
+) -> CheckResult {
+    let Ok(Some(tree)) = source::parse(text, 0..text.len()) else { return CheckResult::default() };
+    let node = NodeRef { tree: &tree, node: tree.root() };
+    match model::decode_part(node, parent, Part::Fields(None)) {
+        Ok(decoded) => judge_at(policy, today, &decoded.object, path),
+        Err(_) => CheckResult::default(),
+    }
+}
+
+/// Returns the findings about an object that is a string, located at the field that contains it.
+fn judge_at(policy: &Policy, today: Date, object: &Object<'_>, path: &FieldPath) -> CheckResult {
+    let mut result = judge(Subject::Object(object), policy, today);
     for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {
         // The locations of fields within the string are unknown.
         finding.primary.path.clone_from(path);
         finding.related.clear();
         finding.fix = None;
     }
-    Ok(result)
+    result
 }
 
 /// Returns the text with each expression (`{{…}}`) replaced by `0`. The workflow engine evaluates

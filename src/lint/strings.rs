@@ -7,9 +7,9 @@ use super::checker::{Checker, Detached};
 use super::objects::{KUSTOMIZE_GROUP, Outer};
 use super::suppression::FileIgnores;
 use super::{Outcome, embedded};
-use crate::model::{self, FieldPath, Object, TypeMeta};
+use crate::model::{self, FieldPath, Object, Part, TypeMeta};
 use crate::rules::Unchecked;
-use crate::source::{self, NodeId, NodeRef, Tree};
+use crate::source::{self, NodeId, NodeRef, Tree, View};
 use crate::suppress;
 
 impl<'c> Checker<'c> {
@@ -30,7 +30,7 @@ impl<'c> Checker<'c> {
             // Invalid values have no volumes. The program that renders the chart reports them.
             let Ok(Some(values)) = source::parse(inner.text(), document) else { continue };
             let values = NodeRef { tree: &values, node: values.root() };
-            if let Ok(decoded) = model::decode_values(values, object) {
+            if let Ok(decoded) = model::decode_part(values, object, Part::Values) {
                 inner.check_volumes(values, meta, decoded, true, outcome, ignores);
             }
         }
@@ -88,17 +88,40 @@ impl<'c> Checker<'c> {
             inner.is_patch |= meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
             let is_manifest = embedded::is_manifest(key.as_deref(), &value);
             for document in documents {
-                inner.check_embedded_document(document, is_manifest, outcome, ignores);
+                let outer = (NodeRef { tree, node: root }, meta);
+                inner.check_embedded_document(document, is_manifest, outer, outcome, ignores);
             }
         }
     }
 
-    /// Checks a document in a string. If `is_manifest` is true, reports a document that is not
-    /// valid YAML.
-    pub(super) fn check_embedded_document(
+    /// Checks a JSON patch, or the configuration of the local-path-provisioner, as a part of the
+    /// object `outer`. Other data is ignored.
+    fn check_part(
+        &self,
+        part: NodeRef<'_>,
+        (outer, meta): (NodeRef<'_>, &TypeMeta<'_>),
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let is_patch = matches!(part.tree.view(part.node), View::Sequence(_));
+        if !is_patch && part.tree.get(part.node, embedded::NODE_PATHS).is_none() {
+            return;
+        }
+        let workloads = &self.options.policy.custom_workloads;
+        let Ok(outer) = model::decode_object(outer, meta, &self.namespace, workloads) else { return };
+        let workload = workloads.get(meta.group(), &meta.kind).filter(|_| !is_patch);
+        if let Ok(decoded) = model::decode_part(part, &outer.object, Part::Fields(workload)) {
+            self.check_volumes(part, meta, decoded, true, outcome, ignores);
+        }
+    }
+
+    /// Checks a document in a string of the object `outer`. If `is_manifest` is true, reports a
+    /// document that is not valid YAML.
+    fn check_embedded_document(
         &self,
         range: Range<usize>,
         is_manifest: bool,
+        outer: (NodeRef<'_>, &TypeMeta<'_>),
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -107,6 +130,9 @@ impl<'c> Checker<'c> {
             Ok(None) => {}
             Ok(Some(tree)) => {
                 self.check_object(&tree, tree.root(), Outer::Document, outcome, ignores);
+                if outcome.counts.objects == before {
+                    self.check_part(NodeRef { tree: &tree, node: tree.root() }, outer, outcome, ignores);
+                }
                 let has_comments = self.may_contain_ignores && self.detached.is_none();
                 if has_comments && outcome.counts.objects > before {
                     let registry = self.options.policy.rules();

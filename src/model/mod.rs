@@ -144,14 +144,31 @@ fn decode_custom<'a, N: Node<'a>>(
     with_content(Object { id, workload, origin, annotations, body: Body::Other }, found)
 }
 
-/// Decodes the values of a Helm chart, which are in a string of `outer`.
-pub fn decode_values<'a, N: Node<'a>>(node: N, outer: &Object<'_>) -> Result<Decoded<'a, N>, FieldError> {
+/// The content of a string that is a part of an object.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'w> {
+    /// The values of a Helm chart.
+    Values,
+    /// Fields that are searched by structure, and those of the workload, if there is one.
+    Fields(Option<&'w CustomWorkload>),
+}
+
+/// Decodes a part of `outer`, which is the content of a string.
+pub fn decode_part<'a, N: Node<'a>>(
+    node: N,
+    outer: &Object<'_>,
+    part: Part<'_>,
+) -> Result<Decoded<'a, N>, FieldError> {
+    let found = match part {
+        Part::Values => structure::search_values(node)?,
+        Part::Fields(workload) => {
+            let known = workload.map(|workload| workload.decode_pods(node)).transpose()?.unwrap_or_default();
+            structure::search(node, known.pods, &known.fields)?
+        }
+    };
     let (id, workload) = (outer.id.clone(), outer.workload.clone());
     let (annotations, origin) = (Map::default(), Origin::Manifest);
-    with_content(
-        Object { id, workload, origin, annotations, body: Body::Other },
-        structure::search_values(node)?,
-    )
+    with_content(Object { id, workload, origin, annotations, body: Body::Other }, found)
 }
 
 /// Adds what was found in `object`.

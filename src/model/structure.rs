@@ -139,6 +139,9 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             self.found.embedded.push(node);
             return Ok(());
         }
+        if let Some(value) = patched_volumes(node) {
+            return self.visit_patched_volumes(value);
+        }
         if let Some(volume) = base_path(node, || self.field_path()) {
             let mut pod = Pod::new(volume.path.clone(), PodSpec::default());
             pod.add_volume(volume);
@@ -163,6 +166,23 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             let settings = || PodSpec::decode_settings(node).unwrap_or_default();
             let mut pod = Pod::new(self.field_path(), spec.unwrap_or_else(settings));
             volumes.into_iter().for_each(|volume| pod.add_volume(volume));
+            self.push_pod(pod);
+        }
+        Ok(())
+    }
+
+    /// Adds the volume, or the list of volumes, that an operation of a JSON patch adds.
+    fn visit_patched_volumes(&mut self, value: N) -> Result<(), FieldError> {
+        let mut lists = Lists::default();
+        self.descend(Segment::Key(Cow::Borrowed("value")), |search| match value.items() {
+            Some(items) => items.into_iter().enumerate().try_for_each(|(index, item)| {
+                search.descend(Segment::Index(index), |search| search.visit_item(item, false, &mut lists))
+            }),
+            None => search.visit_item(value, false, &mut lists),
+        })?;
+        if !lists.volumes.is_empty() {
+            let mut pod = Pod::new(self.field_path(), PodSpec::default());
+            lists.volumes.into_iter().for_each(|volume| pod.add_volume(volume));
             self.push_pod(pod);
         }
         Ok(())
@@ -342,6 +362,14 @@ fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
         return false;
     }
     text(value, "path").is_some() || value.decode::<Str<'a>>().is_ok_and(|path| is_absolute(&path))
+}
+
+/// Returns the value of a JSON patch operation (RFC 6902) that adds or replaces volumes.
+fn patched_volumes<'a, N: Node<'a>>(node: N) -> Option<N> {
+    let path = text(node, "path").filter(|_| text(node, "op").is_some())?;
+    let mut segments = path.rsplit('/');
+    let is_volume = |segment: Option<&str>| segment == Some("volumes");
+    (is_volume(segments.next()) || is_volume(segments.next())).then(|| node.get("value"))?
 }
 
 /// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
