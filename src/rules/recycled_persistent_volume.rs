@@ -89,9 +89,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     };
     let why = match spec.sources.as_slice() {
         ["hostPath"] => {
-            "a Pod in the namespace `default` deletes the files, through a writable `hostPath` volume"
+            "a recycler Pod in the namespace `default` deletes the files through a writable `hostPath` volume"
         }
-        ["nfs"] | [] => "when the claim is deleted, a Pod in the namespace `default` deletes the files",
+        ["nfs"] | [] => {
+            "when the claim is deleted, a recycler Pod in the namespace `default` deletes the files"
+        }
         _ => "when the claim is deleted, the PersistentVolume ends in the phase `Failed`",
     };
     let field = FieldPath::from_keys(&["spec", "persistentVolumeReclaimPolicy"]);

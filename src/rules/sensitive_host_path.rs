@@ -16,7 +16,7 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are three exceptions:
+//! There are four exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the

@@ -56,11 +56,11 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. There is no fix for
-//! a socket, or for a device in a privileged container, which stay writable through a read-only
-//! mount, or for a directory that contains some, such as `/dev`. In the directory of a CSI driver,
-//! containers that only connect to the socket, such as the driver's sidecars, should still set
-//! `readOnly: true`, so that they cannot replace the socket.
+//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. Sockets, and
+//! devices in privileged containers, stay writable through a read-only mount. There is no fix for
+//! them, or for a directory that contains sockets or devices, such as `/dev`. In the directory of a
+//! CSI driver, containers that only connect to the socket, such as the driver's sidecars, should
+//! still set `readOnly: true`, so that they cannot replace the socket.
 //!
 //! ## When to allow it
 //!

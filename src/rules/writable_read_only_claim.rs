@@ -1,4 +1,4 @@
-//! A container mounts a claim for reading only without `readOnly: true`.
+//! A container mounts a `ReadOnlyMany` claim without `readOnly: true`.
 //!
 //! ## What it does
 //!
@@ -80,7 +80,7 @@ use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("writable-read-only-claim"),
-    summary: "a container mounts a claim for reading only without `readOnly: true`",
+    summary: "a container mounts a `ReadOnlyMany` claim without `readOnly: true`",
     group: Group::Claims,
     severity: Severity::Warning,
     since: "0.1.0",
