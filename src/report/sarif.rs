@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 10_000_000;
 
 pub(super) fn render(report: &Report, style: Style) -> String {
     let mut shown = report.unsuppressed(style.min_severity);
-    // Include suppressed findings, so that code scanning closes their alerts.
+    // SARIF has a property for suppressed results, so they are always included.
     shown.extend(report.suppressed.iter().filter(|located| located.finding.severity >= style.min_severity));
     let total = shown.len();
     if total > MAX_SHOWN {

@@ -134,7 +134,7 @@ fn only_formats_that_mark_suppressed_findings_show_them() {
     suppressed.suppressed = Some(Suppression { by: SuppressedBy::Comment, reason: "because".to_owned() });
     let report = Report { suppressed: vec![suppressed], ..empty_report() };
     let plain = Style::plain(Severity::Info);
-    // Code scanning closes the alerts of suppressed results, so SARIF always contains them.
+    // SARIF has a property for suppressed results, so it always contains them.
     let sarif = json(&rendered(&report, Format::Sarif));
     let suppressions = &sarif["runs"][0]["results"][0]["suppressions"];
     assert_eq!(*suppressions, serde_json::json!([{"kind": "inSource", "justification": "because"}]));
