@@ -44,7 +44,7 @@ pub enum Target {
     Key,
     /// A range of the text, for locations without a field path.
     Mark(Mark),
-    /// A location in another object, by its index in the facts that the rule received.
+    /// A location in another object: an index into the locations that `lint` collected.
     Elsewhere(usize),
 }
 

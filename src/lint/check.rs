@@ -97,7 +97,7 @@ pub(super) fn check_file(
             let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
             chunks.get(index)
         };
-        let section = |offset| {
+        let document_at = |offset| {
             chunk_at(offset).map_or((0, None), |chunk| {
                 (chunk.range.start, template_of(&file.text()[chunk.range.clone()], role))
             })
@@ -109,7 +109,7 @@ pub(super) fn check_file(
                 None => checker.locate_text(finding),
             }
         };
-        ignores.apply(options, section, located, &mut outcome);
+        ignores.apply(options, document_at, located, &mut outcome);
     }
     outcome
 }

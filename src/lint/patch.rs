@@ -10,8 +10,8 @@ use crate::rules::Subject;
 use crate::source::{self, NodeRef, Tree, decode};
 
 /// Checks the patch `text`, which is at `path` in the object `parent`. Returns the error message if
-/// the patch cannot be parsed. A patch with expressions that cannot be parsed is not an error,
-/// because only the workflow engine knows its text.
+/// the patch cannot be parsed. If the patch contains expressions, a parse failure is not an error,
+/// because only the workflow engine knows the final text.
 pub(super) fn check(
     policy: &Policy,
     today: Date,

@@ -16,7 +16,7 @@ pub struct Counts {
     pub files: usize,
     /// Kubernetes objects in the files.
     pub objects: usize,
-    /// Objects with volumes or claim templates, PersistentVolumes, claims and StorageClasses.
+    /// PersistentVolumes, claims, StorageClasses, and objects with volumes or claim templates.
     pub objects_with_volumes: usize,
     /// Documents that are not Kubernetes objects.
     pub other_documents: usize,

@@ -1,4 +1,4 @@
-//! Checks of manifests and values of Helm charts in the strings of an object.
+//! Checks of the manifests and the Helm values that an object contains as strings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::source::{self, NodeId, NodeRef, Tree, View};
 use crate::suppress;
 
 impl<'c> Checker<'c> {
-    /// Checks the values of a Helm chart that `object` contains as text in a field.
+    /// Checks the Helm values in the string at `field` of `object`.
     pub(super) fn check_values(
         &self,
         NodeRef { tree, node }: NodeRef<'_>,
@@ -27,7 +27,7 @@ impl<'c> Checker<'c> {
         let Some(text) = tree.as_str(string) else { return };
         let (inner, documents) = self.enter_string(tree, node, string, &text);
         for document in documents {
-            // Invalid values have no volumes. The program that renders the chart reports them.
+            // Skip invalid values. The program that renders the chart reports them.
             let Ok(Some(values)) = source::parse(inner.text(), document) else { continue };
             let values = NodeRef { tree: &values, node: values.root() };
             if let Ok(decoded) = model::decode_part(values, object, Part::Values) {
@@ -37,7 +37,7 @@ impl<'c> Checker<'c> {
     }
 
     /// Returns the checker for the documents in a string of the object at `root`, and the byte
-    /// ranges of these documents in the text of that checker.
+    /// ranges of the documents in the checker's [`text`](Self::text).
     pub(super) fn enter_string(
         &self,
         tree: &Tree<'_>,

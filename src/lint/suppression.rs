@@ -29,7 +29,7 @@ impl FileIgnores {
     pub(super) fn apply<'t>(
         self,
         options: &Options<'_>,
-        section: impl Fn(usize) -> (usize, Option<&'t str>),
+        document_at: impl Fn(usize) -> (usize, Option<&'t str>),
         located: impl Fn(Finding) -> LocatedFinding,
         outcome: &mut Outcome,
     ) {
@@ -37,7 +37,7 @@ impl FileIgnores {
             if set.is_empty() {
                 continue;
             }
-            apply_set(&mut set, options, &section, outcome);
+            apply_set(&mut set, options, &document_at, outcome);
             let (problems, unused) = (set.take_problems(), set.unused(options.policy));
             let facts = IgnoreFacts { problems, unused, limit: options.policy.ignores };
             if !facts.is_empty() {
@@ -48,20 +48,22 @@ impl FileIgnores {
     }
 }
 
-/// Applies a set of ignores. `section` returns the start of the document that contains an offset,
-/// and the template that the document was rendered from.
+/// Applies a set of ignores. `document_at` returns the start of the document that contains an
+/// offset, and the template that the document was rendered from.
 fn apply_set<'t>(
     set: &mut IgnoreSet,
     options: &Options<'_>,
-    section: impl Fn(usize) -> (usize, Option<&'t str>),
+    document_at: impl Fn(usize) -> (usize, Option<&'t str>),
     outcome: &mut Outcome,
 ) {
-    // Compare a finding only with the ignores of its object, its document and the file.
+    // Maps the start of an object or a document to the indexes of its ignores, and `None` to the
+    // indexes of the ignores of the file. A finding is compared only with the ignores of its
+    // object, its document and the file.
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {
             Scope::File(_) => None,
-            Scope::Bytes(range) => Some(section(range.start).0),
+            Scope::Bytes(range) => Some(document_at(range.start).0),
             Scope::Object { object, .. } => Some(object.start),
         };
         by_start.entry(start).or_default().push(index);
@@ -71,7 +73,7 @@ fn apply_set<'t>(
             return None;
         }
         let start = located.location.primary.map(|span| span.start.offset);
-        let (document, template) = start.map(&section).unzip();
+        let (document, template) = start.map(&document_at).unzip();
         let place = Place { template: template.flatten(), start, object: located.object.as_ref() };
         let starts = [None, document, place.object.map(|object| object.start)];
         let mut candidates: Vec<usize> =

@@ -106,8 +106,8 @@ fn cron_job_name(job: &str) -> Option<&str> {
 
 /// The origin of an object.
 ///
-/// An object has the same findings regardless of its origin, except for findings that are possible
-/// only with one origin.
+/// Rules report the same findings for both origins, unless the API server changes or rejects the
+/// object first. For example, it adds an `emptyDir` to a volume without a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A manifest, as the user wrote it.

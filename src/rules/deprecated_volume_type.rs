@@ -5,16 +5,16 @@
 //! Reports volumes and PersistentVolumes of a type that is deprecated in your version of
 //! Kubernetes:
 //!
-//! | type | deprecated in | CSI driver |
-//! |---|---|---|
-//! | `awsElasticBlockStore` | 1.19 | `ebs.csi.aws.com` since 1.27 |
-//! | `azureDisk` | 1.19 | `disk.csi.azure.com` since 1.27 |
-//! | `azureFile` | 1.21 | `file.csi.azure.com` since 1.30 |
-//! | `cinder` | 1.11 | `cinder.csi.openstack.org` since 1.26 |
-//! | `flexVolume` | 1.23 | – |
-//! | `gcePersistentDisk` | 1.17 | `pd.csi.storage.gke.io` since 1.28 |
-//! | `portworxVolume` | 1.25 | `pxd.portworx.com` since 1.36 |
-//! | `vsphereVolume` | 1.19 | `csi.vsphere.vmware.com` since 1.30 |
+//! | type | deprecated in | CSI driver | driver required since |
+//! |---|---|---|---|
+//! | `awsElasticBlockStore` | 1.19 | `ebs.csi.aws.com` | 1.27 |
+//! | `azureDisk` | 1.19 | `disk.csi.azure.com` | 1.27 |
+//! | `azureFile` | 1.21 | `file.csi.azure.com` | 1.30 |
+//! | `cinder` | 1.11 | `cinder.csi.openstack.org` | 1.26 |
+//! | `flexVolume` | 1.23 | – | – |
+//! | `gcePersistentDisk` | 1.17 | `pd.csi.storage.gke.io` | 1.28 |
+//! | `portworxVolume` | 1.25 | `pxd.portworx.com` | 1.36 |
+//! | `vsphereVolume` | 1.19 | `csi.vsphere.vmware.com` | 1.30 |
 //!
 //! In older versions, the rule also reports the types of
 //! [`removed-volume-type`](removed-volume-type.md) from their deprecation until their removal.

@@ -41,7 +41,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Mount a file that contains the information instead:
+//! Mount only a file with the information that the container needs:
 //!
 //! ```yaml,good
 //! apiVersion: v1

@@ -236,10 +236,21 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Fin
 fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedType) -> Option<Finding> {
     let path = quoted(volume.path);
     let (message, why) = match find_enclosing(&volume.clean, SYSTEM_DIRECTORIES) {
-        Some(directory) => (
-            format!("host path {path} is created in system directory {} if missing", quoted(directory)),
-            "the kubelet creates it, programs on the node may read it, and nothing removes it",
-        ),
+        Some(directory) => {
+            let is_alias = volume.path.starts_with('/')
+                && !volume.path.starts_with(directory)
+                && !volume.clean.has_backstep()
+                && !volume.clean.is_uncertain();
+            let resolution = match is_alias {
+                true => format!(", which is {},", quoted(&volume.clean.to_string())),
+                false => String::new(),
+            };
+            let directory = quoted(directory);
+            (
+                format!("host path {path}{resolution} is created in system directory {directory} if missing"),
+                "the kubelet creates it, programs on the node may read it, and nothing removes it",
+            )
+        }
         None if has_only_read_only_mounts(cx, volume) => (
             format!("host path {path} is created if missing, but no container can write to it"),
             "a missing path is created empty, and the Pod starts instead of failing",

@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports mounts over the system directories and files that every container needs. With these
-//! mounts, the container never starts, which is an error:
+//! Reports mounts over the system directories and files that every container needs. The finding is
+//! an error if the container can never start with the mount:
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
@@ -11,13 +11,14 @@
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
 //!   provides, such as `/proc/meminfo`
-//! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`, or a file
-//!   mounted over one of the directories in this list
+//! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`
+//! - a file of the node mounted over a directory, such as `/etc` or `/usr`
 //!
 //! Other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr` are a warning. Mounts below
 //! these directories are not reported.
 //!
-//! A mount of the same path of the node is not reported, except at `/` and inside `/proc`.
+//! A host path that is mounted at the same path in the container, such as the node's `/usr` at
+//! `/usr`, is not reported, except at `/` and inside `/proc`.
 //!
 //! ## Why is this bad?
 //!

@@ -135,7 +135,7 @@ fn invalid_name(volume: &Volume<'_>) -> Option<Finding> {
     };
     let message = format!("volume name {} {problem}", quoted(name));
     let finding = Finding::new(RULE.id, Severity::Error, volume.path.key("name"), message)
-        .why("the API server rejects the object, and does not find the volume for its mounts")
+        .why("the API server rejects the volume and each mount of it")
         .help("rename the volume and its mounts: use lowercase letters, digits and hyphens")
         .volume(name);
     Some(finding)

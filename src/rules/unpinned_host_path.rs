@@ -4,10 +4,12 @@
 //!
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
 //! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by required node affinity,
-//! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets
-//! and incomplete objects, such as patches, are skipped. So are static Pods, which run on the node
-//! with their manifest: Pods without a controller that set `hostNetwork: true` in the namespace
-//! `kube-system` or an `openshift-*` namespace, and mirror Pods.
+//! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets,
+//! objects of unknown kinds, and incomplete objects, such as patches, are skipped.
+//!
+//! Static Pods are also skipped, because each runs on the node that has its manifest. volcheck
+//! considers a Pod without a controller static if it sets `hostNetwork: true` and is in the
+//! namespace `kube-system` or an `openshift-*` namespace. Mirror Pods are skipped as well.
 //!
 //! ## Why is this bad?
 //!

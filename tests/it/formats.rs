@@ -298,7 +298,7 @@ fn gitlab_fingerprints_ignore_lines_and_files() {
     assert_ne!(fingerprint(1, "a.yaml", "x"), fingerprint(1, "a.yaml", "y"));
 }
 
-/// A workflow command as the runner parses it.
+/// A GitHub workflow command, as the GitHub Actions runner parses it.
 struct Command {
     name: String,
     properties: BTreeMap<String, String>,
@@ -341,7 +341,7 @@ fn github_commands_are_escaped() {
 
 #[test]
 fn github_omits_findings_beyond_the_annotation_limit() {
-    let kinds = |infos, warnings, errors| {
+    let annotations = |infos, warnings, errors| {
         let text = rendered(&many(infos, warnings, errors), Format::Github);
         let names: Vec<_> = text.lines().map(|line| command(line).name).collect();
         assert!(
@@ -351,11 +351,11 @@ fn github_omits_findings_beyond_the_annotation_limit() {
         let last = text.lines().next_back().map(|line| command(line).message).unwrap_or_default();
         (counts, last.split(" not annotated").next().unwrap_or_default().to_owned(), names.len())
     };
-    assert_eq!(kinds(0, 0, 0), ([0, 0, 0], String::new(), 0));
-    assert_eq!(kinds(10, 10, 10).0, [10, 10, 10]);
-    assert_eq!(kinds(0, 0, 11), ([10, 0, 1], "1 error".to_owned(), 11));
-    assert_eq!(kinds(10, 12, 3), ([3, 10, 10], "2 warnings, 1 info".to_owned(), 23));
-    assert_eq!(kinds(11, 0, 0), ([0, 0, 10], "2 infos".to_owned(), 10));
+    assert_eq!(annotations(0, 0, 0), ([0, 0, 0], String::new(), 0));
+    assert_eq!(annotations(10, 10, 10).0, [10, 10, 10]);
+    assert_eq!(annotations(0, 0, 11), ([10, 0, 1], "1 error".to_owned(), 11));
+    assert_eq!(annotations(10, 12, 3), ([3, 10, 10], "2 warnings, 1 info".to_owned(), 23));
+    assert_eq!(annotations(11, 0, 0), ([0, 0, 10], "2 infos".to_owned(), 10));
 }
 
 #[test]
