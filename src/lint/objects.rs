@@ -296,7 +296,7 @@ fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> 
     let Outer::List(list) = outer else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
     if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
-        meta.kind = model::Str::owned(kind);
+        meta.kind = Str::owned(kind);
         if meta.api_version.is_empty() {
             meta.api_version = list.api_version.clone();
         }
