@@ -194,7 +194,8 @@ impl Source<'_, '_> {
                     _ => {}
                 }
             }
-            // Of several templates with the same name, the StatefulSet controller uses the last one.
+            // Of several templates with the same name, the StatefulSet controller uses the last
+            // one.
             let mut seen = HashSet::from([""]);
             for template in pod.claim_templates.iter().rev() {
                 let name = &*template.metadata.name;
