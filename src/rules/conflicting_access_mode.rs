@@ -5,7 +5,7 @@
 //! Reports a volume whose claim has `ReadWriteOnce` or `ReadWriteOncePod` as its only access mode,
 //! if the workload runs several Pods that use the same claim at once:
 //!
-//! - a workload with several replicas, or a Job with a parallelism above 1
+//! - a workload with several replicas, or a Job or CronJob with a `parallelism` above 1
 //! - a DaemonSet
 //! - a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
