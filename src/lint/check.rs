@@ -125,8 +125,6 @@ impl<'c> Checker<'c> {
             (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
             }
-            // The chart is an archive.
-            (Some(_), Role::Chart(chart)) if Path::new(chart).is_file() => chart.as_str().into(),
             (Some(template), _) => template.into(),
             (None, Role::Stream | Role::Kustomization) => match kustomize::origin(text) {
                 Some(origin) => kustomize::resolve(&self.path, origin).to_string_lossy().into(),

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use volcheck::model::{self, ContainerList, FieldPath, Object, Pod, Segment, TypeMeta, VolumeMount};
+use volcheck::model::{
+    self, ContainerList, FieldPath, HostPathForm, Object, Pod, Segment, TypeMeta, VolumeMount,
+};
 use volcheck::policy;
 use volcheck::source::{self, File, NodeId, NodeRef, Tree, View, decode, split_documents};
 
@@ -92,6 +94,8 @@ fn rows_of(file: &str, object: &Object<'_>, rows: &mut BTreeMap<Row, String>) {
     for pod in object.pods() {
         for volume in pod.volumes.iter().chain(&pod.shadowed_volumes) {
             let (source, path, kind, medium) = match (volume.host_path(), volume.empty_dir()) {
+                // Other objects can hand a path to the node, which is not a volume.
+                (Some(host_path), _) if matches!(host_path.form, HostPathForm::Field { .. }) => continue,
                 (Some(host_path), _) => (
                     "hostPath",
                     &*host_path.path,
