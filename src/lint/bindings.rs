@@ -37,6 +37,7 @@ pub(super) struct Bindings {
 #[derive(Debug)]
 struct Volume {
     name: String,
+    is_attachable: bool,
     /// The volume and its position among all volumes, most harmful first; `None` if it does not
     /// expose files of the node.
     exposed: Option<(usize, Arc<NodeVolume>)>,
@@ -67,13 +68,12 @@ impl Bindings {
                 order.push(binder_volumes.len());
                 (0, Arc::new(volume))
             });
-            own_volumes.push(Volume { name, exposed });
+            own_volumes.push(Volume { name, is_attachable: facts.is_attachable, exposed });
             binder_volumes.push(facts);
         }
         if order.is_empty() && claims.is_empty() {
             return None;
         }
-        let has_exposed = !order.is_empty();
         order.sort_by_cached_key(|index| {
             let volume = own_volumes[*index].exposed.as_ref().map(|(_, volume)| volume);
             volume.map(|volume| {
@@ -101,11 +101,7 @@ impl Bindings {
                 ClaimName::Ordinal { stem, .. } => by_stem.entry(key(stem)).or_default().push(index),
             }
         }
-        // If no PersistentVolume exposes files of the node, it does not matter which one is bound.
-        let binder = match has_exposed {
-            true => Binder::new(binder_volumes, &classes, claims.iter().map(|claim| &claim.facts)),
-            false => Binder::default(),
-        };
+        let binder = Binder::new(binder_volumes, &classes, claims.iter().map(|claim| &claim.facts));
         Some(Self { binder, volumes: own_volumes, claims, by_name, by_stem, places })
     }
 
@@ -158,6 +154,7 @@ impl Bindings {
             field: used.field.clone(),
             claims,
             sharing: used.sharing.clone(),
+            is_attachable: names.is_empty() || pairs().any(|(_, index)| self.volumes[index].is_attachable),
             count: names.len(),
             names: names.into_iter().take(MAX_CANDIDATES).map(str::to_owned).collect(),
             candidates: exposed.into_iter().take(MAX_CANDIDATES).map(candidate).collect(),

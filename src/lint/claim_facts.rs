@@ -16,6 +16,9 @@ use crate::source::{File, NodeId, NodeRef, Span, Tree, locate};
 /// The path of the number of Pods of a workload.
 const REPLICAS: &[&str] = &["spec", "replicas"];
 
+/// The path of the spec of a CronJob's Jobs.
+const JOB_SPEC: &[&str] = &["spec", "jobTemplate", "spec"];
+
 /// The annotation that a provisioner adds to the PersistentVolumes that it creates.
 const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
@@ -234,6 +237,9 @@ impl Source<'_, '_> {
             ("apps" | "extensions", "DaemonSet") => Some(Sharing::EachNode),
             ("batch", "Job") if self.number(&["spec", "completions"]) != Some(1) => {
                 several(&["spec", "parallelism"])
+            }
+            ("batch", "CronJob") if self.number(&[JOB_SPEC, &["completions"]].concat()) != Some(1) => {
+                several(&[JOB_SPEC, &["parallelism"]].concat())
             }
             _ => None,
         }

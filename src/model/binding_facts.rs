@@ -15,6 +15,10 @@ const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 /// The annotation of the default storage class.
 const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
 
+/// The sources of PersistentVolumes whose plugins do not attach volumes to nodes (no `CanAttach`
+/// and `NewAttacher` in `pkg/volume` of Kubernetes 1.25).
+const UNATTACHED_SOURCES: [&str; 6] = ["azureFile", "cephfs", "glusterfs", "hostPath", "local", "nfs"];
+
 /// A set of access modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessModes(u8);
@@ -69,6 +73,8 @@ pub struct VolumeFacts {
     pub is_available: bool,
     /// Whether only some nodes can access the volume.
     pub is_pinned: bool,
+    /// Whether the volume may be attached to a node before Pods on the node mount it.
+    pub is_attachable: bool,
     /// Whether the caller looks for the volume. Such volumes come first among equal candidates.
     pub is_relevant: bool,
     /// The directory of the file that contains the object; empty if it has none.
@@ -111,6 +117,7 @@ impl VolumeFacts {
             reservation,
             is_available: matches!(phase, "" | "Pending" | "Available")
                 && metadata.deletion_timestamp.is_empty(),
+            is_attachable: !spec.sources.iter().all(|source| UNATTACHED_SOURCES.contains(source)),
             is_pinned: spec.node_affinity.required.is_some(),
             is_relevant: false,
             directory: Arc::clone(directory),

@@ -5,15 +5,20 @@
 //! Reports a volume whose claim has `ReadWriteOnce` or `ReadWriteOncePod` as its only access mode,
 //! if the workload runs several Pods that use the same claim at once:
 //!
-//! - a workload with several replicas, or a Job with a parallelism above 1
+//! - a workload with several replicas, or a Job or CronJob with a `parallelism` above 1
 //! - a DaemonSet
 //! - a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
 //!
-//! The claim can be in any file of the same run. With `ReadWriteOnce`, the rule does not report
-//! Pods with a node name, a node selector, or required node or Pod affinity, because they may run
-//! on the same node. Claim templates and generic ephemeral volumes provide each Pod with its own
-//! claim.
+//! The claim can be in any file of the same run. Claim templates and generic ephemeral volumes
+//! provide each Pod with its own claim.
+//!
+//! With `ReadWriteOnce`, the rule does not report:
+//!
+//! - Pods with a node name, a node selector, or required node or Pod affinity, because they may run
+//!   on the same node
+//! - claims that are bound to a PersistentVolume of a type that is not attached to a node, such as
+//!   `nfs` or `hostPath`, if the PersistentVolume is in the input
 //!
 //! ## Why is this bad?
 //!
@@ -95,8 +100,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it in clusters with a single node, and for storage that is not attached to a node, such as
-//! NFS.
+//! Allow it in clusters with a single node, and for provisioners of storage that is not attached to
+//! a node, such as NFS.
 //!
 //! ## References
 //!
@@ -126,7 +131,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for claimed in &cx.claimed_volumes {
         let Some(sharing) = &claimed.sharing else { continue };
         match exclusive_mode(claimed) {
-            Some("ReadWriteOnce") if may_share_node => {}
+            Some("ReadWriteOnce") if may_share_node || !claimed.is_attachable => {}
             Some(mode) => out.extend(finding(claimed, sharing, mode)),
             None => {}
         }

@@ -188,6 +188,9 @@ pub struct ClaimedVolume {
     pub claims: Vec<NamedClaim>,
     /// The reason why several Pods can use the claim at once; `None` if only one Pod uses it.
     pub sharing: Option<Sharing>,
+    /// Whether the volume may be attached to a node. False if all PersistentVolumes that the claim
+    /// can be bound to are known and have another type, such as `nfs`.
+    pub is_attachable: bool,
     /// The PersistentVolumes with a path on the node that the claim can be bound to, most harmful
     /// first. Of many, only some are listed.
     pub candidates: Vec<Candidate>,
