@@ -42,7 +42,7 @@ fn check_tree(
     let body = Body::Pods(vec![pod]);
     let (id, workload) = (parent.id.clone(), parent.workload.clone());
     let object = Object { id, workload, origin: Origin::Manifest, annotations: Map::default(), body };
-    Ok(judge_at(policy, today, &object, path))
+    Ok(check_at(policy, today, &object, path))
 }
 
 /// Returns the volumes and mounts that Istio adds to a pod, with the annotation that contains them.
@@ -69,13 +69,13 @@ pub(super) fn check_part(
     let Ok(Some(tree)) = source::parse(text, 0..text.len()) else { return CheckResult::default() };
     let node = NodeRef { tree: &tree, node: tree.root() };
     match model::decode_part(node, parent, Part::Fields(None)) {
-        Ok(decoded) => judge_at(policy, today, &decoded.object, path),
+        Ok(decoded) => check_at(policy, today, &decoded.object, path),
         Err(_) => CheckResult::default(),
     }
 }
 
 /// Returns the findings about an object that is a string, located at the field that contains it.
-fn judge_at(policy: &Policy, today: Date, object: &Object<'_>, path: &FieldPath) -> CheckResult {
+fn check_at(policy: &Policy, today: Date, object: &Object<'_>, path: &FieldPath) -> CheckResult {
     let mut result = judge(Subject::Object(object), policy, today);
     for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {
         // The locations of fields within the string are unknown.
