@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use volcheck::report::Format;
 
-use crate::support::root;
+use crate::support::{root, temp_dir};
 
 pub(crate) fn volcheck(arguments: &[&str]) -> Output {
     run(arguments, &[])
@@ -24,12 +24,19 @@ pub(crate) fn out(output: &Output) -> String {
 }
 
 pub(crate) fn assert_valid(schema: &str, document: &str) {
+    assert_all_valid(schema, [document]);
+}
+
+/// Asserts that each document is valid. Compiling a schema takes longer than validating a document.
+pub(crate) fn assert_all_valid<'d>(schema: &str, documents: impl IntoIterator<Item = &'d str>) {
     let schema: Value = serde_json::from_str(schema).expect("a schema");
-    let document: Value = serde_json::from_str(document).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let errors: Vec<_> =
-        validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    for document in documents {
+        let document: Value = serde_json::from_str(document).expect("JSON");
+        let errors = validator.iter_errors(&document);
+        let errors: Vec<_> = errors.map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
 }
 
 /// Returns the published schema of SARIF 2.1.0. In the pattern for language tags, this removes an
@@ -77,24 +84,20 @@ fn concise_has_one_line_per_finding() {
 
 #[test]
 fn reports_do_not_depend_on_the_thread_count() {
-    for format in Format::ALL.map(Format::name) {
-        let arguments = [
-            "lint",
-            "--format",
-            format,
-            "--statistics",
-            "--min-severity",
-            "info",
-            "examples",
-            "tests/fixtures",
-        ];
-        let first = run(&arguments, &[("RAYON_NUM_THREADS", "1")]);
-        for threads in ["2", "7"] {
-            let other = run(&arguments, &[("RAYON_NUM_THREADS", threads)]);
-            assert!(first.stdout == other.stdout, "{format} differs with {threads} threads");
-            assert_eq!(first.stderr, other.stderr);
-            assert_eq!(first.status, other.status);
-        }
+    let directory = temp_dir(&[]);
+    let reports = |threads: &str| {
+        let name = |format: Format| directory.path().join(format!("{}-{threads}", format.name()));
+        let outputs = Format::ALL.map(|format| format!("{}={}", format.name(), name(format).display()));
+        let mut arguments = vec!["lint", "--min-severity", "info", "--statistics"];
+        arguments.extend(outputs.iter().flat_map(|output| ["--output", output.as_str()]));
+        arguments.extend(["examples", "tests/fixtures"]);
+        let output = run(&arguments, &[("RAYON_NUM_THREADS", threads)]);
+        let texts = Format::ALL.map(|format| fs::read_to_string(name(format)).expect("a report"));
+        (texts, output.stdout, output.stderr, output.status)
+    };
+    let first = reports("1");
+    for threads in ["2", "7"] {
+        assert!(reports(threads) == first, "{threads} threads");
     }
 }
 
