@@ -16,7 +16,7 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are four exceptions:
+//! There are five exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the
@@ -28,6 +28,8 @@
 //! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if no privileged container mounts
 //!   it. In other containers, the device cgroup denies access to all but a few devices, such as
 //!   `/dev/net/tun`.
+//! - Write access of a component that gets the path from a field of another object is a warning for
+//!   the class sensitive. Examples are `extraMounts` of kind and `dataDirHostPath` of Rook.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -154,6 +156,12 @@ fn assess(
         }
         EntryClass::Critical => Some((Severity::Error, "is exposed to")),
         EntryClass::Sensitive if access.effective == Access::Write && is_log_file(entry, access) => {
+            Some((Severity::Warning, "is writable by"))
+        }
+        // The component may not write there, and the path may be on a developer's machine.
+        EntryClass::Sensitive
+            if access.effective == Access::Write && matches!(volume.form(), HostPathForm::Field { .. }) =>
+        {
             Some((Severity::Warning, "is writable by"))
         }
         EntryClass::Sensitive if access.effective == Access::Write => Some(writable),
