@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
-use super::{Input, InputError, InputErrorKind, InputSource, STDIN};
+use super::{Input, InputError, InputErrorKind, InputSource, STDIN, is_kustomization};
 
 /// Options of [`discover`].
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,10 @@ pub struct Discovery {
     pub errors: Vec<InputError>,
     /// The `Chart.yaml` files of charts, which are not rendered.
     pub charts: Vec<PathBuf>,
+    /// The kustomizations in the searched directories, even if they are not inputs.
+    pub kustomizations: Vec<Input>,
+    /// The directories that were searched, including their subdirectories.
+    pub searched: Vec<PathBuf>,
 }
 
 impl Discovery {
@@ -51,6 +55,7 @@ impl Discovery {
         self.inputs.append(&mut other.inputs);
         self.errors.append(&mut other.errors);
         self.charts.append(&mut other.charts);
+        self.kustomizations.append(&mut other.kustomizations);
     }
 }
 
@@ -73,6 +78,9 @@ pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
             discovery.inputs.push(Input { name, source: InputSource::Stdin });
         } else if path.is_dir() {
             walk(path, None, options, &mut discovery);
+            // Names of inputs have no leading `./`.
+            let name = display_name(path);
+            discovery.searched.push(PathBuf::from(if name == "." { "" } else { &name }));
         } else if path.exists() || !is_glob(argument) {
             // If the file is missing, reading it reports the error.
             discovery.add_file(path, options);
@@ -178,6 +186,11 @@ impl Visitor<'_> {
         }
         if entry.file_name() == "Chart.yaml" {
             self.found.charts.push(path.to_owned());
+        }
+        let is_file = entry.file_type().is_some_and(|file_type| file_type.is_file());
+        if is_file && entry.file_name().to_str().is_some_and(is_kustomization) {
+            let source = InputSource::Path(path.to_owned());
+            self.found.kustomizations.push(Input { name: display_name(path), source });
         }
         if !self.is_selected(path) {
             return;

@@ -15,9 +15,7 @@ use super::claim_facts::BindingFacts;
 use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
-use crate::input::{
-    self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering, is_kustomization,
-};
+use crate::input::{self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering};
 use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::source::File;
@@ -48,7 +46,7 @@ pub struct Run {
 /// Checks the inputs. Calls `on_done` after each input, from any thread.
 pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
     let lint = &options.lint;
-    let patches = patches(&found.inputs);
+    let patches = patches(found);
     let roles: Vec<Role> = found.inputs.iter().map(|input| role(input, &patches)).collect();
     let first_check = |(input, role): (&Input, &Role)| {
         let checked = check_input(input, None, lint, |file| check_file(file, role, lint, None));
@@ -141,17 +139,13 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// Returns the paths that kustomizations use as patches: those among the inputs, and those next to
-/// inputs or in the directory above them, because tools such as pre-commit pass only the files that
-/// have changed.
-fn patches(inputs: &[Input]) -> HashSet<String> {
+/// Returns the paths that kustomizations use as patches: those in the searched directories, and
+/// those next to inputs or in the directory above them, because tools such as pre-commit pass only
+/// the files that have changed.
+fn patches(found: &Discovery) -> HashSet<String> {
     let mut patches = HashSet::new();
-    let others = other_kustomizations(inputs);
-    for input in inputs.iter().filter(|input| is_kustomization(&input.name)).chain(&others) {
-        // A pipe can be read only once, and rendered output has no patches.
-        if input.is_file()
-            && let Ok(bytes) = input.read()
-        {
+    for input in found.kustomizations.iter().chain(&other_kustomizations(found)) {
+        if let Ok(bytes) = input.read() {
             kustomize::add_patches(&input.name, bytes, &mut patches);
         }
     }
@@ -159,13 +153,17 @@ fn patches(inputs: &[Input]) -> HashSet<String> {
 }
 
 /// Returns the kustomizations in the directories of the inputs and in the directories above them,
-/// except those that are inputs.
-fn other_kustomizations(inputs: &[Input]) -> Vec<Input> {
-    let names = || inputs.iter().filter(|input| has_file_name(input)).map(|input| Path::new(&input.name));
-    let known = names().filter(|name| is_kustomization(&name.to_string_lossy())).filter_map(Path::parent);
-    let known: BTreeSet<&Path> = known.collect();
-    let directories: BTreeSet<&Path> = names().flat_map(|name| name.ancestors().skip(1).take(2)).collect();
-    directories.difference(&known).filter_map(|directory| input::kustomization_in(directory)).collect()
+/// except in directories that were searched.
+fn other_kustomizations(found: &Discovery) -> Vec<Input> {
+    let is_searched =
+        |directory: &Path| found.searched.iter().any(|searched| directory.starts_with(searched));
+    let names = found.inputs.iter().filter(|input| has_file_name(input)).map(|input| Path::new(&input.name));
+    let mut directories: Vec<&Path> = names.filter_map(Path::parent).collect();
+    // The inputs are sorted.
+    directories.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
+    let with_parents: BTreeSet<&Path> =
+        directories.iter().flat_map(|own| own.ancestors().take(2)).filter(|own| !is_searched(own)).collect();
+    with_parents.into_iter().filter_map(input::kustomization_in).collect()
 }
 
 /// Checks whether the input is a file, or standard input with the name of one.
@@ -179,7 +177,11 @@ fn has_file_name(input: &Input) -> bool {
 }
 
 fn role(input: &Input, patches: &HashSet<String>) -> Role {
-    let is_patch = || patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy());
+    let is_patch = || {
+        patches.contains(&input.name)
+            || (input.name.contains("./")
+                && patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy()))
+    };
     match &input.source {
         InputSource::Path(_) | InputSource::Stdin if has_file_name(input) => {
             if is_patch() {
