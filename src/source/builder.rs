@@ -74,6 +74,7 @@ impl<'t> TreeBuilder<'t> {
     pub(super) fn finish(mut self, end: usize) -> Result<Tree<'t>, ParseError> {
         self.tree.end = end;
         self.tree.root = self.stack.pop().unwrap_or(NodeId(0));
+        debug_assert!(self.tree.nodes.is_sorted_by_key(|node| node.start));
         self.check_expansion()?;
         Ok(self.tree)
     }

@@ -110,8 +110,10 @@ impl<'t> Tree<'t> {
 
     /// Checks whether the byte at `offset` is part of a scalar.
     pub fn is_in_scalar(&self, offset: usize) -> bool {
-        let contains = |node: &Node<'_>| (node.start as usize..node.end as usize).contains(&offset);
-        self.nodes.iter().any(|node| matches!(node.content, Content::Scalar { .. }) && contains(node))
+        // The nodes are sorted by their start, and a scalar contains no other node.
+        let following = self.nodes.partition_point(|node| node.start as usize <= offset);
+        let last = self.nodes[..following].last();
+        last.is_some_and(|node| matches!(node.content, Content::Scalar { .. }) && offset < node.end as usize)
     }
 
     /// Returns the byte range of the mapping entry whose key starts at `offset`. If no key starts
