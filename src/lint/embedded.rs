@@ -41,25 +41,36 @@ fn contains(text: &str, word: &str) -> bool {
 /// Returns the strings of the object at `root` that may contain manifests, in the order of the
 /// text. Omits `metadata`, because an annotation contains the object as last applied, and `status`.
 pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
-    let object = tree.range(root);
     let objects = usize::from(tree.get(root, "apiVersion").is_some());
-    if !may_contain_manifest(&text[object.clone()], objects) {
+    if !may_contain_manifest(&text[tree.range(root)], objects) {
         return Vec::new();
     }
-    let omitted = ["metadata", "status"].map(|key| tree.get(root, key).map(|node| tree.range(node)));
-    let is_relevant = |text: &EmbeddedText| {
-        let range = tree.range(text.value);
-        range.start >= object.start
-            && range.end <= object.end
-            && !omitted.iter().flatten().any(|omitted| omitted.contains(&range.start))
-            && matches!(tree.view(text.value), View::Scalar(value) if is_relevant_text(value))
-    };
-    let entries =
-        tree.all_entries().map(|MappingEntry { key, value }| EmbeddedText { key: Some(key), value });
-    let items = tree.all_items().map(|value| EmbeddedText { key: None, value });
-    let mut found: Vec<_> = entries.chain(items).filter(is_relevant).collect();
-    found.sort_by_key(|text| tree.range(text.value).start);
+    let mut found = Vec::new();
+    for &MappingEntry { key, value } in tree.written_entries(root) {
+        if !matches!(&*tree.key(key), "metadata" | "status") {
+            collect(tree, EmbeddedText { key: Some(key), value }, &mut found);
+        }
+    }
     found
+}
+
+/// Adds the strings in a value that may contain manifests. Does not follow aliases.
+fn collect(tree: &Tree<'_>, text: EmbeddedText, found: &mut Vec<EmbeddedText>) {
+    if tree.target(text.value) != text.value {
+        return;
+    }
+    match tree.view(text.value) {
+        View::Scalar(value) if is_relevant_text(value) => found.push(text),
+        View::Scalar(_) => {}
+        View::Sequence(items) => {
+            items.iter().for_each(|item| collect(tree, EmbeddedText { key: None, value: *item }, found));
+        }
+        View::Mapping => {
+            for &MappingEntry { key, value } in tree.written_entries(text.value) {
+                collect(tree, EmbeddedText { key: Some(key), value }, found);
+            }
+        }
+    }
 }
 
 /// Checks whether a string may be a manifest, a JSON patch or the configuration of the

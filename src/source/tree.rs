@@ -229,11 +229,6 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns the entries of all mappings as they are written.
-    pub fn all_entries(&self) -> impl Iterator<Item = MappingEntry> {
-        self.entries.iter().copied()
-    }
-
     /// Returns a copy of the tree in which the node is null.
     pub fn with_null(&self, id: NodeId) -> Self {
         let mut tree = self.clone();
@@ -241,11 +236,6 @@ impl<'t> Tree<'t> {
         tree.nodes[target.0 as usize].content =
             Content::Scalar { value: Cow::Borrowed(""), style: ScalarStyle::Plain, tag: 0 };
         tree
-    }
-
-    /// Returns the items of all sequences.
-    pub fn all_items(&self) -> impl Iterator<Item = NodeId> {
-        self.items.iter().copied()
     }
 
     /// Returns the entries of a mapping as they are written, including merge keys and duplicate
