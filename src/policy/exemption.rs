@@ -194,7 +194,7 @@ fn exempted_rules(
 fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
     let field = |name| FieldPath::from_keys(&["match", name]);
     for rule in rules {
-        let missing = MatchKey::ALL.into_iter().filter(|key| !rule.match_keys().contains(key));
+        let missing = MatchKey::ALL.into_iter().filter(|key| !rule.match_keys.contains(key));
         for key in missing.filter(|key| has_key(scope, *key)).map(MatchKey::name) {
             let message = format!("never matches: findings of `{}` have no {key}", rule.id);
             problems.push((field(key), message));

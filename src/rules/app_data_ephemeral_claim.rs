@@ -64,7 +64,7 @@
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
 use super::support::data_mounts::{DataMount, data_mounts};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -76,6 +76,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path],
     lint_only: None,
     source: include_str!("app_data_ephemeral_claim.rs"),
     check: Check::Volumes(check),

@@ -79,7 +79,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, MatchKey, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath};
 
@@ -92,6 +92,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Usage),
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     lint_only: None,
     source: include_str!("app_data_host_path.rs"),
     check: Check::Volumes(check),

@@ -64,7 +64,7 @@
 //!   `newDeleter` in `pkg/volume/hostpath/host_path.go` of Kubernetes
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, PersistentVolumeSpec};
 
@@ -77,6 +77,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("deleted_persistent_volume.rs"),
     check: Check::Volumes(check),

@@ -74,6 +74,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("kubectl does not send the text to the API server"),
     source: include_str!("dropped_text.rs"),
     check: Check::Text(check),

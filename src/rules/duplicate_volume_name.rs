@@ -66,7 +66,7 @@
 use std::collections::HashMap;
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("duplicate_volume_name.rs"),
     check: Check::Volumes(check),

@@ -50,6 +50,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("the finding is about the policy, not about an object"),
     source: include_str!("expired_exemption.rs"),
     check: Check::Exemption(check),

@@ -66,7 +66,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, HostPathVolume, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     lint_only: None,
     source: include_str!("host_path.rs"),
     check: Check::Volumes(check),

@@ -72,6 +72,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("ignore_without_reason.rs"),
     check: Check::Ignores(check),

@@ -87,6 +87,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: None,
     source: include_str!("ignored_fs_group.rs"),
     check: Check::Volumes(check),

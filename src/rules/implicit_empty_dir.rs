@@ -64,7 +64,7 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::is_built_in;
 
@@ -77,6 +77,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Safe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: Some("the API server has already added `emptyDir: {}`"),
     source: include_str!("implicit_empty_dir.rs"),
     check: Check::Volumes(check),

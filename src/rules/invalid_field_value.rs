@@ -77,6 +77,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("invalid_field_value.rs"),
     check: Check::Unchecked(check),

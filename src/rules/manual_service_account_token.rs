@@ -57,7 +57,7 @@
 //! - [Kubernetes: Managing service accounts](https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens)
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, VolumeSource, clean_container_path};
 
@@ -70,6 +70,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("manual_service_account_token.rs"),
     check: Check::Volumes(check),

@@ -79,7 +79,7 @@
 
 use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::Os;
 
@@ -92,6 +92,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("memory_medium_on_windows.rs"),
     check: Check::Volumes(check),

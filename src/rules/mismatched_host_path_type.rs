@@ -75,7 +75,7 @@
 
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::wording::quoted;
-use super::{Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, Rule};
+use super::{Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, HostPath};
 
@@ -88,6 +88,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path],
     lint_only: None,
     source: include_str!("mismatched_host_path_type.rs"),
     check: Check::Volumes(check),

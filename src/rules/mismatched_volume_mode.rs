@@ -73,7 +73,7 @@
 
 use super::support::claims::{VolumeClaim, VolumeMode, claims_by_volume};
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, UseKind, VolumeUse};
 
@@ -86,6 +86,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("mismatched_volume_mode.rs"),
     check: Check::Claims(check),

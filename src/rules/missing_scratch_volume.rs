@@ -60,7 +60,7 @@
 //! - [Kubernetes: security context](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
 use super::support::wording;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, ContainerList, Pod};
 
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Container],
     lint_only: None,
     source: include_str!("missing_scratch_volume.rs"),
     check: Check::Volumes(check),

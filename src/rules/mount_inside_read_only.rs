@@ -110,7 +110,7 @@ use super::support::nested_mounts::{
     InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, nested_mounts, token_help,
 };
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{
     Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, VolumeMount, VolumeSource,
@@ -126,6 +126,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("mount_inside_read_only.rs"),
     check: Check::Volumes(check),

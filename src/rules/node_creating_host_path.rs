@@ -96,7 +96,7 @@ use std::cell::LazyCell;
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, PathClass, Rule};
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, PathClass, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{HostPath, Relation, VolumeMount};
 
@@ -109,6 +109,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &MatchKey::ALL,
     lint_only: None,
     source: include_str!("node_creating_host_path.rs"),
     check: Check::Volumes(check),

@@ -85,7 +85,9 @@
 
 use super::ineffective_read_only::bypass;
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MountParent, Options, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, MountParent, Options, Rule,
+};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{ContainerMount, Relation};
 
@@ -98,6 +100,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &MatchKey::ALL,
     lint_only: None,
     source: include_str!("non_recursive_read_only.rs"),
     check: Check::Volumes(check),

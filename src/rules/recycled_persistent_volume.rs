@@ -60,7 +60,7 @@
 //! - [Kubernetes: Recycle](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recycle)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("recycled_persistent_volume.rs"),
     check: Check::Volumes(check),

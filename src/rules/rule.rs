@@ -20,6 +20,9 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
+    /// The keys of an exemption's `match` for which the rule's findings have a value. A single
+    /// finding may lack one of them, for example the container of an unmounted volume.
+    pub match_keys: &'static [MatchKey],
     /// The reason why the webhook never reports an error of the rule, for example because the API
     /// server rejects the object first. `None` if the webhook can report errors.
     pub lint_only: Option<&'static str>,
@@ -64,6 +67,11 @@ impl Rule {
     /// Returns true if the rule checks the policy or the baseline rather than manifests.
     pub fn checks_config(&self) -> bool {
         matches!(self.check, Check::Exemption(_) | Check::Baseline(_))
+    }
+
+    /// Checks whether an exemption can apply to the rule's findings: they are about an object.
+    pub fn is_exemptable(&self) -> bool {
+        matches!(self.check, Check::Volumes(_) | Check::Claims(_) | Check::Text(_))
     }
 
     /// Returns the rule's page: the doc comment at the top of its file.
@@ -141,4 +149,28 @@ pub struct RuleOption {
     pub name: &'static str,
     /// The effect of the option, as a clause.
     pub summary: &'static str,
+}
+
+/// A key of an exemption's `match` that is compared with a part of a finding's fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchKey {
+    Volume,
+    Container,
+    Path,
+    Access,
+}
+
+impl MatchKey {
+    /// All keys, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Volume, Self::Container, Self::Path, Self::Access];
+
+    /// Returns the policy key.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Container => "container",
+            Self::Path => "path",
+            Self::Access => "access",
+        }
+    }
 }

@@ -102,7 +102,7 @@ use super::support::findings::{host_path_finding, is_provisioner_directory};
 use super::support::wording::{accessor, class_reason, host_path, quoted};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
-    PathClass, Rule,
+    MatchKey, PathClass, Rule,
 };
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{HostPathForm, Relation};
@@ -116,6 +116,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     lint_only: None,
     source: include_str!("sensitive_host_path.rs"),
     check: Check::Volumes(check),

@@ -86,7 +86,7 @@ use std::cell::LazyCell;
 
 use super::support::nested_mounts::creates_mount_points;
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath, Pod, Volume, clean_container_path};
 
@@ -99,6 +99,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("shadowing_mount.rs"),
     check: Check::Volumes(check),

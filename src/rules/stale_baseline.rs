@@ -66,6 +66,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("the webhook has no baseline"),
     source: include_str!("stale_baseline.rs"),
     check: Check::Baseline(check),

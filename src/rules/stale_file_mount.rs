@@ -93,8 +93,8 @@ use super::support::findings::host_path_finding;
 use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::{container, quoted, written_path};
 use super::{
-    Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, PathClass,
-    Rule,
+    Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,
+    PathClass, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath};
@@ -108,6 +108,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     lint_only: None,
     source: include_str!("stale_file_mount.rs"),
     check: Check::Volumes(check),

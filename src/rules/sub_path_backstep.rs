@@ -71,7 +71,7 @@ use std::collections::HashSet;
 use std::ptr;
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, Pod, VolumeMount, expand};
 
@@ -84,6 +84,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("sub_path_backstep.rs"),
     check: Check::Volumes(check),

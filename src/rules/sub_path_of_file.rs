@@ -70,7 +70,9 @@
 
 use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::{container, quoted, volume_and_path};
-use super::{Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, Rule};
+use super::{
+    Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, Rule,
+};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Relation;
 
@@ -83,6 +85,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("sub_path_of_file.rs"),
     check: Check::Volumes(check),

@@ -66,7 +66,7 @@
 
 use super::support::empty_dir::empty_dirs;
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Quantity;
 
@@ -79,6 +79,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("tiny_size_limit.rs"),
     check: Check::Volumes(check),

@@ -71,6 +71,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some(
         "the webhook reads no files, and treats an object that exceeds a limit like an object with an error",
     ),

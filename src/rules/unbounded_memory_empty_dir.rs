@@ -80,7 +80,7 @@
 
 use super::support::empty_dir::{DEFAULT_SIZE, Medium, unbounded};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
 
@@ -93,6 +93,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[DEFAULT_SIZE],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("unbounded_memory_empty_dir.rs"),
     check: Check::Volumes(check),

@@ -61,7 +61,7 @@
 
 use super::support::claims::{Claim, claims};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule, RuleOption};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -76,6 +76,7 @@ pub(super) const RULE: Rule = Rule {
         name: "claims.requireClass",
         summary: "whether every claim must name its storage class; `false` by default",
     }],
+    match_keys: &[MatchKey::Volume, MatchKey::Path],
     lint_only: None,
     source: include_str!("unclassed_claim.rs"),
     check: Check::Volumes(check),

@@ -69,7 +69,7 @@ use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{ContainerMount, HostPath, clean_container_path};
 
@@ -82,6 +82,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Safe,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: None,
     source: include_str!("unclean_mount_path.rs"),
     check: Check::Volumes(check),

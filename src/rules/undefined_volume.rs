@@ -67,7 +67,7 @@
 use std::collections::HashSet;
 
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, Origin, Pod, UseKind, Volume, VolumeUse};
 
@@ -80,6 +80,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("undefined_volume.rs"),
     check: Check::Volumes(check),

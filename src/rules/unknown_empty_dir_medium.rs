@@ -68,7 +68,7 @@
 
 use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::Os;
 
@@ -81,6 +81,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Safe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("unknown_empty_dir_medium.rs"),
     check: Check::Volumes(check),

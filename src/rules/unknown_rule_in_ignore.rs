@@ -72,6 +72,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[],
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("unknown_rule_in_ignore.rs"),
     check: Check::Ignores(check),

@@ -90,7 +90,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{accessor, host_path};
-use super::{Check, Context, FixClass, Group, HostPathVolume, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -105,6 +105,7 @@ pub(super) const RULE: Rule = Rule {
         name: "hostPaths.allow",
         summary: "the allowed paths; without it, the rule reports nothing",
     }],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     lint_only: None,
     source: include_str!("unlisted_host_path.rs"),
     check: Check::Volumes(check),

@@ -96,7 +96,7 @@
 
 use super::support::empty_dir::{EmptyDir, Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, FieldPath, Pod, Quantity, Resources};
 
@@ -109,6 +109,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("unreachable_size_limit.rs"),
     check: Check::Volumes(check),

@@ -67,7 +67,7 @@
 use std::collections::HashSet;
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{Container, Pod, Volume, VolumeSource};
 
@@ -80,6 +80,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Safe,
     options: &[],
+    match_keys: &[MatchKey::Volume],
     lint_only: None,
     source: include_str!("unused_volume.rs"),
     check: Check::Volumes(check),

@@ -73,7 +73,7 @@
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, EntryClass, FixClass, Group, HostPathAccess, PathClass, Rule};
+use super::{Check, Context, EntryClass, FixClass, Group, HostPathAccess, MatchKey, PathClass, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::ContainerMount;
 
@@ -86,6 +86,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
+    match_keys: &MatchKey::ALL,
     lint_only: None,
     source: include_str!("writable_host_path.rs"),
     check: Check::Volumes(check),

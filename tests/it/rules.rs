@@ -252,10 +252,10 @@ fn used_keys(rule: &Rule) -> BTreeSet<&'static str> {
 fn match_keys_are_those_of_the_findings() {
     let exemptable = rules().filter(|rule| rule.is_exemptable());
     let problems = exemptable.filter_map(|rule| {
-        let declared: BTreeSet<_> = rule.match_keys().iter().map(|key| key.name()).collect();
+        let declared: BTreeSet<_> = rule.match_keys.iter().map(|key| key.name()).collect();
         let used = used_keys(rule);
         (declared != used)
-            .then(|| format!("{}: match_keys.rs has {declared:?}, findings have {used:?}", rule.id))
+            .then(|| format!("{}: `match_keys` has {declared:?}, findings have {used:?}", rule.id))
     });
     report(problems.collect());
 }

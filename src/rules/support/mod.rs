@@ -8,7 +8,6 @@ pub(super) mod devices;
 pub(super) mod empty_dir;
 pub(super) mod findings;
 pub(super) mod host_path_type;
-pub(super) mod match_keys;
 pub(super) mod nested_mounts;
 pub(super) mod options;
 pub(super) mod volume_types;
