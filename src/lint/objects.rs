@@ -229,8 +229,10 @@ impl<'c> Checker<'c> {
         }
         for pod in object.pods() {
             if let Some((path, text)) = patch::istio_volumes(pod) {
-                let result = patch::check_part(policy, today, object, &path, &text);
-                self.add(tree, node, result, outcome);
+                match patch::check_part(policy, today, object, &path, &text) {
+                    Some(result) => self.add(tree, node, result, outcome),
+                    None => self.add_unknown_host_paths(tree, node, object, &[path], outcome),
+                }
             }
         }
     }

@@ -58,20 +58,18 @@ pub(super) fn istio_volumes(pod: &Pod<'_>) -> Option<(FieldPath, String)> {
 }
 
 /// Checks volumes and mounts in a part of `parent`. `text` is the part as YAML or JSON, and `path`
-/// is the field that contains it. Ignores text that cannot be parsed.
+/// is the field that contains it. Returns `None` if the text is invalid or exceeds a limit.
 pub(super) fn check_part(
     policy: &Policy,
     today: Date,
     parent: &Object<'_>,
     path: &FieldPath,
     text: &str,
-) -> CheckResult {
-    let Ok(Some(tree)) = source::parse(text, 0..text.len()) else { return CheckResult::default() };
+) -> Option<CheckResult> {
+    let tree = source::parse(text, 0..text.len()).ok()??;
     let node = NodeRef { tree: &tree, node: tree.root() };
-    match model::decode_part(node, parent, Part::Fields(None)) {
-        Ok(decoded) => check_at(policy, today, &decoded.object, path),
-        Err(_) => CheckResult::default(),
-    }
+    let decoded = model::decode_part(node, parent, Part::Fields(None)).ok()?;
+    Some(check_at(policy, today, &decoded.object, path))
 }
 
 /// Returns the findings about an object that is a string, located at the field that contains it.

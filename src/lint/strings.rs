@@ -27,11 +27,24 @@ impl<'c> Checker<'c> {
         let Some(text) = tree.as_str(string) else { return };
         let (inner, documents) = self.enter_string(tree, node, string, &text);
         for document in documents {
-            // Skip invalid values. The program that renders the chart reports them.
-            let Ok(Some(values)) = source::parse(inner.text(), document) else { continue };
+            let values = match source::parse(inner.text(), document.clone()) {
+                Ok(Some(values)) => values,
+                Ok(None) => continue,
+                // The program that renders the chart reports invalid values.
+                Err(_) => {
+                    if inner.text()[document].contains("hostPath") {
+                        let fields = std::slice::from_ref(field);
+                        self.add_unknown_host_paths(tree, node, object, fields, outcome);
+                    }
+                    continue;
+                }
+            };
             let values = NodeRef { tree: &values, node: values.root() };
-            if let Ok(decoded) = model::decode_part(values, object, Part::Values) {
-                inner.check_volumes(values, meta, decoded, true, outcome, ignores);
+            match model::decode_part(values, object, Part::Values) {
+                Ok(decoded) => inner.check_volumes(values, meta, decoded, true, outcome, ignores),
+                Err(error) => {
+                    inner.add_unknown_host_paths(values.tree, values.node, object, &[error.path], outcome);
+                }
             }
         }
     }
@@ -110,8 +123,12 @@ impl<'c> Checker<'c> {
         let workloads = &self.options.policy.custom_workloads;
         let Ok(outer) = model::decode_object(outer, meta, &self.namespace, workloads) else { return };
         let workload = workloads.get(meta.group(), &meta.kind).filter(|_| !is_patch);
-        if let Ok(decoded) = model::decode_part(part, &outer.object, Part::Fields(workload)) {
-            self.check_volumes(part, meta, decoded, true, outcome, ignores);
+        match model::decode_part(part, &outer.object, Part::Fields(workload)) {
+            Ok(decoded) => self.check_volumes(part, meta, decoded, true, outcome, ignores),
+            Err(error) => {
+                let fields = [error.path];
+                self.add_unknown_host_paths(part.tree, part.node, &outer.object, &fields, outcome);
+            }
         }
     }
 

@@ -8,12 +8,19 @@ use crate::source::{Chunk, NodeId, NodeRef, Tree};
 /// those in `embedded` objects.
 pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'_>]) -> TextFacts {
     let mut facts = TextFacts::default();
-    let contains = |object: NodeId, mapping: NodeId| {
-        let (object, range) = (tree.range(object), tree.range(mapping));
-        range.start >= object.start && range.end <= object.end
-    };
-    for &mapping in tree.irregular_mappings() {
-        if !contains(root, mapping) || embedded.iter().any(|inner| contains(inner.node, mapping)) {
+    let object = tree.range(root);
+    // Mappings are in the order of their ends, so that those of the object are adjacent. A list can
+    // end together with its last object.
+    let mappings = tree.irregular_mappings();
+    let first = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.start);
+    let last = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.end);
+    let mut embedded: Vec<_> = embedded.iter().map(|inner| tree.range(inner.node)).collect();
+    embedded.sort_by_key(|range| range.start);
+    for &mapping in &mappings[first..last] {
+        let range = tree.range(mapping);
+        let preceding = embedded[..embedded.partition_point(|inner| inner.start <= range.start)].last();
+        let is_embedded = preceding.is_some_and(|inner| range.end <= inner.end);
+        if range.start < object.start || is_embedded {
             continue;
         }
         for conflict in tree.duplicate_keys(mapping) {

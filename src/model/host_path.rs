@@ -296,11 +296,6 @@ impl HostPath {
         self.syntax == Syntax::Windows
     }
 
-    /// Returns the first segment, or `None` if the path is the root.
-    pub(super) fn first_segment(&self) -> Option<&str> {
-        self.segments.first().map(|name| &**name)
-    }
-
     /// Returns the last segment, or `None` if the path is the root.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)

@@ -1,10 +1,10 @@
-//! Lists of path patterns, indexed by their first segment. The index avoids comparing each path of
-//! a pod with hundreds of patterns.
+//! Lists of path patterns, indexed by a tree of their segments. The index avoids comparing each
+//! path of a pod with hundreds of patterns.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::host_path::{HostPath, Relation};
-use super::path_pattern::PathPattern;
+use super::host_path::{HostPath, Relation, Syntax};
+use super::path_pattern::{PathPattern, SegmentPattern};
 
 /// An item of a [`PathList`].
 pub trait HasPattern {
@@ -16,16 +16,60 @@ pub trait HasPattern {
 #[derive(Clone, Debug)]
 pub struct PathList<T> {
     items: Vec<T>,
-    /// The indices of the items that may be related to a path with this first segment.
-    by_first_segment: HashMap<Box<str>, Vec<usize>>,
-    /// The indices of the items that may be related to any path, because their first segment has a
-    /// wildcard or they are the root.
-    any: Vec<usize>,
+    posix_root: Directory,
+    windows_root: Directory,
+}
+
+/// A directory in the tree of the patterns.
+#[derive(Clone, Debug, Default)]
+struct Directory {
+    /// The indices of the items whose patterns match this directory.
+    items: Vec<usize>,
+    /// The indices of the items whose patterns match something below this directory.
+    items_below: Vec<usize>,
+    children: BTreeMap<Box<str>, Directory>,
+    wildcard_children: Vec<(SegmentPattern, Directory)>,
+}
+
+impl Directory {
+    /// Adds an item whose pattern has the remaining segments `rest`.
+    fn add(&mut self, rest: &[SegmentPattern], index: usize) {
+        let Some((first, rest)) = rest.split_first() else { return self.items.push(index) };
+        self.items_below.push(index);
+        let child = match first {
+            SegmentPattern::Literal(name) => self.children.entry(name.clone()).or_default(),
+            SegmentPattern::Wildcard { .. } => {
+                let known = self.wildcard_children.iter().position(|(pattern, _)| pattern == first);
+                let at = known.unwrap_or_else(|| {
+                    self.wildcard_children.push((first.clone(), Self::default()));
+                    self.wildcard_children.len() - 1
+                });
+                &mut self.wildcard_children[at].1
+            }
+        };
+        child.add(rest, index);
+    }
+
+    /// Adds the items that a path is related to, with its relation to each. The path has the
+    /// remaining segments `rest`.
+    fn find(&self, rest: &[Box<str>], found: &mut Vec<(usize, Relation)>) {
+        let Some((name, rest)) = rest.split_first() else {
+            found.extend(self.items.iter().map(|index| (*index, Relation::Equal)));
+            found.extend(self.items_below.iter().map(|index| (*index, Relation::Ancestor)));
+            return;
+        };
+        found.extend(self.items.iter().map(|index| (*index, Relation::Descendant)));
+        let wildcards = self.wildcard_children.iter().filter(|(pattern, _)| pattern.matches(name));
+        for child in self.children.get(name).into_iter().chain(wildcards.map(|(_, child)| child)) {
+            child.find(rest, found);
+        }
+    }
 }
 
 impl<T> Default for PathList<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), by_first_segment: HashMap::new(), any: Vec::new() }
+        let (posix_root, windows_root) = Default::default();
+        Self { items: Vec::new(), posix_root, windows_root }
     }
 }
 
@@ -38,17 +82,15 @@ impl<T> PathList<T> {
 
 impl<T: HasPattern> PathList<T> {
     /// Returns the items that `path` is related to, in order, with its relation to each.
-    pub fn related<'l, 'p>(
-        &'l self,
-        path: &'p HostPath,
-    ) -> impl Iterator<Item = (&'l T, Relation)> + use<'l, 'p, T> {
-        let (all, some) = match path.first_segment() {
-            None => (self.items.as_slice(), &[][..]),
-            Some(name) => (&[][..], self.by_first_segment.get(name).unwrap_or(&self.any).as_slice()),
+    pub fn related<'l>(&'l self, path: &HostPath) -> impl Iterator<Item = (&'l T, Relation)> + use<'l, T> {
+        let root = match path.syntax {
+            Syntax::Posix => &self.posix_root,
+            Syntax::Windows => &self.windows_root,
         };
-        let candidates = all.iter().chain(some.iter().map(|at| &self.items[*at]));
-        let related = candidates.map(|item| (item, path.relation(item.pattern())));
-        related.filter(|(_, relation)| *relation != Relation::Unrelated)
+        let mut found = Vec::new();
+        root.find(&path.segments, &mut found);
+        found.sort_unstable_by_key(|(index, _)| *index);
+        found.into_iter().map(|(index, relation)| (&self.items[index], relation))
     }
 
     /// Returns the first item whose pattern matches `path` or one of its ancestors.
@@ -74,17 +116,12 @@ impl<T: HasPattern> FromIterator<T> for PathList<T> {
 impl<T: HasPattern> Extend<T> for PathList<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
         for item in items {
-            let at = self.items.len();
-            match item.pattern().first_segment() {
-                Some(name) => {
-                    let entry = self.by_first_segment.entry(name.into());
-                    entry.or_insert_with(|| self.any.clone()).push(at);
-                }
-                None => {
-                    self.any.push(at);
-                    self.by_first_segment.values_mut().for_each(|indices| indices.push(at));
-                }
-            }
+            let PathPattern { syntax, segments } = item.pattern();
+            let root = match syntax {
+                Syntax::Posix => &mut self.posix_root,
+                Syntax::Windows => &mut self.windows_root,
+            };
+            root.add(segments, self.items.len());
             self.items.push(item);
         }
     }

@@ -6,12 +6,12 @@ use super::windows_path::WindowsPath;
 /// A pattern of paths. Each segment can contain one `*`, which matches any text within the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
-    syntax: Syntax,
-    segments: Vec<SegmentPattern>,
+    pub(super) syntax: Syntax,
+    pub(super) segments: Vec<SegmentPattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum SegmentPattern {
+pub(super) enum SegmentPattern {
     Literal(Box<str>),
     /// A segment with a `*`.
     Wildcard {
@@ -28,7 +28,8 @@ impl SegmentPattern {
         }
     }
 
-    fn matches(&self, name: &str) -> bool {
+    /// Checks whether the pattern matches the name of a file.
+    pub(super) fn matches(&self, name: &str) -> bool {
         match self {
             Self::Literal(literal) => **literal == *name,
             Self::Wildcard { prefix, suffix } => {
@@ -100,14 +101,6 @@ impl PathPattern {
         }
         let segments = path.segments.into_iter().map(SegmentPattern::new).collect();
         Some(Self { syntax: path.syntax, segments })
-    }
-
-    /// Returns the first segment, or `None` if it contains a wildcard or the pattern is the root.
-    pub(super) fn first_segment(&self) -> Option<&str> {
-        match self.segments.first()? {
-            SegmentPattern::Literal(name) => Some(name),
-            SegmentPattern::Wildcard { .. } => None,
-        }
     }
 
     /// Checks whether the pattern contains a `*`.

@@ -150,6 +150,25 @@ fn invalid_manifests_in_strings_are_warnings() {
 }
 
 #[test]
+fn unchecked_parts_in_strings_are_counted() {
+    let deep = format!("a: {}hostPath{}", "[".repeat(600), "]".repeat(600));
+    let release = |values: &str| {
+        let kind = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: agent}\n";
+        format!("{kind}spec:\n  valuesContent: |-\n{}", indented(values, 4))
+    };
+    let istio = |volumes: &str| {
+        let annotations = format!("    sidecar.istio.io/userVolume: '{volumes}'");
+        POD.replace("{name: helper}", &format!("\n  name: helper\n  annotations:\n{annotations}"))
+            .replace("/etc/kubernetes", "/srv/pages")
+    };
+    let broken = "volumes:\n- hostPath: {path: /etc\n";
+    for text in [release(&deep), release(broken), istio("[{"), istio(&deep[3..])] {
+        let outcome = check(&text);
+        assert_eq!((found(&outcome).len(), outcome.unknown_host_paths.len()), (0, 1), "{text}");
+    }
+}
+
+#[test]
 fn ignores_apply_to_manifests_in_literal_blocks() {
     let ignored = POD.replace(
         "    hostPath:",

@@ -179,10 +179,7 @@ impl Catalog {
     }
 
     /// Iterates over the entries related to `path`, each with the relation of `path` to it.
-    pub fn related<'c, 'p>(
-        &'c self,
-        path: &'p HostPath,
-    ) -> impl Iterator<Item = (&'c Entry, Relation)> + use<'c, 'p> {
+    pub fn related<'c>(&'c self, path: &HostPath) -> impl Iterator<Item = (&'c Entry, Relation)> + use<'c> {
         self.entries.related(path)
     }
 

@@ -4,13 +4,21 @@
 //! volumes. This file finds their `apiVersion` and `kind` with a line-by-line scan. See the
 //! [contract](super).
 
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr3_iter, memmem};
 
 use super::super::scalar::{Scalar, resolve_plain};
 use super::lexer::{split_entry, strip_comment};
 
-/// The line breaks in YAML that [`str::lines`] does not recognize, and the byte order mark.
-const SPECIAL_CHARACTERS: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"];
+/// Checks whether a text contains a line break of YAML that [`str::lines`] does not recognize, or a
+/// byte order mark.
+fn has_special_character(text: &str) -> bool {
+    const CHARACTERS: [&str; 4] = ["\u{85}", "\u{2028}", "\u{2029}", "\u{FEFF}"];
+    let bytes = text.as_bytes();
+    let is_special =
+        |at: usize| CHARACTERS.iter().any(|character| bytes[at..].starts_with(character.as_bytes()));
+    // The first bytes of the characters.
+    !text.is_ascii() && memchr3_iter(0xC2, 0xE2, 0xEF, bytes).any(is_special)
+}
 
 /// Returns the number of objects in a document if `can_skip(api_version, kind)` is true for all of
 /// them. Returns `None` when in doubt.
@@ -23,8 +31,7 @@ pub fn count_skippable(text: &str, can_skip: impl Fn(&str, &str) -> bool) -> Opt
     if memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n')) {
         return None;
     }
-    let contains = |character: &&str| memmem::find(bytes, character.as_bytes()).is_some();
-    if !bytes.is_ascii() && SPECIAL_CHARACTERS.iter().any(contains) {
+    if has_special_character(text) {
         return None;
     }
     if let Some(object) = single_object(text) {
@@ -83,8 +90,11 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
         match line.as_bytes() {
             [] | [b'#', ..] => {}
             [b' ', ..] => {
-                let is_irrelevant = object.is_complete() && !is_value_open;
-                if is_irrelevant || line.bytes().all(|byte| byte == b' ') {
+                if object.is_complete() && !is_value_open {
+                    at = end + unindented_line(&bytes[end..]);
+                    continue;
+                }
+                if line.bytes().all(|byte| byte == b' ') {
                     continue;
                 }
                 if is_first || is_value_open || line.bytes().any(may_span_lines) {
@@ -110,6 +120,23 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
         }
     }
     object.is_complete().then_some(object)
+}
+
+/// Returns the offset of the first line after a line break that does not start with a space, or the
+/// length of the text if there is none.
+fn unindented_line(bytes: &[u8]) -> usize {
+    /// The number of bytes that are compared without a branch.
+    const BLOCK: usize = 64;
+    let is_start = |(previous, byte): (&u8, &u8)| (*previous == b'\n') & (*byte != b' ');
+    let Some((_, next)) = bytes.split_first() else { return 0 };
+    let blocks = bytes.chunks(BLOCK).zip(next.chunks(BLOCK));
+    for (index, (previous, block)) in blocks.enumerate() {
+        if previous.iter().zip(block).fold(false, |found, pair| found | is_start(pair)) {
+            let within = previous.iter().zip(block).position(is_start).unwrap_or_default();
+            return index * BLOCK + within + 1;
+        }
+    }
+    bytes.len()
 }
 
 /// A scanner for a list of objects in block style, with each object as an item under `items`.
@@ -247,6 +274,16 @@ mod tests {
     fn is_skipped(text: &str) -> bool {
         let is_core = |api_version: &str| !api_version.contains('/') || api_version == "v1";
         count_skippable(text, |api_version, kind| is_core(api_version) && kind == "Service").is_some()
+    }
+
+    #[test]
+    fn finds_the_next_unindented_line() {
+        assert_eq!((unindented_line(b""), unindented_line(b"\n"), unindented_line(b"\n a")), (0, 1, 3));
+        for length in 0..200 {
+            let text = format!("{}\n  x\n\r\n", " ".repeat(length));
+            assert_eq!(unindented_line(text.as_bytes()), length + 5, "{length}");
+            assert_eq!(unindented_line(&text.as_bytes()[..length + 5]), length + 5, "{length}");
+        }
     }
 
     #[test]
