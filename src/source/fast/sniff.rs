@@ -128,15 +128,16 @@ fn unindented_line(bytes: &[u8]) -> usize {
     /// The number of bytes that are compared without a branch.
     const BLOCK: usize = 64;
     let is_start = |(previous, byte): (&u8, &u8)| (*previous == b'\n') & (*byte != b' ');
-    let Some((_, next)) = bytes.split_first() else { return 0 };
-    let blocks = bytes.chunks(BLOCK).zip(next.chunks(BLOCK));
-    for (index, (previous, block)) in blocks.enumerate() {
-        if previous.iter().zip(block).fold(false, |found, pair| found | is_start(pair)) {
-            let within = previous.iter().zip(block).position(is_start).unwrap_or_default();
-            return index * BLOCK + within + 1;
-        }
-    }
-    bytes.len()
+    let next = bytes.get(1..).unwrap_or_default();
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let (next_blocks, _) = next.as_chunks::<BLOCK>();
+    let has_start = |(previous, next): (&[u8; BLOCK], &[u8; BLOCK])| {
+        previous.iter().zip(next).fold(false, |found, pair| found | is_start(pair))
+    };
+    let mut pairs = blocks.iter().zip(next_blocks);
+    let start = BLOCK * pairs.position(has_start).unwrap_or(next_blocks.len());
+    let within = bytes[start..].iter().zip(&next[start..]).position(is_start);
+    within.map_or(bytes.len(), |within| start + within + 1)
 }
 
 /// A scanner for a list of objects in block style, with each object as an item under `items`.
@@ -162,8 +163,8 @@ impl<'t> ListScanner<'t> {
         // continue its value.
         let mut open_key = None::<usize>;
         for line in text.lines() {
-            let content = line.trim_start_matches(' ');
-            let indent = line.len() - content.len();
+            let indent = line.bytes().position(|byte| byte != b' ').unwrap_or(line.len());
+            let content = &line[indent..];
             if content.is_empty() || block_scalar_key.is_some_and(|column| indent > column) {
                 continue;
             }
