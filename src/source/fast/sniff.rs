@@ -127,16 +127,19 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
 fn unindented_line(bytes: &[u8]) -> usize {
     /// The number of bytes that are compared without a branch.
     const BLOCK: usize = 64;
-    let is_start = |(previous, byte): (&u8, &u8)| (*previous == b'\n') & (*byte != b' ');
+    let is_start = |previous: u8, byte: u8| (previous == b'\n') & (byte != b' ');
     let next = bytes.get(1..).unwrap_or_default();
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     let (next_blocks, _) = next.as_chunks::<BLOCK>();
     let has_start = |(previous, next): (&[u8; BLOCK], &[u8; BLOCK])| {
-        previous.iter().zip(next).fold(false, |found, pair| found | is_start(pair))
+        let mut found = false;
+        for at in 0..BLOCK {
+            found |= is_start(previous[at], next[at]);
+        }
+        found
     };
-    let mut pairs = blocks.iter().zip(next_blocks);
-    let start = BLOCK * pairs.position(has_start).unwrap_or(next_blocks.len());
-    let within = bytes[start..].iter().zip(&next[start..]).position(is_start);
+    let start = BLOCK * blocks.iter().zip(next_blocks).position(has_start).unwrap_or(next_blocks.len());
+    let within = bytes[start..].iter().zip(&next[start..]).position(|(&a, &b)| is_start(a, b));
     within.map_or(bytes.len(), |within| start + within + 1)
 }
 
