@@ -16,6 +16,7 @@
 //! `binder_agrees_with_the_controller` compares the candidates with the volumes that the controller
 //! of Kubernetes 1.37.2 bound.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::binding_facts::{
@@ -49,6 +50,8 @@ pub struct Binder {
     is_contested: Vec<bool>,
     /// The candidates of each demand among the free volumes.
     free: HashMap<Demand, Vec<usize>>,
+    /// The position of each free volume in its pool.
+    positions: Vec<usize>,
 }
 
 /// The free volumes of a storage class and volume mode, best first.
@@ -69,7 +72,8 @@ impl Binder {
         classes: &[StorageClassFacts],
         claims: impl Iterator<Item = &'c ClaimFacts>,
     ) -> Self {
-        let mut binder = Self { is_contested: vec![false; volumes.len()], volumes, ..Self::default() };
+        let (is_contested, positions) = (vec![false; volumes.len()], vec![0; volumes.len()]);
+        let mut binder = Self { is_contested, positions, volumes, ..Self::default() };
         for (index, volume) in binder.volumes.iter().enumerate() {
             binder.by_name.entry(volume.name.clone()).or_default().push(index);
             if let Some(Reservation { namespace, name, .. }) = &volume.reservation {
@@ -93,6 +97,9 @@ impl Binder {
         }
         for pool in binder.pools.values_mut().flatten() {
             pool.sort(&binder.volumes);
+            for (position, index) in pool.volumes.iter().enumerate() {
+                binder.positions[*index] = position;
+            }
         }
         binder.compete(claims);
         binder
@@ -229,7 +236,8 @@ impl Binder {
         // The number of access modes of the first volume that is certainly left.
         let mut last_count = None;
         let mut available = 0;
-        let mut rest = pool.matching_labels(demand);
+        let matching = self.matching_labels(pool, demand);
+        let mut rest = matching.as_ref();
         while let Some(first) = rest.first() {
             let modes = pool.modes(&self.volumes[*first]);
             let is_same = |index: &usize| pool.modes(&self.volumes[*index]) == modes;
@@ -265,6 +273,27 @@ impl Binder {
             }
         }
         found
+    }
+
+    /// Returns volumes in the pool that may satisfy the selector, in the order of the pool: those
+    /// with a label that an `In` requirement allows. If there are several such requirements, the one
+    /// with the fewest volumes is used.
+    fn matching_labels<'p>(&self, pool: &'p Pool, demand: &Demand) -> Cow<'p, [usize]> {
+        let lists = |requirement: &Requirement| -> Option<Vec<&'p Vec<usize>>> {
+            Some(requirement.labels()?.filter_map(|label| pool.by_label.get(&label)).collect())
+        };
+        let len = |lists: &Vec<&Vec<usize>>| lists.iter().map(|list| list.len()).sum::<usize>();
+        match demand.requirements.iter().filter_map(lists).min_by_key(len).as_deref() {
+            None => Cow::Borrowed(&pool.volumes),
+            Some([]) => Cow::Borrowed(&[]),
+            Some([list]) => Cow::Borrowed(list),
+            Some(lists) => {
+                let mut found: Vec<usize> = lists.iter().copied().flatten().copied().collect();
+                found.sort_unstable_by_key(|index| self.positions[*index]);
+                found.dedup();
+                Cow::Owned(found)
+            }
+        }
     }
 
     /// Checks whether a volume of the right class satisfies the demand.
@@ -325,17 +354,5 @@ impl Pool {
             }
         }
         self.volumes = sorted;
-    }
-
-    /// Returns the volumes with the first label that the demand requires, or all volumes if it
-    /// requires none. They are in the order of the pool.
-    fn matching_labels(&self, demand: &Demand) -> &[usize] {
-        match demand.requirements.iter().find_map(Requirement::label) {
-            Some((key, value)) => {
-                let found = self.by_label.get(&(key.to_owned(), value.to_owned()));
-                found.map_or(&[], Vec::as_slice)
-            }
-            None => &self.volumes,
-        }
     }
 }

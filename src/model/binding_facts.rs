@@ -284,12 +284,10 @@ impl Requirement {
         }
     }
 
-    /// Returns the label that a volume must have, if there is only one.
-    pub(super) fn label(&self) -> Option<(&str, &str)> {
-        match self.values.as_slice() {
-            [value] if self.operator == "In" => Some((&self.key, value)),
-            _ => None,
-        }
+    /// Returns the labels of which a volume must have one; `None` if there is no list of them.
+    pub(super) fn labels(&self) -> Option<impl Iterator<Item = (String, String)>> {
+        let label = |value: &String| (self.key.clone(), value.clone());
+        (self.operator == "In").then(|| self.values.iter().map(label))
     }
 }
 
