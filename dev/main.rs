@@ -16,6 +16,11 @@ const USAGE: &str = "usage: cargo dev generate [--check] | cargo dev new-rule ID
 /// text.
 const README_WIDTH: usize = 860;
 
+/// The text above the tables in `docs/rules/README.md`.
+const RULES_INTRODUCTION: &str = "# Rules\n\n\
+    In the column *fix*, *safe* is a fix that doesn't change behavior, *unsafe* is a fix that may change it, and *hint* is\n\
+    only advice.\n\n";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -61,7 +66,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
         .map(|rule| (format!("docs/rules/{}.md", rule.id), rule.page().markdown))
         .collect();
     let pages = [
-        ("docs/rules/README.md", format!("# Rules\n\n{}", table.replace("docs/rules/", ""))),
+        ("docs/rules/README.md", format!("{RULES_INTRODUCTION}{}", table.replace("docs/rules/", ""))),
         ("docs/one-verdict.md", one_verdict_page()),
         ("docs/inputs.md", inputs_page()?),
         ("docs/reference/cli.md", cli_page()?),
@@ -105,6 +110,9 @@ fn one_verdict_page() -> String {
          - findings that a comment, an annotation or the baseline suppresses\n\
          - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
            first, for example because of `..` in a `subPath`\n\
+         - findings about a Pod that depend on another object, such as a finding of `mismatched-volume-mode` about a\n  \
+           PersistentVolumeClaim that the Pod uses\n\
+         - errors about a PersistentVolumeClaim: the webhook denies the claim only if the policy's `workloadMode` is `deny`\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -157,9 +165,9 @@ fn inputs_page() -> Result<String, String> {
     rows.sort();
     page.push_str(&rows.concat());
     page.push_str(
-        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so that no finding is an error.\n\
-         *Counted as not rendered*: the summary of the report names the number of such objects. To check what they deploy,\n\
-         render it, and check the output: `helm template … | volcheck lint -`.\n",
+        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\
+         *Counted as not rendered*: the summary of the report shows the number of such objects. To check the objects that\n\
+         they deploy, render these objects and check the output: `helm template … | volcheck lint -`.\n",
     );
     Ok(page)
 }

@@ -142,8 +142,8 @@ pub(super) struct LintArgs {
     /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl
     #[arg(long)]
     pub(super) show_suppressed: bool,
-    /// Print the policy file, the profile and the number of objects to standard error; `-vv` also
-    /// prints the number of objects in each file
+    /// Print the path of the policy file, the profile and the number of objects to standard error;
+    /// `-vv` also prints the number of objects in each file
     #[arg(long, short = 'v', action = ArgAction::Count)]
     pub(super) verbose: u8,
     /// Print the names of the input files without checking them
@@ -234,8 +234,8 @@ pub(super) struct PolicyArgs {
 /// The version of Kubernetes, which Helm gets as written.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KubeVersionArg {
-    /// Kubernetes version that runs the objects, such as 1.33; also used to render charts [default:
-    /// the policy's, or 1.37; to render charts, Helm's]
+    /// Kubernetes version that runs the objects, such as 1.33 [default: the policy's, or 1.37]. If
+    /// set, `--helm` also renders charts for this version instead of Helm's default
     #[arg(long, value_name = "VERSION", value_parser = kube_version)]
     kube_version: Option<String>,
 }

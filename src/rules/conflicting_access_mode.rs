@@ -1,4 +1,4 @@
-//! Several Pods of a workload use a claim for a single node or Pod.
+//! Several Pods of a workload use a claim that only one node or Pod can use.
 //!
 //! ## What it does
 //!
@@ -114,7 +114,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("conflicting-access-mode"),
-    summary: "several Pods of a workload use a claim for a single node or Pod",
+    summary: "several Pods of a workload use a claim that only one node or Pod can use",
     group: Group::Claims,
     severity: Severity::Warning,
     since: "0.1.0",
