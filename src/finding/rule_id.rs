@@ -10,8 +10,8 @@ use serde::Serialize;
 pub struct RuleId(&'static str);
 
 impl RuleId {
-    /// Creates an id. Use it only to define the id of a rule or of a configuration problem
-    /// (`invalid-policy`, `invalid-baseline`). Other code looks up the rule by name.
+    /// Creates an id from a name in the code. To look up a rule by a name in the input, use
+    /// `Registry::find`.
     pub const fn new(id: &'static str) -> Self {
         Self(id)
     }

@@ -1,4 +1,4 @@
-//! The state of the check of a document, and the locations of findings.
+//! The state that the checks of a file's documents share, with methods that locate findings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,13 +34,15 @@ pub(super) struct Checker<'c> {
     pub(super) template: Option<&'c str>,
     /// The namespace of objects that do not set one.
     pub(super) namespace: Arc<str>,
-    /// The number of strings that contain the documents; 0 for documents of the file itself.
+    /// The nesting depth of the documents: 0 in the file itself, 1 in a string of such a document,
+    /// and so on.
     pub(super) depth: usize,
     /// Set if the documents are in a string that cannot be parsed in place.
     pub(super) detached: Option<Detached>,
 }
 
-/// The value of a string with manifests, of which only the location as a whole is known.
+/// The value of a string that contains manifests. Findings about them have the location of the
+/// whole string, because locations within the string are unknown.
 #[derive(Clone)]
 pub(super) struct Detached {
     pub(super) value: Arc<str>,
@@ -84,7 +86,7 @@ impl<'c> Checker<'c> {
         LocatedFinding::new(finding, location)
     }
 
-    /// Locates a finding about a manifest in a string at the string.
+    /// Locates a finding about a manifest in a detached string. The location is the whole string.
     pub(super) fn locate_detached(&self, detached: &Detached, mut finding: Finding) -> LocatedFinding {
         finding.related.retain(|label| matches!(label.target, Target::Elsewhere(_)));
         finding.fix = None;

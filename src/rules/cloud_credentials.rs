@@ -13,7 +13,8 @@
 //! - cloud-init user data
 //! - the keys of cloud agents
 //!
-//! The rule `sensitive-host-path` reports `/root` and `/home`, which contain more than credentials.
+//! Some directories, such as `/root`, `/home` and `/etc/kubernetes`, contain other sensitive files
+//! besides these credentials. They are reported by `sensitive-host-path`, not by this rule.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.

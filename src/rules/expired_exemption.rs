@@ -60,7 +60,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     let Some(last_day) = exemption.expired else { return };
     let message = format!("expired exemption: its last day was {last_day}");
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why("its findings are reported again, and the webhook can deny their objects")
+        .why("findings that it suppressed are reported again, and the webhook can deny the objects")
         .help("fix the findings and remove the exemption, or set a later date if the reason still applies");
     out.push(finding);
 }

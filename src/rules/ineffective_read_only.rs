@@ -6,8 +6,8 @@
 //!
 //! - The path is a socket or a device, according to its `type`, the host path catalog or its name.
 //!   Sockets and devices that the catalog lists as harmless, such as `/dev/null`, are not reported.
-//!   Other devices are only reported for privileged containers and for `/dev/net/tun`, because the
-//!   device cgroup denies access in containers that are not privileged.
+//!   Other devices, except `/dev/net/tun`, are reported only for privileged containers, because the
+//!   device cgroup of other containers denies access to them.
 //! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
 //!   `/run/docker/netns` are not reported, because only network namespaces are mounted there, and
 //!   they are not writable.

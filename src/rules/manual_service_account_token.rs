@@ -9,9 +9,11 @@
 //!
 //! Kubernetes client libraries read the token from this path. By default, the API server adds a
 //! mount with a token that is bound to the Pod and renewed before it expires. The API server does
-//! not add the mount to a container that already has a mount at the path. Such a container
-//! authenticates with the content of the mounted volume. A token from a Secret never expires. If
-//! the Pod leaks such a token, the token remains valid even after the Pod is deleted.
+//! not add the mount to a container that already has a mount at
+//! `/var/run/secrets/kubernetes.io/serviceaccount`. Such a container authenticates with the content
+//! of the mounted volume. A container with a mount at the path below `/run` gets both mounts, and
+//! one hides the other. A token from a Secret never expires. If the Pod leaks such a token, the
+//! token remains valid even after the Pod is deleted.
 //!
 //! ## Example
 //!

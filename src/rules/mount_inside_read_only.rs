@@ -13,8 +13,8 @@
 //!
 //! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
 //!   kubelet creates the mount point.
-//! - The mount point exists on the node, because it is in the host path catalog, or because another
-//!   volume of the Pod has its path.
+//! - The mount point exists on the node: it is in the host path catalog, or it is the path of a
+//!   `hostPath` volume of the Pod or a parent directory of such a path.
 //! - A container that runs before or alongside this one can write to the volume of the outer mount,
 //!   so it can create the mount point.
 //!

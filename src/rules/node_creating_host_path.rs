@@ -18,9 +18,13 @@
 //! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container writes to it and
 //!   the type is `DirectoryOrCreate`
 //!
-//! The rule also reports a mount inside a writable mount of a host path, as an info, unless the
-//! mount point belongs to the node or another volume of the Pod has its path. The ServiceAccount
-//! token, which the API server mounts below `/var/run`, is such a mount too.
+//! The rule also reports, as an info, a mount inside a writable mount of a host path, including the
+//! mount of the ServiceAccount token, which the API server adds below `/var/run`. These mounts are
+//! not reported:
+//!
+//! - mounts whose mount point is in the host path catalog and therefore exists on nodes
+//! - mounts whose mount point is also the path of a `hostPath` volume of the Pod, or a parent
+//!   directory of such a path
 //!
 //! ## Why is this bad?
 //!

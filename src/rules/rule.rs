@@ -4,8 +4,9 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: its metadata, and the function that checks a subject.
 ///
-/// Rules are pure functions. They have no access to text, YAML, HTTP, the clock or the environment.
-/// They cannot fail: a rule ignores input that it does not understand.
+/// Rules are pure functions of decoded objects and of facts about them. They have no access to the
+/// text of manifests, the network, the clock or the environment. They cannot fail: a rule ignores
+/// input that it does not understand.
 #[derive(Debug)]
 pub struct Rule {
     /// The id. It never changes, because policies and ignores refer to it.
@@ -41,7 +42,7 @@ pub enum Check {
     Claims(fn(&Context<'_>, &mut Vec<Finding>)),
     /// Input that could not be checked.
     Unchecked(fn(&Unchecked<'_>, &mut Vec<Finding>)),
-    /// The text of a document.
+    /// Facts about the text of a document, such as duplicate keys.
     Text(fn(&TextFacts, &mut Vec<Finding>)),
     /// Ignores in comments and annotations.
     Ignores(fn(&IgnoreFacts, &mut Vec<Finding>)),
@@ -69,7 +70,8 @@ impl Rule {
         matches!(self.check, Check::Exemption(_) | Check::Baseline(_))
     }
 
-    /// Checks whether an exemption can apply to the rule's findings: they are about an object.
+    /// Checks whether exemptions can apply to the rule's findings. Exemptions apply only to
+    /// findings about objects.
     pub fn is_exemptable(&self) -> bool {
         matches!(self.check, Check::Volumes(_) | Check::Claims(_) | Check::Text(_))
     }

@@ -25,11 +25,13 @@
 //!   warning. A container cannot replace a mounted file with a symbolic link.
 //! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
 //!   `Block`.
-//! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if no privileged container mounts
-//!   it. In other containers, the device cgroup denies access to all but a few devices, such as
-//!   `/dev/net/tun`.
-//! - Write access of a component that gets the path from a field of another object is a warning for
-//!   the class sensitive. Examples are `extraMounts` of kind and `dataDirHostPath` of Rook.
+//! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only containers that are not
+//!   privileged mount it, because the device cgroup denies them access. The cgroup allows a few
+//!   devices, such as `/dev/net/tun`, which are reported.
+//! - In some custom resources and configuration files, a field other than a volume contains the
+//!   host path, such as `dataDirHostPath` of Rook and `extraMounts` of kind. Write access to a path
+//!   of the class sensitive is a warning there, because volcheck cannot know whether the component
+//!   writes to the path.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.

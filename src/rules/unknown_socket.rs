@@ -10,7 +10,9 @@
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
 //!
-//! A HostProcess container on Windows cannot mount named pipes, but can open all pipes of its node.
+//! The rule also reports a named pipe that a HostProcess container on Windows mounts. Kubernetes
+//! does not support such a mount, and the container does not need it: it can open every pipe of the
+//! node.
 //!
 //! ## Why is this bad?
 //!

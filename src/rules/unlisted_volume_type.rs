@@ -8,10 +8,10 @@
 //! - `configMap`, `csi`, `downwardAPI`, `emptyDir`, `ephemeral`
 //! - `image`, `persistentVolumeClaim`, `projected`, `secret`
 //!
-//! The standard also forbids `hostPath`, which the rule [`host-path`](host-path.md) reports. A
-//! volume without a source is an `emptyDir`, and a claim template of a StatefulSet is a
-//! `persistentVolumeClaim`. The token volume that the API server adds to each Pod is always
-//! allowed. PersistentVolumes are not checked.
+//! The standard does not allow `hostPath`, but without a list, only the rule
+//! [`host-path`](host-path.md) reports such volumes. A volume without a source is an `emptyDir`,
+//! and a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume that the
+//! API server adds to each Pod is always allowed. PersistentVolumes are not checked.
 //!
 //! The rule is off in the profiles `recommended` and `baseline`, unless the policy contains a list.
 //! It is an error in the profile `restricted`.
@@ -65,8 +65,8 @@
 //!
 //! ## Options
 //!
-//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, `hostPath` must be in
-//! the list, too, to be allowed. An empty list allows no volume.
+//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, the rule also reports
+//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no volume.
 //!
 //! ## When to allow it
 //!

@@ -4,7 +4,8 @@
 //!
 //! Reports each mount without `readOnly: true` of a volume whose claim has `ReadOnlyMany` as its
 //! only access mode. The claim can be a claim template of a StatefulSet, the claim of a generic
-//! ephemeral volume, or a PersistentVolumeClaim in any file of the same run.
+//! ephemeral volume, or a PersistentVolumeClaim in any file of the same run. A volume whose
+//! `persistentVolumeClaim` source sets `readOnly: true` is not reported.
 //!
 //! ## Why is this bad?
 //!
