@@ -1,7 +1,7 @@
 //! Lists of path patterns, indexed by a tree of their segments. The index avoids comparing each
 //! path of a pod with hundreds of patterns.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::host_path::{HostPath, Relation, Syntax};
 use super::path_pattern::{PathPattern, SegmentPattern};
@@ -12,9 +12,14 @@ pub trait HasPattern {
     fn pattern(&self) -> &PathPattern;
 }
 
-/// Items with path patterns, in order.
+/// Items with path patterns, in order. Clones share the items until one of them is extended.
 #[derive(Clone, Debug)]
 pub struct PathList<T> {
+    index: Arc<Index<T>>,
+}
+
+#[derive(Clone, Debug)]
+struct Index<T> {
     items: Vec<T>,
     posix_root: Directory,
     windows_root: Directory,
@@ -24,20 +29,27 @@ pub struct PathList<T> {
 #[derive(Clone, Debug, Default)]
 struct Directory {
     /// The indices of the items whose patterns match this directory.
-    items: Vec<usize>,
+    items: Vec<u32>,
     /// The indices of the items whose patterns match something below this directory.
-    items_below: Vec<usize>,
-    children: BTreeMap<Box<str>, Self>,
+    items_below: Vec<u32>,
+    /// The directories in this directory, sorted by name.
+    children: Vec<(Box<str>, Self)>,
     wildcard_children: Vec<(SegmentPattern, Self)>,
 }
 
 impl Directory {
     /// Adds an item whose pattern has the remaining segments `rest`.
-    fn add(&mut self, rest: &[SegmentPattern], index: usize) {
+    fn add(&mut self, rest: &[SegmentPattern], index: u32) {
         let Some((first, rest)) = rest.split_first() else { return self.items.push(index) };
         self.items_below.push(index);
         let child = match first {
-            SegmentPattern::Literal(name) => self.children.entry(name.clone()).or_default(),
+            SegmentPattern::Literal(name) => {
+                let at = self.position(name).unwrap_or_else(|at| {
+                    self.children.insert(at, (name.clone(), Self::default()));
+                    at
+                });
+                &mut self.children[at].1
+            }
             SegmentPattern::Wildcard { .. } => {
                 let known = self.wildcard_children.iter().position(|(pattern, _)| pattern == first);
                 let at = known.unwrap_or_else(|| {
@@ -50,47 +62,74 @@ impl Directory {
         child.add(rest, index);
     }
 
+    /// Finds the child of this name. If there is none, returns the position for it.
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.children.binary_search_by(|(child, _)| (**child).cmp(name))
+    }
+
     /// Adds the items that a path is related to, with its relation to each. The path has the
     /// remaining segments `rest`.
-    fn find(&self, rest: &[Box<str>], found: &mut Vec<(usize, Relation)>) {
+    fn find(&self, rest: &[Box<str>], found: &mut Vec<(u32, Relation)>) {
         let Some((name, rest)) = rest.split_first() else {
             found.extend(self.items.iter().map(|index| (*index, Relation::Equal)));
             found.extend(self.items_below.iter().map(|index| (*index, Relation::Ancestor)));
             return;
         };
         found.extend(self.items.iter().map(|index| (*index, Relation::Descendant)));
+        let child = self.position(name).ok().map(|at| &self.children[at].1);
         let wildcards = self.wildcard_children.iter().filter(|(pattern, _)| pattern.matches(name));
-        for child in self.children.get(name).into_iter().chain(wildcards.map(|(_, child)| child)) {
+        for child in child.into_iter().chain(wildcards.map(|(_, child)| child)) {
             child.find(rest, found);
         }
     }
 }
 
-impl<T> Default for PathList<T> {
+impl<T> Default for Index<T> {
     fn default() -> Self {
         let (posix_root, windows_root) = Default::default();
         Self { items: Vec::new(), posix_root, windows_root }
     }
 }
 
+impl<T: HasPattern> Index<T> {
+    fn extend(&mut self, items: impl IntoIterator<Item = T>) {
+        for item in items {
+            let PathPattern { syntax, segments } = item.pattern();
+            let root = match syntax {
+                Syntax::Posix => &mut self.posix_root,
+                Syntax::Windows => &mut self.windows_root,
+            };
+            root.add(segments, self.items.len() as u32);
+            self.items.push(item);
+        }
+    }
+}
+
+impl<T> Default for PathList<T> {
+    fn default() -> Self {
+        Self { index: Arc::default() }
+    }
+}
+
 impl<T> PathList<T> {
     /// Returns all items, in order.
     pub fn items(&self) -> &[T] {
-        &self.items
+        &self.index.items
     }
 }
 
 impl<T: HasPattern> PathList<T> {
     /// Returns the items that `path` is related to, in order, with its relation to each.
     pub fn related<'l>(&'l self, path: &HostPath) -> impl Iterator<Item = (&'l T, Relation)> + use<'l, T> {
+        let Index { items, posix_root, windows_root } = &*self.index;
         let root = match path.syntax {
-            Syntax::Posix => &self.posix_root,
-            Syntax::Windows => &self.windows_root,
+            Syntax::Posix => posix_root,
+            Syntax::Windows => windows_root,
         };
         let mut found = Vec::new();
         root.find(&path.segments, &mut found);
         found.sort_unstable_by_key(|(index, _)| *index);
-        found.into_iter().map(|(index, relation)| (&self.items[index], relation))
+        found.into_iter().map(|(index, relation)| (&items[index as usize], relation))
     }
 
     /// Returns the first item whose pattern matches `path` or one of its ancestors.
@@ -107,22 +146,17 @@ impl<T: HasPattern> PathList<T> {
 
 impl<T: HasPattern> FromIterator<T> for PathList<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut list = Self::default();
-        list.extend(items);
-        list
+        let mut index = Index::default();
+        index.extend(items);
+        Self { index: Arc::new(index) }
     }
 }
 
-impl<T: HasPattern> Extend<T> for PathList<T> {
+impl<T: HasPattern + Clone> Extend<T> for PathList<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
-        for item in items {
-            let PathPattern { syntax, segments } = item.pattern();
-            let root = match syntax {
-                Syntax::Posix => &mut self.posix_root,
-                Syntax::Windows => &mut self.windows_root,
-            };
-            root.add(segments, self.items.len());
-            self.items.push(item);
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_some() {
+            Arc::make_mut(&mut self.index).extend(items);
         }
     }
 }
