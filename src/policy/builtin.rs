@@ -12,10 +12,7 @@ use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
-use crate::rules::{
-    Catalog, DataDirectory, Entry, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
-    Registry,
-};
+use crate::rules::{Catalog, DataDirectory, Entry, ImageData, ListedPath, MountParent, Options, Registry};
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {
@@ -61,24 +58,7 @@ struct DataEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImageDocument {
-    images: Vec<ImageEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageEntry {
-    names: Vec<String>,
-    #[serde(default)]
-    variables: Vec<String>,
-    #[serde(default)]
-    arguments: Vec<String>,
-    implied: Option<ImpliedData>,
-    #[serde(default)]
-    volumes: Vec<ImageVolume>,
-    reason: String,
-    /// The pages that document these settings.
-    #[serde(rename = "sources")]
-    _sources: Vec<String>,
+    images: Vec<ImageData>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +114,7 @@ pub fn options() -> &'static Options {
         Options {
             catalog: catalog(),
             data_directories: data.entries.into_iter().map(data_directory).collect(),
-            image_data: images.images.into_iter().map(image_data).collect(),
+            image_data: images.images,
             scratch_directories: scratch.container.into_iter().map(in_container).collect(),
             node_scratch_directories: scratch.node.into_iter().map(on_node).collect(),
             mount_parents: parents
@@ -183,11 +163,6 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
         directory.data = data;
     }
     directory
-}
-
-fn image_data(entry: ImageEntry) -> ImageData {
-    let ImageEntry { names, variables, arguments, implied, volumes, reason, _sources } = entry;
-    ImageData { names, variables, arguments, implied, volumes, reason }
 }
 
 /// Returns the level of each rule in a profile, and the name of the profile that sets it.
