@@ -151,7 +151,7 @@ fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> Li
 fn data_directory(entry: DataEntry) -> DataDirectory {
     let DataEntry { path, reason, data } = entry;
     let pattern = |location: String| {
-        let path = format!("{path}/{location}");
+        let path = if location == "." { path.clone() } else { format!("{path}/{location}") };
         PathPattern::in_container(&path).unwrap_or_else(|| panic!("`{path}` is not absolute and clean"))
     };
     let data = data.map(|locations| locations.into_iter().map(pattern).collect());

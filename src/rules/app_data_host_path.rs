@@ -76,7 +76,8 @@
 //!
 //! ## References
 //!
-//! - [Kubernetes: PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
+//! - [Kubernetes:
+//!   PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
 
 use super::support::container_data::{ContainerData, Role};
 use super::support::data_mounts::serving_mount;
@@ -131,8 +132,8 @@ fn served_path<'d>(data: &'d ContainerData<'_>, mount: ContainerMount<'_, '_>) -
     data.paths().find(is_served)
 }
 
-/// Creates a finding about a mount of the data at `path`. `reason` is a verb phrase that follows the
-/// path.
+/// Creates a finding about a mount of the data at `path`. `reason` is a verb phrase that follows
+/// the path.
 fn data_directory_finding(
     volume: &HostPathVolume<'_>,
     access: &HostPathAccess<'_>,

@@ -159,8 +159,8 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
         container(mount.container),
         quoted(path)
     );
-    let variable = data.image.data.iter().find_map(|setting| setting.variables.first());
-    let help = match variable {
+    let volume = HostPath::in_container(path);
+    let help = match data.variable(&volume) {
         Some(variable) => format!(
             "mount the volume at {}, or set {} to a path outside that directory",
             quoted(path),
@@ -174,5 +174,5 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
         .help(help)
         .volume(name)
         .container(&mount.container.name)
-        .path(HostPath::in_container(path))
+        .path(volume)
 }

@@ -23,9 +23,9 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// Returns the file name of the program.
+    /// Returns the file name of the program; empty if the command starts with an option.
     pub(crate) fn program(&self) -> &str {
-        file_name(&self.words[0])
+        if self.words[0].starts_with('-') { "" } else { file_name(&self.words[0]) }
     }
 }
 
@@ -34,7 +34,8 @@ impl CommandLine {
     pub(crate) fn new(container: &Container<'_>, variables: &HashMap<&str, String>) -> Self {
         let value = |name: &str| variables.get(name).map(String::as_str);
         let words = container.command.iter().chain(container.args.iter());
-        let words: Vec<String> = words.filter_map(|word| expand(word, value)).collect();
+        let words: Vec<String> =
+            words.map(|word| expand(word, value).unwrap_or_else(|| (**word).to_owned())).collect();
         let words = without_wrappers(words);
         let is_script = |word: &String| word.ends_with(".sh") || script(&words).is_some();
         let sets_program = !container.command.is_empty() || words.first().is_some_and(is_script);
@@ -123,6 +124,9 @@ struct Scanner<'s, V> {
     is_target: bool,
     /// The delimiters of the here-documents that start at the next line.
     here_documents: Vec<String>,
+    /// The remaining length of values of variables, in bytes. Without a limit, thousands of words
+    /// could each contain a long value.
+    remaining: usize,
 }
 
 impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
@@ -134,6 +138,7 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
             word: None,
             is_target: false,
             here_documents: Vec::new(),
+            remaining: MAX_VALUES_LEN,
         }
     }
 
@@ -216,7 +221,8 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
     fn push_value(&mut self, name: &str, text: &str, line: &CommandLine) {
         let word = self.word.get_or_insert_default();
         let value = line.variables.get(name).map(String::as_str).or_else(|| (self.environment)(name));
-        if let Some(value) = value.filter(|value| word.len() + value.len() <= MAX_WORD_LEN) {
+        if let Some(value) = value.filter(|value| value.len() <= self.remaining) {
+            self.remaining -= value.len();
             word.pop();
             word.push_str(value);
         } else {
@@ -304,8 +310,8 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
     }
 }
 
-/// The maximum length of a word with the values of variables, in bytes.
-const MAX_WORD_LEN: usize = 1 << 12;
+/// The maximum total length of the values of variables in a script, in bytes.
+const MAX_VALUES_LEN: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ pub(crate) struct ContainerData<'a> {
     settings: Vec<(&'a DataSetting, DataLocation)>,
 }
 
-/// What a container does with the data.
+/// The relation of a container to the data of its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The container runs the server.
@@ -41,6 +41,15 @@ enum DataLocation {
     Unset,
 }
 
+impl DataLocation {
+    fn paths(&self) -> &[HostPath] {
+        match self {
+            Self::Configured(paths) | Self::Default(paths) => paths,
+            Self::Unknown | Self::Unset => &[],
+        }
+    }
+}
+
 impl<'a> ContainerData<'a> {
     /// Returns the data of a container; `None` if the image is not well-known.
     pub(crate) fn new(container: &Container<'_>, options: &'a Options) -> Option<Self> {
@@ -56,10 +65,7 @@ impl<'a> ContainerData<'a> {
     /// Iterates over the known paths of the data. There are none if the container stores no data.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &HostPath> {
         let settings = self.settings.iter().filter(|_| self.role != Role::Stateless);
-        settings.flat_map(|(_, location)| match location {
-            DataLocation::Configured(paths) | DataLocation::Default(paths) => paths.as_slice(),
-            DataLocation::Unknown | DataLocation::Unset => &[],
-        })
+        settings.flat_map(|(_, location)| location.paths())
     }
 
     /// Checks whether the object sets a data path whose value is unknown.
@@ -87,6 +93,16 @@ impl<'a> ContainerData<'a> {
             })
             .peekable();
         related.peek().is_some() && related.all(|(_, location)| !matches!(location, DataLocation::Unset))
+    }
+
+    /// Returns the variable that moves all data from `directory` to another path, if there is one.
+    pub(crate) fn variable(&self, directory: &HostPath) -> Option<&'a str> {
+        let is_inside =
+            |path: &HostPath| matches!(path.relation_to(directory), Relation::Equal | Relation::Descendant);
+        let inside = self.settings.iter().filter(|(_, location)| location.paths().iter().any(is_inside));
+        let mut settings = inside.map(|(setting, _)| *setting);
+        let only = settings.next().filter(|_| settings.next().is_none())?;
+        only.variables.first().map(String::as_str)
     }
 
     /// Returns the paths of the volumes with data that the image declares.
@@ -199,8 +215,12 @@ impl<'c> Inputs<'c> {
     fn operands(&self, command: &str) -> Vec<Value<'_>> {
         let Some(start) = self.words.iter().position(|word| word == command) else { return Vec::new() };
         let pairs = self.words[start..].windows(2);
-        let is_value = |flag: &String| flag.starts_with('-') && !flag.contains('=');
-        let operands = pairs.filter(|pair| pair[1].starts_with(['/', '$']) && !is_value(&pair[0]));
+        let is_path =
+            |word: &str| word.starts_with(['/', '$']) || (word.contains("://") && !word.starts_with('-'));
+        let is_value = |flag: &str| flag.starts_with('-') && !flag.contains('=');
+        let operands = pairs.filter(|pair| {
+            (pair[1].starts_with(['/', '$']) || pair[1].contains("://")) && !is_value(&pair[0])
+        });
         operands.map(|pair| Value::Known(&pair[1])).collect()
     }
 
@@ -258,9 +278,9 @@ fn split_options(words: &[String]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Returns the text after the flag `name` in a word: empty if the value is the next word, or `=` and
-/// the value. Long flags can start with one or two hyphens. The value of a short flag can follow it
-/// directly. `name` can also be a word without hyphens.
+/// Returns the text after the flag `name` in a word: empty if the value is the next word, or `=`
+/// and the value. Long flags can start with one or two hyphens. The value of a short flag can
+/// follow it directly. `name` can also be a word without hyphens.
 fn flag_value<'w>(word: &'w str, name: &str) -> Option<&'w str> {
     let Some(name) = name.strip_prefix('-') else { return (word == name).then_some("") };
     let word = word.strip_prefix('-')?;
@@ -280,11 +300,17 @@ impl Value<'_> {
         }
     }
 
-    /// Returns the absolute paths in a comma-separated list. An item can have the form
+    /// Returns the absolute paths in a list. An item can be a URL, or have the form
     /// `path=PATH`. Relative paths are ignored, because they depend on the image.
     fn paths(&self) -> Vec<HostPath> {
         let Self::Known(text) = self else { return Vec::new() };
-        let items = text.split(',').map(|item| item.strip_prefix("path=").unwrap_or(item));
-        items.filter(|item| item.starts_with('/')).map(HostPath::in_container).collect()
+        let path = |item: &'_ str| match item.split_once("://") {
+            Some((_, host)) => host.find('/').map(|start| HostPath::in_container(&host[start..])),
+            None => {
+                let path = item.strip_prefix("path=").unwrap_or(item);
+                path.starts_with('/').then(|| HostPath::in_container(path))
+            }
+        };
+        text.split([',', ' ']).filter_map(path).collect()
     }
 }

@@ -70,8 +70,8 @@ pub(crate) struct VersionedPath {
 pub(crate) struct Condition {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<String>,
-    /// The condition holds if one of the settings above has one of these values. In a comma-separated
-    /// list, all values must be in this list.
+    /// The condition holds if one of the settings above has one of these values. In a
+    /// comma-separated list, all values must be in this list.
     pub(crate) values: Vec<String>,
     /// The condition holds if one of the settings above is set, and its value starts with none of
     /// these.
@@ -80,8 +80,8 @@ pub(crate) struct Condition {
     pub(crate) without: Vec<String>,
 }
 
-/// A repository, without registry: `library/postgres`; `*` stands for all. After a colon, the text before the version in
-/// tags: `pgvector/pgvector:pg` for tags such as `0.8.1-pg18`.
+/// A repository, without registry: `library/postgres`, or `*` for all. After a colon, the text
+/// before the version in tags: `pgvector/pgvector:pg` for tags such as `0.8.1-pg18`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
 pub(crate) struct Repository {
@@ -134,7 +134,8 @@ impl<'a> ImageReference<'a> {
         }
     }
 
-    /// Returns the major version in the tag, which follows `prefix`, at the start or after a hyphen.
+    /// Returns the major version in the tag, which follows `prefix`, at the start or after a
+    /// hyphen.
     fn major(self, prefix: &str) -> Option<u32> {
         let parts = self.tag.split('-').take(if prefix.is_empty() { 1 } else { usize::MAX });
         let mut versions = parts.filter_map(|part| part.strip_prefix(prefix));
@@ -145,7 +146,7 @@ impl<'a> ImageReference<'a> {
     }
 }
 
-/// What is known about the version of an image.
+/// The major version of a known image; `None` if the tag does not contain it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(Option<u32>);
 
