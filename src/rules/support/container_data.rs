@@ -133,7 +133,7 @@ struct Inputs<'c> {
     /// The known variables with a value that is not empty.
     variables: HashMap<&'c str, String>,
     line: CommandLine,
-    /// The arguments of the server, and its name if it is known.
+    /// The arguments of the server and its name, as far as they are known.
     words: Vec<String>,
 }
 
@@ -141,7 +141,12 @@ impl<'c> Inputs<'c> {
     fn new(container: &'c Container<'_>, image: &ImageData) -> Self {
         let variables = container.env_values();
         let line = CommandLine::new(container, &variables);
-        let commands = line.commands.iter().filter(|command| !is_client(image, command));
+        let has_server = line.commands.iter().any(|command| is_server(image, command));
+        let is_relevant = |command: &&Command| match has_server {
+            true => is_server(image, command),
+            false => !is_client(image, command),
+        };
+        let commands = line.commands.iter().filter(is_relevant);
         let mut words: Vec<String> = commands.flat_map(|command| split_options(&command.words)).collect();
         for name in &image.argument_variables {
             let value = variables.get(name.as_str());
@@ -152,14 +157,10 @@ impl<'c> Inputs<'c> {
 
     fn role(&self, image: &ImageData) -> Role {
         let commands = &self.line.commands;
-        let is_server = |command: &Command| {
-            let program = command.program();
-            let mut servers = image.names.iter().chain(&image.servers);
-            let is_named = servers.any(|server| server == program) || program.ends_with("entrypoint.sh");
-            is_named && !is_client(image, command)
-        };
         let runs_client = !commands.is_empty() && commands.iter().all(|command| is_client(image, command));
-        let runs_server = commands.is_empty() || commands.iter().any(is_server) || !self.line.sets_program;
+        let runs_server = commands.is_empty()
+            || !self.line.sets_program
+            || commands.iter().any(|command| is_server(image, command));
         match () {
             () if runs_client => Role::Stateless,
             () if !runs_server => Role::Unknown,
@@ -218,9 +219,7 @@ impl<'c> Inputs<'c> {
         let is_path =
             |word: &str| word.starts_with(['/', '$']) || (word.contains("://") && !word.starts_with('-'));
         let is_value = |flag: &str| flag.starts_with('-') && !flag.contains('=');
-        let operands = pairs.filter(|pair| {
-            (pair[1].starts_with(['/', '$']) || pair[1].contains("://")) && !is_value(&pair[0])
-        });
+        let operands = pairs.filter(|pair| is_path(&pair[1]) && !is_value(&pair[0]));
         operands.map(|pair| Value::Known(&pair[1])).collect()
     }
 
@@ -258,6 +257,13 @@ impl<'c> Inputs<'c> {
                 .any(|name| self.words.iter().any(|word| flag_value(word, name).is_some()));
         values.iter().any(|value| is_listed(value) || is_other(value)) || is_missing
     }
+}
+
+fn is_server(image: &ImageData, command: &Command) -> bool {
+    let program = command.program();
+    let mut servers = image.names.iter().chain(&image.servers);
+    let is_named = servers.any(|server| server == program) || program.ends_with("entrypoint.sh");
+    is_named && !is_client(image, command)
 }
 
 fn is_client(image: &ImageData, command: &Command) -> bool {
