@@ -13,7 +13,8 @@
 //! - Nothing is mounted at or inside the declared path.
 //! - The container runs the server, and not a client such as `pg_dump` or a script in a file.
 //! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data to another
-//!   path or to a path that is not in the object.
+//!   path or to a path that is not in the object. No argument, such as `--config` of `mongod`,
+//!   names a configuration file that can do so.
 //!
 //! Init containers other than sidecars are not reported.
 //!

@@ -14,6 +14,8 @@ pub(crate) struct ContainerData<'a> {
     /// `None` if the default data paths and volumes of the image are unknown.
     version: Option<Version>,
     pub(crate) role: Role,
+    /// Whether the server reads a configuration file, which can set data paths.
+    has_config_file: bool,
     settings: Vec<(&'a DataSetting, DataLocation)>,
 }
 
@@ -59,7 +61,8 @@ impl<'a> ContainerData<'a> {
         let inputs = Inputs::new(container, image);
         let settings =
             image.data.iter().map(|setting| (setting, inputs.location(setting, version))).collect();
-        Some(Self { image, version, role: inputs.role(image), settings })
+        let has_config_file = image.config_arguments.iter().any(|name| !inputs.arguments(name).is_empty());
+        Some(Self { image, version, role: inputs.role(image), has_config_file, settings })
     }
 
     /// Iterates over the known paths of the data. There are none if the container stores no data.
@@ -68,9 +71,13 @@ impl<'a> ContainerData<'a> {
         settings.flat_map(|(_, location)| location.paths())
     }
 
-    /// Checks whether the object sets a data path whose value is unknown.
+    /// Checks whether the object or a configuration file can set a data path that is unknown.
     pub(crate) fn has_unknown_path(&self) -> bool {
-        self.settings.iter().any(|(_, location)| matches!(location, DataLocation::Unknown))
+        self.settings.iter().any(|(_, location)| match location {
+            DataLocation::Unknown => true,
+            DataLocation::Default(_) => self.has_config_file,
+            DataLocation::Configured(_) | DataLocation::Unset => false,
+        })
     }
 
     /// Checks whether the object sets a data path.

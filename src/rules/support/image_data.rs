@@ -20,7 +20,10 @@ pub struct ImageData {
     /// The environment variables that contain more arguments for the server.
     #[serde(default)]
     pub(crate) argument_variables: Vec<String>,
-    /// Where the server stores data.
+    /// Arguments with the path of a configuration file, which can also set the data paths.
+    #[serde(default)]
+    pub(crate) config_arguments: Vec<String>,
+    /// The locations of the data.
     #[serde(default)]
     pub(crate) data: Vec<DataSetting>,
     /// The conditions for a server without data. One of them is sufficient.
