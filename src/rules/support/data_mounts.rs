@@ -30,8 +30,9 @@ struct MountedDirectory<'a> {
     directory: &'a DataDirectory,
     /// The locations of the data, and for each the depth and index of the mount that serves it.
     serving: Vec<(&'a PathPattern, Option<(usize, usize)>)>,
-    /// Whether a volume that outlives the Pod is mounted at or inside the directory.
-    has_persistent_mount: bool,
+    /// Whether a volume that outlives the Pod is mounted at or inside the directory, or the object
+    /// sets another data path. The data is then assumed to be there if its location is unknown.
+    has_other_location: bool,
 }
 
 /// Returns the writable mounts of ephemeral volumes that serve application data, one per volume.
@@ -82,10 +83,25 @@ fn data_mounts_of<'a>(
         let serving = data.paths().filter_map(|path| serving_mount(container, path));
         found.extend(serving.filter_map(|mount| data_mount(mount.index, &*data.image.reason)));
     }
+    let listed = served_directories(container, pod, ephemeral, options, data.as_ref()).into_iter();
+    found.extend(listed.filter_map(|(index, directory)| data_mount(index, &*directory.directory.reason)));
+    found
+}
+
+/// Returns the data directories that writable mounts of ephemeral volumes serve, with the indices
+/// of the mounts.
+fn served_directories<'a>(
+    container: &Container<'_>,
+    pod: &Pod<'_>,
+    ephemeral: &HashMap<&str, &Volume<'_>>,
+    options: &'a Options,
+    data: Option<&ContainerData<'_>>,
+) -> Vec<(usize, &'a DataDirectory)> {
     // Paths are parsed again for each step, because keeping thousands of them takes much memory.
     let mounts = || container.volume_mounts.iter().enumerate();
-    let ephemeral_mounts = mounts().filter(|(_, mount)| volume_of(mount).is_some());
-    let candidates: Vec<(usize, &DataDirectory)> = ephemeral_mounts
+    let is_ephemeral = |mount: &VolumeMount<'_>| ephemeral.contains_key(&*mount.name);
+    let ephemeral_mounts = mounts().filter(|(_, mount)| is_ephemeral(mount) && !mount.is_read_only());
+    let mut candidates: Vec<(usize, &DataDirectory)> = ephemeral_mounts
         .filter_map(|(index, mount)| {
             Some((index, options.data_directories.find_containing(&path_of(mount))?))
         })
@@ -93,30 +109,22 @@ fn data_mounts_of<'a>(
     let mut directories: Vec<MountedDirectory<'_>> = Vec::new();
     for (_, directory) in &candidates {
         if !directories.iter().any(|known| ptr::eq(known.directory, *directory)) {
-            directories.push(MountedDirectory::new(directory, data.as_ref()));
+            directories.push(MountedDirectory::new(directory, data));
         }
     }
     if directories.is_empty() {
-        return found;
+        return candidates;
     }
     for (index, mount) in mounts() {
         let path = path_of(mount);
-        let is_persistent = !ephemeral.contains_key(&*mount.name) && outlives_pod(pod, &mount.name);
+        let is_persistent = !is_ephemeral(mount) && outlives_pod(pod, &mount.name);
         directories.iter_mut().for_each(|directory| directory.add(index, &path, is_persistent));
     }
-    let is_data = |(index, directory): &(usize, &DataDirectory)| {
+    candidates.retain(|(index, directory)| {
         let known = directories.iter().find(|known| ptr::eq(known.directory, *directory));
         known.is_some_and(|known| known.is_served_by(*index, &container.volume_mounts[*index]))
-    };
-    let is_configured = data.as_ref().is_some_and(ContainerData::is_configured);
-    let served = candidates
-        .into_iter()
-        .filter(|(_, directory)| !(is_configured && directory.data.is_empty()))
-        .filter(is_data);
-    let listed =
-        |(index, directory): (usize, &'a DataDirectory)| data_mount(index, &*directory.directory.reason);
-    found.extend(served.filter_map(listed));
-    found
+    });
+    candidates
 }
 
 impl<'a> MountedDirectory<'a> {
@@ -125,7 +133,7 @@ impl<'a> MountedDirectory<'a> {
     fn new(directory: &'a DataDirectory, data: Option<&ContainerData<'_>>) -> Self {
         let is_current = |location: &&PathPattern| !data.is_some_and(|data| data.replaces(location));
         let serving = directory.data.iter().filter(is_current).map(|location| (location, None)).collect();
-        Self { directory, serving, has_persistent_mount: false }
+        Self { directory, serving, has_other_location: data.is_some_and(ContainerData::is_configured) }
     }
 
     /// Takes a mount of the container into account.
@@ -142,7 +150,7 @@ impl<'a> MountedDirectory<'a> {
             }
         }
         let relation = path.relation(&self.directory.directory.pattern);
-        self.has_persistent_mount |=
+        self.has_other_location |=
             is_persistent && matches!(relation, Relation::Equal | Relation::Descendant);
     }
 
@@ -150,7 +158,7 @@ impl<'a> MountedDirectory<'a> {
     /// any mount in the directory may contain it, except mounts of scratch files.
     fn is_served_by(&self, index: usize, mount: &VolumeMount<'_>) -> bool {
         if self.directory.data.is_empty() {
-            return !self.has_persistent_mount && !self.is_scratch(&path_of(mount));
+            return !self.has_other_location && !self.is_scratch(&path_of(mount));
         }
         self.serving.iter().any(|(_, serving)| serving.is_some_and(|(_, serving)| serving == index))
     }
