@@ -12,10 +12,7 @@ use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
-use crate::rules::{
-    Catalog, DataDirectory, Entry, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
-    Registry,
-};
+use crate::rules::{Catalog, DataDirectory, Entry, ImageData, ListedPath, MountParent, Options, Registry};
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {
@@ -61,24 +58,7 @@ struct DataEntry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImageDocument {
-    images: Vec<ImageEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageEntry {
-    names: Vec<String>,
-    #[serde(default)]
-    variables: Vec<String>,
-    #[serde(default)]
-    arguments: Vec<String>,
-    implied: Option<ImpliedData>,
-    #[serde(default)]
-    volumes: Vec<ImageVolume>,
-    reason: String,
-    /// The pages that document these settings.
-    #[serde(rename = "sources")]
-    _sources: Vec<String>,
+    images: Vec<ImageData>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +114,7 @@ pub fn options() -> &'static Options {
         Options {
             catalog: catalog(),
             data_directories: data.entries.into_iter().map(data_directory).collect(),
-            image_data: images.images.into_iter().map(image_data).collect(),
+            image_data: images.images,
             scratch_directories: scratch.container.into_iter().map(in_container).collect(),
             node_scratch_directories: scratch.node.into_iter().map(on_node).collect(),
             mount_parents: parents
@@ -171,7 +151,7 @@ fn built_in_path(entry: Directory, parse: fn(&str) -> Option<PathPattern>) -> Li
 fn data_directory(entry: DataEntry) -> DataDirectory {
     let DataEntry { path, reason, data } = entry;
     let pattern = |location: String| {
-        let path = format!("{path}/{location}");
+        let path = if location == "." { path.clone() } else { format!("{path}/{location}") };
         PathPattern::in_container(&path).unwrap_or_else(|| panic!("`{path}` is not absolute and clean"))
     };
     let data = data.map(|locations| locations.into_iter().map(pattern).collect());
@@ -183,11 +163,6 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
         directory.data = data;
     }
     directory
-}
-
-fn image_data(entry: ImageEntry) -> ImageData {
-    let ImageEntry { names, variables, arguments, implied, volumes, reason, _sources } = entry;
-    ImageData { names, variables, arguments, implied, volumes, reason }
 }
 
 /// Returns the level of each rule in a profile, and the name of the profile that sets it.

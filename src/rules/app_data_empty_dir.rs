@@ -7,19 +7,30 @@
 //! as a warning in other workloads.
 //!
 //! volcheck knows the data paths of well-known images, such as images of databases, message brokers
-//! and registries. It takes the data path of a container from the first of these that applies:
+//! and registries. It takes each data path of a container from the first of these that applies:
 //!
-//! 1. an environment variable or argument, such as `PGDATA` or `--dbpath`, if the image name is
-//!    known
-//! 2. a well-known data directory, such as `/var/lib/mysql`, with a mount at or inside it
+//! 1. an argument such as `--dbpath`, also in a script as in `sh -c "mongod --dbpath /x"`, if the
+//!    image name is known
+//! 2. an environment variable such as `PGDATA`, if the image name is known
+//! 3. the default path of the image, if the image is known
+//! 4. a well-known data directory, such as `/var/lib/mysql`, with a mount at or inside it
 //!
 //! In each container, the mount with the longest path at or above the data path serves the data. If
 //! it is a writable mount of an `emptyDir`, the rule reports the volume, regardless of the other
-//! volumes.
+//! volumes. Other mounts inside the directory, such as `/var/lib/grafana/plugins`, are not
+//! reported.
 //!
 //! The path of the data in a well-known directory can differ between images. If the path is
-//! unknown, or if no mount serves it, the rule reports each `emptyDir` at or inside the directory,
-//! unless the container also mounts a volume there that outlives the Pod.
+//! unknown, the rule reports each `emptyDir` at or inside the directory, unless it is mounted at a
+//! subdirectory with a name such as `tmp` or `logs`, or the container also mounts a volume in the
+//! directory that outlives the Pod.
+//!
+//! The rule does not report containers that store no data, if the object shows it:
+//!
+//! - containers that run a client, such as `mysqldump`
+//! - servers in a role without data, such as `loki -target=read` or a Consul agent without
+//!   `-server`
+//! - servers with data in another system, such as a registry with `REGISTRY_STORAGE=s3`
 //!
 //! ## Why is this bad?
 //!
@@ -84,7 +95,8 @@
 //! ## References
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
-//! - [Kubernetes: stable storage of StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
+//! - [Kubernetes: stable storage of
+//!   StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
 
 use super::support::data_mounts::data_mounts;
 use super::support::empty_dir::is_stateful_set;

@@ -5,7 +5,8 @@
 //! Reports a `hostPath` volume of a Pod in these cases:
 //!
 //! - A container mounts it with write access at or inside the data directory of a well-known image,
-//!   such as `/var/lib/postgresql`. This is an error.
+//!   such as `/var/lib/postgresql`, or at a data path from its environment variables or arguments,
+//!   such as `PGDATA` or `--dbpath`. This is an error.
 //! - A container mounts it with write access at any other path. This is a warning. DaemonSets and
 //!   objects of unknown kinds, which may create DaemonSets, are not reported.
 //!
@@ -75,11 +76,14 @@
 //!
 //! ## References
 //!
-//! - [Kubernetes: PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
+//! - [Kubernetes:
+//!   PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
 
+use super::support::container_data::{ContainerData, Role};
+use super::support::data_mounts::serving_mount;
 use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, MatchKey, Rule};
+use super::{Check, Context, DataDirectory, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath};
 
@@ -106,19 +110,36 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let mount_path = HostPath::in_container(&mount.mount.mount_path);
-        if let Some(directory) = cx.options.data_directories.find_containing(&mount_path) {
-            out.push(data_directory_finding(volume, access, mount, &directory.directory));
+        let data = ContainerData::new(mount.container, cx.options);
+        let served = data.as_ref().and_then(|data| Some((served_path(data, mount)?, &*data.image.reason)));
+        let is_stateless = data.as_ref().is_some_and(|data| data.role == Role::Stateless);
+        let listed = || cx.options.data_directories.find_containing(&mount_path).filter(|_| !is_stateless);
+        if let Some((path, reason)) = served {
+            out.push(data_directory_finding(volume, access, mount, &path.to_string(), reason));
+        } else if let Some(DataDirectory { directory, .. }) = listed() {
+            out.push(data_directory_finding(volume, access, mount, &directory.path, &directory.reason));
         } else if !cx.can_be_daemon_set() {
             out.push(storage_finding(volume, access, mount));
         }
     }
 }
 
+/// Returns a data path of the container that `mount` serves.
+fn served_path<'d>(data: &'d ContainerData<'_>, mount: ContainerMount<'_, '_>) -> Option<&'d HostPath> {
+    let is_served = |path: &&HostPath| {
+        serving_mount(mount.container, path).is_some_and(|serving| serving.index == mount.index)
+    };
+    data.paths().find(is_served)
+}
+
+/// Creates a finding about a mount of the data at `path`. `reason` is a verb phrase that follows
+/// the path.
 fn data_directory_finding(
     volume: &HostPathVolume<'_>,
     access: &HostPathAccess<'_>,
     mount: ContainerMount<'_, '_>,
-    directory: &ListedPath,
+    path: &str,
+    reason: &str,
 ) -> Finding {
     let message = format!(
         "{} mounts {} at data directory {}",
@@ -126,11 +147,7 @@ fn data_directory_finding(
         host_path(volume, access),
         quoted(&mount.mount.mount_path)
     );
-    let why = format!(
-        "{} {}, and data in a host path stays on one node",
-        quoted(&directory.path),
-        directory.reason
-    );
+    let why = format!("{} {reason}, and data in a host path stays on one node", quoted(path));
     host_path_finding(RULE.id, Severity::Error, volume, access, message)
         .why(why)
         .help("use a `persistentVolumeClaim` or, in a StatefulSet, `volumeClaimTemplates`")

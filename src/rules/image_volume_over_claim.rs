@@ -4,11 +4,19 @@
 //!
 //! Reports a mount of a volume that outlives the Pod if all of these conditions are true:
 //!
-//! - The image of the container is well-known, and declares a `VOLUME` below the mount path. Some
-//!   images stopped doing so: `postgres` declares `/var/lib/postgresql/data` only before version
-//!   18. Such an image is reported only if its tag starts with a version.
+//! - The image of the container is a well-known image, such as `postgres`, or an image that is
+//!   known to be built from one, such as `pgvector/pgvector`. Images of other publishers with the
+//!   same name are not reported.
+//! - The image declares a `VOLUME` below the mount path. Some images moved it: `postgres` declares
+//!   `/var/lib/postgresql/data` before version 18, and `/var/lib/postgresql` since then. Such an
+//!   image is reported only if its tag contains a version.
 //! - Nothing is mounted at or inside the declared path.
-//! - No environment variable or argument, such as `PGDATA`, moves the data to another path.
+//! - The container runs the server, and not a client such as `pg_dump` or a script in a file.
+//! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data to another
+//!   path or to a path that is not in the object. No argument, such as `--config` of `mongod`,
+//!   names a configuration file that can do so.
+//!
+//! Init containers other than sidecars are not reported.
 //!
 //! The severity is error in a StatefulSet, and warning in other workloads.
 //!
@@ -61,7 +69,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the image has a well-known name but does not declare the volume.
+//! Allow it if the container stores no data that matters.
 //!
 //! ## References
 //!
@@ -70,12 +78,13 @@
 
 use std::cell::LazyCell;
 
-use super::support::data_mounts::{configured_data, ephemeral_volumes, outlives_pod, serving_mount};
+use super::support::container_data::{ContainerData, Role};
+use super::support::data_mounts::{ephemeral_volumes, outlives_pod, serving_mount};
 use super::support::empty_dir::is_stateful_set;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Container, HostPath, Relation};
+use crate::model::{Container, ContainerList, ContainerMount, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("image-volume-over-claim"),
@@ -93,62 +102,78 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod() else { return };
+    // The rest of a fragment may set other mounts, arguments and variables.
+    let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let ephemeral = LazyCell::new(|| ephemeral_volumes(cx, pod));
     let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
-    for container in pod.containers.iter().filter(|container| !container.volume_mounts.is_empty()) {
-        out.extend(findings(cx, container, &is_persistent));
+    // A server never runs in an init container that has to end.
+    let runs_server =
+        |container: &&Container<'_>| container.list != ContainerList::Init || container.is_sidecar();
+    for container in pod.containers.iter().filter(runs_server) {
+        if container.volume_mounts.is_empty() {
+            continue;
+        }
+        let Some(data) = ContainerData::new(container, cx.options) else { continue };
+        if data.role == Role::Server && !data.has_unknown_path() {
+            let hidden =
+                data.volumes().into_iter().filter_map(|volume| hidden_volume(container, &data, volume));
+            let hidden = hidden.filter(|hidden| is_persistent(&hidden.mount.mount.name));
+            out.extend(hidden.map(|hidden| finding(cx, &data, &hidden)));
+        }
     }
 }
 
-fn findings(cx: &Context<'_>, owner: &Container<'_>, is_persistent: &dyn Fn(&str) -> bool) -> Vec<Finding> {
-    let Some(image) = cx.options.image_data(&owner.image) else { return Vec::new() };
-    let volumes: Vec<_> = image.volumes(&owner.image).collect();
-    if volumes.is_empty() {
-        return Vec::new();
+/// A volume of an image that contains the data instead of a volume that is mounted at a parent
+/// directory.
+struct HiddenVolume<'a> {
+    /// The path that the image declares.
+    path: String,
+    mount: ContainerMount<'a, 'a>,
+}
+
+/// Returns the volume that the image declares at `path` if the container stores data there, nothing
+/// is mounted at or inside the path, and another volume is mounted above it.
+fn hidden_volume<'a>(
+    container: &'a Container<'a>,
+    data: &ContainerData<'_>,
+    path: String,
+) -> Option<HiddenVolume<'a>> {
+    let volume = HostPath::in_container(&path);
+    let is_inside =
+        |path: &HostPath| matches!(path.relation_to(&volume), Relation::Equal | Relation::Descendant);
+    let mut mounts = container.volume_mounts.iter();
+    let is_mounted = mounts.any(|mount| is_inside(&HostPath::in_container(&mount.mount_path)));
+    if is_mounted || !data.paths().any(is_inside) {
+        return None;
     }
-    let configured = configured_data(owner, image);
-    let is_inside = |path: &HostPath, volume: &HostPath| {
-        matches!(path.relation_to(volume), Relation::Equal | Relation::Descendant)
+    let mount = serving_mount(container, &volume)?;
+    Some(HiddenVolume { path, mount })
+}
+
+fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>) -> Finding {
+    let HiddenVolume { path, mount } = hidden;
+    let name = &*mount.mount.name;
+    let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
+    let message = format!(
+        "volume {} does not contain the data of {} in {}",
+        quoted(name),
+        container(mount.container),
+        quoted(path)
+    );
+    let volume = HostPath::in_container(path);
+    let help = match data.variable(&volume) {
+        Some(variable) => format!(
+            "mount the volume at {}, or set {} to a path outside that directory",
+            quoted(path),
+            quoted(variable)
+        ),
+        None => format!("mount the volume at {}", quoted(path)),
     };
-    let finding = |volume_path: &str| {
-        let volume = HostPath::in_container(volume_path);
-        let is_moved = !configured.is_empty() && !configured.iter().any(|data| is_inside(data, &volume));
-        let is_mounted = || {
-            let mut mounts = owner.volume_mounts.iter();
-            mounts.any(|mount| is_inside(&HostPath::in_container(&mount.mount_path), &volume))
-        };
-        if is_moved || is_mounted() {
-            return None;
-        }
-        let mount = serving_mount(owner, &volume)?;
-        let name = &*mount.mount.name;
-        if !is_persistent(name) {
-            return None;
-        }
-        let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
-        let message = format!(
-            "volume {} does not contain the data of {} in {}",
-            quoted(name),
-            container(owner),
-            quoted(volume_path)
-        );
-        let help = match image.variables.first() {
-            Some(variable) => format!(
-                "mount the volume at {}, or set {} to a path outside that directory",
-                quoted(volume_path),
-                quoted(variable)
-            ),
-            None => format!("mount the volume at {}", quoted(volume_path)),
-        };
-        let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
-            .label("a parent directory of a volume of the image")
-            .why("the image declares a volume there, and the runtime deletes that volume with the container")
-            .help(help)
-            .volume(name)
-            .container(&owner.name)
-            .path(volume);
-        Some(finding)
-    };
-    volumes.iter().filter_map(|volume| finding(&volume.path)).collect()
+    Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
+        .label("a parent directory of a volume of the image")
+        .why("the image declares a volume there, and the runtime deletes that volume with the container")
+        .help(help)
+        .volume(name)
+        .container(&mount.container.name)
+        .path(volume)
 }

@@ -106,9 +106,8 @@ pub use subject::{
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
-pub use support::options::{
-    AllowedHostPath, DataDirectory, ImageData, ImageVolume, ImpliedData, ListedPath, MountParent, Options,
-};
+pub use support::image_data::ImageData;
+pub use support::options::{AllowedHostPath, DataDirectory, ListedPath, MountParent, Options};
 
 /// All rules, by group, in the order of the documentation.
 static RULES: &[Rule] = &[

@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
+use super::container_data::{ContainerData, Role};
 use super::context::Context;
 use super::empty_dir::{empty_dirs, is_stateful_set};
-use super::options::{DataDirectory, ImageData, Options};
+use super::options::{DataDirectory, Options};
 use super::wording::{container, quoted};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{
-    Container, ContainerList, ContainerMount, HostPath, Pod, Relation, Volume, VolumeMount, VolumeSource,
-    expand,
+    Container, ContainerList, ContainerMount, HostPath, PathPattern, Pod, Relation, Volume, VolumeMount,
+    VolumeSource,
 };
 
 /// A writable mount in which a container stores application data, and whose volume is deleted with
@@ -27,10 +28,11 @@ pub(crate) struct DataMount<'a> {
 /// A data directory at or inside which a container mounts a volume.
 struct MountedDirectory<'a> {
     directory: &'a DataDirectory,
-    /// For each location of the data, the depth and index of the mount that serves it.
-    serving: Vec<Option<(usize, usize)>>,
-    /// Whether a volume that outlives the Pod is mounted at or inside the directory.
-    has_persistent_mount: bool,
+    /// The locations of the data, and for each the depth and index of the mount that serves it.
+    serving: Vec<(&'a PathPattern, Option<(usize, usize)>)>,
+    /// Whether a volume that outlives the Pod is mounted at or inside the directory, or the object
+    /// sets another data path. The data is then assumed to be there if its location is unknown.
+    has_other_location: bool,
 }
 
 /// Returns the writable mounts of ephemeral volumes that serve application data, one per volume.
@@ -72,17 +74,34 @@ fn data_mounts_of<'a>(
             reason,
         })
     };
-    if let Some(image) = options.image_data(&container.image) {
-        let configured = configured_data(container, image);
-        if !configured.is_empty() {
-            let serving = configured.iter().filter_map(|path| serving_mount(container, path));
-            return serving.filter_map(|mount| data_mount(mount.index, image.reason.as_str())).collect();
-        }
+    let data = ContainerData::new(container, options);
+    if data.as_ref().is_some_and(|data| data.role == Role::Stateless) {
+        return Vec::new();
     }
+    let mut found: Vec<DataMount<'_>> = Vec::new();
+    if let Some(data) = &data {
+        let serving = data.paths().filter_map(|path| serving_mount(container, path));
+        found.extend(serving.filter_map(|mount| data_mount(mount.index, &*data.image.reason)));
+    }
+    let listed = served_directories(container, pod, ephemeral, options, data.as_ref()).into_iter();
+    found.extend(listed.filter_map(|(index, directory)| data_mount(index, &*directory.directory.reason)));
+    found
+}
+
+/// Returns the data directories that writable mounts of ephemeral volumes serve, with the indices
+/// of the mounts.
+fn served_directories<'a>(
+    container: &Container<'_>,
+    pod: &Pod<'_>,
+    ephemeral: &HashMap<&str, &Volume<'_>>,
+    options: &'a Options,
+    data: Option<&ContainerData<'_>>,
+) -> Vec<(usize, &'a DataDirectory)> {
     // Paths are parsed again for each step, because keeping thousands of them takes much memory.
     let mounts = || container.volume_mounts.iter().enumerate();
-    let ephemeral_mounts = mounts().filter(|(_, mount)| volume_of(mount).is_some());
-    let candidates: Vec<(usize, &DataDirectory)> = ephemeral_mounts
+    let is_ephemeral = |mount: &VolumeMount<'_>| ephemeral.contains_key(&*mount.name);
+    let ephemeral_mounts = mounts().filter(|(_, mount)| is_ephemeral(mount) && !mount.is_read_only());
+    let mut candidates: Vec<(usize, &DataDirectory)> = ephemeral_mounts
         .filter_map(|(index, mount)| {
             Some((index, options.data_directories.find_containing(&path_of(mount))?))
         })
@@ -90,49 +109,84 @@ fn data_mounts_of<'a>(
     let mut directories: Vec<MountedDirectory<'_>> = Vec::new();
     for (_, directory) in &candidates {
         if !directories.iter().any(|known| ptr::eq(known.directory, *directory)) {
-            let serving = vec![None; directory.data.len()];
-            directories.push(MountedDirectory { directory, serving, has_persistent_mount: false });
+            directories.push(MountedDirectory::new(directory, data));
         }
     }
     if directories.is_empty() {
-        return Vec::new();
+        return candidates;
     }
     for (index, mount) in mounts() {
         let path = path_of(mount);
-        let is_persistent = !ephemeral.contains_key(&*mount.name) && outlives_pod(pod, &mount.name);
+        let is_persistent = !is_ephemeral(mount) && outlives_pod(pod, &mount.name);
         directories.iter_mut().for_each(|directory| directory.add(index, &path, is_persistent));
     }
-    let is_data = |(index, directory): &(usize, &DataDirectory)| {
+    candidates.retain(|(index, directory)| {
         let known = directories.iter().find(|known| ptr::eq(known.directory, *directory));
-        known.is_some_and(|known| known.is_served_by(*index))
-    };
-    let served = candidates.into_iter().filter(is_data);
-    served.filter_map(|(index, directory)| data_mount(index, directory.directory.reason.as_str())).collect()
+        known.is_some_and(|known| known.is_served_by(*index, &container.volume_mounts[*index]))
+    });
+    candidates
 }
 
-impl MountedDirectory<'_> {
+impl<'a> MountedDirectory<'a> {
+    /// Creates a directory without mounts. Omits locations if `data` contains other paths for their
+    /// data.
+    fn new(directory: &'a DataDirectory, data: Option<&ContainerData<'_>>) -> Self {
+        let is_current = |location: &&PathPattern| !data.is_some_and(|data| data.replaces(location));
+        let serving = directory.data.iter().filter(is_current).map(|location| (location, None)).collect();
+        Self { directory, serving, has_other_location: data.is_some_and(ContainerData::is_configured) }
+    }
+
     /// Takes a mount of the container into account.
     fn add(&mut self, index: usize, path: &HostPath, is_persistent: bool) {
-        for (data, serving) in self.directory.data.iter().zip(&mut self.serving) {
-            let covers = matches!(path.relation(data), Relation::Equal | Relation::Ancestor);
+        for (location, serving) in &mut self.serving {
+            let covers = match path.relation(location) {
+                Relation::Equal | Relation::Ancestor => true,
+                // Some images store the data in this subdirectory.
+                Relation::Descendant => path.depth() == location.depth() + 1 && path.name() == Some("data"),
+                Relation::Unrelated => false,
+            };
             if covers && serving.is_none_or(|(depth, _)| depth <= path.depth()) {
                 *serving = Some((path.depth(), index));
             }
         }
         let relation = path.relation(&self.directory.directory.pattern);
-        self.has_persistent_mount |=
+        self.has_other_location |=
             is_persistent && matches!(relation, Relation::Equal | Relation::Descendant);
     }
 
-    /// Checks whether the mount `index` serves the data. If no mount covers a known location of the
-    /// data, any mount in the directory may contain the data.
-    fn is_served_by(&self, index: usize) -> bool {
-        if self.serving.iter().all(Option::is_none) {
-            return !self.has_persistent_mount;
+    /// Checks whether the mount `index` serves the data. If the locations of the data are unknown,
+    /// any mount in the directory may contain it, except mounts of scratch files.
+    fn is_served_by(&self, index: usize, mount: &VolumeMount<'_>) -> bool {
+        if self.directory.data.is_empty() {
+            return !self.has_other_location && !self.is_scratch(&path_of(mount));
         }
-        self.serving.iter().flatten().any(|(_, serving)| *serving == index)
+        self.serving.iter().any(|(_, serving)| serving.is_some_and(|(_, serving)| serving == index))
+    }
+
+    /// Checks whether a path inside the directory is for scratch files, according to its name.
+    fn is_scratch(&self, path: &HostPath) -> bool {
+        let depth = self.directory.directory.pattern.depth();
+        path.depth() > depth && path.name().is_some_and(|name| SCRATCH_NAMES.contains(&name))
     }
 }
+
+/// The names of subdirectories for scratch files and configuration.
+const SCRATCH_NAMES: &[&str] = &[
+    "cache",
+    "caches",
+    "certs",
+    "conf",
+    "config",
+    "dashboards",
+    "log",
+    "logs",
+    "plugins",
+    "run",
+    "secrets",
+    "temp",
+    "tmp",
+    "workspace",
+];
 
 fn path_of(mount: &VolumeMount<'_>) -> HostPath {
     HostPath::in_container(&mount.mount_path)
@@ -150,31 +204,6 @@ pub(crate) fn serving_mount<'a>(
         covers.then(|| (mount_path.depth(), ContainerMount { container, mount, index }))
     });
     covering.max_by_key(|(depth, _)| *depth).map(|(_, mount)| mount)
-}
-
-/// Returns the data paths from the environment variables and arguments of a container with the
-/// image `image`.
-pub(crate) fn configured_data(container: &Container<'_>, image: &ImageData) -> Vec<HostPath> {
-    let variables = container.env_values();
-    let value = |name: &str| variables.get(name).map(String::as_str);
-    let words: Vec<&str> =
-        container.command.iter().chain(container.args.iter()).map(|word| &**word).collect();
-    let argument = |flag: &str| {
-        words.iter().enumerate().find_map(|(index, word)| match word.strip_prefix(flag)? {
-            "" => words.get(index + 1).copied(),
-            rest => rest.strip_prefix('='),
-        })
-    };
-    let from_arguments = image.arguments.iter().filter_map(|flag| expand(argument(flag)?, value));
-    let from_variables = image.variables.iter().filter_map(|name| Some(value(name)?.to_owned()));
-    let mut paths: Vec<String> = from_arguments.chain(from_variables).collect();
-    if let (true, Some(implied)) = (paths.is_empty(), &image.implied)
-        && argument(&implied.argument) == Some(implied.value.as_str())
-    {
-        paths.push(implied.path.clone());
-    }
-    // A relative path depends on the working directory of the image.
-    paths.iter().filter(|path| path.starts_with('/')).map(|path| HostPath::in_container(path)).collect()
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.

@@ -2,12 +2,15 @@
 
 pub(super) mod catalog;
 pub(super) mod claims;
+pub(super) mod command_line;
+pub(super) mod container_data;
 pub(super) mod context;
 pub(super) mod data_mounts;
 pub(super) mod devices;
 pub(super) mod empty_dir;
 pub(super) mod findings;
 pub(super) mod host_path_type;
+pub(super) mod image_data;
 pub(super) mod nested_mounts;
 pub(super) mod options;
 pub(super) mod volume_types;

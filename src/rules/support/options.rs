@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::catalog::Catalog;
+use super::image_data::ImageData;
 use crate::finding::{RuleId, Severity};
 use crate::model::{HasPattern, HostPath, KubernetesVersion, PathList, PathPattern, Relation};
 
@@ -46,63 +47,6 @@ impl HasPattern for DataDirectory {
     }
 }
 
-/// The settings with which a well-known image finds its data.
-#[derive(Clone, Debug)]
-pub struct ImageData {
-    /// The last parts of the names of the images, without tags.
-    pub names: Vec<String>,
-    /// The environment variables that contain a data path.
-    pub variables: Vec<String>,
-    /// The command-line flags whose value is a data path.
-    pub arguments: Vec<String>,
-    /// An argument that makes the program store data in a default path.
-    pub implied: Option<ImpliedData>,
-    /// The volumes with data that the image declares.
-    pub volumes: Vec<ImageVolume>,
-    /// The data, as a verb phrase whose subject is the path.
-    pub reason: String,
-}
-
-impl ImageData {
-    /// Iterates over the paths of the volumes that the image declares. Omits a volume if the tag
-    /// does not tell whether the image declares it.
-    pub fn volumes(&self, image: &str) -> impl Iterator<Item = &ImageVolume> {
-        let (_, tag) = image_name(image);
-        let digits = tag.find(|c: char| !c.is_ascii_digit()).unwrap_or(tag.len());
-        let version: Option<u32> = tag[..digits].parse().ok();
-        self.volumes.iter().filter(move |volume| match volume.before {
-            None => true,
-            Some(before) => version.is_some_and(|version| version < before),
-        })
-    }
-}
-
-/// Returns the last part of an image's name, and the image's tag, which is empty if absent.
-fn image_name(image: &str) -> (&str, &str) {
-    let image = image.split('@').next().unwrap_or_default();
-    let image = image.rsplit('/').next().unwrap_or_default();
-    image.split_once(':').unwrap_or((image, ""))
-}
-
-/// A volume that an image declares (`VOLUME` in its Dockerfile).
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageVolume {
-    pub path: String,
-    /// The first major version, according to the tag, that does not declare the volume; `None` if
-    /// all versions declare it.
-    pub before: Option<u32>,
-}
-
-/// A data path that an argument implies.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImpliedData {
-    pub argument: String,
-    pub value: String,
-    pub path: String,
-}
-
 /// A directory of the node below which other filesystems are mounted.
 #[derive(Clone, Debug)]
 pub struct MountParent {
@@ -117,7 +61,7 @@ pub struct Options {
     pub catalog: Catalog,
     /// Directories in containers where well-known images store application data.
     pub data_directories: PathList<DataDirectory>,
-    /// Well-known images whose settings contain data paths.
+    /// Well-known images that store data.
     pub image_data: Vec<ImageData>,
     /// Directories in containers for scratch files.
     pub scratch_directories: PathList<ListedPath>,
@@ -137,13 +81,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the settings of a well-known image, by the last part of its name without tag and
-    /// digest.
-    pub fn image_data(&self, image: &str) -> Option<&ImageData> {
-        let (name, _) = image_name(image);
-        self.image_data.iter().find(|image| image.names.iter().any(|known| known == name))
-    }
-
     /// Returns the `sizeLimit` that the fix of `rule` sets. The default is `1Gi`.
     pub fn default_size(&self, rule: RuleId) -> &str {
         self.default_sizes.get(&rule).map_or("1Gi", String::as_str)
