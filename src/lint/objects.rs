@@ -198,6 +198,7 @@ impl<'c> Checker<'c> {
             root,
             file: self.file,
             path: &self.path,
+            is_rendered: self.is_rendered,
             string: self.detached.as_ref().map(|detached| &detached.string),
         };
         let Some(bindings) = self.bindings else {
