@@ -98,7 +98,7 @@ impl<'c> Checker<'c> {
         let related = |label: &Label| match (label.target, self.bindings) {
             (Target::Elsewhere(place), Some(bindings)) => {
                 bindings.related_location(place, self.file, &self.path)
-            },
+            }
             _ => RelatedLocation { span: span(label), other_file: None },
         };
         Location {
