@@ -46,7 +46,7 @@ pub fn is_template_path(path: &str) -> bool {
 /// Returns the path of a template in the directory `chart`. `template` is the path in the comment
 /// that helm writes before each document: it starts with the name of the chart, and contains the
 /// names or aliases of dependencies. If a dependency is packaged, returns the path of its archive.
-/// If it is not found, returns the directory of the dependencies or, if there is none, of the chart.
+/// If a dependency is not found, returns the directory `charts` or, if there is none, the chart.
 pub fn chart_template(chart: &Path, template: &str) -> PathBuf {
     let mut rest = template.split_once('/').map_or(template, |(_, rest)| rest);
     let mut chart = chart.to_owned();

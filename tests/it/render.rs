@@ -192,8 +192,9 @@ fn related_locations_in_charts_name_their_template() {
         let finding = report["findings"].as_array().expect("a list").iter().find(is_pod).expect("a finding");
         assert_eq!(finding["file"], primary);
         let related = finding["related"].as_array().expect("a list");
-        let places: Vec<_> = related.iter().map(|own| (&own["file"], &own["rendered"])).collect();
-        assert_eq!(places, [(&storage.into(), &true.into()); 2]);
+        for own in related {
+            assert_eq!((own["file"].as_str(), own["rendered"].as_bool()), (Some(storage), Some(true)));
+        }
         let mut lines: Vec<_> = related.iter().map(|own| own["span"]["start"]["line"].as_u64()).collect();
         lines.sort_unstable();
         assert_eq!(lines, [Some(9), Some(17)]);

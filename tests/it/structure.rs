@@ -231,8 +231,8 @@ fn json_patches_in_files_of_kustomizations_are_checked() {
     let operation = |op: &str| {
         format!("{{\"op\": \"{op}\", \"path\": \"/spec/template/spec/volumes/-\", \"value\": {VOLUME_JSON}}}")
     };
-    let kustomization =
-        "patches: [{path: a.json, target: {kind: Pod}}, {path: b.yaml}]\npatchesJson6902: [{path: c.yaml}]\n";
+    let kustomization = "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n\
+        patches: [{path: a.json, target: {kind: Pod}}, {path: b.yaml}]\npatchesJson6902: [{path: c.yaml}]\n";
     let directory = temp_dir(&[
         ("kustomization.yaml", kustomization),
         ("a.json", &format!("[{}]\n", operation("add"))),
