@@ -167,7 +167,7 @@ fn inputs_page() -> Result<String, String> {
     page.push_str(
         "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\
          *Counted as not rendered*: the summary of the report shows the number of such objects. To check the objects that\n\
-         they deploy, render these objects and check the output: `helm template … | volcheck lint -`.\n",
+         they deploy, render these objects and check the output: `helm template --include-crds … | volcheck lint -`.\n",
     );
     Ok(page)
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
-pub use chart::chart_template;
+pub use chart::{chart_template, is_template_path};
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;

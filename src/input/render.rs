@@ -57,7 +57,8 @@ impl Rendering {
         match self {
             Self::Chart { chart, values, namespace, kube_version } => {
                 let mut helm = Command::new("helm");
-                helm.args(["template", "--namespace", namespace]);
+                // Like `helm install`, includes the objects in `crds`, which can be of any kind.
+                helm.args(["template", "--include-crds", "--namespace", namespace]);
                 for file in values {
                     helm.arg("--values").arg(file);
                 }

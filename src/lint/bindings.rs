@@ -115,11 +115,17 @@ impl Bindings {
         uses.iter().filter_map(|used| self.claimed_volume(used, file)).collect()
     }
 
-    /// Returns the location that a target of a label refers to, for a finding in `file`.
-    pub(super) fn related_location(&self, place: usize, file: &File) -> RelatedLocation {
-        let Place { path, file: other, span } = &self.places[place];
-        let is_other = other.path != file.path;
-        let other_file = is_other.then(|| OtherFile { path: Arc::clone(path), file: Arc::clone(other) });
+    /// Returns the location that a target of a label refers to, for a finding in the text `file`.
+    /// `path` is the path of the finding, as shown to the user. It differs from that of the text if
+    /// the text was rendered from several files.
+    pub(super) fn related_location(&self, place: usize, file: &File, path: &str) -> RelatedLocation {
+        let Place { path: other_path, file: other, span, is_rendered } = &self.places[place];
+        let is_other = other.path != file.path || **other_path != *path;
+        let other_file = is_other.then(|| OtherFile {
+            path: Arc::clone(other_path),
+            file: Arc::clone(other),
+            is_rendered: *is_rendered,
+        });
         RelatedLocation { span: *span, other_file }
     }
 

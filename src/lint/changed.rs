@@ -12,33 +12,37 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
     report.suppressed.retain(|located| is_touched(changes, located));
-    report.errors.retain(|located| {
-        is_unknown_to_git(located) || changes.touches_file(Path::new(&*located.location.path))
+    report.errors.retain(|LocatedFinding { location, .. }| {
+        is_unknown_to_git(&location.path, location.is_rendered)
+            || changes.touches_file(Path::new(&*location.path))
     });
     let outside = before - report.findings.len() - report.errors.len();
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Returns true if the finding is in rendered text or in text without a file, such as standard
-/// input. Git has no earlier version of such text to compare it with.
-fn is_unknown_to_git(located: &LocatedFinding) -> bool {
-    located.location.is_rendered || !Path::new(&*located.location.path).exists()
+/// Returns true for rendered text and for text without a file, such as standard input. Git has no
+/// earlier version of such text to compare it with.
+fn is_unknown_to_git(path: &str, is_rendered: bool) -> bool {
+    is_rendered || !Path::new(path).exists()
 }
 
 fn is_touched(changes: &Changes, located: &LocatedFinding) -> bool {
-    if is_unknown_to_git(located) {
+    let LocatedFinding { location, .. } = located;
+    if is_unknown_to_git(&location.path, location.is_rendered) {
         return true;
     }
-    let path = Path::new(&*located.location.path);
-    let primary = located.location.primary.map(|span| span.start.line..=span.start.line);
-    let object = located.location.file.as_ref().zip(located.object.as_ref()).map(|(file, bytes)| {
+    let path = Path::new(&*location.path);
+    let primary = location.primary.map(|span| span.start.line..=span.start.line);
+    let object = location.file.as_ref().zip(located.object.as_ref()).map(|(file, bytes)| {
         file.line(bytes.start)..=file.line(bytes.end.saturating_sub(1).max(bytes.start))
     });
     // A finding in an unchanged file can be due to a change in another file.
-    let is_elsewhere = located.location.related.iter().any(|related| {
+    let is_elsewhere = location.related.iter().any(|related| {
         let line = related.span.start.line;
-        let other = related.other_file.as_ref();
-        other.is_some_and(|other| changes.touches(Path::new(&*other.path), &(line..=line)))
+        related.other_file.as_ref().is_some_and(|other| {
+            is_unknown_to_git(&other.path, other.is_rendered)
+                || changes.touches(Path::new(&*other.path), &(line..=line))
+        })
     });
     match (primary, object) {
         _ if is_elsewhere => true,

@@ -15,10 +15,10 @@ use super::suppression::FileIgnores;
 use super::{Counts, Manifest, Options, Outcome, Role, UncheckedInput};
 use super::{embedded, kustomize, not_object, template, text_facts};
 use crate::finding::Finding;
-use crate::input::{chart_template, is_kustomization};
+use crate::input::{chart_template, is_kustomization, is_template_path};
 use crate::policy;
 use crate::rules::{TextFacts, Unchecked};
-use crate::source::{self, Chunk, File, ParseError, Tree};
+use crate::source::{self, Chunk, File, NodeRef, ParseError, Tree, View};
 use crate::suppress;
 
 /// Checks a manifest, and returns its located findings. Claims are resolved within the manifest.
@@ -126,10 +126,14 @@ impl<'c> Checker<'c> {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
             }
             (Some(template), _) => template.into(),
-            (None, Role::Stream | Role::Kustomization) => match kustomize::origin(text) {
-                Some(origin) => kustomize::resolve(&self.path, origin).to_string_lossy().into(),
-                None => return Cow::Borrowed(self),
-            },
+            (None, Role::Stream | Role::Kustomization) => {
+                let origin = kustomize::origin(text).map(|origin| kustomize::resolve(&self.path, origin));
+                // On standard input, the directory of the kustomization is unknown.
+                match origin.filter(|path| path.exists()) {
+                    Some(path) => path.to_string_lossy().into(),
+                    None => return Cow::Borrowed(self),
+                }
+            }
             (None, _) => return Cow::Borrowed(self),
         };
         Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
@@ -222,6 +226,9 @@ impl<'c> Checker<'c> {
     /// Checks a document, and returns whether it is a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
         let before = outcome.counts.objects;
+        if self.is_patch && matches!(tree.view(tree.root()), View::Sequence(_)) {
+            self.check_json_patch(NodeRef { tree, node: tree.root() }, outcome, ignores);
+        }
         self.check_object(tree, tree.root(), Outer::Document, outcome, ignores);
         if outcome.counts.objects > before {
             return true;
@@ -250,21 +257,21 @@ fn count_skippable(text: &str) -> Option<usize> {
     (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
-/// Returns the path of the template that Helm writes in a comment before a document.
+/// Returns the path of the template that Helm writes in a comment in the first line of a document.
+/// Ignores other comments, such as `# Source: https://example.com/pod.yaml`.
 fn template_of<'t>(text: &'t str, role: &Role) -> Option<&'t str> {
     if !matches!(role, Role::Stream | Role::Chart(_)) {
         return None;
     }
-    let lines = text.lines().map(str::trim);
-    let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
-    head.find_map(|line| line.strip_prefix("# Source: "))
+    let path = text.lines().next()?.strip_prefix("# Source: ")?.trim_end();
+    is_template_path(path).then_some(path)
 }
 
 /// Returns the byte range of the template action (`{{…}}`) that causes a syntax error at the offset
 /// `at`: the nearest action before the error or, if there is none, the first action.
 fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
     // The error is at one of the opening braces or after them.
-    let before = text.get(..text.len().min(at + 1)).and_then(|head| head.rfind("{{"));
+    let before = (at..=at + 2).rev().find_map(|end| text.get(..end)).and_then(|head| head.rfind("{{"));
     let start = before.or_else(|| text.find("{{"))?;
     let length = text[start..].find("}}").map_or(2, |length| length + 2);
     Some(start..start + length)

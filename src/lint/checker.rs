@@ -96,7 +96,9 @@ impl<'c> Checker<'c> {
 
     pub(super) fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
         let related = |label: &Label| match (label.target, self.bindings) {
-            (Target::Elsewhere(place), Some(bindings)) => bindings.related_location(place, self.file),
+            (Target::Elsewhere(place), Some(bindings)) => {
+                bindings.related_location(place, self.file, &self.path)
+            }
             _ => RelatedLocation { span: span(label), other_file: None },
         };
         Location {

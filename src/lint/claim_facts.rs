@@ -37,6 +37,8 @@ pub(super) struct Place {
     pub(super) path: Arc<str>,
     pub(super) file: Arc<File>,
     pub(super) span: Span,
+    /// Whether the text was rendered from the file at `path`.
+    pub(super) is_rendered: bool,
 }
 
 /// A claim, or the claims that a claim template creates.
@@ -93,6 +95,8 @@ pub(super) struct Source<'s, 't> {
     pub(super) file: &'s Arc<File>,
     /// The path of the document, as shown to the user.
     pub(super) path: &'s Arc<str>,
+    /// Whether the text was rendered from the file at `path`.
+    pub(super) is_rendered: bool,
     /// The byte range of the string that contains the document; `None` if the document was parsed
     /// in place.
     pub(super) string: Option<&'s Range<usize>>,
@@ -301,7 +305,8 @@ impl Source<'_, '_> {
             Some(string) => self.file.span(string.clone()),
             None => locate(self.file, self.tree, self.root, field),
         };
-        Place { path: Arc::clone(self.path), file: Arc::clone(self.file), span }
+        let (path, file) = (Arc::clone(self.path), Arc::clone(self.file));
+        Place { path, file, span, is_rendered: self.is_rendered }
     }
 }
 

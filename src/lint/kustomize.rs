@@ -12,6 +12,7 @@ use crate::source::{self, File, decode};
 #[serde(default, rename_all = "camelCase")]
 struct Kustomization {
     patches: Vec<Patch>,
+    patches_json6902: Vec<Patch>,
     patches_strategic_merge: Vec<String>,
 }
 
@@ -25,7 +26,8 @@ struct Patch {
 /// cannot be decoded.
 pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
     let Some(kustomization) = parse(name, bytes) else { return };
-    let paths = kustomization.patches.into_iter().filter_map(|patch| patch.path);
+    let patches_with_paths = kustomization.patches.into_iter().chain(kustomization.patches_json6902);
+    let paths = patches_with_paths.filter_map(|patch| patch.path);
     for path in paths.chain(kustomization.patches_strategic_merge) {
         patches.insert(resolve(name, &path).to_string_lossy().into_owned());
     }
@@ -37,15 +39,16 @@ pub(super) fn resolve(name: &str, path: &str) -> PathBuf {
 }
 
 /// Returns the path of the file that a rendered document comes from, relative to its kustomization,
-/// if kustomize added it as an annotation (`buildMetadata: [originAnnotations]`). Returns `None`
-/// for files of a remote repository.
+/// if kustomize added it as an annotation (`buildMetadata: [originAnnotations]`). For a generated
+/// document, it is the file that configures the generator. Returns `None` for files of a remote
+/// repository.
 pub(super) fn origin(text: &str) -> Option<&str> {
     let (_, origin) = text.split_once("    config.kubernetes.io/origin: |\n")?;
     let lines = origin.lines().take_while(|line| line.starts_with("      ")).map(str::trim_start);
     let mut path = None;
     for line in lines {
         match line.split_once(": ") {
-            Some(("path", value)) => path = Some(value),
+            Some(("path" | "configuredIn", value)) => path = Some(value),
             Some(("repo", _)) => return None,
             _ => {}
         }
@@ -86,7 +89,10 @@ mod tests {
         };
         assert_eq!(origin(&text("      path: ../base/a.yaml\n")), Some("../base/a.yaml"));
         assert_eq!(origin(&text("      path: a.yaml\n      repo: https://example.com/a\n")), None);
-        assert_eq!(origin(&text("      configuredIn: kustomization.yaml\n")), None);
+        let generated =
+            "      configuredIn: ../base/kustomization.yaml\n      configuredBy:\n        kind: A\n";
+        assert_eq!(origin(&text(generated)), Some("../base/kustomization.yaml"));
+        assert_eq!(origin("metadata:\n  name: a\n"), None);
     }
 
     #[test]

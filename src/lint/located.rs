@@ -48,7 +48,17 @@ pub struct RelatedLocation {
 pub struct OtherFile {
     /// The name of the file, as shown to the user.
     pub path: Arc<str>,
+    /// The text.
     pub file: Arc<File>,
+    /// Whether the text was rendered from the file. If so, the span refers to the rendered text.
+    pub is_rendered: bool,
+}
+
+impl OtherFile {
+    /// Returns the path as shown to people, with a note if the text was rendered.
+    pub(crate) fn display_path(&self) -> Cow<'_, str> {
+        display_path(&self.path, self.is_rendered)
+    }
 }
 
 impl Location {
@@ -101,8 +111,7 @@ impl LocatedFinding {
 
     /// Returns the path as shown to people, with a note if the text was rendered.
     pub(crate) fn display_path(&self) -> Cow<'_, str> {
-        let path = printable(&self.location.path);
-        if self.location.is_rendered { format!("{path} (rendered)").into() } else { path }
+        display_path(&self.location.path, self.location.is_rendered)
     }
 
     /// Returns the message for formats with one location per finding. It includes the line in
@@ -114,7 +123,8 @@ impl LocatedFinding {
         }
         for related in &self.location.related {
             let Some(other) = &related.other_file else { continue };
-            let location = format!(" (see {}:{})", printable(&other.path), related.span.start.line);
+            let separator = if other.is_rendered { ", rendered, line " } else { ":" };
+            let location = format!(" (see {}{separator}{})", printable(&other.path), related.span.start.line);
             message.to_mut().push_str(&location);
         }
         message
@@ -132,4 +142,10 @@ impl LocatedFinding {
             help => format!("{}. {help}", self.message()),
         }
     }
+}
+
+/// Returns the path as shown to people, with a note if the text was rendered.
+fn display_path(path: &str, is_rendered: bool) -> Cow<'_, str> {
+    let path = printable(path);
+    if is_rendered { format!("{path} (rendered)").into() } else { path }
 }

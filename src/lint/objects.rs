@@ -70,11 +70,7 @@ impl<'c> Checker<'c> {
         }
         if meta.kind.is_empty() && meta.api_version.is_empty() && is_kustomization(&self.path) {
             // Both fields are optional in a kustomization.
-            let meta = TypeMeta {
-                api_version: Str::owned("kustomize.config.k8s.io/v1beta1"),
-                kind: Str::owned("Kustomization"),
-            };
-            self.check_embedded(tree, node, &meta, outcome, ignores);
+            self.check_embedded(tree, node, &kustomization_type(), outcome, ignores);
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
             return;
@@ -198,6 +194,7 @@ impl<'c> Checker<'c> {
             root,
             file: self.file,
             path: &self.path,
+            is_rendered: self.is_rendered,
             string: self.detached.as_ref().map(|detached| &detached.string),
         };
         let Some(bindings) = self.bindings else {
@@ -277,6 +274,11 @@ impl<'c> Checker<'c> {
             field: field.clone(),
         }));
     }
+}
+
+/// Returns the type of a kustomization.
+pub(super) fn kustomization_type() -> TypeMeta<'static> {
+    TypeMeta { api_version: Str::owned("kustomize.config.k8s.io/v1beta1"), kind: Str::owned("Kustomization") }
 }
 
 /// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another

@@ -271,23 +271,24 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
 /// Merges the unrendered templates of each chart into one finding.
 fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
     unchecked.sort_by(|a, b| a.located.order(&b.located));
-    let mut charts: BTreeMap<PathBuf, (usize, usize)> = BTreeMap::new();
+    // For each chart, the index of its finding, and the templates.
+    let mut charts: BTreeMap<PathBuf, (usize, BTreeSet<Arc<str>>)> = BTreeMap::new();
     let mut kept: Vec<LocatedFinding> = Vec::with_capacity(unchecked.len());
     for UncheckedInput { located, is_raw_template } in unchecked {
         let chart = chart_directory(&located.location.path).filter(|_| is_raw_template);
         if let Some(chart) = chart {
-            if let Some((_, others)) = charts.get_mut(&chart) {
-                *others += 1;
+            let (index, templates) = charts.entry(chart).or_insert((kept.len(), BTreeSet::new()));
+            templates.insert(Arc::clone(&located.location.path));
+            if *index < kept.len() {
                 continue;
             }
-            charts.insert(chart, (kept.len(), 0));
         }
         kept.push(located);
     }
-    for (chart, (index, count)) in charts.iter().filter(|(_, (_, count))| *count > 0) {
+    for (chart, (index, templates)) in charts.iter().filter(|(_, (_, templates))| templates.len() > 1) {
         let first = &mut kept[*index].finding;
         if let Some(action) = first.primary.mark() {
-            let others = Some(OtherTemplates { chart, count: *count });
+            let others = Some(OtherTemplates { chart, count: templates.len() - 1 });
             *first = unchecked_finding(&Unchecked::RawTemplate { action, others }, options);
         }
     }

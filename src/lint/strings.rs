@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::checker::{Checker, Detached};
-use super::objects::{KUSTOMIZE_GROUP, Outer};
+use super::objects::{KUSTOMIZE_GROUP, Outer, kustomization_type};
 use super::suppression::FileIgnores;
-use super::{Outcome, embedded};
-use crate::model::{self, FieldPath, Object, Part, TypeMeta};
+use super::{Outcome, embedded, template};
+use crate::model::{
+    self, Body, CustomWorkload, FieldPath, Map, Object, ObjectId, Origin, Part, TypeMeta, Workload,
+};
 use crate::rules::Unchecked;
 use crate::source::{self, NodeId, NodeRef, Tree, View};
 use crate::suppress;
@@ -107,6 +109,26 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// Checks a JSON patch in a file that a kustomization uses, as a part of a kustomization.
+    pub(super) fn check_json_patch(
+        &self,
+        patch: NodeRef<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let meta = kustomization_type();
+        let id = ObjectId {
+            group: meta.group().to_owned(),
+            version: meta.version().to_owned(),
+            kind: meta.kind.to_string(),
+            namespace: self.namespace.to_string(),
+            name: String::new(),
+        };
+        let (workload, annotations) = (Workload::default(), Map::default());
+        let object = Object { id, workload, origin: Origin::Manifest, annotations, body: Body::Other };
+        self.check_fields(patch, None, (&object, &meta), outcome, ignores);
+    }
+
     /// Checks a JSON patch, or the configuration of the local-path-provisioner, as a part of the
     /// object `outer`. Other data is ignored.
     fn check_part(
@@ -123,12 +145,21 @@ impl<'c> Checker<'c> {
         let workloads = &self.options.policy.custom_workloads;
         let Ok(outer) = model::decode_object(outer, meta, &self.namespace, workloads) else { return };
         let workload = workloads.get(meta.group(), &meta.kind).filter(|_| !is_patch);
-        match model::decode_part(part, &outer.object, Part::Fields(workload)) {
+        self.check_fields(part, workload, (&outer.object, meta), outcome, ignores);
+    }
+
+    /// Checks the volumes in a part of `object`, and those in the fields of `workload`.
+    fn check_fields(
+        &self,
+        part: NodeRef<'_>,
+        workload: Option<&CustomWorkload>,
+        (object, meta): (&Object<'_>, &TypeMeta<'_>),
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        match model::decode_part(part, object, Part::Fields(workload)) {
             Ok(decoded) => self.check_volumes(part, meta, decoded, true, outcome, ignores),
-            Err(error) => {
-                let fields = [error.path];
-                self.add_unknown_host_paths(part.tree, part.node, &outer.object, &fields, outcome);
-            }
+            Err(error) => self.add_unknown_host_paths(part.tree, part.node, object, &[error.path], outcome),
         }
     }
 
@@ -145,6 +176,9 @@ impl<'c> Checker<'c> {
         let before = outcome.counts.objects;
         match source::parse(self.text(), range.clone()) {
             Ok(None) => {}
+            Ok(Some(tree)) if template::ytt_directive(self.text(), range.clone(), &tree).is_some() => {
+                outcome.counts.add_unrendered("embedded template");
+            }
             Ok(Some(tree)) => {
                 self.check_object(&tree, tree.root(), Outer::Document, outcome, ignores);
                 if outcome.counts.objects == before {

@@ -7,7 +7,8 @@ use crate::source::Tree;
 /// Returns the byte range of the first ytt directive in the document `tree`, which is in the byte
 /// range `chunk` of `text`. ytt directives are comments, such as `#@ data.values.name`.
 pub(super) fn ytt_directive(text: &str, chunk: Range<usize>, tree: &Tree<'_>) -> Option<Range<usize>> {
-    const MODULES: [&str; 6] = ["data/", "overlay/", "schema/", "yaml/", "library/", "assert/"];
+    // Values and their schemas (`#@data/values`, `#@schema/nullable`) are not Kubernetes objects.
+    const MODULES: [&str; 4] = ["overlay/", "yaml/", "library/", "assert/"];
     let start = chunk.start;
     let directives = memchr::memmem::find_iter(&text.as_bytes()[chunk], "#@").map(|at| start + at);
     let is_directive = |at: &usize| {

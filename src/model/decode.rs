@@ -234,7 +234,7 @@ impl TypeMeta<'_> {
     }
 
     /// Returns the version, without the group.
-    pub(super) fn version(&self) -> &str {
+    pub fn version(&self) -> &str {
         self.api_version.split_once('/').map_or(&*self.api_version, |(_, version)| version)
     }
 }

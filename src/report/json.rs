@@ -83,6 +83,9 @@ struct Related<'r> {
     /// The file; `None` if it is the file of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'r str>,
+    /// Whether the span is in text that was rendered from `file`; `None` if there is no `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rendered: Option<bool>,
     span: Option<SpanEntry>,
     label: &'r str,
 }
@@ -159,12 +162,16 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         related: related
             .iter()
             .zip(locations)
-            .map(|(label, location)| Related {
-                object: label.object.as_deref().map(object),
-                field_path: label.path.to_string(),
-                file: location.and_then(|location| location.other_file.as_ref()).map(|other| &*other.path),
-                span: location.map(|location| span(location.span)),
-                label: &label.text,
+            .map(|(label, location)| {
+                let other = location.and_then(|location| location.other_file.as_ref());
+                Related {
+                    object: label.object.as_deref().map(object),
+                    field_path: label.path.to_string(),
+                    file: other.map(|other| &*other.path),
+                    rendered: other.map(|other| other.is_rendered),
+                    span: location.map(|location| span(location.span)),
+                    label: &label.text,
+                }
             })
             .collect(),
         why: &finding.why,

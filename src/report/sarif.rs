@@ -122,8 +122,9 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
         .iter()
         .zip(&located.location.related)
         .map(|(label, related)| {
-            let is_rendered = located.location.is_rendered;
-            let path = related.other_file.as_ref().map_or(&located.location.path, |other| &other.path);
+            let own = (&located.location.path, located.location.is_rendered);
+            let other = related.other_file.as_ref().map(|other| (&other.path, other.is_rendered));
+            let (path, is_rendered) = other.unwrap_or(own);
             let path = path.strip_prefix("./").unwrap_or(path);
             let mut location = physical(path, Some(related.span).filter(|_| !is_rendered), is_rendered);
             location["message"] = json!({ "text": label.text });

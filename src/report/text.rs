@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Style, counted, docs, docs_url, shown, statistics};
 use crate::finding::{Severity, SuppressedBy};
-use crate::lint::{LocatedFinding, OtherFile, Report};
+use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 use crate::rules::Rule;
 use crate::source::{File, Span};
@@ -57,9 +57,9 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         group = group.element(if needs_origin { snippet } else { snippet.path(located.display_path()) });
     }
     for (related, label) in located.location.related.iter().zip(&finding.related) {
-        let Some(OtherFile { path, file }) = &related.other_file else { continue };
-        let path = printable(path);
-        let (snippet, is_part) = related_snippet(file, related.span, &label.text);
+        let Some(other) = &related.other_file else { continue };
+        let path = other.display_path();
+        let (snippet, is_part) = related_snippet(&other.file, related.span, &label.text);
         group = if is_part {
             let start = related.span.start;
             let origin = annotate_snippets::Origin::path(path).line(start.line).char_column(start.column);

@@ -85,7 +85,7 @@ output_contains '`/root`'
 
 check 'line numbers refer to the output of helm'
 line="$(grep -m 1 -o '(rendered):[0-9]*' rendered.txt | grep -o '[0-9]*$')"
-helm template --namespace shop -f prod.yaml charts/front 2> /dev/null | sed -n "${line}p" | grep -qF 'path: /etc/kubernetes' \
+helm template --include-crds --namespace shop -f prod.yaml charts/front 2> /dev/null | sed -n "${line}p" | grep -qF 'path: /etc/kubernetes' \
     || fail "line $line of the output of helm does not contain the finding"
 
 check 'failures of helm'

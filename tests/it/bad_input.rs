@@ -219,9 +219,10 @@ fn reports_raw_templates_once_per_chart() {
         ("one/Chart.yaml", "apiVersion: v2\nname: one\n"),
         ("one/templates/a.yaml", raw),
         ("one/templates/b.yaml", raw),
+        ("one/templates/sub/b.yaml", &format!("{raw}---\n{raw}")),
         ("one/templates/sub/c.yaml", "{{- if .Values.c }}\nkind: Pod\n{{- end }}\n"),
         ("one/charts/inner/templates/d.yaml", raw),
-        ("two/templates/a.yaml", raw),
+        ("two/templates/a.yaml", &format!("{raw}---\n{raw}")),
         ("bad.yaml", BAD),
     ]);
     let raw = "error[unanalyzed-document] raw template: not YAML until it is rendered";
@@ -230,7 +231,7 @@ fn reports_raw_templates_once_per_chart() {
         .reports(
             2,
             &[
-                &format!("one/templates/a.yaml:4:9: {raw} (2 more in the chart `one`)"),
+                &format!("one/templates/a.yaml:4:9: {raw} (3 more in the chart `one`)"),
                 &format!("one/charts/inner/templates/d.yaml:4:9: {raw}"),
                 &format!("two/templates/a.yaml:4:9: {raw}"),
                 "bad.yaml:9:7: ",
@@ -238,6 +239,14 @@ fn reports_raw_templates_once_per_chart() {
         )
         .has_lines(4);
     directory.lint(&[".", "--exclude", "**/templates/**"]).reports(1, &["bad.yaml:9:7: "]).has_lines(1);
+}
+
+#[test]
+fn names_the_template_action_at_the_error() {
+    let text =
+        "apiVersion: v1\nkind: Pod\nspec:\n  replicas: ${{REPLICAS}}\n  volumes: [{readOnly: ${{RO}}}]\n";
+    let directory = TestDir::new(&[("a.yaml", text)]);
+    directory.lint(&["."]).reports(2, &["a.yaml:5:25: error[unanalyzed-document] raw template"]).has_lines(1);
 }
 
 #[test]

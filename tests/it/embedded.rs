@@ -150,6 +150,20 @@ fn invalid_manifests_in_strings_are_warnings() {
 }
 
 #[test]
+fn ytt_templates_in_strings_are_counted() {
+    let template = POD.replace("/etc/kubernetes", "#@ data.values.path\n        ");
+    let template = format!("#@ load(\"@ytt:data\", \"data\")\n---\n{template}");
+    for data in [
+        format!("  a.yml: |\n{}  b.yml: |\n{}", indented(&template, 4), indented(POD, 4)),
+        format!("  a.yml: {}\n  b.yml: |\n{}", serde_json::json!(template), indented(POD, 4)),
+    ] {
+        let outcome = check(&config_map(&data));
+        assert_eq!(outcome.findings.len(), 1, "{:?}", found(&outcome));
+        assert_eq!(outcome.counts.unrendered.get("embedded template"), Some(&1));
+    }
+}
+
+#[test]
 fn unchecked_parts_in_strings_are_counted() {
     let deep = format!("a: {}hostPath{}", "[".repeat(600), "]".repeat(600));
     let release = |values: &str| {
@@ -232,6 +246,13 @@ fn ignore_file_applies_to_its_template() {
             assert_eq!(outcome.suppressed.len(), 2);
         }
     }
+    // Other comments name no template.
+    let text =
+        rendered[0].replace("shop/charts/db/templates/a.yaml", "https://kubernetes.io/a.yaml (modified)");
+    let policy = selecting(&["sensitive-host-path"]);
+    let manifest = Manifest { name: "-", bytes: text.into_bytes(), role: Role::Stream };
+    let outcome = lint::check(manifest, &options(&policy));
+    assert_eq!((&*outcome.suppressed[0].location.path, outcome.suppressed.len()), ("-", 1));
     // In a file, such a comment is only allowed before the first document.
     let outcome = check(&rendered.concat().replace("# Source: ", "# From: "));
     assert_eq!((outcome.findings.len(), outcome.suppressed.len()), (0, 3));

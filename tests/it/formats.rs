@@ -200,7 +200,11 @@ fn with_related_file(other: &str) -> Report {
     let pod = "kind: Pod\nname: web\n";
     let related = RelatedLocation {
         span: span(other, "1Gi"),
-        other_file: decoded("claims.yaml", other).map(|file| OtherFile { path: "claims.yaml".into(), file }),
+        other_file: decoded("claims.yaml", other).map(|file| OtherFile {
+            path: "claims.yaml".into(),
+            file,
+            is_rendered: false,
+        }),
     };
     let location = Location {
         file: decoded("pod.yaml", pod),

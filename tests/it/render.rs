@@ -98,7 +98,7 @@ fn findings_in_charts_name_the_template() {
     assert_eq!(code, 1, "{out}{err}");
     assert_eq!(
         err,
-        "helm template --namespace shop --values a.yaml --values b.yaml --kube-version 1.34 -- charts/front\n"
+        "helm template --include-crds --namespace shop --values a.yaml --values b.yaml --kube-version 1.34 -- charts/front\n"
     );
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.starts_with("charts/front/templates/agent.yaml:1:1: error[sensitive-host-path] "), "{out}");
@@ -139,6 +139,85 @@ fn machine_readable_formats_omit_template_lines() {
     }
 }
 
+/// A PersistentVolume and a claim in one template, and a Pod in another.
+const RENDERED_CLAIM: &str = "\
+---
+# Source: shop/templates/storage.yaml
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv}
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: {storage: 1Gi}
+  hostPath: {path: /root, type: Directory}
+---
+# Source: shop/templates/storage.yaml
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec:
+  storageClassName: \"\"
+  volumeName: pv
+  accessModes: [ReadWriteOnce]
+---
+# Source: shop/templates/pod.yaml
+";
+
+const POD_WITH_CLAIM: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers: [{name: c, image: i}]
+  volumes:
+  - name: v
+    persistentVolumeClaim: {claimName: data}
+";
+
+#[test]
+fn related_locations_in_charts_name_their_template() {
+    let (directory, bin) = chart();
+    let directory = directory.path();
+    fs::write(directory.join("rendered.yaml"), format!("{RENDERED_CLAIM}{POD_WITH_CLAIM}")).expect("written");
+    fs::write(directory.join("storage.yaml"), RENDERED_CLAIM).expect("written");
+    fs::write(directory.join("pod.yaml"), POD_WITH_CLAIM).expect("written");
+    let lint = |arguments: &[&str]| {
+        lint(directory, &bin, &[&["--select", "hidden-host-path"][..], arguments].concat()).1
+    };
+    let check = |arguments: &[&str], primary: &str| {
+        let run = |format: &str| lint(&[arguments, &["--format", format]].concat());
+        let storage = "charts/front/templates/storage.yaml";
+        let report: Value = serde_json::from_str(&run("json")).expect("JSON");
+        let is_pod = |finding: &&Value| finding["rule"] == "hidden-host-path";
+        let finding = report["findings"].as_array().expect("a list").iter().find(is_pod).expect("a finding");
+        assert_eq!(finding["file"], primary);
+        let related = finding["related"].as_array().expect("a list");
+        for own in related {
+            assert_eq!((own["file"].as_str(), own["rendered"].as_bool()), (Some(storage), Some(true)));
+        }
+        let mut lines: Vec<_> = related.iter().map(|own| own["span"]["start"]["line"].as_u64()).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [Some(9), Some(17)]);
+        let report: Value = serde_json::from_str(&run("sarif")).expect("JSON");
+        let mut results = report["runs"][0]["results"].as_array().expect("a list").iter();
+        let result = results.find(|result| result["ruleId"] == "hidden-host-path").expect("a result");
+        for related in result["relatedLocations"].as_array().expect("a list") {
+            let location = &related["physicalLocation"];
+            assert_eq!(location["artifactLocation"]["uri"], storage);
+            assert_eq!(location["region"], serde_json::json!({ "startLine": 1 }));
+        }
+        let text = run("text");
+        assert!(text.contains(&format!("::: {storage} (rendered):9:")), "{text}");
+        for format in ["concise", "github", "gitlab", "junit", "checkstyle"] {
+            let text = run(format);
+            assert!(text.contains(&format!("(see {storage}, rendered, line 17)")), "{format}: {text}");
+        }
+    };
+    check(&["--helm", "charts/front"], "charts/front/templates/pod.yaml");
+    fs::copy(directory.join("storage.yaml"), directory.join("rendered.yaml")).expect("copied");
+    check(&["--helm", "charts/front", "pod.yaml"], "pod.yaml");
+}
+
 #[test]
 fn findings_in_piped_output_name_the_template() {
     let (directory, bin) = chart();
@@ -174,6 +253,34 @@ fn renders_kustomizations_with_kustomize_or_kubectl() {
     assert_eq!(build().2, "kustomize build -- overlays/prod\n");
     let (_, out, _) = lint(directory.path(), &bin, &["--kustomize", "overlays/prod"]);
     assert!(!out.contains("not rendered"), "{out}");
+}
+
+#[test]
+fn findings_in_piped_kustomizations_name_files_that_exist() {
+    let pod = RENDERED.split("---\n").nth(1).expect("a document").split_once('\n').expect("lines").1;
+    let annotation = "  annotations:\n    config.kubernetes.io/origin: |\n      path: ../../base/pod.yaml\n";
+    let built = pod.replacen("metadata:\n", &format!("metadata:\n{annotation}"), 1);
+    let directory = temp_dir(&[
+        ("built.yaml", &built),
+        ("base/pod.yaml", pod),
+        ("overlays/prod/kustomization.yaml", "resources: [../../base]\n"),
+    ]);
+    for (working_directory, expected) in
+        [("overlays/prod", "../../base/pod.yaml:1:1: "), ("", "<stdin>:14:22: ")]
+    {
+        let script = format!(
+            "{} lint --no-policy --select sensitive-host-path --format concise -",
+            env!("CARGO_BIN_EXE_volcheck")
+        );
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(directory.path().join(working_directory))
+            .stdin(fs::File::open(directory.path().join("built.yaml")).expect("a file"))
+            .output()
+            .expect("sh");
+        let out = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(out.starts_with(expected), "{out}");
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ fn messages(text: &str) -> Vec<String> {
 }
 
 const VOLUME: &str = "{name: h, hostPath: {path: /etc/kubernetes}}";
+/// The same volume in JSON.
+const VOLUME_JSON: &str =
+    "{\"name\": \"h\", \"hostPath\": {\"path\": \"/etc/kubernetes\", \"type\": \"Directory\"}}";
 
 #[test]
 fn finds_volumes_under_names_that_operators_use() {
@@ -221,6 +224,25 @@ fn many_volumes_of_one_name_exceed_a_limit() {
     let list = |count: usize| custom(&format!("{{parts: [{}]}}", vec![part.as_str(); count].join(",")));
     assert_eq!(check(&list(500)).unchecked.len(), 0);
     assert_eq!(check(&list(1_500)).unchecked.len(), 1);
+}
+
+#[test]
+fn json_patches_in_files_of_kustomizations_are_checked() {
+    let operation = |op: &str| {
+        format!("{{\"op\": \"{op}\", \"path\": \"/spec/template/spec/volumes/-\", \"value\": {VOLUME_JSON}}}")
+    };
+    let kustomization = "kind: Kustomization\napiVersion: kustomize.config.k8s.io/v1beta1\n\
+        patches: [{path: a.json, target: {kind: Pod}}, {path: b.yaml}]\npatchesJson6902: [{path: c.yaml}]\n";
+    let directory = temp_dir(&[
+        ("kustomization.yaml", kustomization),
+        ("a.json", &format!("[{}]\n", operation("add"))),
+        ("b.yaml", &format!("- {}\n", operation("replace"))),
+        ("c.yaml", &format!("- {}\n", operation("add"))),
+    ]);
+    let arguments = ["lint", "--no-policy", "--format", "concise", "--select", "sensitive-host-path", "."];
+    let (code, text) = volcheck_in(directory.path(), &arguments);
+    let files: Vec<_> = text.lines().filter_map(|line| line.split_once(':')).map(|(file, _)| file).collect();
+    assert_eq!((code, files), (1, vec!["a.json", "b.yaml", "c.yaml"]), "{text}");
 }
 
 #[test]
