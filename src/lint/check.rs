@@ -18,7 +18,7 @@ use crate::finding::Finding;
 use crate::input::{chart_template, is_kustomization};
 use crate::policy;
 use crate::rules::{TextFacts, Unchecked};
-use crate::source::{self, Chunk, File, ParseError, Tree};
+use crate::source::{self, Chunk, File, NodeRef, ParseError, Tree};
 use crate::suppress;
 
 /// Checks a manifest, and returns its located findings. Claims are resolved within the manifest.
@@ -99,7 +99,7 @@ pub(super) fn check_file(
         };
         let document_at = |offset| {
             chunk_at(offset).map_or((0, None), |chunk| {
-                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], role))
+                (chunk.range.start, template_of(&file.text()[chunk.range.clone()]))
             })
         };
         let located = |finding: Finding| {
@@ -120,12 +120,14 @@ impl<'c> Checker<'c> {
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let file: &'c File = self.file;
         let text = &file.text()[chunk.range.clone()];
-        let template = template_of(text, role);
+        let template = template_of(text);
         let path: Arc<str> = match (template, role) {
             (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
             }
-            (Some(template), _) => template.into(),
+            (Some(template), Role::Stream | Role::Chart(_)) => template.into(),
+            // The output of Helm in a file is reported there.
+            (Some(_), _) => return Cow::Owned(Self { template, ..self.clone() }),
             (None, Role::Stream | Role::Kustomization) => match kustomize::origin(text) {
                 Some(origin) => kustomize::resolve(&self.path, origin).to_string_lossy().into(),
                 None => return Cow::Borrowed(self),
@@ -221,17 +223,23 @@ impl<'c> Checker<'c> {
 
     /// Checks a document, and returns whether it is a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
-        let before = outcome.counts.objects;
+        let (objects, unchecked) = (outcome.counts.objects, outcome.unchecked.len());
         self.check_object(tree, tree.root(), Outer::Document, outcome, ignores);
-        if outcome.counts.objects > before {
+        if outcome.counts.objects > objects {
             return true;
         }
-        match not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
-            Some(reason) => {
-                let unchecked = self.unchecked_field(tree, tree.root(), &Unchecked::NotObject(reason));
-                outcome.unchecked.push(unchecked);
-            }
-            None => outcome.counts.other_documents += usize::from(!tree.is_null(tree.root())),
+        if outcome.unchecked.len() > unchecked || self.is_patch {
+            outcome.counts.other_documents += usize::from(self.is_patch && !tree.is_null(tree.root()));
+            return false;
+        }
+        if let Some(reason) = not_object::reason(tree, tree.root()) {
+            self.add_rejected(tree, tree.root(), reason, outcome);
+            return false;
+        }
+        outcome.counts.other_documents += usize::from(!tree.is_null(tree.root()));
+        // The patches of a kustomization without `kind` have already been checked.
+        if !is_kustomization(&self.path) {
+            self.check_contents(NodeRef { tree, node: tree.root() }, None, outcome, ignores);
         }
         false
     }
@@ -250,14 +258,15 @@ fn count_skippable(text: &str) -> Option<usize> {
     (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
-/// Returns the path of the template that Helm writes in a comment before a document.
-fn template_of<'t>(text: &'t str, role: &Role) -> Option<&'t str> {
-    if !matches!(role, Role::Stream | Role::Chart(_)) {
-        return None;
-    }
+/// Returns the path of the template or the CustomResourceDefinition in a chart that Helm writes in a
+/// comment before a document. Ignores other comments, such as `# Source: https://example.com/`.
+fn template_of(text: &str) -> Option<&str> {
     let lines = text.lines().map(str::trim);
-    let mut head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
-    head.find_map(|line| line.strip_prefix("# Source: "))
+    let head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));
+    let is_template = |path: &&str| {
+        !path.contains("://") && ["/templates/", "/crds/"].iter().any(|directory| path.contains(directory))
+    };
+    head.filter_map(|line| line.strip_prefix("# Source: ")).find(is_template)
 }
 
 /// Returns the byte range of the template action (`{{…}}`) that causes a syntax error at the offset
