@@ -228,17 +228,16 @@ impl<'c> Checker<'c> {
         if outcome.counts.objects > objects {
             return true;
         }
-        if outcome.unchecked.len() > unchecked || self.is_patch {
-            outcome.counts.other_documents += usize::from(self.is_patch && !tree.is_null(tree.root()));
+        if outcome.unchecked.len() > unchecked {
             return false;
         }
-        if let Some(reason) = not_object::reason(tree, tree.root()) {
+        if let Some(reason) = not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
             self.add_rejected(tree, tree.root(), reason, outcome);
             return false;
         }
         outcome.counts.other_documents += usize::from(!tree.is_null(tree.root()));
         // The patches of a kustomization without `kind` have already been checked.
-        if !is_kustomization(&self.path) {
+        if !self.is_patch && !is_kustomization(&self.path) {
             self.check_contents(NodeRef { tree, node: tree.root() }, None, outcome, ignores);
         }
         false
@@ -258,8 +257,8 @@ fn count_skippable(text: &str) -> Option<usize> {
     (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
-/// Returns the path of the template or the CustomResourceDefinition in a chart that Helm writes in a
-/// comment before a document. Ignores other comments, such as `# Source: https://example.com/`.
+/// Returns the path of the file in a chart that Helm writes in a comment before a document. Ignores
+/// other comments, such as `# Source: https://example.com/`.
 fn template_of(text: &str) -> Option<&str> {
     let lines = text.lines().map(str::trim);
     let head = lines.take_while(|line| line.is_empty() || line.starts_with(['#', '-']));

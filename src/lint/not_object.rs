@@ -41,8 +41,8 @@ fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
     }
 }
 
-/// Checks whether a mapping has the fields of an object besides its type: either `metadata` and some
-/// content, or only a spec with pods or volumes.
+/// Checks whether a mapping has the fields of an object besides its type: either `metadata` and
+/// some content, or only a spec with pods or volumes.
 fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
     const SPEC_FIELDS: [&str; 5] = ["containers", "template", "jobTemplate", "volumes", "hostPath"];

@@ -112,8 +112,8 @@ impl<'c> Checker<'c> {
         self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
     }
 
-    /// Adds the item at `node` of the list `outer`, which kubectl rejects. Ignores other values, and
-    /// lists that kubectl may not receive.
+    /// Adds the item at `node` of the list `outer`, which kubectl rejects. Ignores other values,
+    /// and lists that kubectl may not receive.
     fn add_rejected_item(
         &self,
         tree: &Tree<'_>,

@@ -75,8 +75,8 @@ impl<'c> Checker<'c> {
         (inner, documents)
     }
 
-    /// Checks the manifests in the strings of the value at `root`, which is an object or part of the
-    /// object `owner`.
+    /// Checks the manifests in the strings of the value at `root`, which is an object or part of
+    /// the object `owner`.
     pub(super) fn check_embedded(
         &self,
         NodeRef { tree, node: root }: NodeRef<'_>,

@@ -13,8 +13,8 @@
 //!   or an object without `apiVersion` or `kind`, also as an item of a `List`
 //! - input that volcheck skips deliberately, such as a device
 //!
-//! Also reports, as a warning, a manifest, a patch or Helm values in a string that is not valid YAML,
-//! for example in a ConfigMap. A template in a string (`{{…}}`) is only counted.
+//! Also reports, as a warning, a manifest, a patch or Helm values in a string that is not valid
+//! YAML, for example in a ConfigMap. A template in a string (`{{…}}`) is only counted.
 //!
 //! The run checks all other input and exits with code 2.
 //!
