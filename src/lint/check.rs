@@ -99,7 +99,7 @@ pub(super) fn check_file(
         };
         let document_at = |offset| {
             chunk_at(offset).map_or((0, None), |chunk| {
-                (chunk.range.start, template_of(&file.text()[chunk.range.clone()], role))
+                (chunk.range.start, template_of(&file.text()[chunk.range.clone()]))
             })
         };
         let located = |finding: Finding| {
@@ -120,12 +120,14 @@ impl<'c> Checker<'c> {
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let file: &'c File = self.file;
         let text = &file.text()[chunk.range.clone()];
-        let template = template_of(text, role);
+        let template = template_of(text);
         let path: Arc<str> = match (template, role) {
             (Some(template), Role::Chart(chart)) if Path::new(chart).is_dir() => {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
             }
-            (Some(template), _) => template.into(),
+            (Some(template), Role::Stream | Role::Chart(_)) => template.into(),
+            // The output of Helm in a file is reported there.
+            (Some(_), _) => return Cow::Owned(Self { template, ..self.clone() }),
             (None, Role::Stream | Role::Kustomization) => {
                 let origin = kustomize::origin(text).map(|origin| kustomize::resolve(&self.path, origin));
                 // On standard input, the directory of the kustomization is unknown.
@@ -225,20 +227,25 @@ impl<'c> Checker<'c> {
 
     /// Checks a document, and returns whether it is a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
-        let before = outcome.counts.objects;
+        let (objects, unchecked) = (outcome.counts.objects, outcome.unchecked.len());
         if self.is_patch && matches!(tree.view(tree.root()), View::Sequence(_)) {
             self.check_json_patch(NodeRef { tree, node: tree.root() }, outcome, ignores);
         }
         self.check_object(tree, tree.root(), Outer::Document, outcome, ignores);
-        if outcome.counts.objects > before {
+        if outcome.counts.objects > objects {
             return true;
         }
-        match not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
-            Some(reason) => {
-                let unchecked = self.unchecked_field(tree, tree.root(), &Unchecked::NotObject(reason));
-                outcome.unchecked.push(unchecked);
-            }
-            None => outcome.counts.other_documents += usize::from(!tree.is_null(tree.root())),
+        if outcome.unchecked.len() > unchecked {
+            return false;
+        }
+        if let Some(reason) = not_object::reason(tree, tree.root()).filter(|_| !self.is_patch) {
+            self.add_rejected(tree, tree.root(), reason, outcome);
+            return false;
+        }
+        outcome.counts.other_documents += usize::from(!tree.is_null(tree.root()));
+        // The patches of a kustomization without `kind` have already been checked.
+        if !self.is_patch && !is_kustomization(&self.path) {
+            self.check_contents(NodeRef { tree, node: tree.root() }, None, outcome, ignores);
         }
         false
     }
@@ -257,12 +264,9 @@ fn count_skippable(text: &str) -> Option<usize> {
     (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
-/// Returns the path of the template that Helm writes in a comment in the first line of a document.
-/// Ignores other comments, such as `# Source: https://example.com/pod.yaml`.
-fn template_of<'t>(text: &'t str, role: &Role) -> Option<&'t str> {
-    if !matches!(role, Role::Stream | Role::Chart(_)) {
-        return None;
-    }
+/// Returns the path of the file in a chart that Helm writes in a comment in the first line of a
+/// document. Ignores other comments, such as `# Source: https://example.com/pod.yaml`.
+fn template_of(text: &str) -> Option<&str> {
     let path = text.lines().next()?.strip_prefix("# Source: ")?.trim_end();
     is_template_path(path).then_some(path)
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::source::{self, MappingEntry, NodeId, Tree, View};
+use super::not_object;
+use crate::source::{self, MappingEntry, NodeId, NodeRef, Tree, View};
 
 /// The maximum nesting depth of manifests in strings.
 pub(super) const MAX_DEPTH: usize = 8;
@@ -28,8 +29,12 @@ pub(super) fn is_container(api_version: &str, kind: &str) -> bool {
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
     memmem::find_iter(text.as_bytes(), "apiVersion").nth(objects).is_some()
         || contains(text, NODE_PATHS)
-        || (contains(text, "patch") && contains(text, "hostPath"))
+        || (contains(text, PATCH) && contains(text, "hostPath"))
+        || ["\\x", "\\u"].iter().any(|escape| contains(text, escape))
 }
+
+/// The key of a patch in a kustomization.
+pub(super) const PATCH: &str = "patch";
 
 /// The key of the node paths in the configuration of the local-path-provisioner.
 pub(super) const NODE_PATHS: &str = "nodePathMap";
@@ -46,6 +51,9 @@ pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedTex
         return Vec::new();
     }
     let mut found = Vec::new();
+    if let View::Sequence(_) = tree.view(root) {
+        collect(tree, EmbeddedText { key: None, value: root }, &mut found);
+    }
     for &MappingEntry { key, value } in tree.written_entries(root) {
         if !matches!(&*tree.key(key), "metadata" | "status") {
             collect(tree, EmbeddedText { key: Some(key), value }, &mut found);
@@ -75,20 +83,75 @@ fn collect(tree: &Tree<'_>, text: EmbeddedText, found: &mut Vec<EmbeddedText>) {
 
 /// Checks whether a string may be a manifest, a JSON patch or the configuration of the
 /// local-path-provisioner.
-fn is_relevant_text(value: &str) -> bool {
+pub(super) fn is_relevant_text(value: &str) -> bool {
     [&["apiVersion", "kind"][..], &["op", "path", "hostPath"], &[NODE_PATHS]]
         .iter()
         .any(|words| words.iter().all(|word| contains(value, word)))
 }
 
-/// Checks whether a string is meant to be a manifest, according to its first line or the extension
-/// of its key.
-pub(super) fn is_manifest(key: Option<&str>, value: &str) -> bool {
+/// Returns the objects that the value at `root` contains as mappings, except for those in other
+/// objects. Does not follow aliases.
+pub(super) fn objects(text: &str, root: NodeRef<'_>) -> Vec<NodeId> {
+    let mut found = Vec::new();
+    if contains(&text[root.tree.range(root.node)], "apiVersion") {
+        collect_objects(root.tree, root.node, &mut found);
+    }
+    found
+}
+
+fn collect_objects(tree: &Tree<'_>, node: NodeId, found: &mut Vec<NodeId>) {
+    if tree.target(node) != node {
+        return;
+    }
+    if let View::Sequence(items) = tree.view(node) {
+        items.iter().for_each(|item| collect_objects(tree, *item, found));
+    } else if is_object(tree, node) {
+        found.push(node);
+    } else {
+        tree.written_entries(node).iter().for_each(|entry| collect_objects(tree, entry.value, found));
+    }
+}
+
+/// Checks whether a value is an object, and not only a reference to one.
+fn is_object(tree: &Tree<'_>, node: NodeId) -> bool {
+    let is_mapping = |key| tree.get(node, key).is_some_and(|value| !tree.written_entries(value).is_empty());
+    not_object::has_type(tree, node) && (is_mapping("metadata") || is_mapping("spec"))
+}
+
+/// The probable purpose of a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A manifest or a patch.
+    Manifest,
+    /// Helm values.
+    Values,
+    Other,
+}
+
+/// Returns the purpose of a string according to its key and its first field.
+pub(super) fn purpose(key: Option<&str>, value: &str) -> Purpose {
+    const FIELDS: [&str; 6] = ["apiVersion", "kind", "metadata", "spec", "items", "op"];
     let has_extension = |key: &str| [".yaml", ".yml", ".json"].iter().any(|end| key.ends_with(end));
-    let mut lines = value.lines().map(str::trim_start);
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-'])).unwrap_or_default();
-    key.is_some_and(has_extension)
-        || ["apiVersion:", "kind:", "metadata:"].iter().any(|start| first.starts_with(start))
+    let has_field = |field: &&str| {
+        let rest = first_content(value).strip_prefix(*field);
+        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    };
+    match key {
+        Some("values" | "valuesContent") => Purpose::Values,
+        Some(key) if key == PATCH || has_extension(key) => Purpose::Manifest,
+        _ if FIELDS.iter().any(has_field) => Purpose::Manifest,
+        _ => Purpose::Other,
+    }
+}
+
+/// Returns the text from the first key of the first list item or mapping on.
+fn first_content<'t>(text: &'t str) -> &'t str {
+    let trim = |text: &'t str| text.trim_start_matches(|c: char| c.is_whitespace() || "-[{\"'".contains(c));
+    let mut rest = trim(text);
+    while let Some((_, after)) = rest.strip_prefix('#').and_then(|comment| comment.split_once('\n')) {
+        rest = trim(after);
+    }
+    rest
 }
 
 /// Returns the byte ranges of the documents in the block scalar at `scalar`, or `None` if it is not

@@ -1,32 +1,71 @@
 //! Documents that contain Kubernetes objects, but that kubectl rejects.
 
+use std::borrow::Cow;
+
 use crate::rules::NotObject;
 use crate::source::{NodeId, Tree, View};
 
 /// Returns the reason why kubectl rejects a document that is not an object, if it was probably
-/// meant to be one or contains objects. Returns `None` for any other document, such as a
+/// meant to be one or contains only objects. Returns `None` for any other document, such as a
 /// configuration file.
 pub(super) fn reason(tree: &Tree<'_>, root: NodeId) -> Option<NotObject> {
-    let is_object = |node| has(tree, node, "apiVersion") && has(tree, node, "kind");
-    if let View::Sequence(items) = tree.view(root) {
-        return items.iter().any(|item| is_object(*item)).then_some(NotObject::List);
+    if let View::Sequence(_) = tree.view(root) {
+        return contains_object(tree, root).then_some(NotObject::List);
     }
     let entries = tree.entries(root);
-    if !entries.is_empty() && entries.iter().all(|entry| is_object(entry.value)) {
+    let mut values = entries.iter().map(|entry| entry.value).filter(|value| !tree.is_null(*value)).peekable();
+    if values.peek().is_some() && values.all(|value| has_type(tree, value)) {
         return Some(NotObject::MappingOfObjects);
     }
-    let is_mapping = |key| tree.get(root, key).is_some_and(|node| matches!(tree.view(node), View::Mapping));
-    if !is_mapping("metadata") || !(is_mapping("spec") || is_mapping("template")) {
+    missing_field(tree, root)
+}
+
+/// Checks whether a list, or a list in it, contains an object.
+fn contains_object(tree: &Tree<'_>, node: NodeId) -> bool {
+    match tree.view(node) {
+        View::Sequence(items) => items.iter().any(|item| contains_object(tree, *item)),
+        _ => has_type(tree, node) || missing_field(tree, node).is_some(),
+    }
+}
+
+/// Returns the missing field of a mapping that has all other fields of an object.
+fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
+    if !has_fields(tree, node) {
         return None;
     }
-    match (has(tree, root, "apiVersion"), has(tree, root, "kind")) {
-        (false, true) => Some(NotObject::NoApiVersion),
-        (true, false) => Some(NotObject::NoKind),
+    match (has(tree, node, "apiVersion"), text(tree, node, "kind")) {
+        // The kinds of other programs, such as Teleport, are in lower case.
+        (false, Some(kind)) if kind.starts_with(char::is_uppercase) => Some(NotObject::NoApiVersion),
+        (true, None) => Some(NotObject::NoKind),
         _ => None,
     }
 }
 
+/// Checks whether a mapping has the fields of an object besides its type: either `metadata` and
+/// some content, or only a spec with pods or volumes.
+fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
+    const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
+    const SPEC_FIELDS: [&str; 5] = ["containers", "template", "jobTemplate", "volumes", "hostPath"];
+    let is_mapping = |key| tree.get(node, key).is_some_and(|value| matches!(tree.view(value), View::Mapping));
+    if is_mapping("metadata") && ["spec", "template", "data"].into_iter().any(is_mapping) {
+        return true;
+    }
+    let has_pods = |spec: NodeId| SPEC_FIELDS.iter().any(|field| tree.get(spec, field).is_some());
+    tree.entries(node).iter().all(|entry| FIELDS.contains(&&*tree.key(entry.key)))
+        && tree.get(node, "spec").is_some_and(has_pods)
+}
+
+/// Checks whether a mapping has the type of an object.
+pub(super) fn has_type(tree: &Tree<'_>, node: NodeId) -> bool {
+    has(tree, node, "apiVersion") && has(tree, node, "kind")
+}
+
 /// Checks whether a mapping has a key with a string that is not empty.
 fn has(tree: &Tree<'_>, node: NodeId, key: &str) -> bool {
-    tree.get(node, key).and_then(|value| tree.as_str(value)).is_some_and(|value| !value.is_empty())
+    text(tree, node, key).is_some()
+}
+
+/// Returns the value of a key if it is a string that is not empty.
+fn text<'t>(tree: &'t Tree<'_>, node: NodeId, key: &str) -> Option<Cow<'t, str>> {
+    tree.get(node, key).and_then(|value| tree.as_str(value)).filter(|value| !value.is_empty())
 }

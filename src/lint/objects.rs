@@ -7,18 +7,22 @@ use serde::de::IgnoredAny;
 
 use super::checker::Checker;
 use super::claim_facts::Source;
+use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
 use super::{Options, Outcome, UnknownHostPath, embedded, patch, template, text_facts};
 use crate::engine::judge;
 use crate::input::is_kustomization;
-use crate::model::{self, Body, Decoded, FieldPath, Object, Str, TypeMeta};
+use crate::model::{self, Body, Decoded, FieldError, FieldPath, Object, Pod, Str, TypeMeta};
 use crate::policy;
-use crate::rules::{ClaimedVolume, Subject, TextFacts, Unchecked};
+use crate::rules::{ClaimedVolume, NotObject, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
 use crate::suppress;
 
 /// The maximum number of placeholders to report per object. Each requires a copy of the tree.
 const MAX_PLACEHOLDERS: usize = 16;
+
+/// The noun for a string that is only YAML after another program has rendered it.
+pub(super) const EMBEDDED_TEMPLATE: &str = "embedded template";
 
 /// The API group of kustomizations.
 pub(super) const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
@@ -28,8 +32,8 @@ pub(super) const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 pub(super) enum Outer<'a> {
     /// A document that consists of the object.
     Document,
-    /// A list of this type.
-    List(&'a TypeMeta<'a>),
+    /// A list of this type, which may be a field of another object.
+    List { list: &'a TypeMeta<'a>, is_embedded: bool },
     /// Any field of another object.
     Object,
 }
@@ -46,8 +50,12 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         if !matches!(tree.view(node), View::Mapping) {
+            if !tree.is_null(node) {
+                self.add_rejected_item(tree, node, outer, NotObject::Item, outcome);
+            }
             return;
         }
+        let is_embedded = matches!(outer, Outer::Object | Outer::List { is_embedded: true, .. });
         let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
             Ok(meta) => with_item_type(meta, outer),
             Err(error) => {
@@ -64,19 +72,20 @@ impl<'c> Checker<'c> {
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
             for item in tree.items(items) {
-                self.check_object(tree, *item, Outer::List(&meta), outcome, ignores);
+                self.check_object(tree, *item, Outer::List { list: &meta, is_embedded }, outcome, ignores);
             }
             return;
         }
         if meta.kind.is_empty() && meta.api_version.is_empty() && is_kustomization(&self.path) {
             // Both fields are optional in a kustomization.
-            self.check_embedded(tree, node, &kustomization_type(), outcome, ignores);
+            let object = NodeRef { tree, node };
+            self.check_embedded(object, Some((object, &kustomization_type())), outcome, ignores);
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
-            return;
+            let reason = if meta.kind.is_empty() { NotObject::NoKind } else { NotObject::NoApiVersion };
+            return self.add_rejected_item(tree, node, outer, reason, outcome);
         }
         outcome.counts.objects += 1;
-        let is_embedded = matches!(outer, Outer::Object);
         if let Some(items) = tree.get(node, "items")
             && let Err(mut error) = source::decode::<Vec<IgnoredAny>>(tree, items)
         {
@@ -90,12 +99,40 @@ impl<'c> Checker<'c> {
         let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
         // The strings of an embedded object are also strings of the outer object.
         if !is_embedded && (!is_skipped || embedded::is_container(&meta.api_version, &meta.kind)) {
-            self.check_embedded(tree, node, &meta, outcome, ignores);
+            let object = NodeRef { tree, node };
+            self.check_embedded(object, Some((object, &meta)), outcome, ignores);
         }
         if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
         }
         self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
+    }
+
+    /// Adds the item at `node` of the list `outer`, which kubectl rejects. Ignores other values,
+    /// and lists that kubectl may not receive.
+    fn add_rejected_item(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        outer: Outer<'_>,
+        reason: NotObject,
+        outcome: &mut Outcome,
+    ) {
+        let Outer::List { list, is_embedded: false } = outer else { return };
+        if self.depth == 0 && !self.is_patch && !list.api_version.is_empty() {
+            self.add_rejected(tree, node, reason, outcome);
+        }
+    }
+
+    /// Adds the value at `node`, which kubectl rejects.
+    pub(super) fn add_rejected(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        reason: NotObject,
+        outcome: &mut Outcome,
+    ) {
+        outcome.unchecked.push(self.unchecked_field(tree, node, &Unchecked::NotObject(reason)));
     }
 
     /// Decodes and checks the object at `node`. Treats placeholders in fields that are not strings
@@ -144,7 +181,7 @@ impl<'c> Checker<'c> {
     ) {
         let policy = self.options.policy;
         let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
-        if is_embedded {
+        if is_embedded || self.depth > 0 {
             unknown_host_paths.extend(object.remove_placeholders());
         }
         if !policy.heuristic {
@@ -216,8 +253,13 @@ impl<'c> Checker<'c> {
         let Options { policy, today, .. } = *self.options;
         for (path, text) in model::pod_spec_patches(NodeRef { tree, node }, meta, &policy.custom_workloads) {
             match patch::check(policy, today, object, &path, &text) {
-                Ok(result) => self.add(tree, node, result, outcome),
-                Err(message) => {
+                Ok(checked) => self.add_checked(tree, node, object, path, checked, outcome),
+                Err(PatchError::Template) => outcome.counts.add_unrendered(EMBEDDED_TEMPLATE),
+                Err(PatchError::TooLarge(kind)) => {
+                    let error = FieldError { path, kind };
+                    self.add_invalid_field(tree, node, &error, Some(meta), true, outcome);
+                }
+                Err(PatchError::Invalid(message)) => {
                     let unchecked =
                         Unchecked::InvalidPatch { path: &path, error: &message, kind: &meta.kind };
                     outcome.unchecked.push(self.unchecked_field(tree, node, &unchecked));
@@ -225,12 +267,45 @@ impl<'c> Checker<'c> {
             }
         }
         for pod in object.pods() {
-            if let Some((path, text)) = patch::istio_volumes(pod) {
-                match patch::check_part(policy, today, object, &path, &text) {
-                    Some(result) => self.add(tree, node, result, outcome),
-                    None => self.add_unknown_host_paths(tree, node, object, &[path], outcome),
-                }
-            }
+            self.check_istio_volumes(tree, node, object, pod, outcome);
+        }
+    }
+
+    /// Checks the volumes that Istio adds to a pod.
+    fn check_istio_volumes(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        object: &Object<'_>,
+        pod: &Pod<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let Options { policy, today, .. } = *self.options;
+        let Some(annotations) = IstioAnnotations::new(pod) else { return };
+        for (path, text, error) in annotations.invalid() {
+            let Some(string) = source::find_node(tree, node, &path) else { continue };
+            self.add_invalid_text(text, &error, tree.range(string), outcome);
+        }
+        let Some((path, text)) = annotations.valid() else { return };
+        match patch::check_part(policy, today, object, &path, &text) {
+            Some(checked) => self.add_checked(tree, node, object, path, checked, outcome),
+            None => self.add_unknown_host_paths(tree, node, object, &[path], outcome),
+        }
+    }
+
+    /// Adds the result of checking the string at `path` of `object`.
+    fn add_checked(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        object: &Object<'_>,
+        path: FieldPath,
+        checked: CheckedPart,
+        outcome: &mut Outcome,
+    ) {
+        self.add(tree, node, checked.result, outcome);
+        if checked.has_unknown_host_paths {
+            self.add_unknown_host_paths(tree, node, object, &[path], outcome);
         }
     }
 
@@ -297,7 +372,7 @@ fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
 /// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
 /// `apiVersion`.
 fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> {
-    let Outer::List(list) = outer else { return meta };
+    let Outer::List { list, .. } = outer else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
     if let (true, Some(kind)) = (meta.kind.is_empty(), kind) {
         meta.kind = Str::owned(kind);

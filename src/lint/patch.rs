@@ -1,60 +1,117 @@
 //! Checks of parts of pod specs that an object contains as strings, such as Argo's `podSpecPatch`.
 //! Such a part is checked as a partial pod.
 
-use std::borrow::Cow;
-
+use super::template;
 use crate::engine::{CheckResult, judge};
-use crate::model::{self, Body, FieldPath, Map, Object, Origin, Part, Pod, PodSpec};
+use crate::model::{self, FieldErrorKind, FieldPath, Object, Part, Pod};
 use crate::policy::{Date, Policy};
 use crate::rules::Subject;
-use crate::source::{self, NodeRef, Tree, decode};
+use crate::source::{self, NodeId, NodeRef, ParseError};
 
-/// Checks the patch `text`, which is at `path` in the object `parent`. Returns the error message if
-/// the patch cannot be parsed. If the patch contains expressions, a parse failure is not an error,
-/// because only the workflow engine knows the final text.
+/// The maximum number of expressions in fields of a patch that are not strings.
+const MAX_EXPRESSIONS: usize = 16;
+
+/// The result of checking a string.
+#[derive(Default)]
+pub(super) struct CheckedPart {
+    pub(super) result: CheckResult,
+    /// Whether fields in the string may contain host paths, but were not checked.
+    pub(super) has_unknown_host_paths: bool,
+}
+
+/// The reason why a patch could not be checked.
+pub(super) enum PatchError {
+    /// Only the workflow engine knows the text, because it contains expressions.
+    Template,
+    /// The patch exceeds a limit.
+    TooLarge(FieldErrorKind),
+    /// The patch is not valid.
+    Invalid(String),
+}
+
+/// Checks the patch `text`, which is at `path` in the object `parent`. A field whose value is an
+/// expression (`{{…}}`) counts as absent.
 pub(super) fn check(
     policy: &Policy,
     today: Date,
     parent: &Object<'_>,
     path: &FieldPath,
     text: &str,
-) -> Result<CheckResult, String> {
-    let text = without_expressions(text);
-    let result = match source::parse(&text, 0..text.len()) {
-        Ok(Some(tree)) => check_tree(policy, today, parent, path, &tree),
-        Ok(None) => Ok(CheckResult::default()),
-        Err(error) => Err(error.to_string()),
-    };
-    let has_expressions = matches!(text, Cow::Owned(_));
-    result.or_else(|error| if has_expressions { Ok(CheckResult::default()) } else { Err(error) })
+) -> Result<CheckedPart, PatchError> {
+    let replaced = without_expressions(text);
+    // Expressions in quotes are valid YAML.
+    let parsed = source::parse(text, 0..text.len()).or_else(|error| match &replaced {
+        Some(text) => source::parse(text, 0..text.len()).map_err(|_| PatchError::Template),
+        None => Err(PatchError::Invalid(error.to_string())),
+    });
+    let Some(mut tree) = parsed? else { return Ok(CheckedPart::default()) };
+    for _ in 0..MAX_EXPRESSIONS {
+        let node = NodeRef { tree: &tree, node: tree.root() };
+        let error = match model::decode_part(node, parent, Part::PodSpec) {
+            Ok(decoded) => {
+                let has_unknown_host_paths = !decoded.unknown_host_paths.is_empty();
+                let result = check_at(policy, today, &decoded.object, path);
+                return Ok(CheckedPart { result, has_unknown_host_paths });
+            }
+            Err(error) => error,
+        };
+        if matches!(error.kind, FieldErrorKind::TooLarge(_)) {
+            return Err(PatchError::TooLarge(error.kind));
+        }
+        let field = source::find_node(&tree, tree.root(), &error.path);
+        let is_expression =
+            |field: &NodeId| tree.as_str(*field).is_some_and(|text| template::placeholder(&text).is_some());
+        match field.filter(is_expression) {
+            Some(field) if field != tree.root() => tree = tree.with_null(field),
+            Some(_) => return Err(PatchError::Template),
+            None => return Err(PatchError::Invalid(error.to_string())),
+        }
+    }
+    Err(PatchError::Template)
 }
 
-fn check_tree(
-    policy: &Policy,
-    today: Date,
-    parent: &Object<'_>,
-    path: &FieldPath,
-    tree: &Tree<'_>,
-) -> Result<CheckResult, String> {
-    let spec: PodSpec<'_> = decode(tree, tree.root()).map_err(|error| error.to_string())?;
-    let mut pod = Pod::new(FieldPath::root(), spec);
-    (pod.is_complete, pod.is_heuristic) = (false, true);
-    let body = Body::Pods(vec![pod]);
-    let (id, workload) = (parent.id.clone(), parent.workload.clone());
-    let object = Object { id, workload, origin: Origin::Manifest, annotations: Map::default(), body };
-    Ok(check_at(policy, today, &object, path))
-}
-
-/// Returns the volumes and mounts that Istio adds to a pod, with the annotation that contains them.
-/// The values are lists or mappings in JSON.
+/// The annotations of a pod with volumes and mounts that Istio adds to it. The values are lists or
+/// mappings in JSON.
 ///
 /// Source: <https://istio.io/latest/docs/reference/config/annotations/#SidecarUserVolume>
-pub(super) fn istio_volumes(pod: &Pod<'_>) -> Option<(FieldPath, String)> {
-    const VOLUMES: &str = "sidecar.istio.io/userVolume";
-    let volumes = pod.annotations.get(VOLUMES)?;
-    let mounts = pod.annotations.get("sidecar.istio.io/userVolumeMount").map_or("[]", |mounts| &**mounts);
-    let text = format!("{{\"userVolumes\": {volumes}, \"userVolumeMounts\": {mounts}}}");
-    Some((pod.annotations_path.key(VOLUMES), text))
+pub(super) struct IstioAnnotations<'p> {
+    path: &'p FieldPath,
+    volumes: &'p str,
+    mounts: &'p str,
+}
+
+impl<'p> IstioAnnotations<'p> {
+    const VOLUMES: &'static str = "sidecar.istio.io/userVolume";
+    const MOUNTS: &'static str = "sidecar.istio.io/userVolumeMount";
+
+    /// Returns the annotations of `pod`, or `None` if Istio adds no volumes.
+    pub(super) fn new(pod: &'p Pod<'_>) -> Option<Self> {
+        let volumes = pod.annotations.get(Self::VOLUMES)?;
+        let mounts = pod.annotations.get(Self::MOUNTS).map_or("[]", |mounts| &**mounts);
+        Some(Self { path: &pod.annotations_path, volumes, mounts })
+    }
+
+    /// Returns the annotations that are not valid YAML, with their values.
+    pub(super) fn invalid(&self) -> Vec<(FieldPath, &'p str, ParseError)> {
+        let annotations = [(Self::VOLUMES, self.volumes), (Self::MOUNTS, self.mounts)].into_iter();
+        let invalid = annotations.filter_map(|(key, text)| Some((key, text, parse_error(text)?)));
+        invalid.map(|(key, text, error)| (self.path.key(key), text, error)).collect()
+    }
+
+    /// Returns the valid annotations as YAML, and the path of the annotation with the volumes.
+    /// Returns `None` if the volumes are not valid.
+    pub(super) fn valid(&self) -> Option<(FieldPath, String)> {
+        if parse_error(self.volumes).is_some() {
+            return None;
+        }
+        let mounts = if parse_error(self.mounts).is_some() { "[]" } else { self.mounts };
+        let text = format!("{{\"userVolumes\": {}, \"userVolumeMounts\": {mounts}}}", self.volumes);
+        Some((self.path.key(Self::VOLUMES), text))
+    }
+}
+
+fn parse_error(text: &str) -> Option<ParseError> {
+    source::parse(text, 0..text.len()).err()
 }
 
 /// Checks volumes and mounts in a part of `parent`. `text` is the part as YAML or JSON, and `path`
@@ -65,11 +122,12 @@ pub(super) fn check_part(
     parent: &Object<'_>,
     path: &FieldPath,
     text: &str,
-) -> Option<CheckResult> {
+) -> Option<CheckedPart> {
     let tree = source::parse(text, 0..text.len()).ok()??;
     let node = NodeRef { tree: &tree, node: tree.root() };
     let decoded = model::decode_part(node, parent, Part::Fields(None)).ok()?;
-    Some(check_at(policy, today, &decoded.object, path))
+    let has_unknown_host_paths = !decoded.unknown_host_paths.is_empty();
+    Some(CheckedPart { result: check_at(policy, today, &decoded.object, path), has_unknown_host_paths })
 }
 
 /// Returns the findings about an object that is a string, located at the field that contains it.
@@ -84,11 +142,12 @@ fn check_at(policy: &Policy, today: Date, object: &Object<'_>, path: &FieldPath)
     result
 }
 
-/// Returns the text with each expression (`{{…}}`) replaced by `0`. The workflow engine evaluates
-/// expressions only when the workflow runs.
-fn without_expressions(text: &str) -> Cow<'_, str> {
+/// Returns the text with each expression (`{{…}}`) replaced by a placeholder that is valid YAML, or
+/// `None` if there is no expression. The workflow engine evaluates expressions only when the
+/// workflow runs.
+fn without_expressions(text: &str) -> Option<String> {
     if !text.contains("{{") {
-        return Cow::Borrowed(text);
+        return None;
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -98,9 +157,9 @@ fn without_expressions(text: &str) -> Cow<'_, str> {
             rest = expression;
             break;
         };
-        out.push('0');
+        out.push_str("$(expression)");
         rest = after;
     }
     out.push_str(rest);
-    Cow::Owned(out)
+    Some(out)
 }

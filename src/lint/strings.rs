@@ -4,15 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::checker::{Checker, Detached};
-use super::objects::{KUSTOMIZE_GROUP, Outer, kustomization_type};
+use super::embedded::Purpose;
+use super::objects::{EMBEDDED_TEMPLATE, KUSTOMIZE_GROUP, Outer, kustomization_type};
 use super::suppression::FileIgnores;
 use super::{Outcome, embedded, template};
 use crate::model::{
     self, Body, CustomWorkload, FieldPath, Map, Object, ObjectId, Origin, Part, TypeMeta, Workload,
 };
 use crate::rules::Unchecked;
-use crate::source::{self, NodeId, NodeRef, Tree, View};
+use crate::source::{self, NodeId, NodeRef, ParseError, Tree, View};
 use crate::suppress;
+
+/// An object and its type.
+pub(super) type Owner<'a> = (NodeRef<'a>, &'a TypeMeta<'a>);
 
 impl<'c> Checker<'c> {
     /// Checks the Helm values in the string at `field` of `object`.
@@ -32,11 +36,11 @@ impl<'c> Checker<'c> {
             let values = match source::parse(inner.text(), document.clone()) {
                 Ok(Some(values)) => values,
                 Ok(None) => continue,
-                // The program that renders the chart reports invalid values.
-                Err(_) => {
-                    if inner.text()[document].contains("hostPath") {
-                        let fields = std::slice::from_ref(field);
-                        self.add_unknown_host_paths(tree, node, object, fields, outcome);
+                Err(error) => {
+                    let text = &inner.text()[document];
+                    // A template with manifests has already been counted.
+                    if !text.contains("{{") || !embedded::is_relevant_text(text) {
+                        inner.add_invalid_text(text, &error, error.span.clone(), outcome);
                     }
                     continue;
                 }
@@ -73,12 +77,12 @@ impl<'c> Checker<'c> {
         (inner, documents)
     }
 
-    /// Checks the manifests in the strings of the object at `root`.
+    /// Checks the manifests in the strings of the value at `root`, which is an object or part of
+    /// the object `owner`.
     pub(super) fn check_embedded(
         &self,
-        tree: &Tree<'_>,
-        root: NodeId,
-        meta: &TypeMeta<'_>,
+        NodeRef { tree, node: root }: NodeRef<'_>,
+        owner: Option<Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -100,11 +104,11 @@ impl<'c> Checker<'c> {
             let key = text.key.map(|key| tree.key(key));
             let (mut inner, documents) = self.enter_string(tree, root, text.value, &value);
             inner.namespace = Arc::clone(&namespace);
-            inner.is_patch |= meta.group() == KUSTOMIZE_GROUP || key.as_deref() == Some("patch");
-            let is_manifest = embedded::is_manifest(key.as_deref(), &value);
+            inner.is_patch |= key.as_deref() == Some(embedded::PATCH)
+                || owner.is_some_and(|(_, meta)| meta.group() == KUSTOMIZE_GROUP);
+            let purpose = embedded::purpose(key.as_deref(), &value);
             for document in documents {
-                let outer = (NodeRef { tree, node: root }, meta);
-                inner.check_embedded_document(document, is_manifest, outer, outcome, ignores);
+                inner.check_embedded_document(document, purpose, owner, outcome, ignores);
             }
         }
     }
@@ -129,19 +133,53 @@ impl<'c> Checker<'c> {
         self.check_fields(patch, None, (&object, &meta), outcome, ignores);
     }
 
-    /// Checks a JSON patch, or the configuration of the local-path-provisioner, as a part of the
-    /// object `outer`. Other data is ignored.
-    fn check_part(
+    /// Checks the objects and the manifests in strings that the value at `root` contains. The value
+    /// is not an object, but it may be part of the object `owner`.
+    pub(super) fn check_contents(
         &self,
-        part: NodeRef<'_>,
-        (outer, meta): (NodeRef<'_>, &TypeMeta<'_>),
+        root: NodeRef<'_>,
+        owner: Option<Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
-        let is_patch = matches!(part.tree.view(part.node), View::Sequence(_));
-        if !is_patch && part.tree.get(part.node, embedded::NODE_PATHS).is_none() {
-            return;
+        self.check_embedded(root, owner, outcome, ignores);
+        for node in embedded::objects(self.text(), root) {
+            self.check_object(root.tree, node, Outer::Object, outcome, ignores);
         }
+    }
+
+    /// Checks the document `root` in a string of the object `owner`. The document is not an object.
+    fn check_data(
+        &self,
+        root: NodeRef<'_>,
+        purpose: Purpose,
+        owner: Option<Owner<'_>>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        let is_list = matches!(root.tree.view(root.node), View::Sequence(_));
+        let is_part = is_list || root.tree.get(root.node, embedded::NODE_PATHS).is_some();
+        match owner {
+            Some(owner) if is_part => {
+                self.check_embedded(root, Some(owner), outcome, ignores);
+                self.check_part(root, is_list, owner, outcome, ignores);
+            }
+            // The volumes in objects in Helm values are checked together with other volumes there.
+            owner if purpose == Purpose::Values => self.check_embedded(root, owner, outcome, ignores),
+            owner => self.check_contents(root, owner, outcome, ignores),
+        }
+    }
+
+    /// Checks a JSON patch, or the configuration of the local-path-provisioner, as a part of the
+    /// object `outer`.
+    fn check_part(
+        &self,
+        part: NodeRef<'_>,
+        is_patch: bool,
+        (outer, meta): Owner<'_>,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
         let workloads = &self.options.policy.custom_workloads;
         let Ok(outer) = model::decode_object(outer, meta, &self.namespace, workloads) else { return };
         let workload = workloads.get(meta.group(), &meta.kind).filter(|_| !is_patch);
@@ -163,13 +201,12 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Checks a document in a string of the object `outer`. If `is_manifest` is true, reports a
-    /// document that is not valid YAML.
+    /// Checks a document in a string of the object `owner`.
     fn check_embedded_document(
         &self,
         range: Range<usize>,
-        is_manifest: bool,
-        outer: (NodeRef<'_>, &TypeMeta<'_>),
+        purpose: Purpose,
+        owner: Option<Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -177,12 +214,13 @@ impl<'c> Checker<'c> {
         match source::parse(self.text(), range.clone()) {
             Ok(None) => {}
             Ok(Some(tree)) if template::ytt_directive(self.text(), range.clone(), &tree).is_some() => {
-                outcome.counts.add_unrendered("embedded template");
+                outcome.counts.add_unrendered(EMBEDDED_TEMPLATE);
             }
             Ok(Some(tree)) => {
                 self.check_object(&tree, tree.root(), Outer::Document, outcome, ignores);
                 if outcome.counts.objects == before {
-                    self.check_part(NodeRef { tree: &tree, node: tree.root() }, outer, outcome, ignores);
+                    let root = NodeRef { tree: &tree, node: tree.root() };
+                    self.check_data(root, purpose, owner, outcome, ignores);
                 }
                 let has_comments = self.may_contain_ignores && self.detached.is_none();
                 if has_comments && outcome.counts.objects > before {
@@ -190,15 +228,28 @@ impl<'c> Checker<'c> {
                     suppress::comments(self.text(), range, &tree, false, registry, &mut ignores.comments);
                 }
             }
-            Err(_) if self.text()[range].contains("{{") => {
-                outcome.counts.add_unrendered("embedded template");
+            Err(error) => {
+                let text = &self.text()[range];
+                if purpose == Purpose::Manifest || text.contains("{{") {
+                    self.add_invalid_text(text, &error, error.span.clone(), outcome);
+                }
             }
-            Err(error) if is_manifest => {
-                let location = error.span.clone().into();
-                let unchecked = Unchecked::InvalidManifest { error: &error.to_string(), location };
-                outcome.findings.push(self.unchecked_text(&unchecked).located);
-            }
-            Err(_) => {}
         }
+    }
+
+    /// Adds the content `text` of a string that is not valid YAML. Templates are only counted.
+    pub(super) fn add_invalid_text(
+        &self,
+        text: &str,
+        error: &ParseError,
+        location: Range<usize>,
+        outcome: &mut Outcome,
+    ) {
+        if text.contains("{{") {
+            outcome.counts.add_unrendered(EMBEDDED_TEMPLATE);
+            return;
+        }
+        let unchecked = Unchecked::InvalidText { error: &error.to_string(), location: location.into() };
+        outcome.findings.push(self.unchecked_text(&unchecked).located);
     }
 }

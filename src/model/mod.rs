@@ -151,6 +151,8 @@ pub enum Part<'w> {
     Values,
     /// Fields that are searched by structure, and those of the workload, if there is one.
     Fields(Option<&'w CustomWorkload>),
+    /// A patch of a pod spec.
+    PodSpec,
 }
 
 /// Decodes a part of `outer`, which is the content of a string.
@@ -164,6 +166,12 @@ pub fn decode_part<'a, N: Node<'a>>(
         Part::Fields(workload) => {
             let known = workload.map(|workload| workload.decode_pods(node)).transpose()?.unwrap_or_default();
             structure::search(node, known.pods, &known.fields)?
+        }
+        Part::PodSpec => {
+            let mut pod = Pod::new(FieldPath::root(), node.decode::<PodSpec<'a>>()?);
+            (pod.is_complete, pod.is_heuristic) = (false, true);
+            let (embedded, unknown_host_paths, values_texts) = (Vec::new(), Vec::new(), Vec::new());
+            Found { pods: vec![pod], embedded, unknown_host_paths, values_texts }
         }
     };
     let (id, workload) = (outer.id.clone(), outer.workload.clone());

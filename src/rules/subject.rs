@@ -48,8 +48,8 @@ pub enum Unchecked<'a> {
     YttTemplate(Mark),
     /// A document with objects that kubectl rejects.
     NotObject(NotObject),
-    /// A manifest in a string that is not valid YAML.
-    InvalidManifest { error: &'a str, location: Mark },
+    /// A manifest, a patch or Helm values in a string that is not valid YAML.
+    InvalidText { error: &'a str, location: Mark },
     /// A manifest in a string of an object that is itself in a string, and so on, too many times.
     DeepManifest(Mark),
     /// The field `path` should contain a patch of a pod spec as text, but does not.
@@ -63,6 +63,8 @@ pub enum NotObject {
     List,
     /// The document is a mapping whose values are objects.
     MappingOfObjects,
+    /// The item of a `List` is not a mapping.
+    Item,
     /// The object has no `apiVersion`.
     NoApiVersion,
     /// The object has no `kind`.

@@ -10,11 +10,11 @@
 //! - a ytt template
 //! - an object that exceeds one of volcheck's limits
 //! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
-//!   or an object without `apiVersion` or `kind`
+//!   or an object without `apiVersion` or `kind`, also as an item of a `List`
 //! - input that volcheck skips deliberately, such as a device
 //!
-//! Also reports, as a warning, a manifest in a string that is not valid YAML, for example in a
-//! ConfigMap.
+//! Also reports, as a warning, a manifest, a patch or Helm values in a string that is not valid
+//! YAML, for example in a ConfigMap. A template in a string (`{{…}}`) is only counted.
 //!
 //! The run checks all other input and exits with code 2.
 //!
@@ -110,11 +110,11 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         )
         .help("render it (`ytt -f DIR | volcheck lint -`), or exclude it (`--exclude DIR`)"),
         Unchecked::NotObject(reason) => not_object(reason),
-        Unchecked::InvalidManifest { error, location } => {
-            let message = format!("invalid YAML in the manifest in this string: {error}");
+        Unchecked::InvalidText { error, location } => {
+            let message = format!("invalid YAML in this string: {error}");
             Finding::at_mark(RULE.id, Severity::Warning, location, message)
-                .why("volcheck cannot check the manifest")
-                .help("correct the YAML, if the string is a manifest")
+                .why("volcheck cannot check the volumes in the string")
+                .help("correct the YAML, if the string is a manifest, a patch or Helm values")
         }
         Unchecked::DeepManifest(location) => {
             let message = "manifest in too many nested strings";
@@ -147,11 +147,15 @@ fn not_object(reason: NotObject) -> Finding {
             "a mapping whose values are objects",
             "separate the objects with `---`, or put them into `items` of a `List`",
         ),
+        NotObject::Item => (
+            "a list item that is not an object",
+            "replace the item by an object with `apiVersion` and `kind`, or remove it",
+        ),
         NotObject::NoApiVersion => ("an object without `apiVersion`", "add the `apiVersion`"),
         NotObject::NoKind => ("an object without `kind`", "add the `kind`"),
     };
     Finding::new(RULE.id, Severity::Error, FieldPath::root(), format!("kubectl rejects {message}"))
-        .why("the document is not checked")
+        .why("volcheck does not check it")
         .help(help)
 }
 

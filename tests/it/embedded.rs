@@ -164,7 +164,7 @@ fn ytt_templates_in_strings_are_counted() {
 }
 
 #[test]
-fn unchecked_parts_in_strings_are_counted() {
+fn invalid_values_and_volumes_in_strings_are_warnings() {
     let deep = format!("a: {}hostPath{}", "[".repeat(600), "]".repeat(600));
     let release = |values: &str| {
         let kind = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: agent}\n";
@@ -178,8 +178,109 @@ fn unchecked_parts_in_strings_are_counted() {
     let broken = "volumes:\n- hostPath: {path: /etc\n";
     for text in [release(&deep), release(broken), istio("[{"), istio(&deep[3..])] {
         let outcome = check(&text);
-        assert_eq!((found(&outcome).len(), outcome.unknown_host_paths.len()), (0, 1), "{text}");
+        let [finding] = outcome.findings.as_slice() else { panic!("{text}: {:?}", found(&outcome)) };
+        assert_eq!(finding.finding.rule.as_str(), "unanalyzed-document");
+        assert_eq!(finding.finding.severity, Severity::Warning);
+        assert!(outcome.unchecked.is_empty() && outcome.unknown_host_paths.is_empty());
     }
+    let outcome = check(&release("name: {{ name }}\nvolumes: []\n"));
+    assert_eq!(outcome.counts.unrendered.get("embedded template"), Some(&1));
+    assert!(outcome.findings.is_empty());
+    let volumes = r#"[{"name": "e", "hostPath": {"path": "/var/lib/etcd"}}]"#;
+    let outcome = check(&istio(&format!("{volumes}'\n    sidecar.istio.io/userVolumeMount: '[{{")));
+    let rules: Vec<_> = outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect();
+    assert_eq!(rules, ["unanalyzed-document", "sensitive-host-path"]);
+}
+
+#[test]
+fn checks_manifests_in_data_that_is_not_an_object() {
+    let map = |text: &str| config_map(&format!("  config.yaml: |\n{}", indented(text, 4)));
+    let release = |values: &str| {
+        let kind = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: agent}\n";
+        format!("{kind}spec:\n  valuesContent: |-\n{}", indented(values, 4))
+    };
+    let objects = format!("extraObjects:\n- |\n{}", indented(POD, 2));
+    for (text, line) in [
+        (map(&format!("sidecar:\n{}", indented(POD, 2))), 15),
+        (map(&format!("templates:\n  sidecar: |\n{}", indented(POD, 4))), 16),
+        (map(&format!("- |\n{}", indented(POD, 2))), 15),
+        (map(&format!("#cloud-config\nwrite_files:\n- content: |\n{}", indented(POD, 4))), 17),
+        (release(&objects), 16),
+        (objects.clone(), 11),
+        (format!("objects:\n  Pod:\n    helper:\n{}", indented(POD, 6)), 12),
+        (format!("items:\n- {}", indented(POD, 2).trim_start()), 10),
+    ] {
+        let outcome = check(&text);
+        let [finding] = outcome.findings.as_slice() else { panic!("{text}: {:?}", found(&outcome)) };
+        assert_eq!(finding.finding.rule.as_str(), "sensitive-host-path", "{text}");
+        assert_eq!(finding.location.primary.expect("a location").start.line, line, "{text}");
+        assert!(outcome.unchecked.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn objects_in_helm_values_are_reported_once() {
+    let values = format!("extraObjects:\n- {}", indented(POD, 2).trim_start());
+    let kind = "apiVersion: helm.cattle.io/v1\nkind: HelmChart\nmetadata: {name: agent}\n";
+    let outcome = check(&format!("{kind}spec:\n  valuesContent: |-\n{}", indented(&values, 4)));
+    let [finding] = outcome.findings.as_slice() else { panic!("{:?}", found(&outcome)) };
+    assert_eq!(finding.finding.severity, Severity::Warning);
+}
+
+#[test]
+fn escapes_hide_no_manifests() {
+    let json = serde_json::to_string(POD).expect("JSON").replace("apiVersion", "api\\x56ersion");
+    assert_eq!(found(&check(&config_map(&format!("  pod: {json}\n")))).len(), 1);
+}
+
+#[test]
+fn placeholders_in_host_paths_in_strings_are_counted() {
+    let policy = selecting(&["sensitive-host-path", "relative-host-path", "literal-variable-in-path"]);
+    for path in ["\"{{ inputs.parameters.dir }}\"", "\"${DIR}\"", "$(DIR)"] {
+        let pod = POD.replace("/etc/kubernetes", path);
+        let text = config_map(&format!("  pod.yaml: |\n{}", indented(&pod, 4)));
+        let outcome = lint_file(&policy, "config.yaml", &text);
+        assert_eq!((found(&outcome).len(), outcome.counts.unknown_host_paths), (0, 1), "{path}");
+    }
+}
+
+#[test]
+fn expressions_in_pod_spec_patches_count_as_absent() {
+    let check = |patch: &str| {
+        let policy = selecting(&[
+            "sensitive-host-path",
+            "relative-host-path",
+            "invalid-field-value",
+            "unanalyzed-document",
+        ]);
+        let workflow =
+            "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {generateName: a-}\nspec:\n";
+        lint_file(&policy, "workflow.yaml", &format!("{workflow}  podSpecPatch: |\n{}", indented(patch, 4)))
+    };
+    let volumes =
+        r#""volumes": [{"name": "k", "hostPath": {"path": "/etc/kubernetes", "type": "Directory"}}]"#;
+    // The patch, the rules of the findings, unknown host paths, and templates.
+    for (patch, rules, paths, templates) in [
+        ("volumes: [{name: h, hostPath: {path: \"{{p}}\", type: Directory}}]".to_owned(), "", 1, 0),
+        ("volumes: [{name: h, hostPath: {path: /{{p}}, type: Directory}}]".to_owned(), "", 1, 0),
+        (format!("{{{volumes}, \"containers\": \"{{{{c}}}}\"}}"), "sensitive-host-path", 0, 0),
+        (format!("{{{volumes}, \"containers\": {{{{c}}}}}}"), "sensitive-host-path", 0, 0),
+        (format!("{{{volumes}{{{{more}}}}}}"), "", 0, 1),
+        ("{{inputs.parameters.patch}}".to_owned(), "", 0, 1),
+        ("{}".to_owned(), "", 0, 0),
+    ] {
+        let outcome = check(&patch);
+        let found: Vec<_> = outcome.findings.iter().map(|located| located.finding.rule.as_str()).collect();
+        assert_eq!(found.join(" "), rules, "{patch}");
+        let counted = outcome.counts.unrendered.get("embedded template").copied().unwrap_or_default();
+        assert_eq!((outcome.counts.unknown_host_paths, counted), (paths, templates), "{patch}");
+        assert!(outcome.unchecked.is_empty(), "{patch}");
+    }
+    let volume = r#"{"name": "v", "hostPath": {"path": "/etc/kubernetes"}}"#;
+    let outcome = check(&format!("{{\"volumes\": [{}]}}", vec![volume; 6000].join(",")));
+    let [finding] = outcome.findings.as_slice() else { panic!("{:?}", found(&outcome)) };
+    assert_eq!(finding.finding.severity, Severity::Warning);
+    assert_eq!(finding.finding.message, "`spec.podSpecPatch` of this Workflow: too many items to check");
 }
 
 #[test]
@@ -234,7 +335,7 @@ fn ignore_file_applies_to_its_template() {
     for order in [[0, 1, 2], [1, 0, 2], [1, 2, 0], [2, 1, 0]] {
         let text: String = order.iter().map(|index| rendered[*index].as_str()).collect();
         let policy = selecting(&["sensitive-host-path", "malformed-ignore", "unused-ignore"]);
-        for role in [Role::Stream, Role::Chart("shop".to_owned())] {
+        for role in [Role::Stream, Role::File, Role::Chart("shop".to_owned())] {
             let manifest = Manifest { name: "-", bytes: text.clone().into_bytes(), role };
             let outcome = lint::check(manifest, &options(&policy));
             let objects: Vec<_> = outcome
