@@ -29,6 +29,7 @@ mod item_budget;
 mod limits;
 mod mark;
 mod metadata;
+mod node_affinity;
 mod object;
 mod path_expression;
 mod path_list;
@@ -76,8 +77,8 @@ pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use version::KubernetesVersion;
 pub use volume::{
-    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
-    ProjectedPart, ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
+    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, FileSource, HostPathForm,
+    HostPathSource, KeySource, KeyToPath, ProjectedPart, ProjectedSource, Volume, VolumeSource, known_sources,
 };
 
 /// A decoded object and what was found in it.
@@ -135,7 +136,7 @@ fn decode_custom<'a, N: Node<'a>>(
     };
     let found = structure::search(node, known.pods, &known.fields)?;
     let metadata = match node.decode::<WithMetadata<'a>>() {
-        Err(error) if error.is_too_large() || !found.pods.is_empty() => return Err(error),
+        Err(error) if is_relevant(&error) => return Err(error),
         decoded => decoded.unwrap_or_default().metadata,
     };
     let id = ObjectId::new(meta, &metadata, Some(namespace));
