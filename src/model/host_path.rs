@@ -95,7 +95,7 @@ impl HostPath {
     /// The kubelet adds the prefix `c:` to a path that starts with a slash (`MakeAbsolutePath` in
     /// `pkg/volume/util/util.go`). `/c/x` counts as `C:\x`, as in shells that convert paths. Any
     /// other path without a drive is resolved against `C:\`.
-    fn on_windows(text: &str) -> Self {
+    pub fn on_windows(text: &str) -> Self {
         let backslashed = text.starts_with("//").then(|| text.replace('/', r"\"));
         if let Some(path) = WindowsPath::parse(backslashed.as_deref().unwrap_or(text)) {
             return Self::windows(&path);

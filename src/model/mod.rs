@@ -78,7 +78,8 @@ pub use value::{List, Map, Str};
 pub use version::KubernetesVersion;
 pub use volume::{
     ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, FileSource, HostPathForm,
-    HostPathSource, KeySource, KeyToPath, ProjectedPart, ProjectedSource, Volume, VolumeSource, known_sources,
+    HostPathSource, KeySource, KeyToPath, ProjectedPart, ProjectedSource, Volume, VolumeSource,
+    known_sources,
 };
 
 /// A decoded object and what was found in it.
@@ -136,7 +137,8 @@ fn decode_custom<'a, N: Node<'a>>(
     };
     let found = structure::search(node, known.pods, &known.fields)?;
     let metadata = match node.decode::<WithMetadata<'a>>() {
-        Err(error) if is_relevant(&error) => return Err(error),
+        Err(error) if error.is_too_large() => return Err(error),
+        Err(error) if !found.pods.is_empty() && is_relevant(&error) => return Err(error),
         decoded => decoded.unwrap_or_default().metadata,
     };
     let id = ObjectId::new(meta, &metadata, Some(namespace));

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{ClaimRetention, ClaimTemplate};
-use super::node_affinity::{RequiredNodes, is_platform_label};
 use super::container::{Container, ContainerList, Resources, VolumeMount, WindowsOptions};
 use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
 use super::host_path::HostPath;
 use super::metadata::Metadata;
+use super::node_affinity::{RequiredNodes, is_platform_label};
 use super::quantity::Quantity;
 use super::text::has_placeholder;
 use super::value::{List, Map, Str, nullable};

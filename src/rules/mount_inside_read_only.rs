@@ -29,7 +29,7 @@
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
 //!   reported as a warning.
 //!
-//! Incomplete objects, such as patches, are skipped.
+//! Incomplete objects, such as patches, and Pods on Windows nodes are skipped.
 //!
 //! ## Why is this bad?
 //!
@@ -107,8 +107,8 @@ use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use super::support::nested_mounts::{
-    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, has_earlier_writer, nested_mounts,
-    token_help,
+    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, has_earlier_writer,
+    nested_mounts, token_help,
 };
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, Rule};

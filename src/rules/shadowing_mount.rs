@@ -7,14 +7,14 @@
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
-//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`, or a read-only mount of
-//!   an `emptyDir` there that no other container can write to first
+//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`, or a read-only mount
+//!   of an `emptyDir` there that no other container can write to first
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
 //!   provides, such as `/proc/meminfo`
 //! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`
-//! - a file mounted over a directory, such as `/etc`, `/usr/bin` or `/var/log`: a file of the node, or
-//!   a key of a ConfigMap or Secret
+//! - a file mounted over a directory, such as `/etc`, `/usr/bin` or `/var/log`: a file of the node,
+//!   or a key of a ConfigMap or Secret
 //!
 //! Other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr` are a warning. Mounts below
 //! these directories are not reported.
@@ -82,8 +82,10 @@
 //! ## References
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
-//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a ConfigMap at `/etc`
-//! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts inside `/proc`
+//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a
+//!   ConfigMap at `/etc`
+//! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts
+//!   inside `/proc`
 
 use std::cell::LazyCell;
 
@@ -285,8 +287,7 @@ fn obstacle(
 /// container created them before.
 fn rejects_mount_points(pod: &Pod<'_>, mount: ContainerMount<'_, '_>) -> bool {
     let Some(volume) = pod.volume(&mount.mount.name) else { return false };
-    let is_empty =
-        || volume.empty_dir().is_some() && pod.is_complete && !has_earlier_writer(pod, &mount);
+    let is_empty = || volume.empty_dir().is_some() && pod.is_complete && !has_earlier_writer(pod, &mount);
     creates_mount_points(volume) || (mount.mount.is_read_only() && is_empty())
 }
 

@@ -11,10 +11,10 @@
 //!
 //! These files are not reported:
 //!
-//! - lock files, and files that the host path catalog lists as harmless, such as `/etc/localtime` and
-//!   `/etc/machine-id`
-//! - files that nothing replaces while the node runs: those of the kernel in `/proc` and `/sys`, and
-//!   the instance ID of cloud-init
+//! - lock files, and files that the host path catalog lists as harmless, such as `/etc/localtime`
+//!   and `/etc/machine-id`
+//! - files that nothing replaces while the node runs: those of the kernel in `/proc` and `/sys`,
+//!   and the instance ID of cloud-init
 //! - files that only init containers mount, which end before the main containers start
 //! - files on Windows nodes
 //!
@@ -94,7 +94,8 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [Docker: bind mounts of files](https://docs.docker.com/engine/storage/bind-mounts/)
-//! - [cloud-init: the instance ID](https://cloudinit.readthedocs.io/en/latest/explanation/boot.html)
+//! - [cloud-init: the files of an
+//!   instance](https://github.com/canonical/cloud-init/blob/main/cloudinit/stages.py)
 
 use super::support::findings::host_path_finding;
 use super::support::host_path_type::{self, RequestedType};
@@ -131,13 +132,14 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Paths at or below which no file is replaced while the node runs. cloud-init writes the instance ID
-/// once per boot.
+/// Paths at or below which no file is replaced while the node runs. cloud-init writes the instance
+/// ID once per boot.
 const CONSTANT_PATHS: &[&str] = &["/proc", "/sys", "/var/lib/cloud/data/instance-id"];
 
 fn is_constant(path: &HostPath) -> bool {
-    let is_inside =
-        |constant: &&str| matches!(path.relation_to(&HostPath::new(constant)), Relation::Equal | Relation::Descendant);
+    let is_inside = |constant: &&str| {
+        matches!(path.relation_to(&HostPath::new(constant)), Relation::Equal | Relation::Descendant)
+    };
     CONSTANT_PATHS.iter().any(is_inside)
 }
 

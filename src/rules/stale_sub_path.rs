@@ -170,20 +170,18 @@ fn expiring_part(part: &ProjectedPart<'_>, mount: &VolumeMount<'_>, sub_path: &s
     if is_bundle || part.pod_certificate.is_some() {
         return Some("certificate");
     }
-    let mut names = secret_names(part.secret.as_ref()?, mount, sub_path);
-    names.find_map(content_of)
+    secret_content(part.secret.as_ref()?, mount, sub_path)
 }
 
-/// Iterates over the names that suggest the content of the Secret at `sub_path`: those of the
-/// files in the Secret, in the volume and in the container.
-fn secret_names<'n>(
-    secret: &'n KeySource<'_>,
-    mount: &'n VolumeMount<'_>,
-    sub_path: &'n str,
-) -> impl Iterator<Item = &'n str> {
-    let items = secret.items.iter().filter(move |item| contains(sub_path, &item.path));
-    let keys = items.flat_map(|item| [&*item.key, file_name(&item.path)]);
-    keys.chain([file_name(sub_path), file_name(&mount.mount_path)])
+/// Returns the noun for the content of a Secret at `sub_path` that the names of the files suggest:
+/// of those in the Secret, in the volume and in the container.
+fn secret_content(secret: &KeySource<'_>, mount: &VolumeMount<'_>, sub_path: &str) -> Option<&'static str> {
+    let items: Vec<_> = secret.items.iter().filter(|item| contains(sub_path, &item.path)).collect();
+    if items.is_empty() && !secret.items.is_empty() {
+        return None;
+    }
+    let keys = items.iter().flat_map(|item| [&*item.key, file_name(&item.path)]);
+    keys.chain([file_name(sub_path), file_name(&mount.mount_path)]).find_map(content_of)
 }
 
 /// Checks whether `sub_path` is the path of a file in the volume, or a directory that contains it.

@@ -8,8 +8,8 @@ use super::devices::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ClaimSpec, Container, ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece,
-    Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
+    ClaimSpec, Container, ContainerMount, FieldPath, HostPath, HostPathForm, KubernetesVersion, Object, Os,
+    PersistentVolumeSpec, Piece, Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
 };
 use crate::rules::subject::{ClaimedVolume, NodeVolume};
 
@@ -126,12 +126,18 @@ impl<'a> HostPathAccess<'a> {
             if entry.class == EntryClass::Harmless && entry.file_type == self.file_type)
     }
 
+    /// Checks whether the path is a device.
+    pub fn is_device(&self) -> bool {
+        matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+    }
+
     /// Checks whether the path is a device that the container cannot open. The device cgroup of a
     /// container that is not privileged allows only a few devices.
     pub fn is_denied_device(&self) -> bool {
-        let is_device = matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice));
         let is_unprivileged = self.mount.is_some_and(|mount| !mount.container.security_context.privileged);
-        is_device && is_unprivileged && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
+        self.is_device()
+            && is_unprivileged
+            && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
     }
 
     /// Checks whether the path can be a directory. If not, an `emptyDir` cannot replace it.
@@ -232,6 +238,12 @@ impl<'a> Context<'a> {
         let is_system = || namespace == "kube-system" || namespace.starts_with("openshift-");
         pod.annotations.get("kubernetes.io/config.mirror").is_some()
             || (pod.host_network && (is_system() || pod.containers.iter().any(runs_control_plane)))
+    }
+
+    /// Checks whether the API server knows `recursiveReadOnly` of mounts by default
+    /// (`RecursiveReadOnlyMounts` in `pkg/features/kube_features.go`).
+    pub fn supports_recursive_read_only(&self) -> bool {
+        self.options.kubernetes_version >= KubernetesVersion::minor(31)
     }
 
     /// Returns the accesses through mounts, by the field path of the mount.
