@@ -27,8 +27,8 @@ struct Directory {
     items: Vec<usize>,
     /// The indices of the items whose patterns match something below this directory.
     items_below: Vec<usize>,
-    children: BTreeMap<Box<str>, Directory>,
-    wildcard_children: Vec<(SegmentPattern, Directory)>,
+    children: BTreeMap<Box<str>, Self>,
+    wildcard_children: Vec<(SegmentPattern, Self)>,
 }
 
 impl Directory {
