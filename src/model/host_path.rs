@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::pod::Os;
+use super::os::Os;
 use super::windows_path::{
     DEVICES, WINDOWS_DIRECTORIES, WindowsPath, below_drive_directory, is_drive, is_local_server,
     normalize_windows_part, slashes, trim_windows_name, windows_alias, without_stream,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::claim::LabelExpression;
-use super::pod::Os;
+use super::os::Os;
 use super::value::List;
 
 /// Labels with the operating system of a node.

@@ -13,6 +13,7 @@ use super::field_path::FieldPath;
 use super::host_path::HostPath;
 use super::metadata::Metadata;
 use super::node_affinity::{RequiredNodes, is_platform_label};
+use super::os::Os;
 use super::quantity::Quantity;
 use super::text::has_placeholder;
 use super::value::{List, Map, Str, nullable};
@@ -92,24 +93,6 @@ enum PodOs<'a> {
         name: Str<'a>,
     },
     Other(IgnoredAny),
-}
-
-/// The operating system of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Os {
-    Linux,
-    Windows,
-}
-
-impl Os {
-    /// Parses the value of `os.name` or of the label `kubernetes.io/os`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "linux" => Some(Self::Linux),
-            "windows" => Some(Self::Windows),
-            _ => None,
-        }
-    }
 }
 
 /// Any mapping; its content is ignored.

@@ -221,6 +221,17 @@ pub struct KeySource<'a> {
     pub items: List<KeyToPath<'a>>,
 }
 
+impl KeySource<'_> {
+    /// Checks whether `path` in the volume is certain to be a file. The name of a key contains no
+    /// slash.
+    pub fn is_file(&self, path: &str) -> bool {
+        match self.items.is_empty() {
+            true => !(path.is_empty() || path.starts_with('.') || path.contains('/')),
+            false => self.items.iter().any(|item| *item.path == *path),
+        }
+    }
+}
+
 /// An entry of `items` of a `configMap` or `secret`.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]

@@ -93,9 +93,7 @@ use super::support::nested_mounts::{creates_mount_points, has_earlier_writer};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{
-    ContainerMount, HostPath, KeySource, Os, Pod, ProjectedPart, Volume, VolumeSource, clean_container_path,
-};
+use crate::model::{ContainerMount, HostPath, Os, Pod, Volume, VolumeSource, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowing-mount"),
@@ -297,21 +295,12 @@ fn is_file(pod: &Pod<'_>, mount: ContainerMount<'_, '_>, access: Option<&HostPat
     match (access, source) {
         (Some(access), _) => !access.can_be_directory(),
         (None, Some(VolumeSource::Projected(projected))) => {
-            projected.sources.iter().any(|part| has_key(part, &mount.mount.sub_path))
+            let mut keys =
+                projected.sources.iter().flat_map(|part| part.config_map.iter().chain(&part.secret));
+            keys.any(|keys| keys.is_file(&mount.mount.sub_path))
         }
         (None, _) => false,
     }
-}
-
-/// Checks whether `sub_path` is a key of a ConfigMap or Secret. Without `items`, each file has the
-/// name of a key, which has no slash.
-fn has_key(part: &ProjectedPart<'_>, sub_path: &str) -> bool {
-    let is_name = !(sub_path.is_empty() || sub_path.starts_with('.') || sub_path.contains('/'));
-    let is_key = |keys: &KeySource<'_>| match keys.items.is_empty() {
-        true => is_name,
-        false => keys.items.iter().any(|item| *item.path == *sub_path),
-    };
-    part.config_map.iter().chain(&part.secret).any(is_key)
 }
 
 /// Checks whether the mount is certain to be a directory.
