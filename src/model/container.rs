@@ -66,6 +66,11 @@ impl<'a> Container<'a> {
         self.list == ContainerList::Init && &*self.restart_policy == "Always"
     }
 
+    /// Checks whether this is an init container that ends before the main containers start.
+    pub fn ends_before_main(&self) -> bool {
+        self.list == ContainerList::Init && !self.is_sidecar()
+    }
+
     /// Returns the field path of entry `index` of `volumeMounts`.
     pub fn mount_field(&self, index: usize) -> FieldPath {
         let own = self.volume_mounts.get(index).and_then(|mount| mount.path.clone());

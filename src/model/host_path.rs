@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::os::Os;
 use super::windows_path::{
     DEVICES, WINDOWS_DIRECTORIES, WindowsPath, below_drive_directory, is_drive, is_local_server,
     normalize_windows_part, slashes, trim_windows_name, windows_alias, without_stream,
@@ -31,6 +32,8 @@ pub struct HostPath {
     is_relative: bool,
     has_backstep: bool,
     is_uncertain: bool,
+    /// Whether the node is known to run Linux, where `/c` is an ordinary directory.
+    is_on_linux: bool,
 }
 
 impl PartialEq for HostPath {
@@ -68,17 +71,23 @@ pub enum Relation {
 }
 
 impl HostPath {
-    /// Parses a path on a node: cleans it and resolves aliases.
+    /// Parses a path on a node with this operating system.
+    pub fn on(os: Option<Os>, text: &str) -> Self {
+        match (os, WindowsPath::parse(text)) {
+            (Some(Os::Windows), _) => Self::on_windows(text),
+            (_, Some(path)) => Self::windows(&path),
+            (os, None) => Self::posix(text, os == Some(Os::Linux)),
+        }
+    }
+
+    /// Parses a path on a node whose operating system is unknown: cleans it and resolves aliases.
     ///
     /// Relative paths are resolved against `/`, the working directory of the kubelet and
     /// containerd. `..` is resolved lexically: the API server rejects it between slashes, and a
     /// rule reports it. `\var` counts as relative, because it has no drive. The kubelet adds the
     /// prefix `C:` to it. `C:var` is relative to the current directory of the drive.
     pub fn new(text: &str) -> Self {
-        match WindowsPath::parse(text) {
-            Some(path) => Self::windows(&path),
-            None => Self::parse(Syntax::Posix, !text.starts_with('/'), text),
-        }
+        Self::on(None, text)
     }
 
     /// Parses a path of a pod that runs on Windows nodes.
@@ -109,21 +118,30 @@ impl HostPath {
     }
 
     fn windows(path: &WindowsPath) -> Self {
-        let mut parsed = Self::parse(Syntax::Windows, path.is_relative, &path.body);
+        let mut parsed = Self { is_relative: path.is_relative, ..Self::empty(Syntax::Windows) };
+        parsed.push(&path.body);
+        parsed.resolve_aliases();
         parsed.is_uncertain |= path.is_uncertain;
         parsed
     }
 
-    fn parse(syntax: Syntax, is_relative: bool, body: &str) -> Self {
-        let mut path = Self { is_relative, ..Self::empty(syntax) };
-        path.push(body);
+    fn posix(text: &str, is_on_linux: bool) -> Self {
+        let mut path =
+            Self { is_relative: !text.starts_with('/'), is_on_linux, ..Self::empty(Syntax::Posix) };
+        path.push(text);
         path.resolve_aliases();
         path
     }
 
     fn empty(syntax: Syntax) -> Self {
-        let segments = Vec::new();
-        Self { syntax, segments, is_relative: false, has_backstep: false, is_uncertain: false }
+        Self {
+            syntax,
+            segments: Vec::new(),
+            is_relative: false,
+            has_backstep: false,
+            is_uncertain: false,
+            is_on_linux: false,
+        }
     }
 
     /// Returns the path of `sub_path` inside this path.
@@ -190,7 +208,8 @@ impl HostPath {
     /// Windows shells convert paths to this form.
     fn resolve_drive_directory(&mut self) {
         let [drive, directory, ..] = self.segments.as_slice() else { return };
-        let is_drive_directory = drive.eq_ignore_ascii_case("c")
+        let is_drive_directory = !self.is_on_linux
+            && drive.eq_ignore_ascii_case("c")
             && WINDOWS_DIRECTORIES.iter().any(|known| known.eq_ignore_ascii_case(directory));
         if is_drive_directory {
             let body = format!("c:/{}", self.segments[1..].join("/"));

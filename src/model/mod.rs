@@ -29,7 +29,9 @@ mod item_budget;
 mod limits;
 mod mark;
 mod metadata;
+mod node_affinity;
 mod object;
+mod os;
 mod path_expression;
 mod path_list;
 mod path_pattern;
@@ -63,10 +65,11 @@ pub(crate) use item_budget::ItemBudget;
 pub use mark::Mark;
 pub use metadata::{Metadata, OwnerReference};
 pub use object::{Body, Object, ObjectId, Origin, Workload};
+pub use os::Os;
 pub use path_expression::PathExpression;
 pub use path_list::{HasPattern, PathList};
 pub use path_pattern::PathPattern;
-pub use pod::{ContainerMount, Os, Pod, PodSpec};
+pub use pod::{ContainerMount, Pod, PodSpec};
 pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
@@ -76,8 +79,9 @@ pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use version::KubernetesVersion;
 pub use volume::{
-    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, HostPathForm, HostPathSource,
-    ProjectedPart, ProjectedSource, TokenSource, Volume, VolumeSource, known_sources,
+    ClaimSource, CsiSource, EmptyDirSource, EphemeralSource, EphemeralTemplate, FileSource, HostPathForm,
+    HostPathSource, KeySource, KeyToPath, ProjectedPart, ProjectedSource, Volume, VolumeSource,
+    known_sources,
 };
 
 /// A decoded object and what was found in it.
@@ -135,7 +139,8 @@ fn decode_custom<'a, N: Node<'a>>(
     };
     let found = structure::search(node, known.pods, &known.fields)?;
     let metadata = match node.decode::<WithMetadata<'a>>() {
-        Err(error) if error.is_too_large() || !found.pods.is_empty() => return Err(error),
+        Err(error) if error.is_too_large() => return Err(error),
+        Err(error) if !found.pods.is_empty() && is_relevant(&error) => return Err(error),
         decoded => decoded.unwrap_or_default().metadata,
     };
     let id = ObjectId::new(meta, &metadata, Some(namespace));

@@ -12,6 +12,8 @@ use super::decode::{FieldError, Node};
 use super::field_path::FieldPath;
 use super::host_path::HostPath;
 use super::metadata::Metadata;
+use super::node_affinity::{RequiredNodes, is_platform_label};
+use super::os::Os;
 use super::quantity::Quantity;
 use super::text::has_placeholder;
 use super::value::{List, Map, Str, nullable};
@@ -41,8 +43,8 @@ pub struct PodSpec<'a> {
     os: Option<PodOs<'a>>,
     #[serde(borrow)]
     priority_class_name: Str<'a>,
-    #[serde(deserialize_with = "nullable")]
-    affinity: Affinity,
+    #[serde(borrow, deserialize_with = "nullable")]
+    affinity: Affinity<'a>,
     #[serde(deserialize_with = "nullable")]
     security_context: PodSecurityContext,
     #[serde(borrow, deserialize_with = "nullable")]
@@ -52,18 +54,25 @@ pub struct PodSpec<'a> {
     automount_service_account_token: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Affinity {
+struct Affinity<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    node_affinity: NodeAffinity<'a>,
     #[serde(deserialize_with = "nullable")]
-    node_affinity: RequiredAffinity,
-    #[serde(deserialize_with = "nullable")]
-    pod_affinity: RequiredAffinity,
+    pod_affinity: PodAffinity,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeAffinity<'a> {
+    #[serde(borrow, rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    required: Option<RequiredNodes<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct RequiredAffinity {
+struct PodAffinity {
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
     required: Option<IgnoredAny>,
 }
@@ -86,32 +95,9 @@ enum PodOs<'a> {
     Other(IgnoredAny),
 }
 
-/// The operating system of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Os {
-    Linux,
-    Windows,
-}
-
-impl Os {
-    /// Parses the value of `os.name` or of the label `kubernetes.io/os`.
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "linux" => Some(Self::Linux),
-            "windows" => Some(Self::Windows),
-            _ => None,
-        }
-    }
-}
-
 /// Any mapping; its content is ignored.
 #[derive(Deserialize)]
 struct AnyMapping {}
-
-/// Node labels that describe the platform. A node selector with only these labels does not pin a
-/// pod to certain nodes.
-const PLATFORM_LABELS: [&str; 4] =
-    ["kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch"];
 
 impl<'a> PodSpec<'a> {
     /// Decodes the scheduling and security settings of a custom workload. Unlike volumes,
@@ -144,12 +130,12 @@ impl<'a> PodSpec<'a> {
     /// selector or required node affinity.
     fn is_pinned(&self) -> bool {
         !self.node_name.is_empty()
-            || self.node_selector.iter().any(|(label, _)| !PLATFORM_LABELS.contains(&&**label))
-            || self.affinity.node_affinity.required.is_some()
+            || self.node_selector.iter().any(|(label, _)| !is_platform_label(label))
+            || self.affinity.node_affinity.required.as_ref().is_some_and(RequiredNodes::is_pinned)
     }
 
-    /// Returns the operating system that the spec requires: that of `os` or, if it has none, that
-    /// of the node selector.
+    /// Returns the operating system that the spec requires: that of `os`, the node selector or the
+    /// required node affinity, in this order.
     fn required_os(&self) -> Option<Os> {
         let declared = match &self.os {
             Some(PodOs::Named { name }) => Os::parse(name),
@@ -161,6 +147,7 @@ impl<'a> PodSpec<'a> {
             .or_else(|| selected("kubernetes.io/os"))
             .or_else(|| selected("beta.kubernetes.io/os"))
             .or(has_windows_build.then_some(Os::Windows))
+            .or_else(|| self.affinity.node_affinity.required.as_ref()?.os())
     }
 
     /// Checks whether the pod is critical. The kubelet never evicts critical pods

@@ -33,9 +33,10 @@ pub enum VolumeSource<'a> {
     Claim(ClaimSource<'a>),
     /// A claim that is created and deleted with the Pod.
     Ephemeral(Box<EphemeralSource<'a>>),
-    /// `configMap`, `secret`, `downwardAPI` or `image`: always read-only.
+    /// `image`: always read-only.
     ReadOnly,
-    /// Several sources, such as ConfigMaps and Secrets, in one volume: always read-only.
+    /// Files that the kubelet writes, always read-only: `projected`, or a `configMap`, `secret` or
+    /// `downwardAPI`, which has one part.
     Projected(ProjectedSource<'a>),
     /// A volume of a CSI driver that is created and deleted with the Pod.
     Csi(CsiSource<'a>),
@@ -186,22 +187,66 @@ pub struct ProjectedSource<'a> {
     pub sources: List<ProjectedPart<'a>>,
 }
 
-/// One source of a projected volume.
+/// One source of a projected volume. No field is set for the downward API.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ProjectedPart<'a> {
+    #[serde(borrow)]
+    pub config_map: Option<KeySource<'a>>,
+    #[serde(borrow)]
+    pub secret: Option<KeySource<'a>>,
     /// Set if the source is a token of the Pod's ServiceAccount.
     #[serde(borrow)]
-    pub service_account_token: Option<TokenSource<'a>>,
+    pub service_account_token: Option<FileSource<'a>>,
+    /// Set if the source is a bundle of CA certificates in the cluster.
+    #[serde(borrow)]
+    pub cluster_trust_bundle: Option<FileSource<'a>>,
     /// Set if the source is a private key with a certificate that the kubelet renews.
     pub pod_certificate: Option<IgnoredAny>,
 }
 
-/// `serviceAccountToken` of a projected volume.
+impl<'a> From<ProjectedPart<'a>> for VolumeSource<'a> {
+    fn from(part: ProjectedPart<'a>) -> Self {
+        Self::Projected(ProjectedSource { sources: vec![part].into() })
+    }
+}
+
+/// `configMap` or `secret`, of a volume or in a projected volume.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub struct TokenSource<'a> {
-    /// The path of the token in the volume.
+pub struct KeySource<'a> {
+    /// The keys and their paths in the volume. If the list is empty, the volume has all keys, each
+    /// at the path with its name.
+    #[serde(borrow)]
+    pub items: List<KeyToPath<'a>>,
+}
+
+impl KeySource<'_> {
+    /// Checks whether `path` in the volume is certain to be a file. The name of a key contains no
+    /// slash.
+    pub fn is_file(&self, path: &str) -> bool {
+        match self.items.is_empty() {
+            true => !(path.is_empty() || path.starts_with('.') || path.contains('/')),
+            false => self.items.iter().any(|item| *item.path == *path),
+        }
+    }
+}
+
+/// An entry of `items` of a `configMap` or `secret`.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct KeyToPath<'a> {
+    #[serde(borrow)]
+    pub key: Str<'a>,
+    #[serde(borrow)]
+    pub path: Str<'a>,
+}
+
+/// `serviceAccountToken` or `clusterTrustBundle` of a projected volume.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct FileSource<'a> {
+    /// The path of the file in the volume.
     #[serde(borrow)]
     pub path: Str<'a>,
 }
@@ -374,9 +419,14 @@ impl<'de> DeserializeSeed<'de> for SourceSeed<'_> {
             "ephemeral" => Option::deserialize(deserializer)?.map(VolumeSource::Ephemeral),
             "projected" => Option::deserialize(deserializer)?.map(VolumeSource::Projected),
             "csi" => Option::deserialize(deserializer)?.map(VolumeSource::Csi),
-            "configMap" | "secret" | "downwardAPI" | "image" => {
-                Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| VolumeSource::ReadOnly)
+            "configMap" => Option::deserialize(deserializer)?
+                .map(|keys| ProjectedPart { config_map: Some(keys), ..Default::default() }.into()),
+            "secret" => Option::deserialize(deserializer)?
+                .map(|keys| ProjectedPart { secret: Some(keys), ..Default::default() }.into()),
+            "downwardAPI" => {
+                Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| ProjectedPart::default().into())
             }
+            "image" => Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| VolumeSource::ReadOnly),
             other => Option::<IgnoredAny>::deserialize(deserializer)?.map(|_| {
                 if OTHER_SOURCES.contains(&other) { VolumeSource::Other } else { VolumeSource::Unknown }
             }),

@@ -98,11 +98,11 @@ pub(super) fn below_drive_directory(body: &str) -> Option<&str> {
     body.strip_prefix("/c").filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Removes trailing dots and spaces from a name, as Windows does. Keeps names that have no other
-/// characters, such as `...`.
+/// Removes trailing dots and spaces from a name, as Windows does. Keeps names that have only dots,
+/// such as `...`.
 pub(super) fn trim_windows_name(name: &str) -> &str {
     match name.trim_end_matches(' ') {
-        step @ ("." | "..") => step,
+        step @ ("" | "." | "..") => step,
         _ => match name.trim_end_matches(['.', ' ']) {
             "" => name,
             trimmed => trimmed,
@@ -113,10 +113,9 @@ pub(super) fn trim_windows_name(name: &str) -> &str {
 /// Returns the name of the file in a segment of a Windows path, without an NTFS stream such as
 /// `::$INDEX_ALLOCATION`.
 pub(super) fn without_stream(segment: &str) -> &str {
-    let name = segment.split(':').next().unwrap_or_default();
-    match trim_windows_name(name) {
+    match segment.split(':').next().unwrap_or_default() {
         "" => segment,
-        name => name,
+        name => trim_windows_name(name),
     }
 }
 

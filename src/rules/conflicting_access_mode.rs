@@ -16,7 +16,7 @@
 //! With `ReadWriteOnce`, the rule does not report:
 //!
 //! - Pods with a node name, a node selector, or required node or Pod affinity, because they may run
-//!   on the same node
+//!   on the same node; labels of the operating system and the architecture do not count
 //! - claims that are bound to a PersistentVolume of a type that is not attached to a node, such as
 //!   `nfs` or `hostPath`, if the PersistentVolume is in the input
 //!

@@ -14,6 +14,9 @@
 //!
 //! Each such volume is a separate finding at the annotation.
 //!
+//! Pods of a DaemonSet and static Pods are not reported. The cluster autoscaler removes their nodes
+//! regardless of annotations and volumes.
+//!
 //! ## Why is this bad?
 //!
 //! By default, the cluster autoscaler does not remove a node that runs a Pod with local storage.
@@ -75,6 +78,7 @@
 //! ## References
 //!
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
+//! - [Cluster Autoscaler: order of the drainability rules](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/simulator/drainability/rules/rules.go)
 
 use super::support::data_mounts::{DataMount, data_mounts};
 use super::support::empty_dir::{Medium, empty_dirs};
@@ -106,7 +110,7 @@ const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
 const SAFE_LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod() else { return };
+    let Some(pod) = cx.pod().filter(|_| !is_ignored_by_autoscaler(cx)) else { return };
     let data = || data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral());
     match pod.annotations.get(SAFE_TO_EVICT).map(|value| &**value) {
         Some("true") => out.extend(data().map(|mount| evictable_pod(pod, mount))),
@@ -121,6 +125,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             out.extend(listed.map(|mount| evictable_volume(pod, &names, mount)));
         }
     }
+}
+
+/// Checks whether the Pods never prevent the removal of their node. The drainability rules for
+/// mirror Pods and DaemonSets come before those for annotations and local storage.
+fn is_ignored_by_autoscaler(cx: &Context<'_>) -> bool {
+    cx.object.workload.is_daemon_set() || cx.is_static_pod()
 }
 
 /// Checks whether the pod has a volume that prevents its eviction and is not in `names`

@@ -7,7 +7,7 @@
 //!
 //! - other `hostPath` volumes
 //! - `configMap`, `downwardAPI` and `image` volumes, whose files every user can read
-//! - `projected` volumes with a ServiceAccount token, such as the one that the API server adds
+//! - the volume with the ServiceAccount token that the API server adds, `kube-api-access-…`
 //!
 //! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The group is then
 //! often for the ServiceAccount token, which only the group can read.
@@ -126,7 +126,7 @@ fn has_unsupported_volume(cx: &Context<'_>) -> bool {
 fn has_supported_volume(pod: &Pod<'_>) -> bool {
     let is_supported = |volume: &Volume<'_>| {
         let is_readable = matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "image"));
-        !is_readable && volume.host_path().is_none() && !volume.has_service_account_token()
+        !is_readable && volume.host_path().is_none() && !volume.is_kube_api_access()
     };
     pod.volumes.iter().any(is_supported) || !pod.claim_templates.is_empty()
 }

@@ -108,7 +108,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             Some(Bypass::FileType(file_type)) => {
                 out.push(file_type_finding(volume, access, mount, file_type));
             }
-            Some(Bypass::Propagation) => out.push(propagation_finding(volume, access, mount)),
+            Some(Bypass::Propagation) => out.push(propagation_finding(cx, volume, access, mount)),
             None => {}
         }
     }
@@ -164,6 +164,7 @@ fn file_type_finding(
 }
 
 fn propagation_finding(
+    cx: &Context<'_>,
     volume: &HostPathVolume<'_>,
     access: &HostPathAccess<'_>,
     mount: ContainerMount<'_, '_>,
@@ -176,7 +177,10 @@ fn propagation_finding(
     finding(volume, access, mount, mount.path().key("mountPropagation"), message)
         .label("propagates new mounts as writable")
         .why("new mounts of the node are as writable in the container as on the node")
-        .help("replace `mountPropagation` with `recursiveReadOnly: IfPossible`, unless new mounts are needed")
+        .help(match cx.supports_recursive_read_only() {
+            true => "replace `mountPropagation` with `recursiveReadOnly: IfPossible`, unless new mounts are needed",
+            false => "remove `mountPropagation`, unless new mounts are needed",
+        })
 }
 
 fn finding(

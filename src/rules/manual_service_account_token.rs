@@ -61,7 +61,7 @@
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Pod, VolumeSource, clean_container_path};
+use crate::model::{Pod, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("manual-service-account-token"),
@@ -133,13 +133,11 @@ fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
         Some(key) => format!("`{key}` volume {}", quoted(name)),
         None => format!("volume {}", quoted(name)),
     };
-    let help = match volume.source() {
-        Some(VolumeSource::EmptyDir(_)) | None => {
+    let help = match volume.source_key() {
+        Some("emptyDir") | None => {
             "remove the mount, and set `automountServiceAccountToken: false` to omit the token"
         }
-        Some(VolumeSource::Projected(_)) => {
-            "add a `serviceAccountToken` source to the volume, or remove the mount"
-        }
+        Some("projected") => "add a `serviceAccountToken` source to the volume, or remove the mount",
         Some(_) => remove_mount,
     };
     Some(Replacement { description, help })

@@ -6,8 +6,8 @@
 //! following:
 //!
 //! - `os.name: windows`
-//! - a node selector with `kubernetes.io/os: windows` or the label
-//!   `node.kubernetes.io/windows-build`
+//! - a node selector or required node affinity with `kubernetes.io/os: windows`, or a node selector
+//!   with the label `node.kubernetes.io/windows-build`
 //! - `windowsOptions` in a security context
 //! - a mount path with a drive, such as `C:\data`
 //!
@@ -74,7 +74,8 @@
 //!
 //! ## References
 //!
-//! - [Kubernetes: Windows containers, storage](https://kubernetes.io/docs/concepts/storage/windows-storage/)
+//! - [Kubernetes: Windows containers,
+//!   storage](https://kubernetes.io/docs/concepts/storage/windows-storage/)
 //! - `MountSensitive` in `mount_windows.go` of `k8s.io/mount-utils` 0.37
 
 use super::support::empty_dir::{Medium, empty_dirs};

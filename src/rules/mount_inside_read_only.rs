@@ -29,7 +29,7 @@
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
 //!   reported as a warning.
 //!
-//! Incomplete objects, such as patches, are skipped.
+//! Incomplete objects, such as patches, and Pods on Windows nodes are skipped.
 //!
 //! ## Why is this bad?
 //!
@@ -107,15 +107,13 @@ use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use super::support::nested_mounts::{
-    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, nested_mounts, token_help,
+    InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, has_earlier_writer,
+    nested_mounts, token_help,
 };
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{
-    Container, ContainerList, ContainerMount, FieldPath, HostPath, Pod, VolumeMount, VolumeSource,
-    clean_container_path,
-};
+use crate::model::{FieldPath, HostPath, Pod, VolumeMount, VolumeSource, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("mount-inside-read-only"),
@@ -198,21 +196,6 @@ fn content<'c>(
         Some(_) => Some(Content::Unknown),
         None => volume.empty_dir().map(|_| Content::Empty),
     }
-}
-
-/// Checks whether another container can write to the volume of the mount, and starts before or
-/// alongside the container with the mount.
-fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) -> bool {
-    let is_earlier = |other: &Container<'_>| {
-        let position = |container| pod.containers.iter().position(|known| std::ptr::eq(known, container));
-        match (other.list, outer.container.list) {
-            _ if std::ptr::eq(other, outer.container) => false,
-            (ContainerList::Main, ContainerList::Main) => true,
-            _ => position(other) < position(outer.container),
-        }
-    };
-    let mut mounts = pod.mounts_of(&outer.mount.name);
-    mounts.any(|mount| !pod.is_read_only(mount.mount) && is_earlier(mount.container))
 }
 
 fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPath>) -> Finding {

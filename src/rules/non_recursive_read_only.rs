@@ -62,7 +62,8 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems mounted below the path.
+//! filesystems mounted below the path. There is no fix if `kubernetesVersion` of the policy, or
+//! `--kube-version`, is older than 1.31.
 //!
 //! Recursive read-only mounts require Linux 5.12, Kubernetes 1.31 (or 1.30 with the feature gate
 //! `RecursiveReadOnlyMounts`), containerd 2.0 or CRI-O 1.30, and runc 1.1 or crun 1.8.6. On a node
@@ -113,7 +114,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if matches!(&*mount.mount.recursive_read_only, "IfPossible" | "Enabled") {
             continue;
         }
-        out.extend(mount_parent(cx.options, access).map(|parent| finding(volume, access, mount, parent)));
+        out.extend(mount_parent(cx.options, access).map(|parent| finding(cx, volume, access, mount, parent)));
     }
 }
 
@@ -125,6 +126,7 @@ fn mount_parent<'o>(options: &'o Options, access: &HostPathAccess<'_>) -> Option
 }
 
 fn finding(
+    cx: &Context<'_>,
     volume: &HostPathVolume<'_>,
     access: &HostPathAccess<'_>,
     mount: ContainerMount<'_, '_>,
@@ -140,15 +142,19 @@ fn finding(
         "" => (mount.path(), "read-only here, without `recursiveReadOnly`"),
         _ => (recursive.clone(), "leaves submounts writable"),
     };
-    let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
-    Finding::new(RULE.id, parent.severity, field, message)
+    let finding = Finding::new(RULE.id, parent.severity, field, message)
         .label(label)
         .related(volume.path_field(), volume_and_path(volume))
         .why(format!("`readOnly` covers only this mount, and {}", parent.directory.reason))
-        .help("set `recursiveReadOnly: IfPossible` on the mount; it has no effect before containerd 2.0")
-        .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
         .volume(volume.name)
         .container(&mount.container.name)
         .path(&access.path)
-        .access(Access::Read)
+        .access(Access::Read);
+    if !cx.supports_recursive_read_only() {
+        return finding.help("mount only the directories that the container reads");
+    }
+    let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
+    finding
+        .help("set `recursiveReadOnly: IfPossible` on the mount; it has no effect before containerd 2.0")
+        .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
 }

@@ -23,11 +23,12 @@
 //! - `.`, `rootfs` and `config.json`: the container gets its own bundle, or its root filesystem or
 //!   configuration in the bundle.
 //!
-//! Other container runtimes can behave differently. Checks that compare absolute paths do not
+//! Other container runtimes can behave differently. On Windows, the kubelet and the runtime resolve
+//! the path against their own working directories too. Checks that compare absolute paths do not
 //! recognize a relative one.
 //!
 //! `podman kube generate` writes a tmpfs as a volume with the relative path `tmpfs`. Kubernetes has
-//! no such path: use an `emptyDir` with `medium: Memory`.
+//! no such path: use an `emptyDir` with `medium: Memory`, or without it on Windows.
 //!
 //! ## Example
 //!
@@ -133,7 +134,10 @@ fn empty_path(volume: &HostPathVolume<'_>) -> Finding {
 fn relative_path(volume: &HostPathVolume<'_>, os: Option<Os>) -> Finding {
     finding(volume, format!("host path {} is not absolute", quoted(volume.path)))
         .label("does not start with a slash")
-        .why(why(volume))
+        .why(match os {
+            Some(Os::Windows) => WINDOWS_REASON.to_owned(),
+            _ => why(volume),
+        })
         .help(help(volume, os))
 }
 
@@ -171,6 +175,8 @@ fn path_relative_to_drive(volume: &HostPathVolume<'_>) -> Finding {
     .why("each process has its own current directory on a drive")
     .help(format!("write an absolute path{example}"))
 }
+
+const WINDOWS_REASON: &str = "the kubelet and the container runtime resolve it against their own working directories, which can differ";
 
 /// Relative paths that exist in the bundle of a container, which is the working directory of runc.
 const BUNDLE_PATHS: &[&str] = &["", "config.json", "rootfs"];
@@ -213,7 +219,7 @@ fn help(volume: &HostPathVolume<'_>, os: Option<Os>) -> String {
     let help = "write an absolute path";
     let path = volume.path;
     match path.chars().next() {
-        _ if path == "tmpfs" => {
+        _ if path == "tmpfs" && os != Some(Os::Windows) => {
             "replace the `hostPath` with `emptyDir: {medium: Memory}`, which is a tmpfs".to_owned()
         }
         Some('~') => format!("{help}: `~` is not expanded"),

@@ -7,18 +7,21 @@
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
-//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`
+//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`, or a read-only mount
+//!   of an `emptyDir` there that no other container can write to first
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
 //!   provides, such as `/proc/meminfo`
 //! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`
-//! - a file of the node mounted over a directory, such as `/etc` or `/usr`
+//! - a file mounted over a directory, such as `/etc`, `/usr/bin` or `/var/log`: a file of the node,
+//!   or a key of a ConfigMap or Secret
 //!
 //! Other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr` are a warning. Mounts below
 //! these directories are not reported.
 //!
 //! A host path that is mounted at the same path in the container, such as the node's `/usr` at
-//! `/usr`, is not reported, except at `/` and inside `/proc`.
+//! `/usr`, is not reported, except at `/` and inside `/proc`. Neither are mounts of Windows
+//! containers.
 //!
 //! ## Why is this bad?
 //!
@@ -28,8 +31,8 @@
 //! host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on the node.
 //!
 //! The container runtime needs devices such as `/dev/null` to start a container that is not
-//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a volume that
-//! is always read-only. For security reasons, runc rejects mounts at and inside `/proc`.
+//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a read-only
+//! volume. For security reasons, runc rejects mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -79,16 +82,18 @@
 //! ## References
 //!
 //! - [Kubernetes: Volumes](https://kubernetes.io/docs/concepts/storage/volumes/)
-//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a ConfigMap at `/etc`
-//! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts inside `/proc`
+//! - [kubernetes/kubernetes#63477](https://github.com/kubernetes/kubernetes/issues/63477): a
+//!   ConfigMap at `/etc`
+//! - [opencontainers/runc#4771](https://github.com/opencontainers/runc/issues/4771) on mounts
+//!   inside `/proc`
 
 use std::cell::LazyCell;
 
-use super::support::nested_mounts::creates_mount_points;
+use super::support::nested_mounts::{creates_mount_points, has_earlier_writer};
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{ContainerMount, HostPath, Pod, Volume, clean_container_path};
+use crate::model::{ContainerMount, HostPath, Os, Pod, Volume, VolumeSource, clean_container_path};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("shadowing-mount"),
@@ -114,6 +119,32 @@ const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
     ("/lib", "the libraries of its image"),
     ("/sys", "the kernel's view of the system"),
     ("/usr", "the programs and libraries of its image"),
+];
+
+/// Other directories that exist in nearly every image. A mount of a directory is usual there.
+const DIRECTORIES: &[&str] = &[
+    "/home",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/tmp",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/run",
+    "/var/tmp",
 ];
 
 /// The files that exist in every container, or in nearly every image.
@@ -149,7 +180,7 @@ const PROC_FILES: &[&str] = &[
 const SUBDIRECTORY: &str = "mount it at a subdirectory, or at a path that the image does not use";
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let Some(pod) = cx.pod() else { return };
+    let Some(pod) = cx.pod().filter(|_| cx.os != Some(Os::Windows)) else { return };
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
     for mount in pod.mounts() {
         let (volume, mount_path) = (&mount.mount.name, &mount.mount.mount_path);
@@ -167,7 +198,12 @@ fn is_system_path(path: &str) -> bool {
     matches!(path, "/" | "/proc")
         || path.starts_with("/proc/")
         || FILES.contains(&path)
-        || SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path)
+        || is_known_directory(path)
+}
+
+/// Checks whether nearly every image has a directory at this path.
+fn is_known_directory(path: &str) -> bool {
+    DIRECTORIES.contains(&path) || SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path)
 }
 
 fn finding(
@@ -228,20 +264,42 @@ fn obstacle(
         "/dev" if !is_same_path(path, access) && !is_privileged => {
             Some(("the runtime needs devices such as `/dev/null`, which the volume hides", SUBDIRECTORY))
         }
-        "/etc" if pod.volume(&mount.mount.name).is_some_and(creates_mount_points) => {
+        "/etc" if rejects_mount_points(pod, mount) => {
             Some(("the runtime cannot create files such as `/etc/hosts` in a read-only volume", SUBDIRECTORY))
         }
-        _ => match (SYSTEM_DIRECTORIES.iter().any(|(directory, _)| *directory == path), access) {
-            (true, Some(access)) if !access.can_be_directory() => Some((
+        _ => match is_known_directory(path) {
+            true if is_file(pod, mount, access) => Some((
                 "the runtime cannot mount a file over a directory",
                 "mount it at a path inside the directory",
             )),
-            (false, access) if is_directory(pod, mount, access) => Some((
+            false if is_directory(pod, mount, access) => Some((
                 "the runtime cannot mount a directory over a file",
                 "mount a single file with `subPath`, or mount the volume at another path",
             )),
             _ => None,
         },
+    }
+}
+
+/// Checks whether the runtime cannot create files in the volume of the mount. It can if another
+/// container created them before.
+fn rejects_mount_points(pod: &Pod<'_>, mount: ContainerMount<'_, '_>) -> bool {
+    let Some(volume) = pod.volume(&mount.mount.name) else { return false };
+    let is_empty = || volume.empty_dir().is_some() && pod.is_complete && !has_earlier_writer(pod, &mount);
+    creates_mount_points(volume) || (mount.mount.is_read_only() && is_empty())
+}
+
+/// Checks whether the mount is certain to be a file.
+fn is_file(pod: &Pod<'_>, mount: ContainerMount<'_, '_>, access: Option<&HostPathAccess<'_>>) -> bool {
+    let source = pod.volume(&mount.mount.name).and_then(Volume::source);
+    match (access, source) {
+        (Some(access), _) => !access.can_be_directory(),
+        (None, Some(VolumeSource::Projected(projected))) => {
+            let mut keys =
+                projected.sources.iter().flat_map(|part| part.config_map.iter().chain(&part.secret));
+            keys.any(|keys| keys.is_file(&mount.mount.sub_path))
+        }
+        (None, _) => false,
     }
 }
 

@@ -9,8 +9,14 @@
 //! - the type in the host path catalog
 //! - for a volume without a `type`, the type that its name suggests, such as `.conf` or `.sock`
 //!
-//! Lock files and the files that the host path catalog lists as harmless, such as `/etc/localtime`
-//! and `/etc/machine-id`, are not reported. Neither are files on Windows nodes.
+//! These files are not reported:
+//!
+//! - lock files, and files that the host path catalog lists as harmless, such as `/etc/localtime`
+//!   and `/etc/machine-id`
+//! - files that nothing replaces while the node runs: those of the kernel in `/proc` and `/sys`,
+//!   and the instance ID of cloud-init
+//! - files that only init containers mount, which end before the main containers start
+//! - files on Windows nodes
 //!
 //! ## Why is this bad?
 //!
@@ -88,6 +94,8 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [Docker: bind mounts of files](https://docs.docker.com/engine/storage/bind-mounts/)
+//! - [cloud-init: the files of an
+//!   instance](https://github.com/canonical/cloud-init/blob/main/cloudinit/stages.py)
 
 use super::support::findings::host_path_finding;
 use super::support::host_path_type::{self, RequestedType};
@@ -97,7 +105,7 @@ use super::{
     PathClass, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{ContainerMount, HostPath};
+use crate::model::{ContainerMount, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-file-mount"),
@@ -117,11 +125,22 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for volume in cx.host_path_volumes() {
         let stale = volume.accesses.iter().find_map(|access| {
-            let file_type = replaceable_type(cx, volume, access)?;
-            Some((access, access.mount?, file_type))
+            let mount = access.mount.filter(|mount| !mount.container.ends_before_main())?;
+            Some((access, mount, replaceable_type(cx, volume, access)?))
         });
         out.extend(stale.map(|(access, mount, file_type)| finding(cx, volume, access, mount, file_type)));
     }
+}
+
+/// Paths at or below which no file is replaced while the node runs. cloud-init writes the instance
+/// ID once per boot.
+const CONSTANT_PATHS: &[&str] = &["/proc", "/sys", "/var/lib/cloud/data/instance-id"];
+
+fn is_constant(path: &HostPath) -> bool {
+    let is_inside = |constant: &&str| {
+        matches!(path.relation_to(&HostPath::new(constant)), Relation::Equal | Relation::Descendant)
+    };
+    CONSTANT_PATHS.iter().any(is_inside)
 }
 
 /// Returns the type of the file that the access is to, if it is a file or socket that a program may
@@ -134,7 +153,7 @@ fn replaceable_type(
     let path = &access.path;
     let is_harmless = matches!(access.class, PathClass::Inside(entry) if entry.class == EntryClass::Harmless);
     let is_lock = || path.name().is_some_and(|name| name.ends_with(".lock"));
-    if path.is_windows() || is_harmless || is_lock() {
+    if path.is_windows() || is_harmless || is_lock() || is_constant(path) {
         return None;
     }
     let file_type = match RequestedType::of_volume(volume) {

@@ -6,8 +6,13 @@
 //! `subPath` or `subPathExpr`, and each such mount of a `csi` volume of a driver that writes keys:
 //! the Secrets Store CSI driver, and those of cert-manager.
 //!
-//! The severity is warning if the file usually has an expiry date: a token, a certificate or key in
-//! a `secret` or `projected` volume, or a file of one of these drivers.
+//! The severity is warning if the file, or a file in the directory, usually has an expiry date: a
+//! token of the ServiceAccount, a certificate of a `projected` volume, a key of a Secret whose name
+//! or mount path suggests a token or certificate, such as `tls.crt`, or a file of one of these
+//! drivers.
+//!
+//! Init containers are not reported, because they end before the main containers start. Sidecars
+//! are. A `subPath` of `.` is the whole volume and receives updates.
 //!
 //! ## Why is this bad?
 //!
@@ -72,7 +77,7 @@
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Volume, VolumeSource};
+use crate::model::{HostPath, KeySource, ProjectedPart, Relation, Volume, VolumeMount, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-sub-path"),
@@ -102,14 +107,17 @@ const SECRET_DRIVERS: &[&str] = &[
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod() else { return };
-    for mount in pod.mounts() {
+    for mount in pod.mounts().filter(|mount| !mount.container.ends_before_main()) {
         let Some((key, sub_path)) = mount.mount.sub_path_entry() else { continue };
+        if HostPath::in_container(sub_path).is_root() {
+            continue;
+        }
         let Some(volume) = pod.volume(&mount.mount.name) else { continue };
         let Some(source) = updated_source(volume) else { continue };
         let (container, path) = (container(mount.container), quoted(sub_path));
         let name = quoted(&volume.name);
         let message = format!("{container} never sees updates of {path} in `{source}` volume {name}");
-        let expiring = expiring_content(volume, sub_path);
+        let expiring = expiring_content(volume, mount.mount, sub_path);
         let (severity, why) = match expiring {
             Some(content) => (
                 Severity::Warning,
@@ -143,24 +151,47 @@ fn updated_source<'v>(volume: &'v Volume<'_>) -> Option<&'v str> {
     is_updated.then_some(key)
 }
 
-/// Returns the noun for the content of a file in a volume if it usually has an expiry date.
-fn expiring_content(volume: &Volume<'_>, sub_path: &str) -> Option<&'static str> {
-    let name = sub_path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+/// Returns the noun for the content at a path in a volume if it usually has an expiry date.
+fn expiring_content(volume: &Volume<'_>, mount: &VolumeMount<'_>, sub_path: &str) -> Option<&'static str> {
     match volume.source()? {
         VolumeSource::Csi(_) => Some("secret"),
         VolumeSource::Projected(projected) => {
-            let mut tokens = projected.sources.iter().filter_map(|part| part.service_account_token.as_ref());
-            let is_token = tokens.any(|token| *token.path == *sub_path);
-            let has_certificate = projected.sources.iter().any(|part| part.pod_certificate.is_some());
-            if is_token {
-                Some("token")
-            } else {
-                content_of(name).or(has_certificate.then_some("certificate"))
-            }
+            projected.sources.iter().find_map(|part| expiring_part(part, mount, sub_path))
         }
-        VolumeSource::ReadOnly if volume.source_key() == Some("secret") => content_of(name),
         _ => None,
     }
+}
+
+fn expiring_part(part: &ProjectedPart<'_>, mount: &VolumeMount<'_>, sub_path: &str) -> Option<&'static str> {
+    if part.service_account_token.as_ref().is_some_and(|token| contains(sub_path, &token.path)) {
+        return Some("token");
+    }
+    let is_bundle = part.cluster_trust_bundle.as_ref().is_some_and(|bundle| contains(sub_path, &bundle.path));
+    if is_bundle || part.pod_certificate.is_some() {
+        return Some("certificate");
+    }
+    secret_content(part.secret.as_ref()?, mount, sub_path)
+}
+
+/// Returns the noun for the content of a Secret at `sub_path` that the names of the files suggest:
+/// of those in the Secret, in the volume and in the container.
+fn secret_content(secret: &KeySource<'_>, mount: &VolumeMount<'_>, sub_path: &str) -> Option<&'static str> {
+    let items: Vec<_> = secret.items.iter().filter(|item| contains(sub_path, &item.path)).collect();
+    if items.is_empty() && !secret.items.is_empty() {
+        return None;
+    }
+    let keys = items.iter().flat_map(|item| [&*item.key, file_name(&item.path)]);
+    keys.chain([file_name(sub_path), file_name(&mount.mount_path)]).find_map(content_of)
+}
+
+/// Checks whether `sub_path` is the path of a file in the volume, or a directory that contains it.
+fn contains(sub_path: &str, file: &str) -> bool {
+    let relation = HostPath::in_container(file).relation_to(&HostPath::in_container(sub_path));
+    matches!(relation, Relation::Equal | Relation::Descendant)
+}
+
+fn file_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 /// Returns the noun for the content that the name of a file suggests.

@@ -5,13 +5,17 @@
 //! Reports a `sizeLimit` that is negative, smaller than 4096 bytes, or not a whole number of bytes.
 //! A `sizeLimit` of 0 means no limit and is not reported. A negative one is an error. The suffix
 //! `m` means a thousandth, so `500m` is half a byte. Without a suffix, the number is an amount in
-//! bytes.
+//! bytes. A fraction such as `1.1Gi` is not a whole number of bytes either.
 //!
 //! ## Why is this bad?
 //!
 //! The author probably meant megabytes. With a limit smaller than a page, a volume in memory has
 //! only one page. On disk, the first file exceeds the limit, and the kubelet evicts the Pod. On
 //! some filesystems, even the empty directory exceeds the limit.
+//!
+//! A larger limit with a fraction of a byte has its intended size: the kubelet rounds it up. But
+//! the API server stores it in thousandths of a byte, so `1.1Gi` becomes `1181116006400m`. Tools
+//! that compare the manifest with the stored object report a difference.
 //!
 //! The API server rejects a negative limit.
 //!
@@ -62,7 +66,8 @@
 //! ## References
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
-//! - [Kubernetes: memory resource units](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-memory)
+//! - [Kubernetes: memory resource
+//!   units](https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#meaning-of-memory)
 
 use super::support::empty_dir::empty_dirs;
 use super::support::wording::quoted;
@@ -91,28 +96,52 @@ const PAGE_LEN: i64 = 4096;
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(empty_dirs(cx).filter_map(|empty_dir| {
         let limit = empty_dir.source.size_limit.filter(|limit| *limit != Quantity::default())?;
-        let name = quoted(&empty_dir.volume.name);
-        if !limit.is_positive() {
-            let message = format!("`sizeLimit` of `emptyDir` volume {name} is negative");
-            let finding = Finding::new(RULE.id, Severity::Error, empty_dir.size_limit_field(), message)
-                .why("the API server rejects the object")
-                .help("set the maximum size of the volume, or remove `sizeLimit`")
-                .volume(&empty_dir.volume.name);
-            return Some(finding);
-        }
-        let message = if limit < Quantity::from(PAGE_LEN) {
-            format!("`sizeLimit` of `emptyDir` volume {name} is smaller than a page ({PAGE_LEN} bytes)")
-        } else if !limit.is_whole() {
-            format!("`sizeLimit` of `emptyDir` volume {name} is not a whole number of bytes")
-        } else {
-            return None;
-        };
-        let finding = Finding::new(RULE.id, Severity::Warning, empty_dir.size_limit_field(), message)
-            .why("the limit is probably in the wrong unit, and the first file can exceed it")
-            .help(
-                "use a suffix such as `Mi`: `m` means a thousandth, and without a suffix, the unit is bytes",
-            )
+        let problem = Problem::of(limit)?;
+        let message = format!(
+            "`sizeLimit` of `emptyDir` volume {} {}",
+            quoted(&empty_dir.volume.name),
+            problem.predicate
+        );
+        let finding = Finding::new(RULE.id, problem.severity, empty_dir.size_limit_field(), message)
+            .why(problem.why)
+            .help(problem.help)
             .volume(&empty_dir.volume.name);
         Some(finding)
     }));
+}
+
+struct Problem {
+    severity: Severity,
+    /// The end of a sentence about the `sizeLimit`.
+    predicate: &'static str,
+    why: &'static str,
+    help: &'static str,
+}
+
+impl Problem {
+    /// Returns the problem of a limit other than 0, if it has one.
+    fn of(limit: Quantity) -> Option<Self> {
+        if !limit.is_positive() {
+            return Some(Self {
+                severity: Severity::Error,
+                predicate: "is negative",
+                why: "the API server rejects the object",
+                help: "set the maximum size of the volume, or remove `sizeLimit`",
+            });
+        }
+        if limit < Quantity::from(PAGE_LEN) {
+            return Some(Self {
+                severity: Severity::Warning,
+                predicate: "is smaller than a page (4096 bytes)",
+                why: "the limit is probably in the wrong unit, and the first file can exceed it",
+                help: "use a suffix such as `Mi`: `m` means a thousandth, and without a suffix, the unit is bytes",
+            });
+        }
+        (!limit.is_whole()).then_some(Self {
+            severity: Severity::Warning,
+            predicate: "is not a whole number of bytes",
+            why: "the API server stores it in thousandths of a byte, so the stored object differs from the manifest",
+            help: "write a whole number of bytes, such as `1127Mi` instead of `1.1Gi`; `m` means a thousandth",
+        })
+    }
 }

@@ -3,13 +3,14 @@
 //! ## What it does
 //!
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
-//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, by required node affinity,
-//! and by a `nodeSelector` for anything but the operating system and the architecture. DaemonSets,
+//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, and by a `nodeSelector` or
+//! required node affinity for anything but the operating system and the architecture. DaemonSets,
 //! objects of unknown kinds, and incomplete objects, such as patches, are skipped.
 //!
 //! Static Pods are also skipped, because each runs on the node that has its manifest. volcheck
 //! considers a Pod without a controller static if it sets `hostNetwork: true` and is in the
-//! namespace `kube-system` or an `openshift-*` namespace. Mirror Pods are skipped as well.
+//! namespace `kube-system` or an `openshift-*` namespace, or runs the image of a control plane
+//! component, such as `etcd`. Mirror Pods are skipped as well.
 //!
 //! ## Why is this bad?
 //!

@@ -148,7 +148,17 @@ fn invalid_fields_of_embedded_objects_are_warnings() {
 
 #[test]
 fn objects_without_volumes_may_have_fields_of_any_type() {
+    let spec = "spec: {template: {spec: {containers: [{name: c, image: i}]}}}\n";
+    let with_metadata = |kind: &str, metadata: &str| {
+        format!("apiVersion: argoproj.io/v1alpha1\nkind: {kind}\nmetadata: {metadata}\n{spec}")
+    };
     for text in [
+        "apiVersion: example.io/v1\nkind: Agent\nmetadata: {name: 5}\nspec: {volumes: 3}\n".to_owned(),
+        with_metadata("Agent", "{name: 5}"),
+        with_metadata("Agent", "{name: a, namespace: 5}"),
+        with_metadata("Agent", "{name: a, labels: {a: true}}"),
+        with_metadata("Agent", "{name: a, annotations: [x]}"),
+        with_metadata("Rollout", "{name: a, annotations: {a: 1}}"),
         "apiVersion: example.io/v1\nkind: Agent\nmetadata: {name: 3, labels: {a: 1}}\n".to_owned(),
         "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nspec: {templates: [{container: {image: 3}}]}\n"
             .to_owned(),

@@ -72,6 +72,25 @@ fn kubernetes_version_decides_about_volume_types() {
 }
 
 #[test]
+fn recommends_recursive_read_only_mounts_if_the_api_server_knows_them() {
+    let mount = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: i\n    \
+                 volumeMounts: [{name: v, mountPath: /v, readOnly: true}]\n  volumes:\n  - name: v\n    \
+                 hostPath: {path: /, type: Directory}\n";
+    let propagation = mount.replace("readOnly: true", "readOnly: true, mountPropagation: HostToContainer");
+    for (rule, manifest) in [("non-recursive-read-only", mount), ("ineffective-read-only", &propagation)] {
+        for (version, is_known) in [("1.28", false), ("1.30", false), ("1.31", true), ("1.37", true)] {
+            let policy = policy(&format!("version: 1\nkubernetesVersion: \"{version}\"\n"));
+            let outcome = lint(&policy, "manifest.yaml", manifest);
+            let mut findings = outcome.findings.iter().map(|located| &located.finding);
+            let finding = findings.find(|finding| finding.rule == rule).expect("a finding");
+            let recommends = finding.help.contains("recursiveReadOnly");
+            assert_eq!(recommends, is_known, "{rule} {version}");
+            assert!(is_known || finding.fix.is_none(), "{rule} {version}");
+        }
+    }
+}
+
+#[test]
 fn flag_overrides_the_kubernetes_version_of_the_policy() {
     let directory = temp_dir(&[
         ("pod.yaml", &pod("cephfs")),

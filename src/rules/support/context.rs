@@ -8,8 +8,8 @@ use super::devices::device_type;
 use super::options::Options;
 use crate::finding::Access;
 use crate::model::{
-    ClaimSpec, ContainerMount, FieldPath, HostPath, HostPathForm, Object, Os, PersistentVolumeSpec, Piece,
-    Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
+    ClaimSpec, Container, ContainerMount, FieldPath, HostPath, HostPathForm, KubernetesVersion, Object, Os,
+    PersistentVolumeSpec, Piece, Pod, Relation, Volume, VolumeMount, is_built_in, pieces,
 };
 use crate::rules::subject::{ClaimedVolume, NodeVolume};
 
@@ -126,12 +126,18 @@ impl<'a> HostPathAccess<'a> {
             if entry.class == EntryClass::Harmless && entry.file_type == self.file_type)
     }
 
+    /// Checks whether the path is a device.
+    pub fn is_device(&self) -> bool {
+        matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
+    }
+
     /// Checks whether the path is a device that the container cannot open. The device cgroup of a
     /// container that is not privileged allows only a few devices.
     pub fn is_denied_device(&self) -> bool {
-        let is_device = matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice));
         let is_unprivileged = self.mount.is_some_and(|mount| !mount.container.security_context.privileged);
-        is_device && is_unprivileged && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
+        self.is_device()
+            && is_unprivileged
+            && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
     }
 
     /// Checks whether the path can be a directory. If not, an `emptyDir` cannot replace it.
@@ -171,7 +177,9 @@ impl<'a> Context<'a> {
         let path = FieldPath::from_keys(&["spec"]);
         let name = object.id.name.as_str();
         let volume = |key, source_path: &'a str, declared_type| {
-            let mut volume = HostPathVolume::new(None, name, path.key(key), source_path, declared_type);
+            let clean = HostPath::new(source_path);
+            let mut volume =
+                HostPathVolume::new(None, name, path.key(key), source_path, clean, declared_type);
             volume.supports_type = key == "hostPath";
             // Any Pod can use the volume with write access, because neither `hostPath` nor `local`
             // has a `readOnly` field.
@@ -223,12 +231,19 @@ impl<'a> Context<'a> {
 
     /// Checks whether the object is probably a static Pod, which the kubelet of a node creates from
     /// a file on the node: a mirror Pod, or a Pod without a controller that uses the node's network
-    /// in a namespace for system components.
+    /// and is in a namespace for system components or runs a component of the control plane.
     pub fn is_static_pod(&self) -> bool {
         let Some(pod) = self.pod().filter(|_| self.object.workload.kind == "Pod") else { return false };
         let namespace = self.object.id.namespace.as_str();
-        let is_system = namespace == "kube-system" || namespace.starts_with("openshift-");
-        pod.annotations.get("kubernetes.io/config.mirror").is_some() || (is_system && pod.host_network)
+        let is_system = || namespace == "kube-system" || namespace.starts_with("openshift-");
+        pod.annotations.get("kubernetes.io/config.mirror").is_some()
+            || (pod.host_network && (is_system() || pod.containers.iter().any(runs_control_plane)))
+    }
+
+    /// Checks whether the API server knows `recursiveReadOnly` of mounts by default
+    /// (`RecursiveReadOnlyMounts` in `pkg/features/kube_features.go`).
+    pub fn supports_recursive_read_only(&self) -> bool {
+        self.options.kubernetes_version >= KubernetesVersion::minor(31)
     }
 
     /// Returns the accesses through mounts, by the field path of the mount.
@@ -247,6 +262,14 @@ impl<'a> Context<'a> {
         let volumes = self.host_path_volumes.iter();
         volumes.flat_map(|volume| volume.accesses.iter().map(move |access| (volume, access)))
     }
+}
+
+/// Checks whether the image of a container is one of a component of the control plane.
+fn runs_control_plane(container: &Container<'_>) -> bool {
+    const IMAGES: &[&str] =
+        &["etcd", "hyperkube", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let name = container.image.rsplit('/').next().unwrap_or_default();
+    IMAGES.contains(&name.split([':', '@']).next().unwrap_or_default())
 }
 
 /// Checks whether `path` in the source `key` of a PersistentVolume is a disk of the node: in block
@@ -268,12 +291,11 @@ fn host_path_volume<'a>(
     let source = volume.host_path()?;
     let field = source.form.source(&volume.path);
     let declared_type = source.host_path_type.as_deref();
-    let mut host_path = HostPathVolume::new(Some(volume), &volume.name, field, &source.path, declared_type);
+    let clean = HostPath::on(os, &source.path);
+    let mut host_path =
+        HostPathVolume::new(Some(volume), &volume.name, field, &source.path, clean, declared_type);
     host_path.supports_type = source.form.type_key().is_some();
     host_path.form = source.form;
-    if os == Some(Os::Windows) {
-        host_path.clean = HostPath::on_windows(&source.path);
-    }
     host_path.add_accesses(pod, options, |mount| mount.is_read_only());
     Some(host_path)
 }
@@ -309,6 +331,7 @@ impl<'a> HostPathVolume<'a> {
         name: &'a str,
         source: FieldPath,
         path: &'a str,
+        clean: HostPath,
         declared_type: Option<&'a str>,
     ) -> Self {
         Self {
@@ -319,7 +342,7 @@ impl<'a> HostPathVolume<'a> {
             declared_type,
             supports_type: true,
             form: HostPathForm::Volume,
-            clean: HostPath::new(path),
+            clean,
             accesses: Vec::new(),
         }
     }
@@ -332,11 +355,9 @@ impl<'a> HostPathVolume<'a> {
         options: &'a Options,
     ) -> Self {
         let declared_type = volume.host_path_type.as_deref();
+        let clean = HostPath::on(pod.os(), &volume.path);
         let mut resolved =
-            Self::new(None, &claimed.volume, claimed.field.clone(), &volume.path, declared_type);
-        if pod.os() == Some(Os::Windows) {
-            resolved.clean = HostPath::on_windows(&volume.path);
-        }
+            Self::new(None, &claimed.volume, claimed.field.clone(), &volume.path, clean, declared_type);
         resolved.add_accesses(pod, options, |mount| pod.is_read_only(mount));
         resolved
     }

@@ -6,7 +6,10 @@ use crate::model::HostPath;
 /// Names below `/dev` on Linux, mostly without a type in the catalog. A trailing `#` matches a
 /// number and any text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
-    (HostPathType::BlockDevice, &["bcache#", "drbd#", "loop#", "md#", "nbd#", "rbd#", "sr#", "zram#"]),
+    (
+        HostPathType::BlockDevice,
+        &["bcache#", "drbd#", "loop#", "md#", "nbd#", "pmem#", "ram#", "rbd#", "sr#", "zram#"],
+    ),
     (
         HostPathType::CharDevice,
         &[
@@ -96,6 +99,8 @@ mod tests {
     fn infers_device_types_from_names() {
         let types = [
             ("loop0", Some(HostPathType::BlockDevice)),
+            ("ram0", Some(HostPathType::BlockDevice)),
+            ("ram", None),
             ("loop-control", Some(HostPathType::CharDevice)),
             ("nvme0", Some(HostPathType::CharDevice)),
             ("nvme1n1p2", Some(HostPathType::BlockDevice)),

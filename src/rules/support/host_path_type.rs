@@ -102,8 +102,9 @@ pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> 
         HostPathType::Directory => true,
         HostPathType::File => {
             let extension = path.name().and_then(|name| name.rsplit_once('.'));
-            extension
-                .is_some_and(|(_, extension)| matches!(extension, "db" | "lock" | "log" | "pid" | "sqlite"))
+            extension.is_some_and(|(_, extension)| {
+                matches!(extension, "db" | "lock" | "log" | "pid" | "sqlite" | "sqlite3")
+            })
         }
         HostPathType::Socket | HostPathType::CharDevice | HostPathType::BlockDevice => false,
     }
@@ -146,6 +147,7 @@ const FILE_EXTENSIONS: &[&str] = &[
     "so",
     "sql",
     "sqlite",
+    "sqlite3",
     "tar",
     "tgz",
     "token",
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn recognizes_file_names_by_extension() {
-        for name in ["agent.yaml", "libcuda.so.1", "a.b.conf", "kubeconfig"] {
+        for name in ["agent.yaml", "libcuda.so.1", "a.b.conf", "kubeconfig", "app.sqlite3"] {
             assert!(is_file_name(name), "{name}");
         }
         for name in ["conf.d", ".log", "data", "node.js.d", "v1.2"] {

@@ -2,7 +2,9 @@
 
 use super::context::Context;
 use super::host_path_type::known_type;
-use crate::model::{Container, ContainerList, ContainerMount, HostPath, Pod, Relation, Volume, VolumeMount};
+use crate::model::{
+    Container, ContainerList, ContainerMount, HostPath, Os, Pod, Relation, Volume, VolumeMount,
+};
 
 /// The path where the API server mounts a token of the ServiceAccount, except in ephemeral
 /// containers (`DefaultAPITokenMountPath` in `plugin/pkg/admission/serviceaccount`).
@@ -39,12 +41,13 @@ pub(crate) enum InnerMount<'a> {
 /// Returns the mount points inside the mounts for which `is_outer` returns true.
 ///
 /// Only the nearest mount above a mount point counts. The runtime mounts volumes from the outermost
-/// to the innermost, regardless of their order in the manifest.
+/// to the innermost, regardless of their order in the manifest. Returns nothing for Windows, whose
+/// runtimes do not create mount points in this way.
 pub(crate) fn nested_mounts<'a>(
     cx: &Context<'a>,
     is_outer: impl Fn(&VolumeMount<'_>) -> bool,
 ) -> Vec<NestedMount<'a>> {
-    let Some(pod) = cx.pod() else { return Vec::new() };
+    let Some(pod) = cx.pod().filter(|_| cx.os != Some(Os::Windows)) else { return Vec::new() };
     let mut nested = Vec::new();
     for container in &pod.containers {
         if container.volume_mounts.iter().any(&is_outer) {
@@ -114,6 +117,21 @@ fn add_nested<'a>(
 /// (`MakeNestedMountpoints` in `pkg/volume/util/nested_volumes.go`). Such volumes are read-only.
 pub(crate) fn creates_mount_points(volume: &Volume<'_>) -> bool {
     matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "projected" | "secret"))
+}
+
+/// Checks whether another container can write to the volume of the mount, and starts before or
+/// alongside the container with the mount.
+pub(crate) fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) -> bool {
+    let is_earlier = |other: &Container<'_>| {
+        let position = |container| pod.containers.iter().position(|known| std::ptr::eq(known, container));
+        match (other.list, outer.container.list) {
+            _ if std::ptr::eq(other, outer.container) => false,
+            (ContainerList::Main, ContainerList::Main) => true,
+            _ => position(other) < position(outer.container),
+        }
+    };
+    let mut mounts = pod.mounts_of(&outer.mount.name);
+    mounts.any(|mount| !pod.is_read_only(mount.mount) && is_earlier(mount.container))
 }
 
 /// Returns the help for a volume that is mounted above the ServiceAccount token.
