@@ -232,6 +232,19 @@ pub struct Candidate {
     pub claim: String,
     /// The location of the claim; `None` if it is in the object of the pod or in no manifest.
     pub claim_label: Option<Label>,
+    /// A claim that can be bound to the PersistentVolume instead. `None` if the claim is certainly
+    /// bound to one of its candidates.
+    pub rival: Option<RivalClaim>,
+}
+
+/// A claim that competes with another claim.
+#[derive(Clone, Debug)]
+pub struct RivalClaim {
+    pub namespace: String,
+    /// The name of the claim; for a generic ephemeral volume of a workload, a pattern.
+    pub name: String,
+    /// The location of the claim.
+    pub label: Label,
 }
 
 /// A PersistentVolume with a path on the node.
