@@ -105,6 +105,9 @@ fn one_verdict_page() -> String {
          - findings that a comment, an annotation or the baseline suppresses\n\
          - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
            first, for example because of `..` in a `subPath`\n\
+         - host paths that start with a placeholder, such as `__DIR__` or `{{ dir }}`, and paths in objects inside other objects\n  \
+           that contain `${NAME}`, `$(NAME)` or `{{ name }}`: `volcheck lint` counts and names them as not checked, because\n  \
+           another program replaces them; for the webhook, nothing replaces them any more, so it checks the literal path\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
