@@ -7,10 +7,10 @@
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
-//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths. `${NAME}`
-//! in an object inside another object, such as an OpenShift Template, is not reported either, because
-//! another program may replace it. For the same reason, host paths that start with another
-//! placeholder, such as `${NAME:=/srv}` or `__NAME__`, are only counted as not checked.
+//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths. Nor is
+//! `${NAME}` in an object inside another object, such as an OpenShift Template, because another
+//! program may replace it. For the same reason, host paths that start with another placeholder,
+//! such as `${NAME:=/srv}` or `__NAME__`, are only counted as not checked.
 //!
 //! ## Why is this bad?
 //!

@@ -6,8 +6,8 @@
 //!
 //! - a file that could not be read, or is not text
 //! - a document that is not valid YAML or JSON as kubectl reads it
-//! - a raw template, for example of Helm, Jinja or ERB; one finding covers all documents of the file,
-//!   and all templates of a Helm chart
+//! - a raw template, for example of Helm, Jinja or ERB; one finding covers all documents of the
+//!   file, and all templates of a Helm chart
 //! - a ytt template
 //! - an object that exceeds one of volcheck's limits
 //! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
