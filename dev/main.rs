@@ -113,6 +113,9 @@ fn one_verdict_page() -> String {
          - findings about a Pod that depend on another object, such as a finding of `mismatched-volume-mode` about a\n  \
            PersistentVolumeClaim that the Pod uses\n\
          - errors about a PersistentVolumeClaim: the webhook denies the claim only if the policy's `workloadMode` is `deny`\n\
+         - host paths that start with a placeholder, such as `__DIR__` or `{{ dir }}`, and paths in objects inside other objects\n  \
+           that contain `${NAME}`, `$(NAME)` or `{{ name }}`: `volcheck lint` counts and names them as not checked, because\n  \
+           another program replaces them; for the webhook, nothing replaces them any more, so it checks the literal path\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );

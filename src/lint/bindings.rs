@@ -13,7 +13,7 @@ use super::claim_facts::{BindingFacts, Claim, ClaimOrigin, ClaimUse, Place, Used
 use super::{OtherFile, RelatedLocation};
 use crate::finding::{Label, Target};
 use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, split_ordinal};
-use crate::rules::{Candidate, ClaimedVolume, NamedClaim, NodeVolume, Options, exposes_node};
+use crate::rules::{Candidate, ClaimedVolume, NamedClaim, NodeVolume, Options, RivalClaim, exposes_node};
 use crate::source::File;
 
 /// The maximum number of PersistentVolumes that the rules receive for one volume of a Pod.
@@ -49,6 +49,8 @@ struct Resolved {
     /// The index of the claim; `None` if it is in the object of the pod or in no manifest.
     index: Option<usize>,
     volumes: Vec<usize>,
+    /// The index of another claim that can take all of the volumes, together with other claims.
+    rival: Option<usize>,
 }
 
 impl Bindings {
@@ -139,7 +141,7 @@ impl Bindings {
                 Some((*position, claim, volume))
             })
             .collect();
-        exposed.sort_by_key(|(position, ..)| *position);
+        exposed.sort_by_key(|(position, claim, _)| (*position, claim.rival.is_some()));
         exposed.dedup_by_key(|(position, ..)| *position);
         let claims = self.named_claims(used, &resolved);
         if exposed.is_empty() && !claims.iter().any(|claim| concerns(used, claim)) {
@@ -153,6 +155,7 @@ impl Bindings {
             volume: Arc::clone(volume),
             claim: claim.name.clone(),
             claim_label: claim.index.map(|index| self.claims[index].label.clone()),
+            rival: claim.rival.map(|index| self.rival_claim(index, &claim.name)),
         };
         Some(ClaimedVolume {
             pod: used.pod,
@@ -234,7 +237,7 @@ impl Bindings {
         }
         // The claim is in no manifest, but a PersistentVolume may be reserved for it.
         let volumes = self.binder.reserved_for_name(namespace, name).to_vec();
-        vec![Resolved { name: name.to_owned(), index: None, volumes }]
+        vec![Resolved { name: name.to_owned(), index: None, volumes, rival: None }]
     }
 
     fn resolve_claim(&self, index: usize) -> Resolved {
@@ -248,7 +251,26 @@ impl Bindings {
 
     /// Resolves a claim that the object of the pod creates.
     fn resolve_own(&self, name: &str, facts: &ClaimFacts) -> Resolved {
-        Resolved { name: name.to_owned(), index: None, volumes: self.binder.candidates(facts) }
+        let volumes = self.binder.candidates(facts);
+        let rival = self.binder.rival(facts, &volumes, |index| &self.claims[index].facts);
+        Resolved { name: name.to_owned(), index: None, volumes, rival }
+    }
+
+    /// Returns the claim at `index` as a rival of the claim `name`.
+    fn rival_claim(&self, index: usize, name: &str) -> RivalClaim {
+        let Claim { facts, label, .. } = &self.claims[index];
+        let rival = match &facts.name {
+            // The name of a generic ephemeral claim starts with that of the Pod.
+            ClaimName::Exact(name) if name.is_empty() => {
+                format!("{}-*", label.object.as_ref().map_or("", |object| &object.name))
+            }
+            ClaimName::Exact(name) => name.clone(),
+            ClaimName::Ordinal { stem, first, .. } => {
+                let names = (*first..).map(|ordinal| format!("{stem}-{ordinal}"));
+                names.take(2).find(|rival| rival != name).unwrap_or_default()
+            }
+        };
+        RivalClaim { namespace: facts.namespace.clone(), name: rival, label: label.clone() }
     }
 
     /// Returns the claims with the key that satisfy the predicate. A directory tree may contain

@@ -217,7 +217,8 @@ impl<'c> Checker<'c> {
         let text = &self.file.text()[chunk.range.clone()];
         if let Some(action) = template_action(text, error.span.start - chunk.range.start) {
             let action = chunk.range.start + action.start..chunk.range.start + action.end;
-            let unchecked = Unchecked::RawTemplate { action: action.into(), others: None };
+            let is_chart = self.file.text()[action.clone()].starts_with("{{");
+            let unchecked = Unchecked::RawTemplate { action: action.into(), is_chart, others: None };
             return self.unchecked_text(&unchecked);
         }
         let is_tab = self.file.text().as_bytes().get(error.span.start) == Some(&b'\t');
@@ -271,12 +272,16 @@ fn template_of(text: &str) -> Option<&str> {
     is_template_path(path).then_some(path)
 }
 
-/// Returns the byte range of the template action (`{{…}}`) that causes a syntax error at the offset
-/// `at`: the nearest action before the error or, if there is none, the first action.
+/// Returns the byte range of the template action (`{{…}}`, `{%…%}` or `<%…%>`) that causes a syntax
+/// error at the offset `at`: the nearest action before the error or, if there is none, the first
+/// action.
 fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
-    // The error is at one of the opening braces or after them.
-    let before = (at..=at + 2).rev().find_map(|end| text.get(..end)).and_then(|head| head.rfind("{{"));
-    let start = before.or_else(|| text.find("{{"))?;
-    let length = text[start..].find("}}").map_or(2, |length| length + 2);
+    const DELIMITERS: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("<%", "%>")];
+    // The error is at one of the opening characters or after them.
+    let head = (at..=at + 2).rev().find_map(|end| text.get(..end))?;
+    let before = DELIMITERS.iter().filter_map(|(open, close)| Some((head.rfind(open)?, close)));
+    let first = DELIMITERS.iter().filter_map(|(open, close)| Some((text.find(open)?, close)));
+    let (start, close) = before.max().or_else(|| first.min())?;
+    let length = text[start..].find(close).map_or(2, |length| length + close.len());
     Some(start..start + length)
 }

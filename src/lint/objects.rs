@@ -9,10 +9,12 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, template, text_facts};
+use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
 use crate::engine::judge;
 use crate::input::is_kustomization;
-use crate::model::{self, Body, Decoded, FieldError, FieldPath, Object, Pod, Str, TypeMeta};
+use crate::model::{
+    self, Body, Decoded, FieldError, FieldPath, Object, Origin, PathOwner, Pod, Str, TypeMeta,
+};
 use crate::policy;
 use crate::rules::{ClaimedVolume, NotObject, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
@@ -158,7 +160,7 @@ impl<'c> Checker<'c> {
             };
             let field = source::find_node(&tree, node, &error.path);
             let value = field.and_then(|field| tree.as_str(field));
-            let placeholder = value.as_deref().and_then(template::placeholder);
+            let placeholder = value.as_deref().and_then(model::placeholder);
             let (Some(field), Some(placeholder), Some(_)) = (field, placeholder, placeholders.next()) else {
                 let meta = Some(meta);
                 return self.add_invalid_field(&tree, node, &error, meta, is_embedded, outcome);
@@ -181,8 +183,11 @@ impl<'c> Checker<'c> {
     ) {
         let policy = self.options.policy;
         let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
-        if is_embedded || self.depth > 0 {
-            unknown_host_paths.extend(object.remove_placeholders());
+        let is_embedded = is_embedded || self.depth > 0;
+        let owner = if is_embedded { PathOwner::Template } else { PathOwner::Manifest };
+        unknown_host_paths.extend(object.remove_placeholders(owner));
+        if is_embedded {
+            object.origin = Origin::Embedded;
         }
         if !policy.heuristic {
             object.retain_pods(|pod| !pod.is_heuristic);

@@ -1,7 +1,6 @@
 //! Checks of parts of pod specs that an object contains as strings, such as Argo's `podSpecPatch`.
 //! Such a part is checked as a partial pod.
 
-use super::template;
 use crate::engine::{CheckResult, judge};
 use crate::model::{self, FieldErrorKind, FieldPath, Object, Part, Pod};
 use crate::policy::{Date, Policy};
@@ -60,7 +59,7 @@ pub(super) fn check(
         }
         let field = source::find_node(&tree, tree.root(), &error.path);
         let is_expression =
-            |field: &NodeId| tree.as_str(*field).is_some_and(|text| template::placeholder(&text).is_some());
+            |field: &NodeId| tree.as_str(*field).is_some_and(|text| model::placeholder(&text).is_some());
         match field.filter(is_expression) {
             Some(field) if field != tree.root() => tree = tree.with_null(field),
             Some(_) => return Err(PatchError::Template),

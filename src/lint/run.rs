@@ -268,28 +268,29 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     })
 }
 
-/// Merges the unrendered templates of each chart into one finding.
+/// Merges the unrendered templates of each chart, and those of each file, into one finding.
 fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
     unchecked.sort_by(|a, b| a.located.order(&b.located));
-    // For each chart, the index of its finding, and the templates.
     let mut charts: BTreeMap<PathBuf, (usize, BTreeSet<Arc<str>>)> = BTreeMap::new();
+    let mut files: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut kept: Vec<LocatedFinding> = Vec::with_capacity(unchecked.len());
     for UncheckedInput { located, is_raw_template } in unchecked {
-        let chart = chart_directory(&located.location.path).filter(|_| is_raw_template);
-        if let Some(chart) = chart {
-            let (index, templates) = charts.entry(chart).or_insert((kept.len(), BTreeSet::new()));
-            templates.insert(Arc::clone(&located.location.path));
-            if *index < kept.len() {
+        let path = &located.location.path;
+        if is_raw_template && let Some(chart) = chart_directory(path) {
+            let (_, files) = charts.entry(chart).or_insert_with(|| (kept.len(), BTreeSet::new()));
+            if !files.insert(Arc::clone(path)) || files.len() > 1 {
                 continue;
             }
+        } else if is_raw_template && !files.insert(Arc::clone(path)) {
+            continue;
         }
         kept.push(located);
     }
-    for (chart, (index, templates)) in charts.iter().filter(|(_, (_, templates))| templates.len() > 1) {
+    for (chart, (index, files)) in charts.iter().filter(|(_, (_, files))| files.len() > 1) {
         let first = &mut kept[*index].finding;
         if let Some(action) = first.primary.mark() {
-            let others = Some(OtherTemplates { chart, count: templates.len() - 1 });
-            *first = unchecked_finding(&Unchecked::RawTemplate { action, others }, options);
+            let others = Some(OtherTemplates { chart, count: files.len() - 1 });
+            *first = unchecked_finding(&Unchecked::RawTemplate { action, is_chart: true, others }, options);
         }
     }
     kept

@@ -17,12 +17,13 @@
 //! of Kubernetes 1.37.2 bound.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::binding_facts::{
     AccessModes, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation, StorageClassFacts,
     VolumeFacts, split_ordinal,
 };
+use super::quantity::Quantity;
 
 /// The maximum number of equal volumes that are listed for a claim.
 const MAX_EQUAL: usize = 100;
@@ -34,7 +35,11 @@ const MAX_CANDIDATES: usize = 1_000;
 /// every volume counts as contested.
 const MAX_ROUNDS: usize = 16;
 
-/// Finds the volumes that claims can be bound to. Volumes are referred to by index.
+/// The maximum number of candidates of a claim for which rival claims are counted. Of more
+/// candidates, one is assumed to be left.
+const MAX_RIVALS: usize = 100;
+
+/// Finds the volumes that claims can be bound to. Volumes and claims are referred to by index.
 #[derive(Debug, Default)]
 pub struct Binder {
     volumes: Vec<VolumeFacts>,
@@ -52,6 +57,10 @@ pub struct Binder {
     free: HashMap<Demand, Vec<usize>>,
     /// The position of each free volume in its pool.
     positions: Vec<usize>,
+    /// The claims that can be bound to the same free volumes.
+    groups: Vec<Vec<usize>>,
+    /// The groups of claims that can be bound to each volume.
+    takers: Vec<Vec<usize>>,
 }
 
 /// The free volumes of a storage class and volume mode, best first.
@@ -61,8 +70,9 @@ struct Pool {
     by_label: HashMap<(String, String), Vec<usize>>,
     /// Whether claims are bound only when a Pod that uses them is scheduled.
     waits_for_pod: bool,
-    /// The number of claims that may be bound to these volumes.
-    claims: u64,
+    /// The requests of the claims that may be bound to these volumes, each with the number of its
+    /// claims. Once sorted, each has the number of all claims whose requests are not larger.
+    requests: Vec<(Quantity, u64)>,
 }
 
 impl Binder {
@@ -73,7 +83,8 @@ impl Binder {
         claims: impl Iterator<Item = &'c ClaimFacts>,
     ) -> Self {
         let (is_contested, positions) = (vec![false; volumes.len()], vec![0; volumes.len()]);
-        let mut binder = Self { is_contested, positions, volumes, ..Self::default() };
+        let takers = vec![Vec::new(); volumes.len()];
+        let mut binder = Self { is_contested, positions, takers, volumes, ..Self::default() };
         for (index, volume) in binder.volumes.iter().enumerate() {
             binder.by_name.entry(volume.name.clone()).or_default().push(index);
             if let Some(Reservation { namespace, name, .. }) = &volume.reservation {
@@ -135,6 +146,43 @@ impl Binder {
         self.reserved.get(&(namespace.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns another claim that can be bound to one of the `candidates` of the claim; `None` if
+    /// the claim is certainly bound to one of them. `facts` returns the facts about a claim.
+    pub fn rival<'c>(
+        &self,
+        claim: &ClaimFacts,
+        candidates: &[usize],
+        facts: impl Fn(usize) -> &'c ClaimFacts,
+    ) -> Option<usize> {
+        let names: HashSet<&str> =
+            candidates.iter().map(|index| self.volumes[*index].name.as_str()).collect();
+        let is_reserved = |index: &usize| self.volumes[*index].reservation.is_some();
+        if names.len() > MAX_RIVALS || candidates.iter().any(is_reserved) {
+            return None;
+        }
+        let (mut groups, mut claims) = (HashSet::new(), HashSet::new());
+        let (mut first, mut count) = (None, 0_u64);
+        for candidate in candidates {
+            // The claims that wait for a Pod are bound later than a claim with a `volumeName`.
+            let is_first = !claim.volume_name.is_empty() && self.waits_for_pod(*candidate);
+            for group in self.takers[*candidate].iter().filter(|group| groups.insert(**group)) {
+                for index in &self.groups[*group] {
+                    let other = facts(*index);
+                    let is_later = is_first && other.volume_name.is_empty();
+                    let rivals = if is_later { 0 } else { claim.count_rivals(other) };
+                    if rivals > 0 && claims.insert((&other.namespace, &other.name)) {
+                        first = first.or(Some(*index));
+                        count = count.saturating_add(rivals);
+                        if count >= names.len() as u64 {
+                            return first;
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// Returns the volumes that the claim names and can be bound to.
     fn named(&self, claim: &ClaimFacts) -> Vec<usize> {
         let named = self.by_name.get(&claim.volume_name).into_iter().flatten().copied();
@@ -166,9 +214,13 @@ impl Binder {
 
     /// Checks whether the controller tries a free volume before volumes with `count` access modes.
     fn is_tried_before(&self, index: usize, count: u32) -> bool {
-        let volume = &self.volumes[index];
-        let waits_for_pod = self.pools.get(&volume.class).is_some_and(|pools| pools[0].waits_for_pod);
-        !waits_for_pod && volume.modes.count() < count
+        !self.waits_for_pod(index) && self.volumes[index].modes.count() < count
+    }
+
+    /// Checks whether claims without a `volumeName` are bound to the volume only when a Pod that
+    /// uses them is scheduled.
+    fn waits_for_pod(&self, index: usize) -> bool {
+        self.pools.get(&self.volumes[index].class).is_some_and(|pools| pools[0].waits_for_pod)
     }
 
     /// Returns the classes of the volumes that can satisfy the demand.
@@ -180,31 +232,49 @@ impl Binder {
         }
     }
 
-    /// Finds the contested volumes and the candidates of each demand.
+    /// Finds the contested volumes, the candidates of each demand, and the claims that compete for
+    /// each volume.
     fn compete<'c>(&mut self, claims: impl Iterator<Item = &'c ClaimFacts>) {
-        let mut demands: HashMap<&Demand, u64> = HashMap::new();
+        let mut demands: Vec<(&Demand, u64)> = Vec::new();
+        let mut by_demand: HashMap<&Demand, usize> = HashMap::new();
+        let mut named_groups = Vec::new();
         let mut named = vec![0_u64; self.volumes.len()];
-        for claim in claims {
+        for (index, claim) in claims.enumerate() {
             if !claim.volume_name.is_empty() {
-                self.named(claim).into_iter().for_each(|index| named[index] += 1);
+                let volumes = self.named(claim);
+                for volume in &volumes {
+                    named[*volume] += 1;
+                    let facts = &self.volumes[*volume];
+                    if let (true, Some(pools)) = (facts.is_free(), self.pools.get_mut(&facts.class)) {
+                        pools[usize::from(facts.is_block)].requests.push((facts.capacity, 1));
+                    }
+                }
+                named_groups.push((index, volumes));
                 continue;
             }
             let count = claim.name.count().saturating_sub(self.reserved(claim).len() as u64);
-            let total = demands.entry(&claim.demand).or_default();
-            *total = total.saturating_add(count);
+            let group = *by_demand.entry(&claim.demand).or_insert_with(|| {
+                demands.push((&claim.demand, 0));
+                self.groups.push(Vec::new());
+                demands.len() - 1
+            });
+            demands[group].1 = demands[group].1.saturating_add(count);
+            if count > 0 {
+                self.groups[group].push(index);
+            }
         }
-        demands.iter().for_each(|(demand, count)| {
+        for (demand, count) in &demands {
             let classes: Vec<String> = self.classes(demand).into_iter().map(str::to_owned).collect();
             for class in classes {
                 if let Some(pools) = self.pools.get_mut(&class) {
-                    let claims = &mut pools[usize::from(demand.is_block)].claims;
-                    *claims = claims.saturating_add(*count);
+                    pools[usize::from(demand.is_block)].requests.push((demand.request, *count));
                 }
             }
-        });
+        }
+        self.pools.values_mut().flatten().for_each(Pool::sort_requests);
         for round in 0..=MAX_ROUNDS {
             let mut takers = named.clone();
-            for (demand, count) in demands.iter().filter(|(_, count)| **count > 0) {
+            for (demand, count) in demands.iter().filter(|(_, count)| *count > 0) {
                 for index in self.free(demand) {
                     takers[index] = takers[index].saturating_add(*count);
                 }
@@ -216,7 +286,15 @@ impl Binder {
             self.is_contested =
                 if round < MAX_ROUNDS { is_contested } else { vec![true; self.volumes.len()] };
         }
-        self.free = demands.into_keys().map(|demand| (demand.clone(), self.free(demand))).collect();
+        for (group, (demand, _)) in demands.into_iter().enumerate() {
+            let free = self.free(demand);
+            free.iter().for_each(|volume| self.takers[*volume].push(group));
+            self.free.insert(demand.clone(), free);
+        }
+        for (claim, volumes) in named_groups {
+            volumes.into_iter().for_each(|volume| self.takers[volume].push(self.groups.len()));
+            self.groups.push(vec![claim]);
+        }
     }
 
     /// Returns the free volumes that can satisfy the demand and are at least as good as the best
@@ -236,6 +314,7 @@ impl Binder {
         // The number of access modes of the first volume that is certainly left.
         let mut last_count = None;
         let mut available = 0;
+        let mut largest = Quantity::default();
         let matching = self.matching_labels(pool, demand);
         let mut rest = matching.as_ref();
         while let Some(first) = rest.first() {
@@ -261,8 +340,9 @@ impl Binder {
                     let may_be_elsewhere = pool.waits_for_pod && self.volumes[*index].is_pinned;
                     !self.is_contested[*index] && !may_be_elsewhere
                 };
-                // Each of the other claims can take one of the volumes.
-                let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims.max(1);
+                // Each of the other claims can take one of the volumes if it is large enough.
+                largest = equal.first().map_or(largest, |index| capacity(index).max(largest));
+                let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims(largest).max(1);
                 if count > 0 && (is_one_left || found[before..].iter().any(is_certain)) {
                     last_count = Some(modes.0);
                     break;
@@ -338,6 +418,21 @@ impl Pool {
         match self.waits_for_pod {
             true => (0, AccessModes::default()),
             false => (volume.modes.count(), volume.modes),
+        }
+    }
+
+    /// Returns the number of claims that may be bound to a volume with this capacity.
+    fn claims(&self, capacity: Quantity) -> u64 {
+        let end = self.requests.partition_point(|(request, _)| *request <= capacity);
+        end.checked_sub(1).map_or(0, |last| self.requests[last].1)
+    }
+
+    fn sort_requests(&mut self) {
+        self.requests.sort_unstable();
+        let mut sum = 0_u64;
+        for (_, count) in &mut self.requests {
+            sum = sum.saturating_add(*count);
+            *count = sum;
         }
     }
 

@@ -236,6 +236,20 @@ impl ClaimFacts {
         let (uid, volume_name) = (metadata.uid.to_string(), spec.volume_name.to_string());
         Self { namespace: namespace.to_owned(), name, uid, volume_name, demand }
     }
+
+    /// Returns the number of claims in `other` that are not this claim, or one of these claims.
+    pub(super) fn count_rivals(&self, other: &Self) -> u64 {
+        if self.namespace != other.namespace {
+            return other.name.count();
+        }
+        match (&self.name, &other.name) {
+            (own, other) if own == other => 0,
+            (ClaimName::Exact(name), other) if other.matches(name) => other.count().saturating_sub(1),
+            (own, ClaimName::Exact(name)) if own.matches(name) => 0,
+            (ClaimName::Ordinal { stem: own, .. }, ClaimName::Ordinal { stem, .. }) if own == stem => 0,
+            (_, other) => other.count(),
+        }
+    }
 }
 
 /// Returns the storage class in the annotations.

@@ -74,7 +74,7 @@ pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
 pub use structure::contains_patch_directive;
-pub use text::{did_you_mean, printable, similar};
+pub use text::{PathOwner, did_you_mean, placeholder, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use version::KubernetesVersion;
@@ -190,7 +190,7 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
     if !pods.is_empty() {
         object.body = Body::Pods(pods);
     }
-    unknown_host_paths.extend(object.remove_placeholders());
+    unknown_host_paths.extend(object.remove_placeholders(PathOwner::Template));
     if let Err(error) = limits::check(&object) {
         // The chart may not use its values, so they do not fail the run.
         object.retain_pods(|pod| !pod.is_from_values);

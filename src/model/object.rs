@@ -10,7 +10,7 @@ use super::field_path::FieldPath;
 use super::metadata::Metadata;
 use super::pod::Pod;
 use super::storage::{PersistentVolumeSpec, StorageClass};
-use super::text::{has_placeholder, printable};
+use super::text::{PathOwner, is_unknown_path, printable};
 use super::value::Map;
 
 /// The identity of an object in a cluster.
@@ -106,12 +106,15 @@ fn cron_job_name(job: &str) -> Option<&str> {
 
 /// The origin of an object.
 ///
-/// Rules report the same findings for both origins, unless the API server changes or rejects the
-/// object first. For example, it adds an `emptyDir` to a volume without a source.
+/// Rules report the same findings for all origins, unless another program changes the object first.
+/// For example, the API server adds an `emptyDir` to a volume without a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A manifest, as the user wrote it.
     Manifest,
+    /// A mapping in another object, from which a program creates the object. In an OpenShift
+    /// Template, for example, it replaces `${NAME}`.
+    Embedded,
     /// A request to the API server, which has pruned, defaulted and validated the object.
     Admission,
 }
@@ -160,18 +163,18 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Removes the host paths that contain placeholders, and returns their field paths. Another
-    /// program replaces placeholders before it creates the Pods.
-    pub fn remove_placeholders(&mut self) -> Vec<FieldPath> {
+    /// Removes the host paths that depend on placeholders, and returns their field paths. Another
+    /// program replaces placeholders before it creates the object.
+    pub fn remove_placeholders(&mut self, owner: PathOwner) -> Vec<FieldPath> {
         let mut removed = Vec::new();
         match &mut self.body {
             Body::Pods(pods) => {
-                pods.iter_mut().for_each(|pod| removed.append(&mut pod.remove_placeholders()));
+                pods.iter_mut().for_each(|pod| removed.append(&mut pod.remove_placeholders(owner)));
             }
             Body::PersistentVolume(spec) => {
                 let field = |key| FieldPath::from_keys(&["spec", key, "path"]);
-                let host_path = spec.host_path.take_if(|source| has_placeholder(&source.path));
-                let local = spec.local.take_if(|source| has_placeholder(&source.path));
+                let host_path = spec.host_path.take_if(|source| is_unknown_path(&source.path, owner));
+                let local = spec.local.take_if(|source| is_unknown_path(&source.path, owner));
                 removed.extend(host_path.map(|_| field("hostPath")));
                 removed.extend(local.map(|_| field("local")));
             }

@@ -15,7 +15,7 @@ use super::metadata::Metadata;
 use super::node_affinity::{RequiredNodes, is_platform_label};
 use super::os::Os;
 use super::quantity::Quantity;
-use super::text::has_placeholder;
+use super::text::{PathOwner, is_unknown_path};
 use super::value::{List, Map, Str, nullable};
 use super::volume::{HostPathForm, Volume};
 
@@ -289,12 +289,13 @@ impl<'a> Pod<'a> {
         sources.all(|source| source.form == HostPathForm::Volume)
     }
 
-    /// Removes the volumes whose host path contains a placeholder, and returns the field paths of
+    /// Removes the volumes whose host path depends on a placeholder, and returns the field paths of
     /// their host paths.
-    pub(super) fn remove_placeholders(&mut self) -> Vec<FieldPath> {
-        let has_placeholder =
-            |volume: &mut Volume<'a>| volume.host_path().is_some_and(|source| has_placeholder(&source.path));
-        let removed: Vec<_> = self.volumes.extract_if(.., has_placeholder).collect();
+    pub(super) fn remove_placeholders(&mut self, owner: PathOwner) -> Vec<FieldPath> {
+        let is_unknown = |volume: &mut Volume<'a>| {
+            volume.host_path().is_some_and(|source| is_unknown_path(&source.path, owner))
+        };
+        let removed: Vec<_> = self.volumes.extract_if(.., is_unknown).collect();
         if !removed.is_empty() {
             self.is_complete = false;
             self.index = OnceCell::new();

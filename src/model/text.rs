@@ -3,9 +3,71 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Checks whether a text contains a placeholder of a templating tool: `{{…}}`, `${…}` or `$(…)`.
-pub(super) fn has_placeholder(text: &str) -> bool {
-    ["{{", "${", "$("].iter().any(|start| text.contains(start))
+/// The delimiters of placeholders of templating tools.
+const DELIMITERS: [(&str, &str); 11] = [
+    ("${{", "}}"),
+    ("${", "}"),
+    ("$(", ")"),
+    ("{{", "}}"),
+    ("#{", "}"),
+    ("{", "}"),
+    ("[[", "]]"),
+    ("<", ">"),
+    ("__", "__"),
+    ("@", "@"),
+    ("%%", "%%"),
+];
+
+/// Returns the first placeholder in a value, which a program replaces before the manifest is
+/// applied: for example `${SIZE}`, `$(SIZE)`, `{{ size }}`, `<SIZE>`, `__SIZE__` or, if it is the
+/// whole value, `$SIZE` or `SIZE`.
+pub fn placeholder(value: &str) -> Option<&str> {
+    let delimited = DELIMITERS.iter().filter_map(|(open, close)| {
+        let start = value.find(open)?;
+        let inner = &value[start + open.len()..];
+        let length = inner.find(close).filter(|length| *length > 0)?;
+        Some((start, &value[start..start + open.len() + length + close.len()]))
+    });
+    let first = delimited.min_by_key(|(start, _)| *start);
+    first.map(|(_, placeholder)| placeholder).or_else(|| is_capitalized(value).then_some(value))
+}
+
+/// Checks whether a value is a word in capital letters, such as `REPLACE_ME` or `$SIZE`.
+fn is_capitalized(value: &str) -> bool {
+    let name = value.strip_prefix('$').unwrap_or(value);
+    value.len() > 2
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The objects that contain a host path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathOwner {
+    /// An object of a manifest. It may be a template as a whole, but Kubernetes takes `$(NAME)`,
+    /// `${NAME}` and `$NAME` literally.
+    Manifest,
+    /// An object in another object, or one of a custom kind. The program that creates it from the
+    /// other object may replace any part of the path.
+    Template,
+}
+
+/// Checks whether a host path depends on a placeholder. In a manifest, a path such as `/srv/<NAME>`
+/// does not, because its directory is known.
+pub(super) fn is_unknown_path(path: &str, owner: PathOwner) -> bool {
+    let first_name = path.split('/').next().unwrap_or_default();
+    let start = placeholder(path).filter(|placeholder| path.starts_with(placeholder));
+    let is_unknown = is_capitalized(first_name) && !first_name.starts_with('$')
+        || start.is_some_and(|placeholder| !is_variable(placeholder));
+    match owner {
+        PathOwner::Manifest => is_unknown,
+        PathOwner::Template => is_unknown || ["{{", "${", "$("].iter().any(|start| path.contains(start)),
+    }
+}
+
+/// Checks whether a placeholder is `$NAME`, `${NAME}` or `$(NAME)`, without a default value.
+fn is_variable(placeholder: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "(){}_".contains(c);
+    placeholder.strip_prefix('$').is_some_and(|name| !name.starts_with("{{") && name.chars().all(is_name))
 }
 
 /// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
@@ -67,7 +129,65 @@ pub fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone
 
 #[cfg(test)]
 mod tests {
-    use super::{did_you_mean, printable, similar};
+    use super::{PathOwner, did_you_mean, is_unknown_path, placeholder, printable, similar};
+
+    #[test]
+    fn recognizes_placeholders() {
+        for (value, expected) in [
+            ("${REPLICAS}", "${REPLICAS}"),
+            ("${SIZE:=1Gi}", "${SIZE:=1Gi}"),
+            ("${{REPLICAS}}", "${{REPLICAS}}"),
+            ("$(SIZE)Gi", "$(SIZE)"),
+            ("{{ .Values.size }}", "{{ .Values.size }}"),
+            ("{size}", "{size}"),
+            ("#{size}#", "#{size}"),
+            ("[[ size ]]", "[[ size ]]"),
+            ("<size>", "<size>"),
+            ("__SIZE__", "__SIZE__"),
+            ("@size@", "@size@"),
+            ("%%SIZE%%", "%%SIZE%%"),
+            ("$SIZE", "$SIZE"),
+            ("REPLACE_ME", "REPLACE_ME"),
+            ("/<a>/{{b}}", "<a>"),
+        ] {
+            assert_eq!(placeholder(value), Some(expected), "{value}");
+        }
+        for value in ["", "yes", "1GiB", "true", "10 Gi", "{}", "<>", "${}", "$", "GB"] {
+            assert_eq!(placeholder(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn paths_with_a_known_directory_or_a_literal_variable_are_known() {
+        let is_unknown =
+            |path: &str| [PathOwner::Manifest, PathOwner::Template].map(|owner| is_unknown_path(path, owner));
+        for path in [
+            "__DIR__",
+            "<Your HOST PATH>",
+            "@DIR@/x",
+            "%%DIR%%",
+            "REPLACE_ME",
+            "REPLACE_ME/x",
+            "[[ dir ]]",
+            "{{dir}}",
+            "{dir}/x",
+            "#{dir}#",
+            "${DIR:=/srv}",
+            "${DIR:-x}",
+            "${{DIR}}",
+            "{{ .Values.dir }}/x",
+        ] {
+            assert_eq!(is_unknown(path), [true, true], "{path}");
+        }
+        for path in ["$(DIR)", "${DIR}", "${DIR}/x", "/srv/${DIR}", "/srv/{{dir}}"] {
+            assert_eq!(is_unknown(path), [false, true], "{path}");
+        }
+        for path in
+            ["/srv/<x>", "/srv/{x}", "$DIR", "$HOME/x", "data", "./DIR", "Data", "<x", "@x", "{}", r"C:\DATA"]
+        {
+            assert_eq!(is_unknown(path), [false, false], "{path}");
+        }
+    }
 
     #[test]
     fn suggests_only_similar_words() {

@@ -16,7 +16,8 @@
 //!   smallest. With `volumeBindingMode: WaitForFirstConsumer`, only the size counts.
 //!
 //! If several PersistentVolumes are equally good, or if other claims may take the best ones first,
-//! the message names them. A claim without a storage class gets the default class if the input
+//! the message names them. If other claims may take all of them, the finding is a warning and names
+//! one of these claims. A claim without a storage class gets the default class if the input
 //! contains it. If not, it is matched with PersistentVolumes without a class, but only with those
 //! in the directory of the claim and in its parent directories and subdirectories.
 //!
@@ -122,7 +123,7 @@ use super::support::findings::is_provisioner_directory;
 use super::support::wording::{class_reason, host_path, quoted};
 use super::{
     Candidate, Check, ClaimedVolume, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType,
-    HostPathVolume, MatchKey, NodeVolume, Options, PathClass, Rule,
+    HostPathVolume, MatchKey, NodeVolume, Options, PathClass, RivalClaim, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{HostPath, Pod};
@@ -165,41 +166,46 @@ fn finding(cx: &Context<'_>, pod: &Pod<'_>, claimed: &ClaimedVolume) -> Option<F
         }
     }
     let (candidate, volume, access) = shown.first()?;
-    let finding = Finding::new(
-        RULE.id,
-        Severity::Error,
-        claimed.field.clone(),
-        message(claimed, candidate, volume, access),
-    )
-    .label(format!("volume {}", quoted(&claimed.volume)))
-    .volume(&claimed.volume)
-    .path(&access.path)
-    .access(access.effective)
-    .why(why(access))
-    .help("use a claim for which a provisioner creates the volume, or exempt the workload in the policy");
-    let finding = match &candidate.claim_label {
-        Some(label) => finding.related_elsewhere(label, format!("claim {}", quoted(&candidate.claim))),
-        None => finding,
-    };
+    let is_open = shown.iter().all(|(candidate, ..)| candidate.rival.is_some());
+    let rival = candidate.rival.as_ref().filter(|_| is_open);
+    let severity = if is_open { Severity::Warning } else { Severity::Error };
+    let message = message(claimed, candidate, rival, &host_path(volume, access));
+    let finding = Finding::new(RULE.id, severity, claimed.field.clone(), message)
+        .label(format!("volume {}", quoted(&claimed.volume)))
+        .volume(&claimed.volume)
+        .path(&access.path)
+        .access(access.effective)
+        .why(why(access))
+        .help("use a claim for which a provisioner creates the volume, or exempt the workload in the policy");
+    let claim = candidate.claim_label.iter().map(|label| (label, quoted(&candidate.claim)));
+    let rival = rival.map(|rival| (&rival.label, rival_name(rival)));
+    let finding = claim
+        .chain(rival)
+        .fold(finding, |finding, (label, name)| finding.related_elsewhere(label, format!("claim {name}")));
     Some(shown.iter().take(MAX_SHOWN).fold(finding, |finding, (candidate, ..)| {
         let volume = &candidate.volume;
         finding.related_elsewhere(&volume.label, format!("path of PersistentVolume {}", quoted(&volume.name)))
     }))
 }
 
-fn message(
-    claimed: &ClaimedVolume,
-    candidate: &Candidate,
-    volume: &HostPathVolume<'_>,
-    access: &HostPathAccess<'_>,
-) -> String {
+fn message(claimed: &ClaimedVolume, candidate: &Candidate, rival: Option<&RivalClaim>, path: &str) -> String {
     let (name, claim) = (quoted(&claimed.volume), quoted(&candidate.claim));
-    let path = host_path(volume, access);
     let bound = quoted(&candidate.volume.name);
-    match claimed.count {
-        0 | 1 => format!("volume {name} exposes {path} through claim {claim} and PersistentVolume {bound}"),
+    match (claimed.count, rival) {
+        (0 | 1, None) => {
+            format!("volume {name} exposes {path} through claim {claim} and PersistentVolume {bound}")
+        }
+        (0 | 1, Some(rival)) => format!(
+            "volume {name} may expose {path}: claims {claim} and {} compete for PersistentVolume {bound}",
+            rival_name(rival)
+        ),
         _ => format!("volume {name} may expose {path}: claim {claim} can be bound to {}", names(claimed)),
     }
+}
+
+/// Returns the name of a rival claim, which may be in another namespace.
+fn rival_name(rival: &RivalClaim) -> String {
+    quoted(&format!("{}/{}", rival.namespace, rival.name))
 }
 
 /// Returns the names of the PersistentVolumes, such as "`a`, `b` or `c`".

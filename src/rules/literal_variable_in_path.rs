@@ -7,7 +7,10 @@
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
-//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths.
+//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths. Nor is
+//! `${NAME}` in an object inside another object, such as an OpenShift Template, because another
+//! program may replace it. For the same reason, host paths that start with another placeholder,
+//! such as `${NAME:=/srv}` or `__NAME__`, are only counted as not checked.
 //!
 //! ## Why is this bad?
 //!
@@ -84,7 +87,7 @@
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::ContainerMount;
+use crate::model::{ContainerMount, Origin};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("literal-variable-in-path"),
@@ -121,14 +124,19 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         }
     }
     let mounts = cx.pod().into_iter().flat_map(|pod| pod.mounts());
-    out.extend(mounts.filter_map(mount_finding));
+    out.extend(mounts.filter_map(|mount| mount_finding(mount, cx.object.origin)));
 }
 
-fn mount_finding(mount: ContainerMount<'_, '_>) -> Option<Finding> {
+fn mount_finding(mount: ContainerMount<'_, '_>, origin: Origin) -> Option<Finding> {
     let (sub_path, expression) = (&*mount.mount.sub_path, &*mount.mount.sub_path_expr);
     let (key, text) = if expression.is_empty() { ("subPath", sub_path) } else { ("subPathExpr", expression) };
     let all = variables(text);
-    let literal = all.iter().find(|variable| key == "subPath" || !variable.is_expanded)?;
+    let literal = all.iter().find(|variable| {
+        let is_expanded = key == "subPathExpr" && variable.is_expanded;
+        // A program such as `oc process` may replace it.
+        let may_be_replaced = origin == Origin::Embedded && variable.text.ends_with('}');
+        !is_expanded && !may_be_replaced
+    })?;
     let field = mount.path().key(key);
     let message = format!("variable {} in `{key}` is not expanded", quoted(literal.text));
     let finding = Finding::new(RULE.id, Severity::Warning, field.clone(), message)

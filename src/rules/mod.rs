@@ -102,7 +102,7 @@ pub use rule::{Check, FixClass, Group, MatchKey, Rule, RuleOption};
 pub use subject::{
     BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
     IgnoreProblemKind, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject, OtherTemplates,
-    Sharing, Subject, TextFacts, Unchecked, UnusedIgnore,
+    RivalClaim, Sharing, Subject, TextFacts, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};

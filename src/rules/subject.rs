@@ -35,8 +35,9 @@ pub enum Unchecked<'a> {
     NotText { message: &'a str, help: &'static str },
     /// A document separator that kubectl rejects.
     InvalidSeparator(Mark),
-    /// A raw template of a chart, which is YAML only after rendering.
-    RawTemplate { action: Mark, others: Option<OtherTemplates<'a>> },
+    /// A raw template, which is YAML only after rendering. `is_chart` is true for a template that
+    /// may belong to a Helm chart, and false for one with the actions `{%…%}` or `<%…%>`.
+    RawTemplate { action: Mark, is_chart: bool, others: Option<OtherTemplates<'a>> },
     /// A document that is not valid YAML.
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
     /// A field of an object that could not be decoded. `is_embedded` is true for an object in a
@@ -234,6 +235,19 @@ pub struct Candidate {
     pub claim: String,
     /// The location of the claim; `None` if it is in the object of the pod or in no manifest.
     pub claim_label: Option<Label>,
+    /// A claim that can be bound to the PersistentVolume instead. `None` if the claim is certainly
+    /// bound to one of its candidates.
+    pub rival: Option<RivalClaim>,
+}
+
+/// A claim that competes with another claim.
+#[derive(Clone, Debug)]
+pub struct RivalClaim {
+    pub namespace: String,
+    /// The name of the claim; for a generic ephemeral volume of a workload, a pattern.
+    pub name: String,
+    /// The location of the claim.
+    pub label: Label,
 }
 
 /// A PersistentVolume with a path on the node.

@@ -6,7 +6,8 @@
 //!
 //! - a file that could not be read, or is not text
 //! - a document that is not valid YAML or JSON as kubectl reads it
-//! - a raw template of a chart; one finding covers all templates of the chart
+//! - a raw template, for example of Helm, Jinja or ERB; one finding covers all documents of the
+//!   file, and all templates of a Helm chart
 //! - a ytt template
 //! - an object that exceeds one of volcheck's limits
 //! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
@@ -89,9 +90,12 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             Finding::at_mark(RULE.id, Severity::Error, mark, message)
                 .help("move the text after `---` to the next line")
         }
-        Unchecked::RawTemplate { action, others } => {
-            Finding::at_mark(RULE.id, Severity::Error, action, raw_template(others))
-                .help("render it (`--helm CHART`), or exclude it (`--exclude 'CHART/templates/**'`)")
+        Unchecked::RawTemplate { action, is_chart, others } => {
+            let help = match is_chart {
+                true => "render it (`--helm CHART`), or exclude it (`--exclude 'CHART/templates/**'`)",
+                false => "check the rendered file instead, and exclude this one (`--exclude FILE`)",
+            };
+            Finding::at_mark(RULE.id, Severity::Error, action, raw_template(others)).help(help)
         }
         Unchecked::InvalidYaml { error, location, is_tab } => {
             let message = format!("invalid YAML: {error}");

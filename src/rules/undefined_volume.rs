@@ -166,7 +166,7 @@ fn help(pod: &Pod<'_>, usage: VolumeUse<'_, '_>, origin: Origin) -> String {
     let distance = |known: &str| strsim::damerau_levenshtein(name, known);
     let names = volume_names(pod).take(MAX_COMPARED).filter(|known| known.len().abs_diff(name.len()) <= 2);
     // Comparing names is slow, and a response to the API server does not contain the help.
-    let names = names.filter(|_| origin == Origin::Manifest && name.len() <= MAX_NAME_LEN);
+    let names = names.filter(|_| origin != Origin::Admission && name.len() <= MAX_NAME_LEN);
     let nearest = names.map(|known| (distance(known), known)).filter(|(distance, _)| *distance <= 2).min();
     match nearest {
         _ if name.is_empty() => "use one of the Pod's volumes".to_owned(),

@@ -115,7 +115,7 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
         Finding::new(RULE.id, severity, field.clone(), message).at_key().volume(&volume.name).path(key)
     };
     match origin {
-        Origin::Manifest => {
+        Origin::Manifest | Origin::Embedded => {
             let finding = new(Severity::Error, format!("unknown source {source} in volume {name}"))
                 .label("not a volume source");
             with_help(finding, volume, key)

@@ -250,6 +250,22 @@ fn names_the_template_action_at_the_error() {
 }
 
 #[test]
+fn reports_raw_templates_once_per_file() {
+    let documents = |open: &str, close: &str| {
+        let object = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+        format!("{open}\n{object}{close}\n{object}{open}\n{object}{close}\n")
+    };
+    let directory = TestDir::new(&[
+        ("a.yaml", &documents("{% for a in all %}", "{% endfor %}")),
+        ("b.yaml", &documents("x: 1\n<% all.each do |a| %>", "<% end %>")),
+        ("c.yaml", &documents("{{ range .all }}", "{{ end }}")),
+    ]);
+    let raw = "error[unanalyzed-document] raw template: not YAML until it is rendered";
+    let expected = [format!("a.yaml:1:1: {raw}"), format!("b.yaml:2:1: {raw}"), format!("c.yaml:1:1: {raw}")];
+    directory.lint(&["."]).reports(2, &expected.each_ref().map(String::as_str)).has_lines(3);
+}
+
+#[test]
 fn rejects_unknown_flags_and_rules() {
     let directory = TestDir::new(&[("good.yaml", GOOD)]);
     directory.lint(&["--selekt", "x", "."]).reports(2, &[]).has_lines(0).stderr_contains("--select");

@@ -232,3 +232,61 @@ fn findings_of_the_second_check_replace_those_of_the_first() {
     assert_eq!(rules, ["hidden-host-path", "untyped-host-path"]);
     assert_eq!((outcome.counts.files, outcome.counts.objects), (1, 3));
 }
+
+#[test]
+fn names_a_rival_claim_if_other_claims_may_take_all_candidates() {
+    let claim = |name: &str, size: &str, key: &str| {
+        let claim = claim(key).replace("name: data", &format!("name: {name}"));
+        claim.replace("1Gi", size)
+    };
+    let volume = |name: &str, size: &str, key: &str| volume(name, key, HOST_PATH).replace("1Gi", size);
+    let data = claim("data", "1Gi", "");
+    let named = claim("data", "1Gi", "  volumeName: a\n  storageClassName: manual\n");
+    let other = claim("other", "1Gi", MANUAL);
+    let reserved = volume("a", "1Gi", "  claimRef: {namespace: default, name: data}\n");
+    let competes = "warning: may expose host path `/etc/kubernetes`: claims `data` and `default/other` \
+                    compete for PersistentVolume `a`";
+    let exposes = "error: exposes host path `/etc/kubernetes` through claim `data` and PersistentVolume `a`";
+    let two = "error: may expose host path `/etc/kubernetes`: claim `data` can be bound to `a` or `b`";
+    let waits = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: manual}\n\
+                 provisioner: none\nvolumeBindingMode: WaitForFirstConsumer\n";
+    let unclassed = claim("other", "1Gi", "");
+    let large = claim("data", "9Gi", "");
+    for (objects, expected) in [
+        (vec![data.clone(), unclassed.clone(), volume("a", "1Gi", "")], competes),
+        (vec![data.clone(), unclassed.clone(), volume("a", "9Gi", "")], competes),
+        (vec![data.clone(), data.clone(), volume("a", "1Gi", "")], exposes),
+        (vec![data.clone(), claim("other", "5Gi", ""), volume("a", "1Gi", "")], exposes),
+        // One of the volumes is left.
+        (vec![data.clone(), unclassed.clone(), volume("a", "1Gi", ""), volume("b", "1Gi", "")], two),
+        (vec![data.clone(), unclassed.clone(), volume("a", "1Gi", ""), volume("b", "9Gi", "")], two),
+        // The other claims are bound to smaller volumes.
+        (
+            vec![
+                large,
+                unclassed.clone(),
+                claim("third", "1Gi", ""),
+                volume("a", "9Gi", ""),
+                volume("b", "1Gi", ""),
+                volume("c", "1Gi", ""),
+            ],
+            exposes,
+        ),
+        // A volume is reserved for the claim, or the claim is bound to it.
+        (vec![data.clone(), unclassed, reserved.clone()], exposes),
+        (vec![named.clone(), other.clone(), reserved], exposes),
+        // The controller may bind the other claim first, unless it waits for a Pod.
+        (vec![named.clone(), other.clone(), volume("a", "1Gi", MANUAL)], competes),
+        (vec![named, other, volume("a", "1Gi", MANUAL), waits.to_owned()], exposes),
+    ] {
+        let text = [vec![POD.to_owned()], objects].concat().join("---\n");
+        let directory = temp_dir(&[("all.yaml", &text)]);
+        let found = concise(directory.path(), &["all.yaml"]);
+        let found: Vec<_> = found.iter().map(|line| line.replace("[hidden-host-path]", ":")).collect();
+        let message = expected.replacen(": ", ": volume `data` ", 1);
+        assert!(
+            matches!(found.as_slice(), [line] if line.contains(&message)),
+            "{found:#?}\n{expected}\n{text}"
+        );
+    }
+}

@@ -238,7 +238,8 @@ fn shared_keys<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
 /// it is a kustomize patch or contains placeholders.
 pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let outcome = lint(policy, name, text);
-    if !outcome.unchecked.is_empty() || text.contains("$patch") || text.contains("${") {
+    let is_checked = outcome.unchecked.is_empty() && outcome.unknown_host_paths.is_empty();
+    if !is_checked || text.contains("$patch") || text.contains("${") {
         return None;
     }
     let is_built_in =

@@ -219,6 +219,37 @@ fn placeholders_are_named_as_unknown_host_paths() {
 }
 
 #[test]
+fn paths_that_start_with_placeholders_are_named_in_every_object() {
+    let pod = |path: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: c, image: i, volumeMounts: [{{name: h, mountPath: /h}}]}}], volumes: [{{name: h, hostPath: {{path: '{path}'}}}}]}}\n"
+        )
+    };
+    let volume = |path: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: p}}\nspec: {{hostPath: {{path: '{path}'}}}}\n"
+        )
+    };
+    let count = |text: &str| lint(&selecting(&["untyped-host-path"]), "object.yaml", text);
+    for path in ["__DIR__", "<Your HOST PATH>", "{{dir}}/x", "${DIR:=/srv}", "REPLACE_ME"] {
+        for text in [
+            pod(path),
+            volume(path),
+            custom(&format!("{{volumes: [{{name: h, hostPath: {{path: '{path}'}}}}]}}")),
+        ] {
+            let outcome = count(&text);
+            assert_eq!((outcome.findings.len(), outcome.unknown_host_paths.len()), (0, 1), "{text}");
+        }
+    }
+    for path in ["$(DIR)", "${DIR}", "$DIR", "/srv/<DIR>", "/etc/{{dir}}", "data"] {
+        for text in [pod(path), volume(path)] {
+            let outcome = count(&text);
+            assert_eq!((outcome.findings.len(), outcome.unknown_host_paths.len()), (1, 0), "{text}");
+        }
+    }
+}
+
+#[test]
 fn policy_can_disable_the_search_by_structure() {
     let text = format!(
         "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{name: r}}\nspec:\n  template: {{spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}\n  other: {{volumes: [{VOLUME}]}}\n"

@@ -108,7 +108,7 @@ impl EmptyDir<'_> {
 /// elsewhere. In an admission request, the API server has already added the `emptyDir`, so a volume
 /// without a known source has a source that this version of volcheck does not know.
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
-    let is_manifest = cx.object.origin == Origin::Manifest;
+    let is_manifest = cx.object.origin != Origin::Admission;
     let can_imply = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
     let os = cx.os;
     cx.pod().into_iter().flat_map(|pod| &pod.volumes).filter_map(move |volume| {
