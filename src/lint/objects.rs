@@ -147,7 +147,7 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         let policy = self.options.policy;
-        let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
+        let Decoded { mut object, embedded, mut unknown_host_paths, yaml_strings } = decoded;
         if is_embedded {
             unknown_host_paths.extend(object.remove_placeholders());
         }
@@ -178,8 +178,8 @@ impl<'c> Checker<'c> {
         for inner in embedded {
             self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
         }
-        for field in values_texts {
-            self.check_values(NodeRef { tree, node }, meta, &object, &field, outcome, ignores);
+        for string in yaml_strings {
+            self.check_yaml_string(NodeRef { tree, node }, meta, &object, &string, outcome, ignores);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Checks of the manifests and the Helm values that an object contains as strings.
+//! Checks of the manifests, volumes and Helm values that an object contains as strings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,30 +7,33 @@ use super::checker::{Checker, Detached};
 use super::objects::{KUSTOMIZE_GROUP, Outer};
 use super::suppression::FileIgnores;
 use super::{Outcome, embedded};
-use crate::model::{self, FieldPath, Object, Part, TypeMeta};
+use crate::model::{self, Object, Part, TypeMeta, YamlString};
 use crate::rules::Unchecked;
 use crate::source::{self, NodeId, NodeRef, Tree, View};
 use crate::suppress;
 
 impl<'c> Checker<'c> {
-    /// Checks the Helm values in the string at `field` of `object`.
-    pub(super) fn check_values(
+    /// Checks a string of `object` that contains volumes or Helm values as YAML.
+    pub(super) fn check_yaml_string(
         &self,
         NodeRef { tree, node }: NodeRef<'_>,
         meta: &TypeMeta<'_>,
         object: &Object<'_>,
-        field: &FieldPath,
+        YamlString { field, is_from_values }: &YamlString,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
         let Some(string) = source::find_node(tree, node, field) else { return };
         let Some(text) = tree.as_str(string) else { return };
+        if self.depth == embedded::MAX_DEPTH {
+            return self.add_unknown_host_paths(tree, node, object, std::slice::from_ref(field), outcome);
+        }
         let (inner, documents) = self.enter_string(tree, node, string, &text);
         for document in documents {
             let values = match source::parse(inner.text(), document.clone()) {
                 Ok(Some(values)) => values,
                 Ok(None) => continue,
-                // The program that renders the chart reports invalid values.
+                // The program that uses the string reports invalid YAML.
                 Err(_) => {
                     if inner.text()[document].contains("hostPath") {
                         let fields = std::slice::from_ref(field);
@@ -40,7 +43,7 @@ impl<'c> Checker<'c> {
                 }
             };
             let values = NodeRef { tree: &values, node: values.root() };
-            match model::decode_part(values, object, Part::Values) {
+            match model::decode_part(values, object, Part::Yaml { is_from_values: *is_from_values }) {
                 Ok(decoded) => inner.check_volumes(values, meta, decoded, true, outcome, ignores),
                 Err(error) => {
                     inner.add_unknown_host_paths(values.tree, values.node, object, &[error.path], outcome);
@@ -117,7 +120,8 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         let is_patch = matches!(part.tree.view(part.node), View::Sequence(_));
-        if !is_patch && part.tree.get(part.node, embedded::NODE_PATHS).is_none() {
+        let has_key = |key| part.tree.get(part.node, key).is_some();
+        if !is_patch && !has_key(embedded::NODE_PATHS) && !has_key("storageClassConfigs") {
             return;
         }
         let workloads = &self.options.policy.custom_workloads;

@@ -70,7 +70,7 @@ pub use pod::{ContainerMount, Os, Pod, PodSpec};
 pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
-pub use structure::contains_patch_directive;
+pub use structure::{YamlString, contains_patch_directive};
 pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
@@ -89,8 +89,7 @@ pub struct Decoded<'a, N> {
     /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
     /// and paths with placeholders.
     pub unknown_host_paths: Vec<FieldPath>,
-    /// The strings that contain the values of a Helm chart.
-    pub values_texts: Vec<FieldPath>,
+    pub yaml_strings: Vec<YamlString>,
 }
 
 /// Decodes an object of any kind.
@@ -103,12 +102,11 @@ pub fn decode_object<'a, N: Node<'a>>(
     custom: &CustomWorkloads,
 ) -> Result<Decoded<'a, N>, FieldError> {
     match decode_built_in(node, meta, namespace, Origin::Manifest) {
-        Some(object) => Ok(Decoded {
-            object: object?,
-            embedded: Vec::new(),
-            unknown_host_paths: Vec::new(),
-            values_texts: Vec::new(),
-        }),
+        Some(object) => {
+            let object = object?;
+            let yaml_strings = structure::yaml_annotations(&object);
+            Ok(Decoded { object, embedded: Vec::new(), unknown_host_paths: Vec::new(), yaml_strings })
+        }
         None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
     }
 }
@@ -147,9 +145,13 @@ fn decode_custom<'a, N: Node<'a>>(
 /// The content of a string that is a part of an object.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'w> {
-    /// The values of a Helm chart.
-    Values,
-    /// Fields that are searched by structure, and those of the workload, if there is one.
+    /// YAML, such as a list of volumes or the values of a Helm chart.
+    Yaml {
+        /// Whether the string contains values of a Helm chart, or is one of them.
+        is_from_values: bool,
+    },
+    /// A JSON patch, or fields that are searched by structure, and those of the workload, if there
+    /// is one.
     Fields(Option<&'w CustomWorkload>),
 }
 
@@ -160,11 +162,21 @@ pub fn decode_part<'a, N: Node<'a>>(
     part: Part<'_>,
 ) -> Result<Decoded<'a, N>, FieldError> {
     let found = match part {
-        Part::Values => structure::search_values(node)?,
-        Part::Fields(workload) => {
-            let known = workload.map(|workload| workload.decode_pods(node)).transpose()?.unwrap_or_default();
-            structure::search(node, known.pods, &known.fields)?
+        Part::Yaml { is_from_values } => {
+            let mut found = structure::search_yaml(node, is_from_values)?;
+            // The meaning of the annotations of a built-in kind is known.
+            let is_known = matches!(outer.body, Body::StorageClass(_) | Body::Claim(_));
+            found.pods.iter_mut().for_each(|pod| pod.is_heuristic = !is_known);
+            found
         }
+        Part::Fields(workload) => match node.items() {
+            Some(operations) => structure::search_patch(operations)?,
+            None => {
+                let pods = workload.map(|workload| workload.decode_pods(node)).transpose()?;
+                let known = pods.unwrap_or_default();
+                structure::search(node, known.pods, &known.fields)?
+            }
+        },
     };
     let (id, workload) = (outer.id.clone(), outer.workload.clone());
     let (annotations, origin) = (Map::default(), Origin::Manifest);
@@ -173,7 +185,7 @@ pub fn decode_part<'a, N: Node<'a>>(
 
 /// Adds what was found in `object`.
 fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<Decoded<'a, N>, FieldError> {
-    let Found { pods, embedded, mut unknown_host_paths, values_texts } = found;
+    let Found { pods, embedded, mut unknown_host_paths, yaml_strings } = found;
     if !pods.is_empty() {
         object.body = Body::Pods(pods);
     }
@@ -184,5 +196,5 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
         limits::check(&object)?;
         unknown_host_paths.push(error.path);
     }
-    Ok(Decoded { object, embedded, unknown_host_paths, values_texts })
+    Ok(Decoded { object, embedded, unknown_host_paths, yaml_strings })
 }

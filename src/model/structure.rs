@@ -10,6 +10,7 @@ use super::custom::KnownFields;
 use super::decode::{FieldError, Node};
 use super::field_path::{FieldPath, Segment};
 use super::host_mount::{self, MountForm, is_absolute, text};
+use super::object::{Body, Object};
 use super::pod::{POD_SPEC_LISTS, Pod, PodSpec};
 use super::value::Str;
 use super::volume::{HostPathForm, HostPathSource, Volume, VolumeSource};
@@ -22,8 +23,15 @@ pub(super) struct Found<'a, N> {
     pub(super) embedded: Vec<N>,
     /// The fields that seem to contain a host path, but are not part of a pod.
     pub(super) unknown_host_paths: Vec<FieldPath>,
-    /// The strings with values of a Helm chart.
-    pub(super) values_texts: Vec<FieldPath>,
+    pub(super) yaml_strings: Vec<YamlString>,
+}
+
+/// A string that contains YAML, such as a list of volumes or the values of a Helm chart.
+#[derive(Clone, Debug)]
+pub struct YamlString {
+    pub field: FieldPath,
+    /// Whether the string contains values of a Helm chart, or is one of them.
+    pub is_from_values: bool,
 }
 
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
@@ -48,11 +56,33 @@ pub(super) fn search<'a, N: Node<'a>>(
     search.finish(known_pods)
 }
 
-/// Searches the values of a Helm chart, as [`search`] does.
-pub(super) fn search_values<'a, N: Node<'a>>(node: N) -> Result<Found<'a, N>, FieldError> {
+/// Searches the content of a string, as [`search`] does. A list is a list of
+/// volumes. A manifest is not searched, because it is checked as an object.
+pub(super) fn search_yaml<'a, N: Node<'a>>(
+    node: N,
+    is_from_values: bool,
+) -> Result<Found<'a, N>, FieldError> {
     let fields = KnownFields::default();
     let mut search = Search::new(&fields, Vec::new());
-    search.visit_values(node);
+    search.is_in_values = is_from_values;
+    let is_manifest = text(node, "apiVersion").is_some() && text(node, "kind").is_some();
+    match node.items() {
+        Some(_) => search.visit_volumes(node)?,
+        None if is_manifest => {}
+        None => search.visit(node)?,
+    }
+    search.finish(0)
+}
+
+/// Searches a JSON patch (RFC 6902), as [`search`] does.
+pub(super) fn search_patch<'a, N: Node<'a>>(operations: Vec<N>) -> Result<Found<'a, N>, FieldError> {
+    let fields = KnownFields::default();
+    let mut search = Search::new(&fields, Vec::new());
+    for (index, operation) in operations.into_iter().enumerate() {
+        if let Some(operation) = Operation::new(operation) {
+            search.descend(Segment::Index(index), |search| search.visit_operation(&operation))?;
+        }
+    }
     search.finish(0)
 }
 
@@ -77,7 +107,7 @@ struct Lists<'a> {
 impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     fn new(fields: &'f KnownFields, pods: Vec<Pod<'a>>) -> Self {
         let found =
-            Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new(), values_texts: Vec::new() };
+            Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new(), yaml_strings: Vec::new() };
         Self { fields, path: Vec::new(), is_in_values: false, found, containers: Vec::new() }
     }
 
@@ -103,6 +133,10 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         if self.fields.decoded.contains(self.path.as_slice()) {
             return Ok(());
         }
+        if self.fields.yaml_strings.contains(self.path.as_slice()) {
+            self.push_yaml_string(false);
+            return Ok(());
+        }
         if !self.is_in_values && self.fields.values.contains(self.path.as_slice()) {
             self.visit_values(node);
             return Ok(());
@@ -118,7 +152,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     /// Searches the values of a Helm chart. If they exceed a limit, they count as unknown.
     fn visit_values(&mut self, node: N) {
         if node.decode::<Str<'a>>().is_ok() {
-            self.found.values_texts.push(self.field_path());
+            self.push_yaml_string(true);
             return;
         }
         let (pods, containers) = (self.found.pods.len(), self.containers.len());
@@ -139,19 +173,23 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             self.found.embedded.push(node);
             return Ok(());
         }
-        if let Some(value) = patched_volumes(node) {
-            return self.visit_patched_volumes(value);
+        if forbids_object(node) {
+            return Ok(());
+        }
+        if let Some(operation) = Operation::new(node) {
+            return self.visit_operation(&operation);
         }
         if let Some(volume) = base_path(node, || self.field_path()) {
-            let mut pod = Pod::new(volume.path.clone(), PodSpec::default());
-            pod.add_volume(volume);
-            self.push_pod(pod);
+            self.push_volumes(vec![volume]);
             return Ok(());
         }
         let spec = self.decode_spec(node, &entries)?;
         let mut lists = Lists::default();
         for (key, value) in entries {
-            if spec.is_none() || !POD_SPEC_LISTS.contains(&&*key) {
+            let is_decoded = spec.is_some() && POD_SPEC_LISTS.contains(&&*key);
+            // The status repeats fields of the spec, or describes objects that exist already.
+            let is_status = self.path.is_empty() && !self.is_in_values && key == "status";
+            if !is_decoded && !is_status {
                 let segment = Segment::Key(Cow::Owned(key.clone().into_owned()));
                 self.descend(segment, |search| search.visit_field(&key, value, &mut lists))?;
             }
@@ -171,21 +209,56 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         Ok(())
     }
 
-    /// Adds the volume, or the list of volumes, that an operation of a JSON patch adds.
-    fn visit_patched_volumes(&mut self, value: N) -> Result<(), FieldError> {
+    /// Searches the value that an operation of a JSON patch sets.
+    fn visit_operation(&mut self, operation: &Operation<N>) -> Result<(), FieldError> {
+        let Some(value) = operation.value else { return Ok(()) };
+        self.descend(Segment::Key(Cow::Borrowed("value")), |search| match operation.target {
+            Target::Volumes => search.visit_volumes(value),
+            Target::HostPath => {
+                let field = search.field_path();
+                let (value, field) = match value.get("path") {
+                    Some(path) => (path, field.key("path")),
+                    None => (value, field),
+                };
+                let volume = host_mount::node_path(value, field, None, &[]);
+                volume.into_iter().for_each(|volume| search.push_volumes(vec![volume]));
+                Ok(())
+            }
+            Target::Other => search.visit(value),
+        })
+    }
+
+    /// Searches a volume, or a list of volumes, that is not in a pod.
+    fn visit_volumes(&mut self, node: N) -> Result<(), FieldError> {
         let mut lists = Lists::default();
-        self.descend(Segment::Key(Cow::Borrowed("value")), |search| match value.items() {
+        match node.items() {
             Some(items) => items.into_iter().enumerate().try_for_each(|(index, item)| {
-                search.descend(Segment::Index(index), |search| search.visit_item(item, false, &mut lists))
-            }),
-            None => search.visit_item(value, false, &mut lists),
-        })?;
-        if !lists.volumes.is_empty() {
-            let mut pod = Pod::new(self.field_path(), PodSpec::default());
-            lists.volumes.into_iter().for_each(|volume| pod.add_volume(volume));
-            self.push_pod(pod);
+                self.descend(Segment::Index(index), |search| search.visit_item(item, false, &mut lists))
+            })?,
+            None => self.visit_item(node, false, &mut lists)?,
+        }
+        let Lists { volumes, mounts } = lists;
+        if !mounts.is_empty() {
+            let (path, volume_mounts) = (self.field_path(), mounts.into());
+            self.containers.push(Container { path, volume_mounts, ..Container::default() });
+        }
+        if !volumes.is_empty() {
+            self.push_volumes(volumes);
         }
         Ok(())
+    }
+
+    /// Adds the current value to the strings with YAML.
+    fn push_yaml_string(&mut self, is_from_values: bool) {
+        let field = self.field_path();
+        self.found.yaml_strings.push(YamlString { field, is_from_values });
+    }
+
+    /// Adds a pod with volumes that are not in a pod.
+    fn push_volumes(&mut self, volumes: Vec<Volume<'a>>) {
+        let mut pod = Pod::new(self.field_path(), PodSpec::default());
+        volumes.into_iter().for_each(|volume| pod.add_volume(volume));
+        self.push_pod(pod);
     }
 
     fn push_pod(&mut self, mut pod: Pod<'a>) {
@@ -240,6 +313,11 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         }
         let key = key.to_ascii_lowercase();
         let has_mounts = key.ends_with("mounts");
+        let is_yaml = |text: Str<'a>| text.contains("hostPath");
+        if key.contains("volumes") && value.decode::<Str<'a>>().is_ok_and(is_yaml) {
+            self.push_yaml_string(self.is_in_values);
+            return Ok(());
+        }
         if has_mounts || key.contains("volumes") {
             if let Some(items) = value.items() {
                 return items.into_iter().enumerate().try_for_each(|(index, item)| {
@@ -254,18 +332,41 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
                 });
             }
         }
-        if is_host_path(&key, value) {
+        if is_host_path_key(&key)
+            && let Some(items) = value.items()
+        {
+            return items.into_iter().enumerate().try_for_each(|(index, item)| {
+                self.descend(Segment::Index(index), |search| search.visit_host_path(item, lists))
+            });
+        }
+        if is_host_path_key(&key) && contains_path(value) {
             self.found.unknown_host_paths.push(self.field_path());
             return Ok(());
         }
         self.visit(value)
     }
 
+    /// Searches an item of a list of host paths.
+    fn visit_host_path(&mut self, item: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
+        let path = self.field_path();
+        if let Some((volume, mount)) = host_mount::decode(item, &path, &MountForm::KUBE_VELA) {
+            lists.volumes.push(volume);
+            lists.mounts.push(mount);
+        } else if contains_path(item) {
+            self.found.unknown_host_paths.push(path);
+        } else {
+            return self.visit(item);
+        }
+        Ok(())
+    }
+
     /// Searches an item of a list of volumes or mounts.
     fn visit_item(&mut self, item: N, has_mounts: bool, lists: &mut Lists<'a>) -> Result<(), FieldError> {
         let path = self.field_path();
+        let has_type = text(item, "type").is_some_and(|volume_type| &*volume_type == "hostPath");
+        let forms = MountForm::ALL.iter().chain(has_type.then_some(&MountForm::KUBE_VELA));
         if let Some((volume, mount)) =
-            MountForm::ALL.iter().find_map(|form| host_mount::decode(item, &path, form))
+            forms.into_iter().find_map(|form| host_mount::decode(item, &path, form))
         {
             lists.volumes.push(volume);
             lists.mounts.push(mount);
@@ -356,20 +457,80 @@ fn decode_mount<'a, N: Node<'a>>(item: N, path: &FieldPath) -> Result<Option<Vol
     }
 }
 
-/// Checks whether the value of `key`, in lower case, looks like a host path.
-fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
-    if !key.ends_with("hostpath") && key != "hostdisk" {
-        return false;
-    }
+/// Checks whether a key, in lower case, is that of a host path or of a list of host paths.
+fn is_host_path_key(key: &str) -> bool {
+    key.ends_with("hostpath") || key.ends_with("hostpaths") || key == "hostdisk"
+}
+
+/// Checks whether a value is an absolute path, or a mapping with a path.
+fn contains_path<'a, N: Node<'a>>(value: N) -> bool {
     text(value, "path").is_some() || value.decode::<Str<'a>>().is_ok_and(|path| is_absolute(&path))
 }
 
-/// Returns the value of a JSON patch operation (RFC 6902) that adds or replaces volumes.
-fn patched_volumes<'a, N: Node<'a>>(node: N) -> Option<N> {
-    let path = text(node, "path").filter(|_| text(node, "op").is_some())?;
-    let mut segments = path.rsplit('/');
-    let is_volume = |segment: Option<&str>| segment == Some("volumes");
-    (is_volume(segments.next()) || is_volume(segments.next())).then(|| node.get("value"))?
+/// Checks whether a mapping contains an object that must not exist.
+///
+/// Source: `ObjectTemplate` in `api/v1/configurationpolicy_types.go` of
+/// <https://github.com/open-cluster-management-io/config-policy-controller>
+fn forbids_object<'a, N: Node<'a>>(node: N) -> bool {
+    text(node, "complianceType").is_some_and(|compliance| compliance.eq_ignore_ascii_case("mustnothave"))
+}
+
+/// An operation of a JSON patch (RFC 6902).
+struct Operation<N> {
+    target: Target,
+    /// The value that the operation sets; `None` if it sets none.
+    value: Option<N>,
+}
+
+/// The target of an operation, according to the last keys of its path.
+#[derive(Clone, Copy)]
+enum Target {
+    /// A list of volumes, or an item of it.
+    Volumes,
+    /// A host path, or the mapping with it.
+    HostPath,
+    Other,
+}
+
+impl<'a, N: Node<'a>> Operation<N> {
+    /// Returns `None` if `node` is not an operation.
+    fn new(node: N) -> Option<Self> {
+        let operation = text(node, "op")?;
+        let path = text(node, "path").filter(|path| path.starts_with('/'))?;
+        let value = match &*operation {
+            "add" | "replace" => node.get("value"),
+            "remove" | "move" | "copy" | "test" => None,
+            _ => return None,
+        };
+        Some(Self { target: Target::new(&path), value })
+    }
+}
+
+impl Target {
+    fn new(path: &str) -> Self {
+        let is_key = |segment: &&str| *segment != "-" && !segment.bytes().all(|byte| byte.is_ascii_digit());
+        let mut keys = path.rsplit('/').filter(is_key);
+        match (keys.next(), keys.next()) {
+            (Some("hostPath"), _) | (Some("path"), Some("hostPath")) => Self::HostPath,
+            (Some(key), _) if key.to_ascii_lowercase().contains("volumes") => Self::Volumes,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The annotation of a StorageClass or a PersistentVolumeClaim with settings of OpenEBS, which are
+/// a list in YAML.
+///
+/// Source: `GetVolumeConfig` in `cmd/provisioner-localpv/app/config.go` of
+/// <https://github.com/openebs/dynamic-localpv-provisioner>
+const OPENEBS_SETTINGS: &str = "cas.openebs.io/config";
+
+/// Returns the strings with YAML in the annotations of an object of a built-in kind.
+pub(super) fn yaml_annotations(object: &Object<'_>) -> Vec<YamlString> {
+    let is_relevant = matches!(object.body, Body::StorageClass(_) | Body::Claim(_));
+    let settings = object.annotations.get(OPENEBS_SETTINGS).filter(|_| is_relevant);
+    let field = || FieldPath::from_keys(&["metadata", "annotations", OPENEBS_SETTINGS]);
+    settings.map(|_| YamlString { field: field(), is_from_values: false }).into_iter().collect()
 }
 
 /// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
@@ -378,7 +539,7 @@ fn patched_volumes<'a, N: Node<'a>>(node: N) -> Option<N> {
 /// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
 fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
     text(node, "name").filter(|name| &**name == "BasePath")?;
-    host_mount::node_path(node.get("value")?, path().key("value"), None)
+    host_mount::node_path(node.get("value")?, path().key("value"), None, &[])
 }
 
 /// The maximum number of pods that are compared to find the volumes of mounts.

@@ -79,7 +79,9 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, MatchKey, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, ListedPath, MatchKey, ObjectKinds, Rule,
+};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath};
 
@@ -92,7 +94,8 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Usage),
     fix: FixClass::Hint,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("app_data_host_path.rs"),
     check: Check::Volumes(check),

@@ -80,7 +80,7 @@
 use std::collections::BTreeMap;
 
 use super::support::wording::{container, quoted, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
@@ -94,6 +94,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &MatchKey::ALL,
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("conflicting_read_only.rs"),
     check: Check::Volumes(check),

@@ -73,7 +73,7 @@ use std::cell::LazyCell;
 use super::support::data_mounts::{configured_data, ephemeral_volumes, outlives_pod, serving_mount};
 use super::support::empty_dir::is_stateful_set;
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, HostPath, Relation};
 
@@ -87,6 +87,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("image_volume_over_claim.rs"),
     check: Check::Volumes(check),

@@ -16,7 +16,7 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are five exceptions:
+//! There are six exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the
@@ -30,6 +30,8 @@
 //!   `/dev/net/tun`.
 //! - Write access of a component that gets the path from a field of another object is a warning for
 //!   the class sensitive. Examples are `extraMounts` of kind and `dataDirHostPath` of Rook.
+//! - The own directory or disk of such a component is not reported. Examples are `/var/lib/rook` as
+//!   the `dataDirHostPath` of Rook, and a disk with `diskType: block` of Longhorn.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -102,7 +104,7 @@ use super::support::findings::{host_path_finding, is_provisioner_directory};
 use super::support::wording::{accessor, class_reason, host_path, quoted};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
-    MatchKey, PathClass, Rule,
+    MatchKey, ObjectKinds, PathClass, Rule,
 };
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{HostPathForm, Relation};
@@ -117,13 +119,18 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("sensitive_host_path.rs"),
     check: Check::Volumes(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| !access.is_denied_device()) {
+    let is_own =
+        |volume: &HostPathVolume<'_>| matches!(volume.form(), HostPathForm::Field { is_own: true, .. });
+    let accesses = cx.host_path_accesses();
+    for (volume, access) in accesses.filter(|(volume, access)| !access.is_denied_device() && !is_own(volume))
+    {
         let Some((entry, _)) = access.class.entry() else { continue };
         let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
         let message =

@@ -86,7 +86,7 @@ use std::cell::LazyCell;
 
 use super::support::nested_mounts::creates_mount_points;
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath, Pod, Volume, clean_container_path};
 
@@ -100,6 +100,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("shadowing_mount.rs"),
     check: Check::Volumes(check),
