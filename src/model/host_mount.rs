@@ -42,8 +42,8 @@ impl MountForm {
     pub(super) const ALL: [Self; 2] =
         [Self::guess("hostPath", "mountPath"), Self::guess("source", "destination")];
 
-    /// A volume in the properties of an application of KubeVela
-    /// (<https://kubevela.io/docs/end-user/traits/references/#storage>).
+    /// A volume in a list `hostPath`, as in applications of KubeVela (the `storage` trait in
+    /// `vela-templates/definitions/internal/trait/storage.cue`).
     pub(super) const KUBE_VELA: Self = Self::guess("path", "mountPath");
 
     const fn guess(path: &'static str, mount_path: &'static str) -> Self {

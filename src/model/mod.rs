@@ -18,6 +18,7 @@ mod binder;
 mod binding_facts;
 mod builtin;
 mod claim;
+mod connect;
 mod container;
 mod custom;
 mod decode;
@@ -26,10 +27,12 @@ mod field_path;
 mod host_mount;
 mod host_path;
 mod item_budget;
+mod json_patch;
 mod limits;
 mod mark;
 mod metadata;
 mod object;
+mod openebs;
 mod path_expression;
 mod path_list;
 mod path_pattern;
@@ -104,7 +107,7 @@ pub fn decode_object<'a, N: Node<'a>>(
     match decode_built_in(node, meta, namespace, Origin::Manifest) {
         Some(object) => {
             let object = object?;
-            let yaml_strings = structure::yaml_annotations(&object);
+            let yaml_strings = openebs::yaml_annotations(&object);
             Ok(Decoded { object, embedded: Vec::new(), unknown_host_paths: Vec::new(), yaml_strings })
         }
         None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
@@ -162,13 +165,7 @@ pub fn decode_part<'a, N: Node<'a>>(
     part: Part<'_>,
 ) -> Result<Decoded<'a, N>, FieldError> {
     let found = match part {
-        Part::Yaml { is_from_values } => {
-            let mut found = structure::search_yaml(node, is_from_values)?;
-            // The meaning of the annotations of a built-in kind is known.
-            let is_known = matches!(outer.body, Body::StorageClass(_) | Body::Claim(_));
-            found.pods.iter_mut().for_each(|pod| pod.is_heuristic = !is_known);
-            found
-        }
+        Part::Yaml { is_from_values } => structure::search_yaml(node, is_from_values)?,
         Part::Fields(workload) => match node.items() {
             Some(operations) => structure::search_patch(operations)?,
             None => {

@@ -1,16 +1,16 @@
 //! Search by structure instead of kind: for pods, volumes, embedded objects and patches.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
+use super::connect::connect;
 use super::container::{Container, VolumeMount};
 use super::custom::KnownFields;
 use super::decode::{FieldError, Node};
 use super::field_path::{FieldPath, Segment};
 use super::host_mount::{self, MountForm, is_absolute, text};
-use super::object::{Body, Object};
+use super::json_patch::{Operation, Target};
+use super::openebs::base_path;
 use super::pod::{POD_SPEC_LISTS, Pod, PodSpec};
 use super::value::Str;
 use super::volume::{HostPathForm, HostPathSource, Volume, VolumeSource};
@@ -56,8 +56,8 @@ pub(super) fn search<'a, N: Node<'a>>(
     search.finish(known_pods)
 }
 
-/// Searches the content of a string, as [`search`] does. A list is a list of
-/// volumes. A manifest is not searched, because it is checked as an object.
+/// Searches the content of a string, as [`search`] does. A list is a list of volumes. A manifest is
+/// not searched, because it is checked as an object.
 pub(super) fn search_yaml<'a, N: Node<'a>>(
     node: N,
     is_from_values: bool,
@@ -332,18 +332,18 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
                 });
             }
         }
-        if is_host_path_key(&key)
-            && let Some(items) = value.items()
-        {
-            return items.into_iter().enumerate().try_for_each(|(index, item)| {
-                self.descend(Segment::Index(index), |search| search.visit_host_path(item, lists))
-            });
+        match value.items() {
+            Some(items) if is_host_path_key(&key) => {
+                items.into_iter().enumerate().try_for_each(|(index, item)| {
+                    self.descend(Segment::Index(index), |search| search.visit_host_path(item, lists))
+                })
+            }
+            None if is_host_path_key(&key) && contains_path(value) => {
+                self.found.unknown_host_paths.push(self.field_path());
+                Ok(())
+            }
+            _ => self.visit(value),
         }
-        if is_host_path_key(&key) && contains_path(value) {
-            self.found.unknown_host_paths.push(self.field_path());
-            return Ok(());
-        }
-        self.visit(value)
     }
 
     /// Searches an item of a list of host paths.
@@ -473,168 +473,6 @@ fn contains_path<'a, N: Node<'a>>(value: N) -> bool {
 /// <https://github.com/open-cluster-management-io/config-policy-controller>
 fn forbids_object<'a, N: Node<'a>>(node: N) -> bool {
     text(node, "complianceType").is_some_and(|compliance| compliance.eq_ignore_ascii_case("mustnothave"))
-}
-
-/// An operation of a JSON patch (RFC 6902).
-struct Operation<N> {
-    target: Target,
-    /// The value that the operation sets; `None` if it sets none.
-    value: Option<N>,
-}
-
-/// The target of an operation, according to the last keys of its path.
-#[derive(Clone, Copy)]
-enum Target {
-    /// A list of volumes, or an item of it.
-    Volumes,
-    /// A host path, or the mapping with it.
-    HostPath,
-    Other,
-}
-
-impl<'a, N: Node<'a>> Operation<N> {
-    /// Returns `None` if `node` is not an operation.
-    fn new(node: N) -> Option<Self> {
-        let operation = text(node, "op")?;
-        let path = text(node, "path").filter(|path| path.starts_with('/'))?;
-        let value = match &*operation {
-            "add" | "replace" => node.get("value"),
-            "remove" | "move" | "copy" | "test" => None,
-            _ => return None,
-        };
-        Some(Self { target: Target::new(&path), value })
-    }
-}
-
-impl Target {
-    fn new(path: &str) -> Self {
-        let is_key = |segment: &&str| *segment != "-" && !segment.bytes().all(|byte| byte.is_ascii_digit());
-        let mut keys = path.rsplit('/').filter(is_key);
-        match (keys.next(), keys.next()) {
-            (Some("hostPath"), _) | (Some("path"), Some("hostPath")) => Self::HostPath,
-            (Some(key), _) if key.to_ascii_lowercase().contains("volumes") => Self::Volumes,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// The annotation of a StorageClass or a PersistentVolumeClaim with settings of OpenEBS, which are
-/// a list in YAML.
-///
-/// Source: `GetVolumeConfig` in `cmd/provisioner-localpv/app/config.go` of
-/// <https://github.com/openebs/dynamic-localpv-provisioner>
-const OPENEBS_SETTINGS: &str = "cas.openebs.io/config";
-
-/// Returns the strings with YAML in the annotations of an object of a built-in kind.
-pub(super) fn yaml_annotations(object: &Object<'_>) -> Vec<YamlString> {
-    let is_relevant = matches!(object.body, Body::StorageClass(_) | Body::Claim(_));
-    let settings = object.annotations.get(OPENEBS_SETTINGS).filter(|_| is_relevant);
-    let field = || FieldPath::from_keys(&["metadata", "annotations", OPENEBS_SETTINGS]);
-    settings.map(|_| YamlString { field: field(), is_from_values: false }).into_iter().collect()
-}
-
-/// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
-///
-/// Source:
-/// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
-fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
-    text(node, "name").filter(|name| &**name == "BasePath")?;
-    host_mount::node_path(node.get("value")?, path().key("value"), None, &[])
-}
-
-/// The maximum number of pods that are compared to find the volumes of mounts.
-const MAX_COMPARISONS: usize = 1_000_000;
-
-/// Finds the nearest pods that have a volume of a given name.
-struct VolumeIndex {
-    pods: HashMap<String, Vec<usize>>,
-    comparisons: usize,
-}
-
-impl VolumeIndex {
-    fn new(pods: &[Pod<'_>]) -> Self {
-        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, pod) in pods.iter().enumerate() {
-            for volume in &pod.volumes {
-                let holders = index.entry(volume.name.to_string()).or_default();
-                if holders.last() != Some(&at) {
-                    holders.push(at);
-                }
-            }
-        }
-        Self { pods: index, comparisons: 0 }
-    }
-
-    /// Returns the pod with a volume named `name` that is nearest to `path`.
-    fn nearest(
-        &mut self,
-        name: &str,
-        path: &FieldPath,
-        pods: &[Pod<'_>],
-    ) -> Result<Option<usize>, FieldError> {
-        let Some(candidates) = self.pods.get(name) else { return Ok(None) };
-        self.comparisons += candidates.len();
-        if self.comparisons > MAX_COMPARISONS {
-            return Err(FieldError::too_large(path.clone(), "too many volumes with the same name to check"));
-        }
-        // The longest common path counts, then the pod that is nearest to its end.
-        let proximity = |at: &usize| {
-            let segments = pods[*at].path.segments();
-            let common = segments.iter().zip(path.segments()).take_while(|(a, b)| a == b).count();
-            (common, Reverse(segments.len()))
-        };
-        Ok(candidates.iter().copied().rev().max_by_key(proximity))
-    }
-}
-
-/// Adds the mounts in `containers` to the nearest pods with their volumes. Then adds volumes to
-/// pods with mounts that refer to volumes elsewhere in the object. The first `known_pods` pods are
-/// known from the kind of the object and get no volumes.
-fn connect<'a>(
-    pods: &mut [Pod<'a>],
-    known_pods: usize,
-    containers: Vec<Container<'a>>,
-) -> Result<(), FieldError> {
-    let mut index = VolumeIndex::new(pods);
-    for mut container in containers {
-        let mut by_pod: BTreeMap<usize, Vec<VolumeMount<'a>>> = BTreeMap::new();
-        for mount in std::mem::take(&mut container.volume_mounts).into_vec() {
-            if let Some(pod) = index.nearest(&mount.name, &container.path, pods)? {
-                by_pod.entry(pod).or_default().push(mount);
-            }
-        }
-        let (name, path) = (container.name.clone(), container.path.clone());
-        let mut whole = Some(container);
-        for (pod, mounts) in by_pod {
-            let rest = || Container { name: name.clone(), path: path.clone(), ..Container::default() };
-            let container = whole.take().unwrap_or_else(rest);
-            pods[pod].add_container(Container { volume_mounts: mounts.into(), ..container });
-            pods[pod].is_complete = false;
-        }
-    }
-    let mut moved: Vec<(usize, String)> = Vec::new();
-    for at in known_pods..pods.len() {
-        let pod = &pods[at];
-        let mut names: Vec<String> = pod
-            .mounts()
-            .map(|mount| &mount.mount.name)
-            .filter(|name| pod.volume(name).is_none())
-            .map(ToString::to_string)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            let Some(holder) = index.nearest(&name, &pods[at].path, pods)? else { continue };
-            if let Some(volume) = pods[holder].volume(&name).cloned() {
-                pods[at].add_volume(volume);
-                moved.push((holder, name));
-            }
-        }
-    }
-    for (holder, name) in moved.into_iter().filter(|(holder, _)| *holder >= known_pods) {
-        pods[holder].remove_volume_without_mounts(&name);
-    }
-    Ok(())
 }
 
 /// Checks whether `node` contains a `$patch` directive of a strategic merge patch at any depth. If

@@ -93,7 +93,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &MatchKey::ALL,
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path, MatchKey::WriteAccess],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("conflicting_read_only.rs"),

@@ -105,7 +105,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Usage),
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("shared_host_path.rs"),

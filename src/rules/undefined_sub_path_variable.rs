@@ -87,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    match_keys: &[MatchKey::Volume, MatchKey::Container],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("undefined_sub_path_variable.rs"),

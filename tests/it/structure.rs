@@ -211,6 +211,35 @@ fn recognizes_helm_values_of_each_kind() {
 }
 
 #[test]
+fn ignores_objects_that_are_not_created() {
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}"
+    );
+    for (version, kind, spec, expected) in [
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            "{object-templates: [{complianceType: mustnothave, objectDefinition: POD}]}",
+            0,
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            "{object-templates: [{complianceType: musthave, objectDefinition: POD}]}",
+            1,
+        ),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{error: {resource: POD}}]}]}", 0),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{assert: {resource: POD}}]}]}", 0),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{create: {resource: POD}}]}]}", 1),
+    ] {
+        let spec = spec.replace("POD", &pod);
+        let outcome =
+            check(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n"));
+        assert_eq!(outcome.findings.len(), expected, "{spec}");
+    }
+}
+
+#[test]
 fn counts_lists_of_host_paths() {
     let outcome =
         check(&custom("{hostPaths: [/etc/kubernetes, relative], nodes: {dataHostPath: [{path: /x}]}}"));
