@@ -76,6 +76,14 @@ pub(super) struct KnownFields {
     pub(super) values: BTreeSet<FieldPath>,
 }
 
+/// A string that contains YAML, such as a list of volumes or the values of a Helm chart.
+#[derive(Clone, Debug)]
+pub struct YamlString {
+    pub field: FieldPath,
+    /// Whether the string contains values of a Helm chart, or is one of them.
+    pub is_from_values: bool,
+}
+
 /// The paths of the volumes and containers of a pod.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]

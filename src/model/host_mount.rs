@@ -77,6 +77,20 @@ pub(super) fn decode<'a, N: Node<'a>>(
     Some((volume(name, host_path, host_path_type, volume_form, path.clone()), mount))
 }
 
+/// Returns the volume for the mapping at `path` with a host path in the field `key`, and optionally
+/// a type. Returns `None` if the field is not an absolute path.
+pub(super) fn unmounted<'a, N: Node<'a>>(
+    node: N,
+    path: FieldPath,
+    key: &'static str,
+    type_key: Option<&'static str>,
+) -> Option<Volume<'a>> {
+    let host_path = text(node, key).filter(|text| is_absolute(text))?;
+    let host_path_type = type_key.and_then(|key| text(node, key));
+    let form = HostPathForm::Mount { path: key, host_path_type: type_key };
+    Some(volume(host_path.clone(), host_path, host_path_type, form, path))
+}
+
 /// Adds the volumes of a list of such mappings to `pod`, and a container that mounts them.
 pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &MountForm, pod: &mut Pod<'a>) {
     let items = list.items().unwrap_or_default().into_iter().enumerate();

@@ -5,6 +5,7 @@ use super::host_mount::text;
 
 /// An operation of a JSON patch (RFC 6902).
 pub(super) struct Operation<N> {
+    pub(super) node: N,
     pub(super) target: Target,
     /// The value that the operation sets; `None` if it sets none.
     pub(super) value: Option<N>,
@@ -30,7 +31,7 @@ impl<'a, N: Node<'a>> Operation<N> {
             "remove" | "move" | "copy" | "test" => None,
             _ => return None,
         };
-        Some(Self { target: Target::new(&path), value })
+        Some(Self { node, target: Target::new(&path), value })
     }
 }
 

@@ -57,7 +57,7 @@ pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
 };
-pub use custom::{CustomWorkload, CustomWorkloads, PodParts, pod_spec_patches};
+pub use custom::{CustomWorkload, CustomWorkloads, PodParts, YamlString, pod_spec_patches};
 pub use decode::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, TypeMeta};
 pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
@@ -73,7 +73,7 @@ pub use pod::{ContainerMount, Os, Pod, PodSpec};
 pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
-pub use structure::{YamlString, contains_patch_directive};
+pub use structure::contains_patch_directive;
 pub use text::{did_you_mean, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};

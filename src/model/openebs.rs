@@ -1,10 +1,10 @@
 //! Settings of OpenEBS that contain paths on nodes.
 
+use super::custom::YamlString;
 use super::decode::Node;
 use super::field_path::FieldPath;
 use super::host_mount::{self, text};
 use super::object::{Body, Object};
-use super::structure::YamlString;
 use super::volume::Volume;
 
 /// The annotation of a StorageClass or a PersistentVolumeClaim with settings of OpenEBS, which are

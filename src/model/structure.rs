@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use super::connect::connect;
 use super::container::{Container, VolumeMount};
-use super::custom::KnownFields;
+use super::custom::{KnownFields, YamlString};
 use super::decode::{FieldError, Node};
 use super::field_path::{FieldPath, Segment};
 use super::host_mount::{self, MountForm, is_absolute, text};
@@ -24,14 +24,6 @@ pub(super) struct Found<'a, N> {
     /// The fields that seem to contain a host path, but are not part of a pod.
     pub(super) unknown_host_paths: Vec<FieldPath>,
     pub(super) yaml_strings: Vec<YamlString>,
-}
-
-/// A string that contains YAML, such as a list of volumes or the values of a Helm chart.
-#[derive(Clone, Debug)]
-pub struct YamlString {
-    pub field: FieldPath,
-    /// Whether the string contains values of a Helm chart, or is one of them.
-    pub is_from_values: bool,
 }
 
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
@@ -212,15 +204,16 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     /// Searches the value that an operation of a JSON patch sets.
     fn visit_operation(&mut self, operation: &Operation<N>) -> Result<(), FieldError> {
         let Some(value) = operation.value else { return Ok(()) };
+        if matches!(operation.target, Target::HostPath)
+            && let Some(volume) = host_mount::unmounted(operation.node, self.field_path(), "value", None)
+        {
+            self.push_volumes(vec![volume]);
+            return Ok(());
+        }
         self.descend(Segment::Key(Cow::Borrowed("value")), |search| match operation.target {
             Target::Volumes => search.visit_volumes(value),
             Target::HostPath => {
-                let field = search.field_path();
-                let (value, field) = match value.get("path") {
-                    Some(path) => (path, field.key("path")),
-                    None => (value, field),
-                };
-                let volume = host_mount::node_path(value, field, None, &[]);
+                let volume = host_mount::unmounted(value, search.field_path(), "path", Some("type"));
                 volume.into_iter().for_each(|volume| search.push_volumes(vec![volume]));
                 Ok(())
             }
