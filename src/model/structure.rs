@@ -66,14 +66,16 @@ pub(super) fn search_yaml<'a, N: Node<'a>>(
     search.finish(0)
 }
 
-/// Searches a JSON patch (RFC 6902), as [`search`] does.
-pub(super) fn search_patch<'a, N: Node<'a>>(operations: Vec<N>) -> Result<Found<'a, N>, FieldError> {
+/// Searches a list of operations of a JSON patch (RFC 6902), or of objects, as [`search`] does.
+pub(super) fn search_patch<'a, N: Node<'a>>(items: Vec<N>) -> Result<Found<'a, N>, FieldError> {
     let fields = KnownFields::default();
     let mut search = Search::new(&fields, Vec::new());
-    for (index, operation) in operations.into_iter().enumerate() {
-        if let Some(operation) = Operation::new(operation) {
-            search.descend(Segment::Index(index), |search| search.visit_operation(&operation))?;
-        }
+    for (index, item) in items.into_iter().enumerate() {
+        search.descend(Segment::Index(index), |search| match Operation::new(item) {
+            Some(operation) => search.visit_operation(&operation),
+            None if search.is_object(item) => search.visit(item),
+            None => Ok(()),
+        })?;
     }
     search.finish(0)
 }
