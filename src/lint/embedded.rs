@@ -39,6 +39,9 @@ pub(super) const PATCH: &str = "patch";
 /// The key of the node paths in the configuration of the local-path-provisioner.
 pub(super) const NODE_PATHS: &str = "nodePathMap";
 
+/// The key of the configurations by storage class, each of which can have node paths.
+pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
+
 fn contains(text: &str, word: &str) -> bool {
     memmem::find(text.as_bytes(), word.as_bytes()).is_some()
 }

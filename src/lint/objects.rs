@@ -182,7 +182,7 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         let policy = self.options.policy;
-        let Decoded { mut object, embedded, mut unknown_host_paths, values_texts } = decoded;
+        let Decoded { mut object, embedded, mut unknown_host_paths, yaml_strings } = decoded;
         let is_embedded = is_embedded || self.depth > 0;
         let owner = if is_embedded { PathOwner::Template } else { PathOwner::Manifest };
         unknown_host_paths.extend(object.remove_placeholders(owner));
@@ -216,8 +216,8 @@ impl<'c> Checker<'c> {
         for inner in embedded {
             self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
         }
-        for field in values_texts {
-            self.check_values(NodeRef { tree, node }, meta, &object, &field, outcome, ignores);
+        for string in yaml_strings {
+            self.check_yaml_string(NodeRef { tree, node }, meta, &object, &string, outcome, ignores);
         }
     }
 

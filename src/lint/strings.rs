@@ -1,4 +1,4 @@
-//! Checks of the manifests and the Helm values that an object contains as strings.
+//! Checks of the manifests, volumes and Helm values that an object contains as strings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::objects::{EMBEDDED_TEMPLATE, KUSTOMIZE_GROUP, Outer, kustomization_ty
 use super::suppression::FileIgnores;
 use super::{Outcome, embedded, template};
 use crate::model::{
-    self, Body, CustomWorkload, FieldPath, Map, Object, ObjectId, Origin, Part, TypeMeta, Workload,
+    self, Body, CustomWorkload, Map, Object, ObjectId, Origin, Part, TypeMeta, Workload, YamlString,
 };
 use crate::rules::Unchecked;
 use crate::source::{self, NodeId, NodeRef, ParseError, Tree, View};
@@ -19,18 +19,21 @@ use crate::suppress;
 pub(super) type Owner<'a> = (NodeRef<'a>, &'a TypeMeta<'a>);
 
 impl<'c> Checker<'c> {
-    /// Checks the Helm values in the string at `field` of `object`.
-    pub(super) fn check_values(
+    /// Checks a string of `object` that contains volumes or Helm values as YAML.
+    pub(super) fn check_yaml_string(
         &self,
         NodeRef { tree, node }: NodeRef<'_>,
         meta: &TypeMeta<'_>,
         object: &Object<'_>,
-        field: &FieldPath,
+        YamlString { field, is_from_values }: &YamlString,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
         let Some(string) = source::find_node(tree, node, field) else { return };
         let Some(text) = tree.as_str(string) else { return };
+        if self.depth == embedded::MAX_DEPTH {
+            return self.add_unknown_host_paths(tree, node, object, std::slice::from_ref(field), outcome);
+        }
         let (inner, documents) = self.enter_string(tree, node, string, &text);
         for document in documents {
             let values = match source::parse(inner.text(), document.clone()) {
@@ -46,7 +49,7 @@ impl<'c> Checker<'c> {
                 }
             };
             let values = NodeRef { tree: &values, node: values.root() };
-            match model::decode_part(values, object, Part::Values) {
+            match model::decode_part(values, object, Part::Yaml { is_from_values: *is_from_values }) {
                 Ok(decoded) => inner.check_volumes(values, meta, decoded, true, outcome, ignores),
                 Err(error) => {
                     inner.add_unknown_host_paths(values.tree, values.node, object, &[error.path], outcome);
@@ -158,7 +161,8 @@ impl<'c> Checker<'c> {
         ignores: &mut FileIgnores,
     ) {
         let is_list = matches!(root.tree.view(root.node), View::Sequence(_));
-        let is_part = is_list || root.tree.get(root.node, embedded::NODE_PATHS).is_some();
+        let has_key = |key| root.tree.get(root.node, key).is_some();
+        let is_part = is_list || has_key(embedded::NODE_PATHS) || has_key(embedded::CLASS_CONFIGS);
         match owner {
             Some(owner) if is_part => {
                 self.check_embedded(root, Some(owner), outcome, ignores);

@@ -9,6 +9,7 @@ use super::decode::{FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
 use super::host_mount::{self, MountForm};
 use super::path_expression::PathExpression;
+use super::path_pattern::PathPattern;
 use super::pod::{POD_SPEC_LISTS, Pod, PodSpec, PodTemplate};
 use super::value::{List, Str};
 use super::volume::Volume;
@@ -36,6 +37,15 @@ pub struct CustomWorkload {
     /// Paths of strings that are paths on nodes, outside of volumes.
     #[serde(default)]
     pub node_paths: Vec<PathExpression>,
+    /// Directories that belong to the component that gets the `node_paths`.
+    #[serde(default)]
+    pub own_paths: Vec<String>,
+    /// Paths of strings with YAML that may contain volumes.
+    #[serde(default)]
+    pub yaml_strings: Vec<PathExpression>,
+    /// Paths of fields that describe objects, but do not create them.
+    #[serde(default)]
+    pub assertions: Vec<PathExpression>,
     /// Paths of mappings with the configuration of Spark, whose keys can define volumes.
     #[serde(default)]
     pub spark_conf: Vec<PathExpression>,
@@ -58,10 +68,20 @@ pub(super) struct KnownPods<'a> {
 /// The fields of an object whose meaning is known from its kind.
 #[derive(Debug, Default)]
 pub(super) struct KnownFields {
-    /// The fields that the pods contain.
+    /// The fields that the pods contain, and those that contain no pods.
     pub(super) decoded: BTreeSet<FieldPath>,
+    /// The strings with YAML that may contain volumes.
+    pub(super) yaml_strings: BTreeSet<FieldPath>,
     /// The values of Helm charts.
     pub(super) values: BTreeSet<FieldPath>,
+}
+
+/// A string that contains YAML, such as a list of volumes or the values of a Helm chart.
+#[derive(Clone, Debug)]
+pub struct YamlString {
+    pub field: FieldPath,
+    /// Whether the string contains values of a Helm chart, or is one of them.
+    pub is_from_values: bool,
 }
 
 /// The paths of the volumes and containers of a pod.
@@ -83,6 +103,8 @@ pub struct PodParts {
     pub claim_templates: Vec<PathExpression>,
     /// Paths of lists whose items have a host path and its mount path, relative to `each`.
     pub host_mounts: Vec<PathExpression>,
+    /// Paths of such lists whose items are read-only unless `writable` is true.
+    pub read_only_host_mounts: Vec<PathExpression>,
     /// Paths of pod spec patches, which are strings, relative to `each`.
     pub pod_spec_patch: Vec<PathExpression>,
 }
@@ -127,11 +149,18 @@ impl CustomWorkload {
             known.pods.append(&mut host_mount::spark_pods(conf, &path));
         }
         let fields = self.node_paths.iter().flat_map(|expression| expression.find_with_parents(node));
-        known.add_node_paths(fields);
-        let values = self.helm_values.iter().flat_map(|expression| expression.find(node));
-        known.fields.values.extend(values.map(|(path, _)| path));
+        let own_paths: Vec<_> = self.own_paths.iter().filter_map(|path| PathPattern::new(path)).collect();
+        known.add_node_paths(fields, &own_paths);
+        known.fields.values.extend(find_paths(&self.helm_values, node));
+        known.fields.yaml_strings.extend(find_paths(&self.yaml_strings, node));
+        known.fields.decoded.extend(find_paths(&self.assertions, node));
         Ok(known)
     }
+}
+
+/// Returns the paths of all fields that match.
+fn find_paths<'a, N: Node<'a>>(expressions: &[PathExpression], node: N) -> impl Iterator<Item = FieldPath> {
+    expressions.iter().flat_map(move |expression| expression.find(node)).map(|(path, _)| path)
 }
 
 impl<'a> KnownPods<'a> {
@@ -142,9 +171,13 @@ impl<'a> KnownPods<'a> {
     }
 
     /// Adds a pod with the absolute paths among `fields`, which are paths on nodes. Each field has
-    /// its path, its value and its parent.
-    fn add_node_paths<N: Node<'a>>(&mut self, fields: impl Iterator<Item = (FieldPath, N, N)>) {
-        let volume = |(path, value, parent)| host_mount::node_path(value, path, Some(parent));
+    /// its path, its value and its parent. `own_paths` are directories of the component.
+    fn add_node_paths<N: Node<'a>>(
+        &mut self,
+        fields: impl Iterator<Item = (FieldPath, N, N)>,
+        own_paths: &[PathPattern],
+    ) {
+        let volume = |(path, value, parent)| host_mount::node_path(value, path, Some(parent), own_paths);
         let volumes: Vec<_> = fields.filter_map(volume).collect();
         if let [first, ..] = volumes.as_slice() {
             self.fields.decoded.extend(volumes.iter().map(|volume| volume.path.clone()));
@@ -196,10 +229,14 @@ impl PodParts {
             pod.add_volumes(&path, decode_list(list, &path)?);
             fields.decoded.insert(path);
         }
-        for (inner, list) in self.host_mounts.iter().flat_map(|expression| expression.find(base)) {
-            let path = path.join(&inner);
-            host_mount::add_to_pod(list, &path, &MountForm::KUBEADM, &mut pod);
-            fields.decoded.insert(path);
+        for (expressions, form) in
+            [(&self.host_mounts, MountForm::KUBEADM), (&self.read_only_host_mounts, MountForm::KUBEADM_ALPHA)]
+        {
+            for (inner, list) in expressions.iter().flat_map(|expression| expression.find(base)) {
+                let path = path.join(&inner);
+                host_mount::add_to_pod(list, &path, &form, &mut pod);
+                fields.decoded.insert(path);
+            }
         }
         for (list, expressions) in
             [(ContainerList::Init, &self.init_containers), (ContainerList::Main, &self.containers)]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::container::{Container, ContainerList, VolumeMount};
 use super::decode::Node;
 use super::field_path::FieldPath;
-use super::host_path::HostPath;
+use super::host_path::{HostPath, Relation};
+use super::path_pattern::PathPattern;
 use super::pod::Pod;
 use super::value::Str;
 use super::volume::{HostPathForm, HostPathSource, Volume, VolumeSource};
@@ -17,19 +18,37 @@ pub(super) struct MountForm {
     path: &'static str,
     mount_path: &'static str,
     host_path_type: Option<&'static str>,
+    /// Whether a mapping with a relative path has this form.
+    allows_relative: bool,
+    /// Whether the mount is read-only unless `writable` is true.
+    has_writable: bool,
 }
 
 impl MountForm {
     /// `HostPathMount` of kubeadm (`cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go`).
-    pub(super) const KUBEADM: Self =
-        Self { path: "hostPath", mount_path: "mountPath", host_path_type: Some("pathType") };
+    pub(super) const KUBEADM: Self = Self {
+        path: "hostPath",
+        mount_path: "mountPath",
+        host_path_type: Some("pathType"),
+        allows_relative: true,
+        has_writable: false,
+    };
+
+    /// `HostPathMount` of kubeadm before 1.13 (`cmd/kubeadm/app/apis/kubeadm/v1alpha3/types.go`).
+    pub(super) const KUBEADM_ALPHA: Self = Self { has_writable: true, ..Self::KUBEADM };
 
     /// The forms in custom kinds and Helm values. The second one is `extraVolumeMounts` of the
     /// logging operator (`pkg/sdk/logging/api/v1beta1/fluentbit_types.go`).
-    pub(super) const ALL: [Self; 2] = [
-        Self { path: "hostPath", mount_path: "mountPath", host_path_type: None },
-        Self { path: "source", mount_path: "destination", host_path_type: None },
-    ];
+    pub(super) const ALL: [Self; 2] =
+        [Self::guess("hostPath", "mountPath"), Self::guess("source", "destination")];
+
+    /// A volume in a list `hostPath`, as in applications of KubeVela (the `storage` trait in
+    /// `vela-templates/definitions/internal/trait/storage.cue`).
+    pub(super) const KUBE_VELA: Self = Self::guess("path", "mountPath");
+
+    const fn guess(path: &'static str, mount_path: &'static str) -> Self {
+        Self { path, mount_path, host_path_type: None, allows_relative: false, has_writable: false }
+    }
 }
 
 /// Decodes a mapping with a host path and its mount path. Returns the volume and its mount, or
@@ -40,19 +59,36 @@ pub(super) fn decode<'a, N: Node<'a>>(
     form: &MountForm,
 ) -> Option<(Volume<'a>, VolumeMount<'a>)> {
     let (host_path, mount_path) = (text(node, form.path)?, text(node, form.mount_path)?);
-    if !is_absolute(&host_path) {
+    if !form.allows_relative && !is_absolute(&host_path) {
         return None;
     }
     let name = text(node, "name").unwrap_or_else(|| host_path.clone());
     let volume_form = HostPathForm::Mount { path: form.path, host_path_type: form.host_path_type };
     let host_path_type = form.host_path_type.and_then(|key| text(node, key));
-    let mount = VolumeMount {
+    let mut mount = VolumeMount {
         name: name.clone(),
         mount_path,
         path: Some(path.clone()),
         ..node.decode::<VolumeMount<'a>>().unwrap_or_default()
     };
+    if form.has_writable {
+        mount.read_only = Some(!is_true(node, "writable"));
+    }
     Some((volume(name, host_path, host_path_type, volume_form, path.clone()), mount))
+}
+
+/// Returns the volume for the mapping at `path` with a host path in the field `key`, and optionally
+/// a type. Returns `None` if the field is not an absolute path.
+pub(super) fn unmounted<'a, N: Node<'a>>(
+    node: N,
+    path: FieldPath,
+    key: &'static str,
+    type_key: Option<&'static str>,
+) -> Option<Volume<'a>> {
+    let host_path = text(node, key).filter(|text| is_absolute(text))?;
+    let host_path_type = type_key.and_then(|key| text(node, key));
+    let form = HostPathForm::Mount { path: key, host_path_type: type_key };
+    Some(volume(host_path.clone(), host_path, host_path_type, form, path))
 }
 
 /// Adds the volumes of a list of such mappings to `pod`, and a container that mounts them.
@@ -65,8 +101,9 @@ pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &Moun
     }
     if !mounts.is_empty() {
         pod.is_complete = false;
+        let is_whole_object = pod.path.segments().is_empty();
         pod.add_container(Container {
-            path: pod.path.clone(),
+            path: if is_whole_object { path.clone() } else { pod.path.clone() },
             volume_mounts: mounts.into(),
             ..Container::default()
         });
@@ -74,13 +111,36 @@ pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &Moun
 }
 
 /// Returns the volume for a field that contains only a path on the node. `parent` is the mapping
-/// with the field. Returns `None` if the field is not an absolute path.
-pub(super) fn node_path<'a, N: Node<'a>>(node: N, path: FieldPath, parent: Option<N>) -> Option<Volume<'a>> {
+/// with the field, and `own_paths` are the directories that belong to the component. Returns `None`
+/// if the field is not an absolute path.
+pub(super) fn node_path<'a, N: Node<'a>>(
+    node: N,
+    path: FieldPath,
+    parent: Option<N>,
+    own_paths: &[PathPattern],
+) -> Option<Volume<'a>> {
     let host_path = node.decode::<Str<'a>>().ok().filter(|text| is_absolute(text))?;
-    let read_only = parent.and_then(|parent| parent.get("readOnly")?.decode::<bool>().ok());
-    let form = HostPathForm::Field { is_read_only: read_only.unwrap_or_default() };
+    let is_inside = |own: &PathPattern| {
+        matches!(HostPath::new(&host_path).relation(own), Relation::Equal | Relation::Descendant)
+    };
+    let form = HostPathForm::Field {
+        is_read_only: parent.is_some_and(|parent| is_true(parent, "readOnly")),
+        is_own: own_paths.iter().any(is_inside) || parent.is_some_and(is_disk),
+    };
     let name = Str::owned(&path.to_string());
     Some(volume(name, host_path, None, form, path))
+}
+
+/// Checks whether a mapping gives a whole disk to Longhorn.
+///
+/// Source: `DiskSpec` in `k8s/pkg/apis/longhorn/v1beta2/node.go` of
+/// <https://github.com/longhorn/longhorn-manager>
+fn is_disk<'a, N: Node<'a>>(node: N) -> bool {
+    text(node, "diskType").is_some_and(|disk_type| &*disk_type == "block")
+}
+
+fn is_true<'a, N: Node<'a>>(node: N, key: &str) -> bool {
+    node.get(key).and_then(|value| value.decode::<bool>().ok()).unwrap_or_default()
 }
 
 /// Checks whether a string is an absolute path on a node.
@@ -112,7 +172,7 @@ pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<
         let Some((field, host_path)) = fields.remove("options.path") else { continue };
         let (pod, mounts) = pods.entry(role).or_default();
         pod.path.clone_from(path);
-        let form = HostPathForm::Field { is_read_only: false };
+        let form = HostPathForm::Field { is_read_only: false, is_own: false };
         pod.add_volume(volume(Str::owned(&name), host_path, None, form, field));
         if let Some((field, mount_path)) = fields.remove("mount.path") {
             let is_read_only = |(_, text): (_, Str<'a>)| text.eq_ignore_ascii_case("true");

@@ -18,6 +18,7 @@ mod binder;
 mod binding_facts;
 mod builtin;
 mod claim;
+mod connect;
 mod container;
 mod custom;
 mod decode;
@@ -26,11 +27,13 @@ mod field_path;
 mod host_mount;
 mod host_path;
 mod item_budget;
+mod json_patch;
 mod limits;
 mod mark;
 mod metadata;
 mod node_affinity;
 mod object;
+mod openebs;
 mod os;
 mod path_expression;
 mod path_list;
@@ -56,7 +59,7 @@ pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
     VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
 };
-pub use custom::{CustomWorkload, CustomWorkloads, PodParts, pod_spec_patches};
+pub use custom::{CustomWorkload, CustomWorkloads, PodParts, YamlString, pod_spec_patches};
 pub use decode::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, TypeMeta};
 pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
@@ -93,8 +96,7 @@ pub struct Decoded<'a, N> {
     /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
     /// and paths with placeholders.
     pub unknown_host_paths: Vec<FieldPath>,
-    /// The strings that contain the values of a Helm chart.
-    pub values_texts: Vec<FieldPath>,
+    pub yaml_strings: Vec<YamlString>,
 }
 
 /// Decodes an object of any kind.
@@ -107,12 +109,11 @@ pub fn decode_object<'a, N: Node<'a>>(
     custom: &CustomWorkloads,
 ) -> Result<Decoded<'a, N>, FieldError> {
     match decode_built_in(node, meta, namespace, Origin::Manifest) {
-        Some(object) => Ok(Decoded {
-            object: object?,
-            embedded: Vec::new(),
-            unknown_host_paths: Vec::new(),
-            values_texts: Vec::new(),
-        }),
+        Some(object) => {
+            let object = object?;
+            let yaml_strings = openebs::yaml_annotations(&object);
+            Ok(Decoded { object, embedded: Vec::new(), unknown_host_paths: Vec::new(), yaml_strings })
+        }
         None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
     }
 }
@@ -152,9 +153,13 @@ fn decode_custom<'a, N: Node<'a>>(
 /// The content of a string that is a part of an object.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'w> {
-    /// The values of a Helm chart.
-    Values,
-    /// Fields that are searched by structure, and those of the workload, if there is one.
+    /// YAML, such as a list of volumes or the values of a Helm chart.
+    Yaml {
+        /// Whether the string contains values of a Helm chart, or is one of them.
+        is_from_values: bool,
+    },
+    /// A JSON patch, or fields that are searched by structure, and those of the workload, if there
+    /// is one.
     Fields(Option<&'w CustomWorkload>),
     /// A patch of a pod spec.
     PodSpec,
@@ -167,16 +172,20 @@ pub fn decode_part<'a, N: Node<'a>>(
     part: Part<'_>,
 ) -> Result<Decoded<'a, N>, FieldError> {
     let found = match part {
-        Part::Values => structure::search_values(node)?,
-        Part::Fields(workload) => {
-            let known = workload.map(|workload| workload.decode_pods(node)).transpose()?.unwrap_or_default();
-            structure::search(node, known.pods, &known.fields)?
-        }
+        Part::Yaml { is_from_values } => structure::search_yaml(node, is_from_values)?,
+        Part::Fields(workload) => match node.items() {
+            Some(operations) => structure::search_patch(operations)?,
+            None => {
+                let pods = workload.map(|workload| workload.decode_pods(node)).transpose()?;
+                let known = pods.unwrap_or_default();
+                structure::search(node, known.pods, &known.fields)?
+            }
+        },
         Part::PodSpec => {
             let mut pod = Pod::new(FieldPath::root(), node.decode::<PodSpec<'a>>()?);
             (pod.is_complete, pod.is_heuristic) = (false, true);
-            let (embedded, unknown_host_paths, values_texts) = (Vec::new(), Vec::new(), Vec::new());
-            Found { pods: vec![pod], embedded, unknown_host_paths, values_texts }
+            let (embedded, unknown_host_paths, yaml_strings) = (Vec::new(), Vec::new(), Vec::new());
+            Found { pods: vec![pod], embedded, unknown_host_paths, yaml_strings }
         }
     };
     let (id, workload) = (outer.id.clone(), outer.workload.clone());
@@ -186,7 +195,7 @@ pub fn decode_part<'a, N: Node<'a>>(
 
 /// Adds what was found in `object`.
 fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<Decoded<'a, N>, FieldError> {
-    let Found { pods, embedded, mut unknown_host_paths, values_texts } = found;
+    let Found { pods, embedded, mut unknown_host_paths, yaml_strings } = found;
     if !pods.is_empty() {
         object.body = Body::Pods(pods);
     }
@@ -197,5 +206,5 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
         limits::check(&object)?;
         unknown_host_paths.push(error.path);
     }
-    Ok(Decoded { object, embedded, unknown_host_paths, values_texts })
+    Ok(Decoded { object, embedded, unknown_host_paths, yaml_strings })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// An amount of memory or storage, with a precision of a billionth of a byte.
 ///
@@ -164,7 +164,7 @@ impl<'de> Deserialize<'de> for Quantity {
 }
 
 /// A quantity in a field whose value is not checked. `None` if the value is not a quantity, for
-/// example because it is a placeholder of a templating tool.
+/// example because it is a placeholder of a templating tool. A list or a mapping is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount(pub Option<Quantity>);
 
@@ -199,16 +199,6 @@ impl<'de> Deserialize<'de> for Amount {
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Amount, E> {
-                Ok(Amount(None))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Amount, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Amount(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Amount, A::Error> {
-                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Amount(None))
             }
         }

@@ -1,15 +1,16 @@
 //! Search by structure instead of kind: for pods, volumes, embedded objects and patches.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
+use super::connect::connect;
 use super::container::{Container, VolumeMount};
-use super::custom::KnownFields;
+use super::custom::{KnownFields, YamlString};
 use super::decode::{FieldError, Node};
 use super::field_path::{FieldPath, Segment};
 use super::host_mount::{self, MountForm, is_absolute, text};
+use super::json_patch::{Operation, Target};
+use super::openebs::base_path;
 use super::pod::{POD_SPEC_LISTS, Pod, PodSpec};
 use super::value::Str;
 use super::volume::{HostPathForm, HostPathSource, Volume, VolumeSource};
@@ -22,8 +23,7 @@ pub(super) struct Found<'a, N> {
     pub(super) embedded: Vec<N>,
     /// The fields that seem to contain a host path, but are not part of a pod.
     pub(super) unknown_host_paths: Vec<FieldPath>,
-    /// The strings with values of a Helm chart.
-    pub(super) values_texts: Vec<FieldPath>,
+    pub(super) yaml_strings: Vec<YamlString>,
 }
 
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
@@ -48,11 +48,35 @@ pub(super) fn search<'a, N: Node<'a>>(
     search.finish(known_pods)
 }
 
-/// Searches the values of a Helm chart, as [`search`] does.
-pub(super) fn search_values<'a, N: Node<'a>>(node: N) -> Result<Found<'a, N>, FieldError> {
+/// Searches the content of a string, as [`search`] does. A list is a list of volumes. A manifest is
+/// not searched, because it is checked as an object.
+pub(super) fn search_yaml<'a, N: Node<'a>>(
+    node: N,
+    is_from_values: bool,
+) -> Result<Found<'a, N>, FieldError> {
     let fields = KnownFields::default();
     let mut search = Search::new(&fields, Vec::new());
-    search.visit_values(node);
+    search.is_in_values = is_from_values;
+    let is_manifest = text(node, "apiVersion").is_some() && text(node, "kind").is_some();
+    match node.items() {
+        Some(_) => search.visit_volumes(node)?,
+        None if is_manifest => {}
+        None => search.visit(node)?,
+    }
+    search.finish(0)
+}
+
+/// Searches a list of operations of a JSON patch (RFC 6902), or of objects, as [`search`] does.
+pub(super) fn search_patch<'a, N: Node<'a>>(items: Vec<N>) -> Result<Found<'a, N>, FieldError> {
+    let fields = KnownFields::default();
+    let mut search = Search::new(&fields, Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        search.descend(Segment::Index(index), |search| match Operation::new(item) {
+            Some(operation) => search.visit_operation(&operation),
+            None if search.is_object(item) => search.visit(item),
+            None => Ok(()),
+        })?;
+    }
     search.finish(0)
 }
 
@@ -77,7 +101,7 @@ struct Lists<'a> {
 impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     fn new(fields: &'f KnownFields, pods: Vec<Pod<'a>>) -> Self {
         let found =
-            Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new(), values_texts: Vec::new() };
+            Found { pods, embedded: Vec::new(), unknown_host_paths: Vec::new(), yaml_strings: Vec::new() };
         Self { fields, path: Vec::new(), is_in_values: false, found, containers: Vec::new() }
     }
 
@@ -103,6 +127,10 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         if self.fields.decoded.contains(self.path.as_slice()) {
             return Ok(());
         }
+        if self.fields.yaml_strings.contains(self.path.as_slice()) {
+            self.push_yaml_string(false);
+            return Ok(());
+        }
         if !self.is_in_values && self.fields.values.contains(self.path.as_slice()) {
             self.visit_values(node);
             return Ok(());
@@ -118,7 +146,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     /// Searches the values of a Helm chart. If they exceed a limit, they count as unknown.
     fn visit_values(&mut self, node: N) {
         if node.decode::<Str<'a>>().is_ok() {
-            self.found.values_texts.push(self.field_path());
+            self.push_yaml_string(true);
             return;
         }
         let (pods, containers) = (self.found.pods.len(), self.containers.len());
@@ -139,19 +167,23 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             self.found.embedded.push(node);
             return Ok(());
         }
-        if let Some(value) = patched_volumes(node) {
-            return self.visit_patched_volumes(value);
+        if forbids_object(node) {
+            return Ok(());
+        }
+        if let Some(operation) = Operation::new(node) {
+            return self.visit_operation(&operation);
         }
         if let Some(volume) = base_path(node, || self.field_path()) {
-            let mut pod = Pod::new(volume.path.clone(), PodSpec::default());
-            pod.add_volume(volume);
-            self.push_pod(pod);
+            self.push_volumes(vec![volume]);
             return Ok(());
         }
         let spec = self.decode_spec(node, &entries)?;
         let mut lists = Lists::default();
         for (key, value) in entries {
-            if spec.is_none() || !POD_SPEC_LISTS.contains(&&*key) {
+            let is_decoded = spec.is_some() && POD_SPEC_LISTS.contains(&&*key);
+            // The status repeats fields of the spec, or describes objects that exist already.
+            let is_status = self.path.is_empty() && !self.is_in_values && key == "status";
+            if !is_decoded && !is_status {
                 let segment = Segment::Key(Cow::Owned(key.clone().into_owned()));
                 self.descend(segment, |search| search.visit_field(&key, value, &mut lists))?;
             }
@@ -171,21 +203,57 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         Ok(())
     }
 
-    /// Adds the volume, or the list of volumes, that an operation of a JSON patch adds.
-    fn visit_patched_volumes(&mut self, value: N) -> Result<(), FieldError> {
+    /// Searches the value that an operation of a JSON patch sets.
+    fn visit_operation(&mut self, operation: &Operation<N>) -> Result<(), FieldError> {
+        let Some(value) = operation.value else { return Ok(()) };
+        if matches!(operation.target, Target::HostPath)
+            && let Some(volume) = host_mount::unmounted(operation.node, self.field_path(), "value", None)
+        {
+            self.push_volumes(vec![volume]);
+            return Ok(());
+        }
+        self.descend(Segment::Key(Cow::Borrowed("value")), |search| match operation.target {
+            Target::Volumes => search.visit_volumes(value),
+            Target::HostPath => {
+                let volume = host_mount::unmounted(value, search.field_path(), "path", Some("type"));
+                volume.into_iter().for_each(|volume| search.push_volumes(vec![volume]));
+                Ok(())
+            }
+            Target::Other => search.visit(value),
+        })
+    }
+
+    /// Searches a volume, or a list of volumes, that is not in a pod.
+    fn visit_volumes(&mut self, node: N) -> Result<(), FieldError> {
         let mut lists = Lists::default();
-        self.descend(Segment::Key(Cow::Borrowed("value")), |search| match value.items() {
+        match node.items() {
             Some(items) => items.into_iter().enumerate().try_for_each(|(index, item)| {
-                search.descend(Segment::Index(index), |search| search.visit_item(item, false, &mut lists))
-            }),
-            None => search.visit_item(value, false, &mut lists),
-        })?;
-        if !lists.volumes.is_empty() {
-            let mut pod = Pod::new(self.field_path(), PodSpec::default());
-            lists.volumes.into_iter().for_each(|volume| pod.add_volume(volume));
-            self.push_pod(pod);
+                self.descend(Segment::Index(index), |search| search.visit_item(item, false, &mut lists))
+            })?,
+            None => self.visit_item(node, false, &mut lists)?,
+        }
+        let Lists { volumes, mounts } = lists;
+        if !mounts.is_empty() {
+            let (path, volume_mounts) = (self.field_path(), mounts.into());
+            self.containers.push(Container { path, volume_mounts, ..Container::default() });
+        }
+        if !volumes.is_empty() {
+            self.push_volumes(volumes);
         }
         Ok(())
+    }
+
+    /// Adds the current value to the strings with YAML.
+    fn push_yaml_string(&mut self, is_from_values: bool) {
+        let field = self.field_path();
+        self.found.yaml_strings.push(YamlString { field, is_from_values });
+    }
+
+    /// Adds a pod with volumes that are not in a pod.
+    fn push_volumes(&mut self, volumes: Vec<Volume<'a>>) {
+        let mut pod = Pod::new(self.field_path(), PodSpec::default());
+        volumes.into_iter().for_each(|volume| pod.add_volume(volume));
+        self.push_pod(pod);
     }
 
     fn push_pod(&mut self, mut pod: Pod<'a>) {
@@ -240,6 +308,11 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         }
         let key = key.to_ascii_lowercase();
         let has_mounts = key.ends_with("mounts");
+        let is_yaml = |text: Str<'a>| text.contains("hostPath");
+        if key.contains("volumes") && value.decode::<Str<'a>>().is_ok_and(is_yaml) {
+            self.push_yaml_string(self.is_in_values);
+            return Ok(());
+        }
         if has_mounts || key.contains("volumes") {
             if let Some(items) = value.items() {
                 return items.into_iter().enumerate().try_for_each(|(index, item)| {
@@ -254,18 +327,41 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
                 });
             }
         }
-        if is_host_path(&key, value) {
-            self.found.unknown_host_paths.push(self.field_path());
-            return Ok(());
+        match value.items() {
+            Some(items) if is_host_path_key(&key) => {
+                items.into_iter().enumerate().try_for_each(|(index, item)| {
+                    self.descend(Segment::Index(index), |search| search.visit_host_path(item, lists))
+                })
+            }
+            None if is_host_path_key(&key) && contains_path(value) => {
+                self.found.unknown_host_paths.push(self.field_path());
+                Ok(())
+            }
+            _ => self.visit(value),
         }
-        self.visit(value)
+    }
+
+    /// Searches an item of a list of host paths.
+    fn visit_host_path(&mut self, item: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
+        let path = self.field_path();
+        if let Some((volume, mount)) = host_mount::decode(item, &path, &MountForm::KUBE_VELA) {
+            lists.volumes.push(volume);
+            lists.mounts.push(mount);
+        } else if contains_path(item) {
+            self.found.unknown_host_paths.push(path);
+        } else {
+            return self.visit(item);
+        }
+        Ok(())
     }
 
     /// Searches an item of a list of volumes or mounts.
     fn visit_item(&mut self, item: N, has_mounts: bool, lists: &mut Lists<'a>) -> Result<(), FieldError> {
         let path = self.field_path();
+        let has_type = text(item, "type").is_some_and(|volume_type| &*volume_type == "hostPath");
+        let forms = MountForm::ALL.iter().chain(has_type.then_some(&MountForm::KUBE_VELA));
         if let Some((volume, mount)) =
-            MountForm::ALL.iter().find_map(|form| host_mount::decode(item, &path, form))
+            forms.into_iter().find_map(|form| host_mount::decode(item, &path, form))
         {
             lists.volumes.push(volume);
             lists.mounts.push(mount);
@@ -356,124 +452,22 @@ fn decode_mount<'a, N: Node<'a>>(item: N, path: &FieldPath) -> Result<Option<Vol
     }
 }
 
-/// Checks whether the value of `key`, in lower case, looks like a host path.
-fn is_host_path<'a, N: Node<'a>>(key: &str, value: N) -> bool {
-    if !key.ends_with("hostpath") && key != "hostdisk" {
-        return false;
-    }
+/// Checks whether a key, in lower case, is that of a host path or of a list of host paths.
+fn is_host_path_key(key: &str) -> bool {
+    key.ends_with("hostpath") || key.ends_with("hostpaths") || key == "hostdisk"
+}
+
+/// Checks whether a value is an absolute path, or a mapping with a path.
+fn contains_path<'a, N: Node<'a>>(value: N) -> bool {
     text(value, "path").is_some() || value.decode::<Str<'a>>().is_ok_and(|path| is_absolute(&path))
 }
 
-/// Returns the value of a JSON patch operation (RFC 6902) that adds or replaces volumes.
-fn patched_volumes<'a, N: Node<'a>>(node: N) -> Option<N> {
-    let path = text(node, "path").filter(|_| text(node, "op").is_some())?;
-    let mut segments = path.rsplit('/');
-    let is_volume = |segment: Option<&str>| segment == Some("volumes");
-    (is_volume(segments.next()) || is_volume(segments.next())).then(|| node.get("value"))?
-}
-
-/// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
+/// Checks whether a mapping contains an object that must not exist.
 ///
-/// Source:
-/// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>
-fn base_path<'a, N: Node<'a>>(node: N, path: impl FnOnce() -> FieldPath) -> Option<Volume<'a>> {
-    text(node, "name").filter(|name| &**name == "BasePath")?;
-    host_mount::node_path(node.get("value")?, path().key("value"), None)
-}
-
-/// The maximum number of pods that are compared to find the volumes of mounts.
-const MAX_COMPARISONS: usize = 1_000_000;
-
-/// Finds the nearest pods that have a volume of a given name.
-struct VolumeIndex {
-    pods: HashMap<String, Vec<usize>>,
-    comparisons: usize,
-}
-
-impl VolumeIndex {
-    fn new(pods: &[Pod<'_>]) -> Self {
-        let mut index: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, pod) in pods.iter().enumerate() {
-            for volume in &pod.volumes {
-                let holders = index.entry(volume.name.to_string()).or_default();
-                if holders.last() != Some(&at) {
-                    holders.push(at);
-                }
-            }
-        }
-        Self { pods: index, comparisons: 0 }
-    }
-
-    /// Returns the pod with a volume named `name` that is nearest to `path`.
-    fn nearest(
-        &mut self,
-        name: &str,
-        path: &FieldPath,
-        pods: &[Pod<'_>],
-    ) -> Result<Option<usize>, FieldError> {
-        let Some(candidates) = self.pods.get(name) else { return Ok(None) };
-        self.comparisons += candidates.len();
-        if self.comparisons > MAX_COMPARISONS {
-            return Err(FieldError::too_large(path.clone(), "too many volumes with the same name to check"));
-        }
-        // The longest common path counts, then the pod that is nearest to its end.
-        let proximity = |at: &usize| {
-            let segments = pods[*at].path.segments();
-            let common = segments.iter().zip(path.segments()).take_while(|(a, b)| a == b).count();
-            (common, Reverse(segments.len()))
-        };
-        Ok(candidates.iter().copied().rev().max_by_key(proximity))
-    }
-}
-
-/// Adds the mounts in `containers` to the nearest pods with their volumes. Then adds volumes to
-/// pods with mounts that refer to volumes elsewhere in the object. The first `known_pods` pods are
-/// known from the kind of the object and get no volumes.
-fn connect<'a>(
-    pods: &mut [Pod<'a>],
-    known_pods: usize,
-    containers: Vec<Container<'a>>,
-) -> Result<(), FieldError> {
-    let mut index = VolumeIndex::new(pods);
-    for mut container in containers {
-        let mut by_pod: BTreeMap<usize, Vec<VolumeMount<'a>>> = BTreeMap::new();
-        for mount in std::mem::take(&mut container.volume_mounts).into_vec() {
-            if let Some(pod) = index.nearest(&mount.name, &container.path, pods)? {
-                by_pod.entry(pod).or_default().push(mount);
-            }
-        }
-        let (name, path) = (container.name.clone(), container.path.clone());
-        let mut whole = Some(container);
-        for (pod, mounts) in by_pod {
-            let rest = || Container { name: name.clone(), path: path.clone(), ..Container::default() };
-            let container = whole.take().unwrap_or_else(rest);
-            pods[pod].add_container(Container { volume_mounts: mounts.into(), ..container });
-            pods[pod].is_complete = false;
-        }
-    }
-    let mut moved: Vec<(usize, String)> = Vec::new();
-    for at in known_pods..pods.len() {
-        let pod = &pods[at];
-        let mut names: Vec<String> = pod
-            .mounts()
-            .map(|mount| &mount.mount.name)
-            .filter(|name| pod.volume(name).is_none())
-            .map(ToString::to_string)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            let Some(holder) = index.nearest(&name, &pods[at].path, pods)? else { continue };
-            if let Some(volume) = pods[holder].volume(&name).cloned() {
-                pods[at].add_volume(volume);
-                moved.push((holder, name));
-            }
-        }
-    }
-    for (holder, name) in moved.into_iter().filter(|(holder, _)| *holder >= known_pods) {
-        pods[holder].remove_volume_without_mounts(&name);
-    }
-    Ok(())
+/// Source: `ObjectTemplate` in `api/v1/configurationpolicy_types.go` of
+/// <https://github.com/open-cluster-management-io/config-policy-controller>
+fn forbids_object<'a, N: Node<'a>>(node: N) -> bool {
+    text(node, "complianceType").is_some_and(|compliance| compliance.eq_ignore_ascii_case("mustnothave"))
 }
 
 /// Checks whether `node` contains a `$patch` directive of a strategic merge patch at any depth. If

@@ -83,6 +83,8 @@ pub enum HostPathForm {
     Field {
         /// Whether the mapping with the field sets `readOnly: true`.
         is_read_only: bool,
+        /// Whether the directory or disk belongs to the component that gets the path.
+        is_own: bool,
     },
 }
 
@@ -126,7 +128,7 @@ impl HostPathForm {
         match self {
             Self::Volume | Self::Mount { .. } => true,
             Self::HostDisk => false,
-            Self::Field { is_read_only } => is_read_only,
+            Self::Field { is_read_only, .. } => is_read_only,
         }
     }
 }

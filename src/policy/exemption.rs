@@ -8,7 +8,7 @@ use super::document::{ExemptionEntry, Match, OneOrMany};
 use super::pattern::{PathGlob, Pattern};
 use crate::finding::{Access, Finding, RuleId, Severity};
 use crate::model::{FieldPath, ObjectId, Workload};
-use crate::rules::{MatchKey, Registry, Rule};
+use crate::rules::{MatchKey, ObjectKinds, Registry, Rule};
 use crate::source::{File, Span};
 
 /// The index of an exemption in its policy.
@@ -66,7 +66,9 @@ impl Exemption {
                 .push((FieldPath::from_keys(&["reason"]), "empty reason: explain the exemption".to_owned()));
         }
         let scope = &entry.scope;
-        if scope.namespace.is_none() && !matches_only_persistent_volumes(scope) {
+        let has_only_volumes =
+            !rules.is_empty() && rules.iter().all(|rule| rule.objects == ObjectKinds::PersistentVolume);
+        if scope.namespace.is_none() && !has_only_volumes && cluster_scoped_kind(scope).is_none() {
             let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
                            only for `kind: PersistentVolume`)";
             problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
@@ -93,6 +95,7 @@ impl Exemption {
             problems.push((FieldPath::from_keys(&["severity"]), message.to_owned()));
         }
         check_keys(scope, &rules, &mut problems);
+        check_kinds(scope, kind.as_deref(), &rules, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -194,19 +197,54 @@ fn exempted_rules(
 fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
     let field = |name| FieldPath::from_keys(&["match", name]);
     for rule in rules {
-        let missing = MatchKey::ALL.into_iter().filter(|key| !rule.match_keys.contains(key));
+        let has_only_writes = rule.match_keys.contains(&MatchKey::WriteAccess);
+        let is_declared =
+            |key: &MatchKey| rule.match_keys.contains(key) || (has_only_writes && *key == MatchKey::Access);
+        let missing = MatchKey::ALL.into_iter().filter(|key| !is_declared(key));
         for key in missing.filter(|key| has_key(scope, *key)).map(MatchKey::name) {
             let message = format!("never matches: findings of `{}` have no {key}", rule.id);
             problems.push((field(key), message));
         }
+        if has_only_writes && scope.access == Some(Access::Read) {
+            let message = format!("never matches: findings of `{}` are about write access", rule.id);
+            problems.push((field("access"), message));
+        }
     }
-    if scope.namespace.is_some() && matches_only_persistent_volumes(scope) {
-        let message = "never matches: a PersistentVolume has no namespace";
-        problems.push((field("namespace"), message.to_owned()));
+    let Some(kind) = cluster_scoped_kind(scope) else { return };
+    if scope.namespace.is_some() {
+        problems.push((field("namespace"), format!("never matches: a {kind} has no namespace")));
     }
-    if scope.container.is_some() && matches_only_persistent_volumes(scope) {
-        let message = "never matches: a PersistentVolume has no containers";
-        problems.push((field("container"), message.to_owned()));
+    if scope.container.is_some() {
+        problems.push((field("container"), format!("never matches: a {kind} has no containers")));
+    }
+}
+
+/// Reports a `kind` or a `namespace` that never matches the objects that the findings of a rule are
+/// about. `patterns` are those of the key `kind`.
+fn check_kinds(
+    scope: &Match,
+    patterns: Option<&[Pattern]>,
+    rules: &[&Rule],
+    problems: &mut Vec<EntryProblem>,
+) {
+    let mut add = |key, message| problems.push((FieldPath::from_keys(&["match", key]), message));
+    let includes_volumes = patterns.is_none_or(|kinds| kinds.iter().any(|kind| kind.matches(VOLUME_KIND)));
+    for Rule { id, objects, .. } in rules {
+        match objects {
+            ObjectKinds::PersistentVolume if !includes_volumes => {
+                add("kind", format!("never matches: findings of `{id}` are about PersistentVolumes"));
+            }
+            ObjectKinds::PersistentVolume
+                if scope.namespace.is_some() && cluster_scoped_kind(scope).is_none() =>
+            {
+                let reason = "are about PersistentVolumes, which have no namespace";
+                add("namespace", format!("never matches: findings of `{id}` {reason}"));
+            }
+            ObjectKinds::ExceptPersistentVolume if cluster_scoped_kind(scope) == Some(VOLUME_KIND) => {
+                add("kind", format!("never matches: findings of `{id}` are not about PersistentVolumes"));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -215,12 +253,18 @@ fn has_key(scope: &Match, key: MatchKey) -> bool {
         MatchKey::Volume => scope.volume.is_some(),
         MatchKey::Container => scope.container.is_some(),
         MatchKey::Path => scope.path.is_some(),
-        MatchKey::Access => scope.access.is_some(),
+        MatchKey::Access | MatchKey::WriteAccess => scope.access.is_some(),
     }
 }
 
-fn matches_only_persistent_volumes(scope: &Match) -> bool {
-    scope.kind.as_ref().is_some_and(|kinds| kinds.0.iter().all(|kind| kind == "PersistentVolume"))
+const VOLUME_KIND: &str = "PersistentVolume";
+
+/// Returns the kind of the objects that `scope` matches if it matches only objects without a
+/// namespace. If there are several kinds, returns the first one.
+fn cluster_scoped_kind(scope: &Match) -> Option<&'static str> {
+    let known = |kind: &String| [VOLUME_KIND, "StorageClass"].into_iter().find(|known| kind == known);
+    let kinds: Option<Vec<_>> = scope.kind.as_ref()?.0.iter().map(known).collect();
+    kinds?.first().copied()
 }
 
 fn parse<T>(

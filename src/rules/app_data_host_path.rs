@@ -76,14 +76,16 @@
 //!
 //! ## References
 //!
-//! - [Kubernetes:
-//!   PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
+//! - [Kubernetes: PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
 
 use super::support::container_data::{ContainerData, Role};
 use super::support::data_mounts::serving_mount;
 use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
-use super::{Check, Context, DataDirectory, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
+use super::{
+    Check, Context, DataDirectory, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds,
+    Rule,
+};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath};
 
@@ -96,7 +98,8 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Usage),
     fix: FixClass::Hint,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("app_data_host_path.rs"),
     check: Check::Volumes(check),

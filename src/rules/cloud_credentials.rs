@@ -72,7 +72,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{class_reason, host_path};
-use super::{Check, Context, EntryClass, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, EntryClass, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -85,6 +85,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("cloud_credentials.rs"),
     check: Check::Volumes(check),

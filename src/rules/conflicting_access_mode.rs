@@ -109,7 +109,7 @@
 //! - [Kubernetes: strategy of a Deployment](https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy)
 
 use super::support::wording::quoted;
-use super::{Check, ClaimedVolume, Context, FixClass, Group, MatchKey, Rule, Sharing};
+use super::{Check, ClaimedVolume, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, Sharing};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -122,6 +122,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some("the webhook sees one object at a time, and the access modes are those of the claim"),
     source: include_str!("conflicting_access_mode.rs"),
     check: Check::Claims(check),

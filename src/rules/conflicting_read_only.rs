@@ -80,7 +80,7 @@
 use std::collections::BTreeMap;
 
 use super::support::wording::{container, quoted, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
@@ -93,7 +93,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &MatchKey::ALL,
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("conflicting_read_only.rs"),
     check: Check::Volumes(check),

@@ -64,7 +64,7 @@
 //!   `newDeleter` in `pkg/volume/hostpath/host_path.go` of Kubernetes
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, PersistentVolumeSpec};
 
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::PersistentVolume,
     lint_only: None,
     source: include_str!("deleted_persistent_volume.rs"),
     check: Check::Volumes(check),

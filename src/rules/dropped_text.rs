@@ -62,7 +62,7 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{Check, FixClass, Group, Rule, TextFacts};
+use super::{Check, FixClass, Group, ObjectKinds, Rule, TextFacts};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -75,6 +75,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("kubectl does not send the text to the API server"),
     source: include_str!("dropped_text.rs"),
     check: Check::Text(check),

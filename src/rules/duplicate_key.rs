@@ -62,7 +62,7 @@
 //!
 //! - [kubectl silently drops duplicate keys](https://github.com/kubernetes/kubernetes/issues/14791)
 
-use super::{Check, FixClass, Group, MatchKey, Rule, TextFacts};
+use super::{Check, FixClass, Group, ObjectKinds, Rule, TextFacts};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::printable;
 
@@ -75,7 +75,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    match_keys: &[MatchKey::Path],
+    match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("kubectl sends only the last value of a duplicate key"),
     source: include_str!("duplicate_key.rs"),
     check: Check::Text(check),

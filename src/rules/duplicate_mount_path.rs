@@ -70,7 +70,7 @@
 use std::collections::HashMap;
 
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, UseKind, Volume, VolumeUse, clean_container_path};
 
@@ -84,6 +84,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("duplicate_mount_path.rs"),
     check: Check::Volumes(check),

@@ -37,7 +37,7 @@
 //!
 //! Never. Remove the exemption, or set a later date.
 
-use super::{Check, ExemptionFacts, FixClass, Group, Rule};
+use super::{Check, ExemptionFacts, FixClass, Group, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -51,6 +51,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("the finding is about the policy, not about an object"),
     source: include_str!("expired_exemption.rs"),
     check: Check::Exemption(check),

@@ -70,7 +70,7 @@
 //! - [CVE-2025-1767](https://github.com/kubernetes/kubernetes/issues/130786)
 
 use super::support::volume_types::sources;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::KubernetesVersion;
 
@@ -84,6 +84,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("git_repo_volume.rs"),
     check: Check::Volumes(check),

@@ -123,7 +123,7 @@ use super::support::findings::is_provisioner_directory;
 use super::support::wording::{class_reason, host_path, quoted};
 use super::{
     Candidate, Check, ClaimedVolume, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType,
-    HostPathVolume, MatchKey, NodeVolume, Options, PathClass, RivalClaim, Rule,
+    HostPathVolume, MatchKey, NodeVolume, ObjectKinds, Options, PathClass, RivalClaim, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{HostPath, Pod};
@@ -138,6 +138,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some(
         "the webhook sees one object at a time; it checks the PersistentVolume when it is created",
     ),

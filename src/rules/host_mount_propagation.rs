@@ -79,7 +79,7 @@
 
 use super::ineffective_read_only::contains_only_network_namespaces;
 use super::support::wording::{self, volume_and_path, written_path};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Container;
 
@@ -93,6 +93,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &MatchKey::ALL,
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("host_mount_propagation.rs"),
     check: Check::Volumes(check),

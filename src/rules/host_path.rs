@@ -66,7 +66,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -79,6 +79,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("host_path.rs"),
     check: Check::Volumes(check),

@@ -65,7 +65,7 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("host_path_backstep.rs"),
     check: Check::Volumes(check),

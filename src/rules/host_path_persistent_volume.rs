@@ -63,7 +63,7 @@
 //! - [Kubernetes: local volumes](https://kubernetes.io/docs/concepts/storage/volumes/#local)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -75,7 +75,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::PersistentVolume,
     lint_only: None,
     source: include_str!("host_path_persistent_volume.rs"),
     check: Check::Volumes(check),

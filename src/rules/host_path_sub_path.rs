@@ -84,7 +84,10 @@ use std::cell::LazyCell;
 use super::sub_path_backstep;
 use super::support::host_path_type::known_type;
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,
+    Rule,
+};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, Relation};
 
@@ -98,6 +101,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("host_path_sub_path.rs"),
     check: Check::Volumes(check),

@@ -71,7 +71,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::host_path;
-use super::{Check, Context, FixClass, Group, MatchKey, PathClass, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -84,6 +84,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("host_root.rs"),
     check: Check::Volumes(check),

@@ -60,7 +60,7 @@
 //!
 //! Allow it if the reasons are documented elsewhere.
 
-use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
+use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("ignore_without_reason.rs"),
     check: Check::Ignores(check),

@@ -74,7 +74,7 @@
 //! - [Kubernetes: security context of a Pod](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
 use super::support::wording;
-use super::{Check, Context, FixClass, Group, HostPathType, Rule};
+use super::{Check, Context, FixClass, Group, HostPathType, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Pod, Volume};
 
@@ -88,6 +88,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("ignored_fs_group.rs"),
     check: Check::Volumes(check),

@@ -82,7 +82,7 @@ use super::support::container_data::{ContainerData, Role};
 use super::support::data_mounts::{ephemeral_volumes, outlives_pod, serving_mount};
 use super::support::empty_dir::is_stateful_set;
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, ContainerList, ContainerMount, HostPath, Relation};
 
@@ -96,6 +96,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("image_volume_over_claim.rs"),
     check: Check::Volumes(check),

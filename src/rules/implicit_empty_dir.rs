@@ -64,7 +64,7 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::is_built_in;
 
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some("the API server has already added `emptyDir: {}`"),
     source: include_str!("implicit_empty_dir.rs"),
     check: Check::Volumes(check),

@@ -82,7 +82,10 @@
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,
+    Rule,
+};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
@@ -96,6 +99,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &MatchKey::ALL,
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("ineffective_read_only.rs"),
     check: Check::Volumes(check),

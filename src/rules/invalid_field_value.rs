@@ -64,7 +64,7 @@
 //!
 //! - [YAML 1.1: Boolean](https://yaml.org/type/bool.html)
 
-use super::{Check, FixClass, Group, Rule, Unchecked};
+use super::{Check, FixClass, Group, ObjectKinds, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ExpectedType, FieldErrorKind, FieldPath, printable};
 
@@ -78,6 +78,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("invalid_field_value.rs"),
     check: Check::Unchecked(check),

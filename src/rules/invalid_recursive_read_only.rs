@@ -73,7 +73,7 @@
 //! - [Kubernetes: Recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::ContainerMount;
 
@@ -87,6 +87,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("invalid_recursive_read_only.rs"),
     check: Check::Volumes(check),

@@ -70,7 +70,7 @@
 //!
 //! Never.
 
-use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, MalformedIgnore, Rule};
+use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, MalformedIgnore, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -83,6 +83,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("malformed_ignore.rs"),
     check: Check::Ignores(check),

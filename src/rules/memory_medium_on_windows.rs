@@ -80,7 +80,7 @@
 
 use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::Os;
 
@@ -94,6 +94,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("memory_medium_on_windows.rs"),
     check: Check::Volumes(check),

@@ -75,7 +75,9 @@
 
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::wording::quoted;
-use super::{Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, Rule};
+use super::{
+    Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, Rule,
+};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, HostPath};
 
@@ -89,6 +91,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("mismatched_host_path_type.rs"),
     check: Check::Volumes(check),

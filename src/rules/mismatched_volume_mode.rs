@@ -73,7 +73,7 @@
 
 use super::support::claims::{VolumeClaim, VolumeMode, claims_by_volume};
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, UseKind, VolumeUse};
 
@@ -87,6 +87,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("mismatched_volume_mode.rs"),
     check: Check::Claims(check),

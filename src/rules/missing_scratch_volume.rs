@@ -60,7 +60,7 @@
 //! - [Kubernetes: security context](https://kubernetes.io/docs/tasks/configure-pod-container/security-context/)
 
 use super::support::wording;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, ContainerList, Pod};
 
@@ -74,6 +74,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Container],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("missing_scratch_volume.rs"),
     check: Check::Volumes(check),

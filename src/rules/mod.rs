@@ -98,7 +98,7 @@ mod writable_read_only_claim;
 pub use hidden_host_path::exposes_node;
 pub use page::Page;
 pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
-pub use rule::{Check, FixClass, Group, MatchKey, Rule, RuleOption};
+pub use rule::{Check, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 pub use subject::{
     BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
     IgnoreProblemKind, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject, OtherTemplates,

@@ -111,7 +111,7 @@ use super::support::nested_mounts::{
     nested_mounts, token_help,
 };
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldPath, HostPath, Pod, VolumeMount, VolumeSource, clean_container_path};
 
@@ -125,6 +125,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("mount_inside_read_only.rs"),
     check: Check::Volumes(check),

@@ -75,7 +75,7 @@
 
 use super::support::findings::{host_path_finding, socket_help};
 use super::support::wording::{class_reason, host_path};
-use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, MatchKey, Rule};
+use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 use crate::model::Relation;
 
@@ -89,6 +89,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("node_agent_socket.rs"),
     check: Check::Volumes(check),

@@ -100,7 +100,9 @@ use std::cell::LazyCell;
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, PathClass, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, PathClass, Rule,
+};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{HostPath, Relation, VolumeMount};
 
@@ -114,6 +116,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &MatchKey::ALL,
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("node_creating_host_path.rs"),
     check: Check::Volumes(check),

@@ -87,7 +87,8 @@
 use super::ineffective_read_only::bypass;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{
-    Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, MountParent, Options, Rule,
+    Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, MountParent, ObjectKinds,
+    Options, Rule,
 };
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::{ContainerMount, Relation};
@@ -102,6 +103,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &MatchKey::ALL,
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("non_recursive_read_only.rs"),
     check: Check::Volumes(check),

@@ -72,7 +72,7 @@
 //!
 //! - [YAML 1.1: Merge key](https://yaml.org/type/merge.html)
 
-use super::{Check, FixClass, Group, MatchKey, Rule, TextFacts};
+use super::{Check, FixClass, Group, ObjectKinds, Rule, TextFacts};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::printable;
 
@@ -85,7 +85,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    match_keys: &[MatchKey::Path],
+    match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("kubectl resolves merge keys before it sends the object"),
     source: include_str!("overriding_merge_key.rs"),
     check: Check::Text(check),

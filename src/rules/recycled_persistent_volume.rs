@@ -60,7 +60,7 @@
 //! - [Kubernetes: Recycle](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recycle)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -74,6 +74,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::PersistentVolume,
     lint_only: None,
     source: include_str!("recycled_persistent_volume.rs"),
     check: Check::Volumes(check),

@@ -84,7 +84,7 @@
 //! - [Podman: podman kube generate](https://docs.podman.io/en/latest/markdown/podman-kube-generate.1.html)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{HostPath, Os};
 
@@ -98,6 +98,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("relative_host_path.rs"),
     check: Check::Volumes(check),

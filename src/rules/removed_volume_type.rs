@@ -80,7 +80,7 @@
 
 use super::support::volume_types::{Deprecation, sources};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -92,7 +92,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path],
+    match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("removed_volume_type.rs"),
     check: Check::Volumes(check),

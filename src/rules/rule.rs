@@ -24,6 +24,7 @@ pub struct Rule {
     /// The keys of an exemption's `match` for which the rule's findings have a value. A single
     /// finding may lack one of them, for example the container of an unmounted volume.
     pub match_keys: &'static [MatchKey],
+    pub objects: ObjectKinds,
     /// The reason why the webhook never reports an error of the rule, for example because the API
     /// server rejects the object first. `None` if the webhook can report errors.
     pub lint_only: Option<&'static str>,
@@ -153,6 +154,15 @@ pub struct RuleOption {
     pub summary: &'static str,
 }
 
+/// The kinds of objects that the findings of a rule are about. An exemption for other kinds never
+/// matches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKinds {
+    Any,
+    PersistentVolume,
+    ExceptPersistentVolume,
+}
+
 /// A key of an exemption's `match` that is compared with a part of a finding's fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchKey {
@@ -160,10 +170,12 @@ pub enum MatchKey {
     Container,
     Path,
     Access,
+    /// `access`, if it is `write` in all findings of the rule.
+    WriteAccess,
 }
 
 impl MatchKey {
-    /// All keys, in the order of the documentation.
+    /// All keys of findings that may be about read or write access.
     pub const ALL: [Self; 4] = [Self::Volume, Self::Container, Self::Path, Self::Access];
 
     /// Returns the policy key.
@@ -172,7 +184,7 @@ impl MatchKey {
             Self::Volume => "volume",
             Self::Container => "container",
             Self::Path => "path",
-            Self::Access => "access",
+            Self::Access | Self::WriteAccess => "access",
         }
     }
 }

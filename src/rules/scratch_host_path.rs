@@ -74,7 +74,9 @@
 
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
 use super::support::wording::{container, host_path, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, ListedPath, MatchKey, Options, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, ListedPath, MatchKey, ObjectKinds, Options, Rule,
+};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::HostPath;
 
@@ -87,7 +89,8 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Usage),
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("scratch_host_path.rs"),
     check: Check::Volumes(check),

@@ -35,6 +35,8 @@
 //!   host path, such as `dataDirHostPath` of Rook and `extraMounts` of kind. Write access to a path
 //!   of the class sensitive is a warning there, because volcheck cannot know whether the component
 //!   writes to the path.
+//! - The own directory or disk of such a component is not reported. Examples are `/var/lib/rook` as
+//!   the `dataDirHostPath` of Rook, and a disk with `diskType: block` of Longhorn.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` is `/run`.
@@ -108,7 +110,7 @@ use super::support::host_path_type::probable_type;
 use super::support::wording::{accessor, class_reason, host_path, quoted};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
-    MatchKey, PathClass, Rule,
+    MatchKey, ObjectKinds, PathClass, Rule,
 };
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{HostPathForm, Relation};
@@ -123,13 +125,18 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("sensitive_host_path.rs"),
     check: Check::Volumes(check),
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    for (volume, access) in cx.host_path_accesses().filter(|(_, access)| !access.is_denied_device()) {
+    let is_own =
+        |volume: &HostPathVolume<'_>| matches!(volume.form(), HostPathForm::Field { is_own: true, .. });
+    let accesses = cx.host_path_accesses();
+    for (volume, access) in accesses.filter(|(volume, access)| !access.is_denied_device() && !is_own(volume))
+    {
         let Some((entry, _)) = access.class.entry() else { continue };
         let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
         let message =

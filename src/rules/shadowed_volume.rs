@@ -79,7 +79,7 @@
 use std::collections::HashMap;
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::{FieldPath, Pod};
 
@@ -93,6 +93,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("shadowed_volume.rs"),
     check: Check::Volumes(check),

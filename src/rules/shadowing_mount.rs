@@ -91,7 +91,7 @@ use std::cell::LazyCell;
 
 use super::support::nested_mounts::{creates_mount_points, has_earlier_writer};
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath, Os, Pod, Volume, VolumeSource, clean_container_path};
 
@@ -105,6 +105,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("shadowing_mount.rs"),
     check: Check::Volumes(check),

@@ -92,7 +92,7 @@
 use super::support::empty_dir::is_stateful_set;
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
 use super::support::wording::{container, host_path, volume_and_path};
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{Container, HostPath, Relation};
 
@@ -106,6 +106,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("shared_host_path.rs"),
     check: Check::Volumes(check),

@@ -53,7 +53,7 @@
 //!
 //! Never.
 
-use super::{BaselineFacts, Check, FixClass, Group, Rule};
+use super::{BaselineFacts, Check, FixClass, Group, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -67,6 +67,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("the webhook has no baseline"),
     source: include_str!("stale_baseline.rs"),
     check: Check::Baseline(check),

@@ -102,7 +102,7 @@ use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::{container, quoted, written_path};
 use super::{
     Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,
-    PathClass, Rule,
+    ObjectKinds, PathClass, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, HostPath, Relation};
@@ -117,6 +117,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("stale_file_mount.rs"),
     check: Check::Volumes(check),

@@ -75,7 +75,7 @@
 //! - [Secrets Store CSI driver: secrets not rotated when using subPath](https://secrets-store-csi-driver.sigs.k8s.io/known-limitations#secrets-not-rotated-when-using-subpath-volume-mount)
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{HostPath, KeySource, ProjectedPart, Relation, Volume, VolumeMount, VolumeSource};
 
@@ -89,6 +89,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("stale_sub_path.rs"),
     check: Check::Volumes(check),

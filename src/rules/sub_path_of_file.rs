@@ -71,7 +71,8 @@
 use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::{container, quoted, volume_and_path};
 use super::{
-    Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, Rule,
+    Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,
+    ObjectKinds, Rule,
 };
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Relation;
@@ -86,6 +87,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("sub_path_of_file.rs"),
     check: Check::Volumes(check),

@@ -71,7 +71,7 @@
 
 use super::support::empty_dir::empty_dirs;
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Quantity;
 
@@ -85,6 +85,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("tiny_size_limit.rs"),
     check: Check::Volumes(check),

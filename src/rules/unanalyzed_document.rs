@@ -59,7 +59,7 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{Check, FixClass, Group, NotObject, OtherTemplates, Rule, Unchecked};
+use super::{Check, FixClass, Group, NotObject, ObjectKinds, OtherTemplates, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{FieldErrorKind, FieldPath, printable};
 
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some(
         "the webhook reads no files, and treats an object that exceeds a limit like an object with an error",
     ),

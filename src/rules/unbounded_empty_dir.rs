@@ -81,7 +81,7 @@
 use super::support::empty_dir::{DEFAULT_SIZE, Medium, unbounded};
 use super::support::wording::quoted;
 use super::unreachable_size_limit::HELP_FOR_CRITICAL_PODS;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
 
@@ -95,6 +95,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[DEFAULT_SIZE],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unbounded_empty_dir.rs"),
     check: Check::Volumes(check),

@@ -61,7 +61,7 @@
 
 use super::support::claims::{Claim, claims};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -76,7 +76,8 @@ pub(super) const RULE: Rule = Rule {
         name: "claims.requireClass",
         summary: "whether every claim must name its storage class; `false` by default",
     }],
-    match_keys: &[MatchKey::Volume, MatchKey::Path],
+    match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unclassed_claim.rs"),
     check: Check::Volumes(check),

@@ -89,7 +89,7 @@
 
 use super::support::host_path_type::RequestedType;
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::HostPath;
 
@@ -103,6 +103,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("unclean_host_path.rs"),
     check: Check::Volumes(check),

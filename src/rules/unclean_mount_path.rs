@@ -69,7 +69,7 @@ use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use super::support::wording::{container, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{ContainerMount, HostPath, clean_container_path};
 
@@ -83,6 +83,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unclean_mount_path.rs"),
     check: Check::Volumes(check),

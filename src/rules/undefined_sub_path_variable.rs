@@ -74,7 +74,7 @@ use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{ContainerMount, EnvVar, Piece, pieces};
 
@@ -87,7 +87,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::None,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    match_keys: &[MatchKey::Volume, MatchKey::Container],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("undefined_sub_path_variable.rs"),
     check: Check::Volumes(check),

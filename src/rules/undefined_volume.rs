@@ -67,7 +67,7 @@
 use std::collections::HashSet;
 
 use super::support::wording::{self, quoted};
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, Origin, Pod, UseKind, Volume, VolumeUse};
 
@@ -81,6 +81,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("undefined_volume.rs"),
     check: Check::Volumes(check),

@@ -68,7 +68,7 @@
 
 use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::Os;
 
@@ -82,6 +82,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unknown_empty_dir_medium.rs"),
     check: Check::Volumes(check),

@@ -70,7 +70,7 @@
 
 use super::support::host_path_type::RequestedType;
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -83,6 +83,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: Some("the API server rejects the object before it calls the webhook"),
     source: include_str!("unknown_host_path_type.rs"),
     check: Check::Volumes(check),

@@ -59,7 +59,7 @@
 //!
 //! Never.
 
-use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, Rule};
+use super::{Check, FixClass, Group, IgnoreFacts, IgnoreProblemKind, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::printable;
 
@@ -73,6 +73,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("unknown_rule_in_ignore.rs"),
     check: Check::Ignores(check),

@@ -73,7 +73,7 @@
 
 use super::support::findings::{host_path_finding, socket_help};
 use super::support::wording::host_path;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -89,6 +89,7 @@ pub(super) const RULE: Rule = Rule {
         summary: "sockets at or inside these paths are not reported",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("unknown_socket.rs"),
     check: Check::Volumes(check),

@@ -70,7 +70,7 @@
 use strsim::damerau_levenshtein;
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
 use crate::model::{Origin, Volume, VolumeSource, known_sources};
 
@@ -83,7 +83,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path],
+    match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some(
         "the API server rejects or drops unknown keys; the webhook warns about sources newer than volcheck",
     ),

@@ -90,7 +90,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::{accessor, host_path};
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -106,6 +106,7 @@ pub(super) const RULE: Rule = Rule {
         summary: "the allowed paths; without it, the rule reports nothing",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("unlisted_host_path.rs"),
     check: Check::Volumes(check),

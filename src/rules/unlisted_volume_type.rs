@@ -80,7 +80,7 @@
 use super::support::claims::claim_templates;
 use super::support::volume_types::{DEFAULT_TYPES, Source, sources_of_volume};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule, RuleOption};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::Pod;
 
@@ -96,7 +96,8 @@ pub(super) const RULE: Rule = Rule {
         name: "volumeTypes.allow",
         summary: "the allowed types; by default, those of the Pod Security Standard `restricted`",
     }],
-    match_keys: &[MatchKey::Volume, MatchKey::Path],
+    match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unlisted_volume_type.rs"),
     check: Check::Volumes(check),

@@ -80,7 +80,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::wording::host_path;
-use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 use crate::model::Pod;
 
@@ -94,6 +94,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unpinned_host_path.rs"),
     check: Check::Volumes(check),

@@ -60,7 +60,7 @@
 //! - [Kubernetes: node affinity of PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#node-affinity)
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Finding, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -73,7 +73,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[],
-    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
+    match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::PersistentVolume,
     lint_only: None,
     source: include_str!("unpinned_persistent_volume.rs"),
     check: Check::Volumes(check),

@@ -96,7 +96,7 @@
 
 use super::support::empty_dir::{EmptyDir, Medium, empty_dirs};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::{Container, FieldPath, Pod, Quantity, Resources};
 
@@ -110,6 +110,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unreachable_size_limit.rs"),
     check: Check::Volumes(check),

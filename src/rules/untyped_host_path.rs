@@ -91,7 +91,7 @@
 use super::node_creating_host_path::should_create;
 use super::support::host_path_type::{self, RequestedType};
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -104,6 +104,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("untyped_host_path.rs"),
     check: Check::Volumes(check),

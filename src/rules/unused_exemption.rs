@@ -39,7 +39,7 @@
 //! Allow it if the exemption is for objects that exist only in the cluster.
 
 use super::support::wording::quoted;
-use super::{Check, ExemptionFacts, FixClass, Group, Rule};
+use super::{Check, ExemptionFacts, FixClass, Group, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 use crate::model::FieldPath;
 
@@ -53,6 +53,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("the finding is about the policy, not about an object"),
     source: include_str!("unused_exemption.rs"),
     check: Check::Exemption(check),

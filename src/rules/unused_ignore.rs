@@ -69,7 +69,7 @@
 //!
 //! Never. Remove the ignore, or move it to the finding.
 
-use super::{Check, FixClass, Group, IgnoreFacts, Rule};
+use super::{Check, FixClass, Group, IgnoreFacts, ObjectKinds, Rule};
 use crate::finding::{Finding, Ignores, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -82,6 +82,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::None,
     options: &[],
     match_keys: &[],
+    objects: ObjectKinds::Any,
     lint_only: Some("comments and annotations apply only to `volcheck lint`"),
     source: include_str!("unused_ignore.rs"),
     check: Check::Ignores(check),

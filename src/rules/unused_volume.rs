@@ -67,7 +67,7 @@
 use std::collections::HashSet;
 
 use super::support::wording::quoted;
-use super::{Check, Context, FixClass, Group, MatchKey, Rule};
+use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Safety, Severity};
 use crate::model::{Container, Pod, Volume, VolumeSource};
 
@@ -81,6 +81,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Safe,
     options: &[],
     match_keys: &[MatchKey::Volume],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("unused_volume.rs"),
     check: Check::Volumes(check),

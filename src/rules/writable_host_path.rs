@@ -73,7 +73,9 @@
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
 use super::support::wording::{container, volume_and_path, written_path};
-use super::{Check, Context, EntryClass, FixClass, Group, HostPathAccess, MatchKey, PathClass, Rule};
+use super::{
+    Check, Context, EntryClass, FixClass, Group, HostPathAccess, MatchKey, ObjectKinds, PathClass, Rule,
+};
 use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
 use crate::model::ContainerMount;
 
@@ -86,7 +88,8 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Unsafe,
     options: &[],
-    match_keys: &MatchKey::ALL,
+    match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path, MatchKey::WriteAccess],
+    objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
     source: include_str!("writable_host_path.rs"),
     check: Check::Volumes(check),

@@ -299,6 +299,37 @@ fn policy_errors_point_at_their_location() {
             "never matches: a PersistentVolume has no namespace",
         ),
         (
+            &exemption("host-root", "host-path-persistent-volume"),
+            4,
+            22,
+            "never matches: findings of `host-path-persistent-volume` are about PersistentVolumes, which have no namespace",
+        ),
+        (
+            &exemption("host-root", "recycled-persistent-volume")
+                .replace("namespace: a", "kind: StorageClass"),
+            4,
+            17,
+            "never matches: findings of `recycled-persistent-volume` are about PersistentVolumes",
+        ),
+        (
+            &exemption("host-root", "writable-host-path").replace("namespace: a", "kind: PersistentVolume"),
+            4,
+            17,
+            "never matches: findings of `writable-host-path` are not about PersistentVolumes",
+        ),
+        (
+            &exemption("host-root", "writable-host-path").replace("a}", "a, access: read}"),
+            4,
+            33,
+            "never matches: findings of `writable-host-path` are about write access",
+        ),
+        (
+            &exemption("host-root", "deleted-claim").replace("a}", "a, path: /x}"),
+            4,
+            31,
+            "never matches: findings of `deleted-claim` have no path",
+        ),
+        (
             &exemption("reason: r", "reason: r\n  severity: error"),
             6,
             13,

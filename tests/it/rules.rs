@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::json;
-use volcheck::finding::{Access, Edit, EditValue};
+use volcheck::finding::{Access, Edit, EditValue, Finding};
 use volcheck::lint::{LocatedFinding, Outcome};
 use volcheck::policy::Policy;
-use volcheck::rules::{Registry, Rule};
+use volcheck::rules::{MatchKey, ObjectKinds, Registry, Rule};
 
 use crate::support::{check_for_rule, golden, lint, manifests, name, root, selecting, text_of};
 
@@ -226,36 +226,63 @@ fn host_access_findings_record_the_access() {
     assert!(creating.contains(&Some(Access::Read)) && creating.contains(&Some(Access::Write)));
 }
 
-/// Returns the keys for which findings of the rule in its bad fixtures have a value.
-fn used_keys(rule: &Rule) -> BTreeSet<&'static str> {
+/// Returns the findings of the rule in its fixtures.
+fn fixture_findings(rule: &Rule) -> Vec<Finding> {
     let fixtures = root().join("tests/fixtures").join(rule.id.as_str());
     let paths = ["bad", "good"].into_iter().flat_map(|part| manifests(&fixtures.join(part)));
     let findings = paths.flat_map(|path| {
         let text = fs::read_to_string(&path).expect("fixture");
         lint(&selecting(&[rule.id.as_str()]), &name(&path), &text).findings
     });
-    findings
-        .flat_map(|located| {
-            let fingerprint = located.finding.fingerprint;
-            let values = [
-                ("volume", !fingerprint.volume.is_empty()),
-                ("container", !fingerprint.container.is_empty()),
-                ("path", !fingerprint.path.is_empty()),
-                ("access", fingerprint.access.is_some()),
-            ];
-            values.into_iter().filter(|(_, has_value)| *has_value).map(|(key, _)| key)
-        })
-        .collect()
+    findings.map(|located| located.finding).collect()
+}
+
+/// Returns the keys for which findings have a value. A path that is only a field or a key does not
+/// count, because no exemption can match it.
+fn used_keys(findings: &[Finding]) -> BTreeSet<String> {
+    let accesses: BTreeSet<_> = findings.iter().filter_map(|finding| finding.fingerprint.access).collect();
+    let access = match accesses.contains(&Access::Read) {
+        true => MatchKey::Access,
+        false => MatchKey::WriteAccess,
+    };
+    let prints = || findings.iter().map(|finding| &finding.fingerprint);
+    let keys = [
+        (MatchKey::Volume, prints().any(|print| !print.volume.is_empty())),
+        (MatchKey::Container, prints().any(|print| !print.container.is_empty())),
+        (MatchKey::Path, prints().any(|print| print.path.contains(['/', '\\']))),
+        (access, !accesses.is_empty()),
+    ];
+    keys.into_iter().filter(|(_, has_value)| *has_value).map(|(key, _)| format!("{key:?}")).collect()
 }
 
 #[test]
 fn match_keys_are_those_of_the_findings() {
     let exemptable = rules().filter(|rule| rule.is_exemptable());
     let problems = exemptable.filter_map(|rule| {
-        let declared: BTreeSet<_> = rule.match_keys.iter().map(|key| key.name()).collect();
-        let used = used_keys(rule);
+        let declared: BTreeSet<_> = rule.match_keys.iter().map(|key| format!("{key:?}")).collect();
+        let used = used_keys(&fixture_findings(rule));
         (declared != used)
             .then(|| format!("{}: `match_keys` has {declared:?}, findings have {used:?}", rule.id))
+    });
+    report(problems.collect());
+}
+
+#[test]
+fn object_kinds_are_those_of_the_findings() {
+    let exemptable = rules().filter(|rule| rule.is_exemptable());
+    let problems = exemptable.filter_map(|rule| {
+        let findings = fixture_findings(rule);
+        let objects = findings.iter().filter_map(|finding| finding.object.as_ref());
+        let found: BTreeSet<_> = objects.map(|object| object.kind == "PersistentVolume").collect();
+        let is_possible = |is_volume: bool| match rule.objects {
+            ObjectKinds::Any => true,
+            ObjectKinds::PersistentVolume => is_volume,
+            ObjectKinds::ExceptPersistentVolume => !is_volume,
+        };
+        let expected: BTreeSet<_> =
+            [false, true].into_iter().filter(|is_volume| is_possible(*is_volume)).collect();
+        (!found.is_empty() && found != expected)
+            .then(|| format!("{}: `objects` is {:?}", rule.id, rule.objects))
     });
     report(problems.collect());
 }

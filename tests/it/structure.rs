@@ -74,6 +74,7 @@ fn ignores_values_that_are_not_volumes() {
         "{volumes: {properties: {hostPath: {type: object, description: d}}}}",
         "{volumes: [{name: h, hostPath: {path: [/]}}, {name: i, hostPath: {}}]}",
         "{volumes: \"/etc/kubernetes:/host\", volumeMounts: {a: b}}",
+        "{volumes: \"a hostPath\", extraVolumes: \"[hostPath]\"}",
         "{extraVolumeMounts: [{name: 3, mountPath: /a}, {mountPath: /b}]}",
     ] {
         let outcome = check(&custom(spec));
@@ -187,9 +188,76 @@ fn helm_values_cause_warnings_at_most() {
         assert_eq!((severities, outcome.unchecked.len()), (vec![Severity::Warning], 0), "{values}");
         assert!(outcome.findings[0].finding.is_heuristic);
     }
+    assert!(lint(&all_rules(), "release.yaml", &release("text")).findings.is_empty());
     let long = format!("{{extraVolumes: [{{name: h, hostPath: {{path: /{}}}}}]}}", "x".repeat(5_000));
     let outcome = lint(&all_rules(), "release.yaml", &release(&long));
     assert_eq!((outcome.unchecked.len(), outcome.unknown_host_paths.len()), (0, 1));
+}
+
+#[test]
+fn recognizes_helm_values_of_each_kind() {
+    let values = format!("{{extraVolumes: [{VOLUME}]}}");
+    for (kind, body) in [
+        ("argoproj.io/v1alpha1 Application", "spec: {sources: [{helm: {valuesObject: VALUES}}]}"),
+        ("argoproj.io/v1alpha1 Application", "operation: {sync: {source: {helm: {valuesObject: VALUES}}}}"),
+        (
+            "argoproj.io/v1alpha1 ApplicationSet",
+            "spec: {generators: [{list: {template: {spec: {source: {helm: {valuesObject: VALUES}}}}}}]}",
+        ),
+        (
+            "argoproj.io/v1alpha1 ApplicationSet",
+            "spec: {generators: [{matrix: {generators: [{git: {template: {spec: {source: {helm: {valuesObject: VALUES}}}}}}]}}]}",
+        ),
+        ("helm.crossplane.io/v1beta1 Release", "spec: {forProvider: {values: VALUES}}"),
+        ("helm.m.crossplane.io/v1beta1 Release", "spec: {forProvider: {values: VALUES}}"),
+        ("fleet.cattle.io/v1alpha1 Bundle", "spec: {targets: [{helm: {values: VALUES}}]}"),
+        ("fleet.cattle.io/v1alpha1 BundleDeployment", "spec: {options: {helm: {values: VALUES}}}"),
+        ("provisioning.cattle.io/v1 Cluster", "spec: {rkeConfig: {chartValues: {ingress: VALUES}}}"),
+        ("addons.cluster.x-k8s.io/v1alpha1 HelmChartProxy", "spec: {valuesTemplate: 'VALUES'}"),
+    ] {
+        let (version, kind) = kind.split_once(' ').expect("a version and a kind");
+        let body = body.replace("VALUES", &values);
+        let outcome = check(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n{body}\n"));
+        let severities: Vec<_> = outcome.findings.iter().map(|located| located.finding.severity).collect();
+        assert_eq!(severities, [Severity::Warning], "{kind} {body}");
+    }
+}
+
+#[test]
+fn ignores_objects_that_are_not_created() {
+    let pod = format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: c, image: i}}], volumes: [{VOLUME}]}}}}"
+    );
+    for (version, kind, spec, expected) in [
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            "{object-templates: [{complianceType: mustnothave, objectDefinition: POD}]}",
+            0,
+        ),
+        (
+            "policy.open-cluster-management.io/v1",
+            "ConfigurationPolicy",
+            "{object-templates: [{complianceType: musthave, objectDefinition: POD}]}",
+            1,
+        ),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{error: {resource: POD}}]}]}", 0),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{assert: {resource: POD}}]}]}", 0),
+        ("chainsaw.kyverno.io/v1alpha1", "Test", "{steps: [{try: [{create: {resource: POD}}]}]}", 1),
+    ] {
+        let spec = spec.replace("POD", &pod);
+        let outcome =
+            check(&format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n"));
+        assert_eq!(outcome.findings.len(), expected, "{spec}");
+    }
+}
+
+#[test]
+fn counts_lists_of_host_paths() {
+    let outcome =
+        check(&custom("{hostPaths: [/etc/kubernetes, relative], nodes: {dataHostPath: [{path: /x}]}}"));
+    let fields: Vec<_> = outcome.unknown_host_paths.iter().map(|found| found.field.to_string()).collect();
+    assert_eq!(fields, ["spec.hostPaths[0]", "spec.nodes.dataHostPath[0]"]);
 }
 
 #[test]
