@@ -355,9 +355,9 @@ impl Binder {
         found
     }
 
-    /// Returns volumes in the pool that may satisfy the selector, in the order of the pool: those
-    /// with a label that an `In` requirement allows. If there are several such requirements, the one
-    /// with the fewest volumes is used.
+    /// Returns the volumes in the pool that may satisfy the selector, in the order of the pool:
+    /// those with a label that an `In` requirement allows. If there are several such requirements,
+    /// the one with the fewest volumes is used.
     fn matching_labels<'p>(&self, pool: &'p Pool, demand: &Demand) -> Cow<'p, [usize]> {
         let lists = |requirement: &Requirement| -> Option<Vec<&'p Vec<usize>>> {
             Some(requirement.labels()?.filter_map(|label| pool.by_label.get(&label)).collect())

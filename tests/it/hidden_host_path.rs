@@ -273,7 +273,7 @@ fn names_a_rival_claim_if_other_claims_may_take_all_candidates() {
             exposes,
         ),
         // A volume is reserved for the claim, or the claim is bound to it.
-        (vec![data.clone(), unclassed, reserved.clone()], exposes),
+        (vec![data, unclassed, reserved.clone()], exposes),
         (vec![named.clone(), other.clone(), reserved], exposes),
         // The controller may bind the other claim first, unless it waits for a Pod.
         (vec![named.clone(), other.clone(), volume("a", "1Gi", MANUAL)], competes),
