@@ -72,7 +72,6 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("y-list-other-api", "any object with a list in `items` is expanded, regardless of its kind"),
     ("y-list-lower", "any object with a list in `items` is expanded, regardless of its kind"),
     ("y-list-in-cm-kind-foolist", "any object with a list in `items` is expanded, regardless of its kind"),
-    ("y-list-item-other-kind", "any object with a list in `items` is expanded, regardless of its kind"),
     ("y-list-nested", "nested lists are expanded, and their items are checked"),
     ("y-items-", "a ConfigMap has no volumes, so its keys are not read"),
     ("y-noname", "objects without a name are checked"),
