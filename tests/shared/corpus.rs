@@ -29,10 +29,10 @@ fn seed_manifests_have_no_findings() {
     assert!(out.starts_with("No problems in 2 files (2 objects, 2 with volumes)"), "{out}");
 }
 
-/// The files that volcheck reports as unchecked, with the line and the column: invalid YAML 1.1,
-/// and Pods whose annotations kubectl rejects. The corpus contains one more invalid file,
-/// `ipfamilies-policy.yml`. Its invalid document is a NetworkAuthentication of Linkerd, which
-/// cannot contain a volume, so volcheck skips it.
+/// The files that volcheck reports as unchecked, with the line and the column: invalid YAML 1.1. The
+/// corpus contains more files that kubectl rejects. `ipfamilies-policy.yml` has an invalid
+/// NetworkAuthentication of Linkerd, which cannot contain a volume, so volcheck skips it. Three
+/// files of Linkerd have invalid annotations in an object without volumes.
 pub const REJECTED: &[(&str, usize, usize)] = &[
     (
         "kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/conjur_v1_secretproviderclass.yaml",
@@ -41,9 +41,6 @@ pub const REJECTED: &[(&str, usize, usize)] = &[
     ),
     ("kubernetes-sigs__secrets-store-csi-driver/test/bats/tests/conjur/pod-conjur-rotation.yaml", 40, 1),
     ("linkerd__linkerd2/cli/cmd/testdata/inject_gettest_deployment.bad.input.yml", 36, 5),
-    ("linkerd__linkerd2/controller/proxy-injector/fake/data/pod-with-custom-debug-tag.yaml", 9, 45),
-    ("linkerd__linkerd2/controller/proxy-injector/fake/data/pod-with-debug-disabled.yaml", 7, 45),
-    ("linkerd__linkerd2/controller/proxy-injector/fake/data/pod-with-debug-enabled.yaml", 7, 45),
     ("longhorn__longhorn/dev/scale-test/statefulset.yaml", 4, 9),
 ];
 
