@@ -29,8 +29,9 @@ fn seed_manifests_have_no_findings() {
     assert!(out.starts_with("No problems in 2 files (2 objects, 2 with volumes)"), "{out}");
 }
 
-/// The files that volcheck reports as unchecked, with the line and the column: invalid YAML 1.1. The
-/// corpus contains more files that kubectl rejects. `ipfamilies-policy.yml` has an invalid
+/// The files that volcheck reports as unchecked, with the line and the column: invalid YAML 1.1.
+///
+/// The corpus contains more files that kubectl rejects. `ipfamilies-policy.yml` has an invalid
 /// NetworkAuthentication of Linkerd, which cannot contain a volume, so volcheck skips it. Three
 /// files of Linkerd have invalid annotations in an object without volumes.
 pub const REJECTED: &[(&str, usize, usize)] = &[
