@@ -9,14 +9,14 @@
 //! |---|---|---|---|
 //! | critical | `/var/lib/kubelet`, `/etc/kubernetes`, `/etc/shadow`, `/dev/sda` | error | error |
 //! | sensitive | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt` | error | info |
-//! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/shm` | error | – |
+//! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
 //! The nearest catalog entry at or above a path decides its class. If there is none, the most
 //! severe entry below the path decides: `/var/lib` is as severe as `/var/lib/kubelet`. Sensitive
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are six exceptions:
+//! There are five exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the
@@ -24,8 +24,6 @@
 //! - Write access to a single file in `/var/log` is a warning: with `type: File` or `FileOrCreate`,
 //!   or without a type and with the name of a file, such as `app.log`. A container cannot replace a
 //!   mounted file with a symbolic link.
-//! - Harmless devices, such as `/dev/null`, `/dev/zero` and `/dev/urandom`, are not reported.
-//!   Writing to them changes nothing.
 //! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
 //!   `Block`.
 //! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only containers that are not
@@ -182,7 +180,8 @@ fn assess(
         }
         EntryClass::Sensitive if access.effective == Access::Write => Some(writable),
         EntryClass::Sensitive => Some((Severity::Info, read_effect(cx, entry, volume, access))),
-        EntryClass::Harmless if !access.is_read_only && !access.is_device() => Some(writable),
+        // Through a read-only mount, a container can use a device, but not change its mode.
+        EntryClass::Harmless if !access.is_read_only => Some(writable),
         EntryClass::Harmless | EntryClass::Socket | EntryClass::Credentials | EntryClass::AgentSocket => None,
     }
 }

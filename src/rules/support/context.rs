@@ -126,18 +126,12 @@ impl<'a> HostPathAccess<'a> {
             if entry.class == EntryClass::Harmless && entry.file_type == self.file_type)
     }
 
-    /// Checks whether the path is a device.
-    pub fn is_device(&self) -> bool {
-        matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice))
-    }
-
     /// Checks whether the path is a device that the container cannot open. The device cgroup of a
     /// container that is not privileged allows only a few devices.
     pub fn is_denied_device(&self) -> bool {
         let is_unprivileged = self.mount.is_some_and(|mount| !mount.container.security_context.privileged);
-        self.is_device()
-            && is_unprivileged
-            && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
+        let is_device = matches!(self.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice));
+        is_device && is_unprivileged && !ALLOWED_DEVICES.iter().any(|path| self.path == HostPath::new(path))
     }
 
     /// Checks whether the path can be a directory. If not, an `emptyDir` cannot replace it.
