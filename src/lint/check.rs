@@ -72,6 +72,7 @@ pub(super) fn check_file(
         template: None,
         namespace: options.policy.namespace.as_str().into(),
         depth: 0,
+        outer_objects: 0,
         detached: None,
     };
     if checker.may_contain_ignores {

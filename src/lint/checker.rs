@@ -37,6 +37,8 @@ pub(super) struct Checker<'c> {
     /// The nesting depth of the documents: 0 in the file itself, 1 in a string of such a document,
     /// and so on.
     pub(super) depth: usize,
+    /// The number of objects that contain the current object as mappings.
+    pub(super) outer_objects: usize,
     /// Set if the documents are in a string that cannot be parsed in place.
     pub(super) detached: Option<Detached>,
 }

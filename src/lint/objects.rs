@@ -1,6 +1,7 @@
 //! Checks of objects, and of the objects in them.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
@@ -38,6 +39,20 @@ pub(super) enum Outer<'a> {
     List { list: &'a TypeMeta<'a>, is_embedded: bool },
     /// Any field of another object.
     Object,
+}
+
+/// An object that contains strings with manifests.
+pub(super) struct Owner<'a> {
+    pub(super) node: NodeRef<'a>,
+    pub(super) meta: &'a TypeMeta<'a>,
+    /// The decoded object, or `None` if it is invalid. Computed only if a string needs it.
+    pub(super) object: OnceCell<Option<Object<'a>>>,
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn new(node: NodeRef<'a>, meta: &'a TypeMeta<'a>) -> Self {
+        Self { node, meta, object: OnceCell::new() }
+    }
 }
 
 impl<'c> Checker<'c> {
@@ -81,7 +96,7 @@ impl<'c> Checker<'c> {
         if meta.kind.is_empty() && meta.api_version.is_empty() && is_kustomization(&self.path) {
             // Both fields are optional in a kustomization.
             let object = NodeRef { tree, node };
-            self.check_embedded(object, Some((object, &kustomization_type())), outcome, ignores);
+            self.check_embedded(object, Some(&Owner::new(object, &kustomization_type())), outcome, ignores);
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
             let reason = if meta.kind.is_empty() { NotObject::NoKind } else { NotObject::NoApiVersion };
@@ -102,7 +117,7 @@ impl<'c> Checker<'c> {
         // The strings of an embedded object are also strings of the outer object.
         if !is_embedded && (!is_skipped || embedded::is_container(&meta.api_version, &meta.kind)) {
             let object = NodeRef { tree, node };
-            self.check_embedded(object, Some((object, &meta)), outcome, ignores);
+            self.check_embedded(object, Some(&Owner::new(object, &meta)), outcome, ignores);
         }
         if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
@@ -213,8 +228,14 @@ impl<'c> Checker<'c> {
             suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
         }
         self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
+        let inner_checker = Self { outer_objects: self.outer_objects + 1, ..self.clone() };
         for inner in embedded {
-            self.check_object(tree, inner.node, Outer::Object, outcome, ignores);
+            if inner_checker.outer_objects > MAX_OUTER_OBJECTS {
+                let unchecked = Unchecked::DeepManifest(tree.range(inner.node).into());
+                outcome.findings.push(self.unchecked_text(&unchecked).located);
+                continue;
+            }
+            inner_checker.check_object(tree, inner.node, Outer::Object, outcome, ignores);
         }
         for string in yaml_strings {
             self.check_yaml_string(NodeRef { tree, node }, meta, &object, &string, outcome, ignores);
@@ -360,6 +381,9 @@ impl<'c> Checker<'c> {
 pub(super) fn kustomization_type() -> TypeMeta<'static> {
     TypeMeta { api_version: Str::owned("kustomize.config.k8s.io/v1beta1"), kind: Str::owned("Kustomization") }
 }
+
+/// The maximum number of objects that contain an object as mappings. The check is recursive.
+const MAX_OUTER_OBJECTS: usize = 32;
 
 /// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another
 /// program renders.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checker::{Checker, Detached};
 use super::embedded::Purpose;
-use super::objects::{EMBEDDED_TEMPLATE, KUSTOMIZE_GROUP, Outer, kustomization_type};
+use super::objects::{EMBEDDED_TEMPLATE, KUSTOMIZE_GROUP, Outer, Owner, kustomization_type};
 use super::suppression::FileIgnores;
 use super::{Outcome, embedded, template};
 use crate::model::{
@@ -14,9 +14,6 @@ use crate::model::{
 use crate::rules::Unchecked;
 use crate::source::{self, NodeId, NodeRef, ParseError, Tree, View};
 use crate::suppress;
-
-/// An object and its type.
-pub(super) type Owner<'a> = (NodeRef<'a>, &'a TypeMeta<'a>);
 
 impl<'c> Checker<'c> {
     /// Checks a string of `object` that contains volumes or Helm values as YAML.
@@ -40,10 +37,11 @@ impl<'c> Checker<'c> {
                 Ok(Some(values)) => values,
                 Ok(None) => continue,
                 Err(error) => {
-                    let text = &inner.text()[document];
+                    let text = &inner.text()[document.clone()];
                     // A template with manifests has already been counted.
-                    if !text.contains("{{") || !embedded::is_relevant_text(text) {
-                        inner.add_invalid_text(text, &error, error.span.clone(), outcome);
+                    let is_counted = text.contains("{{") && embedded::is_relevant_text(text);
+                    if !is_counted && (*is_from_values || looks_like_yaml(text)) {
+                        inner.add_invalid_text(text, &error, error_location(document, text, &error), outcome);
                     }
                     continue;
                 }
@@ -85,7 +83,7 @@ impl<'c> Checker<'c> {
     pub(super) fn check_embedded(
         &self,
         NodeRef { tree, node: root }: NodeRef<'_>,
-        owner: Option<Owner<'_>>,
+        owner: Option<&Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -108,7 +106,7 @@ impl<'c> Checker<'c> {
             let (mut inner, documents) = self.enter_string(tree, root, text.value, &value);
             inner.namespace = Arc::clone(&namespace);
             inner.is_patch |= key.as_deref() == Some(embedded::PATCH)
-                || owner.is_some_and(|(_, meta)| meta.group() == KUSTOMIZE_GROUP);
+                || owner.is_some_and(|owner| owner.meta.group() == KUSTOMIZE_GROUP);
             let purpose = embedded::purpose(key.as_deref(), &value);
             for document in documents {
                 inner.check_embedded_document(document, purpose, owner, outcome, ignores);
@@ -141,7 +139,7 @@ impl<'c> Checker<'c> {
     pub(super) fn check_contents(
         &self,
         root: NodeRef<'_>,
-        owner: Option<Owner<'_>>,
+        owner: Option<&Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -156,17 +154,17 @@ impl<'c> Checker<'c> {
         &self,
         root: NodeRef<'_>,
         purpose: Purpose,
-        owner: Option<Owner<'_>>,
+        owner: Option<&Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
-        let is_list = matches!(root.tree.view(root.node), View::Sequence(_));
+        let is_patch = is_json_patch(root);
         let has_key = |key| root.tree.get(root.node, key).is_some();
-        let is_part = is_list || has_key(embedded::NODE_PATHS) || has_key(embedded::CLASS_CONFIGS);
+        let is_part = is_patch || has_key(embedded::NODE_PATHS) || has_key(embedded::CLASS_CONFIGS);
         match owner {
             Some(owner) if is_part => {
                 self.check_embedded(root, Some(owner), outcome, ignores);
-                self.check_part(root, is_list, owner, outcome, ignores);
+                self.check_part(root, is_patch, owner, outcome, ignores);
             }
             // The volumes in objects in Helm values are checked together with other volumes there.
             owner if purpose == Purpose::Values => self.check_embedded(root, owner, outcome, ignores),
@@ -180,14 +178,16 @@ impl<'c> Checker<'c> {
         &self,
         part: NodeRef<'_>,
         is_patch: bool,
-        (outer, meta): Owner<'_>,
+        owner: &Owner<'_>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
         let workloads = &self.options.policy.custom_workloads;
-        let Ok(outer) = model::decode_object(outer, meta, &self.namespace, workloads) else { return };
-        let workload = workloads.get(meta.group(), &meta.kind).filter(|_| !is_patch);
-        self.check_fields(part, workload, (&outer.object, meta), outcome, ignores);
+        let decode = || model::decode_object(owner.node, owner.meta, &self.namespace, workloads);
+        let object = owner.object.get_or_init(|| decode().ok().map(|decoded| decoded.object));
+        let Some(object) = object else { return };
+        let workload = workloads.get(owner.meta.group(), &owner.meta.kind).filter(|_| !is_patch);
+        self.check_fields(part, workload, (object, owner.meta), outcome, ignores);
     }
 
     /// Checks the volumes in a part of `object`, and those in the fields of `workload`.
@@ -210,7 +210,7 @@ impl<'c> Checker<'c> {
         &self,
         range: Range<usize>,
         purpose: Purpose,
-        owner: Option<Owner<'_>>,
+        owner: Option<&Owner<'_>>,
         outcome: &mut Outcome,
         ignores: &mut FileIgnores,
     ) {
@@ -233,9 +233,9 @@ impl<'c> Checker<'c> {
                 }
             }
             Err(error) => {
-                let text = &self.text()[range];
+                let text = &self.text()[range.clone()];
                 if purpose == Purpose::Manifest || text.contains("{{") {
-                    self.add_invalid_text(text, &error, error.span.clone(), outcome);
+                    self.add_invalid_text(text, &error, error_location(range, text, &error), outcome);
                 }
             }
         }
@@ -256,4 +256,24 @@ impl<'c> Checker<'c> {
         let unchecked = Unchecked::InvalidText { error: &error.to_string(), location: location.into() };
         outcome.findings.push(self.unchecked_text(&unchecked).located);
     }
+}
+
+/// Checks whether a document is a list with an operation of a JSON patch.
+fn is_json_patch(NodeRef { tree, node }: NodeRef<'_>) -> bool {
+    let is_operation = |item: &NodeId| tree.get(*item, "op").is_some();
+    matches!(tree.view(node), View::Sequence(items) if items.iter().any(is_operation))
+}
+
+/// Checks whether a string is probably meant as YAML, and not as a description of a field.
+fn looks_like_yaml(text: &str) -> bool {
+    text.trim_end().contains('\n') || text.trim_start().starts_with(['-', '[', '{'])
+}
+
+/// Returns the location of an error in the document `text`. The parser finds some errors only after
+/// the document, which is another part of the file.
+fn error_location(document: Range<usize>, text: &str, error: &ParseError) -> Range<usize> {
+    let text = text.trim_end();
+    let end = document.start + text.len();
+    let last = text.chars().next_back().map_or(0, char::len_utf8);
+    if error.span.start < end { error.span.clone() } else { end - last..end }
 }

@@ -80,6 +80,9 @@ pub(super) fn search_patch<'a, N: Node<'a>>(items: Vec<N>) -> Result<Found<'a, N
     search.finish(0)
 }
 
+/// The maximum length of a key in an object of an unknown kind, in bytes.
+const MAX_KEY_LEN: usize = 4096;
+
 struct Search<'a, 'f, N> {
     fields: &'f KnownFields,
     /// The path of the current value.
@@ -180,6 +183,11 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         let spec = self.decode_spec(node, &entries)?;
         let mut lists = Lists::default();
         for (key, value) in entries {
+            // Each finding and each unknown field repeats the key.
+            if key.len() > MAX_KEY_LEN {
+                self.found.unknown_host_paths.push(self.field_path());
+                continue;
+            }
             let is_decoded = spec.is_some() && POD_SPEC_LISTS.contains(&&*key);
             // The status repeats fields of the spec, or describes objects that exist already.
             let is_status = self.path.is_empty() && !self.is_in_values && key == "status";
@@ -467,7 +475,8 @@ fn contains_path<'a, N: Node<'a>>(value: N) -> bool {
 /// Source: `ObjectTemplate` in `api/v1/configurationpolicy_types.go` of
 /// <https://github.com/open-cluster-management-io/config-policy-controller>
 fn forbids_object<'a, N: Node<'a>>(node: N) -> bool {
-    text(node, "complianceType").is_some_and(|compliance| compliance.eq_ignore_ascii_case("mustnothave"))
+    let compliance = text(node, "complianceType").filter(|_| node.get("objectDefinition").is_some());
+    compliance.is_some_and(|compliance| compliance.eq_ignore_ascii_case("mustnothave"))
 }
 
 /// Checks whether `node` contains a `$patch` directive of a strategic merge patch at any depth. If

@@ -229,6 +229,8 @@ fn check_kinds(
 ) {
     let mut add = |key, message| problems.push((FieldPath::from_keys(&["match", key]), message));
     let includes_volumes = patterns.is_none_or(|kinds| kinds.iter().any(|kind| kind.matches(VOLUME_KIND)));
+    let includes_only_volumes =
+        scope.kind.as_ref().is_some_and(|kinds| kinds.0.iter().all(|kind| kind == VOLUME_KIND));
     for Rule { id, objects, .. } in rules {
         match objects {
             ObjectKinds::PersistentVolume if !includes_volumes => {
@@ -240,7 +242,7 @@ fn check_kinds(
                 let reason = "are about PersistentVolumes, which have no namespace";
                 add("namespace", format!("never matches: findings of `{id}` {reason}"));
             }
-            ObjectKinds::ExceptPersistentVolume if cluster_scoped_kind(scope) == Some(VOLUME_KIND) => {
+            ObjectKinds::ExceptPersistentVolume if includes_only_volumes => {
                 add("kind", format!("never matches: findings of `{id}` are not about PersistentVolumes"));
             }
             _ => {}

@@ -78,8 +78,10 @@
 //!
 //! - [Kubernetes: PersistentVolumes](https://kubernetes.io/docs/concepts/storage/persistent-volumes/)
 
+use std::collections::HashMap;
+
 use super::support::container_data::{ContainerData, Role};
-use super::support::data_mounts::serving_mount;
+use super::support::data_mounts::serving_mounts;
 use super::support::findings::host_path_finding;
 use super::support::wording::{container, host_path, quoted};
 use super::{
@@ -87,7 +89,7 @@ use super::{
     Rule,
 };
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
-use crate::model::{ContainerMount, HostPath};
+use crate::model::{Container, ContainerMount, HostPath};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-host-path"),
@@ -106,6 +108,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    let mut known: HashMap<*const Container<'_>, Option<ServedData<'_>>> = HashMap::new();
     for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|_| !access.is_socket()) else { continue };
         // Other rules report paths in the host path catalog, which belong to the node.
@@ -113,26 +116,38 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let mount_path = HostPath::in_container(&mount.mount.mount_path);
-        let data = ContainerData::new(mount.container, cx.options);
-        let served = data.as_ref().and_then(|data| Some((served_path(data, mount)?, &*data.image.reason)));
-        let is_stateless = data.as_ref().is_some_and(|data| data.role == Role::Stateless);
+        let served = known.entry(mount.container).or_insert_with(|| ServedData::new(cx, mount.container));
+        let is_stateless = served.as_ref().is_some_and(|served| served.is_stateless);
+        let path = served.as_ref().and_then(|served| Some((served.paths.get(&mount.index)?, served.reason)));
         let listed = || cx.options.data_directories.find_containing(&mount_path).filter(|_| !is_stateless);
-        if let Some((path, reason)) = served {
-            out.push(data_directory_finding(volume, access, mount, &path.to_string(), reason));
+        if let Some((path, reason)) = path {
+            out.push(data_directory_finding(volume, access, mount, path, reason));
         } else if let Some(DataDirectory { directory, .. }) = listed() {
             out.push(data_directory_finding(volume, access, mount, &directory.path, &directory.reason));
-        } else if !cx.can_be_daemon_set() {
+        } else if !cx.can_be_daemon_set() && !cx.is_static_pod() {
             out.push(storage_finding(volume, access, mount));
         }
     }
 }
 
-/// Returns a data path of the container that `mount` serves.
-fn served_path<'d>(data: &'d ContainerData<'_>, mount: ContainerMount<'_, '_>) -> Option<&'d HostPath> {
-    let is_served = |path: &&HostPath| {
-        serving_mount(mount.container, path).is_some_and(|serving| serving.index == mount.index)
-    };
-    data.paths().find(is_served)
+/// The data of a container with a well-known image.
+struct ServedData<'a> {
+    is_stateless: bool,
+    /// The reason why the paths contain data.
+    reason: &'a str,
+    /// The first data path that each mount serves, by the index of the mount.
+    paths: HashMap<usize, String>,
+}
+
+impl<'a> ServedData<'a> {
+    fn new(cx: &Context<'a>, container: &Container<'_>) -> Option<Self> {
+        let data = ContainerData::new(container, cx.options)?;
+        let mut paths = HashMap::new();
+        for (index, path) in serving_mounts(container, data.paths()) {
+            paths.entry(index).or_insert_with(|| path.to_string());
+        }
+        Some(Self { is_stateless: data.role == Role::Stateless, reason: &data.image.reason, paths })
+    }
 }
 
 /// Creates a finding about a mount of the data at `path`. `reason` is a verb phrase that follows

@@ -154,7 +154,10 @@ fn hidden_volume<'a>(
 fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>) -> Finding {
     let HiddenVolume { path, mount } = hidden;
     let name = &*mount.mount.name;
-    let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
+    // A ConfigMap or Secret can set the path of the data.
+    let has_unknown_variables = !mount.container.env_from.is_empty();
+    let is_certain = is_stateful_set(cx) && !has_unknown_variables;
+    let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let message = format!(
         "volume {} does not contain the data of {} in {}",
         quoted(name),

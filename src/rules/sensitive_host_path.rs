@@ -16,14 +16,13 @@
 //! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
 //! count as writable.
 //!
-//! There are five exceptions:
+//! These cases are exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the
 //!   directory as `critical` in `hostPaths.catalog`.
-//! - Write access to a single file in `/var/log` is a warning: with `type: File` or `FileOrCreate`,
-//!   or without a type and with the name of a file, such as `app.log`. A container cannot replace a
-//!   mounted file with a symbolic link.
+//! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
+//!   warning. A container cannot replace a mounted file with a symbolic link.
 //! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
 //!   `Block`.
 //! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only containers that are not
@@ -104,7 +103,6 @@
 use std::borrow::Cow;
 
 use super::support::findings::{host_path_finding, is_provisioner_directory};
-use super::support::host_path_type::probable_type;
 use super::support::wording::{accessor, class_reason, host_path, quoted};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
@@ -139,7 +137,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some((severity, effect)) = assess(cx, entry, volume, access) else { continue };
         let message =
             format!("sensitive {} {effect} {}", host_path(volume, access), accessor(volume, access));
-        let why = match (is_log_file(cx, entry, volume, access), access.effective) {
+        let why = match (is_log_file(entry, access), access.effective) {
             (true, Access::Write) => {
                 "it is a log file of the node, and the container can forge entries".to_owned()
             }
@@ -167,9 +165,7 @@ fn assess(
             Some((Severity::Warning, "is exposed to"))
         }
         EntryClass::Critical => Some((Severity::Error, "is exposed to")),
-        EntryClass::Sensitive
-            if access.effective == Access::Write && is_log_file(cx, entry, volume, access) =>
-        {
+        EntryClass::Sensitive if access.effective == Access::Write && is_log_file(entry, access) => {
             Some((Severity::Warning, "is writable by"))
         }
         // The component may not write there, and the path may be on a developer's machine.
@@ -188,26 +184,10 @@ fn assess(
 
 /// Checks whether the access is to a single file in `/var/log`. A container cannot replace a
 /// mounted file with a symbolic link, which the kubelet would follow when it serves logs.
-fn is_log_file(
-    cx: &Context<'_>,
-    entry: &Entry,
-    volume: &HostPathVolume<'_>,
-    access: &HostPathAccess<'_>,
-) -> bool {
+fn is_log_file(entry: &Entry, access: &HostPathAccess<'_>) -> bool {
     *entry.path == *"/var/log"
-        && file_type(cx, volume, access) == Some(HostPathType::File)
+        && access.file_type == Some(HostPathType::File)
         && access.path.relation(&entry.pattern) == Relation::Descendant
-}
-
-/// Returns the type of the file. If the volume has no type, its name decides.
-fn file_type(
-    cx: &Context<'_>,
-    volume: &HostPathVolume<'_>,
-    access: &HostPathAccess<'_>,
-) -> Option<HostPathType> {
-    let is_untyped = access.path == volume.clean && volume.declared_type.is_none_or(str::is_empty);
-    let probable = || is_untyped.then(|| probable_type(&cx.options.catalog, volume)).flatten();
-    access.file_type.or_else(probable)
 }
 
 /// Returns the verb phrase for the effect of a read-only access.

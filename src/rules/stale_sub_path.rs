@@ -77,7 +77,7 @@
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{HostPath, KeySource, ProjectedPart, Relation, Volume, VolumeMount, VolumeSource};
+use crate::model::{HostPath, KeySource, ProjectedPart, Volume, VolumeMount, VolumeSource};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-sub-path"),
@@ -187,8 +187,11 @@ fn secret_content(secret: &KeySource<'_>, mount: &VolumeMount<'_>, sub_path: &st
 
 /// Checks whether `sub_path` is the path of a file in the volume, or a directory that contains it.
 fn contains(sub_path: &str, file: &str) -> bool {
-    let relation = HostPath::in_container(file).relation_to(&HostPath::in_container(sub_path));
-    matches!(relation, Relation::Equal | Relation::Descendant)
+    fn segments(path: &str) -> impl Iterator<Item = &str> {
+        path.split('/').filter(|segment| !matches!(*segment, "" | "."))
+    }
+    let mut file = segments(file);
+    segments(sub_path).all(|segment| file.next() == Some(segment))
 }
 
 fn file_name(path: &str) -> &str {

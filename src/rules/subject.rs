@@ -51,7 +51,7 @@ pub enum Unchecked<'a> {
     NotObject(NotObject),
     /// A manifest, a patch or Helm values in a string that is not valid YAML.
     InvalidText { error: &'a str, location: Mark },
-    /// A manifest in a string of an object that is itself in a string, and so on, too many times.
+    /// A manifest in too many nested objects or strings.
     DeepManifest(Mark),
     /// The field `path` should contain a patch of a pod spec as text, but does not.
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },

@@ -122,7 +122,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 .help("correct the YAML, if the string is a manifest, a patch or Helm values")
         }
         Unchecked::DeepManifest(location) => {
-            let message = "manifest in too many nested strings";
+            let message = "manifest nested in too many objects or strings";
             Finding::at_mark(RULE.id, Severity::Warning, location, message)
                 .why("volcheck does not check the manifest")
                 .help("put the manifest into a separate file")

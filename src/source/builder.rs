@@ -24,8 +24,18 @@ struct ExpandedSize {
     nodes: u64,
     /// The number of nodes that come from aliases.
     aliased: u64,
+    /// The total length of the scalars, in bytes.
+    text: u64,
+    /// The total length of the scalars that come from aliases.
+    aliased_text: u64,
     depth: u32,
 }
+
+/// The maximum total length of the scalars that come from aliases, in bytes.
+///
+/// Each string can contain a manifest that is checked, so a short file could otherwise take a very
+/// long time. No object in a cluster can be as long.
+const MAX_ALIASED_TEXT: u64 = 16 << 20;
 
 /// A builder for one tree.
 ///
@@ -217,7 +227,7 @@ impl<'t> TreeBuilder<'t> {
         let is_excessive = document.aliased > 100
             && document.nodes > 1000
             && document.aliased as f64 / document.nodes as f64 > allowed_alias_ratio(document.nodes);
-        let kind = if is_excessive {
+        let kind = if is_excessive || document.aliased_text > MAX_ALIASED_TEXT {
             ParseErrorKind::ExcessiveAliasing
         } else if document.depth as usize > MAX_DEPTH {
             ParseErrorKind::TooDeepWithAliases
@@ -236,17 +246,19 @@ impl<'t> TreeBuilder<'t> {
         if known[index].nodes > 0 {
             return known[index];
         }
-        let mut size = ExpandedSize { nodes: 1, aliased: 0, depth: 0 };
+        let mut size = ExpandedSize { nodes: 1, ..ExpandedSize::default() };
         let mut add_child = |child: ExpandedSize| {
             size.nodes = size.nodes.saturating_add(child.nodes);
             size.aliased = size.aliased.saturating_add(child.aliased);
+            size.text = size.text.saturating_add(child.text);
+            size.aliased_text = size.aliased_text.saturating_add(child.aliased_text);
             size.depth = size.depth.max(child.depth + 1);
         };
         match &self.tree.nodes[index].content {
-            Content::Scalar { .. } => {}
+            Content::Scalar { .. } => size.text = self.tree.range(id).len() as u64,
             Content::Alias(target) => {
                 let target = self.expanded_size(*target, known);
-                size = ExpandedSize { aliased: target.nodes, ..target };
+                size = ExpandedSize { aliased: target.nodes, aliased_text: target.text, ..target };
             }
             Content::Sequence { items } => {
                 for item in items.clone() {

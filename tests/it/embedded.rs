@@ -105,7 +105,7 @@ fn checks_manifests_in_nested_strings_to_a_depth() {
     }
     let outcome = check(&nested(9));
     assert_eq!(outcome.findings.len(), 1);
-    assert_eq!(outcome.findings[0].finding.message, "manifest in too many nested strings");
+    assert_eq!(outcome.findings[0].finding.message, "manifest nested in too many objects or strings");
     assert_eq!(outcome.findings[0].finding.severity, Severity::Warning);
 }
 
@@ -310,6 +310,30 @@ fn patches_of_kustomizations_are_partial_objects() {
     let policy = selecting(&["sensitive-host-path", "undefined-volume", "unused-volume"]);
     let outcome = lint_file(&policy, "kustomization.yaml", &text);
     assert_eq!(found(&outcome), ["16:30 sensitive-host-path Deployment default/web"]);
+}
+
+#[test]
+fn deeply_nested_objects_are_warnings() {
+    let mut object = "{}".to_owned();
+    for _ in 0..190 {
+        object = format!("{{apiVersion: example.io/v1, kind: Outer, spec: {object}}}");
+    }
+    let outcome = check(&object);
+    assert_eq!(found(&outcome).len(), 1);
+    assert_eq!(outcome.findings[0].finding.severity, Severity::Warning);
+    assert_eq!(outcome.counts.objects, 33);
+}
+
+#[test]
+fn aliases_to_long_strings_are_limited() {
+    let text = |count: usize| {
+        let keys: String = (0..count).map(|index| format!("  volumes{index}: *text\n")).collect();
+        let long = "x".repeat(1 << 20);
+        format!("apiVersion: example.io/v1\nkind: Outer\nspec:\n  text: &text '{long}'\n{keys}")
+    };
+    let outcome = check(&text(10));
+    assert_eq!((outcome.findings.len(), outcome.unchecked.len()), (0, 0));
+    assert_eq!(check(&text(20)).unchecked.len(), 1);
 }
 
 #[test]

@@ -7,6 +7,10 @@ use super::image_data::{Condition, DataSetting, ImageData, ImageReference, Versi
 use super::options::Options;
 use crate::model::{Container, HostPath, PathPattern, Relation};
 
+/// The maximum number of data paths of a setting. A longer list has no effect on the findings of
+/// real manifests, but is expensive to check.
+const MAX_DATA_PATHS: usize = 100;
+
 /// The data of a container with a well-known image.
 #[derive(Debug)]
 pub(crate) struct ContainerData<'a> {
@@ -16,6 +20,8 @@ pub(crate) struct ContainerData<'a> {
     pub(crate) role: Role,
     /// Whether the server reads a configuration file, which can set data paths.
     has_config_file: bool,
+    /// Whether arguments of the server are unknown, such as `$OPTIONS`.
+    has_unknown_argument: bool,
     settings: Vec<(&'a DataSetting, DataLocation)>,
 }
 
@@ -39,7 +45,7 @@ enum DataLocation {
     Unknown,
     /// The default paths of the image.
     Default(Vec<HostPath>),
-    /// The image has a default path that is not known.
+    /// The object sets no path, and the default path is unknown or not used.
     Unset,
 }
 
@@ -62,7 +68,9 @@ impl<'a> ContainerData<'a> {
         let settings =
             image.data.iter().map(|setting| (setting, inputs.location(setting, version))).collect();
         let has_config_file = image.config_arguments.iter().any(|name| !inputs.arguments(name).is_empty());
-        Some(Self { image, version, role: inputs.role(image), has_config_file, settings })
+        let has_unknown_argument = inputs.words.iter().any(|word| word.starts_with(['$', '`']));
+        let role = inputs.role(image);
+        Some(Self { image, version, role, has_config_file, has_unknown_argument, settings })
     }
 
     /// Iterates over the known paths of the data. There are none if the container stores no data.
@@ -71,11 +79,11 @@ impl<'a> ContainerData<'a> {
         settings.flat_map(|(_, location)| location.paths())
     }
 
-    /// Checks whether the object or a configuration file can set a data path that is unknown.
+    /// Checks whether a value that is not in the object can set a data path.
     pub(crate) fn has_unknown_path(&self) -> bool {
         self.settings.iter().any(|(_, location)| match location {
             DataLocation::Unknown => true,
-            DataLocation::Default(_) => self.has_config_file,
+            DataLocation::Default(_) => self.has_config_file || self.has_unknown_argument,
             DataLocation::Configured(_) | DataLocation::Unset => false,
         })
     }
@@ -187,7 +195,12 @@ impl<'c> Inputs<'c> {
         if values.is_empty() {
             values.extend(setting.variables.iter().find_map(|name| self.variable(name)));
         }
-        let paths: Vec<HostPath> = values.iter().flat_map(Value::paths).collect();
+        let mut paths: Vec<HostPath> = Vec::new();
+        for path in values.iter().flat_map(Value::paths) {
+            if paths.len() < MAX_DATA_PATHS && !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
         if !paths.is_empty() {
             return DataLocation::Configured(paths);
         }

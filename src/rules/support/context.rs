@@ -157,7 +157,7 @@ impl<'a> HostPathAccess<'a> {
 impl<'a> Context<'a> {
     pub fn for_pod(object: &'a Object<'a>, pod: &'a Pod<'a>, options: &'a Options) -> Self {
         let os = pod.os();
-        let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, os, volume, options));
+        let volumes = pod.volumes.iter().filter_map(|volume| host_path_volume(pod, volume, options));
         let host_path_volumes = volumes.collect();
         let subject = VolumeSubject::Pod(pod);
         Self { object, subject, options, os, claimed_volumes: Vec::new(), host_path_volumes }
@@ -278,14 +278,14 @@ pub(crate) fn is_disk(is_block: bool, key: &str, path: &HostPath, file_type: Opt
 /// Resolves a volume of a pod. Returns `None` if it is not a `hostPath` volume.
 fn host_path_volume<'a>(
     pod: &'a Pod<'a>,
-    os: Option<Os>,
     volume: &'a Volume<'a>,
     options: &'a Options,
 ) -> Option<HostPathVolume<'a>> {
     let source = volume.host_path()?;
     let field = source.form.source(&volume.path);
     let declared_type = source.host_path_type.as_deref();
-    let clean = HostPath::on(os, &source.path);
+    // A pod that only looks like one for Windows may run on Linux, where it could hide a path.
+    let clean = HostPath::on(pod.required_os, &source.path);
     let mut host_path =
         HostPathVolume::new(Some(volume), &volume.name, field, &source.path, clean, declared_type);
     host_path.supports_type = source.form.type_key().is_some();
@@ -349,7 +349,7 @@ impl<'a> HostPathVolume<'a> {
         options: &'a Options,
     ) -> Self {
         let declared_type = volume.host_path_type.as_deref();
-        let clean = HostPath::on(pod.os(), &volume.path);
+        let clean = HostPath::on(pod.required_os, &volume.path);
         let mut resolved =
             Self::new(None, &claimed.volume, claimed.field.clone(), &volume.path, clean, declared_type);
         resolved.add_accesses(pod, options, |mount| pod.is_read_only(mount));

@@ -80,8 +80,8 @@ fn data_mounts_of<'a>(
     }
     let mut found: Vec<DataMount<'_>> = Vec::new();
     if let Some(data) = &data {
-        let serving = data.paths().filter_map(|path| serving_mount(container, path));
-        found.extend(serving.filter_map(|mount| data_mount(mount.index, &*data.image.reason)));
+        let serving = serving_mounts(container, data.paths()).into_iter();
+        found.extend(serving.filter_map(|(index, _)| data_mount(index, &*data.image.reason)));
     }
     let listed = served_directories(container, pod, ephemeral, options, data.as_ref()).into_iter();
     found.extend(listed.filter_map(|(index, directory)| data_mount(index, &*directory.directory.reason)));
@@ -197,13 +197,31 @@ pub(crate) fn serving_mount<'a>(
     container: &'a Container<'a>,
     path: &HostPath,
 ) -> Option<ContainerMount<'a, 'a>> {
-    let mounts = container.volume_mounts.iter().enumerate();
-    let covering = mounts.filter_map(|(index, mount)| {
+    let (index, _) = *serving_mounts(container, std::iter::once(path)).first()?;
+    Some(ContainerMount { container, mount: &container.volume_mounts[index], index })
+}
+
+/// Returns the index of the mount with the longest path at or above each of `paths`. Omits paths
+/// without such a mount.
+pub(crate) fn serving_mounts<'p>(
+    container: &Container<'_>,
+    paths: impl Iterator<Item = &'p HostPath>,
+) -> Vec<(usize, &'p HostPath)> {
+    // For each path, the depth and the index of the mount.
+    let mut serving: Vec<(&HostPath, Option<(usize, usize)>)> = paths.map(|path| (path, None)).collect();
+    if serving.is_empty() {
+        return Vec::new();
+    }
+    for (index, mount) in container.volume_mounts.iter().enumerate() {
         let mount_path = path_of(mount);
-        let covers = matches!(mount_path.relation_to(path), Relation::Equal | Relation::Ancestor);
-        covers.then(|| (mount_path.depth(), ContainerMount { container, mount, index }))
-    });
-    covering.max_by_key(|(depth, _)| *depth).map(|(_, mount)| mount)
+        for (path, found) in &mut serving {
+            let covers = matches!(mount_path.relation_to(path), Relation::Equal | Relation::Ancestor);
+            if covers && found.is_none_or(|(depth, _)| depth <= mount_path.depth()) {
+                *found = Some((mount_path.depth(), index));
+            }
+        }
+    }
+    serving.into_iter().filter_map(|(path, found)| Some((found?.1, path))).collect()
 }
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.

@@ -111,10 +111,12 @@ pub(crate) struct ImageReference<'a> {
 impl<'a> ImageReference<'a> {
     pub(crate) fn new(image: &'a str) -> Self {
         let image = image.split('@').next().unwrap_or_default();
-        let (directory, name) = image.rsplit_once('/').unwrap_or(("", image));
-        let (name, tag) = name.split_once(':').unwrap_or((name, ""));
-        let length = if directory.is_empty() { name.len() } else { directory.len() + 1 + name.len() };
-        Self { repository: &image[..length], tag }
+        let name = image.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match image[name..].find(':') {
+            Some(colon) => (&image[..name + colon], &image[name + colon + 1..]),
+            None => (image, ""),
+        };
+        Self { repository, tag }
     }
 
     /// Returns the last part of the name.
@@ -199,6 +201,16 @@ mod tests {
         }
         for image in ["bitnami/postgres:16", "host:5000/postgres:16", "mylibrary/postgres:16"] {
             assert_eq!(major("library/postgres", image), None, "{image}");
+        }
+    }
+
+    #[test]
+    fn splits_unusual_references() {
+        for (image, name, tag) in
+            [("/é", "é", ""), ("/postgres:9", "postgres", "9"), ("", "", ""), ("a/:1", "", "1")]
+        {
+            let reference = ImageReference::new(image);
+            assert_eq!((reference.name(), reference.tag), (name, tag), "{image}");
         }
     }
 
