@@ -10,6 +10,7 @@ mod support;
 mod webhook_server;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use balancer::Balancer;
 use serde_json::{Value, json};
-use webhook_server::{ALLOWED_PATH, Client, DENIED_PATH, TestCa, WebhookServer, pod_review, post};
+use webhook_server::{ALLOWED_PATH, Client, DENIED_PATH, Response, TestCa, WebhookServer, pod_review, post};
 
 /// A load of review requests, and the failures among them.
 #[derive(Default)]
@@ -127,6 +128,15 @@ fn peak_memory(server: &WebhookServer) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") >> 10
 }
 
+/// Sends a request. Returns `None` if the server closes the connection before it has read the body:
+/// on a slow machine, the body may miss its deadline.
+fn request(client: &mut Client, head: &str, body: &str) -> Option<Response> {
+    match client.request(head, body) {
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => None,
+        response => Some(response.expect("a response")),
+    }
+}
+
 #[test]
 fn overload_is_rejected_within_time_and_memory_bounds() {
     let server = WebhookServer::start(&[]);
@@ -145,7 +155,7 @@ fn overload_is_rejected_within_time_and_memory_bounds() {
                 for _ in 0..3 {
                     let mut client = Client::connect(address, ca, None).expect("a connection");
                     let started_at = Instant::now();
-                    let response = client.request(&head, &large).expect("a response");
+                    let Some(response) = request(&mut client, &head, &large) else { continue };
                     match response.status {
                         200 => {
                             assert!(response.is_allowed());
@@ -187,7 +197,7 @@ fn worst_case_reviews_fit_in_the_memory_limit() {
             scope.spawn(move || {
                 for _ in 0..3 {
                     let mut client = Client::connect(address, ca, None).expect("a connection");
-                    let response = client.request(head, review).expect("a response");
+                    let Some(response) = request(&mut client, head, review) else { continue };
                     assert!([200, 408, 429, 504].contains(&response.status), "{response:?}");
                     checked.fetch_add(usize::from(response.status == 200), Ordering::Relaxed);
                 }
