@@ -228,18 +228,29 @@ impl<'c> Checker<'c> {
             suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
         }
         self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
-        let inner_checker = Self { outer_objects: self.outer_objects + 1, ..self.clone() };
         for inner in embedded {
-            if inner_checker.outer_objects > MAX_OUTER_OBJECTS {
-                let unchecked = Unchecked::DeepManifest(tree.range(inner.node).into());
-                outcome.findings.push(self.unchecked_text(&unchecked).located);
-                continue;
-            }
-            inner_checker.check_object(tree, inner.node, Outer::Object, outcome, ignores);
+            self.check_inner_object(tree, inner.node, outcome, ignores);
         }
         for string in yaml_strings {
             self.check_yaml_string(NodeRef { tree, node }, meta, &object, &string, outcome, ignores);
         }
+    }
+
+    /// Checks an object that another object contains as a mapping.
+    fn check_inner_object(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        outcome: &mut Outcome,
+        ignores: &mut FileIgnores,
+    ) {
+        if self.outer_objects == MAX_OUTER_OBJECTS {
+            let unchecked = Unchecked::DeepManifest(tree.range(node).into());
+            outcome.findings.push(self.unchecked_text(&unchecked).located);
+            return;
+        }
+        let inner = Self { outer_objects: self.outer_objects + 1, ..self.clone() };
+        inner.check_object(tree, node, Outer::Object, outcome, ignores);
     }
 
     /// Collects facts about claims in the first check. In the second check, returns the volumes of
