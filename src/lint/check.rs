@@ -58,7 +58,6 @@ pub(super) fn check_file(
     let mut outcome = Outcome::default();
     outcome.counts.files = 1;
     outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
-    let contains = |word: &[u8]| memchr::memmem::find(file.text().as_bytes(), word).is_some();
     let mut checker = Checker {
         options,
         bindings,
@@ -66,8 +65,7 @@ pub(super) fn check_file(
         path: name.into(),
         is_patch: *role == Role::Patch,
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
-        may_contain_patch: contains(b"$patch"),
-        may_contain_ignores: options.with_ignores && contains(b"volcheck"),
+        may_contain_ignores: options.with_ignores && embedded::contains(file.text(), "volcheck"),
         head_len: 0,
         template: None,
         namespace: options.policy.namespace.as_str().into(),

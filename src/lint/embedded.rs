@@ -1,8 +1,9 @@
 //! Manifests in the strings of an object, such as a Pod in a ConfigMap.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::not_object;
 use crate::source::{self, MappingEntry, NodeId, NodeRef, Tree, View};
@@ -27,10 +28,16 @@ pub(super) fn is_container(api_version: &str, kind: &str) -> bool {
 /// Checks whether strings in `text`, which contains `objects` objects, may contain a manifest or
 /// paths of the node.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
-    memmem::find_iter(text.as_bytes(), "apiVersion").nth(objects).is_some()
-        || contains(text, NODE_PATHS)
-        || (contains(text, PATCH) && contains(text, "hostPath"))
-        || ["\\x", "\\u"].iter().any(|escape| contains(text, escape))
+    // Building a finder takes longer than most searches.
+    static API_VERSION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("apiVersion"));
+    static NODE_PATHS_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(NODE_PATHS));
+    static HOST_PATH: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("hostPath"));
+    let bytes = text.as_bytes();
+    let is_encoded = |at: usize| matches!(bytes.get(at + 1), Some(b'x' | b'u'));
+    API_VERSION.find_iter(bytes).nth(objects).is_some()
+        || NODE_PATHS_FINDER.find(bytes).is_some()
+        || (HOST_PATH.find(bytes).is_some() && contains(text, PATCH))
+        || memchr::memchr_iter(b'\\', bytes).any(is_encoded)
 }
 
 /// The key of a patch in a kustomization.
@@ -42,7 +49,8 @@ pub(super) const NODE_PATHS: &str = "nodePathMap";
 /// The key of the configurations by storage class, each of which can have node paths.
 pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
 
-fn contains(text: &str, word: &str) -> bool {
+/// Checks whether a word occurs in a text.
+pub(super) fn contains(text: &str, word: &str) -> bool {
     memmem::find(text.as_bytes(), word.as_bytes()).is_some()
 }
 

@@ -208,7 +208,8 @@ impl<'c> Checker<'c> {
             object.retain_pods(|pod| !pod.is_heuristic);
         }
         let is_part = self.is_patch
-            || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
+            || (embedded::contains(&self.text()[tree.range(node)], "$patch")
+                && model::contains_patch_directive(NodeRef { tree, node }));
         if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
             pods.iter_mut().for_each(|pod| pod.is_complete = false);
         }

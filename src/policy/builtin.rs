@@ -1,7 +1,7 @@
 //! The built-in documents in `policies/`: catalogs, profiles and packs, each decoded once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
-use crate::rules::{Catalog, DataDirectory, Entry, ImageData, ListedPath, MountParent, Options, Registry};
+use crate::rules::{Catalog, DataDirectory, Entry, ImageCatalog, ImageData, ListedPath, MountParent, Options, Registry};
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {
@@ -114,7 +114,7 @@ pub fn options() -> &'static Options {
         Options {
             catalog: catalog(),
             data_directories: data.entries.into_iter().map(data_directory).collect(),
-            image_data: images.images,
+            image_data: Arc::new(ImageCatalog::new(images.images)),
             scratch_directories: scratch.container.into_iter().map(in_container).collect(),
             node_scratch_directories: scratch.node.into_iter().map(on_node).collect(),
             mount_parents: parents

@@ -98,7 +98,7 @@
 //! - [Kubernetes: stable storage of
 //!   StatefulSets](https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage)
 
-use super::support::data_mounts::data_mounts;
+use super::support::data_mounts::empty_dir_data_mounts;
 use super::support::empty_dir::is_stateful_set;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -121,8 +121,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
-    let mounts = data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral());
-    out.extend(mounts.map(|mount| {
+    out.extend(empty_dir_data_mounts(cx).into_iter().map(|mount| {
         let finding = mount.finding(cx, RULE.id, "emptyDir", "`emptyDir`");
         Finding { severity, ..finding }
     }));

@@ -63,7 +63,7 @@
 //!
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
-use super::support::data_mounts::{DataMount, data_mounts};
+use super::support::data_mounts::generic_ephemeral_data_mounts;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
@@ -84,6 +84,6 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    let mounts = data_mounts(cx).into_iter().filter(DataMount::is_generic_ephemeral);
-    out.extend(mounts.map(|mount| mount.finding(cx, RULE.id, "ephemeral", "ephemeral volume")));
+    let mounts = generic_ephemeral_data_mounts(cx);
+    out.extend(mounts.into_iter().map(|mount| mount.finding(cx, RULE.id, "ephemeral", "ephemeral volume")));
 }

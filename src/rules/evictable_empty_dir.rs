@@ -80,7 +80,7 @@
 //! - [Cluster Autoscaler: which Pods prevent the removal of a node](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md#what-types-of-pods-can-prevent-ca-from-removing-a-node)
 //! - [Cluster Autoscaler: order of the drainability rules](https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/simulator/drainability/rules/rules.go)
 
-use super::support::data_mounts::{DataMount, data_mounts};
+use super::support::data_mounts::{DataMount, empty_dir_data_mounts};
 use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
@@ -112,7 +112,7 @@ const SAFE_LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|_| !is_ignored_by_autoscaler(cx)) else { return };
-    let data = || data_mounts(cx).into_iter().filter(|mount| !mount.is_generic_ephemeral());
+    let data = || empty_dir_data_mounts(cx).into_iter();
     match pod.annotations.get(SAFE_TO_EVICT).map(|value| &**value) {
         Some("true") => out.extend(data().map(|mount| evictable_pod(pod, mount))),
         Some("false") => {}

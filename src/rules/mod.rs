@@ -106,7 +106,7 @@ pub use subject::{
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};
-pub use support::image_data::ImageData;
+pub use support::image_data::{ImageCatalog, ImageData};
 pub use support::options::{AllowedHostPath, DataDirectory, ListedPath, MountParent, Options};
 
 /// All rules, by group, in the order of the documentation.

@@ -62,7 +62,7 @@ impl<'a> ContainerData<'a> {
     /// Returns the data of a container; `None` if the image is not well-known.
     pub(crate) fn new(container: &Container<'_>, options: &'a Options) -> Option<Self> {
         let reference = ImageReference::new(&container.image);
-        let image = options.image_data.iter().find(|image| image.is_named(reference))?;
+        let image = options.image_data.find(reference)?;
         let version = image.version(reference);
         let inputs = Inputs::new(container, image);
         let settings =

@@ -35,14 +35,26 @@ struct MountedDirectory<'a> {
     has_other_location: bool,
 }
 
-/// Returns the writable mounts of ephemeral volumes that serve application data, one per volume.
+/// Returns the writable mounts of `emptyDir` volumes that serve application data, one per volume.
+pub(crate) fn empty_dir_data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
+    data_mounts(cx, |volume| !is_generic_ephemeral(volume))
+}
+
+/// Returns the writable mounts of generic ephemeral volumes that serve application data, one per
+/// volume.
+pub(crate) fn generic_ephemeral_data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
+    data_mounts(cx, is_generic_ephemeral)
+}
+
+/// Returns the writable mounts of the matching ephemeral volumes that serve application data, one
+/// per volume.
 ///
 /// In each container, the mount with the longest path at or above the data serves it. Mounts of
 /// other containers are irrelevant.
-pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
+fn data_mounts<'a>(cx: &Context<'a>, matches: fn(&Volume<'_>) -> bool) -> Vec<DataMount<'a>> {
     let Some(pod) = cx.pod() else { return Vec::new() };
     let ephemeral = ephemeral_volumes(cx, pod);
-    if ephemeral.is_empty() {
+    if !ephemeral.values().any(|volume| matches(volume)) {
         return Vec::new();
     }
     let containers = pod.containers.iter();
@@ -51,8 +63,12 @@ pub(crate) fn data_mounts<'a>(cx: &Context<'a>) -> Vec<DataMount<'a>> {
     // Prefer the mounts of the main containers, which run the application.
     mounts.sort_by_key(|data| data.mount.container.list != ContainerList::Main);
     let mut seen = HashSet::new();
-    mounts.retain(|data| seen.insert(&*data.volume.name));
+    mounts.retain(|data| matches(data.volume) && seen.insert(&*data.volume.name));
     mounts
+}
+
+fn is_generic_ephemeral(volume: &Volume<'_>) -> bool {
+    matches!(volume.source(), Some(VolumeSource::Ephemeral(_)))
 }
 
 fn data_mounts_of<'a>(
@@ -226,8 +242,7 @@ pub(crate) fn serving_mounts<'p>(
 
 /// Returns the volumes that are writable and deleted with the Pod, by name.
 pub(crate) fn ephemeral_volumes<'a>(cx: &Context<'a>, pod: &'a Pod<'a>) -> HashMap<&'a str, &'a Volume<'a>> {
-    let claims =
-        pod.volumes.iter().filter(|volume| matches!(volume.source(), Some(VolumeSource::Ephemeral(_))));
+    let claims = pod.volumes.iter().filter(|volume| is_generic_ephemeral(volume));
     let ephemeral = empty_dirs(cx).map(|empty_dir| empty_dir.volume).chain(claims);
     ephemeral.map(|volume| (&*volume.name, volume)).collect()
 }
@@ -240,11 +255,6 @@ pub(crate) fn outlives_pod(pod: &Pod<'_>, name: &str) -> bool {
 }
 
 impl DataMount<'_> {
-    /// Checks whether the volume is a generic ephemeral volume.
-    pub(crate) fn is_generic_ephemeral(&self) -> bool {
-        matches!(self.volume.source(), Some(VolumeSource::Ephemeral(_)))
-    }
-
     /// Creates a finding at `key`, the key of the volume's source. `noun` names the source in the
     /// message.
     pub(crate) fn finding(self, cx: &Context<'_>, rule: RuleId, key: &'static str, noun: &str) -> Finding {

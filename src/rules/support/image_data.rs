@@ -1,5 +1,7 @@
 //! Well-known images: where they store data, and which settings change that.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 /// A well-known image that stores data, or several images with the same settings.
@@ -37,6 +39,32 @@ pub struct ImageData {
     /// The pages that document the image.
     #[serde(rename = "sources")]
     _sources: Vec<String>,
+}
+
+/// The well-known images that store data.
+#[derive(Clone, Debug, Default)]
+pub struct ImageCatalog {
+    images: Vec<ImageData>,
+    /// The index of each image in `images`, by the last part of its name.
+    by_name: HashMap<String, usize>,
+}
+
+impl ImageCatalog {
+    /// Creates a catalog. Of several images with the same name, the first one counts.
+    pub fn new(images: Vec<ImageData>) -> Self {
+        let mut by_name = HashMap::new();
+        for (index, image) in images.iter().enumerate() {
+            for name in &image.names {
+                by_name.entry(name.clone()).or_insert(index);
+            }
+        }
+        Self { images, by_name }
+    }
+
+    /// Returns the image with the same name; `None` if no image in the catalog has it.
+    pub(crate) fn find(&self, image: ImageReference<'_>) -> Option<&ImageData> {
+        self.by_name.get(image.name()).map(|index| &self.images[*index])
+    }
 }
 
 /// Settings for the same data. Arguments take precedence over variables, and earlier ones over
@@ -156,11 +184,6 @@ impl<'a> ImageReference<'a> {
 pub(crate) struct Version(Option<u32>);
 
 impl ImageData {
-    /// Checks whether the image has one of the names.
-    pub(crate) fn is_named(&self, image: ImageReference<'_>) -> bool {
-        self.names.iter().any(|name| name == image.name())
-    }
-
     /// Returns the version of an image if its default data paths and volumes are known.
     pub(crate) fn version(&self, image: ImageReference<'_>) -> Option<Version> {
         let repository = self.repositories.iter().find(|repository| image.is_from(repository))?;

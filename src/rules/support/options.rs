@@ -1,9 +1,10 @@
 //! Rule options: built-in tables and policy settings.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::catalog::Catalog;
-use super::image_data::ImageData;
+use super::image_data::ImageCatalog;
 use crate::finding::{RuleId, Severity};
 use crate::model::{HasPattern, HostPath, KubernetesVersion, PathList, PathPattern, Relation};
 
@@ -62,7 +63,7 @@ pub struct Options {
     /// Directories in containers where well-known images store application data.
     pub data_directories: PathList<DataDirectory>,
     /// Well-known images that store data.
-    pub image_data: Vec<ImageData>,
+    pub image_data: Arc<ImageCatalog>,
     /// Directories in containers for scratch files.
     pub scratch_directories: PathList<ListedPath>,
     /// Directories on nodes for scratch files.
