@@ -18,8 +18,8 @@ const README_WIDTH: usize = 860;
 
 /// The text above the tables in `docs/rules/README.md`.
 const RULES_INTRODUCTION: &str = "# Rules\n\n\
-    In the column *fix*, *safe* is a fix that doesn't change behavior, *unsafe* is a fix that may change it, and *hint* is\n\
-    only advice.\n\n";
+    In the column *fix*, *safe* is a fix that can't change the behavior of a working object, *unsafe* is a fix that can, and\n\
+    *hint* is only advice.\n\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -103,19 +103,21 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
-         For the same object and policy, `volcheck lint` and the webhook report the same findings. If all input can be\n\
-         checked, the exit code of `volcheck lint` therefore predicts how the webhook decides about new objects in mode\n\
-         `deny`: the exit code is 1 if and only if the webhook denies an object of the input, or a Pod that such an object\n\
-         creates. The exceptions are:\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. Therefore, the exit code\n\
+         of `volcheck lint` predicts whether the webhook denies new objects in mode `deny`. If all input can be checked, the\n\
+         exit code is 1 if and only if the webhook denies an object of the input or a Pod of a workload in the input. The\n\
+         exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
          - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
            first, for example because of `..` in a `subPath`\n\
-         - findings about a Pod that depend on another object, such as a finding of `mismatched-volume-mode` about a\n  \
-           PersistentVolumeClaim that the Pod uses\n\
-         - errors about a PersistentVolumeClaim: the webhook denies the claim only if the policy's `workloadMode` is `deny`\n\
-         - host paths that start with a placeholder, such as `__DIR__` or `{{ dir }}`, and paths in objects inside other objects\n  \
-           that contain `${NAME}`, `$(NAME)` or `{{ name }}`: `volcheck lint` counts and names them as not checked, because\n  \
-           another program replaces them; for the webhook, nothing replaces them any more, so it checks the literal path\n\
+         - findings about a Pod that depend on another object: for example, `mismatched-volume-mode` compares how a container\n  \
+           uses a volume with the volume mode of the PersistentVolumeClaim\n\
+         - errors about a PersistentVolumeClaim, or about a claim template of a StatefulSet: the webhook denies the claim or\n  \
+           the StatefulSet only if the policy's `workloadMode` is `deny`\n\
+         - host paths with placeholders, which another program replaces before the object reaches the cluster: paths that\n  \
+           start with a placeholder such as `__DIR__` or `{{ dir }}`, and, in objects inside other objects, paths that contain\n  \
+           `${NAME}`, `$(NAME)` or `{{ name }}`. `volcheck lint` doesn't check these paths; its summary counts and names them.\n  \
+           The webhook checks the literal path, because nothing replaces the placeholder after admission\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -125,16 +127,17 @@ fn one_verdict_page() -> String {
         }
     }
     page.push_str(
-        "\nOnly `volcheck lint` checks custom workloads. In the cluster, the webhook checks the Pods that they create.\n\n\
+        "\nOnly `volcheck lint` checks custom workloads. The webhook checks the Pods that their controllers create.\n\n\
          `volcheck lint` trusts the owner references in its input. It therefore applies the exemptions of a workload to its\n\
          Pods in the output of `kubectl get`. At admission, any user can write an owner reference. The webhook therefore\n\
-         trusts only owner references from the Kubernetes controllers and from the `trustedControllers` in the policy.\n\n\
+         trusts an owner reference only if a Kubernetes controller, or one of the policy's `trustedControllers`, creates the\n\
+         Pod.\n\n\
          The webhook checks PersistentVolumes and claims when they are created, bound or changed. It sees one object at a\n\
-         time and doesn't know the other objects of the cluster. It therefore admits a Pod whose claim leads to a host path,\n\
-         and checks the path when the PersistentVolume is created. Binding doesn't fail because of existing findings: an\n\
-         update is denied only for errors that it adds.\n\n\
-         The claim templates of a StatefulSet are not part of its Pods. The webhook reports their findings only for the\n\
-         StatefulSet, and denies it only if the policy's `workloadMode` is `deny`.\n",
+         time and doesn't know the other objects of the cluster. Therefore, if the claim of a Pod leads to a host path, the\n\
+         webhook admits the Pod; it checks the path when the PersistentVolume is created. An update is denied only for errors\n\
+         that it adds, so the existing errors of a PersistentVolume or claim don't prevent its binding.\n\n\
+         The claim templates of a StatefulSet are not part of its Pods. The webhook reports findings about a claim template\n\
+         for the StatefulSet, not for its Pods.\n",
     );
     page
 }

@@ -123,7 +123,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
-    lint_only: Some("the webhook sees one object at a time, and the access modes are those of the claim"),
+    lint_only: Some("the access modes are in the claim, and the webhook sees one object at a time"),
     source: include_str!("conflicting_access_mode.rs"),
     check: Check::Claims(check),
 };

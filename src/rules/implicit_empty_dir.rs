@@ -79,7 +79,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
-    lint_only: Some("the API server has already added `emptyDir: {}`"),
+    lint_only: Some("the API server adds `emptyDir: {}` before it calls webhooks"),
     source: include_str!("implicit_empty_dir.rs"),
     check: Check::Volumes(check),
 };

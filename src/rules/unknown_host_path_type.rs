@@ -84,7 +84,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
     objects: ObjectKinds::Any,
-    lint_only: Some("the API server rejects the object before it calls the webhook"),
+    lint_only: Some("the API server rejects the object before it calls webhooks"),
     source: include_str!("unknown_host_path_type.rs"),
     check: Check::Volumes(check),
 };
