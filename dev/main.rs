@@ -147,8 +147,8 @@ fn one_verdict_page() -> String {
 fn inputs_page() -> Result<String, String> {
     let mut page = String::from(
         "# Inputs\n\n\
-         `volcheck lint` finds Pods, PersistentVolumes and host paths in these formats. Every row is tested with the file in\n\
-         the last column.\n\n\
+         Besides Kubernetes objects, `volcheck lint` checks these formats for Pods, PersistentVolumes and host paths. Each\n\
+         row is tested with the file in its last column.\n\n\
          | format | fields | checked | since | test |\n|---|---|---|---|---|\n",
     );
     let directory = absolute("tests/inputs");
@@ -171,9 +171,10 @@ fn inputs_page() -> Result<String, String> {
     rows.sort();
     page.push_str(&rows.concat());
     page.push_str(
-        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\
-         *Counted as not rendered*: the summary of the report shows the number of such objects. To check the objects that\n\
-         they deploy, render these objects and check the output: `helm template --include-crds … | volcheck lint -`.\n",
+        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\n\
+         *No, counted as not rendered*: volcheck doesn't fetch the chart or the manifests that such an object deploys. The\n\
+         summary of the report shows the number of such objects. To check the deployed manifests, render them and check the\n\
+         output: `helm template --include-crds … | volcheck lint -`.\n",
     );
     Ok(page)
 }

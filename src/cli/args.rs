@@ -83,13 +83,13 @@ pub(super) struct InputArgs {
     /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(super) kustomize: Vec<String>,
-    /// Paths to exclude, even if named explicitly; may be repeated
+    /// Glob of paths to exclude, even if they are named explicitly; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(super) exclude: Vec<String>,
     /// Include files that `.gitignore` and similar files exclude
     #[arg(long)]
     pub(super) no_gitignore: bool,
-    /// File extensions of the manifests in directories
+    /// File extensions of the manifests to check in directories
     #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
     pub(super) ext: Vec<String>,
     /// File name to report for standard input
@@ -106,13 +106,13 @@ pub(super) struct LintArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// Baseline file [default: the policy's]
+    /// Baseline file [default: `lint.baseline` in the policy]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
     /// Report only findings in objects that changed since this Git commit
     #[arg(long, value_name = "COMMIT")]
     pub(super) changed_since: Option<String>,
-    /// Lowest severity that makes the command exit with 1
+    /// Lowest severity of a finding that causes exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub(super) fail_on: FailOn,
     /// Lowest severity to show [default: info for json, jsonl and sarif; warning for the other
@@ -126,8 +126,8 @@ pub(super) struct LintArgs {
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// Print the number of findings of each rule: at the end of text and concise reports, or to
-    /// standard error with other formats
+    /// Print the number of findings of each rule: in text and concise reports, after the findings,
+    /// and for other formats, to standard error
     #[arg(long)]
     pub(super) statistics: bool,
     /// Omit the summary from text and markdown reports
@@ -193,7 +193,7 @@ pub(super) struct BaselineArgs {
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) policy: PolicyArgs,
-    /// Baseline file [default: the policy's, or .volcheck-baseline.json]
+    /// Baseline file [default: `lint.baseline` in the policy, or .volcheck-baseline.json]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
     /// Only remove entries for findings that are no longer reported
@@ -234,8 +234,8 @@ pub(super) struct PolicyArgs {
 /// The version of Kubernetes, which Helm gets as written.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KubeVersionArg {
-    /// Kubernetes version that runs the objects, such as 1.33 [default: the policy's, or 1.37]. If
-    /// set, `--helm` also renders charts for this version instead of Helm's default
+    /// Version of Kubernetes that runs the objects, such as 1.33 [default: the policy's, or 1.37].
+    /// If this flag is set, `--helm` also renders charts for this version
     #[arg(long, value_name = "VERSION", value_parser = kube_version)]
     kube_version: Option<String>,
 }
@@ -314,8 +314,8 @@ pub(super) struct ServeArgs {
     /// Lifetime of serving certificates, which are renewed after two thirds of this time
     #[arg(long, value_name = "DAYS", default_value = "7", value_parser = days, requires = "service")]
     pub(super) certificate_days: SignedDuration,
-    /// How long a new CA is trusted before it signs certificates; must be less than a third of
-    /// --ca-days
+    /// How long a new CA must be registered before it signs certificates; must be less than a third
+    /// of --ca-days
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "service")]
     pub(super) ca_overlap: Duration,
     /// How long the Service must have a ready endpoint before the webhook is registered
@@ -335,8 +335,8 @@ pub(super) struct ServeArgs {
     /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// Maximum number of open connections; beyond it, a new connection evicts a connection of the
-    /// client with the most connections, or waits if it cannot evict any
+    /// Maximum number of open connections. When it is reached, a new connection evicts a connection
+    /// of the client with the most connections, or waits if it cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// How long to wait after SIGTERM for connections to close
@@ -349,7 +349,8 @@ pub(super) struct ServeArgs {
     /// body
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(super) read_timeout: Duration,
-    /// Timeout for idle connections; the API server closes its idle connections after 90 seconds
+    /// Timeout for idle connections. It should be longer than 90 seconds, after which the API
+    /// server closes its idle connections
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
     /// Format of the log
@@ -433,8 +434,8 @@ pub(super) struct ReviewArgs {
     /// File with an AdmissionReview in JSON; `-` reads standard input
     #[arg(default_value = "-")]
     pub(super) file: String,
-    /// Endpoint that receives the review: `validate`, `strict` for namespaces with the label
-    /// `volcheck.io/mode: deny`, or `advise` for workloads
+    /// Endpoint of the webhook to simulate: `validate` (Pods and PersistentVolumes), `strict` (Pods
+    /// in namespaces with the label `volcheck.io/mode: deny`), or `advise` (workloads and claims)
     #[arg(long, value_name = "ENDPOINT", default_value = "validate")]
     pub(super) endpoint: ReviewEndpoint,
     #[command(flatten)]

@@ -43,7 +43,8 @@ fn text(run: &Run, policy: &Policy) -> String {
 # `volcheck policy show`.
 version: 1
 
-# none, recommended, baseline (no hostPath volumes) or restricted (also requires emptyDir size limits).
+# none, recommended, baseline (also forbids hostPath volumes) or restricted (also limits the types of
+# volumes, and requires a size limit for each emptyDir).
 profile: recommended
 "
     .to_owned();
@@ -58,7 +59,8 @@ profile: recommended
     }
     text.push_str(
         "
-# Levels of rules: error (lint fails, the webhook denies), warning, info (webhook: audit log only) or off.
+# Levels of rules: error (lint fails, and the webhook denies), warning, info (the webhook only records it in
+# the audit log) or off.
 # rules:
 #   unclean-host-path: off
 

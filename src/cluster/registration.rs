@@ -16,9 +16,10 @@ pub(super) fn desired_entries(
     bundle: &str,
 ) -> anyhow::Result<Vec<ValidatingWebhook>> {
     let annotations = registration.metadata.annotations.as_ref();
-    let text = annotations
-        .and_then(|annotations| annotations.get(ENTRIES_ANNOTATION))
-        .with_context(|| format!("no annotation `{ENTRIES_ANNOTATION}`, so volcheck does not manage it"))?;
+    let text =
+        annotations.and_then(|annotations| annotations.get(ENTRIES_ANNOTATION)).with_context(|| {
+            format!("no annotation `{ENTRIES_ANNOTATION}`, so volcheck does not manage this registration")
+        })?;
     let mut entries: Vec<ValidatingWebhook> = serde_json::from_str(text).context(ENTRIES_ANNOTATION)?;
     for entry in &mut entries {
         entry.client_config.ca_bundle = Some(ByteString(bundle.into()));

@@ -115,8 +115,8 @@ fn list_volume_types(schema: &mut Schema) {
 #[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Claims {
-    /// Whether every claim must name its storage class. Defaults to `false`, so that
-    /// `unclassed-claim` reports only claims with a `volumeName`.
+    /// Whether `unclassed-claim` reports every claim without a storage class. Defaults to `false`:
+    /// the rule then reports such a claim only if it has a `volumeName`.
     pub(super) require_class: Option<bool>,
 }
 
@@ -187,7 +187,7 @@ impl Directory {
 pub(super) struct ExemptionEntry {
     /// The rules whose findings are exempt. `"*"` matches all rules.
     pub(super) rules: OneOrMany,
-    /// The scope of the exemption. A finding is exempt only if all keys match it.
+    /// The scope of the exemption. A finding is exempt only if it matches all keys.
     #[serde(rename = "match")]
     pub(super) scope: Match,
     /// The reason for the exemption. Must not be empty.
@@ -209,7 +209,7 @@ pub(super) struct ExemptionEntry {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
     /// The namespace of the object. `"*"` matches all namespaces. Required except for
-    /// `kind: PersistentVolume`, which has no namespace.
+    /// PersistentVolumes and StorageClasses, which have no namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) namespace: Option<OneOrMany>,
     /// The kind of the object, or of the workload that controls it.
@@ -224,11 +224,12 @@ pub(super) struct Match {
     /// The name of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<OneOrMany>,
-    /// The effective path on the node. `/var/log/**` matches `/var/log` and all paths below it. A
-    /// regular expression must start with `/^`.
+    /// The effective path on the node, which is clean and contains no alias such as `/var/run`.
+    /// `/var/log/**` matches `/var/log` and all paths below it. A regular expression must start
+    /// with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
-    /// The access to exempt. `write` includes `read`.
+    /// The access of the container to exempt. `write` also exempts read access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
@@ -245,16 +246,16 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. A mode can admit objects with errors, but it never denies
-/// objects without errors.
+/// The admission mode of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
 pub enum Mode {
-    /// Deny objects with errors.
+    /// Deny objects that have errors or cannot be checked, and return warnings as admission
+    /// warnings.
     #[default]
     Deny,
-    /// Admit objects with errors, and return the errors as admission warnings.
+    /// Admit all objects, and return errors and warnings as admission warnings.
     Warn,
     /// Admit all objects, and record findings only in audit annotations.
     Audit,
@@ -315,7 +316,7 @@ impl<T: Keyword> Visitor<'_> for KeywordVisitor<T> {
 
 fn accept_false(schema: &mut Schema) {
     if let Some(variants) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
-        let description = "The same as `off`, which YAML 1.1 parses as a boolean.";
+        let description = "The same as `off`, which YAML 1.1 parses as `false`.";
         variants.push(serde_json::json!({ "description": description, "const": false }));
     }
 }

@@ -70,7 +70,7 @@ impl Exemption {
             !rules.is_empty() && rules.iter().all(|rule| rule.objects == ObjectKinds::PersistentVolume);
         if scope.namespace.is_none() && !has_only_volumes && cluster_scoped_kind(scope).is_none() {
             let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
-                           only for `kind: PersistentVolume`)";
+                           only for `kind: PersistentVolume` or `StorageClass`)";
             problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
         let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
@@ -91,7 +91,8 @@ impl Exemption {
             .ok()
         });
         if entry.severity == Some(Severity::Error) {
-            let message = "`error` lowers no finding: use `warning` or `info`, or omit the key";
+            let message =
+                "an exemption cannot lower findings to `error`: use `warning` or `info`, or omit the key";
             problems.push((FieldPath::from_keys(&["severity"]), message.to_owned()));
         }
         check_keys(scope, &rules, &mut problems);
@@ -181,7 +182,7 @@ fn exempted_rules(
             }
             Ok(rule) if !rule.is_exemptable() => {
                 let message = format!(
-                    "`{name}` cannot be exempted: its findings are not about an object; use the key `rules` of the policy"
+                    "`{name}` cannot be exempted: its findings are not about an object; change its severity with the key `rules`"
                 );
                 problems.push((path.clone(), message));
             }

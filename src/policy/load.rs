@@ -192,7 +192,7 @@ impl Loader {
         let message = match entry.parse::<Profile>() {
             Ok(profile) => format!("`{entry}` is a profile, not a pack: write `profile: {profile}`"),
             Err(_) => format!(
-                "unknown pack `{entry}`{}; file paths contain `/` or end in `.yaml`",
+                "unknown pack `{entry}`{}; the path of a file must contain `/` or end in `.yaml`",
                 did_you_mean(entry, builtin::packs())
             ),
         };

@@ -244,7 +244,7 @@ impl Metrics {
         );
         registry.register(
             "preexisting_findings",
-            "Errors that existed before an update in mode deny",
+            "Errors that did not deny an update in mode deny, because the object already had them",
             self.preexisting_findings.clone(),
         );
         registry.register(
@@ -268,7 +268,7 @@ impl Metrics {
         );
         registry.register(
             "certificate_reloads",
-            "Certificate reloads and renewals, and failed registrations",
+            "Reloads and renewals of certificates; failures include failed registrations",
             self.certificate_reloads.clone(),
         );
         registry.register("policy_reloads", "Policy reloads", self.policy_reloads.clone());

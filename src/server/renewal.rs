@@ -46,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut registrar: Registrar, lifetime:
                 shared.metrics.record_certificate_reload(false);
                 let error = format!("{error:#}");
                 if error != last_error || rounds.is_multiple_of(ROUNDS_PER_LOG) {
-                    warn!(error, "failed to renew certificate or registration, will retry");
+                    warn!(error, "failed to renew certificate or register webhook, will retry");
                     last_error = error;
                 }
             }

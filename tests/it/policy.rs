@@ -333,7 +333,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("reason: r", "reason: r\n  severity: error"),
             6,
             13,
-            "`error` lowers no finding: use `warning` or `info`, or omit the key",
+            "an exemption cannot lower findings to `error`: use `warning` or `info`, or omit the key",
         ),
         (&exemption("  reason: r\n", ""), 3, 3, "missing key `reason`"),
         (&exemption("reason: r", "reason: \" \""), 5, 11, "empty reason: explain the exemption"),
