@@ -7,30 +7,35 @@
 //! as a warning in other workloads.
 //!
 //! volcheck knows the data paths of well-known images, such as images of databases, message brokers
-//! and registries. It takes each data path of a container from the first of these that applies:
+//! and registries. It determines each data path of a container from the first of these sources that
+//! exists:
 //!
-//! 1. an argument such as `--dbpath`, also in a script as in `sh -c "mongod --dbpath /x"`, if the
-//!    image name is known
+//! 1. an argument such as `--dbpath`, if the image name is known
 //! 2. an environment variable such as `PGDATA`, if the image name is known
-//! 3. the default path of the image, if the image is known
-//! 4. a well-known data directory, such as `/var/lib/mysql`, with a mount at or inside it
+//! 3. the default path of the image, if the image name and its repository are known
+//! 4. a well-known data directory, such as `/var/lib/mysql`, if a volume is mounted at or inside it
 //!
-//! In each container, the mount with the longest path at or above the data path serves the data. If
-//! it is a writable mount of an `emptyDir`, the rule reports the volume, regardless of the other
-//! volumes. Other mounts inside the directory, such as `/var/lib/grafana/plugins`, are not
-//! reported.
+//! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`.
 //!
-//! The path of the data in a well-known directory can differ between images. If the path is
-//! unknown, the rule reports each `emptyDir` at or inside the directory, unless it is mounted at a
-//! subdirectory with a name such as `tmp` or `logs`, or the container also mounts a volume in the
-//! directory that outlives the Pod.
+//! The data is in the volume that the container mounts at the data path. If no volume is mounted
+//! there, the data is in the volume that is mounted at the nearest parent directory. The rule
+//! reports this volume if it is an `emptyDir` and the mount is writable. Mounts at subdirectories
+//! of the data path, such as `/var/lib/grafana/plugins`, are not reported. The subdirectory `data`
+//! of a well-known data directory is an exception, because some images store their data there.
 //!
-//! The rule does not report containers that store no data, if the object shows it:
+//! In some well-known directories, the path of the data differs between images. The rule then
+//! reports each `emptyDir` that is mounted at or inside the directory, except in these cases:
 //!
-//! - containers that run a client, such as `mysqldump`
+//! - The mount is at a subdirectory with a name such as `tmp` or `logs`.
+//! - The container also mounts a volume that outlives the Pod at or inside the directory.
+//! - An argument or environment variable sets another data path.
+//!
+//! The rule does not report containers that store no data according to the manifest:
+//!
+//! - containers that run only a client, such as `mysqldump`
 //! - servers in a role without data, such as `loki -target=read` or a Consul agent without
 //!   `-server`
-//! - servers with data in another system, such as a registry with `REGISTRY_STORAGE=s3`
+//! - servers that store their data in another system, such as a registry with `REGISTRY_STORAGE=s3`
 //!
 //! ## Why is this bad?
 //!
@@ -48,7 +53,7 @@
 //! spec:
 //!   containers:
 //!   - name: db
-//!     image: postgres
+//!     image: postgres:17
 //!     volumeMounts:
 //!     - name: data
 //!       mountPath: /var/lib/postgresql/data
@@ -74,7 +79,7 @@
 //!     spec:
 //!       containers:
 //!       - name: db
-//!         image: postgres
+//!         image: postgres:17
 //!         volumeMounts:
 //!         - name: data
 //!           mountPath: /var/lib/postgresql/data

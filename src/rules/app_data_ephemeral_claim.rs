@@ -2,14 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each `ephemeral` volume in which a container stores application data, once. The rule
-//! finds the data as `app-data-empty-dir` does.
+//! Reports each generic ephemeral volume in which a container stores application data. Each volume
+//! is reported once. The rule finds the data in the same way as the rule `app-data-empty-dir`.
 //!
 //! ## Why is this bad?
 //!
 //! A generic ephemeral volume uses a PersistentVolumeClaim, but the Pod owns that claim. When the
 //! Pod is deleted, Kubernetes deletes the claim too. The data is lost unless the reclaim policy
-//! retains the PersistentVolume. Even then, no new Pod uses that PersistentVolume.
+//! retains the PersistentVolume. Even then, the next Pod gets a new claim, and with it another
+//! volume.
 //!
 //! ## Example
 //!

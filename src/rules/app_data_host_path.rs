@@ -2,22 +2,25 @@
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath` volume of a Pod in these cases:
+//! Reports each `hostPath` volume of a Pod that a container mounts with write access. The severity
+//! depends on the mount path:
 //!
-//! - A container mounts it with write access at or inside the data directory of a well-known image,
-//!   such as `/var/lib/postgresql`, or at a data path from its environment variables or arguments,
-//!   such as `PGDATA` or `--dbpath`. This is an error.
-//! - A container mounts it with write access at any other path. This is a warning. DaemonSets and
-//!   objects of unknown kinds, which may create DaemonSets, are not reported.
+//! - The finding is an error if the mount path is at or inside the data directory of a well-known
+//!   image, such as `/var/lib/postgresql`. It is also an error at a data path that an argument or
+//!   environment variable sets, such as `--dbpath` or `PGDATA`.
+//! - At any other mount path, the finding is a warning. DaemonSets and static Pods get no warning,
+//!   because their data usually belongs to the node. Objects of unknown kinds get no warning
+//!   either, because they may create DaemonSets.
 //!
-//! Paths in the host path catalog, such as the node's `/var/lib/etcd`, and sockets are not
-//! reported.
+//! The rule reports neither sockets nor paths that belong to the node according to the host path
+//! catalog, such as `/var/lib/etcd`.
 //!
 //! ## Why is this bad?
 //!
-//! The data stays on one node. If the Pod is replaced by a Pod on another node, the data is missing
-//! there, or the new Pod finds data of a different Pod. If the node is removed, the data is lost.
-//! Kubernetes neither limits the size of the data nor takes snapshots of it, and never deletes it.
+//! The data stays on one node. If the Pod is replaced by a Pod on another node, the new Pod finds
+//! no data there, or the data of a different Pod. If the node is removed, the data is lost.
+//! Kubernetes does not limit the size of the data, take snapshots of it, or delete it when the
+//! workload is deleted.
 //!
 //! ## Example
 //!
@@ -27,12 +30,13 @@
 //! metadata:
 //!   name: db
 //! spec:
-//!   selector: {matchLabels: {app: a}}
+//!   selector: {matchLabels: {app: db}}
 //!   template:
+//!     metadata: {labels: {app: db}}
 //!     spec:
 //!       containers:
 //!       - name: db
-//!         image: postgres
+//!         image: postgres:17
 //!         volumeMounts:
 //!         - name: data
 //!           mountPath: /var/lib/postgresql/data
@@ -43,7 +47,7 @@
 //!           type: Directory
 //! ```
 //!
-//! Use a PersistentVolumeClaim instead:
+//! Use a StatefulSet with a claim template instead:
 //!
 //! ```yaml,good
 //! apiVersion: apps/v1
@@ -51,12 +55,13 @@
 //! metadata:
 //!   name: db
 //! spec:
-//!   selector: {matchLabels: {app: a}}
+//!   selector: {matchLabels: {app: db}}
 //!   template:
+//!     metadata: {labels: {app: db}}
 //!     spec:
 //!       containers:
 //!       - name: db
-//!         image: postgres
+//!         image: postgres:17
 //!         volumeMounts:
 //!         - name: data
 //!           mountPath: /var/lib/postgresql/data
@@ -135,7 +140,7 @@ struct ServedData<'a> {
     is_stateless: bool,
     /// The reason why the paths contain data.
     reason: &'a str,
-    /// The first data path that each mount serves, by the index of the mount.
+    /// The first data path that each mount contains, by the index of the mount.
     paths: HashMap<usize, String>,
 }
 
@@ -150,8 +155,8 @@ impl<'a> ServedData<'a> {
     }
 }
 
-/// Creates a finding about a mount of the data at `path`. `reason` is a verb phrase that follows
-/// the path.
+/// Creates a finding about a mount that contains the data at `path`. `reason` is a verb phrase with
+/// the path as its subject.
 fn data_directory_finding(
     volume: &HostPathVolume<'_>,
     access: &HostPathAccess<'_>,

@@ -2,28 +2,31 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume that exposes credentials of cloud tools or agents on the
-//! node. The effective path of the volume is a credential path, contains one, or is inside one.
+//! Reports each volume or PersistentVolume that exposes cloud or registry credentials on the node.
+//! A volume exposes credentials if its effective path is a credential path, contains one, or is
+//! inside one.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` becomes `/run`.
+//!
 //! Credential paths are:
 //!
 //! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in any home directory
 //! - registry credentials, such as `.config/containers/auth.json` in any home directory and
 //!   `/var/lib/kubelet/config.json`
 //! - configuration files of cloud providers, such as `/etc/kubernetes/azure.json`
-//! - cloud-init user data
-//! - the keys of cloud agents
+//! - the user data of the cloud instance, such as `/var/lib/cloud` of cloud-init
+//! - the keys of cloud agents, such as `/var/lib/amazon/ssm`
 //!
-//! Some directories, such as `/root`, `/home` and `/etc/kubernetes`, contain other sensitive files
-//! besides these credentials. They are reported by `sensitive-host-path`, not by this rule.
-//!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! Some directories, such as `/root`, `/home` and `/etc/kubernetes`, also contain other sensitive
+//! files. The rule `sensitive-host-path` reports these directories instead.
 //!
 //! ## Why is this bad?
 //!
-//! The credentials belong to the node or to a person. They give access to the cloud account, not
-//! only to the cluster. With the credentials of the node, a container can read the node's user
-//! data, attach disks and pull every image. Read access to the files is enough.
+//! The credentials belong to the node or to a person. Many of them give access to the cloud
+//! account, not only to the cluster. With the credentials of the node, for example, a container can
+//! read the user data of the instance, attach disks, and pull private images. Read access to the
+//! files is enough.
 //!
 //! ## Example
 //!
@@ -47,7 +50,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Give the Pod its own identity with a ServiceAccount or a Secret:
+//! Give the Pod its own identity with a ServiceAccount:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -64,7 +67,7 @@
 //! ## When to allow it
 //!
 //! Cloud controllers on the control plane need `/etc/kubernetes/azure.json` or
-//! `/etc/kubernetes/cloud.conf`. Exempt them by namespace, name and path.
+//! `/etc/kubernetes/cloud.conf`. Exempt them in the policy by namespace, name and path.
 //!
 //! ## References
 //!
@@ -96,7 +99,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if access.class.entry().is_none_or(|(entry, _)| entry.class != EntryClass::Credentials) {
             continue;
         }
-        let message = format!("{} has cloud or registry credentials", host_path(volume, access));
+        let message = format!("{} exposes cloud or registry credentials", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
             .help("remove the volume, and use a ServiceAccount or a Secret instead");

@@ -3,29 +3,33 @@
 //! ## What it does
 //!
 //! Reports a volume whose claim has `ReadWriteOnce` or `ReadWriteOncePod` as its only access mode,
-//! if the workload runs several Pods that use the same claim at once:
+//! if several Pods of the workload can use the claim at the same time:
 //!
-//! - a workload with several replicas, or a Job or CronJob with a `parallelism` above 1
-//! - a DaemonSet
-//! - a Deployment that starts the new Pod of an update before it stops the old one, which is the
+//! - in a workload with several replicas
+//! - in a Job or CronJob with a `parallelism` above 1, unless `completions` is 1
+//! - in a DaemonSet
+//! - in a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
 //!
-//! The claim can be in any file of the same run. Claim templates and generic ephemeral volumes
-//! provide each Pod with its own claim.
+//! The claim can be in any file of the same run. Claim templates and generic ephemeral volumes are
+//! not reported, because they provide each Pod with its own claim.
 //!
-//! With `ReadWriteOnce`, the rule does not report:
+//! A claim with `ReadWriteOnce` is not reported in two cases:
 //!
-//! - Pods with a node name, a node selector, or required node or Pod affinity, because they may run
-//!   on the same node; labels of the operating system and the architecture do not count
-//! - claims that are bound to a PersistentVolume of a type that is not attached to a node, such as
-//!   `nfs` or `hostPath`, if the PersistentVolume is in the input
+//! - The Pods may all run on the same node, because they have a node name, a node selector, or
+//!   required node or Pod affinity. Requirements for the operating system or the architecture of
+//!   the node do not count.
+//! - The input contains the PersistentVolume of the claim, and its type, such as `nfs` or
+//!   `hostPath`, is not attached to a node.
 //!
 //! ## Why is this bad?
 //!
 //! With `ReadWriteOnce`, the volume is attached to one node. Pods on other nodes remain in
 //! `ContainerCreating` with a `Multi-Attach error`. With `ReadWriteOncePod`, the scheduler does not
-//! place a second Pod at all. An update of a Deployment with one replica waits for the new Pod and
-//! keeps the old Pod, so that it may never complete.
+//! place a second Pod at all.
+//!
+//! A rolling update of a Deployment with one replica keeps the old Pod until the new Pod is ready.
+//! If the new Pod cannot use the volume, the update never completes.
 //!
 //! ## Example
 //!
@@ -100,8 +104,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it in clusters with a single node, and for provisioners of storage that is not attached to
-//! a node, such as NFS.
+//! Allow `ReadWriteOnce` in clusters with a single node, and for storage that is not attached to a
+//! node, such as the volumes of an NFS provisioner.
 //!
 //! ## References
 //!
@@ -123,7 +127,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
-    lint_only: Some("the access modes are in the claim, and the webhook sees one object at a time"),
+    lint_only: Some("the webhook sees one object at a time, and the access modes are in the claim"),
     source: include_str!("conflicting_access_mode.rs"),
     check: Check::Claims(check),
 };
@@ -140,7 +144,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the only access mode of the claims with the name, if it is for a single node or Pod.
+/// Returns `ReadWriteOnce` or `ReadWriteOncePod` if it is the only access mode of every claim with
+/// the name.
 fn exclusive_mode(claimed: &ClaimedVolume) -> Option<&'static str> {
     let mode = claimed.claims.first()?.modes.exclusive()?;
     claimed.claims.iter().all(|claim| claim.modes.exclusive() == Some(mode)).then_some(mode)

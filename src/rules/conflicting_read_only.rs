@@ -3,14 +3,16 @@
 //! ## What it does
 //!
 //! Reports each writable mount of a host path if the same container also mounts that path, or a
-//! path below it, read-only. The two mounts can use the same volume or different volumes. A
-//! writable mount inside a read-only one is good practice and is not reported. Sockets and devices
-//! are not reported either, because they are writable through any mount.
+//! path below it, read-only. The two mounts can use the same volume or different volumes.
+//!
+//! The reverse, a writable mount below a path that is mounted read-only, is good practice and is
+//! not reported. Sockets and devices are not reported either, because they are writable even
+//! through a read-only mount.
 //!
 //! ## Why is this bad?
 //!
-//! The read-only mount protects nothing, although the manifest suggests otherwise. The container
-//! can change the same files through the writable mount.
+//! The container can change the same files through the writable mount. The read-only mount protects
+//! nothing, although the manifest suggests that it does.
 //!
 //! ## Example
 //!
@@ -40,7 +42,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Use instead:
+//! Make only one subdirectory writable:
 //!
 //! ```yaml,good
 //! apiVersion: v1

@@ -2,15 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports `whenDeleted: Delete` and `whenScaled: Delete` in `persistentVolumeClaimRetentionPolicy`
-//! of a StatefulSet with claim templates.
+//! Reports `whenDeleted: Delete` and `whenScaled: Delete` in the
+//! `persistentVolumeClaimRetentionPolicy` of a StatefulSet with claim templates.
 //!
 //! ## Why is this bad?
 //!
 //! By default, the claims of a StatefulSet remain when it is deleted or scaled down, so that a
-//! mistake does not destroy data. With `whenDeleted: Delete`, the data is deleted with the
-//! StatefulSet, for example by `helm uninstall`. With `whenScaled: Delete`, scaling down to 0
-//! replicas deletes the data of all replicas.
+//! mistake does not destroy data. With `whenDeleted: Delete`, deleting the StatefulSet also deletes
+//! its claims, for example with `helm uninstall`. With `whenScaled: Delete`, scaling down to 0
+//! replicas deletes all its claims. The data is lost with the claims, unless the reclaim policy of
+//! the PersistentVolumes is `Retain`.
 //!
 //! ## Example
 //!
@@ -74,7 +75,7 @@
 //!
 //! ## Fix
 //!
-//! Sets `Retain`. Unsafe: the claims remain, and their storage is not released.
+//! Sets the value to `Retain`. Unsafe: the claims then remain, and their storage is not released.
 //!
 //! ## When to allow it
 //!
@@ -105,7 +106,8 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // The policy has no effect without claim templates. Those of a patch may be in another object.
+    // Without claim templates, the retention policy has no effect. If the object is a patch, the
+    // patched object may have claim templates.
     let pod = cx.pod().filter(|pod| !pod.claim_templates.is_empty() || !pod.is_complete);
     let Some(pod) = pod.filter(|_| is_stateful_set(cx)) else { return };
     let retention = &pod.claim_retention;
@@ -121,7 +123,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let message = format!("the claims of the StatefulSet are deleted when it is {event}");
         out.push(
             Finding::new(RULE.id, Severity::Warning, field, message)
-                .why("the data in the volumes is lost, unless their reclaim policy is `Retain`")
+                .why("the data of the claims is lost, unless the reclaim policy of their volumes is `Retain`")
                 .help(format!("set `{key}: Retain`"))
                 .fix(Fix::unsafe_edits(format!("set `{key}: Retain`"), vec![retain]))
                 .path(key),

@@ -3,17 +3,18 @@
 //! ## What it does
 //!
 //! Reports each PersistentVolume with `persistentVolumeReclaimPolicy: Delete` and without the
-//! annotation `pv.kubernetes.io/provisioned-by`, which provisioners set on the volumes that they
-//! create.
+//! annotation `pv.kubernetes.io/provisioned-by`. Provisioners set this annotation on the
+//! PersistentVolumes that they create.
 //!
 //! ## Why is this bad?
 //!
-//! The storage of such a volume existed before the PersistentVolume, and is often the only copy of
-//! its data. With `Delete`, deleting the claim deletes the storage if Kubernetes has a driver that
-//! can delete it. Otherwise, the PersistentVolume ends in the phase `Failed`.
+//! The storage of such a PersistentVolume usually existed before the PersistentVolume, and is often
+//! the only copy of its data. With `Delete`, deleting the claim deletes the storage if Kubernetes
+//! has a driver that can delete it. Otherwise, the PersistentVolume ends in the phase `Failed`.
 //!
-//! A `hostPath` is deleted only if it contains `/tmp/` before its last part. The controller manager
-//! deletes it on its own machine, not on the node with the data, and `/var/tmp/x` is deleted too.
+//! Kubernetes deletes a `hostPath` only if the path contains `/tmp/` before its last part, as in
+//! `/tmp/x` or `/var/tmp/x`. The controller manager deletes the path on its own machine, not on the
+//! node with the data.
 //!
 //! ## Example
 //!
@@ -51,7 +52,7 @@
 //!
 //! ## Fix
 //!
-//! Sets `Retain`. Unsafe: the storage remains when the claim is deleted.
+//! Sets the reclaim policy to `Retain`. Unsafe: the storage then remains when the claim is deleted.
 //!
 //! ## When to allow it
 //!
@@ -118,8 +119,8 @@ fn message_and_why(spec: &PersistentVolumeSpec<'_>) -> (String, &'static str) {
     }
 }
 
-/// Checks whether the controller manager deletes a host path: the path matches `/tmp/.+`, which is
-/// not anchored.
+/// Checks whether the controller manager deletes a host path. It deletes the path if any part of it
+/// matches the regular expression `/tmp/.+`.
 fn can_be_deleted(path: &str) -> bool {
     path.split_once("/tmp/").is_some_and(|(_, rest)| !rest.is_empty())
 }

@@ -5,7 +5,7 @@
 //! Reports volumes and PersistentVolumes of a type that is deprecated in your version of
 //! Kubernetes:
 //!
-//! | type | deprecated in | CSI driver | driver required since |
+//! | type | deprecated since | CSI driver | CSI driver required since |
 //! |---|---|---|---|
 //! | `awsElasticBlockStore` | 1.19 | `ebs.csi.aws.com` | 1.27 |
 //! | `azureDisk` | 1.19 | `disk.csi.azure.com` | 1.27 |
@@ -16,14 +16,16 @@
 //! | `portworxVolume` | 1.25 | `pxd.portworx.com` | 1.36 |
 //! | `vsphereVolume` | 1.19 | `csi.vsphere.vmware.com` | 1.30 |
 //!
-//! In older versions, the rule also reports the types of
-//! [`removed-volume-type`](removed-volume-type.md) from their deprecation until their removal.
+//! In an older version of Kubernetes, some types of
+//! [`removed-volume-type`](removed-volume-type.md) are deprecated but not yet removed. The rule
+//! reports these types too.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes no longer contains drivers for the disks of cloud providers. It redirects such
-//! volumes to a CSI driver. If that driver is not installed, the Pod does not start. A `flexVolume`
-//! is mounted by a program on each node, which runs there as root.
+//! Starting with the version in the last column, Kubernetes contains no driver for the type. It
+//! redirects the volume to the CSI driver. If that driver is not installed, the Pod does not start.
+//!
+//! A `flexVolume` has no such driver. A program on the node mounts it as root.
 //!
 //! ## Example
 //!
@@ -60,13 +62,13 @@
 //!
 //! ## Options
 //!
-//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs
-//! the objects. The default is 1.37, the newest version that volcheck knows.
+//! `kubernetesVersion` in the policy, or the flag `--kube-version`, sets the Kubernetes version of
+//! the cluster. The default is 1.37, the newest version that volcheck knows.
 //!
 //! ## When to allow it
 //!
-//! Allow it for existing PersistentVolumes in clusters with the CSI driver. Their source cannot be
-//! changed.
+//! The source of an existing PersistentVolume cannot be changed. Allow existing PersistentVolumes
+//! in clusters in which the CSI driver is installed.
 //!
 //! ## References
 //!
@@ -121,9 +123,7 @@ fn why_and_help(deprecation: &Deprecation, version: KubernetesVersion) -> (Strin
     match (deprecation.successor, deprecation.removed) {
         (Some(driver), Some(removed)) => {
             let why = match deprecation.has_driver_in(version) {
-                true => format!(
-                    "since version {removed}, Kubernetes redirects the volume to CSI driver `{driver}`"
-                ),
+                true => format!("in Kubernetes {removed} and later, the volume needs CSI driver `{driver}`"),
                 false => format!("without CSI driver `{driver}`, Pods with the volume do not start"),
             };
             (why, format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"))

@@ -111,8 +111,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Checks whether one of the two mounts is the ServiceAccount token mount of the API server. The
-/// API server omits this mount only if another mount has exactly the same path.
+/// Checks whether one of the two mounts is the ServiceAccount token mount that the API server adds.
+/// The API server omits this mount only if another mount has exactly the same path.
 fn includes_token_mount(pod: &Pod<'_>, first: VolumeUse<'_, '_>, second: VolumeUse<'_, '_>) -> bool {
     [first, second].iter().any(|usage| pod.volume(usage.volume).is_some_and(Volume::is_kube_api_access))
 }

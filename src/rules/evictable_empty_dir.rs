@@ -2,20 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports an annotation of a Pod or Pod template with an `emptyDir` volume for application data,
-//! as defined by `app-data-empty-dir`, if the annotation allows the cluster autoscaler to evict the
-//! Pod:
+//! Reports annotations that allow the cluster autoscaler to evict a Pod with application data in an
+//! `emptyDir` volume. The rule finds the data in the same way as the rule `app-data-empty-dir`. It
+//! reports these annotations of a Pod or Pod template:
 //!
 //! - `cluster-autoscaler.kubernetes.io/safe-to-evict: "true"`
-//! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if its list contains the
-//!   volume and all other volumes that protect the Pod from eviction. These are the `hostPath`
-//!   volumes and the `emptyDir` volumes whose medium is not `Memory`. The annotation
-//!   `safe-to-evict: "false"` takes precedence.
+//! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if it lists the volume with
+//!   the data and all other volumes that protect the Pod from eviction. A Pod is protected by its
+//!   `hostPath` volumes, and by its `emptyDir` volumes whose medium is not `Memory`. The list has
+//!   no effect if `safe-to-evict` is `"false"`, and is then not reported.
 //!
-//! Each such volume is a separate finding at the annotation.
+//! If several `emptyDir` volumes contain application data, each is a separate finding at the
+//! annotation.
 //!
-//! Pods of a DaemonSet and static Pods are not reported. The cluster autoscaler removes their nodes
-//! regardless of annotations and volumes.
+//! Pods of a DaemonSet and static Pods are not reported, because the cluster autoscaler removes
+//! their nodes regardless of annotations and volumes.
 //!
 //! ## Why is this bad?
 //!
@@ -44,7 +45,7 @@
 //!     emptyDir: {}
 //! ```
 //!
-//! Use instead:
+//! Store the data in a claim:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -106,7 +107,7 @@ pub(super) const RULE: Rule = Rule {
 /// The annotation that allows or forbids the eviction of the Pod.
 const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
 
-/// The annotation that lists volumes, separated by commas, which do not prevent the eviction of the
+/// The annotation with a comma-separated list of volumes that do not prevent the eviction of the
 /// Pod.
 const SAFE_LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
@@ -128,8 +129,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Checks whether the Pods never prevent the removal of their node. The drainability rules for
-/// mirror Pods and DaemonSets come before those for annotations and local storage.
+/// Checks whether the Pods never prevent the removal of their node. The autoscaler applies its
+/// rules for mirror Pods and DaemonSets before its rules for annotations and local storage.
 fn is_ignored_by_autoscaler(cx: &Context<'_>) -> bool {
     cx.object.workload.is_daemon_set() || cx.is_static_pod()
 }

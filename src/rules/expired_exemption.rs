@@ -4,11 +4,11 @@
 //!
 //! Reports each exemption in the policy file whose `expires` date is in the past. An exemption is
 //! active until the end of that day in UTC. An expired exemption has no effect in `volcheck lint`
-//! or in the cluster.
+//! or in the webhook.
 //!
 //! ## Why is this bad?
 //!
-//! The findings that the exemption suppressed are reported again, and the webhook may deny their
+//! The findings that the exemption suppressed are reported again, and the webhook may deny the
 //! objects again. This finding shows the cause.
 //!
 //! ## Example

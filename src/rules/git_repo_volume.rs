@@ -9,7 +9,7 @@
 //! The kubelet clones the repository with the `git` program of the node, as root and outside of any
 //! container. A malicious repository can run commands on the node (CVE-2024-10220), and a Pod can
 //! read repositories that are stored on the node (CVE-2025-1767). Since Kubernetes 1.33, the
-//! kubelet refuses such volumes by default, and the Pod does not start.
+//! kubelet refuses `gitRepo` volumes by default, so the Pod does not start.
 //!
 //! ## Example
 //!
@@ -103,7 +103,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let why = match version < DISABLED {
         true => "a malicious repository can run commands on the node (CVE-2024-10220)",
         false => {
-            "the Pod does not start, or a malicious repository runs commands on the node (CVE-2024-10220)"
+            "the Pod does not start or, if `gitRepo` is enabled, a repository can run commands on the node \
+             (CVE-2024-10220)"
         }
     };
     // PersistentVolumes have no such source.

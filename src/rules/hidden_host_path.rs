@@ -2,31 +2,40 @@
 //!
 //! ## What it does
 //!
-//! Reports volumes of Pods whose claim is bound to a PersistentVolume with a `hostPath`, or with a
-//! sensitive `local` path such as `/etc`. The Pod, the claim and the PersistentVolume can be in any
-//! files of the same run, in any order. The finding shows all three.
+//! Reports a volume of a Pod if its claim is bound to a PersistentVolume of type `hostPath`, or of
+//! type `local` with a sensitive path such as `/etc`. The Pod, the claim and the PersistentVolume
+//! can be in different files of the same run, in any order. The finding shows all three.
 //!
 //! volcheck binds claims as Kubernetes does:
 //!
 //! - A claim with a `volumeName` is bound to that PersistentVolume if its class, size, access modes
 //!   and volume mode match.
-//! - A PersistentVolume with a `claimRef` is bound to that claim. Its class is not compared.
-//! - Any other claim is bound to a free PersistentVolume of its class that has its access modes and
-//!   labels and is large enough: to one with as few access modes as possible and, of these, to the
-//!   smallest. With `volumeBindingMode: WaitForFirstConsumer`, only the size counts.
+//! - A PersistentVolume with a `claimRef` is bound to that claim if its size, access modes and
+//!   volume mode match. The classes are not compared.
+//! - Any other claim is bound to a free PersistentVolume that has the same class and volume mode,
+//!   the requested access modes and labels, and at least the requested size. Kubernetes prefers the
+//!   PersistentVolume with the fewest access modes and, if several have equally few, the smallest.
+//!   With `volumeBindingMode: WaitForFirstConsumer`, it prefers the smallest, regardless of the
+//!   number of access modes.
 //!
-//! If several PersistentVolumes are equally good, or if other claims may take the best ones first,
-//! the message names them. If other claims may take all of them, the finding is a warning and names
-//! one of these claims. A claim without a storage class gets the default class if the input
-//! contains it. If not, it is matched with PersistentVolumes without a class, but only with those
-//! in the directory of the claim and in its parent directories and subdirectories.
+//! The binding of a claim can be uncertain:
 //!
-//! The rule includes the claims that StatefulSets create, such as `data-web-0`, and those of
+//! - If several PersistentVolumes are equally good, or if other claims may be bound to the best
+//!   ones first, the message names the possible PersistentVolumes.
+//! - If other claims may be bound to all possible PersistentVolumes, the finding is a warning
+//!   instead of an error. It shows one of the other claims.
+//!
+//! A claim without a storage class gets the default class if the input contains that class.
+//! Otherwise, volcheck considers only PersistentVolumes without a class. Their files must be in the
+//! directory of the claim's file, in a parent directory or in a subdirectory.
+//!
+//! The rule also checks the claims that StatefulSets create, such as `data-web-0`, and those of
 //! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
 //! existing bindings.
 //!
-//! The rule does not report PersistentVolumes that a provisioner created in its own directory. The
-//! allow list of the policy applies to paths that are not in the host path catalog.
+//! The rule does not report a PersistentVolume that a provisioner created, if its path is in the
+//! provisioner's directory or is not in the host path catalog. In other PersistentVolumes,
+//! `hostPaths.allow` in the policy can allow paths that are not in the catalog.
 //!
 //! ## Why is this bad?
 //!
@@ -109,8 +118,8 @@
 //!
 //! ## When to allow it
 //!
-//! Clusters with a single node for development often have PersistentVolumes with a `hostPath`.
-//! Exempt their workloads in the policy by namespace, volume and path.
+//! Single-node clusters for development often have PersistentVolumes with a `hostPath`. Exempt
+//! their workloads in the policy by namespace, volume and path.
 //!
 //! ## References
 //!
@@ -139,9 +148,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
-    lint_only: Some(
-        "the webhook sees one object at a time; it checks the PersistentVolume when it is created",
-    ),
+    lint_only: Some("the webhook sees one object at a time; it checks each PersistentVolume on its creation"),
     source: include_str!("hidden_host_path.rs"),
     check: Check::Claims(check),
 };
@@ -192,15 +199,17 @@ fn finding(cx: &Context<'_>, pod: &Pod<'_>, claimed: &ClaimedVolume) -> Option<F
 fn message(claimed: &ClaimedVolume, candidate: &Candidate, rival: Option<&RivalClaim>, path: &str) -> String {
     let (name, claim) = (quoted(&claimed.volume), quoted(&candidate.claim));
     let bound = quoted(&candidate.volume.name);
+    // Before a colon, the comma after the effective path is omitted.
+    let exposed = path.trim_end_matches(',');
     match (claimed.count, rival) {
         (0 | 1, None) => {
             format!("volume {name} exposes {path} through claim {claim} and PersistentVolume {bound}")
         }
         (0 | 1, Some(rival)) => format!(
-            "volume {name} may expose {path}: claims {claim} and {} compete for PersistentVolume {bound}",
+            "volume {name} may expose {exposed}: claims {claim} and {} compete for PersistentVolume {bound}",
             rival_name(rival)
         ),
-        _ => format!("volume {name} may expose {path}: claim {claim} can be bound to {}", names(claimed)),
+        _ => format!("volume {name} may expose {exposed}: claim {claim} can be bound to {}", names(claimed)),
     }
 }
 
@@ -227,7 +236,8 @@ fn why(access: &HostPathAccess<'_>) -> String {
     }
 }
 
-/// Checks whether a PersistentVolume exposes files of the node that do not belong to it.
+/// Checks whether a PersistentVolume exposes files that belong to the node, not to the
+/// PersistentVolume.
 pub fn exposes_node(volume: &NodeVolume, options: &Options) -> bool {
     let path = HostPath::new(&volume.path);
     is_exposed(volume, &path, options.catalog.classify(&path), options.catalog.file_type(&path))

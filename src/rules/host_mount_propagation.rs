@@ -10,12 +10,14 @@
 //!
 //! With `Bidirectional`, each mount that the container creates below the path also appears on the
 //! node, and can appear in other Pods that mount the path. Such mounts remain after the container
-//! exits. A bug or an attacker can hide files of the node, or leave mounts that the kubelet cannot
-//! remove. The API server rejects `Bidirectional` in a container that is not privileged.
+//! exits. With them, a bug or an attacker can hide files of the node, or leave mounts that the
+//! kubelet cannot remove. The API server rejects `Bidirectional` in a container that is not
+//! privileged.
 //!
 //! With `HostToContainer`, new filesystems that the node mounts below the path also appear in the
-//! container. They can be volumes of other Pods, and they are writable even if the mount itself is
-//! read-only. Network namespaces in `/run/netns` are an exception, because they are not writable.
+//! container. They can be volumes of other Pods, and they are writable even if the mount of the
+//! container is read-only. Network namespaces in `/run/netns` are an exception, because they are
+//! not writable.
 //!
 //! ## Example
 //!
@@ -41,7 +43,7 @@
 //!       type: Directory
 //! ```
 //!
-//! Use instead:
+//! If the container only reads files, use a read-only mount without propagation:
 //!
 //! ```yaml,good
 //! apiVersion: v1

@@ -87,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = cx.host_path_accesses();
-    // Only a Pod has `hostPath` volumes.
+    // Excludes PersistentVolumes, and fields whose host path is used without a mount.
     let is_volume = |volume: &HostPathVolume<'_>| {
         !volume.is_persistent_volume() && (volume.is_mounted() || !volume.form().is_used_without_mount())
     };

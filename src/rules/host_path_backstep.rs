@@ -57,8 +57,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never. Write the resolved path. volcheck offers no fix, because the path resolves to another
-//! location if it contains a symbolic link.
+//! Never. Write the resolved path. volcheck offers no fix, because a symbolic link in the path can
+//! lead to another location.
 //!
 //! ## References
 //!
@@ -92,7 +92,7 @@ fn finding(volume: &HostPathVolume<'_>) -> Finding {
     let is_rejected = volume.path.split('/').any(|segment| segment == "..");
     let why = match is_rejected {
         true => "the API server rejects the object",
-        false => "the API server accepts it, and other policies may not resolve it",
+        false => "the API server accepts the path, and other policies may not resolve the `..`",
     };
     let message = format!("host path {} contains `..`", quoted(volume.path));
     Finding::new(RULE.id, Severity::Error, volume.path_field(), message)

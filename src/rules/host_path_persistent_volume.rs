@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each PersistentVolume with a `hostPath`, regardless of its path. The rules about host
-//! paths also check the path.
+//! Reports each PersistentVolume with a `hostPath`, regardless of its path. Other rules about host
+//! paths check the path itself.
 //!
 //! ## Why is this bad?
 //!
-//! A Pod reaches the host path through a claim, and its manifest names only the claim. The Pod
-//! Security Standards and other checks of Pods do not see the host path. Unless `claimRef` reserves
-//! the PersistentVolume, any claim that fits is bound to it. Kubernetes supports `hostPath` in a
-//! PersistentVolume only for tests on a single node.
+//! A Pod reaches the host path through a claim, and the manifest of the Pod names only the claim.
+//! The Pod Security Standards and other checks of Pods do not see the host path. Unless `claimRef`
+//! reserves the PersistentVolume, any matching claim can be bound to it. Kubernetes supports
+//! `hostPath` in a PersistentVolume only for tests on a single node.
 //!
 //! ## Example
 //!
@@ -53,9 +53,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it on clusters with a single node, and for a provisioner that creates such volumes in a
-//! dedicated directory. Exempt it by path, with `kind: PersistentVolume`. The pack `node-agents`
-//! contains such exemptions.
+//! Allow it on clusters with a single node, and for a provisioner that creates such
+//! PersistentVolumes in a dedicated directory. Exempt them by path in the policy, with
+//! `kind: PersistentVolume`. The built-in pack `node-agents` contains such exemptions.
 //!
 //! ## References
 //!

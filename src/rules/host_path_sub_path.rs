@@ -4,11 +4,12 @@
 //!
 //! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` in two cases:
 //!
-//! - Any container of the Pod has a writable mount of the volume's path, or of a path above or
-//!   below it.
-//! - All mounts are read-only, and the host path catalog does not tell whether the sub path exists.
+//! - A container of the Pod has a writable mount of the volume's path, or of a path above or below
+//!   it.
+//! - All mounts of these paths are read-only, but the sub path may be missing on the node, because
+//!   it contains a variable or is not in the host path catalog.
 //!
-//! `sub-path-backstep` reports sub paths that lead out of the volume.
+//! The rule `sub-path-backstep` reports sub paths that lead out of the volume.
 //!
 //! ## Why is this bad?
 //!
@@ -65,10 +66,14 @@
 //!
 //! ## Fix
 //!
-//! Advice only: mount the volume without a sub path, or make all mounts of the path read-only.
-//! Read-only mounts do not help for sockets and devices, which remain writable. Moving the sub path
-//! into `hostPath.path` does not help if a container can write to the parent directory: the
-//! container runtime follows symbolic links there without the kubelet's checks.
+//! Advice only. If a mount is writable, mount the volume without a sub path, or make all mounts of
+//! the path read-only. Read-only mounts do not help for sockets and devices, which remain writable.
+//! Moving the sub path into `hostPath.path` does not help if a container can write to the parent
+//! directory, because the container runtime follows symbolic links in `hostPath.path` without the
+//! kubelet's checks.
+//!
+//! If all mounts are read-only, move the sub path into `hostPath.path`, and set a `type` that
+//! requires the path to exist.
 //!
 //! ## When to allow it
 //!
@@ -147,8 +152,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Creates a finding about a sub path of a read-only host path. Returns `None` if the path exists
-/// on every node.
+/// Creates a finding about a sub path of a read-only host path. Returns `None` if the kubelet does
+/// not need to create it: the sub path is the volume itself or a well-known path.
 fn created_directory(
     cx: &Context<'_>,
     volume: &HostPathVolume<'_>,

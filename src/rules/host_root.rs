@@ -6,14 +6,19 @@
 //! drive. All spellings are recognized, such as `//`, `/.` and `/proc/1/root`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! resolved: `/var/run` becomes `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! The root filesystem contains the kubelet's credentials, the tokens and Secrets of all Pods on
-//! the node, the sockets of the container runtimes and, on a control plane node, the keys of the
-//! cluster. A read-only mount protects neither the filesystems mounted below it nor sockets and
-//! devices.
+//! The root filesystem contains, among other files:
+//!
+//! - the kubelet's credentials
+//! - the tokens and Secrets of all Pods on the node
+//! - the sockets of the container runtimes
+//! - on a control plane node, the keys of the cluster
+//!
+//! A read-only mount is not sufficient. It does not prevent writes to filesystems that are mounted
+//! below `/`, to sockets or to devices.
 //!
 //! ## Example
 //!
@@ -61,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! A node exporter that reports on every filesystem needs a read-only mount of `/`. Exempt it by
-//! namespace, name and access.
+//! A node exporter that reports on every filesystem needs a read-only mount of `/`. Exempt it in
+//! the policy by namespace, name and access.
 //!
 //! ## References
 //!

@@ -2,9 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Reports each `# volcheck: ignore[RULE]` without `-- reason`, and each annotation
-//! `ignore.volcheck.io/RULE` whose value contains no reason. The rule is off unless the policy
-//! enables it.
+//! An ignore is a comment or an annotation that suppresses findings. The rule reports each comment
+//! `# volcheck: ignore[RULE]` without `-- reason`, and each annotation `ignore.volcheck.io/RULE`
+//! whose value contains no reason. The rule is off unless the policy enables it.
 //!
 //! ## Why is this bad?
 //!
@@ -49,7 +49,7 @@
 //!       mountPath: /logs
 //!       readOnly: true
 //!   volumes:
-//!   # volcheck: ignore[sensitive-host-path] -- it displays the node's logs
+//!   # volcheck: ignore[sensitive-host-path] -- shows the node's logs
 //!   - name: logs
 //!     hostPath:
 //!       path: /var/log

@@ -1,21 +1,21 @@
-//! `fsGroup` is set, but no volume of the Pod supports it.
+//! `fsGroup` is set, but has no effect on the `hostPath` volumes of the Pod.
 //!
 //! ## What it does
 //!
-//! Reports `securityContext.fsGroup` of a Pod if a container mounts a writable `hostPath` volume,
-//! and no other volume can be the reason for the group. These volumes are not a reason:
+//! Reports the `securityContext.fsGroup` of a Pod if a container has a writable mount of a
+//! `hostPath` volume, and no other volume needs the group. These volumes do not need it:
 //!
 //! - other `hostPath` volumes
 //! - `configMap`, `downwardAPI` and `image` volumes, whose files every user can read
-//! - the volume with the ServiceAccount token that the API server adds, `kube-api-access-…`
+//! - the volume `kube-api-access-…`, which the API server adds for the ServiceAccount token
 //!
-//! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The group is then
-//! often for the ServiceAccount token, which only the group can read.
+//! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The purpose of the
+//! group is then often to read the ServiceAccount token.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes never changes the ownership of a host path. The processes of the container belong to
-//! the group, but the files do not. Writes can fail, and no event explains why.
+//! The processes of the containers belong to the group, but the files do not, because Kubernetes
+//! never changes the ownership of a host path. Writes can fail, and no event explains why.
 //!
 //! ## Example
 //!
@@ -80,7 +80,7 @@ use crate::model::{Pod, Volume};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("ignored-fs-group"),
-    summary: "`fsGroup` is set, but no volume of the Pod supports it",
+    summary: "`fsGroup` is set, but has no effect on `hostPath` volumes",
     group: Group::HostPaths,
     severity: Severity::Info,
     since: "0.1.0",
@@ -114,7 +114,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }));
 }
 
-/// Checks whether a container mounts a file or directory of the node writable.
+/// Checks whether a container has a writable mount of a host path that is neither a socket nor a
+/// device.
 fn has_unsupported_volume(cx: &Context<'_>) -> bool {
     cx.host_path_accesses().any(|(_, access)| {
         let is_device = access.file_type.is_some_and(HostPathType::bypasses_read_only);
@@ -122,8 +123,8 @@ fn has_unsupported_volume(cx: &Context<'_>) -> bool {
     })
 }
 
-/// Checks whether `fsGroup` has an effect on a volume that may need it. The files of ConfigMaps and
-/// similar volumes are readable for every user.
+/// Checks whether the pod has a volume that supports `fsGroup` and may need it. ConfigMaps and
+/// similar volumes do not need it, because every user can read their files.
 fn has_supported_volume(pod: &Pod<'_>) -> bool {
     let is_supported = |volume: &Volume<'_>| {
         let is_readable = matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "image"));

@@ -2,29 +2,33 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount of a volume that outlives the Pod if all of these conditions are true:
+//! Reports a mount of a volume that outlives the Pod, such as a claim, if all of these conditions
+//! are true:
 //!
 //! - The image of the container is a well-known image, such as `postgres`, or an image that is
 //!   known to be built from one, such as `pgvector/pgvector`. Images of other publishers with the
 //!   same name are not reported.
-//! - The image declares a `VOLUME` below the mount path. Some images moved it: `postgres` declares
-//!   `/var/lib/postgresql/data` before version 18, and `/var/lib/postgresql` since then. Such an
-//!   image is reported only if its tag contains a version.
+//! - The image declares a `VOLUME` below the mount path. If the declared path depends on the
+//!   version of the image, the tag must contain the version. For example, `postgres` declares
+//!   `/var/lib/postgresql/data` before version 18, and `/var/lib/postgresql` since then.
 //! - Nothing is mounted at or inside the declared path.
 //! - The container runs the server, and not a client such as `pg_dump` or a script in a file.
-//! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data to another
-//!   path or to a path that is not in the object. No argument, such as `--config` of `mongod`,
-//!   names a configuration file that can do so.
+//! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data out of the
+//!   declared path, or has a value that is not in the object.
+//! - No argument, such as `--config` of `mongod`, names a configuration file, which could move the
+//!   data.
 //!
 //! Init containers other than sidecars are not reported.
 //!
-//! The severity is error in a StatefulSet, and warning in other workloads.
+//! The finding is an error in a StatefulSet, and a warning in other workloads. If the container has
+//! `envFrom`, the finding is always a warning, because a ConfigMap or Secret may move the data.
 //!
 //! ## Why is this bad?
 //!
-//! The container runtime mounts an anonymous volume at the declared path. The data is written to
-//! the anonymous volume instead of the volume of the Pod, and the runtime deletes it with the
-//! container. The data is lost at the first restart of the container, even if the Pod stays.
+//! The container runtime mounts an anonymous volume at the declared path. The server writes the
+//! data to the anonymous volume instead of the volume of the Pod. When the container ends, the
+//! runtime deletes the anonymous volume. The data is lost at the first restart of the container,
+//! even if the Pod stays.
 //!
 //! ## Example
 //!
@@ -46,7 +50,8 @@
 //!       claimName: db
 //! ```
 //!
-//! Mount the volume at the declared path instead:
+//! Mount the volume at the declared path instead. Here, `subPath` provides an empty directory,
+//! which `postgres` needs for a new database:
 //!
 //! ```yaml,good
 //! apiVersion: v1
@@ -69,7 +74,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the container stores no data that matters.
+//! Allow it if the data of the container may be lost.
 //!
 //! ## References
 //!
@@ -107,7 +112,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let ephemeral = LazyCell::new(|| ephemeral_volumes(cx, pod));
     let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
-    // A server never runs in an init container that has to end.
+    // An init container that is not a sidecar must exit, so it does not run a server.
     let runs_server =
         |container: &&Container<'_>| container.list != ContainerList::Init || container.is_sidecar();
     for container in pod.containers.iter().filter(runs_server) {
@@ -124,8 +129,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// A volume of an image that contains the data instead of a volume that is mounted at a parent
-/// directory.
+/// A volume that an image declares. It contains the data instead of the volume that the Pod mounts
+/// at a parent directory.
 struct HiddenVolume<'a> {
     /// The path that the image declares.
     path: String,
@@ -174,7 +179,7 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
         None => format!("mount the volume at {}", quoted(path)),
     };
     Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
-        .label("a parent directory of a volume of the image")
+        .label("a parent directory of the image's `VOLUME`")
         .why("the image declares a volume there, and the runtime deletes that volume with the container")
         .help(help)
         .volume(name)

@@ -3,9 +3,10 @@
 //! ## What it does
 //!
 //! Reports a volume without a source. Such a volume has no key other than `name`, or its other keys
-//! are null. `unknown-volume-source` reports a source that Kubernetes does not know. Incomplete
-//! objects, such as kustomize patches, are skipped because the source may be in another file.
-//! Objects of unknown kinds are skipped too.
+//! are null. The rule `unknown-volume-source` reports a source that Kubernetes does not know.
+//!
+//! Incomplete objects, such as kustomize patches, are skipped because the source may be in another
+//! file. Objects of unknown kinds are skipped too.
 //!
 //! ## Why is this bad?
 //!

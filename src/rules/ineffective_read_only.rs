@@ -6,11 +6,11 @@
 //!
 //! - The path is a socket or a device, according to its `type`, the host path catalog or its name.
 //!   Sockets and devices that the catalog lists as harmless, such as `/dev/null`, are not reported.
-//!   Other devices, except `/dev/net/tun`, are reported only for privileged containers, because the
-//!   device cgroup of other containers denies access to them.
+//!   Devices other than `/dev/net/tun` are reported only for privileged containers, because the
+//!   device cgroup denies all other containers access to them.
 //! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
-//!   `/run/docker/netns` are not reported, because only network namespaces are mounted there, and
-//!   they are not writable.
+//!   `/run/docker/netns` are not reported, because the node mounts only network namespaces there,
+//!   which are not writable.
 //!
 //! Each mount is a separate finding. All containers are checked, including init and ephemeral
 //! containers.
@@ -19,8 +19,8 @@
 //!
 //! The kernel rejects writes to the files and directories of a read-only mount. It rejects neither
 //! connections to a socket nor writes to a device. For example, a container with a read-only mount
-//! of a container runtime socket can still start privileged containers. Only a privileged container
-//! can open most devices, and it can then also write to them.
+//! of a container runtime socket can still start privileged containers. A privileged container can
+//! open all devices, and can write to them through a read-only mount.
 //!
 //! With mount propagation, new filesystems that the node mounts below the path also appear in the
 //! container, where they are as writable as on the node. `recursiveReadOnly` does not help, because
@@ -73,8 +73,8 @@
 //! ## When to allow it
 //!
 //! Monitoring agents that must see filesystems as they are mounted and unmounted, such as
-//! node-exporter with `/`, need `HostToContainer`. Their write access is then limited only by their
-//! user and privileges.
+//! node-exporter with a mount of `/`, need `HostToContainer`. Then, only the user and the
+//! privileges of the container limit its write access.
 //!
 //! ## References
 //!

@@ -7,10 +7,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! Any user who can create Pods can connect to any server that the node can reach, as root. In a
-//! PersistentVolume, an administrator chooses the server and the mount options, which a Pod cannot
-//! set. If the address changes, only the PersistentVolume must be replaced. The Pod Security
-//! Standard `restricted` forbids these types in Pods.
+//! Any user who can create Pods can make the kubelet connect, as root, to any server that the node
+//! can reach. In a PersistentVolume, an administrator chooses the server. The administrator can
+//! also set mount options, which a Pod cannot set. If the address changes, only the
+//! PersistentVolume must be replaced. The Pod Security Standard `restricted` forbids these types in
+//! Pods.
 //!
 //! ## Example
 //!
@@ -74,7 +75,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it for servers that are part of the same application.
+//! Allow it if the server is part of the same application.
 //!
 //! ## References
 //!
@@ -113,7 +114,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(
             Finding::new(RULE.id, Severity::Info, source.path.clone(), message)
                 .at_key()
-                .why("any user who can create Pods chooses the server, and the mount options cannot be set")
+                .why("any user who can create Pods can choose the server, and a Pod cannot set mount options")
                 .help("define a PersistentVolume, and use it through a `persistentVolumeClaim`")
                 .volume(source.name)
                 .path(source.key),

@@ -2,13 +2,16 @@
 //!
 //! ## What it does
 //!
-//! In each object, reports the first field with a value of the wrong type, such as a number where
-//! the API server expects a string, or with an invalid quantity, such as `1GiB`. Only fields that
-//! volcheck reads are validated. volcheck does not check such an object any further. It still
-//! checks all other objects, and exits with code 2.
+//! In each object, reports the first field with an invalid value. The value has the wrong type,
+//! such as a number where the API server expects a string, or it is an invalid quantity, such as
+//! `1GiB`. volcheck validates only the fields that it reads. It does not check the rest of an
+//! object with an invalid value. It still checks all other objects, and exits with code 2.
 //!
-//! A placeholder in such a field, such as `readOnly: ${READ_ONLY}`, is a warning. volcheck checks
-//! the rest of the object.
+//! If the value is a placeholder, as in `readOnly: ${READ_ONLY}`, the finding is only a warning.
+//! volcheck then checks the object as if the field were absent.
+//!
+//! The rule also reports a patch of a pod spec in a custom resource, if the text is not a valid
+//! patch.
 //!
 //! ## Why is this bad?
 //!
@@ -100,7 +103,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         Unchecked::Placeholder { path, text, kind } => {
             let problem = format!("`{}` is a placeholder", printable(text));
             let mut finding = finding(path, Some(kind), &problem)
-                .why("volcheck checks the object as if the field was absent")
+                .why("volcheck checks the object as if the field were absent")
                 .help("check the manifest after the placeholder is replaced");
             finding.severity = Severity::Warning;
             out.push(finding);

@@ -2,12 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports the `recursiveReadOnly` of a mount if its value is:
+//! Reports the `recursiveReadOnly` of a mount in these cases:
 //!
-//! - unknown
-//! - `Enabled` or `IfPossible`, but the mount has no `readOnly: true` (the `readOnly` field of a
-//!   `persistentVolumeClaim` source does not count)
-//! - `Enabled` or `IfPossible`, and the mount has a `mountPropagation` other than `None`
+//! - The value is not `Disabled`, `IfPossible` or `Enabled`. The values are case-sensitive.
+//! - The value is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly`
+//!   field of a `persistentVolumeClaim` source does not count.
+//! - The value is `Enabled` or `IfPossible`, but the mount has a `mountPropagation` other than
+//!   `None`.
 //!
 //! ## Why is this bad?
 //!
@@ -62,7 +63,7 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true`, removes `mountPropagation` and corrects the case of the value, as needed.
-//! Unsafe: the container may need to write, or may need new mounts of the node.
+//! Unsafe: the container may need to write to the mount, or may need new mounts of the node.
 //!
 //! ## When to allow it
 //!
