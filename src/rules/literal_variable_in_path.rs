@@ -7,10 +7,14 @@
 //! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
-//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths. Nor is
-//! `${NAME}` in an object inside another object, such as an OpenShift Template, because another
-//! program may replace it. For the same reason, host paths that start with another placeholder,
-//! such as `${NAME:=/srv}` or `__NAME__`, are only counted as not checked.
+//! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths.
+//!
+//! In these cases, nothing is reported, because another program probably replaces the variable
+//! before the manifest is applied:
+//!
+//! - `${NAME}` in an object inside another object, such as an OpenShift Template
+//! - host paths that start with another placeholder, such as `${NAME:=/srv}` or `__NAME__`; the
+//!   summary of the run lists such paths as not checked
 //!
 //! ## Why is this bad?
 //!
@@ -72,9 +76,10 @@
 //!
 //! ## Fix
 //!
-//! Sets `subPathExpr` to the path with each variable as `$(NAME)`. Unsafe: the container uses
-//! another directory, without the existing files. There is no fix for a host path, or if the
-//! container does not define all variables in `env`.
+//! Sets `subPathExpr` to the path, with each variable written as `$(NAME)`, and removes `subPath`.
+//! Unsafe: the container then uses a different directory, which does not contain the existing
+//! files. There is no fix for a host path, or if the `env` of the container does not define all
+//! variables.
 //!
 //! ## When to allow it
 //!
@@ -164,7 +169,7 @@ fn mount_finding(mount: ContainerMount<'_, '_>, origin: Origin) -> Option<Findin
 /// A reference to a variable in a path.
 #[derive(Debug, PartialEq, Eq)]
 struct Variable<'t> {
-    /// The byte at which the reference starts.
+    /// The byte offset of the reference in the path.
     start: usize,
     /// The reference, such as `$(NAME)`.
     text: &'t str,

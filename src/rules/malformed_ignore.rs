@@ -4,11 +4,12 @@
 //!
 //! Reports these comments and annotations:
 //!
-//! - A comment that starts with `volcheck:` but has neither the form `ignore[RULE, RULE] -- reason`
-//!   nor the form `ignore-file[RULE] -- reason`.
-//! - An `ignore-file` comment that is not before the first document or, in the output of `helm
-//!   template`, at the start of a template.
-//! - An `ignore` comment that does not apply to any value, such as one at the end of a document.
+//! - A comment that starts with `volcheck:` and does not continue with `ignore[RULE, RULE] --
+//!   reason` or `ignore-file[RULE] -- reason`.
+//! - An `ignore-file` comment after the start of the first document. In the output of `helm
+//!   template`, the comment is also valid at the start of each template.
+//! - An `ignore` comment that does not apply to any value, such as a comment at the end of a
+//!   document.
 //! - An annotation `ignore.volcheck.io/RULE` with an invalid restriction before the reason, such as
 //!   `pod=web -- reason`. Valid restrictions are `volume=NAME`, `container=NAME` or both.
 //! - An ignore of a rule that cannot be ignored, such as `unanalyzed-document`.
@@ -18,7 +19,7 @@
 //! ## Why is this bad?
 //!
 //! volcheck does not guess the meaning of a malformed ignore. It still reports the findings that
-//! the ignore should suppress.
+//! the ignore was meant to suppress.
 //!
 //! ## Example
 //!

@@ -2,18 +2,22 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount at `/var/run/secrets/kubernetes.io/serviceaccount`, or at the same path below
-//! `/run`, unless its volume is a `projected` volume with a `serviceAccountToken` source.
+//! Reports a mount at `/var/run/secrets/kubernetes.io/serviceaccount` or
+//! `/run/secrets/kubernetes.io/serviceaccount`, unless its volume is a `projected` volume with a
+//! `serviceAccountToken` source.
 //!
 //! ## Why is this bad?
 //!
 //! Kubernetes client libraries read the token from this path. By default, the API server adds a
 //! mount with a token that is bound to the Pod and renewed before it expires. The API server does
 //! not add the mount to a container that already has a mount at
-//! `/var/run/secrets/kubernetes.io/serviceaccount`. Such a container authenticates with the content
-//! of the mounted volume. A container with a mount at the path below `/run` gets both mounts, and
-//! one hides the other. A token from a Secret never expires. If the Pod leaks such a token, the
-//! token remains valid even after the Pod is deleted.
+//! `/var/run/secrets/kubernetes.io/serviceaccount`. Programs in such a container authenticate with
+//! the content of the mounted volume. In most images, `/var/run` is a symbolic link to `/run`. A
+//! container with a mount at the path below `/run` therefore gets both mounts, and one hides the
+//! other.
+//!
+//! Unlike the token that the API server adds, a token from a Secret never expires. If the Pod leaks
+//! such a token, the token remains valid even after the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -97,7 +101,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
-        // The API server checks for this spelling of the path only.
+        // The API server looks only for a mount at exactly this path.
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
             "the API server does not add the Pod's own token, which is renewed"
         } else {
@@ -116,8 +120,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Describes the volume `name`. Returns `None` if the volume is unknown or provides a token that
-/// Kubernetes renews.
+/// Describes the volume `name`, which is mounted in place of the token. Returns `None` if the
+/// volume is unknown or provides a token that Kubernetes renews.
 fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
     let remove_mount = "remove the mount to get the token of the Pod's ServiceAccount";
     let Some(volume) = pod.volume(name) else {

@@ -6,12 +6,12 @@
 //! following:
 //!
 //! - `os.name: windows`
-//! - a node selector or required node affinity with `kubernetes.io/os: windows`, or a node selector
-//!   with the label `node.kubernetes.io/windows-build`
+//! - a node selector or required node affinity with `kubernetes.io/os: windows`
+//! - a node selector with the label `node.kubernetes.io/windows-build`
 //! - `windowsOptions` in a security context
 //! - a mount path with a drive, such as `C:\data`
 //!
-//! A Pod with `os.name: linux` or such a node selector is never reported.
+//! A Pod that requires Linux, for example by `os.name: linux`, is never reported.
 //!
 //! ## Why is this bad?
 //!

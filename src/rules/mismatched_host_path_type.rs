@@ -61,13 +61,13 @@
 //!
 //! ## Fix
 //!
-//! Sets the correct type, or removes the trailing slash. Unsafe: the path may be wrong instead of
-//! the type.
+//! Sets the correct type, removes the trailing slash, or removes the type of a named pipe. Unsafe:
+//! the path may be wrong instead of the type.
 //!
 //! ## When to allow it
 //!
-//! Allow it if your nodes have a file of the requested type at the path, such as a directory whose
-//! name ends in `.sock`.
+//! Allow it if the path has the requested type on your nodes. For example, it may be a directory
+//! although its name ends in `.sock`.
 //!
 //! ## References
 //!

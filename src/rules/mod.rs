@@ -1,7 +1,8 @@
 //! The rules, one file each, and the list of all rules.
 //!
-//! A rule consists of metadata and a function that checks a subject and returns findings. Rules
-//! depend only on the model and their options. Code that several rules share is in `support`.
+//! A rule consists of metadata and a function that checks a subject and returns findings. The
+//! findings depend only on the subject and on the rule options. Code that several rules share is in
+//! `support`.
 
 mod page;
 mod registry;

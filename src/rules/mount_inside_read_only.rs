@@ -2,32 +2,35 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount whose path is inside a read-only mount of the same container. Of several mounts
-//! above it, only the nearest counts. The severity depends on the volume of the outer mount:
+//! Reports a mount whose path is inside a read-only mount of the same container. If the path is
+//! inside several mounts, only the innermost of them counts. The severity depends on the volume of
+//! this outer mount:
 //!
-//! - error if the volume starts empty: `emptyDir` and generic ephemeral volumes
+//! - error if the volume is initially empty: `emptyDir` and generic ephemeral volumes
 //! - warning if it may contain the mount point: `hostPath`, `persistentVolumeClaim`, `image` and
 //!   others
 //!
-//! These mounts are not reported:
+//! A mount is not reported in these cases:
 //!
 //! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
 //!   kubelet creates the mount point.
-//! - The mount point exists on the node: it is in the host path catalog, or it is the path of a
-//!   `hostPath` volume of the Pod or a parent directory of such a path.
-//! - A container that runs before or alongside this one can write to the volume of the outer mount,
-//!   so it can create the mount point.
+//! - The mount point is in the host path catalog, so it exists on the node.
+//! - The mount point is the path of a `hostPath` volume of the Pod, or a parent directory of such a
+//!   path, so it exists on the node too.
+//! - Another container can create the mount point. It runs before or alongside the container with
+//!   the mount, and it can write to the volume of the outer mount.
 //!
 //! The rule also checks two mounts that are not in the manifest:
 //!
-//! - The API server mounts the ServiceAccount token at
+//! - The API server adds a mount of the ServiceAccount token at
 //!   `/var/run/secrets/kubernetes.io/serviceaccount`, unless the Pod sets
-//!   `automountServiceAccountToken: false`. In most images, `/var/run` is a symbolic link to
-//!   `/run`. A read-only host path at `/var/run` and a Secret at `/run/secrets` are reported as
-//!   warnings.
+//!   `automountServiceAccountToken: false`. A read-only host path at `/var/run` is therefore a
+//!   warning. A Secret at `/run/secrets` is a warning too, because `/var/run` is a symbolic link to
+//!   `/run` in most images. The kubelet does not resolve this link, so it does not create the mount
+//!   point in the Secret.
 //! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
-//!   reported as a warning.
+//!   therefore a warning.
 //!
 //! Incomplete objects, such as patches, and Pods on Windows nodes are skipped.
 //!
@@ -94,7 +97,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow a warning if the directory exists in the outer volume wherever the Pod runs.
+//! Allow a warning if the mount point exists in the outer volume on every node where the Pod can
+//! run.
 //!
 //! ## References
 //!
@@ -171,8 +175,8 @@ impl Content<'_> {
     }
 }
 
-/// Returns the content of the volume of the outer mount. Returns `None` if the kubelet creates
-/// mount points in it, or if it is not a directory.
+/// Returns the content of the outer mount's volume. Returns `None` if the kubelet creates the mount
+/// point in the volume, or if the volume is unknown or not a directory.
 fn content<'c>(
     pod: &Pod<'_>,
     nested: &NestedMount<'_>,
@@ -202,7 +206,8 @@ fn content<'c>(
 fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPath>) -> Finding {
     let outer = &nested.outer;
     let outer_path = quoted(&outer.mount.mount_path);
-    // The ServiceAccount can disable its token, and `/var/run` of the image can be a directory.
+    // A finding about the token is only a warning, because the ServiceAccount may disable the
+    // token, and `/var/run` may be a directory in the image.
     let severity = match content {
         Content::Empty if !matches!(nested.inner, InnerMount::Token) => Severity::Error,
         _ => Severity::Warning,

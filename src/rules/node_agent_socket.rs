@@ -5,19 +5,20 @@
 //! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
 //! a directory of such sockets. Container runtime sockets are reported by `runtime-socket` instead.
 //!
-//! The finding is an error if a client of the socket can take control of the node. Examples are the
-//! sockets of NRI, systemd and libvirt, and those in the kubelet's directories `device-plugins`,
-//! `plugins` and `plugins_registry`. Other sockets, such as those of D-Bus, of CNI daemons and of
-//! the kubelet's `pod-resources`, are a warning.
-//!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! resolved: `/var/run` counts as `/run`.
+//!
+//! The finding is an error if a client of the socket can take control of the node. Examples are the
+//! sockets of NRI, systemd and libvirt, and the sockets in the kubelet's directories
+//! `device-plugins`, `plugins` and `plugins_registry`. The finding is a warning for other sockets,
+//! such as those of D-Bus, of CNI daemons and in the kubelet's directory `pod-resources`.
 //!
 //! ## Why is this bad?
 //!
-//! Most of these daemons run as root and serve every client that can connect. A fake device plugin
-//! can add mounts to the containers that request its devices, and a client of systemd can start
-//! units. `readOnly: true` does not help, because a read-only mount does not prevent connections.
+//! Most of these daemons run as root and serve every client that can connect. For example, a fake
+//! device plugin can add mounts to the containers that request its devices, and a client of systemd
+//! can start services as root. `readOnly: true` does not help, because a read-only mount does not
+//! prevent connections.
 //!
 //! ## Example
 //!

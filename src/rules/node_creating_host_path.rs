@@ -18,9 +18,9 @@
 //! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container writes to it and
 //!   the type is `DirectoryOrCreate`
 //!
-//! The rule also reports, as an info, a mount inside a writable mount of a host path, including the
-//! mount of the ServiceAccount token, which the API server adds below `/var/run`. These mounts are
-//! not reported:
+//! The rule also reports each mount inside a writable mount of a host path, with severity info.
+//! This includes the mount of the ServiceAccount token, which the API server adds below `/var/run`.
+//! These mounts are not reported:
 //!
 //! - mounts whose mount point is in the host path catalog and therefore exists on nodes
 //! - mounts whose mount point is also the path of a `hostPath` volume of the Pod, or a parent
@@ -28,14 +28,14 @@
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet creates the missing path as root on every node where the Pod runs, and nothing
-//! removes it. In a system directory, programs on the node may read it: even an empty file in
-//! `/etc` can change the configuration. If all containers only read the path, its content must come
-//! from somewhere else. If the path is missing, the Pod should fail to start instead of reading an
-//! empty file or directory.
+//! The kubelet creates a missing path as root on every node where the Pod runs, and nothing removes
+//! the path. In a system directory, programs on the node may read it: even an empty file in `/etc`
+//! can change their configuration. If all containers only read the path, its content must come from
+//! somewhere else. If the path is missing, the Pod should fail to start instead of reading an empty
+//! file or directory.
 //!
-//! The container runtime creates the mount points of a container. If a mount point is inside a
-//! writable mount of a host path, the runtime creates an empty directory or file on the node.
+//! The container runtime creates missing mount points. If a mount point is inside a writable mount
+//! of a host path, the runtime creates it on the node, as an empty directory or file.
 //!
 //! ## Example
 //!
@@ -135,7 +135,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     out.extend(mount_point_findings(cx));
 }
 
-/// System directories of the node, whose content belongs to its packages or its kernel.
+/// System directories of the node. Their content comes from packages or the kernel.
 const SYSTEM_DIRECTORIES: &[&str] = &["/etc", "/usr", "/boot", "/dev", "/proc", "/sys", r"C:\Windows"];
 
 /// Directories in which Pods are expected to create paths.
@@ -150,7 +150,8 @@ const CREATABLE_DIRECTORIES: &[&str] = &[
 ];
 
 /// Directories in `/etc` that belong to the system or to a package of the node and are not in the
-/// host path catalog. Programs read all files in directories whose name ends in `.d`.
+/// host path catalog. `is_own_directory` also treats names that end in `.d` as shared, because
+/// programs read all files in such a directory.
 const SHARED_DIRECTORIES: &[&str] = &[
     "NetworkManager",
     "apparmor",
@@ -222,7 +223,7 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Fin
             format!("mount it outside of {}", quoted(&outer.mount.mount_path)),
         ),
         InnerMount::Token => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
-        // This is usually a file in `/dev`, whose content is lost at each reboot.
+        // The termination log is usually a file in `/dev`, whose content is lost at each reboot.
         InnerMount::TerminationLog => return None,
     };
     let finding = Finding::new(

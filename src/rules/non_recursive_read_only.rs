@@ -4,15 +4,19 @@
 //!
 //! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
 //! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The severity is warning
-//! for `/`, `/run` and `/var`, and info for other paths. Subdirectories without filesystems mounted
-//! below them are not reported, and neither are mounts that `ineffective-read-only` reports.
+//! for `/`, `/run` and `/var`, and info for other paths. A subdirectory of such a path is not
+//! reported, unless other filesystems are usually mounted below the subdirectory too. Mounts that
+//! `ineffective-read-only` reports are not reported again.
 //!
 //! ## Why is this bad?
 //!
 //! `readOnly: true` makes the mount itself read-only, but not the filesystems mounted below it.
-//! Through a read-only mount of `/`, a container can still write to `/run`, to `/boot` and `/var`
-//! if they are separate filesystems, and to volumes of other Pods that the kubelet mounts below
-//! `/var/lib/kubelet`, such as PersistentVolumes.
+//! Through a read-only mount of `/`, a container can still write to:
+//!
+//! - `/run`
+//! - `/boot` and `/var`, if they are separate filesystems
+//! - volumes of other Pods that the kubelet mounts below `/var/lib/kubelet`, such as
+//!   PersistentVolumes
 //!
 //! ## Example
 //!
@@ -62,17 +66,19 @@
 //! ## Fix
 //!
 //! Sets `recursiveReadOnly: IfPossible`. Unsafe: the container may need to write to one of the
-//! filesystems mounted below the path. There is no fix if `kubernetesVersion` of the policy, or
-//! `--kube-version`, is older than 1.31.
+//! filesystems mounted below the path. There is no fix if the Kubernetes version
+//! (`kubernetesVersion` in the policy, or `--kube-version`) is older than 1.31.
 //!
 //! Recursive read-only mounts require Linux 5.12, Kubernetes 1.31 (or 1.30 with the feature gate
 //! `RecursiveReadOnlyMounts`), containerd 2.0 or CRI-O 1.30, and runc 1.1 or crun 1.8.6. On a node
-//! without support, such as one with containerd 1.7, `IfPossible` has no effect and nothing reports
-//! it, and `Enabled` prevents the container from starting. Two fields of the API tell whether a
-//! node supports them and whether a container uses them:
+//! without support, such as a node with containerd 1.7, `IfPossible` has no effect, without an
+//! error or event. `Enabled` prevents the container from starting. Two fields in the status of API
+//! objects show the support and the use:
 //!
-//! - `status.runtimeHandlers[].features.recursiveReadOnlyMounts` of the Node
-//! - `status.containerStatuses[].volumeMounts[].recursiveReadOnly` of the Pod
+//! - `status.runtimeHandlers[].features.recursiveReadOnlyMounts` of the Node: whether the container
+//!   runtime supports recursive read-only mounts
+//! - `status.containerStatuses[].volumeMounts[].recursiveReadOnly` of the Pod: whether the mount is
+//!   recursively read-only
 //!
 //! ## When to allow it
 //!

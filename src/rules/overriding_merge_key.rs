@@ -2,15 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each key of an object that a later `<<` in the same mapping sets again, even to the same
-//! value.
+//! Reports each key of an object that a later `<<` in the same mapping sets again, even if the
+//! value is the same.
 //!
 //! ## Why is this bad?
 //!
 //! In YAML, an explicit key takes precedence over a merged key, regardless of their order. kubectl
-//! instead applies `<<` in the order of the file, so that `<<` overrides the keys before it.
-//! kustomize and most other readers keep the explicit key. The same file then describes different
-//! objects.
+//! instead applies the keys and `<<` in the order of the file, so `<<` overrides the keys before
+//! it. kustomize and most other tools keep the explicit key. The same file then describes a
+//! different object for each of these tools.
 //!
 //! ## Example
 //!
@@ -96,7 +96,7 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     for merge in &facts.merge_overrides {
         let message = format!("`<<` overrides the earlier key `{}`", printable(&merge.key));
         let finding = Finding::at_mark(RULE.id, Severity::Error, merge.dropped, message)
-            .why("kubectl uses the merged value, while kustomize and others use the explicit one")
+            .why("kubectl uses the merged value, while kustomize and other tools use the explicit value")
             .help("move `<<` before the keys that it overrides")
             .label("kubectl drops this key")
             .related_mark(merge.kept, "kubectl uses this key")

@@ -8,7 +8,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Extracts the page from the source of a rule, where it is the leading `//!` lines.
+    /// Extracts the page from the source of a rule. The page is the text of the leading `//!`
+    /// lines.
     pub(super) fn from_source(id: RuleId, source: &str) -> Self {
         let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
         let text: String = lines.flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect();

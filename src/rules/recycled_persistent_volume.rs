@@ -7,10 +7,12 @@
 //! ## Why is this bad?
 //!
 //! When the claim is deleted, the controller manager deletes all files in the volume (`rm -rf`).
-//! For this, it creates the Pod `recycler-for-…` in the namespace `default`. For a `hostPath`, that
-//! Pod has a writable `hostPath` volume without a type, on any node. A policy against such volumes
-//! denies the Pod. Only `hostPath` and `nfs` volumes can be recycled, and volumes of other types
-//! end in the phase `Failed`. `Recycle` is deprecated.
+//! For this, it creates the Pod `recycler-for-…` in the namespace `default`. For a PersistentVolume
+//! with a `hostPath`, that Pod has a writable `hostPath` volume without a type, and can run on any
+//! node. A policy that forbids such volumes denies the Pod.
+//!
+//! Only `hostPath` and `nfs` volumes can be recycled. A PersistentVolume of another type ends in
+//! the phase `Failed`. `Recycle` is deprecated.
 //!
 //! ## Example
 //!
@@ -48,12 +50,12 @@
 //!
 //! ## Fix
 //!
-//! Sets `Retain`. Unsafe: another claim can use the volume only after an administrator has released
-//! it.
+//! Sets `Retain`. Unsafe: another claim can use the volume only after an administrator has made it
+//! available again.
 //!
 //! ## When to allow it
 //!
-//! Never. Use dynamic provisioning for volumes that are used once.
+//! Never. For volumes that only one claim uses, use dynamic provisioning.
 //!
 //! ## References
 //!

@@ -4,31 +4,34 @@
 //!
 //! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. An absolute
 //! path starts with `/` or, on Windows, with a drive, a share or a device. Whitespace before the
-//! first slash makes a path relative. A Windows path without a drive, such as `\var\log`, counts as
-//! relative. So does a path that is relative to the current directory of a drive, such as
-//! `C:var\log`, and any Windows path in a Pod that requires Linux nodes. `~` and variables are not
-//! expanded in host paths.
+//! first slash makes a path relative. These paths also count as relative:
+//!
+//! - a Windows path without a drive, such as `\var\log`
+//! - a Windows path that is relative to the current directory of a drive, such as `C:var\log`
+//! - any Windows path in a Pod that requires Linux nodes
+//! - a path that starts with `~` or a variable, because Kubernetes expands neither in host paths
 //!
 //! ## Why is this bad?
 //!
 //! The API server rejects an empty path, but accepts a relative one. On the node, each program
-//! resolves a relative path against its own working directory: the kubelet and containerd against
-//! `/`, but runc against the bundle of the container, which is a directory below `/run/containerd`.
-//! The effect depends on the path:
+//! resolves a relative path against its own working directory. This is `/` for the kubelet and
+//! containerd. For runc, it is the bundle of the container, which is a directory below
+//! `/run/containerd`. The effect depends on the path:
 //!
-//! - `data/x`: the kubelet or containerd checks or creates `/data/x`, and runc fails because the
-//!   bundle contains no `data/x`. The container never starts.
-//! - `var/run`: this is a symbolic link to an absolute path, which containerd resolves. The
-//!   container gets all of `/run`.
-//! - `.`, `rootfs` and `config.json`: the container gets its own bundle, or its root filesystem or
-//!   configuration in the bundle.
+//! - `data/x`: depending on the type, the kubelet or containerd checks or creates `/data/x`. runc
+//!   then fails, because the bundle contains no `data/x`, and the container never starts.
+//! - `var/run`: on the node, `/var/run` is a symbolic link to `/run`, and containerd resolves the
+//!   link. The container gets all of `/run`.
+//! - `.`, `rootfs` and `config.json`: these paths exist in the bundle. The container gets the
+//!   bundle itself, its root filesystem or its configuration.
 //!
 //! Other container runtimes can behave differently. On Windows, the kubelet and the runtime resolve
-//! the path against their own working directories too. Checks that compare absolute paths do not
-//! recognize a relative one.
+//! the path against their own working directories too. Tools that look for certain absolute paths
+//! do not recognize a relative path.
 //!
-//! `podman kube generate` writes a tmpfs as a volume with the relative path `tmpfs`. Kubernetes has
-//! no such path: use an `emptyDir` with `medium: Memory`, or without it on Windows.
+//! `podman kube generate` writes a tmpfs mount as a `hostPath` volume with the path `tmpfs`, which
+//! has no special meaning in Kubernetes. Use an `emptyDir` with `medium: Memory` instead. On
+//! Windows, omit the medium.
 //!
 //! ## Example
 //!
@@ -142,8 +145,8 @@ fn relative_path(volume: &HostPathVolume<'_>, os: Option<Os>) -> Finding {
         .help(help(volume, os))
 }
 
-/// Creates a finding about a Windows path in a Pod for Linux, where it is the name of a file in the
-/// working directory.
+/// Creates a finding about a Windows path in a Pod for Linux. On Linux, the whole path is one file
+/// name, relative to the working directory.
 fn windows_path_on_linux(volume: &HostPathVolume<'_>) -> Finding {
     let slashed = volume.path.replace('\\', "/");
     let path = slashed.split_once(':').map_or(&*slashed, |(_, path)| path);

@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Reports volumes and PersistentVolumes of a type whose driver has been removed from Kubernetes
-//! without a successor. The version of Kubernetes decides which types are reported:
+//! without a successor. Which types are reported depends on the Kubernetes version:
 //!
 //! | type | removed in |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | `glusterfs` | 1.26 |
 //! | `cephfs`, `rbd` | 1.31 |
 //!
-//! In earlier versions, [`deprecated-volume-type`](deprecated-volume-type.md) reports the types
-//! that are deprecated.
+//! For versions before the removal, [`deprecated-volume-type`](deprecated-volume-type.md) reports
+//! the types that are already deprecated.
 //!
 //! ## Why is this bad?
 //!
@@ -66,8 +66,8 @@
 //!
 //! ## Options
 //!
-//! `kubernetesVersion` in the policy, or `--kube-version`, is the version of Kubernetes that runs
-//! the objects. The default is 1.37, the newest version that volcheck knows.
+//! `kubernetesVersion` in the policy, or `--kube-version`, is the Kubernetes version of the
+//! cluster. The default is 1.37, the newest version that volcheck knows.
 //!
 //! ## When to allow it
 //!

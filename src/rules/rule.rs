@@ -21,8 +21,9 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// The keys of an exemption's `match` for which the rule's findings have a value. A single
-    /// finding may lack one of them, for example the container of an unmounted volume.
+    /// The keys of an exemption's `match` for which the rule's findings have a value. A finding may
+    /// have no value for some of them. For example, a finding about an unmounted volume has no
+    /// container.
     pub match_keys: &'static [MatchKey],
     pub objects: ObjectKinds,
     /// The reason why the webhook never reports an error of the rule, for example because the API
@@ -129,7 +130,7 @@ pub enum FixClass {
     Hint,
     /// Edits that may change behavior.
     Unsafe,
-    /// Edits that do not change behavior, at least in some cases.
+    /// Edits that do not change behavior. Other fixes of the rule may be unsafe.
     Safe,
 }
 
@@ -170,12 +171,12 @@ pub enum MatchKey {
     Container,
     Path,
     Access,
-    /// `access`, if it is `write` in all findings of the rule.
+    /// The key `access` of a rule whose findings are all about write access.
     WriteAccess,
 }
 
 impl MatchKey {
-    /// All keys of findings that may be about read or write access.
+    /// All keys, for a rule whose findings may be about read or write access.
     pub const ALL: [Self; 4] = [Self::Volume, Self::Container, Self::Path, Self::Access];
 
     /// Returns the policy key.

@@ -8,14 +8,14 @@
 //! rootless sockets, the sockets of k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. The
-//! spelling of the path does not matter: `/var/run` is `/run`, `//run/./x` is `/run/x`, and
-//! `/proc/1/root/run` is `/run`.
+//! spelling of the path does not matter: `/var/run` and `/proc/1/root/run` count as `/run`, and
+//! `//run/./x` counts as `/run/x`.
 //!
 //! ## Why is this bad?
 //!
-//! A process that can connect to the runtime has root access to the node: it can start a privileged
-//! container that mounts the node's disk, and it can run commands in every other container.
-//! `readOnly: true` does not help, because a read-only mount does not prevent connections.
+//! A process that can connect to the runtime has root access to the node. It can start a privileged
+//! container that mounts the node's disk, and run commands in every other container. `readOnly:
+//! true` does not help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -60,8 +60,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some node agents need the runtime, for example to attribute system calls to containers. Exempt
-//! them by namespace, name and path. Many agents can query the kubelet instead.
+//! Some node agents need the runtime, for example to attribute system calls to containers. Many
+//! agents can query the kubelet instead. Exempt the others by namespace, name and path.
 //!
 //! ## References
 //!

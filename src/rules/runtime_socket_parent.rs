@@ -7,14 +7,14 @@
 //! `host-root` reports `/`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! resolved: `/var/run` counts as `/run`.
 //!
 //! ## Why is this bad?
 //!
-//! A mount of the directory exposes the socket just like a mount of the socket itself, and checks
-//! that look for the name of the socket miss it. A process that can connect to the runtime has root
-//! access to the node. `readOnly: true` does not help, because a read-only mount does not prevent
-//! connections.
+//! A mount of the directory exposes the socket just like a mount of the socket itself. Checks that
+//! only look for the path of the socket do not notice the mount. A process that can connect to the
+//! runtime has root access to the node. `readOnly: true` does not help, because a read-only mount
+//! does not prevent connections.
 //!
 //! ## Example
 //!

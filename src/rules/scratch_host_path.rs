@@ -60,13 +60,13 @@
 //! ## Fix
 //!
 //! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the container loses access to the existing
-//! files in the path and to the files of other Pods. There is no fix if another mount of the volume
-//! needs a host path.
+//! files in the path and to the files of other Pods. There is no fix if a container mounts a file
+//! of the volume or a path in the host path catalog.
 //!
 //! ## When to allow it
 //!
-//! A cache can be worth the disk space that it uses on every node. Exempt it by namespace, name and
-//! path.
+//! A cache can be worth the disk space that it uses on every node. Exempt such a cache by
+//! namespace, name and path.
 //!
 //! ## References
 //!
@@ -117,8 +117,9 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the scratch directory that is the mount path or, on the node, contains the effective
-/// path. Returns `None` if there is none, or if an `emptyDir` cannot replace the host path.
+/// Returns the scratch directory because of which the access is reported: the mount path, or a
+/// directory of the node that contains the effective path. Returns `None` if there is no such
+/// directory, or if an `emptyDir` cannot replace the host path.
 fn scratch_directory<'o>(
     options: &'o Options,
     access: &HostPathAccess<'_>,

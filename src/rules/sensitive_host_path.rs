@@ -3,7 +3,12 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is sensitive according to the host
-//! path catalog. The severity depends on the class of the path and on the access:
+//! path catalog.
+//!
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
+//! resolved: `/var/run` counts as `/run`.
+//!
+//! The severity depends on the class of the path and on the access:
 //!
 //! | class | examples | writable | read-only |
 //! |---|---|---|---|
@@ -11,32 +16,33 @@
 //! | sensitive | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt` | error | info |
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
-//! The nearest catalog entry at or above a path decides its class. If there is none, the most
-//! severe entry below the path decides: `/var/lib` is as severe as `/var/lib/kubelet`. Sensitive
-//! sockets and devices count as writable even with a read-only mount. PersistentVolumes always
-//! count as writable.
+//! A dash means that the access is not reported.
+//!
+//! The nearest catalog entry at or above a path determines its class. If there is no such entry,
+//! the most severe entry below the path determines the class: `/var/lib` is as severe as
+//! `/var/lib/kubelet`. Sensitive sockets and devices count as writable even with a read-only mount.
+//! PersistentVolumes always count as writable.
 //!
 //! These cases are exceptions:
 //!
 //! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
 //!   because some distributions store keys or the files of Pods below them. If yours does, list the
-//!   directory as `critical` in `hostPaths.catalog`.
+//!   directory as `critical` in `hostPaths.catalog` of the policy.
 //! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
-//!   warning. A container cannot replace a mounted file with a symbolic link.
-//! - A disk in a PersistentVolume is not reported if it is a `local` volume or its `volumeMode` is
-//!   `Block`.
-//! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only containers that are not
-//!   privileged mount it, because the device cgroup denies them access. The cgroup allows a few
-//!   devices, such as `/dev/net/tun`, which are reported.
+//!   warning. A container with write access to the directory could replace the file with a symbolic
+//!   link, which the kubelet follows when it serves logs. It cannot replace a mounted file.
+//! - A PersistentVolume whose path is a disk is not reported if its source is `local` or its
+//!   `volumeMode` is `Block`.
+//! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only unprivileged containers
+//!   mount it, because the device cgroup denies them access. A few devices that the cgroup allows,
+//!   such as `/dev/net/tun`, are reported.
 //! - In some custom resources and configuration files, a field other than a volume contains the
-//!   host path, such as `dataDirHostPath` of Rook and `extraMounts` of kind. Write access to a path
-//!   of the class sensitive is a warning there, because volcheck cannot know whether the component
+//!   host path, such as `dataDirHostPath` of Rook and `extraMounts` of kind. If such a path has the
+//!   class sensitive, write access is a warning, because volcheck cannot know whether the component
 //!   writes to the path.
-//! - The own directory or disk of such a component is not reported. Examples are `/var/lib/rook` as
-//!   the `dataDirHostPath` of Rook, and a disk with `diskType: block` of Longhorn.
-//!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! - A directory or disk that belongs to such a component is not reported. Examples are
+//!   `/var/lib/rook` as the `dataDirHostPath` of Rook, and a disk with `diskType: block` of
+//!   Longhorn.
 //!
 //! ## Why is this bad?
 //!

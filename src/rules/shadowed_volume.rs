@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! In a StatefulSet, reports each volume of the Pod template with the name of a claim template, and
-//! each claim template with the name of a later one.
+//! In a StatefulSet, reports each volume of the Pod template that has the same name as a claim
+//! template. Also reports each claim template that has the same name as a later claim template.
 //!
 //! ## Why is this bad?
 //!
@@ -70,7 +70,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if a patch removes the claim templates in some environments.
+//! Allow it if a patch removes the claim templates in some environments, so that the volume is used
+//! there.
 //!
 //! ## References
 //!

@@ -7,32 +7,34 @@
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
-//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`, or a read-only mount
-//!   of an `emptyDir` there that no other container can write to first
+//! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`
+//! - a read-only mount of an `emptyDir` at `/etc`, unless another container that starts before or
+//!   alongside this one can write to the `emptyDir`
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
 //!   provides, such as `/proc/meminfo`
 //! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`
-//! - a file mounted over a directory, such as `/etc`, `/usr/bin` or `/var/log`: a file of the node,
-//!   or a key of a ConfigMap or Secret
+//! - a file of the node, or a key of a ConfigMap or Secret, mounted over a directory, such as
+//!   `/etc`, `/usr/bin` or `/var/log`
 //!
-//! Other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr` are a warning. Mounts below
-//! these directories are not reported.
+//! For other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr`, the finding is a warning.
+//! Other mounts below these directories are not reported.
 //!
 //! A host path that is mounted at the same path in the container, such as the node's `/usr` at
-//! `/usr`, is not reported, except at `/` and inside `/proc`. Neither are mounts of Windows
-//! containers.
+//! `/usr`, is reported only at `/` and inside `/proc`. Mounts of Windows containers are not
+//! reported.
 //!
 //! ## Why is this bad?
 //!
 //! The volume hides everything that the image or the container runtime put in the directory.
-//! Without its programs or libraries, the container often does not start. A mount at `/etc`
-//! replaces the users, certificates and name resolution settings of the image. If it is a writable
-//! host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on the node.
+//! Without the programs or libraries of the image, the container often does not start. A mount at
+//! `/etc` replaces the users, certificates and name resolution settings of the image. If the volume
+//! is a writable host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on
+//! the node.
 //!
 //! The container runtime needs devices such as `/dev/null` to start a container that is not
-//! privileged. It also mounts files such as `/etc/hosts`, but cannot create them in a read-only
-//! volume. For security reasons, runc rejects mounts at and inside `/proc`.
+//! privileged. It also mounts files such as `/etc/hosts`, but cannot create their mount points in a
+//! read-only volume. For security reasons, runc rejects mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -122,7 +124,8 @@ const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
     ("/usr", "the programs and libraries of its image"),
 ];
 
-/// Other directories that exist in nearly every image. A mount of a directory is usual there.
+/// Other directories that exist in nearly every image. Mounting a directory over them is common,
+/// but mounting a file fails.
 const DIRECTORIES: &[&str] = &[
     "/home",
     "/lib64",
@@ -162,8 +165,8 @@ const FILES: &[&str] = &[
 ];
 
 /// The files inside `/proc` that runc allows to mount over (`checkProcMount` in
-/// `libcontainer/rootfs_linux.go` of runc 1.4). It also lists `/proc/net/dev`, but rejects it
-/// because `/proc/net` is a symbolic link.
+/// `libcontainer/rootfs_linux.go` of runc 1.4). runc also lists `/proc/net/dev`, but rejects a
+/// mount there because `/proc/net` is a symbolic link.
 const PROC_FILES: &[&str] = &[
     "/proc/cpuinfo",
     "/proc/diskstats",
@@ -185,7 +188,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
     for mount in pod.mounts() {
         let (volume, mount_path) = (&mount.mount.name, &mount.mount.mount_path);
-        // An undefined volume may be a mount of the same path of the node.
+        // An undefined volume may be the same path of the node, which is not reported.
         let is_known = || pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
         if mount_path.is_empty() || !is_system_path(&clean_container_path(mount_path)) || !is_known() {
             continue;
@@ -282,8 +285,8 @@ fn obstacle(
     }
 }
 
-/// Checks whether the runtime cannot create files in the volume of the mount. It can if another
-/// container created them before.
+/// Checks whether the runtime cannot create files in the volume of the mount. Returns false if
+/// another container may already have created them.
 fn rejects_mount_points(pod: &Pod<'_>, mount: ContainerMount<'_, '_>) -> bool {
     let Some(volume) = pod.volume(&mount.mount.name) else { return false };
     let is_empty = || volume.empty_dir().is_some() && pod.is_complete && !has_earlier_writer(pod, &mount);
@@ -313,7 +316,7 @@ fn is_directory(pod: &Pod<'_>, mount: ContainerMount<'_, '_>, access: Option<&Ho
     mount.mount.sub_path_entry().is_none() && pod.volume(&mount.mount.name).is_none_or(has_known_source)
 }
 
-/// Checks whether the mount is of the same path of the node.
+/// Checks whether the volume is the host path that equals the mount path.
 fn is_same_path(path: &str, access: Option<&HostPathAccess<'_>>) -> bool {
     access.is_some_and(|access| HostPath::new(path) == access.path)
 }

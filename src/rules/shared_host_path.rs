@@ -4,10 +4,11 @@
 //!
 //! Reports a `hostPath` volume in two cases:
 //!
-//! - Two containers of a Pod mount host paths that overlap, through this volume or through this and
-//!   another volume, and at least one of the mounts is writable.
-//! - One container mounts the same host path through this and another volume, and at least one of
-//!   the mounts is writable. Tools that convert containers to manifests often write such volumes.
+//! - Two containers of a Pod mount overlapping host paths, and at least one of the mounts is
+//!   writable. Paths overlap if they are equal or one contains the other. The containers may mount
+//!   the same volume or two different volumes.
+//! - One container mounts the same host path through two volumes, and at least one of the mounts is
+//!   writable. Tools that convert containers to manifests often write such volumes.
 //!
 //! Sockets, devices, files, relative paths, and paths in the host path catalog are not reported.
 //! DaemonSets and objects of unknown kinds, which may create DaemonSets, are not reported either.
@@ -15,8 +16,8 @@
 //! ## Why is this bad?
 //!
 //! Through a host path, the containers share the files with every other Pod on the node that mounts
-//! the path. An `emptyDir` is accessible only to the containers of its Pod. If two volumes have the
-//! same host path, each shows the files of the other.
+//! the path. In contrast, an `emptyDir` is accessible only to the containers of its Pod. If two
+//! volumes have the same host path, they contain the same files.
 //!
 //! ## Example
 //!
@@ -75,11 +76,13 @@
 //! Replaces the `hostPath` with `emptyDir: {}`. Unsafe: the containers lose access to the existing
 //! files in the path and to the files of other Pods.
 //!
-//! There is no fix if the files are shared through two volumes, if a container mounts a file of the
-//! volume or a path in the host path catalog, or if the files should outlive the Pod. The files
-//! should outlive the Pod if it belongs to a StatefulSet, or if the volume is mounted at or inside
-//! a directory where a well-known image stores its data. Use a PersistentVolumeClaim for such
-//! files.
+//! There is no fix in these cases:
+//!
+//! - The files are shared through two volumes.
+//! - A container mounts a file of the volume or a path in the host path catalog.
+//! - The files should outlive the Pod. volcheck assumes this if the Pod belongs to a StatefulSet,
+//!   or if the volume is mounted at or inside a directory where a well-known image stores its data.
+//!   Use a PersistentVolumeClaim for such files.
 //!
 //! ## When to allow it
 //!
@@ -164,7 +167,7 @@ struct MountedAccess<'h> {
     container: &'h Container<'h>,
 }
 
-/// Two accesses to the same files, one of them writable.
+/// Two accesses to the same files, at least one of them writable.
 struct SharedAccess<'h> {
     own: MountedAccess<'h>,
     other: MountedAccess<'h>,

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports stale entries of the baseline. An entry is stale if it matches no finding, or if it
-//! counts more findings than exist. The rule runs only if volcheck checks the whole directory of
-//! the policy with all of the policy's rules.
+//! counts more findings than exist. The rule runs only if volcheck checks the entire directory that
+//! contains the policy file, with all of the policy's rules.
 //!
 //! ## Why is this bad?
 //!
@@ -12,8 +12,8 @@
 //!
 //! ## Example
 //!
-//! With a baseline that contains `writable-host-path` for container `agent` of DaemonSet
-//! `logging/log-agent`:
+//! The baseline contains a finding of `writable-host-path` about the container `agent` of the
+//! DaemonSet `logging/log-agent`. In this input, the finding no longer exists:
 //!
 //! ```yaml,bad
 //! apiVersion: apps/v1 # finding

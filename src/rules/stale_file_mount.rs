@@ -1,13 +1,13 @@
-//! A container mounts a single file or socket of the node, and does not see its replacement.
+//! A container that mounts a file or socket of the node keeps the old one when it is replaced.
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath` volume if a container mounts a file or socket of it. The type of the path
-//! is, in this order:
+//! Reports each `hostPath` volume from which a container mounts a single file or socket. volcheck
+//! takes the type of the mounted path from the first of these sources that is available:
 //!
 //! - the `type` of the volume: `File`, `FileOrCreate` or `Socket`
 //! - the type in the host path catalog
-//! - for a volume without a `type`, the type that its name suggests, such as `.conf` or `.sock`
+//! - for a volume without a `type`, the name of the path, such as `*.conf` or `*.sock`
 //!
 //! These files are not reported:
 //!
@@ -15,15 +15,17 @@
 //!   and `/etc/machine-id`
 //! - files that nothing replaces while the node runs: those of the kernel in `/proc` and `/sys`,
 //!   and the instance ID of cloud-init
-//! - files that only init containers mount, which end before the main containers start
+//! - files that only init containers mount, because init containers end before the main containers
+//!   start
 //! - files on Windows nodes
 //!
 //! ## Why is this bad?
 //!
-//! A mount of a file is bound to its inode. Most programs replace a file by renaming a new one, and
-//! a daemon creates a new socket when it starts. The container keeps the old file: it does not see
-//! rotated credentials, writes to a log that is no longer read, or fails to connect until it is
-//! restarted. A mount of the directory shows the new file.
+//! A mount of a file is bound to the file's inode, not to its name. Most programs replace a file by
+//! renaming a new file, and a daemon creates a new socket when it starts. In both cases, the
+//! container keeps the old file: it does not see rotated credentials, writes to a log that is no
+//! longer read, or fails to connect until it is restarted. A mount of the directory shows the new
+//! file.
 //!
 //! ## Example
 //!
@@ -84,11 +86,11 @@
 //! ## Fix
 //!
 //! Advice only: mount the directory. If the directory contains more than the container needs, such
-//! as `/run` or `/etc/kubernetes`, restart the Pod when the file is replaced instead.
+//! as `/run` or `/etc/kubernetes`, mount the file and restart the Pod when the file is replaced.
 //!
 //! ## When to allow it
 //!
-//! Allow it if the file is never replaced while the Pod runs, or only changed in place.
+//! Allow it if programs never replace the file while the Pod runs, or change it only in place.
 //!
 //! ## References
 //!
@@ -109,7 +111,7 @@ use crate::model::{ContainerMount, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-file-mount"),
-    summary: "a container mounts a single file or socket of the node, and does not see its replacement",
+    summary: "a container that mounts a file or socket of the node keeps the old one when it is replaced",
     group: Group::HostPaths,
     severity: Severity::Info,
     since: "0.1.0",
@@ -144,8 +146,7 @@ fn is_constant(path: &HostPath) -> bool {
     CONSTANT_PATHS.iter().any(is_inside)
 }
 
-/// Returns the type of the file that the access is to, if it is a file or socket that a program may
-/// replace.
+/// Returns the type of the accessed path if it is a file or socket that a program may replace.
 fn replaceable_type(
     cx: &Context<'_>,
     volume: &HostPathVolume<'_>,
@@ -176,18 +177,18 @@ fn finding(
     file_type: HostPathType,
 ) -> Finding {
     let (noun, path) = (file_type.noun(), written_path(volume, access));
-    let message = format!("{} does not see when {noun} {path} is replaced", container(mount.container));
+    let message = format!("{} keeps the old {noun} when {path} is replaced", container(mount.container));
     let help = match replacement(cx, volume, access) {
         Some(directory) => format!("mount the directory {} instead", quoted(&directory)),
-        None => format!("restart the Pod when the {noun} is replaced, because its directory exposes more"),
+        None => format!("restart the Pod when the {noun} is replaced (its directory exposes more files)"),
     };
     host_path_finding(RULE.id, Severity::Info, volume, access, message)
         .why(format!("the mount is bound to the {noun} that exists when the container starts"))
         .help(help)
 }
 
-/// Returns the directory of the file, as written in the manifest, if it gives no more access than
-/// the file: neither is in the catalog, or the directory of an agent's socket is.
+/// Returns the directory of the file, as written in the manifest, if it is not more sensitive than
+/// the file: neither is in the catalog, or both belong to the catalog entry of an agent's sockets.
 fn replacement(cx: &Context<'_>, volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Option<String> {
     if access.path != volume.clean {
         return None;

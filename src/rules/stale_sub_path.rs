@@ -3,23 +3,29 @@
 //! ## What it does
 //!
 //! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a
-//! `subPath` or `subPathExpr`, and each such mount of a `csi` volume of a driver that writes keys:
-//! the Secrets Store CSI driver, and those of cert-manager.
+//! `subPath` or `subPathExpr`. Also reports such a mount of a `csi` volume if its driver writes
+//! secrets or certificates: the Secrets Store CSI driver and the CSI drivers of cert-manager.
 //!
-//! The severity is warning if the file, or a file in the directory, usually has an expiry date: a
-//! token of the ServiceAccount, a certificate of a `projected` volume, a key of a Secret whose name
-//! or mount path suggests a token or certificate, such as `tls.crt`, or a file of one of these
-//! drivers.
+//! The severity is warning if the mounted file, or a file in the mounted directory, usually has an
+//! expiry date. These files are:
 //!
-//! Init containers are not reported, because they end before the main containers start. Sidecars
-//! are. A `subPath` of `.` is the whole volume and receives updates.
+//! - tokens of the ServiceAccount
+//! - certificates in a `projected` volume
+//! - keys of a Secret whose name or mount path suggests a token or certificate, such as `tls.crt`
+//! - all files of these CSI drivers
+//!
+//! For other files, the severity is info.
+//!
+//! Mounts of init containers are not reported, because init containers end before the main
+//! containers start. Mounts of sidecars are reported. A `subPath` of `.` is not reported, because
+//! it is the whole volume and receives updates.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet updates such a volume by replacing a directory. A sub path mount stays bound to the
-//! file in the old directory, so the container keeps using the settings and keys from the time it
-//! started. After a token or certificate is rotated, the old one in the container expires. The CSI
-//! drivers replace a directory too.
+//! The kubelet and these CSI drivers update such a volume by replacing a directory. A sub path
+//! mount stays bound to the file in the old directory, so the container keeps using the settings
+//! and keys from the time it started. When a token or certificate is rotated, the container keeps
+//! the old one, which eventually expires.
 //!
 //! ## Example
 //!
@@ -174,8 +180,8 @@ fn expiring_part(part: &ProjectedPart<'_>, mount: &VolumeMount<'_>, sub_path: &s
     secret_content(part.secret.as_ref()?, mount, sub_path)
 }
 
-/// Returns the noun for the content of a Secret at `sub_path` that the names of the files suggest:
-/// of those in the Secret, in the volume and in the container.
+/// Returns the noun for the content of a Secret at `sub_path` if a name suggests it: the key in the
+/// Secret, or the name of the file in the volume or in the container.
 fn secret_content(secret: &KeySource<'_>, mount: &VolumeMount<'_>, sub_path: &str) -> Option<&'static str> {
     let items: Vec<_> = secret.items.iter().filter(|item| contains(sub_path, &item.path)).collect();
     if items.is_empty() && !secret.items.is_empty() {

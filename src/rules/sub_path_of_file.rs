@@ -2,11 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount with a `subPath` or `subPathExpr` below a host path that is not a directory:
+//! Reports each mount with a `subPath` or `subPathExpr` below a host path that is not a directory.
+//! The rule assumes this in these cases:
 //!
 //! - The `type` of the volume is `File`, `FileOrCreate`, `Socket`, `CharDevice` or `BlockDevice`.
 //! - The volume has no `type`, and the host path catalog lists the path as a file, socket or
-//!   device, the name ends in `.sock`, or the path is a Windows named pipe.
+//!   device.
+//! - The volume has no `type`, and the name of the path ends in `.sock`.
+//! - The path is a Windows named pipe.
 //! - The sub path leads through a path that the catalog lists as a file, socket or device.
 //!
 //! ## Why is this bad?
@@ -118,8 +121,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the path of the file, socket or device that the sub path of an access is in, with a
-/// noun for it. Returns `None` if there is none.
+/// Returns the path of the file, socket or device above the sub path of an access, and a noun for
+/// it. Returns `None` if only directories are above the sub path.
 fn file_above<'v>(
     catalog: &'v Catalog,
     volume: &'v HostPathVolume<'_>,

@@ -12,7 +12,7 @@ use crate::model::{AccessModes, FieldError, FieldPath, Mark, Object};
 pub enum Subject<'a> {
     /// An object. The rules check each of its pods, the PersistentVolume or the claim.
     Object(&'a Object<'a>),
-    /// An object, and the volumes of its pods whose claims concern the rules.
+    /// An object, and the volumes of its pods that come from claims.
     Claims(&'a Object<'a>, &'a [ClaimedVolume]),
     /// Input that could not be checked.
     Unchecked(&'a Unchecked<'a>),
@@ -45,13 +45,13 @@ pub enum Unchecked<'a> {
     InvalidField { error: &'a FieldError, kind: Option<&'a str>, is_embedded: bool },
     /// A placeholder in a field that is not a string.
     Placeholder { path: &'a FieldPath, text: &'a str, kind: &'a str },
-    /// A ytt template, which is YAML with other values before rendering.
+    /// A ytt template, which is valid YAML before rendering, but with other values.
     YttTemplate(Mark),
     /// A document with objects that kubectl rejects.
     NotObject(NotObject),
     /// A manifest, a patch or Helm values in a string that is not valid YAML.
     InvalidText { error: &'a str, location: Mark },
-    /// A manifest in too many nested objects or strings.
+    /// A manifest that is nested in too many objects or strings.
     DeepManifest(Mark),
     /// The field `path` should contain a patch of a pod spec as text, but does not.
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
@@ -72,7 +72,7 @@ pub enum NotObject {
     NoKind,
 }
 
-/// The raw templates of a chart except for the first one, which is the only one that is reported.
+/// The raw templates of a chart, except for the first one. Only the first one is reported.
 #[derive(Clone, Copy, Debug)]
 pub struct OtherTemplates<'a> {
     pub chart: &'a Path,
@@ -186,21 +186,22 @@ pub struct ClaimedVolume {
     pub volume: String,
     /// The path of the field with the name or the template of the claim.
     pub field: FieldPath,
-    /// The claims of other objects that have the name which the volume refers to. Several may have
-    /// the same name, for example for several clusters.
+    /// The claims in other objects whose name the volume refers to. Several claims may have this
+    /// name, for example for several clusters.
     pub claims: Vec<NamedClaim>,
     /// The reason why several Pods can use the claim at once; `None` if only one Pod uses it.
     pub sharing: Option<Sharing>,
-    /// Whether the volume may be attached to a node. False if all PersistentVolumes that the claim
-    /// can be bound to are known and have another type, such as `nfs`.
+    /// Whether the volume may have to be attached to a node. False if all PersistentVolumes that
+    /// the claim can be bound to are known, and none has an attachable type. For example, `nfs` is
+    /// not attachable.
     pub is_attachable: bool,
-    /// The PersistentVolumes with a path on the node that the claim can be bound to, most harmful
-    /// first. Of many, only some are listed.
+    /// The PersistentVolumes that have a path on the node and that the claim can be bound to, most
+    /// harmful first. If there are many, only some are listed.
     pub candidates: Vec<Candidate>,
-    /// The names of PersistentVolumes that can be bound. PersistentVolumes with a path on the node
-    /// come first. Of many, only some are listed.
+    /// The names of the PersistentVolumes that the claim can be bound to. PersistentVolumes with a
+    /// path on the node come first. If there are many, only some are listed.
     pub names: Vec<String>,
-    /// The number of all PersistentVolumes that can be bound.
+    /// The number of all PersistentVolumes that the claim can be bound to.
     pub count: usize,
 }
 

@@ -1,21 +1,25 @@
-//! The `sizeLimit` of an `emptyDir` volume is smaller than a page.
+//! The `sizeLimit` of an `emptyDir` volume is smaller than a memory page.
 //!
 //! ## What it does
 //!
-//! Reports a `sizeLimit` that is negative, smaller than 4096 bytes, or not a whole number of bytes.
-//! A `sizeLimit` of 0 means no limit and is not reported. A negative one is an error. The suffix
-//! `m` means a thousandth, so `500m` is half a byte. Without a suffix, the number is an amount in
+//! Reports a `sizeLimit` that is negative (error), smaller than 4096 bytes (warning), or not a
+//! whole number of bytes (warning). A `sizeLimit` of 0 means no limit and is not reported by this
+//! rule.
+//!
+//! The suffix `m` means a thousandth, so `500m` is half a byte. A number without a suffix is in
 //! bytes. A fraction such as `1.1Gi` is not a whole number of bytes either.
 //!
 //! ## Why is this bad?
 //!
-//! The author probably meant megabytes. With a limit smaller than a page, a volume in memory has
-//! only one page. On disk, the first file exceeds the limit, and the kubelet evicts the Pod. On
-//! some filesystems, even the empty directory exceeds the limit.
+//! The API server rejects a negative limit.
 //!
-//! A larger limit with a fraction of a byte has its intended size: the kubelet rounds it up. But
-//! the API server stores it in thousandths of a byte, so `1.1Gi` becomes `1181116006400m`. Tools
-//! that compare the manifest with the stored object report a difference.
+//! A limit smaller than a page is probably in the wrong unit. With such a limit, a volume in memory
+//! has only one page. On disk, the first file can exceed the limit, and the kubelet then evicts the
+//! Pod. On some filesystems, even the empty directory exceeds the limit.
+//!
+//! A larger limit with a fraction of a byte takes effect, because the kubelet rounds it up to whole
+//! bytes. However, the API server stores it in thousandths of a byte, so `1.1Gi` becomes
+//! `1181116006400m`. Tools that compare the manifest with the stored object report a difference.
 //!
 //! The API server rejects a negative limit.
 //!
@@ -77,7 +81,7 @@ use crate::model::Quantity;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("tiny-size-limit"),
-    summary: "the `sizeLimit` of an `emptyDir` volume is smaller than a page",
+    summary: "the `sizeLimit` of an `emptyDir` volume is smaller than a memory page",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
@@ -91,7 +95,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The size of a page of memory on most nodes, in bytes.
+/// The size of a memory page on most nodes, in bytes.
 const PAGE_LEN: i64 = 4096;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
@@ -133,7 +137,7 @@ impl Problem {
         if limit < Quantity::from(PAGE_LEN) {
             return Some(Self {
                 severity: Severity::Warning,
-                predicate: "is smaller than a page (4096 bytes)",
+                predicate: "is smaller than a memory page (4096 bytes)",
                 why: "the limit is probably in the wrong unit, and the first file can exceed it",
                 help: "use a suffix such as `Mi`: `m` means a thousandth, and without a suffix, the unit is bytes",
             });

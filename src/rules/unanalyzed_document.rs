@@ -6,23 +6,26 @@
 //!
 //! - a file that could not be read, or is not text
 //! - a document that is not valid YAML or JSON as kubectl reads it
-//! - a raw template, for example of Helm, Jinja or ERB; one finding covers all documents of the
-//!   file, and all templates of a Helm chart
+//! - a raw template, for example of Helm, Jinja or ERB (one finding per file, or per Helm chart)
 //! - a ytt template
 //! - an object that exceeds one of volcheck's limits
-//! - a document that kubectl rejects although it contains objects: a list or a mapping of objects,
-//!   or an object without `apiVersion` or `kind`, also as an item of a `List`
+//! - a document with objects that kubectl rejects: a list or mapping of objects, an object without
+//!   `apiVersion` or `kind`, or a `List` with an invalid item
 //! - input that volcheck skips deliberately, such as a device
-//!
-//! Also reports, as a warning, a manifest, a patch or Helm values in a string that is not valid
-//! YAML, for example in a ConfigMap. A template in a string (`{{…}}`) is only counted.
 //!
 //! The run checks all other input and exits with code 2.
 //!
+//! The rule also reports warnings about parts of a document. They do not cause exit code 2:
+//!
+//! - a string, for example in a ConfigMap, that should contain a manifest, a patch or Helm values,
+//!   but is not valid YAML (a string with a template, `{{…}}`, is only counted in the summary)
+//! - a manifest that is nested in too many objects or strings
+//! - an object in a string or in another object that exceeds one of volcheck's limits
+//!
 //! ## Why is this bad?
 //!
-//! Unchecked input may contain anything. If volcheck skipped it silently, the run would appear to
-//! have no findings.
+//! Unchecked input can contain any of the problems that volcheck reports. If volcheck skipped it
+//! silently, a run without findings would be misleading.
 //!
 //! ## Example
 //!
@@ -75,7 +78,7 @@ pub(super) const RULE: Rule = Rule {
     match_keys: &[],
     objects: ObjectKinds::Any,
     lint_only: Some(
-        "the webhook reads no files, and treats an object that exceeds a limit like an object with an error",
+        "the webhook reads no files, and in mode `deny`, it denies an object that exceeds a limit",
     ),
     source: include_str!("unanalyzed_document.rs"),
     check: Check::Unchecked(check),
@@ -154,7 +157,7 @@ fn not_object(reason: NotObject) -> Finding {
         ),
         NotObject::Item => (
             "a list item that is not an object",
-            "replace the item by an object with `apiVersion` and `kind`, or remove it",
+            "replace the item with an object that has `apiVersion` and `kind`, or remove it",
         ),
         NotObject::NoApiVersion => ("an object without `apiVersion`", "add the `apiVersion`"),
         NotObject::NoKind => ("an object without `kind`", "add the `kind`"),

@@ -4,11 +4,13 @@
 //!
 //! Reports an `emptyDir` volume on disk without a `sizeLimit` if no container of the Pod has a
 //! limit for `ephemeral-storage`. Like the kubelet, the rule treats a `sizeLimit` of 0 as absent.
-//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. So are
-//! volumes that no container mounts, because they stay empty.
+//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. Volumes
+//! that no container mounts are skipped because they stay empty.
 //!
 //! In a Pod of the priority class `system-node-critical` or `system-cluster-critical`, the rule
 //! also ignores limits for `ephemeral-storage`, because the kubelet never evicts such a Pod.
+//!
+//! The `restricted` profile raises the severity to error.
 //!
 //! ## Why is this bad?
 //!
@@ -16,8 +18,6 @@
 //! container that fills the disk, by accident or on purpose, puts the node under disk pressure, and
 //! the kubelet evicts Pods until enough space is free. With a limit, the kubelet evicts only this
 //! Pod.
-//!
-//! The `restricted` profile raises the severity to error.
 //!
 //! ## Example
 //!
@@ -60,9 +60,10 @@
 //!
 //! ## Fix
 //!
-//! Sets `sizeLimit` to the default size of the policy. Unsafe: the kubelet evicts a Pod that needs
-//! more space. There is no fix for a volume without a source; the fix of `implicit-empty-dir` adds
-//! the `emptyDir`. There is no fix for critical Pods, in which a `sizeLimit` has no effect.
+//! Sets `sizeLimit` to the value of the option `defaultSize`. Unsafe: the kubelet evicts a Pod that
+//! needs more space. There is no fix for critical Pods, in which a `sizeLimit` has no effect. There
+//! is no fix for a volume without a source either, but the fix of `implicit-empty-dir` adds the
+//! missing `emptyDir`.
 //!
 //! ## Options
 //!

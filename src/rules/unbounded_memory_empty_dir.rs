@@ -4,20 +4,22 @@
 //!
 //! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
 //! memory limit and at least one of its containers has none either. Init containers count, even if
-//! they do not mount the volume: the kubelet limits the volume to the total of the memory limits
-//! only if every container has one. Like the kubelet, the rule treats a `sizeLimit` of 0 as absent.
-//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. So are
-//! volumes that no container mounts, because they stay empty.
+//! they do not mount the volume. The reason is that the kubelet limits the volume to the total of
+//! the memory limits only if every container has a limit. Like the kubelet, the rule treats a
+//! `sizeLimit` of 0 as absent.
+//!
+//! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. Volumes
+//! that no container mounts are skipped because they stay empty.
+//!
+//! The `restricted` profile raises the severity to error.
 //!
 //! ## Why is this bad?
 //!
 //! The volume is a tmpfs. Without a limit, it can grow to the allocatable memory of the node. Its
 //! files count as memory of the container that writes them. If that container has no limit either,
-//! the node can run out of memory, and other Pods are killed or evicted. If it has a limit, it is
-//! killed when the files exceed the limit. The files remain and still count, so the container may
-//! never start again until the Pod is deleted.
-//!
-//! The `restricted` profile raises the severity to error.
+//! the node can run out of memory, and other Pods are killed or evicted. If the container has a
+//! limit, it is killed when the files exceed the limit. The files remain and still count, so the
+//! container may be unable to start again until the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -62,7 +64,7 @@
 //!
 //! ## Fix
 //!
-//! Sets `sizeLimit` to the default size of the policy. Unsafe: writes beyond the limit fail.
+//! Sets `sizeLimit` to the value of the option `defaultSize`. Unsafe: writes beyond the limit fail.
 //!
 //! ## Options
 //!

@@ -6,17 +6,19 @@
 //! `claims.requireClass`, reports each claim without a `storageClassName`. The rule also checks the
 //! claim templates of StatefulSets and the claims of generic ephemeral volumes.
 //!
-//! An empty name (`storageClassName: ""`) requests a volume without a class, and is not reported.
-//! The annotation `volume.beta.kubernetes.io/storage-class` also names a class. Claims for which
-//! the controller manager has chosen the PersistentVolume are not reported, unless the option is
-//! set.
+//! These claims are not reported:
+//!
+//! - claims with an empty name (`storageClassName: ""`), which request a volume without a class
+//! - claims with the annotation `volume.beta.kubernetes.io/storage-class`, which also names a class
+//! - claims for which the controller manager has chosen the PersistentVolume, unless the option is
+//!   set
 //!
 //! ## Why is this bad?
 //!
 //! If the cluster has a default class, the API server adds it to the claim. A claim can be bound
-//! only to a PersistentVolume of the same class, so the claim stays in the phase `Pending`. The
-//! manifest works in one cluster and fails in another, or after an administrator marks a class as
-//! the default.
+//! only to a PersistentVolume of the same class. If the PersistentVolume has no class or another
+//! one, the claim stays in the phase `Pending`. The manifest works in one cluster and fails in
+//! another, or after an administrator marks a class as the default.
 //!
 //! ## Example
 //!

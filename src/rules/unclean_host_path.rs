@@ -6,7 +6,7 @@
 //! Windows path, backslashes count as slashes. The severity is info if the path only has a trailing
 //! slash. Relative paths are skipped, because `relative-host-path` reports them.
 //!
-//! Reports a Windows path that is written in one of these forms:
+//! Also reports a Windows path in one of these forms:
 //!
 //! | form | example |
 //! |---|---|
@@ -17,8 +17,8 @@
 //! | another share of the node itself | `\\localhost\data` |
 //! | a directory in place of the drive | `/c/Windows` |
 //!
-//! Other rules resolve these forms where possible. They cannot resolve other short names than those
-//! of well-known directories, and no shares other than administrative ones.
+//! Other rules resolve these forms where possible. They can resolve administrative shares and the
+//! short names of well-known directories, but no other shares and short names.
 //!
 //! ## Why is this bad?
 //!

@@ -53,8 +53,8 @@
 //!
 //! Makes the path clean and absolute. Safe, unless the path contains `..`: if the name before the
 //! `..` is a symbolic link in the image, the container runtime may use another directory. There is
-//! no fix for Windows paths, for paths whose clean form is `/`, such as `//`, or if the container
-//! already has a mount at the clean path.
+//! no fix for a Windows path, for a path whose clean form is `/`, or if the container already has a
+//! mount at the clean path.
 //!
 //! ## When to allow it
 //!

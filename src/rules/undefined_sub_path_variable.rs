@@ -4,10 +4,13 @@
 //!
 //! Reports each `$(NAME)` in a `subPathExpr` if the `env` of the container does not define `NAME`
 //! or sets it to an empty value. The finding is a warning if the variable may come from elsewhere:
-//! the container has an `envFrom`, or the name looks like a variable that the kubelet sets for a
-//! Service, such as `DB_SERVICE_HOST`. The escaped form `$$(NAME)` is not a variable. The kubelet
-//! always sets the variables of the Service `kubernetes`, so they are not reported. Incomplete
-//! objects, such as kustomize patches, are skipped.
+//!
+//! - from the `envFrom` of the container
+//! - from the kubelet, which sets variables such as `DB_SERVICE_HOST` for Services
+//!
+//! The escaped form `$$(NAME)` is not a variable. The kubelet always sets the variables of the
+//! Service `kubernetes`, so they are not reported. Incomplete objects, such as kustomize patches,
+//! are skipped.
 //!
 //! ## Why is this bad?
 //!

@@ -6,16 +6,17 @@
 //! in the `volumes` of the Pod nor a claim template of its StatefulSet. Incomplete objects, such as
 //! kustomize patches, are skipped because the volumes may be elsewhere.
 //!
-//! Also reports each volume of a Pod whose name the API server rejects. A name consists of at most
-//! 63 lowercase letters, digits and hyphens, and starts and ends with a letter or digit. The API
-//! server does not find a volume with another name, such as `data.host`, for the mounts. Podman
-//! writes such names for volumes whose path has a dot. Names with placeholders are skipped.
+//! Also reports each volume with a name that the API server rejects. A valid name consists of at
+//! most 63 lowercase letters, digits and hyphens, and starts and ends with a letter or digit. If a
+//! name is invalid, such as `data.host`, the API server rejects the volume and each mount of it.
+//! Podman writes such names if the path of a volume contains a dot. Names with placeholders are
+//! skipped.
 //!
 //! ## Why is this bad?
 //!
 //! The API server rejects the object. In a custom resource, the error only appears when the
-//! controller creates the Pods. Usually, the name is misspelled, or the volume was removed but not
-//! all of its mounts.
+//! controller creates the Pods. Usually, the name is misspelled, or someone removed the volume but
+//! not all of its mounts.
 //!
 //! ## Example
 //!
@@ -57,8 +58,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never in an object that is applied without changes. If something adds the volume later, such as
-//! a mutating webhook, lint the result instead: the API server validates the complete object.
+//! Never in an object that reaches the API server unchanged. If a tool or a mutating webhook adds
+//! the volume, lint the resulting object instead.
 //!
 //! ## References
 //!

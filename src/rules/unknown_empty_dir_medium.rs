@@ -55,7 +55,7 @@
 //! ## Fix
 //!
 //! Corrects the value if it differs from a known medium only in case. Safe: the Pod could not start
-//! as written. There is no fix for Pods on Windows, where all other media are invalid too.
+//! as written. There is no fix for Pods on Windows, which supports only the node's disk.
 //!
 //! ## When to allow it
 //!

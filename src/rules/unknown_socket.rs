@@ -3,16 +3,16 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is a socket that is neither in the
-//! host path catalog nor allowed by the policy. A path is a socket if it ends in `.sock`, if it is
-//! a Windows named pipe, or if the volume has `type: Socket`. A path whose `type` is a directory or
-//! a device is not a socket, regardless of its name.
+//! host path catalog nor allowed by the policy. A path counts as a socket if it ends in `.sock`, if
+//! it is a Windows named pipe, or if the volume has `type: Socket`. A path whose `type` is a
+//! directory or a device does not count as a socket, regardless of its name.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! resolved: `/var/run` counts as `/run`.
 //!
-//! The rule also reports a named pipe that a HostProcess container on Windows mounts. Kubernetes
-//! does not support such a mount, and the container does not need it: it can open every pipe of the
-//! node.
+//! Named pipes that a HostProcess container on Windows mounts are reported too. Kubernetes does not
+//! support such a mount, and the container does not need it, because it can open every pipe of the
+//! node without a mount.
 //!
 //! ## Why is this bad?
 //!

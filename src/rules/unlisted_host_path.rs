@@ -8,7 +8,7 @@
 //! decides. Relative paths and paths with `..` are never allowed.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` is `/run`.
+//! resolved: `/var/run` counts as `/run`.
 //!
 //! The allow list affects only `unlisted-host-path` and `unknown-socket`. Other rules still report
 //! an allowed path.

@@ -3,15 +3,14 @@
 //! ## What it does
 //!
 //! Reports each volume of a Pod whose type is not in the policy's list of allowed types. Without a
-//! list, the types of the Pod Security Standard `restricted` are allowed:
+//! list, the types of the Pod Security Standard `restricted` are allowed: `configMap`, `csi`,
+//! `downwardAPI`, `emptyDir`, `ephemeral`, `image`, `persistentVolumeClaim`, `projected` and
+//! `secret`.
 //!
-//! - `configMap`, `csi`, `downwardAPI`, `emptyDir`, `ephemeral`
-//! - `image`, `persistentVolumeClaim`, `projected`, `secret`
-//!
-//! The standard does not allow `hostPath`, but without a list, only the rule
-//! [`host-path`](host-path.md) reports such volumes. A volume without a source is an `emptyDir`,
-//! and a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume that the
-//! API server adds to each Pod is always allowed. PersistentVolumes are not checked.
+//! The standard does not allow `hostPath`. Without a list, however, only the rule
+//! [`host-path`](host-path.md) reports `hostPath` volumes. A volume without a source is an
+//! `emptyDir`, and a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume
+//! that the API server adds to each Pod is always allowed. PersistentVolumes are not checked.
 //!
 //! The rule is off in the profiles `recommended` and `baseline`, unless the policy contains a list.
 //! It is an error in the profile `restricted`.

@@ -2,12 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports an `emptyDir` volume that a container mounts in these cases:
+//! Reports a mounted `emptyDir` volume in these cases:
 //!
 //! - The medium is `HugePages-<size>`, and neither the Pod nor a container requests
 //!   `hugepages-<size>`.
-//! - The medium is `HugePages`, and the requests contain no size of huge pages, or several.
-//! - The medium is either of these in a Pod for Windows nodes.
+//! - The medium is `HugePages`, and the Pod and its containers request no huge pages, or huge pages
+//!   of several sizes.
+//! - The medium is `HugePages` or `HugePages-<size>`, and the Pod is for Windows nodes.
 //!
 //! The requests of init containers count, and a limit counts as a request. Incomplete objects, such
 //! as patches, are skipped because the requests may be elsewhere.

@@ -3,14 +3,16 @@
 //! ## What it does
 //!
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
-//! can run on any node. A Pod is pinned to certain nodes by `nodeName`, and by a `nodeSelector` or
-//! required node affinity for anything but the operating system and the architecture. DaemonSets,
-//! objects of unknown kinds, and incomplete objects, such as patches, are skipped.
+//! can run on any node. A Pod can run on any node unless it sets `nodeName`, or a `nodeSelector` or
+//! required node affinity for something other than the operating system and the architecture.
+//! DaemonSets, objects of unknown kinds, and incomplete objects, such as patches, are skipped.
 //!
-//! Static Pods are also skipped, because each runs on the node that has its manifest. volcheck
-//! considers a Pod without a controller static if it sets `hostNetwork: true` and is in the
-//! namespace `kube-system` or an `openshift-*` namespace, or runs the image of a control plane
-//! component, such as `etcd`. Mirror Pods are skipped as well.
+//! Static Pods and their mirror Pods are also skipped, because each static Pod runs on the node
+//! that has its manifest. volcheck considers a Pod static if it has no controller, sets
+//! `hostNetwork: true`, and meets one of these conditions:
+//!
+//! - Its namespace is `kube-system` or starts with `openshift-`.
+//! - One of its containers runs the image of a control plane component, such as `etcd`.
 //!
 //! ## Why is this bad?
 //!

@@ -91,7 +91,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             format!("this PersistentVolume with host path {} has no node affinity", quoted(volume.path));
         out.push(
             Finding::new(RULE.id, Severity::Warning, FieldPath::from_keys(&["spec"]), message)
-                .related(volume.path_field(), "a path on the node of each Pod that uses the volume")
+                .related(volume.path_field(), "a Pod that uses the volume gets this path of its node")
                 .why("on another node, a Pod does not find the data: it gets other files or does not start")
                 .help("set `nodeAffinity` to the node with the data, or use a `local` volume")
                 .volume(volume.name)

@@ -4,20 +4,23 @@
 //!
 //! Reports a `sizeLimit` in these cases:
 //!
-//! - The volume is in memory, and the memory limits of the containers that can write to it, or of
-//!   the Pod, are lower (warning).
-//! - The volume is on disk, and the Pod's limits for `ephemeral-storage` are lower (warning).
+//! - The volume is in memory, and the `sizeLimit` exceeds the memory limits of the Pod, or of the
+//!   containers that can write to the volume (warning).
+//! - The volume is on disk, and the `sizeLimit` exceeds the Pod's limits for `ephemeral-storage`
+//!   (warning).
 //! - The `sizeLimit` is 0, which the kubelet treats as no limit (info).
 //! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
 //!   `system-cluster-critical` (info).
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
 //!   `ephemeral-storage` (info).
 //!
-//! The limits of the Pod are added up as the kubelet does: the sum for all containers, or the limit
-//! of an init container if that is higher. A memory limit of the Pod itself takes precedence over
-//! the limits of its containers. In incomplete objects, such as patches, only a `sizeLimit` of 0 is
-//! reported, because other limits may be elsewhere. A volume that no container mounts is reported
-//! only then, too.
+//! The rule computes the limit of a Pod as the kubelet does. It is the sum for all containers, or
+//! the limit of an init container if that is higher. A memory limit of the Pod itself takes
+//! precedence over the limits of its containers.
+//!
+//! In incomplete objects, such as patches, the rule reports only a `sizeLimit` of 0, because other
+//! limits may be elsewhere. The same applies to a volume that no container mounts, because the
+//! volume stays empty.
 //!
 //! ## Why is this bad?
 //!
@@ -85,7 +88,7 @@
 //! ## When to allow it
 //!
 //! Allow it if the limits differ between environments, and the size is meant for the largest one.
-//! Allow it for critical Pods that write little, such as logs of a fixed size.
+//! Also allow it for critical Pods that write little, such as logs of a fixed size.
 //!
 //! ## References
 //!
@@ -147,7 +150,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Creates a finding whose message is `sizeLimit`, the volume and `problem`.
+/// Creates a finding whose message names the `sizeLimit` and the volume, followed by `problem`.
 fn finding(empty_dir: &EmptyDir<'_>, severity: Severity, problem: &str) -> Finding {
     let name = &empty_dir.volume.name;
     let message = format!("`sizeLimit` of `emptyDir` {} {problem}", quoted(name));

@@ -4,7 +4,7 @@
 //!
 //! Reports a `hostPath` of a volume or a PersistentVolume whose `type` is absent, null or empty.
 //! Kubernetes treats all three the same. Windows named pipes are not reported, because the kubelet
-//! has no type for them.
+//! supports no type for them.
 //!
 //! ## Why is this bad?
 //!
@@ -68,12 +68,17 @@
 //!   `/usr/bin`
 //! - `Directory` otherwise
 //!
-//! If a container writes to a directory, or to a lock, log, PID or database file, and nothing else
-//! creates it on a new node, the fix sets `DirectoryOrCreate` or `FileOrCreate`. The rule assumes
-//! that nothing else creates paths in `/run`, in plugin directories, or outside both the system
-//! directories of the node and the host path catalog. The kubelet does not create the parents of a
-//! `FileOrCreate` file. If its directory may be missing, the fix sets `File`. It is better to mount
-//! the directory with `DirectoryOrCreate`.
+//! The fix sets `DirectoryOrCreate` or `FileOrCreate` instead if both conditions are met:
+//!
+//! - A container can write to the path, and the path is a directory or a lock, log, PID or database
+//!   file.
+//! - Nothing else creates the path on a new node. The rule assumes this for paths in `/run` and in
+//!   plugin directories. It also assumes this for other paths that are neither in a system
+//!   directory of the node nor in the host path catalog.
+//!
+//! The kubelet does not create the parent directories of a `FileOrCreate` file. If they may be
+//! missing, the fix sets `File`. In this case, it is better to mount the directory with
+//! `DirectoryOrCreate`.
 //!
 //! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
 //! an unknown device.

@@ -3,14 +3,14 @@
 //! ## What it does
 //!
 //! Reports each exemption in the policy file that matches no finding. The rule runs only if
-//! volcheck checks the whole directory of the policy with all of the policy's rules. The severity
-//! is info, because the policy may also be used for clusters whose objects are not part of the run.
-//! Exemptions of a pack are never reported.
+//! volcheck checks the entire directory that contains the policy file, with all of the policy's
+//! rules. The severity is info, because the policy may also be used for clusters whose objects are
+//! not part of the run. Exemptions of a pack are never reported.
 //!
 //! ## Why is this bad?
 //!
-//! Either the finding is fixed, or the exemption never matched because of a wrong key. The
-//! exemption would hide a later finding that matches it.
+//! Either the finding is fixed, or the exemption never matched because a key of its `match` is
+//! wrong. A fixed finding could return later, and the exemption would then hide it.
 //!
 //! ## Example
 //!

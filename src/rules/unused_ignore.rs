@@ -7,12 +7,12 @@
 //! reported.
 //!
 //! - A comment applies to everything that starts on its line or, if it has a line to itself, on the
-//!   next line. On `- name: data`, this is the whole list item.
+//!   next line. A comment on the line `- name: data` applies to the whole list item.
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
 //!   the template.
 //!
-//! An ignore of a rule about claims in other objects, such as `hidden-host-path`, is not reported,
-//! because these objects may be in files that are not part of the run.
+//! An ignore of a rule about claims in other objects, such as `hidden-host-path`, is not reported.
+//! The other objects may be in files that are not part of the run.
 //!
 //! ## Why is this bad?
 //!
@@ -98,7 +98,7 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
     };
     let help = match facts.limit {
         Ignores::All => "remove it, or move it to the finding",
-        Ignores::Warnings | Ignores::None => "remove it, and exempt an acceptable finding in the policy",
+        Ignores::Warnings | Ignores::None => "remove it; to accept the finding, exempt it in the policy",
     };
     out.extend(facts.unused.iter().map(|ignore| {
         let (noun, rule) = (ignore.by.noun(), ignore.rule);

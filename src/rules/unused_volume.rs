@@ -13,8 +13,8 @@
 //!
 //! - An unused claim still delays scheduling until it is bound, and it limits the nodes on which
 //!   the Pod can run.
-//! - An unused `hostPath` volume is still subject to security policies that restrict host paths.
-//!   Users who can add an ephemeral container to the Pod can mount the path with write access.
+//! - An unused `hostPath` volume can still cause a security policy to reject the Pod. Users who can
+//!   add an ephemeral container to the Pod can mount the path with write access.
 //!
 //! ## Example
 //!

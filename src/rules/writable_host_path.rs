@@ -56,11 +56,12 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write. Sockets, and
-//! devices in privileged containers, stay writable through a read-only mount. There is no fix for
-//! them, or for a directory that contains sockets or devices, such as `/dev`. In the directory of a
-//! CSI driver, containers that only connect to the socket, such as the driver's sidecars, should
-//! still set `readOnly: true`, so that they cannot replace the socket.
+//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write.
+//!
+//! Sockets, and devices in privileged containers, stay writable through a read-only mount. There is
+//! no fix for them, or for a directory that contains sockets or devices, such as `/dev`. However, a
+//! container that only connects to a socket in the mounted directory should set `readOnly: true`,
+//! so that it cannot replace the socket. Examples are the sidecars of a CSI driver.
 //!
 //! ## When to allow it
 //!

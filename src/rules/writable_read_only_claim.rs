@@ -2,16 +2,16 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount without `readOnly: true` of a volume whose claim has `ReadOnlyMany` as its
-//! only access mode. The claim can be a claim template of a StatefulSet, the claim of a generic
+//! Reports each mount without `readOnly: true` if the only access mode of the volume's claim is
+//! `ReadOnlyMany`. The claim can be a claim template of a StatefulSet, the claim of a generic
 //! ephemeral volume, or a PersistentVolumeClaim in any file of the same run. A volume whose
 //! `persistentVolumeClaim` source sets `readOnly: true` is not reported.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes uses access modes to find a matching PersistentVolume, and does not make mounts
-//! read-only because of them. Depending on the driver, the Pod does not start, writing fails, or
-//! several nodes change a filesystem at once and corrupt it.
+//! Kubernetes uses access modes to find a matching PersistentVolume, not to make mounts read-only.
+//! Depending on the driver, the Pod does not start, writing fails, or several nodes change a
+//! filesystem at once and corrupt it.
 //!
 //! ## Example
 //!
