@@ -1,14 +1,14 @@
-//! The volcheck program as a library, for its own tests, benchmarks and fuzzers. The Rust API is
-//! not stable. The public interface consists of the command line, the policy file and the report
-//! formats.
+//! The code of the `volcheck` program as a library, which the tests, benchmarks and fuzzers use.
+//! The Rust API is not stable. The public interface of volcheck consists of the command line, the
+//! policy file and the report formats.
 //!
 //! Linting and admission share one engine:
 //!
 //! - Linting: paths → [`input`] → [`source`] → [`model`] → [`engine`] → [`report`]
 //! - Admission: request → [`admission`] → [`model`] → [`engine`] → response
 //!
-//! Both call [`engine::judge`] with a [`policy`]. The engine runs the [`rules`], which report
-//! [`finding`]s.
+//! Both pass the object and a [`policy`] to [`engine::judge`]. The engine runs the [`rules`], which
+//! report [`finding`]s.
 
 pub mod admission;
 pub mod cli;

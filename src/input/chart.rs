@@ -1,4 +1,4 @@
-//! The files of a chart that rendered documents come from.
+//! Finds the files of a chart that rendered documents come from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ struct Dependency {
 }
 
 impl Chart {
-    /// Reads the `Chart.yaml` in a directory. Returns `None` if it cannot be decoded.
+    /// Reads the `Chart.yaml` in a directory. Returns `None` if it cannot be read or decoded.
     fn read(directory: &Path) -> Option<Self> {
         let file = File::decode("Chart.yaml", fs::read(directory.join("Chart.yaml")).ok()?).ok()?;
         let tree = source::parse(file.text(), 0..file.text().len()).ok()??;
@@ -31,8 +31,8 @@ impl Chart {
     }
 }
 
-/// Checks whether a path has the form of the paths that helm writes in comments: `NAME/templates/…`
-/// or `NAME/crds/…`, with `charts/NAME/` for each level of dependencies.
+/// Checks whether a path has the form of the template paths in the comments of helm:
+/// `NAME/templates/…` or `NAME/crds/…`, with `charts/NAME/` for each level of dependencies.
 pub fn is_template_path(path: &str) -> bool {
     let mut inner = path.split_once('/').filter(|(name, _)| !name.is_empty()).map(|(_, rest)| rest);
     while let Some(dependency) = inner.and_then(|rest| rest.strip_prefix("charts/")) {
@@ -44,9 +44,11 @@ pub fn is_template_path(path: &str) -> bool {
 }
 
 /// Returns the path of a template in the directory `chart`. `template` is the path in the comment
-/// that helm writes before each document: it starts with the name of the chart, and contains the
-/// names or aliases of dependencies. If a dependency is packaged, returns the path of its archive.
-/// If a dependency is not found, returns the directory `charts` or, if there is none, the chart.
+/// that helm writes before each document. It starts with the name of the chart, and contains the
+/// names or aliases of dependencies.
+///
+/// If a dependency is packaged, returns the path of its archive. If a dependency is not found,
+/// returns the directory `charts` or, if that does not exist, the directory of the chart.
 pub fn chart_template(chart: &Path, template: &str) -> PathBuf {
     let mut rest = template.split_once('/').map_or(template, |(_, rest)| rest);
     let mut chart = chart.to_owned();
@@ -62,8 +64,9 @@ pub fn chart_template(chart: &Path, template: &str) -> PathBuf {
     chart.join(rest)
 }
 
-/// Returns the directory or the archive of a dependency of `chart`. `directory` contains the
-/// dependencies. They are usually called like the chart in them.
+/// Returns the directory or the archive of the dependency `name` of `chart`, or `None` if it is not
+/// found. `name` is the name or the alias of the dependency, and `directory` contains all
+/// dependencies.
 fn find_dependency(chart: &Path, directory: &Path, name: &str) -> Option<PathBuf> {
     let with_name = |name: &str| {
         let path = directory.join(name);
@@ -73,7 +76,7 @@ fn find_dependency(chart: &Path, directory: &Path, name: &str) -> Option<PathBuf
     with_name(name).or_else(|| with_name(&aliased(chart, name)?))
 }
 
-/// Returns the name of the dependency with this alias.
+/// Returns the name of the dependency with this alias, or `None` if there is none.
 fn aliased(chart: &Path, alias: &str) -> Option<String> {
     let Chart { dependencies, .. } = Chart::read(chart)?;
     let dependency = dependencies.into_iter().find(|own| own.alias.as_deref() == Some(alias))?;
@@ -95,7 +98,8 @@ fn archive(directory: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| is_archive(&path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-/// Returns the directory of the chart `name` if the directory has another name.
+/// Returns the directory whose `Chart.yaml` has the name `name`, regardless of the name of the
+/// directory.
 fn renamed(directory: &Path, name: &str) -> Option<PathBuf> {
     entries(directory).into_iter().find(|path| Chart::read(path).is_some_and(|chart| chart.name == name))
 }

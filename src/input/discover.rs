@@ -112,8 +112,8 @@ fn glob_base(pattern: &str) -> PathBuf {
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
-/// Adds the files in a directory that match `glob`. Without a glob, adds the files with one of the
-/// configured extensions.
+/// Adds the files in a directory that match `glob`, or an error if no file matches. Without a glob,
+/// adds the files with one of the configured extensions.
 fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
     let matcher = glob.map(Glob::compile_matcher);
     let count_before = discovery.inputs.len() + discovery.errors.len();
@@ -145,7 +145,7 @@ fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, disco
     }
 }
 
-/// The visitor of one thread of a walk. When dropped, it adds its results to the shared ones.
+/// The visitor of one thread of a walk. When it is dropped, it adds its results to `shared`.
 struct Visitor<'w> {
     directory: &'w Path,
     glob: Option<&'w GlobMatcher>,
@@ -173,7 +173,7 @@ impl Visitor<'_> {
             Ok(entry) => entry,
             Err(error) => {
                 let (path, kind) = walk_error(self.directory, &error);
-                // Ignore a dangling link unless its name is selected.
+                // Ignore a dangling symbolic link, unless its path is selected.
                 if kind != InputErrorKind::NotFound || self.is_selected(path) {
                     self.found.add_error(path, kind, self.options);
                 }
@@ -203,7 +203,8 @@ impl Visitor<'_> {
     }
 }
 
-/// Returns the path and the reason of an error. If the error has no path, returns `path`.
+/// Returns the path that an error is about, and the reason of the error. If the error has no path,
+/// returns `path`.
 fn walk_error<'e>(path: &'e Path, error: &'e ignore::Error) -> (&'e Path, InputErrorKind) {
     match error {
         ignore::Error::WithDepth { err, .. } => walk_error(path, err),

@@ -51,8 +51,7 @@ pub enum InputErrorKind {
     /// A program that renders manifests could not be started.
     #[error("failed to run `{program}`: {reason}")]
     RendererNotStarted { program: String, reason: Box<Self> },
-    /// A program that renders manifests failed. It writes its own messages to the standard error of
-    /// volcheck.
+    /// A program that renders manifests failed. Its messages are on the standard error of volcheck.
     #[error("`{program}` failed ({status}); see standard error")]
     RendererFailed { program: String, status: ExitStatus },
     /// Another error of the operating system.

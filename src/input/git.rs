@@ -15,8 +15,9 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Returns the changes since `reference` in the repository that contains `directory`:
-    /// committed, uncommitted and untracked. The error is a message for the user.
+    /// Returns the changes since the commit `reference` in the repository that contains
+    /// `directory`. They include uncommitted changes and untracked files. The error is a message
+    /// for the user.
     pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
         let not_a_commit = || format!("`{reference}` is not a commit");
         // git would interpret a reference that starts with a dash as a flag.
@@ -73,8 +74,8 @@ fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Runs git in a directory and returns its standard output. The error is the first line of its
-/// standard error.
+/// Runs git in a directory and returns its standard output. If git fails, the error is the first
+/// line of its standard error.
 fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, String> {
     let output = Command::new("git").arg("-C").arg(directory).args(arguments).output();
     let output = output.map_err(|error| format!("failed to run `git`: {error}"))?;
@@ -89,7 +90,7 @@ fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, Str
 /// each.
 fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     let mut files: Vec<(String, Vec<RangeInclusive<usize>>)> = Vec::new();
-    // The number of remaining lines in the hunk. A line in a hunk may look like a header.
+    // The number of remaining lines in the hunk, because a line in a hunk may look like a header.
     let mut lines_left = 0;
     for line in diff.lines() {
         if lines_left > 0 && line.starts_with(['+', '-', '\\']) {

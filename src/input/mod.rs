@@ -82,7 +82,7 @@ impl Input {
     }
 }
 
-/// Returns an error if a file of this type cannot be read like a regular file.
+/// Returns an error if a file of this type cannot be read like a regular file, or `None` if it can.
 #[cfg(unix)]
 fn unreadable(file_type: fs::FileType) -> Option<InputErrorKind> {
     use std::os::unix::fs::FileTypeExt;

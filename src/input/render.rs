@@ -27,7 +27,7 @@ pub enum Rendering {
     Kustomization(String),
 }
 
-/// Checks whether a file name is that of a kustomization.
+/// Checks whether a path has the file name of a kustomization.
 pub fn is_kustomization(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| KUSTOMIZATION_FILES.iter().any(|known| file == *known))
 }
@@ -40,7 +40,8 @@ pub fn kustomization_in(directory: &Path) -> Option<Input> {
 }
 
 impl Rendering {
-    /// Returns the name for reports: the chart, or the kustomization file.
+    /// Returns the name for reports: the chart, the kustomization file or, if there is no such
+    /// file, the directory of the kustomization.
     pub fn name(&self) -> String {
         match self {
             Self::Chart { chart, .. } => chart.clone(),
@@ -52,7 +53,8 @@ impl Rendering {
         }
     }
 
-    /// Returns up to `max_bytes` of the rendered manifests. The programs inherit standard error.
+    /// Returns up to `max_bytes` of the rendered manifests. The messages of the programs go to the
+    /// standard error of volcheck.
     pub(super) fn render(&self, max_bytes: u64) -> Result<Vec<u8>, InputErrorKind> {
         match self {
             Self::Chart { chart, values, namespace, kube_version } => {

@@ -1,10 +1,11 @@
-//! The claims and PersistentVolumes of a run, which are in other objects than the Pods that use
-//! them.
+//! Resolves the claims that Pods use. Claims and PersistentVolumes are separate objects, and can be
+//! in other files than the Pods.
 //!
-//! The normal check of each document collects small facts ([`BindingFacts`]). After all inputs have
-//! been checked, [`Bindings`] resolves the claims. If a rule may report the claim of a Pod, for
-//! example because the Pod reaches a path of the node, the file of the Pod is checked a second time
-//! with the bindings. Other files need no second check.
+//! The first check of each document collects facts ([`BindingFacts`]). After all inputs have been
+//! checked, [`Bindings`] finds the PersistentVolumes that each claim can be bound to. A rule may
+//! report the claim of a Pod, for example because the claim can be bound to a path on the node. If
+//! so, the file with the Pod is checked a second time with the bindings. Other files need no second
+//! check.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub(super) struct Bindings {
     claims: Vec<Claim>,
     /// Claims with a known name, by namespace and name.
     by_name: HashMap<(String, String), Vec<usize>>,
-    /// Claims with an ordinal and claim templates, by namespace and stem.
+    /// Claims whose name ends with an ordinal, and claim templates, by namespace and stem. The stem
+    /// is the name without the ordinal.
     by_stem: HashMap<(String, String), Vec<usize>>,
     /// The locations that the targets of labels refer to.
     places: Vec<Place>,
@@ -38,24 +40,26 @@ pub(super) struct Bindings {
 struct Volume {
     name: String,
     is_attachable: bool,
-    /// The volume and its position among all volumes, most harmful first; `None` if it does not
-    /// expose files of the node.
+    /// The position of the volume in an order from the most to the least harmful, and the volume.
+    /// `None` if the volume does not expose files of the node.
     exposed: Option<(usize, Arc<NodeVolume>)>,
 }
 
 /// A claim of a pod's volume, and the PersistentVolumes that it can be bound to.
 struct Resolved {
     name: String,
-    /// The index of the claim; `None` if it is in the object of the pod or in no manifest.
+    /// The index of the claim; `None` if the object of the pod creates it, or if it is in no
+    /// manifest.
     index: Option<usize>,
     volumes: Vec<usize>,
-    /// The index of another claim that can take all of the volumes, together with other claims.
+    /// The index of another claim; `None` if at least one of the volumes is left for this claim.
+    /// Together with further claims, the other claim can take all of the volumes.
     rival: Option<usize>,
 }
 
 impl Bindings {
-    /// Resolves the claims. Returns `None` if there are neither claims nor PersistentVolumes that
-    /// expose files of the node.
+    /// Finds the PersistentVolumes that the claims can be bound to. Returns `None` if there are no
+    /// claims, and no PersistentVolume exposes files of the node.
     pub(super) fn new(facts: BindingFacts, options: &Options) -> Option<Self> {
         let BindingFacts { volumes, mut claims, classes, .. } = facts;
         let mut places = Vec::new();
@@ -107,19 +111,19 @@ impl Bindings {
         Some(Self { binder, volumes: own_volumes, claims, by_name, by_stem, places })
     }
 
-    /// Checks whether the claim of a volume of a pod in `file` concerns the rules.
+    /// Checks whether a rule may report a claim that a pod in `file` uses.
     pub(super) fn concern(&self, uses: &[ClaimUse], file: &str) -> bool {
         uses.iter().any(|used| self.claimed_volume(used, file).is_some())
     }
 
-    /// Returns the volumes of pods in `file` whose claims concern the rules.
+    /// Returns the volumes of pods in `file` whose claims a rule may report.
     pub(super) fn claimed_volumes(&self, uses: &[ClaimUse], file: &str) -> Vec<ClaimedVolume> {
         uses.iter().filter_map(|used| self.claimed_volume(used, file)).collect()
     }
 
-    /// Returns the location that a target of a label refers to, for a finding in the text `file`.
-    /// `path` is the path of the finding, as shown to the user. It differs from that of the text if
-    /// the text was rendered from several files.
+    /// Returns the location with the index `place`, as a related location of a finding in `file`.
+    /// `path` is the path of the finding, as shown to the user. It differs from the path of `file`
+    /// if the text was rendered from several files.
     pub(super) fn related_location(&self, place: usize, file: &File, path: &str) -> RelatedLocation {
         let Place { path: other_path, file: other, span, is_rendered } = &self.places[place];
         let is_other = other.path != file.path || **other_path != *path;
@@ -131,6 +135,7 @@ impl Bindings {
         RelatedLocation { span: *span, other_file }
     }
 
+    /// Returns the volume if a rule may report its claims, or `None` otherwise.
     fn claimed_volume(&self, used: &ClaimUse, file: &str) -> Option<ClaimedVolume> {
         let resolved = self.resolve(&used.claim, file);
         let pairs =
@@ -170,7 +175,7 @@ impl Bindings {
         })
     }
 
-    /// Returns the claims in other objects that the volume names.
+    /// Returns the claims with the name that the volume refers to. They are in other objects.
     fn named_claims(&self, used: &ClaimUse, resolved: &[Resolved]) -> Vec<NamedClaim> {
         if !matches!(used.claim, UsedClaim::Named { .. }) {
             return Vec::new();
@@ -183,6 +188,7 @@ impl Bindings {
         resolved.iter().filter_map(named).collect()
     }
 
+    /// Resolves the claims that a volume can use.
     fn resolve(&self, used: &UsedClaim, file: &str) -> Vec<Resolved> {
         match used {
             UsedClaim::Named { namespace, name } => self.resolve_name(namespace, name, file),
@@ -206,15 +212,17 @@ impl Bindings {
                 if existing.is_empty() {
                     return vec![self.resolve_own(name, facts)];
                 }
-                // A Pod cannot start if a claim of this name exists that it does not own.
+                // A Pod cannot start if a claim of this name exists, but the Pod does not own the
+                // claim.
                 let owned = existing.into_iter().filter(|index| self.claims[*index].pod == *pod);
                 owned.map(|index| self.resolve_claim(index)).collect()
             }
         }
     }
 
-    /// Resolves the claim of this name: an existing claim or, if there is none, one that another
-    /// object of the run creates.
+    /// Resolves the claims of this name. These are the PersistentVolumeClaims of the run or, if
+    /// there is none, the claims that other objects of the run create. If there are none either,
+    /// returns one claim with the PersistentVolumes that are reserved for the name.
     fn resolve_name(&self, namespace: &str, name: &str, file: &str) -> Vec<Resolved> {
         for origin in [ClaimOrigin::Object, ClaimOrigin::Ephemeral] {
             let found = self.nearest(&self.by_name, (namespace, name), file, |claim| claim.origin == origin);
@@ -235,11 +243,12 @@ impl Bindings {
                 return templates.into_iter().map(resolve).collect();
             }
         }
-        // The claim is in no manifest, but a PersistentVolume may be reserved for it.
+        // The claim is in no manifest, but PersistentVolumes may be reserved for it.
         let volumes = self.binder.reserved_for_name(namespace, name).to_vec();
         vec![Resolved { name: name.to_owned(), index: None, volumes, rival: None }]
     }
 
+    /// Resolves the claim at `index`.
     fn resolve_claim(&self, index: usize) -> Resolved {
         let facts = &self.claims[index].facts;
         let name = match &facts.name {
@@ -249,7 +258,7 @@ impl Bindings {
         Resolved { index: Some(index), ..self.resolve_own(name, facts) }
     }
 
-    /// Resolves a claim that the object of the pod creates.
+    /// Resolves a claim with these facts. The result has no index.
     fn resolve_own(&self, name: &str, facts: &ClaimFacts) -> Resolved {
         let volumes = self.binder.candidates(facts);
         let rival = self.binder.rival(facts, &volumes, |index| &self.claims[index].facts);
@@ -260,7 +269,7 @@ impl Bindings {
     fn rival_claim(&self, index: usize, name: &str) -> RivalClaim {
         let Claim { facts, label, .. } = &self.claims[index];
         let rival = match &facts.name {
-            // The name of a generic ephemeral claim starts with that of the Pod.
+            // The name of the claim of a generic ephemeral volume starts with the name of the Pod.
             ClaimName::Exact(name) if name.is_empty() => {
                 format!("{}-*", label.object.as_ref().map_or("", |object| &object.name))
             }
@@ -273,9 +282,9 @@ impl Bindings {
         RivalClaim { namespace: facts.namespace.clone(), name: rival, label: label.clone() }
     }
 
-    /// Returns the claims with the key that satisfy the predicate. A directory tree may contain
-    /// several applications or environments, so of the claims with the same name, those count
-    /// whose files are nearest to `file`.
+    /// Returns the claims in `index` with this namespace and name that satisfy the predicate. A
+    /// directory tree may contain several applications or environments. Of the claims with the same
+    /// name, returns only those whose files are nearest to `file`.
     fn nearest(
         &self,
         index: &HashMap<(String, String), Vec<usize>>,
@@ -296,13 +305,14 @@ impl Bindings {
     }
 }
 
-/// Checks whether a rule may report that the volume uses this claim.
+/// Checks whether a rule may report that the volume uses this claim, regardless of the
+/// PersistentVolumes that the claim can be bound to.
 fn concerns(used: &ClaimUse, claim: &NamedClaim) -> bool {
     let is_shared = used.sharing.is_some() && claim.modes.exclusive().is_some();
     is_shared || claim.modes.is_read_only() || claim.is_block || used.is_device
 }
 
-/// Adds a place, and sets it as the target of the label.
+/// Adds a location to `places`, and makes its index the target of the label.
 fn add_place(label: &mut Label, place: Place, places: &mut Vec<Place>) {
     label.target = Target::Elsewhere(places.len());
     places.push(place);

@@ -1,13 +1,20 @@
-//! `--changed-since`: keeps the findings on changed lines or in changed objects.
+//! `--changed-since`: keeps only the findings on changed lines or in changed objects.
 
 use std::path::Path;
 
 use super::{LocatedFinding, Report};
 use crate::input::Changes;
 
-/// Keeps the findings whose primary location or object includes changed lines, and the errors in
-/// changed files. Also keeps all findings and errors in text without a Git history. Counts the
-/// rest. `reference` is the name of the commit for the report.
+/// Removes the findings and errors that are outside the changes. Counts them, except for suppressed
+/// findings. `reference` is the name of the commit for the report.
+///
+/// The following are kept:
+///
+/// - findings whose primary location or object includes changed lines
+/// - findings with a related location on a changed line of another file
+/// - findings about a changed file as a whole
+/// - errors in changed files
+/// - all findings and errors in text that is not in a file, such as rendered text
 pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
@@ -20,8 +27,8 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Returns true for rendered text and for text without a file, such as standard input. Git has no
-/// earlier version of such text to compare it with.
+/// Checks whether Git cannot have an earlier version of the text. This is the case for rendered
+/// text, and for text that is not in a file, such as standard input.
 fn is_unknown_to_git(path: &str, is_rendered: bool) -> bool {
     is_rendered || !Path::new(path).exists()
 }

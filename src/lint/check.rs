@@ -21,7 +21,7 @@ use crate::rules::{TextFacts, Unchecked};
 use crate::source::{self, Chunk, File, NodeRef, ParseError, Tree, View};
 use crate::suppress;
 
-/// Checks a manifest, and returns its located findings. Claims are resolved within the manifest.
+/// Checks a manifest. Binds its claims only to PersistentVolumes in the same manifest.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
     let file = match decode(name, bytes, options) {
@@ -37,7 +37,8 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     }
 }
 
-/// Decodes a manifest. If it is not text, returns an outcome that reports it.
+/// Decodes the text of a manifest. If the bytes are not valid text, returns an outcome that reports
+/// the problem.
 pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Box<Outcome>> {
     File::decode(name, bytes).map(Arc::new).map_err(|error| {
         let counts = Counts { files: 1, ..Counts::default() };
@@ -46,8 +47,8 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Resul
     })
 }
 
-/// Checks a manifest. The first check, without bindings, collects facts about claims. The second
-/// check also reports the findings that depend on the bindings.
+/// Checks a manifest. The first check is without `bindings`, and collects facts about claims. The
+/// second check is with `bindings`, and also reports the findings that depend on them.
 pub(super) fn check_file(
     file: &Arc<File>,
     role: &Role,
@@ -114,8 +115,9 @@ pub(super) fn check_file(
 }
 
 impl<'c> Checker<'c> {
-    /// Returns the checker for a document. If a comment by Helm or an annotation by kustomize names
-    /// the file that the document was rendered from, the checker reports that file as the location.
+    /// Returns the checker for a document. A comment by Helm or an annotation by kustomize may name
+    /// the file that the document was rendered from. If so, the checker reports that file as the
+    /// location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let file: &'c File = self.file;
         let text = &file.text()[chunk.range.clone()];
@@ -125,7 +127,7 @@ impl<'c> Checker<'c> {
                 chart_template(Path::new(chart), template).to_string_lossy().into()
             }
             (Some(template), Role::Stream | Role::Chart(_)) => template.into(),
-            // The output of Helm in a file is reported there.
+            // If a file contains the output of Helm, findings are reported in that file.
             (Some(_), _) => return Cow::Owned(Self { template, ..self.clone() }),
             (None, Role::Stream | Role::Kustomization) => {
                 let origin = kustomize::origin(text).map(|origin| kustomize::resolve(&self.path, origin));
@@ -140,7 +142,8 @@ impl<'c> Checker<'c> {
         Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
     }
 
-    /// Checks the documents in a chunk. Returns the result and the ignores in the documents.
+    /// Checks the documents in a chunk. Returns the outcome, and the ignores that the documents
+    /// contain.
     fn check_chunk(&self, chunk: &Chunk) -> (Outcome, FileIgnores) {
         let (mut outcome, mut ignores) = (Outcome::default(), FileIgnores::default());
         if self.may_contain_ignores && self.may_ignore_file(chunk) {
@@ -206,8 +209,9 @@ impl<'c> Checker<'c> {
         self.template.is_some() || chunk.range.start <= self.head_len
     }
 
-    /// Checks whether the text is in a JSON dialect that kubectl does not support, such as compiler
-    /// settings with comments, and cannot contain the key `kind`.
+    /// Checks whether text that is not valid YAML is certain to be JSON of another program, such as
+    /// compiler settings with comments. The file has the extension `.json`, and the text cannot
+    /// contain the key `kind`.
     fn is_foreign_json(&self, text: &str) -> bool {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
@@ -225,7 +229,7 @@ impl<'c> Checker<'c> {
         self.unchecked_text(&Unchecked::InvalidYaml { error: &error.to_string(), location, is_tab })
     }
 
-    /// Checks a document, and returns whether it is a Kubernetes object.
+    /// Checks a document. Returns true if it contains a Kubernetes object.
     fn check_document(&self, tree: &Tree<'_>, outcome: &mut Outcome, ignores: &mut FileIgnores) -> bool {
         let (objects, unchecked) = (outcome.counts.objects, outcome.unchecked.len());
         if self.is_patch && matches!(tree.view(tree.root()), View::Sequence(_)) {
@@ -243,7 +247,8 @@ impl<'c> Checker<'c> {
             return false;
         }
         outcome.counts.other_documents += usize::from(!tree.is_null(tree.root()));
-        // The patches of a kustomization without `kind` have already been checked.
+        // The patches in a kustomization without `kind` have already been checked by
+        // `check_object`.
         if !self.is_patch && !is_kustomization(&self.path) {
             self.check_contents(NodeRef { tree, node: tree.root() }, None, outcome, ignores);
         }
@@ -251,32 +256,34 @@ impl<'c> Checker<'c> {
     }
 }
 
-/// Counts the objects in a document that need not be parsed, because none of them contains a volume
-/// or a manifest in a string. Returns `None` if the document must be parsed.
+/// Counts the objects in a document if it can be skipped, because none of the objects contains a
+/// volume or a manifest in a string. Returns `None` if the document must be parsed.
 fn count_skippable(text: &str) -> Option<usize> {
-    let has_container = Cell::new(false);
+    let has_config_map_or_secret = Cell::new(false);
     let count = source::count_skippable(text, |api_version, kind| {
-        has_container.set(has_container.get() || embedded::is_container(api_version, kind));
+        let is_relevant = embedded::is_config_map_or_secret(api_version, kind);
+        has_config_map_or_secret.set(has_config_map_or_secret.get() || is_relevant);
         policy::is_skipped_kind(api_version, kind)
     })?;
-    // A list has an `apiVersion` too.
+    // If there are several objects, they are in a list, which also has an `apiVersion`.
     let own = if count > 1 { count + 1 } else { count };
-    (!has_container.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
+    (!has_config_map_or_secret.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
-/// Returns the path of the file in a chart that Helm writes in a comment in the first line of a
-/// document. Ignores other comments, such as `# Source: https://example.com/pod.yaml`.
+/// Returns the path of the template that a document was rendered from, if the first line is a
+/// comment by Helm such as `# Source: shop/templates/pod.yaml`. Returns `None` for other comments,
+/// such as `# Source: https://example.com/pod.yaml`.
 fn template_of(text: &str) -> Option<&str> {
     let path = text.lines().next()?.strip_prefix("# Source: ")?.trim_end();
     is_template_path(path).then_some(path)
 }
 
 /// Returns the byte range of the template action (`{{…}}`, `{%…%}` or `<%…%>`) that causes a syntax
-/// error at the offset `at`: the nearest action before the error or, if there is none, the first
-/// action.
+/// error at the offset `at`. This is the last action that starts at or before the error or, if
+/// there is none, the first action. Returns `None` if the text contains no action.
 fn template_action(text: &str, at: usize) -> Option<Range<usize>> {
     const DELIMITERS: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("<%", "%>")];
-    // The error is at one of the opening characters or after them.
+    // The error may be at the first of the two opening characters, so include two more bytes.
     let head = (at..=at + 2).rev().find_map(|end| text.get(..end))?;
     let before = DELIMITERS.iter().filter_map(|(open, close)| Some((head.rfind(open)?, close)));
     let first = DELIMITERS.iter().filter_map(|(open, close)| Some((text.find(open)?, close)));

@@ -1,4 +1,5 @@
-//! The state that the checks of a file's documents share, with methods that locate findings.
+//! The state that is shared by the checks of all documents in a file, and methods that locate
+//! findings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(super) struct Checker<'c> {
     /// The bindings of claims; `None` in the first check.
     pub(super) bindings: Option<&'c Bindings>,
     pub(super) file: &'c Arc<File>,
+    /// The path of the file, as shown to the user.
     pub(super) path: Arc<str>,
     /// Whether the text was rendered from the file at `path`.
     pub(super) is_rendered: bool,
@@ -25,35 +27,37 @@ pub(super) struct Checker<'c> {
     pub(super) is_patch: bool,
     /// Whether ignores are applied and the word `volcheck` occurs in the file.
     pub(super) may_contain_ignores: bool,
-    /// The length of the text before the content of the first document. Computed only if the file
-    /// may contain ignores.
+    /// The length of the text before the content of the first document; 0 if the file cannot
+    /// contain ignores.
     pub(super) head_len: usize,
     /// The template that the document was rendered from, if a comment by Helm names it.
     pub(super) template: Option<&'c str>,
     /// The namespace of objects that do not set one.
     pub(super) namespace: Arc<str>,
-    /// The nesting depth of the documents: 0 in the file itself, 1 in a string of such a document,
-    /// and so on.
+    /// The nesting depth of the documents: 0 in the file itself, 1 in a string of a document in the
+    /// file, and so on.
     pub(super) depth: usize,
-    /// The number of objects that contain the current object as mappings.
+    /// The number of objects that the current object is nested in as a mapping.
     pub(super) outer_objects: usize,
     /// Set if the documents are in a string that cannot be parsed in place.
     pub(super) detached: Option<Detached>,
 }
 
-/// The value of a string that contains manifests. Findings about them have the location of the
-/// whole string, because locations within the string are unknown.
+/// A string that contains manifests, for example with escapes. Findings about the manifests have
+/// the location of the whole string, because locations within the string are unknown.
 #[derive(Clone)]
 pub(super) struct Detached {
+    /// The value of the string.
     pub(super) value: Arc<str>,
     /// The byte range of the string in the file.
     pub(super) string: Range<usize>,
-    /// The byte range of the object in the file.
+    /// The byte range of the object that contains the string, in the file.
     pub(super) object: Range<usize>,
 }
 
 impl<'c> Checker<'c> {
-    /// Returns the text that contains the documents.
+    /// Returns the text that contains the documents: the value of the detached string, or the text
+    /// of the file.
     pub(super) fn text(&self) -> &str {
         self.detached.as_ref().map_or(self.file.text(), |detached| &detached.value)
     }
@@ -94,6 +98,7 @@ impl<'c> Checker<'c> {
         LocatedFinding { object: Some(detached.object.clone()), ..LocatedFinding::new(finding, location) }
     }
 
+    /// Returns the location of a finding. `span` returns the span of a label in this file.
     pub(super) fn location(&self, finding: &Finding, span: impl Fn(&Label) -> Span) -> Location {
         let related = |label: &Label| match (label.target, self.bindings) {
             (Target::Elsewhere(place), Some(bindings)) => {
@@ -123,8 +128,9 @@ impl<'c> Checker<'c> {
         outcome.used_exemptions.extend(result.lowered_by);
     }
 
-    /// Adds the finding about a field that could not be decoded. For an object in another object or
-    /// in a string, it is only a warning, because another program may change the object.
+    /// Adds the finding about a field that could not be decoded. If the object is in another object
+    /// or in a string, the finding is only a warning, because another program may change the
+    /// object.
     pub(super) fn add_invalid_field(
         &self,
         tree: &Tree<'_>,
@@ -159,6 +165,7 @@ impl<'c> Checker<'c> {
     }
 }
 
+/// Returns the finding about a file that is not text.
 pub(super) fn undecodable_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
     let primary = Some(Span { start: error.position, end: error.position });
     let location = Location { primary, ..Location::of_file(name) };
@@ -166,7 +173,7 @@ pub(super) fn undecodable_text(name: &str, error: &TextError, options: &Options<
     unchecked_input(&unchecked, options, |finding| LocatedFinding::new(finding, location))
 }
 
-/// Returns the finding about unchecked input. `locate` adds the location.
+/// Returns unchecked input with its finding. `locate` adds the location to the finding.
 pub(super) fn unchecked_input(
     unchecked: &Unchecked<'_>,
     options: &Options<'_>,
@@ -176,7 +183,7 @@ pub(super) fn unchecked_input(
     UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
 }
 
-/// Returns the finding about unchecked input. The rules report exactly one.
+/// Returns the finding about unchecked input. Exactly one rule reports it.
 pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
     let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
     debug_assert_eq!(findings.len(), 1, "{unchecked:?}");

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::rules::{NodeVolume, Sharing};
 use crate::source::{File, NodeId, NodeRef, Span, Tree, locate};
 
-/// The path of the number of Pods of a workload.
+/// The path of the field with the number of Pods of a workload.
 const REPLICAS: &[&str] = &["spec", "replicas"];
 
 /// The path of the spec of a CronJob's Jobs.
@@ -25,13 +25,16 @@ const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// Facts about the claims, PersistentVolumes and storage classes in a document or file.
 #[derive(Debug, Default)]
 pub struct BindingFacts {
+    /// The PersistentVolumes. A volume of the type `hostPath` or `local` also has its path on the
+    /// node, and the location of that path in the manifest.
     pub(super) volumes: Vec<(VolumeFacts, Option<(NodeVolume, Place)>)>,
     pub(super) claims: Vec<Claim>,
     pub(super) classes: Vec<StorageClassFacts>,
+    /// The volumes of pods that come from claims.
     pub(super) uses: Vec<ClaimUse>,
 }
 
-/// The location of a field of another object.
+/// The location of a field of a claim or PersistentVolume, for related locations of findings.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) path: Arc<str>,
@@ -46,12 +49,13 @@ pub(super) struct Place {
 pub(super) struct Claim {
     pub(super) facts: ClaimFacts,
     pub(super) origin: ClaimOrigin,
-    /// The name of the Pod that owns the claim; empty if none does.
+    /// The name of the Pod that owns the claim; empty if no Pod owns it.
     pub(super) pod: String,
     pub(super) label: Label,
     pub(super) place: Place,
 }
 
+/// The field or object that defines a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClaimOrigin {
     /// A PersistentVolumeClaim.
@@ -77,13 +81,15 @@ pub(super) struct ClaimUse {
     pub(super) is_device: bool,
 }
 
+/// The claims that a volume uses.
 #[derive(Clone, Debug)]
 pub(super) enum UsedClaim {
     /// The claim of this name.
     Named { namespace: String, name: String },
     /// The claims that a StatefulSet creates from a template.
     Template { name: String, facts: ClaimFacts },
-    /// The claim of a generic ephemeral volume, and the name of the Pod; empty if it is unknown.
+    /// The claim of a generic ephemeral volume. `pod` is the name of the Pod; empty if it is
+    /// unknown.
     Ephemeral { pod: String, facts: ClaimFacts },
 }
 
@@ -222,12 +228,14 @@ impl Source<'_, '_> {
         ClaimName::Ordinal {
             stem: format!("{template}-{}", self.object.id.name),
             first: self.number(&["spec", "ordinals", "start"]).unwrap_or_default(),
-            // A StatefulSet with 0 replicas is scaled up later.
+            // A StatefulSet with 0 replicas will probably be scaled up, so its number of claims is
+            // unknown.
             count: self.number(REPLICAS).filter(|count| *count > 0),
         }
     }
 
-    /// Returns the reason why several Pods of the workload can use the same claim at once.
+    /// Returns the reason why several Pods of the workload can use the same claim at once, or
+    /// `None` if at most one Pod uses it.
     fn sharing(&self) -> Option<Sharing> {
         let several = |keys: &[&'static str]| {
             let count = self.number(keys).filter(|count| *count > 1)?;
@@ -249,8 +257,8 @@ impl Source<'_, '_> {
         }
     }
 
-    /// Checks whether an update of the Deployment starts a Pod before it stops the previous one,
-    /// which is the default.
+    /// Returns [`Sharing::Surge`] if an update of the Deployment starts a Pod before it stops the
+    /// previous Pod, which is the default. Returns `None` otherwise.
     fn surge(&self) -> Option<Sharing> {
         let max_surge = ["spec", "strategy", "rollingUpdate", "maxSurge"];
         let is_zero = self.number(&max_surge) == Some(0) || self.text(&max_surge) == "0%";
@@ -277,6 +285,7 @@ impl Source<'_, '_> {
         self.field(keys).and_then(|field| field.decode::<String>().ok()).unwrap_or_default()
     }
 
+    /// Returns the value at the path `keys`, or `None` if it is absent or null.
     fn field(&self, keys: &[&str]) -> Option<NodeRef<'_>> {
         keys.iter().try_fold(self.node(), |node, key| node.get(key))
     }
@@ -295,7 +304,7 @@ impl Source<'_, '_> {
         Claim { facts, origin, pod, label: self.label(field), place }
     }
 
-    /// Returns a label of a field. [`Bindings::new`] sets its index.
+    /// Returns a label for a field. [`Bindings::new`] replaces the target.
     fn label(&self, path: FieldPath) -> Label {
         Label { object: Some(Arc::new(self.object.id.clone())), path, target: Target::Value, text: "".into() }
     }

@@ -10,8 +10,8 @@ pub enum ConfigFile {
 }
 
 impl ConfigFile {
-    /// Returns the id that reports show instead of a rule id for problems in the file. The problems
-    /// are not findings of a rule, because a policy can disable rules.
+    /// Returns the id that reports show for problems in the file, in place of a rule id. No rule
+    /// reports these problems, because a policy can disable rules.
     pub fn id(self) -> RuleId {
         match self {
             Self::Policy => RuleId::new("invalid-policy"),
@@ -19,6 +19,7 @@ impl ConfigFile {
         }
     }
 
+    /// Returns the configuration file with this [`id`](Self::id), or `None` if there is none.
     pub fn from_id(id: RuleId) -> Option<Self> {
         [Self::Policy, Self::Baseline].into_iter().find(|config| config.id() == id)
     }
@@ -30,7 +31,7 @@ impl ConfigFile {
         }
     }
 
-    /// Returns the command that describes the file.
+    /// Returns the command that prints a description of the file.
     pub fn docs(self) -> &'static str {
         match self {
             Self::Policy => "volcheck schema policy",

@@ -8,7 +8,7 @@ use memchr::memmem::{self, Finder};
 use super::not_object;
 use crate::source::{self, MappingEntry, NodeId, NodeRef, Tree, View};
 
-/// The maximum nesting depth of manifests in strings.
+/// The maximum nesting depth of strings that contain manifests.
 pub(super) const MAX_DEPTH: usize = 8;
 
 /// A string that may contain manifests.
@@ -19,14 +19,15 @@ pub(super) struct EmbeddedText {
     pub value: NodeId,
 }
 
-/// Checks whether objects of a kind contain text for other programs. No other kind that volcheck
-/// skips contains manifests to apply.
-pub(super) fn is_container(api_version: &str, kind: &str) -> bool {
+/// Checks whether a kind is ConfigMap or Secret, whose strings may be manifests. No other kind that
+/// volcheck skips contains manifests to apply.
+pub(super) fn is_config_map_or_secret(api_version: &str, kind: &str) -> bool {
     api_version == "v1" && matches!(kind, "ConfigMap" | "Secret")
 }
 
-/// Checks whether strings in `text`, which contains `objects` objects, may contain a manifest or
-/// paths of the node.
+/// Checks whether strings in `text` may contain a manifest or paths on nodes. `objects` is the
+/// number of objects outside of strings. Each of them has one `apiVersion`, so any further
+/// `apiVersion` may be in a string.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
     // Building a finder takes longer than most searches.
     static API_VERSION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("apiVersion"));
@@ -46,7 +47,8 @@ pub(super) const PATCH: &str = "patch";
 /// The key of the node paths in the configuration of the local-path-provisioner.
 pub(super) const NODE_PATHS: &str = "nodePathMap";
 
-/// The key of the configurations by storage class, each of which can have node paths.
+/// The key of a mapping from storage classes to their configurations, which can also contain node
+/// paths.
 pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
 
 /// Checks whether a word occurs in a text.
@@ -55,7 +57,8 @@ pub(super) fn contains(text: &str, word: &str) -> bool {
 }
 
 /// Returns the strings of the object at `root` that may contain manifests, in the order of the
-/// text. Omits `metadata`, because an annotation contains the object as last applied, and `status`.
+/// text. Omits `status`. Also omits `metadata`, because kubectl stores the object as last applied
+/// in an annotation.
 pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
     let objects = usize::from(tree.get(root, "apiVersion").is_some());
     if !may_contain_manifest(&text[tree.range(root)], objects) {
@@ -100,8 +103,8 @@ pub(super) fn is_relevant_text(value: &str) -> bool {
         .any(|words| words.iter().all(|word| contains(value, word)))
 }
 
-/// Returns the objects that the value at `root` contains as mappings, except for those in other
-/// objects. Does not follow aliases.
+/// Returns the objects that the value at `root` contains as mappings. Omits objects that are nested
+/// in other objects. Does not follow aliases.
 pub(super) fn objects(text: &str, root: NodeRef<'_>) -> Vec<NodeId> {
     let mut found = Vec::new();
     if contains(&text[root.tree.range(root.node)], "apiVersion") {
@@ -155,7 +158,8 @@ pub(super) fn purpose(key: Option<&str>, value: &str) -> Purpose {
     }
 }
 
-/// Returns the text from the first key of the first list item or mapping on.
+/// Returns the text from its first key on, without comments, list indicators, brackets and quotes
+/// before the key.
 fn first_content<'t>(text: &'t str) -> &'t str {
     let trim = |text: &'t str| text.trim_start_matches(|c: char| c.is_whitespace() || "-[{\"'".contains(c));
     let mut rest = trim(text);
@@ -165,9 +169,9 @@ fn first_content<'t>(text: &'t str) -> &'t str {
     rest
 }
 
-/// Returns the byte ranges of the documents in the block scalar at `scalar`, or `None` if it is not
-/// a literal block scalar. Such a scalar differs from its value only by its indentation, so that
-/// the documents can be parsed in place.
+/// Returns the byte ranges of the documents in the literal block scalar at `scalar`. A literal
+/// block scalar differs from its value only by its indentation, so the documents can be parsed in
+/// place. Returns `None` if the scalar has another form or is empty.
 pub(super) fn literal_documents(text: &str, scalar: Range<usize>) -> Option<Vec<Range<usize>>> {
     let (header, content) =
         text[scalar.clone()].split_once('\n').filter(|(header, _)| header.starts_with('|'))?;
@@ -187,7 +191,7 @@ pub(super) fn literal_documents(text: &str, scalar: Range<usize>) -> Option<Vec<
     Some(documents)
 }
 
-/// Returns the byte ranges of the documents in the value of a string.
+/// Returns the byte ranges of the documents in `value`, the value of a string.
 pub(super) fn documents(value: &str) -> Vec<Range<usize>> {
     source::split_documents(value).into_iter().map(|chunk| chunk.range).collect()
 }

@@ -1,5 +1,5 @@
-//! Finds the files that kustomizations use as patches, and the files that rendered objects come
-//! from. A patch contains only a part of an object.
+//! Finds the files that kustomizations use as patches, which contain only parts of objects. Also
+//! finds the files that rendered objects come from.
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -33,15 +33,15 @@ pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<Stri
     }
 }
 
-/// Returns `path`, which is relative to the directory of the kustomization file `name`.
+/// Resolves `path` relative to the directory of the kustomization file `name`.
 pub(super) fn resolve(name: &str, path: &str) -> PathBuf {
     normalized(&Path::new(name).parent().unwrap_or(Path::new("")).join(path))
 }
 
-/// Returns the path of the file that a rendered document comes from, relative to its kustomization,
-/// if kustomize added it as an annotation (`buildMetadata: [originAnnotations]`). For a generated
-/// document, it is the file that configures the generator. Returns `None` for files of a remote
-/// repository.
+/// Returns the path of the file that a rendered document comes from, relative to the kustomization.
+/// For a generated document, it is the file that configures the generator. kustomize adds the path
+/// as an annotation if the kustomization sets `buildMetadata: [originAnnotations]`. Returns `None`
+/// if there is no such annotation, or if the file is in a remote repository.
 pub(super) fn origin(text: &str) -> Option<&str> {
     let (_, origin) = text.split_once("    config.kubernetes.io/origin: |\n")?;
     let lines = origin.lines().take_while(|line| line.starts_with("      ")).map(str::trim_start);
@@ -56,13 +56,14 @@ pub(super) fn origin(text: &str) -> Option<&str> {
     path
 }
 
+/// Parses a kustomization file. Returns `None` if it cannot be decoded.
 fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
     let file = File::decode(name, bytes).ok()?;
     let tree = source::parse(file.text(), 0..file.text().len()).ok()??;
     decode(&tree, tree.root()).ok()
 }
 
-/// Resolves `.` and `..` in the path.
+/// Resolves `.` and `..` in the path without access to files.
 pub(super) fn normalized(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

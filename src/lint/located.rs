@@ -43,7 +43,7 @@ pub struct RelatedLocation {
     pub other_file: Option<OtherFile>,
 }
 
-/// Another file than that of the primary location.
+/// A file that does not contain the primary location.
 #[derive(Clone, Debug)]
 pub struct OtherFile {
     /// The name of the file, as shown to the user.
@@ -79,7 +79,8 @@ impl LocatedFinding {
         Self { finding, location, suppressed: None, object: None }
     }
 
-    /// Compares by path, line, rule, column and message. All reports are in this order.
+    /// Compares findings by path, line, rule, column and message. All reports show findings in this
+    /// order.
     pub fn order(&self, other: &Self) -> Ordering {
         let start = |located: &Self| located.location.primary.map(|span| span.start);
         let (own, others) = (start(self), start(other));
@@ -92,19 +93,22 @@ impl LocatedFinding {
             .then_with(|| self.finding.message.cmp(&other.finding.message))
     }
 
-    /// Parses the object of the finding again, to edit its text. Trees are not kept after a
-    /// document has been checked. Returns `None` if the finding is not about an object in a file.
+    /// Parses the object of the finding again, so that its text can be edited. The tree that was
+    /// used for the check no longer exists. Returns `None` if the finding is not about an object in
+    /// a file.
     pub fn tree(&self) -> Option<Tree<'_>> {
         let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
         source::parse(file.text(), object).ok().flatten()
     }
 
-    /// Returns the line and column in the file, or line 1 and column 1 if they are unknown.
+    /// Returns the line and column in the file, or line 1 and column 1 if [`span`](Self::span)
+    /// returns `None`.
     pub(crate) fn line_and_column(&self) -> (usize, usize) {
         self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
     }
 
-    /// Returns the primary span if it is a span of the file.
+    /// Returns the primary span in the file. Returns `None` if the finding is about the whole file
+    /// or about rendered text.
     pub(crate) fn span(&self) -> Option<Span> {
         self.location.primary.filter(|_| !self.location.is_rendered)
     }
@@ -114,8 +118,8 @@ impl LocatedFinding {
         display_path(&self.location.path, self.location.is_rendered)
     }
 
-    /// Returns the message for formats with one location per finding. It includes the line in
-    /// rendered text and the related locations in other files.
+    /// Returns the message for report formats with only one location per finding. The message
+    /// includes the line if the text was rendered, and the related locations in other files.
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
@@ -130,12 +134,13 @@ impl LocatedFinding {
         message
     }
 
-    /// Returns the path without a leading `./`, as code hosts expect it.
+    /// Returns the path without a leading `./`, as services such as GitHub expect it.
     pub(crate) fn file_name(&self) -> &str {
         self.location.path.strip_prefix("./").unwrap_or(&self.location.path)
     }
 
-    /// Returns the message followed by the help, for formats without a separate field for the help.
+    /// Returns the message followed by the help, for report formats without a separate field for
+    /// the help.
     pub(crate) fn message_with_help(&self) -> String {
         match self.finding.help.as_ref() {
             "" => self.message().into_owned(),

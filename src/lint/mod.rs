@@ -1,8 +1,8 @@
-//! Linting: checks the text of manifests and returns located findings. The counterpart of
-//! `admission`.
+//! Linting: checks the text of manifests and returns findings with their locations. The counterpart
+//! for requests to the webhook is `admission`.
 //!
-//! [`check`] checks one manifest. It is a pure function without access to files, the clock or the
-//! command line. [`run`] checks many inputs in parallel.
+//! [`check`] checks one manifest. It does not access files, the clock or the command line. [`run`]
+//! checks many inputs in parallel.
 
 mod bindings;
 mod changed;
@@ -49,7 +49,7 @@ pub enum Role {
     File,
     /// A file that a kustomization uses as a patch.
     Patch,
-    /// Standard input. If Helm rendered it, its comments name the templates.
+    /// Standard input. If it is the output of Helm, comments name the template of each document.
     Stream,
     /// The output of rendering this chart.
     Chart(String),
@@ -81,9 +81,9 @@ pub struct Outcome {
     pub used_exemptions: std::collections::BTreeSet<crate::policy::ExemptionId>,
     /// Input that could not be checked.
     pub unchecked: Vec<UncheckedInput>,
-    /// Fields that may contain a host path, but were not checked.
+    /// Fields that may contain a host path, but were not checked, because their meaning is unknown.
     pub unknown_host_paths: Vec<UnknownHostPath>,
-    /// Facts about claims and PersistentVolumes.
+    /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,
 }
 
@@ -108,8 +108,8 @@ impl Outcome {
     }
 }
 
-/// Appends the items. An empty vector is replaced, so that the findings of a large file are not
-/// copied.
+/// Appends `others` to `items`. If `items` is empty, replaces it instead, so that the findings of a
+/// large file are not copied.
 fn append<T>(items: &mut Vec<T>, mut others: Vec<T>) {
     if items.is_empty() {
         *items = others;

@@ -1,13 +1,13 @@
-//! Documents that contain Kubernetes objects, but that kubectl rejects.
+//! Recognizes documents that kubectl rejects although they contain Kubernetes objects.
 
 use std::borrow::Cow;
 
 use crate::rules::NotObject;
 use crate::source::{NodeId, Tree, View};
 
-/// Returns the reason why kubectl rejects a document that is not an object, if it was probably
-/// meant to be one or contains only objects. Returns `None` for any other document, such as a
-/// configuration file.
+/// Returns the reason why kubectl rejects a document that is not an object. The document must be a
+/// list or mapping of objects, or an object without `apiVersion` or `kind`. Returns `None` for any
+/// other document, such as a configuration file.
 pub(super) fn reason(tree: &Tree<'_>, root: NodeId) -> Option<NotObject> {
     if let View::Sequence(_) = tree.view(root) {
         return contains_object(tree, root).then_some(NotObject::List);
@@ -28,21 +28,22 @@ fn contains_object(tree: &Tree<'_>, node: NodeId) -> bool {
     }
 }
 
-/// Returns the missing field of a mapping that has all other fields of an object.
+/// Returns the missing field of a mapping that has all other fields of an object. Returns `None`
+/// for any other mapping.
 fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
     if !has_fields(tree, node) {
         return None;
     }
     match (has(tree, node, "apiVersion"), text(tree, node, "kind")) {
-        // The kinds of other programs, such as Teleport, are in lower case.
+        // Some other programs, such as Teleport, also use `kind`, but with values in lower case.
         (false, Some(kind)) if kind.starts_with(char::is_uppercase) => Some(NotObject::NoApiVersion),
         (true, None) => Some(NotObject::NoKind),
         _ => None,
     }
 }
 
-/// Checks whether a mapping has the fields of an object besides its type: either `metadata` and
-/// some content, or only a spec with pods or volumes.
+/// Checks whether a mapping has the fields of an object other than `apiVersion` and `kind`. It must
+/// have `metadata` and some content, or only fields of objects and a spec with pods or volumes.
 fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
     const SPEC_FIELDS: [&str; 5] = ["containers", "template", "jobTemplate", "volumes", "hostPath"];
@@ -55,7 +56,7 @@ fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
         && tree.get(node, "spec").is_some_and(has_pods)
 }
 
-/// Checks whether a mapping has the type of an object.
+/// Checks whether a mapping has `apiVersion` and `kind`.
 pub(super) fn has_type(tree: &Tree<'_>, node: NodeId) -> bool {
     has(tree, node, "apiVersion") && has(tree, node, "kind")
 }
@@ -65,7 +66,7 @@ fn has(tree: &Tree<'_>, node: NodeId, key: &str) -> bool {
     text(tree, node, key).is_some()
 }
 
-/// Returns the value of a key if it is a string that is not empty.
+/// Returns the value of a key if it is a string that is not empty, or `None` otherwise.
 fn text<'t>(tree: &'t Tree<'_>, node: NodeId, key: &str) -> Option<Cow<'t, str>> {
     tree.get(node, key).and_then(|value| tree.as_str(value)).filter(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Checks of objects, and of the objects in them.
+//! Checks of objects, and of the objects nested in them.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -24,20 +24,21 @@ use crate::suppress;
 /// The maximum number of placeholders to report per object. Each requires a copy of the tree.
 const MAX_PLACEHOLDERS: usize = 16;
 
-/// The noun for a string that is only YAML after another program has rendered it.
+/// The noun for a string that becomes YAML only after another program has rendered it.
 pub(super) const EMBEDDED_TEMPLATE: &str = "embedded template";
 
 /// The API group of kustomizations.
 pub(super) const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io";
 
-/// The place of an object.
+/// The context of an object.
 #[derive(Clone, Copy)]
 pub(super) enum Outer<'a> {
-    /// A document that consists of the object.
+    /// The object is a document.
     Document,
-    /// A list of this type, which may be a field of another object.
+    /// The object is an item of a list of this type. `is_embedded` is true if another object
+    /// contains the list.
     List { list: &'a TypeMeta<'a>, is_embedded: bool },
-    /// Any field of another object.
+    /// The object is a mapping in another object.
     Object,
 }
 
@@ -76,7 +77,8 @@ impl<'c> Checker<'c> {
         let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
             Ok(meta) => with_item_type(meta, outer),
             Err(error) => {
-                // A string in which these fields are not strings is not a manifest.
+                // If the document is in a string, it is not a manifest, because these fields of a
+                // manifest are strings.
                 let is_object = tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some();
                 if is_object && self.depth == 0 {
                     outcome.counts.objects += 1;
@@ -85,7 +87,7 @@ impl<'c> Checker<'c> {
                 return;
             }
         };
-        // kubectl replaces any object that has a list under `items` by the items.
+        // kubectl treats any object that has a list under `items` as a list of objects.
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
             for item in tree.items(items) {
@@ -114,8 +116,9 @@ impl<'c> Checker<'c> {
             outcome.counts.add_unrendered(noun);
         }
         let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
-        // The strings of an embedded object are also strings of the outer object.
-        if !is_embedded && (!is_skipped || embedded::is_container(&meta.api_version, &meta.kind)) {
+        // The strings of an embedded object are also strings of the outer object, which have
+        // already been checked.
+        if !is_embedded && (!is_skipped || embedded::is_config_map_or_secret(&meta.api_version, &meta.kind)) {
             let object = NodeRef { tree, node };
             self.check_embedded(object, Some(&Owner::new(object, &meta)), outcome, ignores);
         }
@@ -125,8 +128,8 @@ impl<'c> Checker<'c> {
         self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
     }
 
-    /// Adds the item at `node` of the list `outer`, which kubectl rejects. Ignores other values,
-    /// and lists that kubectl may not receive.
+    /// Reports the value at `node`, which kubectl rejects, if it is an item of a list that is
+    /// applied with kubectl. Ignores any other value.
     fn add_rejected_item(
         &self,
         tree: &Tree<'_>,
@@ -141,7 +144,7 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Adds the value at `node`, which kubectl rejects.
+    /// Reports the value at `node`, which kubectl rejects.
     pub(super) fn add_rejected(
         &self,
         tree: &Tree<'_>,
@@ -152,8 +155,8 @@ impl<'c> Checker<'c> {
         outcome.unchecked.push(self.unchecked_field(tree, node, &Unchecked::NotObject(reason)));
     }
 
-    /// Decodes and checks the object at `node`. Treats placeholders in fields that are not strings
-    /// as absent, and reports them.
+    /// Decodes and checks the object at `node`. If a field of another type than string contains a
+    /// placeholder, reports the placeholder and treats the field as absent.
     pub(super) fn check_decoded(
         &self,
         mut tree: Cow<'_, Tree<'_>>,
@@ -186,7 +189,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Checks the volumes of the object at `object`, and the objects that it contains as mappings.
+    /// Checks the volumes of a decoded object, and the objects and strings with YAML that it
+    /// contains.
     pub(super) fn check_volumes(
         &self,
         NodeRef { tree, node }: NodeRef<'_>,
@@ -254,8 +258,8 @@ impl<'c> Checker<'c> {
         inner.check_object(tree, node, Outer::Object, outcome, ignores);
     }
 
-    /// Collects facts about claims in the first check. In the second check, returns the volumes of
-    /// pods whose claims concern the rules.
+    /// In the first check, collects facts about claims, and returns no volumes. In the second
+    /// check, returns the volumes of pods whose claims a rule may report.
     fn claimed_volumes(
         &self,
         tree: &Tree<'_>,
@@ -347,7 +351,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Checks facts about the text of `object` or, if it is `None`, of the document.
+    /// Checks facts about the text of `object` or, if `object` is `None`, about the text of the
+    /// document.
     pub(super) fn check_text(
         &self,
         facts: &TextFacts,
@@ -394,11 +399,11 @@ pub(super) fn kustomization_type() -> TypeMeta<'static> {
     TypeMeta { api_version: Str::owned("kustomize.config.k8s.io/v1beta1"), kind: Str::owned("Kustomization") }
 }
 
-/// The maximum number of objects that contain an object as mappings. The check is recursive.
+/// The maximum number of objects that an object can be nested in. It limits the recursion.
 const MAX_OUTER_OBJECTS: usize = 32;
 
 /// Returns the kind of an object that refers to a chart or to manifests elsewhere, which another
-/// program renders.
+/// program renders. Returns `None` for objects of other kinds.
 fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
     match (meta.group(), &*meta.kind) {
         ("helm.toolkit.fluxcd.io" | "helm.fluxcd.io", "HelmRelease") => Some("HelmRelease"),
@@ -424,6 +429,7 @@ fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> 
     meta
 }
 
+/// Checks whether an object counts as an object with volumes in the report.
 fn has_volumes(object: &Object<'_>) -> bool {
     match &object.body {
         Body::Pods(pods) => pods.iter().any(|pod| !pod.volumes.is_empty() || !pod.claim_templates.is_empty()),

@@ -1,5 +1,5 @@
-//! Checks of parts of pod specs that an object contains as strings, such as Argo's `podSpecPatch`.
-//! Such a part is checked as a partial pod.
+//! Checks of strings that contain parts of pod specs, such as Argo's `podSpecPatch`. Each part is
+//! checked as an incomplete pod.
 
 use crate::engine::{CheckResult, judge};
 use crate::model::{self, FieldErrorKind, FieldPath, Object, Part, Pod};
@@ -7,7 +7,7 @@ use crate::policy::{Date, Policy};
 use crate::rules::Subject;
 use crate::source::{self, NodeId, NodeRef, ParseError};
 
-/// The maximum number of expressions in fields of a patch that are not strings.
+/// The maximum number of fields of a patch, other than strings, whose value is an expression.
 const MAX_EXPRESSIONS: usize = 16;
 
 /// The result of checking a string.
@@ -20,7 +20,7 @@ pub(super) struct CheckedPart {
 
 /// The reason why a patch could not be checked.
 pub(super) enum PatchError {
-    /// Only the workflow engine knows the text, because it contains expressions.
+    /// The text contains expressions that only the workflow engine can evaluate.
     Template,
     /// The patch exceeds a limit.
     TooLarge(FieldErrorKind),
@@ -38,7 +38,7 @@ pub(super) fn check(
     text: &str,
 ) -> Result<CheckedPart, PatchError> {
     let replaced = without_expressions(text);
-    // Expressions in quotes are valid YAML.
+    // Parse the original text first, because expressions in quotes are valid YAML.
     let parsed = source::parse(text, 0..text.len()).or_else(|error| match &replaced {
         Some(text) => source::parse(text, 0..text.len()).map_err(|_| PatchError::Template),
         None => Err(PatchError::Invalid(error.to_string())),
@@ -69,8 +69,8 @@ pub(super) fn check(
     Err(PatchError::Template)
 }
 
-/// The annotations of a pod with volumes and mounts that Istio adds to it. The values are lists or
-/// mappings in JSON.
+/// The annotations of a pod that contain volumes and mounts, which Istio adds to the pod. The
+/// values are lists or mappings in JSON.
 ///
 /// Source: <https://istio.io/latest/docs/reference/config/annotations/#SidecarUserVolume>
 pub(super) struct IstioAnnotations<'p> {
@@ -97,8 +97,9 @@ impl<'p> IstioAnnotations<'p> {
         invalid.map(|(key, text, error)| (self.path.key(key), text, error)).collect()
     }
 
-    /// Returns the valid annotations as YAML, and the path of the annotation with the volumes.
-    /// Returns `None` if the volumes are not valid.
+    /// Returns the path of the annotation with the volumes, and a YAML mapping with the values of
+    /// both annotations. Replaces invalid mounts by an empty list. Returns `None` if the volumes
+    /// are invalid.
     pub(super) fn valid(&self) -> Option<(FieldPath, String)> {
         if parse_error(self.volumes).is_some() {
             return None;
@@ -129,7 +130,8 @@ pub(super) fn check_part(
     Some(CheckedPart { result: check_at(policy, today, &decoded.object, path), has_unknown_host_paths })
 }
 
-/// Returns the findings about an object that is a string, located at the field that contains it.
+/// Checks an object that was decoded from a string. Locates all findings at `path`, the field that
+/// contains the string.
 fn check_at(policy: &Policy, today: Date, object: &Object<'_>, path: &FieldPath) -> CheckResult {
     let mut result = judge(Subject::Object(object), policy, today);
     for finding in result.findings.iter_mut().chain(result.exempted.iter_mut().map(|(finding, _)| finding)) {

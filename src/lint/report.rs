@@ -1,4 +1,4 @@
-//! The report of a run, which report formats render.
+//! The report of a run, independent of the report format.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,8 +74,8 @@ pub struct Report {
     pub suppressed: Vec<LocatedFinding>,
     /// Fields that may contain a host path, but were not checked, in order.
     pub unknown_host_paths: Vec<UnknownHostPath>,
-    /// The commit given by `--changed-since`, and the number of findings outside the changes since
-    /// then.
+    /// The commit given by `--changed-since`, and the number of findings and errors outside the
+    /// changes since that commit.
     pub outside: Option<(String, usize)>,
     /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
@@ -96,7 +96,8 @@ impl Report {
         }
     }
 
-    /// Creates the report of a run that checked nothing because of these problems.
+    /// Creates the report of a run that checked nothing because of these problems in a
+    /// configuration file.
     pub fn of_invalid_config(config: ConfigFile, problems: Vec<Problem>) -> Self {
         let located = |Problem { path, location, message }| {
             let finding = Finding::new(config.id(), Severity::Error, FieldPath::root(), message);
@@ -109,7 +110,7 @@ impl Report {
         Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
     }
 
-    /// Returns the number of findings with this severity.
+    /// Returns the number of findings with this severity that are not suppressed.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
@@ -126,13 +127,14 @@ impl Report {
         self.suppressed.iter().filter(is_denied).count()
     }
 
-    /// Returns the errors, then the findings with at least this severity that are not suppressed.
+    /// Returns the errors, followed by the findings that are not suppressed and have at least this
+    /// severity.
     pub fn unsuppressed(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
         let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
         self.errors.iter().chain(findings).collect()
     }
 
-    /// Sorts findings, suppressed findings and errors.
+    /// Sorts findings, suppressed findings, errors and unknown host paths.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(LocatedFinding::order);
         self.suppressed.sort_by(LocatedFinding::order);

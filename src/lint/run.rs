@@ -43,7 +43,7 @@ pub struct Run {
     pub raw_templates: Vec<String>,
 }
 
-/// Checks the inputs. Calls `on_done` after each input, from any thread.
+/// Checks the inputs. Calls `on_done` after the first check of each input, from any thread.
 pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sync)) -> Run {
     let lint = &options.lint;
     let patches = patches(found);
@@ -126,8 +126,8 @@ pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks whether `paths` include the whole directory of the policy file, to which the policy
-/// applies.
+/// Checks whether `paths` include the whole directory of the policy file. The policy applies to
+/// this directory.
 pub fn covers(paths: &[String], policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
     paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
@@ -139,9 +139,10 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 
-/// Returns the paths that kustomizations use as patches: those in the searched directories, and
-/// those next to inputs or in the directory above them, because tools such as pre-commit pass only
-/// the files that have changed.
+/// Returns the paths of the files that kustomizations use as patches. Reads the kustomizations in
+/// the searched directories, in the directories of the inputs, and in the parents of these
+/// directories. The kustomization of an input may not be an input itself, because tools such as
+/// pre-commit pass only the files that have changed.
 fn patches(found: &Discovery) -> HashSet<String> {
     let mut patches = HashSet::new();
     for input in found.kustomizations.iter().chain(&other_kustomizations(found)) {
@@ -152,21 +153,21 @@ fn patches(found: &Discovery) -> HashSet<String> {
     patches
 }
 
-/// Returns the kustomizations in the directories of the inputs and in the directories above them,
-/// except in directories that were searched.
+/// Returns the kustomizations in the directories of the inputs and in the parents of these
+/// directories. Omits directories that were searched.
 fn other_kustomizations(found: &Discovery) -> Vec<Input> {
     let is_searched =
         |directory: &Path| found.searched.iter().any(|searched| directory.starts_with(searched));
     let names = found.inputs.iter().filter(|input| has_file_name(input)).map(|input| Path::new(&input.name));
     let mut directories: Vec<&Path> = names.filter_map(Path::parent).collect();
-    // The inputs are sorted.
+    // The inputs are sorted, so inputs in the same directory are adjacent.
     directories.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
     let with_parents: BTreeSet<&Path> =
         directories.iter().flat_map(|own| own.ancestors().take(2)).filter(|own| !is_searched(own)).collect();
     with_parents.into_iter().filter_map(input::kustomization_in).collect()
 }
 
-/// Checks whether the input is a file, or standard input with the name of one.
+/// Checks whether the input is a file, or standard input with the name of a file.
 fn has_file_name(input: &Input) -> bool {
     match input.source {
         InputSource::Path(_) => true,
@@ -202,7 +203,8 @@ struct Checked {
     file: Option<Arc<File>>,
 }
 
-/// Checks those inputs a second time whose Pods reach a path of the node through a claim.
+/// Checks an input a second time if a rule may report a claim that its Pods use. Returns the
+/// outcome of the last check of each input.
 fn apply_bindings(
     inputs: &[Input],
     roles: &[Role],
@@ -268,7 +270,8 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     })
 }
 
-/// Merges the unrendered templates of each chart, and those of each file, into one finding.
+/// Merges the findings about unrendered templates into one finding for each chart, and for each
+/// file outside of charts.
 fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
     unchecked.sort_by(|a, b| a.located.order(&b.located));
     let mut charts: BTreeMap<PathBuf, (usize, BTreeSet<Arc<str>>)> = BTreeMap::new();
@@ -296,15 +299,16 @@ fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>
     kept
 }
 
-/// Returns the directory of the chart that a template belongs to.
+/// Returns the directory of the chart that a template belongs to, or `None` if the file is not in a
+/// directory `templates`.
 fn chart_directory(path: &str) -> Option<PathBuf> {
     let mut ancestors = Path::new(path).ancestors();
     let templates = ancestors.find(|path| path.file_name().is_some_and(|name| name == "templates"));
     templates.and_then(Path::parent).map(Path::to_owned)
 }
 
-/// Reports expired exemptions. If `used`, the exemptions that matched a finding, is given, also
-/// reports unused exemptions.
+/// Reports expired exemptions. `used` contains the exemptions that matched a finding. If it is
+/// given, also reports unused exemptions.
 fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>) -> Vec<LocatedFinding> {
     let mut found = Vec::new();
     for (id, exemption) in options.policy.exemptions() {

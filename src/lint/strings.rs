@@ -114,7 +114,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Checks a JSON patch in a file that a kustomization uses, as a part of a kustomization.
+    /// Checks a file with a JSON patch that a kustomization uses, as if the kustomization contained
+    /// it.
     pub(super) fn check_json_patch(
         &self,
         patch: NodeRef<'_>,
@@ -134,8 +135,8 @@ impl<'c> Checker<'c> {
         self.check_fields(patch, None, (&object, &meta), outcome, ignores);
     }
 
-    /// Checks the objects and the manifests in strings that the value at `root` contains. The value
-    /// is not an object, but it may be part of the object `owner`.
+    /// Checks the objects that the value at `root` contains as mappings, and the manifests in its
+    /// strings. The value is not an object, but it may be part of the object `owner`.
     pub(super) fn check_contents(
         &self,
         root: NodeRef<'_>,
@@ -166,14 +167,15 @@ impl<'c> Checker<'c> {
                 self.check_embedded(root, Some(owner), outcome, ignores);
                 self.check_part(root, is_patch, owner, outcome, ignores);
             }
-            // The volumes in objects in Helm values are checked together with other volumes there.
+            // In Helm values, volumes in objects are checked together with the other volumes of the
+            // values.
             owner if purpose == Purpose::Values => self.check_embedded(root, owner, outcome, ignores),
             owner => self.check_contents(root, owner, outcome, ignores),
         }
     }
 
     /// Checks a JSON patch, or the configuration of the local-path-provisioner, as a part of the
-    /// object `outer`.
+    /// object `owner`.
     fn check_part(
         &self,
         part: NodeRef<'_>,
@@ -190,7 +192,8 @@ impl<'c> Checker<'c> {
         self.check_fields(part, workload, (object, owner.meta), outcome, ignores);
     }
 
-    /// Checks the volumes in a part of `object`, and those in the fields of `workload`.
+    /// Checks the volumes in a part of `object`. If `workload` is given, includes the volumes at
+    /// its paths.
     fn check_fields(
         &self,
         part: NodeRef<'_>,
@@ -241,7 +244,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Adds the content `text` of a string that is not valid YAML. Templates are only counted.
+    /// Reports `text`, the content of a string that is not valid YAML. If it contains `{{`, only
+    /// counts it as a template.
     pub(super) fn add_invalid_text(
         &self,
         text: &str,
@@ -258,7 +262,7 @@ impl<'c> Checker<'c> {
     }
 }
 
-/// Checks whether a document is a list with an operation of a JSON patch.
+/// Checks whether a document is a list that contains an operation of a JSON patch.
 fn is_json_patch(NodeRef { tree, node }: NodeRef<'_>) -> bool {
     let is_operation = |item: &NodeId| tree.get(*item, "op").is_some();
     matches!(tree.view(node), View::Sequence(items) if items.iter().any(is_operation))
@@ -269,8 +273,9 @@ fn looks_like_yaml(text: &str) -> bool {
     text.trim_end().contains('\n') || text.trim_start().starts_with(['-', '[', '{'])
 }
 
-/// Returns the location of an error in the document `text`. The parser finds some errors only after
-/// the document, which is another part of the file.
+/// Returns the location of an error in the document `text`. The parser detects some errors only
+/// after the document, in another part of the file. For such an error, returns the last character
+/// of the document.
 fn error_location(document: Range<usize>, text: &str, error: &ParseError) -> Range<usize> {
     let text = text.trim_end();
     let end = document.start + text.len();

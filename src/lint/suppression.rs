@@ -23,9 +23,12 @@ impl FileIgnores {
         self.file.extend(other.file);
     }
 
-    /// Suppresses the findings of the file, and adds findings about the ignores themselves. Ignores
-    /// can suppress findings about ignores with a narrower scope: for example, a comment can
+    /// Suppresses findings of the file, and adds findings about the ignores themselves. An ignore
+    /// can also suppress findings about ignores with a narrower scope. For example, a comment can
     /// suppress a finding about an annotation.
+    ///
+    /// `document_at` returns the start of the document that contains an offset, and the template
+    /// that the document was rendered from. `located` adds the location to a finding.
     pub(super) fn apply<'t>(
         self,
         options: &Options<'_>,
@@ -48,17 +51,16 @@ impl FileIgnores {
     }
 }
 
-/// Applies a set of ignores. `document_at` returns the start of the document that contains an
-/// offset, and the template that the document was rendered from.
+/// Applies a set of ignores. `document_at` is described at [`FileIgnores::apply`].
 fn apply_set<'t>(
     set: &mut IgnoreSet,
     options: &Options<'_>,
     document_at: impl Fn(usize) -> (usize, Option<&'t str>),
     outcome: &mut Outcome,
 ) {
-    // Maps the start of an object or a document to the indexes of its ignores, and `None` to the
-    // indexes of the ignores of the file. A finding is compared only with the ignores of its
-    // object, its document and the file.
+    // The indexes of ignores by the start of their object or document, or by `None` for ignores of
+    // the file. A finding is compared only with the ignores of its object, its document and the
+    // file.
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {

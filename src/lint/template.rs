@@ -1,11 +1,12 @@
-//! Recognition of templates before they are rendered.
+//! Recognizes templates that have not been rendered.
 
 use std::ops::Range;
 
 use crate::source::Tree;
 
 /// Returns the byte range of the first ytt directive in the document `tree`, which is in the byte
-/// range `chunk` of `text`. ytt directives are comments, such as `#@ data.values.name`.
+/// range `chunk` of `text`. ytt directives are comments, such as `#@ data.values.name`. Returns
+/// `None` if there is no directive.
 pub(super) fn ytt_directive(text: &str, chunk: Range<usize>, tree: &Tree<'_>) -> Option<Range<usize>> {
     // Values and their schemas (`#@data/values`, `#@schema/nullable`) are not Kubernetes objects.
     const MODULES: [&str; 4] = ["overlay/", "yaml/", "library/", "assert/"];

@@ -1,4 +1,4 @@
-//! Facts about the text of a document that decoding loses.
+//! Facts about the text of a document that are lost when it is decoded.
 
 use crate::model::Mark;
 use crate::rules::{DuplicateKey, MergeOverride, TextFacts};
@@ -9,8 +9,8 @@ use crate::source::{Chunk, NodeId, NodeRef, Tree};
 pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'_>]) -> TextFacts {
     let mut facts = TextFacts::default();
     let object = tree.range(root);
-    // Mappings are in the order of their ends, so that those of the object are adjacent. A list can
-    // end together with its last object.
+    // The mappings are sorted by their ends, so the mappings of the object are adjacent. Mappings
+    // that start before the object can end together with it, and are skipped below.
     let mappings = tree.irregular_mappings();
     let first = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.start);
     let last = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.end);
@@ -42,8 +42,8 @@ pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'
     facts
 }
 
-/// Returns the first line of text between the end of the document and the end of its chunk, which
-/// kubectl ignores.
+/// Returns the first line of text between the end of the document and the end of its chunk. kubectl
+/// ignores this text. Returns `None` if there are only empty lines and comments.
 pub(super) fn dropped_text(text: &str, tree: &Tree<'_>, chunk: &Chunk) -> Option<Mark> {
     let mut offset = tree.end();
     for line in text[tree.end()..chunk.range.end].split_inclusive(['\n', '\r']) {

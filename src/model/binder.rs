@@ -1,15 +1,19 @@
 //! Binding of claims to PersistentVolumes, as in the PersistentVolume controller and the scheduler.
 //!
-//! A claim is bound to the first of these volumes that exists:
+//! A claim with a `volumeName` can be bound only to the volume of this name. The class, size,
+//! access modes and volume mode of the volume must match, unless its `claimRef` names the claim.
 //!
-//! 1. The volume that `volumeName` names. Its class, size, access modes and volume mode must match,
-//!    unless its `claimRef` names the claim.
-//! 2. The volume whose `claimRef` names the claim. Neither the class nor the selector is compared.
-//! 3. The free volume with the fewest access modes, and of these the smallest. For a class with
-//!    `WaitForFirstConsumer`, only the size counts, and the node of the Pod limits the choice.
+//! Any other claim is bound to the first of these volumes that exists:
 //!
-//! The result is a list of candidates, because the choice among equal volumes is arbitrary, and
-//! because other claims may be bound to better volumes first.
+//! 1. A volume whose `claimRef` names the claim. The size, access modes and volume mode must match.
+//!    Neither the class nor the selector is compared. For a class without `WaitForFirstConsumer`, a
+//!    matching free volume with fewer access modes takes precedence.
+//! 2. The free volume that matches the claim and has the fewest access modes. Among several, the
+//!    smallest volume is used. For a class with `WaitForFirstConsumer`, the smallest matching
+//!    volume that the node of the Pod can access is used, regardless of the number of access modes.
+//!
+//! The binder returns a list of candidates, because the choice among equal volumes is arbitrary,
+//! and because other claims may be bound to better volumes first.
 //!
 //! Sources: `pkg/controller/volume/persistentvolume` (`index.go`, `pv_controller.go`) and
 //! `component-helpers/storage/volume/pv_helpers.go` of Kubernetes. The test
@@ -25,18 +29,19 @@ use super::binding_facts::{
 };
 use super::quantity::Quantity;
 
-/// The maximum number of equal volumes that are listed for a claim.
+/// The maximum number of volumes with the same size and access modes that are returned for a claim.
 const MAX_EQUAL: usize = 100;
 
-/// The maximum number of volumes that are listed for a claim that competes with other claims.
+/// The number of volumes after which no further volumes are added for a claim that competes with
+/// other claims.
 const MAX_CANDIDATES: usize = 1_000;
 
-/// The maximum number of rounds in which the effects of competing claims are computed. Afterwards,
-/// every volume counts as contested.
+/// The maximum number of rounds in which the contested volumes are computed. If the result still
+/// changes afterwards, every volume counts as contested.
 const MAX_ROUNDS: usize = 16;
 
-/// The maximum number of candidates of a claim for which rival claims are counted. Of more
-/// candidates, one is assumed to be left.
+/// The maximum number of candidates of a claim for which rival claims are counted. If a claim has
+/// more candidates, at least one is assumed to be left for it.
 const MAX_RIVALS: usize = 100;
 
 /// Finds the volumes that claims can be bound to. Volumes and claims are referred to by index.
@@ -46,20 +51,22 @@ pub struct Binder {
     by_name: HashMap<String, Vec<usize>>,
     /// Volumes with a `claimRef`, by the namespace and name of the claim.
     reserved: HashMap<(String, String), Vec<usize>>,
-    /// Volumes with a `claimRef` to a claim with an ordinal, by the namespace and stem.
+    /// Volumes with a `claimRef` to a claim whose name ends with an ordinal, by the namespace and
+    /// the name without the ordinal.
     reserved_ordinals: HashMap<(String, String), Vec<usize>>,
-    /// Free volumes by class and, in each array, by volume mode.
+    /// Free volumes by class. Each array contains the pool for the volume mode `Filesystem`, then
+    /// the pool for `Block`.
     pools: HashMap<String, [Pool; 2]>,
     default_classes: Vec<String>,
-    /// Whether at least two claims can be bound to the volume.
+    /// For each volume, whether at least two claims can be bound to it.
     is_contested: Vec<bool>,
     /// The candidates of each demand among the free volumes.
     free: HashMap<Demand, Vec<usize>>,
-    /// The position of each free volume in its pool.
+    /// For each free volume, its position in its pool.
     positions: Vec<usize>,
-    /// The claims that can be bound to the same free volumes.
+    /// Groups of claims. All claims in a group can be bound to the same volumes.
     groups: Vec<Vec<usize>>,
-    /// The groups of claims that can be bound to each volume.
+    /// For each volume, the indexes of the groups whose claims can be bound to it.
     takers: Vec<Vec<usize>>,
 }
 
@@ -68,10 +75,10 @@ pub struct Binder {
 struct Pool {
     volumes: Vec<usize>,
     by_label: HashMap<(String, String), Vec<usize>>,
-    /// Whether claims are bound only when a Pod that uses them is scheduled.
+    /// Whether a claim is bound only when a Pod that uses it is scheduled.
     waits_for_pod: bool,
-    /// The requests of the claims that may be bound to these volumes, each with the number of its
-    /// claims. Once sorted, each has the number of all claims whose requests are not larger.
+    /// The sizes that claims for these volumes request, each with the number of claims. After
+    /// `sort_requests`, the number is the number of all claims that do not request more.
     requests: Vec<(Quantity, u64)>,
 }
 
@@ -127,11 +134,13 @@ impl Binder {
         let free = free.unwrap_or_else(|| self.free(&claim.demand));
         match (&claim.name, fewest_modes) {
             (_, None) => found = free,
-            // The controller tries sets with fewer access modes first.
+            // The controller tries volumes with fewer access modes first, even before reserved
+            // volumes.
             (ClaimName::Exact(_), Some(count)) => {
                 found.extend(free.into_iter().filter(|index| self.is_tried_before(*index, count)));
             }
-            // The volumes are reserved for some of the ordinals.
+            // The volumes in `found` are reserved for some of the ordinals. The other claims need
+            // free volumes.
             (ClaimName::Ordinal { count, .. }, _) => {
                 if count.is_none_or(|count| (found.len() as u64) < count) {
                     found.extend(free);
@@ -146,8 +155,9 @@ impl Binder {
         self.reserved.get(&(namespace.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns another claim that can be bound to one of the `candidates` of the claim; `None` if
-    /// the claim is certainly bound to one of them. `facts` returns the facts about a claim.
+    /// Returns another claim that can be bound to one of the `candidates` of the claim, if the
+    /// other claims can take all candidates. Returns `None` if at least one candidate is left for
+    /// the claim. `facts` returns the facts about the claim with an index.
     pub fn rival<'c>(
         &self,
         claim: &ClaimFacts,
@@ -163,7 +173,8 @@ impl Binder {
         let (mut groups, mut claims) = (HashSet::new(), HashSet::new());
         let (mut first, mut count) = (None, 0_u64);
         for candidate in candidates {
-            // The claims that wait for a Pod are bound later than a claim with a `volumeName`.
+            // Claims that wait for a Pod are bound later than a claim with a `volumeName`, so they
+            // do not compete with it.
             let is_first = !claim.volume_name.is_empty() && self.waits_for_pod(*candidate);
             for group in self.takers[*candidate].iter().filter(|group| groups.insert(**group)) {
                 for index in &self.groups[*group] {
@@ -183,7 +194,7 @@ impl Binder {
         None
     }
 
-    /// Returns the volumes that the claim names and can be bound to.
+    /// Returns the volumes with the `volumeName` of the claim that the claim can be bound to.
     fn named(&self, claim: &ClaimFacts) -> Vec<usize> {
         let named = self.by_name.get(&claim.volume_name).into_iter().flatten().copied();
         let classes = self.classes(&claim.demand);
@@ -197,7 +208,8 @@ impl Binder {
         named.filter(can_bind).collect()
     }
 
-    /// Returns the fitting volumes whose `claimRef` names the claim.
+    /// Returns the volumes whose `claimRef` names the claim, and whose volume mode, access modes
+    /// and size satisfy it.
     fn reserved(&self, claim: &ClaimFacts) -> Vec<usize> {
         let key = |name: &String| (claim.namespace.clone(), name.clone());
         let reserved = match &claim.name {
@@ -223,7 +235,7 @@ impl Binder {
         self.pools.get(&self.volumes[index].class).is_some_and(|pools| pools[0].waits_for_pod)
     }
 
-    /// Returns the classes of the volumes that can satisfy the demand.
+    /// Returns the storage classes whose volumes can satisfy the demand.
     fn classes<'s>(&'s self, demand: &'s Demand) -> Vec<&'s str> {
         match &demand.class {
             RequestedClass::Named(name) => vec![name],
@@ -297,8 +309,8 @@ impl Binder {
         }
     }
 
-    /// Returns the free volumes that can satisfy the demand and are at least as good as the best
-    /// one that no other claim competes for.
+    /// Returns the free volumes that can satisfy the demand. Omits volumes that are worse than a
+    /// volume that is certainly left for the claim.
     fn free(&self, demand: &Demand) -> Vec<usize> {
         let mut found = Vec::new();
         for class in self.classes(demand) {
@@ -309,6 +321,7 @@ impl Binder {
         found
     }
 
+    /// Returns the part of the result of `free` that is in `pool`.
     fn free_in(&self, pool: &Pool, demand: &Demand) -> Vec<usize> {
         let mut found = Vec::new();
         // The number of access modes of the first volume that is certainly left.
@@ -340,7 +353,7 @@ impl Binder {
                     let may_be_elsewhere = pool.waits_for_pod && self.volumes[*index].is_pinned;
                     !self.is_contested[*index] && !may_be_elsewhere
                 };
-                // Each of the other claims can take one of the volumes if it is large enough.
+                // Each of the other claims can take one of the volumes that is large enough for it.
                 largest = equal.first().map_or(largest, |index| capacity(index).max(largest));
                 let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims(largest).max(1);
                 if count > 0 && (is_one_left || found[before..].iter().any(is_certain)) {
@@ -355,9 +368,10 @@ impl Binder {
         found
     }
 
-    /// Returns the volumes in the pool that may satisfy the selector, in the order of the pool:
-    /// those with a label that an `In` requirement allows. If there are several such requirements,
-    /// the one with the fewest volumes is used.
+    /// Returns the volumes in the pool that may satisfy the selector, in the order of the pool.
+    /// These are the volumes with a label that an `In` requirement allows. Of several `In`
+    /// requirements, the one with the fewest volumes is used. Without such a requirement, returns
+    /// all volumes of the pool.
     fn matching_labels<'p>(&self, pool: &'p Pool, demand: &Demand) -> Cow<'p, [usize]> {
         let lists = |requirement: &Requirement| -> Option<Vec<&'p Vec<usize>>> {
             Some(requirement.labels()?.filter_map(|label| pool.by_label.get(&label)).collect())
@@ -376,7 +390,8 @@ impl Binder {
         }
     }
 
-    /// Checks whether a volume of the right class satisfies the demand.
+    /// Checks whether a volume satisfies the demand. The class of the volume must be one of
+    /// [`classes`](Self::classes).
     fn accepts(&self, demand: &Demand, index: usize) -> bool {
         let volume = &self.volumes[index];
         let is_near = match &demand.class {
@@ -391,7 +406,8 @@ impl Binder {
     }
 }
 
-/// Checks whether `claimRef` names the claim. A UID in it belongs to a claim that already exists.
+/// Checks whether a `claimRef` names the claim. If the `claimRef` contains a UID, the claim must
+/// have this UID.
 fn is_for(reservation: &Reservation, claim: &ClaimFacts) -> bool {
     reservation.namespace == claim.namespace
         && claim.name.matches(&reservation.name)
@@ -412,8 +428,9 @@ fn contains(outer: &str, inner: &str) -> bool {
 }
 
 impl Pool {
-    /// Returns the access modes of a volume, preceded by their number. The scheduler ignores them
-    /// when it compares volumes.
+    /// Returns the sort key for the access modes of a volume: their number, then the modes. If
+    /// claims wait for a Pod, the key is the same for all volumes, because the scheduler ignores
+    /// access modes when it compares volumes.
     fn modes(&self, volume: &VolumeFacts) -> (u32, AccessModes) {
         match self.waits_for_pod {
             true => (0, AccessModes::default()),
@@ -421,12 +438,13 @@ impl Pool {
         }
     }
 
-    /// Returns the number of claims that may be bound to a volume with this capacity.
+    /// Returns the number of claims that do not request more than this capacity.
     fn claims(&self, capacity: Quantity) -> u64 {
         let end = self.requests.partition_point(|(request, _)| *request <= capacity);
         end.checked_sub(1).map_or(0, |last| self.requests[last].1)
     }
 
+    /// Sorts the requests, and makes their numbers of claims cumulative.
     fn sort_requests(&mut self) {
         self.requests.sort_unstable();
         let mut sum = 0_u64;
@@ -436,7 +454,7 @@ impl Pool {
         }
     }
 
-    /// Puts the best volumes first. Of equal volumes, those come first that the caller looks for.
+    /// Sorts the volumes, best first. Of equal volumes, the relevant ones come first.
     fn sort(&mut self, volumes: &[VolumeFacts]) {
         let mut sorted = std::mem::take(&mut self.volumes);
         sorted.sort_by_cached_key(|index| {

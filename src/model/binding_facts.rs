@@ -15,8 +15,8 @@ const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 /// The annotation of the default storage class.
 const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// The sources of PersistentVolumes whose plugins do not attach volumes to nodes (no `CanAttach`
-/// and `NewAttacher` in `pkg/volume` of Kubernetes 1.25).
+/// The sources of PersistentVolumes whose volume plugins do not attach volumes to nodes. These
+/// plugins have no `CanAttach` and `NewAttacher` in `pkg/volume` of Kubernetes 1.25.
 const UNATTACHED_SOURCES: [&str; 6] = ["azureFile", "cephfs", "glusterfs", "hostPath", "local", "nfs"];
 
 /// A set of access modes.
@@ -25,7 +25,7 @@ pub struct AccessModes(u8);
 
 impl AccessModes {
     const NAMES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
-    /// The bit of all names that Kubernetes does not know.
+    /// The bit that is shared by all names that Kubernetes does not know.
     const UNKNOWN: u8 = 1 << Self::NAMES.len();
 
     fn new<'n>(names: impl Iterator<Item = &'n str>) -> Self {
@@ -39,7 +39,8 @@ impl AccessModes {
         self == Self::new(["ReadOnlyMany"].into_iter())
     }
 
-    /// Returns the mode that limits a volume to a single node or Pod, if it is the only mode.
+    /// Returns the mode that limits a volume to a single node or Pod. Returns `None` if it is not
+    /// the only mode.
     pub fn exclusive(self) -> Option<&'static str> {
         let is_only = |name: &&str| self == Self::new([*name].into_iter());
         ["ReadWriteOnce", "ReadWriteOncePod"].into_iter().find(is_only)
@@ -75,7 +76,7 @@ pub struct VolumeFacts {
     pub is_pinned: bool,
     /// Whether the volume may be attached to a node before Pods on the node mount it.
     pub is_attachable: bool,
-    /// Whether the caller looks for the volume. Such volumes come first among equal candidates.
+    /// Whether the caller looks for the volume. If so, it comes first among equal candidates.
     pub is_relevant: bool,
     /// The directory of the file that contains the object; empty if it has none.
     pub directory: Arc<str>,
@@ -145,7 +146,8 @@ pub struct ClaimFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimName {
     Exact(String),
-    /// The stem, a hyphen and an ordinal. `count` is the number of replicas; `None` if unknown.
+    /// The stem, a hyphen and an ordinal, for each ordinal from `first`. `count` is the number of
+    /// replicas; `None` if unknown.
     Ordinal {
         stem: String,
         first: u64,
@@ -154,7 +156,7 @@ pub enum ClaimName {
 }
 
 impl ClaimName {
-    /// Checks whether a claim has the name `name`.
+    /// Checks whether `name` is the name of the claim, or of one of the claims.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(own) => own == name && !name.is_empty(),
@@ -164,7 +166,8 @@ impl ClaimName {
         }
     }
 
-    /// Checks whether the StatefulSet creates a claim with this ordinal.
+    /// Checks whether the StatefulSet creates a claim with this ordinal. Returns false for an exact
+    /// name.
     pub fn includes(&self, ordinal: u64) -> bool {
         match self {
             Self::Exact(_) => false,
@@ -174,7 +177,7 @@ impl ClaimName {
         }
     }
 
-    /// Returns the number of claims with such a name, or 1 if it is unknown.
+    /// Returns the number of claims that have one of these names, or 1 if it is unknown.
     pub(super) fn count(&self) -> u64 {
         match self {
             Self::Exact(_) => 1,
@@ -183,7 +186,8 @@ impl ClaimName {
     }
 }
 
-/// Splits a name such as `data-web-0` at its ordinal. Returns `None` if it has none.
+/// Splits a name such as `data-web-0` into `data-web` and the ordinal 0. Returns `None` if the name
+/// does not end with an ordinal.
 pub fn split_ordinal(name: &str) -> Option<(&str, u64)> {
     let (stem, digits) = name.rsplit_once('-')?;
     let is_canonical = digits == "0" || !digits.starts_with(['0', '+']);
@@ -205,9 +209,10 @@ pub struct Demand {
 pub enum RequestedClass {
     /// The class of this name; empty for volumes without a class.
     Named(String),
-    /// The default class. If it is unknown, the claim counts as one without a class, but only for
-    /// volumes in directories near to this one: most clusters have a default class, and
-    /// applications in other directories are probably unrelated.
+    /// The default class. If it is unknown, the claim can be bound to volumes without a class. Most
+    /// clusters have a default class, so this applies only to volumes that are probably meant for
+    /// the claim: the file of the volume must be in this directory, an outer directory or an inner
+    /// directory.
     Default { directory: Arc<str> },
 }
 
@@ -237,7 +242,8 @@ impl ClaimFacts {
         Self { namespace: namespace.to_owned(), name, uid, volume_name, demand }
     }
 
-    /// Returns the number of claims in `other` that are not this claim, or one of these claims.
+    /// Returns the number of claims that `other` describes, without those that `self` describes. A
+    /// claim template describes one claim for each replica.
     pub(super) fn count_rivals(&self, other: &Self) -> u64 {
         if self.namespace != other.namespace {
             return other.name.count();
@@ -252,7 +258,7 @@ impl ClaimFacts {
     }
 }
 
-/// Returns the storage class in the annotations.
+/// Returns the storage class in the annotations, or `None` if they set none.
 fn class<'m>(metadata: &'m Metadata<'_>) -> Option<&'m str> {
     metadata.annotations.get(CLASS_ANNOTATION).map(|class| &**class)
 }
@@ -285,6 +291,7 @@ fn requirements(selector: &LabelSelector<'_>) -> Vec<Requirement> {
 }
 
 impl Requirement {
+    /// Checks whether the labels, sorted by key, satisfy the requirement.
     pub(super) fn matches(&self, labels: &[(String, String)]) -> bool {
         let at = labels.binary_search_by(|(key, _)| key.cmp(&self.key)).ok();
         let label = at.map(|at| &labels[at].1);
@@ -298,7 +305,8 @@ impl Requirement {
         }
     }
 
-    /// Returns the labels of which a volume must have one; `None` if there is no list of them.
+    /// Returns the labels that an `In` requirement allows, or `None` for any other operator. A
+    /// volume must have one of the labels.
     pub(super) fn labels(&self) -> Option<impl Iterator<Item = (String, String)>> {
         let label = |value: &String| (self.key.clone(), value.clone());
         (self.operator == "In").then(|| self.values.iter().map(label))

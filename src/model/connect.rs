@@ -1,4 +1,5 @@
-//! Connections between the mounts and volumes of a custom kind that are in different fields.
+//! Connects mounts with volumes in objects of kinds outside of Kubernetes, where both can be in
+//! different fields.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -8,10 +9,11 @@ use super::decode::FieldError;
 use super::field_path::FieldPath;
 use super::pod::Pod;
 
-/// The maximum number of pods that are compared to find the volumes of mounts.
+/// The maximum number of pods that are compared, in total, to find the volumes of all mounts of an
+/// object.
 const MAX_COMPARISONS: usize = 1_000_000;
 
-/// Finds the nearest pods that have a volume of a given name.
+/// An index of pods by the names of their volumes.
 struct VolumeIndex {
     pods: HashMap<String, Vec<usize>>,
     comparisons: usize,
@@ -31,7 +33,8 @@ impl VolumeIndex {
         Self { pods: index, comparisons: 0 }
     }
 
-    /// Returns the pod with a volume named `name` that is nearest to `path`.
+    /// Returns the pod that has a volume named `name` and is nearest to `path`, or `None` if no pod
+    /// has such a volume. Fails if too many pods were compared.
     fn nearest(
         &mut self,
         name: &str,
@@ -43,7 +46,8 @@ impl VolumeIndex {
         if self.comparisons > MAX_COMPARISONS {
             return Err(FieldError::too_large(path.clone(), "too many volumes with the same name to check"));
         }
-        // The longest common path counts, then the pod that is nearest to its end.
+        // Prefer the pod with the longest common path. Of several, prefer the one with the shortest
+        // path.
         let proximity = |at: &usize| {
             let segments = pods[*at].path.segments();
             let common = segments.iter().zip(path.segments()).take_while(|(a, b)| a == b).count();
@@ -53,9 +57,9 @@ impl VolumeIndex {
     }
 }
 
-/// Adds the mounts in `containers` to the nearest pods with their volumes. Then adds volumes to
-/// pods with mounts that refer to volumes elsewhere in the object. The first `known_pods` pods are
-/// known from the kind of the object and get no volumes.
+/// Adds each mount in `containers` to the nearest pod that has its volume. Then moves volumes from
+/// other pods to the pods that mount them. The first `known_pods` pods are known from the kind of
+/// the object, and neither get nor lose volumes.
 pub(super) fn connect<'a>(
     pods: &mut [Pod<'a>],
     known_pods: usize,

@@ -252,7 +252,8 @@ impl VolumeMount<'_> {
         self.read_only == Some(true)
     }
 
-    /// Returns the key and value of `subPath` or `subPathExpr`, or `None` if neither is set.
+    /// Returns the key and value of `subPathExpr` or, if it is not set, of `subPath`. Returns
+    /// `None` if neither is set.
     pub fn sub_path_entry(&self) -> Option<(&'static str, &str)> {
         match (&*self.sub_path, &*self.sub_path_expr) {
             ("", "") => None,

@@ -37,7 +37,7 @@ pub struct CustomWorkload {
     /// Paths of strings that are paths on nodes, outside of volumes.
     #[serde(default)]
     pub node_paths: Vec<PathExpression>,
-    /// Directories that belong to the component that gets the `node_paths`.
+    /// Directories that belong to the component that uses the `node_paths`.
     #[serde(default)]
     pub own_paths: Vec<String>,
     /// Paths of strings with YAML that may contain volumes.
@@ -49,8 +49,8 @@ pub struct CustomWorkload {
     /// Paths of mappings with the configuration of Spark, whose keys can define volumes.
     #[serde(default)]
     pub spark_conf: Vec<PathExpression>,
-    /// Paths of the values of a Helm chart. A list of volumes in them is a guess, because only the
-    /// chart determines its use.
+    /// Paths of the values of a Helm chart. Volumes found in values are guesses, because only the
+    /// chart determines the use of its values.
     #[serde(default)]
     pub helm_values: Vec<PathExpression>,
     /// Whether volumes or mounts of the pods may be in other objects.
@@ -68,7 +68,8 @@ pub(super) struct KnownPods<'a> {
 /// The fields of an object whose meaning is known from its kind.
 #[derive(Debug, Default)]
 pub(super) struct KnownFields {
-    /// The fields that the pods contain, and those that contain no pods.
+    /// The fields that are already decoded as parts of the pods, and the fields that contain no
+    /// pods.
     pub(super) decoded: BTreeSet<FieldPath>,
     /// The strings with YAML that may contain volumes.
     pub(super) yaml_strings: BTreeSet<FieldPath>,
@@ -80,7 +81,7 @@ pub(super) struct KnownFields {
 #[derive(Clone, Debug)]
 pub struct YamlString {
     pub field: FieldPath,
-    /// Whether the string contains values of a Helm chart, or is one of them.
+    /// Whether the string contains the values of a Helm chart, or is itself one of the values.
     pub is_from_values: bool,
 }
 
@@ -88,8 +89,8 @@ pub struct YamlString {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodParts {
-    /// The path of the values that describe one pod each; empty if the whole object describes one
-    /// pod.
+    /// The path of the values, each of which describes one pod; empty if the whole object describes
+    /// one pod.
     pub each: PathExpression,
     /// Paths of volume lists, relative to `each`.
     pub volumes: Vec<PathExpression>,
@@ -103,7 +104,7 @@ pub struct PodParts {
     pub claim_templates: Vec<PathExpression>,
     /// Paths of lists whose items have a host path and its mount path, relative to `each`.
     pub host_mounts: Vec<PathExpression>,
-    /// Paths of such lists whose items are read-only unless `writable` is true.
+    /// Like `host_mounts`, but the items are read-only unless `writable` is true.
     pub read_only_host_mounts: Vec<PathExpression>,
     /// Paths of pod spec patches, which are strings, relative to `each`.
     pub pod_spec_patch: Vec<PathExpression>,
@@ -120,7 +121,7 @@ impl CustomWorkloads {
         self.0.extend(workloads);
     }
 
-    /// Returns the workload of a kind.
+    /// Returns the workload of a kind, or `None` if the kind is not a custom workload.
     pub fn get(&self, group: &str, kind: &str) -> Option<&CustomWorkload> {
         self.0.iter().rev().find(|workload| workload.group == group && workload.kind == kind)
     }
@@ -164,14 +165,15 @@ fn find_paths<'a, N: Node<'a>>(expressions: &[PathExpression], node: N) -> impl 
 }
 
 impl<'a> KnownPods<'a> {
-    /// Adds a pod whose pod spec is at one path.
+    /// Adds a pod that was decoded from a single pod spec.
     fn add_whole(&mut self, pod: Pod<'a>) {
         self.fields.decoded.extend(POD_SPEC_LISTS.map(|key| pod.path.key(key)));
         self.pods.push(pod);
     }
 
-    /// Adds a pod with the absolute paths among `fields`, which are paths on nodes. Each field has
-    /// its path, its value and its parent. `own_paths` are directories of the component.
+    /// Adds a pod with a volume for each of the `fields` whose value is an absolute path. Each
+    /// field consists of its field path, its value and its parent. `own_paths` are the directories
+    /// that belong to the component that uses the paths.
     fn add_node_paths<N: Node<'a>>(
         &mut self,
         fields: impl Iterator<Item = (FieldPath, N, N)>,
@@ -192,7 +194,7 @@ impl<'a> KnownPods<'a> {
 impl PodParts {
     /// Decodes the pods of the object `node`. Omits pods that have neither volumes nor containers.
     ///
-    /// Adds each shared volume to the pods that mount it, or to the first pod if none does.
+    /// Adds each shared volume to the pods that mount it, or to the first pod if no pod mounts it.
     fn decode_pods<'a, N: Node<'a>>(
         &self,
         node: N,
@@ -269,6 +271,7 @@ fn decode_list<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
     list.decode::<List<T>>().map(List::into_vec).map_err(|error| error.within(path))
 }
 
+/// Adds a volume to the pods that mount it, or to the first pod if no pod mounts it.
 fn share_volume<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
     let is_mounted = |pod: &Pod<'a>| pod.mounts_of(&volume.name).next().is_some();
     let mut users: Vec<usize> = (0..pods.len()).filter(|index| is_mounted(&pods[*index])).collect();

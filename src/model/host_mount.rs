@@ -18,7 +18,7 @@ pub(super) struct MountForm {
     path: &'static str,
     mount_path: &'static str,
     host_path_type: Option<&'static str>,
-    /// Whether a mapping with a relative path has this form.
+    /// Whether the host path may be relative.
     allows_relative: bool,
     /// Whether the mount is read-only unless `writable` is true.
     has_writable: bool,
@@ -37,8 +37,9 @@ impl MountForm {
     /// `HostPathMount` of kubeadm before 1.13 (`cmd/kubeadm/app/apis/kubeadm/v1alpha3/types.go`).
     pub(super) const KUBEADM_ALPHA: Self = Self { has_writable: true, ..Self::KUBEADM };
 
-    /// The forms in custom kinds and Helm values. The second one is `extraVolumeMounts` of the
-    /// logging operator (`pkg/sdk/logging/api/v1beta1/fluentbit_types.go`).
+    /// The forms in kinds outside of Kubernetes and in Helm values. The second form is
+    /// `extraVolumeMounts` of the logging operator
+    /// (`pkg/sdk/logging/api/v1beta1/fluentbit_types.go`).
     pub(super) const ALL: [Self; 2] =
         [Self::guess("hostPath", "mountPath"), Self::guess("source", "destination")];
 
@@ -77,8 +78,8 @@ pub(super) fn decode<'a, N: Node<'a>>(
     Some((volume(name, host_path, host_path_type, volume_form, path.clone()), mount))
 }
 
-/// Returns the volume for the mapping at `path` with a host path in the field `key`, and optionally
-/// a type. Returns `None` if the field is not an absolute path.
+/// Returns the volume for the mapping at `path`. The field `key` contains the host path, and the
+/// field `type_key` its type. Returns `None` if the host path is not absolute.
 pub(super) fn unmounted<'a, N: Node<'a>>(
     node: N,
     path: FieldPath,
@@ -91,7 +92,7 @@ pub(super) fn unmounted<'a, N: Node<'a>>(
     Some(volume(host_path.clone(), host_path, host_path_type, form, path))
 }
 
-/// Adds the volumes of a list of such mappings to `pod`, and a container that mounts them.
+/// Adds the volumes of a list of mappings of this form to `pod`, and a container that mounts them.
 pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &MountForm, pod: &mut Pod<'a>) {
     let items = list.items().unwrap_or_default().into_iter().enumerate();
     let mut mounts = Vec::new();
@@ -111,8 +112,8 @@ pub(super) fn add_to_pod<'a, N: Node<'a>>(list: N, path: &FieldPath, form: &Moun
 }
 
 /// Returns the volume for a field that contains only a path on the node. `parent` is the mapping
-/// with the field, and `own_paths` are the directories that belong to the component. Returns `None`
-/// if the field is not an absolute path.
+/// with the field, and `own_paths` are the directories that belong to the component that uses the
+/// path. Returns `None` if the field is not an absolute path.
 pub(super) fn node_path<'a, N: Node<'a>>(
     node: N,
     path: FieldPath,
@@ -131,7 +132,7 @@ pub(super) fn node_path<'a, N: Node<'a>>(
     Some(volume(name, host_path, None, form, path))
 }
 
-/// Checks whether a mapping gives a whole disk to Longhorn.
+/// Checks whether a mapping assigns a whole disk to Longhorn.
 ///
 /// Source: `DiskSpec` in `k8s/pkg/apis/longhorn/v1beta2/node.go` of
 /// <https://github.com/longhorn/longhorn-manager>
@@ -148,7 +149,8 @@ pub(super) fn is_absolute(text: &str) -> bool {
     !text.is_empty() && !HostPath::new(text).is_relative()
 }
 
-/// The prefix of the keys of Spark volumes, before the role and after it.
+/// The parts of the keys of Spark volumes before and after the role, which is `driver` or
+/// `executor`.
 const SPARK_KEYS: (&str, &str) = ("spark.kubernetes.", ".volumes.hostPath.");
 
 /// Returns the pods of the driver and of the executors, with the `hostPath` volumes that the
@@ -212,12 +214,12 @@ fn volume<'a>(
     Volume { name, sources: vec![(Str::owned("hostPath"), source)], path: field }
 }
 
-/// Returns the value of `key` if it is a string that is not empty.
+/// Returns the value of `key` if it is a string that is not empty, or `None` otherwise.
 pub(super) fn text<'a, N: Node<'a>>(node: N, key: &str) -> Option<Str<'a>> {
     node.get(key)?.decode::<Str<'a>>().ok().filter(|text| !text.is_empty())
 }
 
-/// Returns a string or a boolean as text.
+/// Returns a string or a boolean as text, or `None` for any other value.
 fn scalar<'a, N: Node<'a>>(node: N) -> Option<Str<'a>> {
     let boolean = || node.decode::<bool>().ok().map(|value| Str::owned(&value.to_string()));
     node.decode::<Str<'a>>().ok().or_else(boolean)

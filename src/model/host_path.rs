@@ -71,7 +71,7 @@ pub enum Relation {
 }
 
 impl HostPath {
-    /// Parses a path on a node with this operating system.
+    /// Parses a path on a node with the operating system `os`; `None` if it is unknown.
     pub fn on(os: Option<Os>, text: &str) -> Self {
         match (os, WindowsPath::parse(text)) {
             (Some(Os::Windows), _) => Self::on_windows(text),
@@ -244,8 +244,8 @@ impl HostPath {
         self.has_backstep
     }
 
-    /// Checks whether the original path may lead to another file, because the meaning of a part is
-    /// not certain: a short name such as `PROGRA~3`, a share such as `\\server\C$`, or `/c`.
+    /// Checks whether the original path may lead to another file, because the meaning of a part of
+    /// it is not certain: a short name such as `PROGRA~3`, a share such as `\\server\C$`, or `/c`.
     pub fn is_uncertain(&self) -> bool {
         self.is_uncertain
     }
@@ -267,7 +267,7 @@ impl HostPath {
         self.syntax == Syntax::Windows && self.segments.first().is_some_and(|first| is_local_server(first))
     }
 
-    /// Checks whether this is a Windows named pipe. No `hostPath.type` exists for pipes.
+    /// Checks whether this is a Windows named pipe. There is no `hostPath.type` for pipes.
     pub fn is_named_pipe(&self) -> bool {
         self.syntax == Syntax::Windows
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")

@@ -1,7 +1,7 @@
 //! A limit on the number of items that are decoded from one input.
 //!
-//! Limiting the length of the input is not enough: `{},` can become a container of hundreds of
-//! bytes, and rules compare items with each other.
+//! Limiting the length of the input is not enough. A list item `{}` can become a container of
+//! hundreds of bytes in memory, and rules compare items with each other.
 
 use std::cell::Cell;
 use std::fmt;
@@ -55,7 +55,8 @@ impl ItemBudget {
     }
 }
 
-/// A seed whose value costs as much as a list item. Used for structs that keep any number of keys.
+/// A seed whose value costs as much as a list item. It is used for structs that keep any number of
+/// keys, such as [`Volume`](super::volume::Volume).
 pub(super) struct Item<S>(pub(super) S);
 
 /// The name by which a [`Counted`] deserializer recognizes an [`Item`].

@@ -22,7 +22,7 @@ pub(super) enum Target {
 }
 
 impl<'a, N: Node<'a>> Operation<N> {
-    /// Returns `None` if `node` is not an operation.
+    /// Decodes an operation. Returns `None` if `node` is not an operation.
     pub(super) fn new(node: N) -> Option<Self> {
         let operation = text(node, "op")?;
         let path = text(node, "path").filter(|path| path.starts_with('/'))?;

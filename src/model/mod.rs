@@ -87,7 +87,7 @@ pub use volume::{
     known_sources,
 };
 
-/// A decoded object and what was found in it.
+/// A decoded object, and the parts of it that are checked separately or not at all.
 #[derive(Clone, Debug)]
 pub struct Decoded<'a, N> {
     pub object: Object<'a>,
@@ -96,6 +96,7 @@ pub struct Decoded<'a, N> {
     /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
     /// and paths with placeholders.
     pub unknown_host_paths: Vec<FieldPath>,
+    /// The strings with YAML that may contain volumes.
     pub yaml_strings: Vec<YamlString>,
 }
 
@@ -132,7 +133,7 @@ fn decode_custom<'a, N: Node<'a>>(
         metadata: Metadata<'a>,
     }
 
-    // An object without volumes is not checked, so its fields may have any type.
+    // An object without volumes is not checked, so ignore fields of unexpected types in it.
     let is_relevant = |error: &FieldError| error.is_too_large() || structure::may_contain_volumes(node);
     let known = match workload.map(|workload| workload.decode_pods(node)) {
         Some(Err(error)) if is_relevant(&error) => return Err(error),
@@ -158,14 +159,14 @@ pub enum Part<'w> {
         /// Whether the string contains values of a Helm chart, or is one of them.
         is_from_values: bool,
     },
-    /// A JSON patch, or fields that are searched by structure, and those of the workload, if there
-    /// is one.
+    /// A JSON patch, or a mapping that is searched by structure. If there is a workload, its paths
+    /// are also decoded.
     Fields(Option<&'w CustomWorkload>),
     /// A patch of a pod spec.
     PodSpec,
 }
 
-/// Decodes a part of `outer`, which is the content of a string.
+/// Decodes `node`, the content of a string in the object `outer`.
 pub fn decode_part<'a, N: Node<'a>>(
     node: N,
     outer: &Object<'_>,
@@ -193,7 +194,8 @@ pub fn decode_part<'a, N: Node<'a>>(
     with_content(Object { id, workload, origin, annotations, body: Body::Other }, found)
 }
 
-/// Adds what was found in `object`.
+/// Adds the pods that were found to `object`. Moves host paths with placeholders to
+/// `unknown_host_paths`.
 fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<Decoded<'a, N>, FieldError> {
     let Found { pods, embedded, mut unknown_host_paths, yaml_strings } = found;
     if !pods.is_empty() {
@@ -201,7 +203,7 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
     }
     unknown_host_paths.extend(object.remove_placeholders(PathOwner::Template));
     if let Err(error) = limits::check(&object) {
-        // The chart may not use its values, so they do not fail the run.
+        // The chart may not use its values, so values over a limit are not an error.
         object.retain_pods(|pod| !pod.is_from_values);
         limits::check(&object)?;
         unknown_host_paths.push(error.path);

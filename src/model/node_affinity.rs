@@ -15,7 +15,8 @@ pub(super) fn is_platform_label(label: &str) -> bool {
     OS_LABELS.contains(&label) || matches!(label, "kubernetes.io/arch" | "beta.kubernetes.io/arch")
 }
 
-/// `requiredDuringSchedulingIgnoredDuringExecution` of a node affinity. A node must match one term.
+/// `requiredDuringSchedulingIgnoredDuringExecution` of a node affinity. A node must match at least
+/// one term.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct RequiredNodes<'a> {
@@ -23,7 +24,8 @@ pub(super) struct RequiredNodes<'a> {
     node_selector_terms: List<Term<'a>>,
 }
 
-/// A node must match all expressions of a term. No node matches a term without expressions.
+/// A term. A node matches the term if it matches all expressions. No node matches a term without
+/// expressions.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Term<'a> {
@@ -49,7 +51,7 @@ impl<'a> RequiredNodes<'a> {
         self.terms().all(|term| !term.expressions().all(|expression| is_platform_label(&expression.key)))
     }
 
-    /// Returns the operating system that every term requires.
+    /// Returns the operating system that every term requires, or `None` if there is no such system.
     pub(super) fn os(&self) -> Option<Os> {
         let mut systems = self.terms().map(|term| term.expressions().find_map(required_os));
         let first = systems.next()??;
@@ -57,8 +59,8 @@ impl<'a> RequiredNodes<'a> {
     }
 }
 
-/// Returns the operating system of all nodes that match `expression`, or `None` if they can have
-/// different ones.
+/// Returns the operating system of all nodes that match `expression`, or `None` if their operating
+/// systems can differ.
 fn required_os(expression: &LabelExpression<'_>) -> Option<Os> {
     if !OS_LABELS.contains(&&*expression.key) {
         return None;

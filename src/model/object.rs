@@ -112,8 +112,8 @@ fn cron_job_name(job: &str) -> Option<&str> {
 pub enum Origin {
     /// A manifest, as the user wrote it.
     Manifest,
-    /// A mapping in another object, from which a program creates the object. In an OpenShift
-    /// Template, for example, it replaces `${NAME}`.
+    /// A mapping or a string in another object. A program creates the object from it, and may
+    /// change it first. For example, OpenShift replaces `${NAME}` in the objects of a Template.
     Embedded,
     /// A request to the API server, which has pruned, defaulted and validated the object.
     Admission,
@@ -184,7 +184,7 @@ impl<'a> Object<'a> {
     }
 
     /// Reduces a Pod to the ephemeral containers that are not in `old`, and to the volumes that
-    /// they mount. Returns whether there are any such containers.
+    /// they mount. Returns true if there is at least one such container.
     pub fn retain_added_ephemeral_containers(&mut self, old: &Self) -> bool {
         let Body::Pods(pods) = &mut self.body else { return false };
         let containers = old.pods().iter().flat_map(|pod| &pod.containers);

@@ -22,7 +22,10 @@ pub(super) fn yaml_annotations(object: &Object<'_>) -> Vec<YamlString> {
     settings.map(|_| YamlString { field: field(), is_from_values: false }).into_iter().collect()
 }
 
-/// Returns the path of an OpenEBS setting: `{name: BasePath, value: /var/openebs/local}`.
+/// Returns the volume for the path in an OpenEBS setting. Returns `None` for any other mapping.
+///
+/// An example of a setting is `{name: BasePath, value: /var/openebs/local}`. `path` returns the
+/// field path of `node`.
 ///
 /// Source:
 /// <https://openebs.io/docs/user-guides/local-storage-user-guide/local-pv-hostpath/hostpath-configuration>

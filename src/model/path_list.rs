@@ -30,7 +30,7 @@ struct Index<T> {
 struct Directory {
     /// The indices of the items whose patterns match this directory.
     items: Vec<u32>,
-    /// The indices of the items whose patterns match something below this directory.
+    /// The indices of the items whose patterns match a path below this directory.
     items_below: Vec<u32>,
     /// The directories in this directory, sorted by name.
     children: Vec<(Box<str>, Self)>,
@@ -62,13 +62,14 @@ impl Directory {
         child.add(rest, index);
     }
 
-    /// Finds the child of this name. If there is none, returns the position for it.
+    /// Returns the position of the child of this name. If there is none, returns the position to
+    /// insert it at as an error.
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.children.binary_search_by(|(child, _)| (**child).cmp(name))
     }
 
-    /// Adds the items that a path is related to, with its relation to each. The path has the
-    /// remaining segments `rest`.
+    /// Adds the items whose patterns are related to a path, each with the relation of the path to
+    /// the pattern. `rest` contains the remaining segments of the path.
     fn find(&self, rest: &[Box<str>], found: &mut Vec<(u32, Relation)>) {
         let Some((name, rest)) = rest.split_first() else {
             found.extend(self.items.iter().map(|index| (*index, Relation::Equal)));
@@ -119,7 +120,8 @@ impl<T> PathList<T> {
 }
 
 impl<T: HasPattern> PathList<T> {
-    /// Returns the items that `path` is related to, in order, with its relation to each.
+    /// Returns the items whose patterns are related to `path`, in order, each with the relation of
+    /// `path` to the pattern.
     pub fn related<'l>(&'l self, path: &HostPath) -> impl Iterator<Item = (&'l T, Relation)> + use<'l, T> {
         let Index { items, posix_root, windows_root } = &*self.index;
         let root = match path.syntax {

@@ -134,8 +134,9 @@ impl<'a> PodSpec<'a> {
             || self.affinity.node_affinity.required.as_ref().is_some_and(RequiredNodes::is_pinned)
     }
 
-    /// Returns the operating system that the spec requires: that of `os`, the node selector or the
-    /// required node affinity, in this order.
+    /// Returns the operating system that the spec requires. `os` takes precedence over the node
+    /// selector, and the node selector over the required node affinity. Returns `None` if none of
+    /// them requires one.
     fn required_os(&self) -> Option<Os> {
         let declared = match &self.os {
             Some(PodOs::Named { name }) => Os::parse(name),
@@ -190,7 +191,7 @@ pub struct Pod<'a> {
     /// Whether the pod can run only on certain nodes. `None` if this is unknown, because another
     /// part of a custom workload may pin the pod.
     pub is_pinned: Option<bool>,
-    /// Whether the pod requires a node, or a zone, in which certain other Pods run.
+    /// Whether the pod must run on the same node, or in the same zone, as certain other Pods.
     pub has_pod_affinity: bool,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
@@ -204,11 +205,11 @@ pub struct Pod<'a> {
     pub resources: Resources<'a>,
     /// Whether the pod uses the network namespace of the node.
     pub host_network: bool,
-    /// Whether the API server mounts a ServiceAccount token in the containers. `None` if the
-    /// ServiceAccount decides, whose default is true.
+    /// Whether the API server mounts a ServiceAccount token in the containers. `None` if the pod
+    /// does not set this. The ServiceAccount then decides, and its default is true.
     pub automounts_token: Option<bool>,
-    /// Whether the object contains the whole pod. It does not if the object is a patch or a
-    /// fragment, whose volumes or mounts may be in another object.
+    /// Whether the object contains the whole pod. This is false for a patch or a fragment, because
+    /// further volumes or mounts of the pod may be in another object.
     pub is_complete: bool,
     /// Whether the pod was found by its structure in an object of an unknown kind.
     pub is_heuristic: bool,
@@ -282,8 +283,8 @@ impl<'a> Pod<'a> {
         self.index = OnceCell::new();
     }
 
-    /// Checks whether all host paths are in Kubernetes volumes. The fields of other forms, which
-    /// fixes would have to change, are not those of a pod spec.
+    /// Checks whether all host paths are in Kubernetes volumes. For any other host path, a fix
+    /// would have to change fields that are not part of a pod spec.
     pub fn has_only_kubernetes_volumes(&self) -> bool {
         let mut sources = self.volumes.iter().filter_map(Volume::host_path);
         sources.all(|source| source.form == HostPathForm::Volume)
@@ -346,7 +347,7 @@ impl<'a> Pod<'a> {
     }
 
     /// Keeps only the containers for which `keep` returns true, and the volumes that they mount.
-    /// Returns whether any container remains.
+    /// Returns true if any container remains.
     pub(super) fn retain_containers(&mut self, keep: impl Fn(&Container<'a>) -> bool) -> bool {
         self.containers.retain(keep);
         let mounted: HashSet<&str> = self.mounts().map(|mount| &*mount.mount.name).collect();
@@ -426,8 +427,8 @@ impl<'a> Pod<'a> {
         is_limited.then(|| self.total_limit("ephemeral-storage"))
     }
 
-    /// Computes the total of the containers' limits of `resource` as the kubelet does. Init
-    /// containers run one at a time, before the main containers. A sidecar runs alongside all
+    /// Returns the total of the containers' limits of `resource`, computed as the kubelet does.
+    /// Init containers run one at a time, before the main containers. A sidecar runs alongside all
     /// containers that start after it.
     fn total_limit(&self, resource: &str) -> Quantity {
         let [mut main, mut sidecars, mut init] = [Quantity::default(); 3];
@@ -443,9 +444,9 @@ impl<'a> Pod<'a> {
         init.max(sidecars.saturating_add(main))
     }
 
-    /// Returns the operating system of the pod's nodes, or `None` if it is unknown. Settings and
-    /// mount paths that have a meaning only on Windows determine it if the pod does not require
-    /// one.
+    /// Returns the operating system of the pod's nodes, or `None` if it is unknown. If the pod does
+    /// not require an operating system, settings or mount paths that exist only on Windows imply
+    /// Windows.
     pub fn os(&self) -> Option<Os> {
         let has_windows_options = || {
             let mut contexts = self.containers.iter().map(|container| &container.security_context);
@@ -469,9 +470,9 @@ impl<'a> Pod<'a> {
         self.resources.requested().chain(of_containers)
     }
 
-    /// Returns the amount that the containers which can write to the volume named `name` may use of
-    /// `resource`: the sum of their limits. Returns `None` if there is no such container, or if one
-    /// of them has no limit.
+    /// Returns the sum of the limits of `resource` of all containers that can write to the volume
+    /// named `name`. Returns `None` if no container can write to it, or if one of these containers
+    /// has no limit.
     pub fn writers_limit(&self, name: &str, resource: &str) -> Option<Quantity> {
         let mut writers: Vec<_> = self
             .mounts_of(name)

@@ -1,4 +1,5 @@
-//! Search by structure instead of kind: for pods, volumes, embedded objects and patches.
+//! Finds pods, volumes, embedded objects and patches by their structure, regardless of the kind of
+//! the object.
 
 use std::borrow::Cow;
 use std::ops::Bound;
@@ -33,9 +34,9 @@ pub(super) struct Found<'a, N> {
 ///
 /// - `containers` is a nonempty list of mappings, as in a pod spec.
 /// - A list of volumes is named `volumes` or similar, such as `extraVolumes`. Mounts may be in any
-///   list named `volumeMounts` or similar. A mount refers to the nearest volume of its name.
+///   list named `volumeMounts` or similar. A mount refers to the nearest volume with its name.
 ///
-/// Values that cannot be decoded are ignored. In an unknown kind, keys may have another meaning,
+/// Ignores values that cannot be decoded, because keys of an unknown kind may have another meaning,
 /// and the webhook checks the Pods themselves. Fails only if a value exceeds a limit.
 pub(super) fn search<'a, N: Node<'a>>(
     node: N,
@@ -48,8 +49,8 @@ pub(super) fn search<'a, N: Node<'a>>(
     search.finish(known_pods)
 }
 
-/// Searches the content of a string, as [`search`] does. A list is a list of volumes. A manifest is
-/// not searched, because it is checked as an object.
+/// Searches the content of a string, as [`search`] does. If the content is a list, searches it as a
+/// list of volumes. Does not search a manifest, because it is checked as an object.
 pub(super) fn search_yaml<'a, N: Node<'a>>(
     node: N,
     is_from_values: bool,
@@ -90,7 +91,7 @@ struct Search<'a, 'f, N> {
     /// Whether the current value is part of the values of a Helm chart.
     is_in_values: bool,
     found: Found<'a, N>,
-    /// Mappings with mounts outside of a pod spec. Each mount has a path.
+    /// Mappings with mounts outside of a pod spec. The `path` of each mount is set.
     containers: Vec<Container<'a>>,
 }
 
@@ -231,7 +232,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         })
     }
 
-    /// Searches a volume, or a list of volumes, that is not in a pod.
+    /// Searches a volume or a list of volumes outside of a pod spec.
     fn visit_volumes(&mut self, node: N) -> Result<(), FieldError> {
         let mut lists = Lists::default();
         match node.items() {
@@ -257,7 +258,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         self.found.yaml_strings.push(YamlString { field, is_from_values });
     }
 
-    /// Adds a pod with volumes that are not in a pod.
+    /// Adds a pod with `volumes`, which are outside of a pod spec.
     fn push_volumes(&mut self, volumes: Vec<Volume<'a>>) {
         let mut pod = Pod::new(self.field_path(), PodSpec::default());
         volumes.into_iter().for_each(|volume| pod.add_volume(volume));
@@ -269,15 +270,15 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         self.found.pods.push(pod);
     }
 
-    /// Checks whether the current value is an object in another object. In the values of a Helm
-    /// chart, it may be a template.
+    /// Checks whether the current value is an object in another object. Returns false in the values
+    /// of a Helm chart, because the value may be a template there.
     fn is_object(&self, node: N) -> bool {
         let is_mapping = |key| node.get(key).is_some_and(|value: N| !value.entries().is_empty());
         !self.path.is_empty()
             && !self.is_in_values
             && text(node, "apiVersion").is_some()
             && text(node, "kind").is_some()
-            // A reference to an object has neither.
+            // A reference to an object has neither `metadata` nor `spec`.
             && (is_mapping("metadata") || is_mapping("spec"))
             && !self.contains_decoded_field()
     }
@@ -309,7 +310,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
         }
     }
 
-    /// Searches the value of `key`. Adds volumes and mounts to `lists` if it is a list of them.
+    /// Searches the value of `key`. If it is a list of volumes or mounts, adds them to `lists`.
     fn visit_field(&mut self, key: &str, value: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
         if self.fields.decoded.contains(self.path.as_slice()) {
             return Ok(());
@@ -430,7 +431,7 @@ fn decode_volume<'a, N: Node<'a>>(item: N, path: &FieldPath) -> Result<Option<Vo
     Ok(Some(volume))
 }
 
-/// Decodes a volume of KubeVirt whose source is `hostDisk`.
+/// Decodes a volume of KubeVirt whose source is `hostDisk`. Returns `None` for any other volume.
 ///
 /// Source: `HostDisk` in `staging/src/kubevirt.io/api/core/v1/schema.go` of KubeVirt.
 fn host_disk<'a, N: Node<'a>>(node: N, path: &FieldPath) -> Option<Volume<'a>> {

@@ -18,9 +18,9 @@ const DELIMITERS: [(&str, &str); 11] = [
     ("%%", "%%"),
 ];
 
-/// Returns the first placeholder in a value, which a program replaces before the manifest is
-/// applied: for example `${SIZE}`, `$(SIZE)`, `{{ size }}`, `<SIZE>`, `__SIZE__` or, if it is the
-/// whole value, `$SIZE` or `SIZE`.
+/// Returns the first placeholder in a value, or `None` if there is none. A program replaces
+/// placeholders before the manifest is applied. Examples are `${SIZE}`, `$(SIZE)`, `{{ size }}`,
+/// `<SIZE>` and `__SIZE__`. A value that consists only of `$SIZE` or `SIZE` is also a placeholder.
 pub fn placeholder(value: &str) -> Option<&str> {
     let delimited = DELIMITERS.iter().filter_map(|(open, close)| {
         let start = value.find(open)?;
@@ -40,19 +40,19 @@ fn is_capitalized(value: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The objects that contain a host path.
+/// The object that contains a host path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathOwner {
-    /// An object of a manifest. It may be a template as a whole, but Kubernetes takes `$(NAME)`,
-    /// `${NAME}` and `$NAME` literally.
+    /// An object of a manifest. Kubernetes takes `$(NAME)`, `${NAME}` and `$NAME` in a path
+    /// literally. Any other placeholder shows that the manifest is a template.
     Manifest,
-    /// An object in another object, or one of a custom kind. The program that creates it from the
-    /// other object may replace any part of the path.
+    /// An object in another object, or an object of a kind outside of Kubernetes. The program that
+    /// creates Kubernetes objects from it may replace any part of the path.
     Template,
 }
 
-/// Checks whether a host path depends on a placeholder. In a manifest, a path such as `/srv/<NAME>`
-/// does not, because its directory is known.
+/// Checks whether a host path is unknown because of a placeholder. In a manifest, a path such as
+/// `/srv/<NAME>` counts as known, because its directory is known.
 pub(super) fn is_unknown_path(path: &str, owner: PathOwner) -> bool {
     let first_name = path.split('/').next().unwrap_or_default();
     let start = placeholder(path).filter(|placeholder| path.starts_with(placeholder));
@@ -110,8 +110,8 @@ pub fn similar<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, known)| known)
 }
 
-/// Returns the end of a message about an unknown word: a suggestion if a known word is similar, or
-/// the list of all known words.
+/// Returns the end of a message about an unknown word. It suggests a similar known word or, if
+/// there is none, lists all known words.
 pub fn did_you_mean<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     match similar(word, known.clone()) {
         Some(known) => format!("; did you mean `{known}`?"),

@@ -140,7 +140,7 @@ impl<V> Default for Map<'_, V> {
 }
 
 impl<'a, V> Map<'a, V> {
-    /// Returns the value of `key`.
+    /// Returns the value of `key`, or `None` if it is absent.
     pub fn get(&self, key: &str) -> Option<&V> {
         self.0.iter().find(|(name, _)| &**name == key).map(|(_, value)| value)
     }

@@ -83,14 +83,14 @@ pub enum HostPathForm {
     Field {
         /// Whether the mapping with the field sets `readOnly: true`.
         is_read_only: bool,
-        /// Whether the directory or disk belongs to the component that gets the path.
+        /// Whether the directory or disk belongs to the component that uses the path.
         is_own: bool,
     },
 }
 
 impl HostPathForm {
-    /// Returns the path of the mapping that contains the host path and its type. `volume` is the
-    /// path of the volume.
+    /// Returns the field path of the mapping that contains the host path and its type. For a form
+    /// without a mapping, returns the path of the field itself. `volume` is the path of the volume.
     pub fn source(self, volume: &FieldPath) -> FieldPath {
         match self {
             Self::Volume => volume.key("hostPath"),
@@ -99,7 +99,7 @@ impl HostPathForm {
         }
     }
 
-    /// Returns the path of the host path in the mapping at `source`.
+    /// Returns the field path of the host path. `source` is the result of [`source`](Self::source).
     pub fn path_field(self, source: &FieldPath) -> FieldPath {
         match self {
             Self::Volume | Self::HostDisk => source.key("path"),
@@ -123,7 +123,7 @@ impl HostPathForm {
         matches!(self, Self::HostDisk | Self::Field { .. })
     }
 
-    /// Checks whether the path is only read if no container mounts it.
+    /// Checks whether a path that no container mounts is never written to.
     pub fn is_read_only(self) -> bool {
         match self {
             Self::Volume | Self::Mount { .. } => true,
@@ -224,8 +224,8 @@ pub struct KeySource<'a> {
 }
 
 impl KeySource<'_> {
-    /// Checks whether `path` in the volume is certain to be a file. The name of a key contains no
-    /// slash.
+    /// Checks whether `path` in the volume is certain to be a file. Without `items`, this is a path
+    /// without a slash, because keys contain no slash.
     pub fn is_file(&self, path: &str) -> bool {
         match self.items.is_empty() {
             true => !(path.is_empty() || path.starts_with('.') || path.contains('/')),
@@ -305,12 +305,13 @@ pub fn known_sources() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 impl<'a> Volume<'a> {
-    /// Returns the source if the volume has exactly one that Kubernetes knows.
+    /// Returns the source if the volume has exactly one that Kubernetes knows, or `None` otherwise.
     pub fn source(&self) -> Option<&VolumeSource<'a>> {
         self.only_source().map(|(_, source)| source)
     }
 
-    /// Returns the key of the source if the volume has exactly one that Kubernetes knows.
+    /// Returns the key of the source if the volume has exactly one that Kubernetes knows, or `None`
+    /// otherwise.
     pub fn source_key(&self) -> Option<&str> {
         self.only_source().map(|(key, _)| key)
     }
@@ -326,7 +327,8 @@ impl<'a> Volume<'a> {
         known.map(|(key, source)| (&**key, source))
     }
 
-    /// Returns the `hostPath`, even if the volume has other sources.
+    /// Returns the `hostPath`, even if the volume has other sources. Returns `None` if there is no
+    /// `hostPath`.
     pub fn host_path(&self) -> Option<&HostPathSource<'a>> {
         self.sources.iter().find_map(|(_, source)| match source {
             VolumeSource::HostPath(host_path) => Some(host_path),
@@ -341,9 +343,9 @@ impl<'a> Volume<'a> {
 
     /// Returns the `emptyDir`, explicit or implied.
     ///
-    /// A volume without a source is an `emptyDir`. So is a volume that has only unknown keys,
-    /// if the API server drops them. Returns `None` if there are several sources, which the API
-    /// server rejects.
+    /// A volume without a source is an `emptyDir`. A volume that has only unknown keys is also an
+    /// `emptyDir`, because the API server drops unknown keys unless it rejects the object. Returns
+    /// `None` for any other source, and for several sources, which the API server rejects.
     pub fn empty_dir(&self) -> Option<EmptyDirSource<'a>> {
         let mut known = self.known_sources().map(|(_, source)| source);
         match (known.next(), known.next()) {
@@ -407,7 +409,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
     }
 }
 
-/// A seed that decodes the source with this key. Null decodes to `None`.
+/// A seed that decodes the source with this key. Null becomes `None`.
 struct SourceSeed<'k>(&'k str);
 
 impl<'de> DeserializeSeed<'de> for SourceSeed<'_> {

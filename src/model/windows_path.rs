@@ -86,7 +86,7 @@ impl WindowsPath {
     }
 }
 
-/// Checks whether a server in a UNC path, in lower case, is the node itself.
+/// Checks whether a server in a UNC path is the node itself. The name must be in lower case.
 pub(super) fn is_local_server(server: &str) -> bool {
     let name = server.split('@').next().unwrap_or_default().trim_end_matches('.');
     matches!(name, "localhost" | "::1" | "[::1]" | "0--1.ipv6-literal.net")

@@ -33,8 +33,8 @@ struct ExpandedSize {
 
 /// The maximum total length of the scalars that come from aliases, in bytes.
 ///
-/// Each string can contain a manifest that is checked, so a short file could otherwise take a very
-/// long time. No object in a cluster can be as long.
+/// Each string can contain a manifest that is checked. Without this limit, checking a short file
+/// could take very long. No object in a cluster can be as long as this limit.
 const MAX_ALIASED_TEXT: u64 = 16 << 20;
 
 /// A builder for one tree.
@@ -174,8 +174,8 @@ impl<'t> TreeBuilder<'t> {
         Ok(())
     }
 
-    /// Checks that the keys of a mapping are valid. Returns whether it has a duplicate key or a
-    /// merge key.
+    /// Checks that the keys of a mapping are valid. Returns true if the mapping has a duplicate key
+    /// or a merge key.
     fn check_keys(&self, entries: Range<u32>) -> Result<bool, ParseError> {
         let entries = &self.tree.entries[entries.start as usize..entries.end as usize];
         let mut has_merge_key = false;

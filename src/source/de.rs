@@ -81,7 +81,7 @@ pub fn decode<'a, T: Deserialize<'a>>(tree: &'a Tree<'a>, node: NodeId) -> Resul
     NodeRef { tree, node }.decode_seed(PhantomData::<T>)
 }
 
-/// A node and its tree, which the model accepts as an input.
+/// A node and its tree. The model accepts this type as an input.
 #[derive(Clone, Copy)]
 pub struct NodeRef<'a> {
     pub tree: &'a Tree<'a>,
@@ -129,7 +129,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Returns an error for a node that does not have the type that `visitor` expects.
+    /// Returns the error for a node that does not have the type that `visitor` expects.
     fn type_error<V: Visitor<'a>>(self, visitor: &V) -> DecodeError {
         let found = match self.tree.view(self.node) {
             View::Mapping => FoundValue::Mapping,
@@ -151,7 +151,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Converts a number that becomes an integer when it is written as JSON, such as `5.0`.
+/// Converts a number that becomes an integer when it is written as JSON, such as `5.0`. Returns
+/// `None` for any other number.
 fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }

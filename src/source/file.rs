@@ -113,7 +113,7 @@ impl File {
     }
 }
 
-/// Decodes UTF-16 text without its byte order mark. An error includes its offset in the file.
+/// Decodes UTF-16 text without its byte order mark. An error includes an offset in the file.
 fn decode_utf16(bytes: &[u8], to_unit: fn([u8; 2]) -> u16) -> Result<String, (TextErrorKind, usize)> {
     const MARK_LEN: usize = 2;
     if !bytes.len().is_multiple_of(2) {

@@ -132,7 +132,7 @@ impl Drop for EventParser<'_> {
 }
 
 /// Returns the number of events in a text, up to its end or its first syntax error. The benchmarks
-/// use it to measure the cost of libyaml alone.
+/// call this function to measure the cost of libyaml alone.
 pub fn count_events(text: &str) -> usize {
     let mut parser = EventParser::new(text);
     let mut count = 0;
@@ -151,9 +151,9 @@ pub fn count_events(text: &str) -> usize {
 ///
 /// libyaml must have filled `event`.
 unsafe fn event_kind(event: &sys::yaml_event_t) -> EventKind<'_> {
-    // SAFETY: the type of the event determines the field of the union that is set. Strings in it
-    // live as long as the event. They are null or end in NUL; the value of a scalar has a length
-    // instead.
+    // SAFETY: the type of the event determines the field of the union that is set. Strings in the
+    // event live as long as the event. The value of a scalar has a length. All other strings are
+    // null or end in NUL.
     unsafe {
         match event.type_ {
             sys::YAML_DOCUMENT_START_EVENT => {

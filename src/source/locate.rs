@@ -7,14 +7,14 @@ use super::position::Span;
 use super::tree::{MappingEntry, NodeId, Tree, View};
 use crate::model::{FieldPath, Segment};
 
-/// Returns the span of the value at `path` in the object `root`. If there is no such value, returns
+/// Returns the span of the value at `path` in the object `root`. If the value is absent, returns
 /// the span of the nearest enclosing value.
 ///
 /// The span of a mapping or a sequence is the span of its first entry. A span never extends beyond
 /// its first line.
 pub fn locate(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Span {
     match nearest(tree, root, path) {
-        // An empty value, as in `emptyDir:`, has no text.
+        // An empty value, as in `emptyDir:`, has no text, so return the span of its key.
         (_, Some(entry)) if tree.range(entry.value).is_empty() => file.span(tree.range(entry.key)),
         (node, _) => node_span(file, tree, node),
     }

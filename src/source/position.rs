@@ -6,7 +6,7 @@
 //!
 //! A line ends with `\n`, `\r\n` or a lone `\r`. A byte order mark at the start of the text does
 //! not count as a column. An offset inside a character is rounded down to the start of the
-//! character, and an offset past the end of the text to the end.
+//! character. An offset past the end of the text is rounded down to the end.
 
 use std::ops::{Add, Range, Sub};
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! The values of scalars as kubectl reads them: as YAML 1.1, by the rules of `resolve.go` in
-//! go-yaml.
+//! The values of scalars as kubectl reads them. kubectl follows YAML 1.1, with the rules in
+//! `resolve.go` of go-yaml.
 
 use std::borrow::Cow;
 

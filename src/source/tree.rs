@@ -116,9 +116,10 @@ impl<'t> Tree<'t> {
         last.is_some_and(|node| matches!(node.content, Content::Scalar { .. }) && offset < node.end as usize)
     }
 
-    /// Returns the byte range of the mapping entry whose key starts at `offset`. If no key starts
-    /// there, or if `is_item` is true because the content of a sequence item starts there, returns
-    /// the range of the longest node that starts there.
+    /// Returns the byte range of the mapping entry whose key starts at `offset`. `is_item` is true
+    /// if the content of a sequence item starts there. In that case, or if no key starts at
+    /// `offset`, returns the range of the longest node that starts there. Returns `None` if no node
+    /// does.
     pub fn range_starting_at(&self, offset: usize, is_item: bool) -> Option<Range<usize>> {
         let starts_here = |id: NodeId| self.node(id).start as usize == offset;
         let entry = self.entries.iter().filter(|_| !is_item).find(|entry| starts_here(entry.key));
@@ -172,7 +173,7 @@ impl<'t> Tree<'t> {
         matches!(self.scalar(id), Some(Ok(Scalar::Null)))
     }
 
-    /// Returns the value of a scalar if kubectl reads it as a string.
+    /// Returns the value of a scalar if kubectl reads it as a string, or `None` for any other node.
     pub fn as_str(&self, id: NodeId) -> Option<Cow<'_, str>> {
         match self.scalar(id)? {
             Ok(Scalar::Str(text)) => Some(text),
@@ -180,7 +181,8 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns a key as a string. Keys of other types are converted as in the conversion to JSON.
+    /// Returns a key as a string. Keys of other types are converted to strings as kubectl does when
+    /// it converts YAML to JSON.
     pub fn key(&self, id: NodeId) -> Cow<'_, str> {
         if self.is_plain_word(id) {
             return Cow::Borrowed(self.raw_scalar(id));
@@ -207,7 +209,7 @@ impl<'t> Tree<'t> {
     /// Checks quickly whether a key is a string and not a merge key. Returns true for nearly all
     /// keys. If it returns false, the key may still be a string.
     ///
-    /// A value of another type is empty, or starts with a digit, a sign, a dot, `~` or the first
+    /// A key of another type is empty, or it starts with a digit, a sign, a dot, `~` or the first
     /// letter of `null`, `true`, `false`, `yes`, `no`, `on` or `off`. These words have at most five
     /// letters.
     pub(super) fn is_plain_word(&self, id: NodeId) -> bool {
@@ -265,7 +267,8 @@ impl<'t> Tree<'t> {
         self.entry(id, key).map(|entry| entry.value).filter(|value| !self.is_null(*value))
     }
 
-    /// Returns the entry of `key` as kubectl applies it, even if the value is null.
+    /// Returns the entry of `key` as kubectl applies it, even if the value is null. Returns `None`
+    /// if it is absent.
     pub fn entry(&self, id: NodeId, key: &str) -> Option<MappingEntry> {
         self.entries(id).iter().copied().find(|entry| self.key(entry.key) == key)
     }
@@ -295,7 +298,7 @@ impl<'t> Tree<'t> {
             }
             let target = self.target(entry.value);
             let sources = match self.view(target) {
-                // The first of several mappings wins, so apply it last.
+                // The first of several mappings takes precedence, so apply it last.
                 View::Sequence(items) => items.iter().rev().copied().collect(),
                 _ => vec![target],
             };

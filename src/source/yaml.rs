@@ -10,7 +10,7 @@ use super::libyaml::{Event, EventKind, EventParser};
 use super::scalar::ScalarStyle;
 use super::tree::{NodeId, Tree};
 
-/// Parses the first document in the byte range `chunk` of `text`.
+/// Parses the first document in the byte range `chunk` of `text`. Returns `None` if there is none.
 pub(super) fn parse(text: &str, chunk: Range<usize>) -> Result<Option<Tree<'_>>, ParseError> {
     let builder = TreeBuilder::new(text, chunk.len());
     YamlParser { text, chunk, builder, anchors: HashMap::new() }.parse()
@@ -93,7 +93,8 @@ impl<'t> YamlParser<'t> {
         }
     }
 
-    /// Borrows the value of a scalar from the text if it occurs there verbatim, as most values do.
+    /// Returns the value of a scalar. Borrows it from the text if it occurs there verbatim, as most
+    /// values do. Fails if the scalar contains an escape that go-yaml rejects.
     fn borrowed_value(
         &self,
         span: &Range<usize>,

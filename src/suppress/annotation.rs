@@ -56,6 +56,7 @@ struct Value<'t> {
     reason: &'t str,
 }
 
+/// Parses the value of an annotation: an optional volume and container, and the reason.
 fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let mut dashes = text.match_indices("--").map(|(at, _)| at);
     let separator = dashes.find(|at| text[..*at].chars().next_back().is_none_or(char::is_whitespace));

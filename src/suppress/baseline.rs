@@ -28,7 +28,7 @@ struct Entry {
     message: String,
 }
 
-/// The identity of an entry: its strings except the message, in the order of the fields.
+/// The identity of an entry: all its strings other than the message, in the order of the fields.
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
@@ -65,7 +65,7 @@ struct Document {
     entries: Vec<Entry>,
 }
 
-/// The error if a baseline cannot be parsed.
+/// An error about a baseline that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BaselineError {
@@ -131,13 +131,13 @@ impl Baseline {
         self.entries.binary_search_by(|entry| entry.identity().cmp(&identity)).ok()
     }
 
-    /// Returns the count of the entry with the same identity.
+    /// Returns the count of the entry with the same identity as `entry`, or 0 if there is none.
     fn count(&self, entry: &Entry) -> usize {
         self.find(entry.identity()).map_or(0, |at| self.entries[at].count)
     }
 
-    /// Checks whether an entry matches the finding, and decrements its count if so. Entries with a
-    /// count of 0 match no finding.
+    /// Checks whether an entry matches the finding. If so, decrements the count of the entry. An
+    /// entry with a count of 0 matches no finding.
     pub fn take(&mut self, finding: &Finding, path: &str) -> bool {
         let fingerprint = finding.fingerprint.to_string();
         match self.find(identity(finding, path, &fingerprint)) {

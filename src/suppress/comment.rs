@@ -50,7 +50,7 @@ fn bom(text: &str) -> usize {
 }
 
 /// Adds the `ignore-file` comments at the start of the document in the byte range `chunk` of `text`
-/// to `set`. They cover the documents rendered from `template`, or the whole file if it is `None`.
+/// to `set`. They cover the documents rendered from `template` or, if it is `None`, the whole file.
 pub fn file_comments(
     text: &str,
     chunk: Range<usize>,
@@ -79,7 +79,7 @@ fn is_before_content(line: &str) -> bool {
 }
 
 /// Adds the `ignore` comments of the document `tree`, which is in the byte range `chunk` of `text`,
-/// to `set`. `may_ignore_file` is true if [`file_comments`] applies to the document.
+/// to `set`. `may_ignore_file` is true if [`file_comments`] was called for the document.
 pub fn comments(
     text: &str,
     chunk: Range<usize>,
@@ -130,7 +130,8 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
     tree.range_starting_at(at, is_item)
 }
 
-/// Parses `[rule, rule] -- reason`, and adds the ignore or its problem to `set`.
+/// Parses `list`, which has the form `[rule, rule] -- reason`, and adds the ignore or its problem
+/// to `set`.
 fn parse(comment: Comment<'_>, list: &str, scope: Scope, registry: Registry, set: &mut IgnoreSet) {
     let start = comment.at + comment.text.len() - list.len();
     let inner = list.strip_prefix('[').and_then(|inner| inner.split_once(']'));

@@ -30,7 +30,8 @@ pub struct Ignore {
 /// The findings that an ignore covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All findings in documents that were rendered from this template, or in the whole file.
+    /// All findings in documents that were rendered from this template; `None` for all findings in
+    /// the file.
     File(Option<String>),
     /// Findings whose primary location starts in this byte range of the text.
     Bytes(Range<usize>),
@@ -95,8 +96,8 @@ impl IgnoreSet {
         self.report(IgnoreProblemKind::Malformed(malformed), range);
     }
 
-    /// Returns the rule called `name`. If the rule does not exist or cannot be ignored, reports the
-    /// problem and returns `None`.
+    /// Returns the rule named `name`. If the rule does not exist or cannot be ignored, reports this
+    /// at `range` and returns `None`.
     fn rule(&mut self, name: &str, range: Range<usize>, registry: Registry) -> Option<RuleId> {
         match registry.require(name) {
             Ok(rule) if rule.reports_unchecked_input() => {
@@ -132,8 +133,9 @@ impl IgnoreSet {
         std::mem::take(&mut self.problems)
     }
 
-    /// Returns the suppression of a finding by the first ignore that covers it, and marks all
-    /// ignores that cover it as used. `candidates` are the indexes of the ignores to consider.
+    /// Returns the suppression of a finding by the first ignore that covers it, or `None` if no
+    /// ignore does. Marks all ignores that cover the finding as used. `candidates` are the indexes
+    /// of the ignores to consider.
     pub fn suppress(
         &mut self,
         finding: &Finding,
@@ -153,8 +155,8 @@ impl IgnoreSet {
         suppression
     }
 
-    /// Returns the ignores that suppressed no finding, except those of disabled rules, and of rules
-    /// that depend on objects that may not be part of the run.
+    /// Returns the ignores that suppressed no finding. Omits ignores of disabled rules, and of
+    /// rules whose findings depend on other objects, which may not be part of the run.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);

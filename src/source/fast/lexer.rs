@@ -12,8 +12,8 @@ pub(super) fn strip_comment(line: &str) -> &str {
     line[..comment.unwrap_or(line.len())].trim_end_matches(' ')
 }
 
-/// Splits a line into a plain key and its value, which may be empty. Returns `None` if it is not
-/// certain that the line starts with a plain key.
+/// Splits a line into a plain key and its value, which may be empty. Returns `None` unless the line
+/// certainly starts with a plain key.
 pub(super) fn split_entry(line: &str) -> Option<(&str, &str)> {
     let bytes = line.as_bytes();
     let length = word_len(line);

@@ -288,7 +288,8 @@ impl<'t> PlainParser<'t> {
             text.push_str(&line[indent..]);
             line_breaks = 1;
         }
-        // If the text does not end with a line break, the value does not either.
+        // If the document ends without a line break, neither does the value. The general parser
+        // handles this case.
         if self.text.as_bytes()[self.offset - 1] != b'\n' {
             return None;
         }

@@ -48,8 +48,9 @@ struct ObjectType<'t> {
 }
 
 impl<'t> ObjectType<'t> {
-    /// Adds an entry of the object. Returns whether the key is `apiVersion` or `kind`. Returns
-    /// `None` if such a key is a duplicate or its value might not be a string.
+    /// Adds an entry of the object. Returns true if the key is `apiVersion` or `kind`, and false
+    /// for any other key. Returns `None` if one of these two keys is a duplicate, or if its value
+    /// might not be a string.
     fn add(&mut self, key: &str, value: &'t str) -> Option<bool> {
         let field = match key {
             "apiVersion" => &mut self.api_version,
@@ -122,8 +123,8 @@ fn single_object(text: &str) -> Option<ObjectType<'_>> {
     object.is_complete().then_some(object)
 }
 
-/// Returns the offset of the first line after a line break that does not start with a space, or the
-/// length of the text if there is none.
+/// Returns the offset of the first line that follows a line break and does not start with a space.
+/// If there is no such line, returns the length of the text.
 fn unindented_line(bytes: &[u8]) -> usize {
     /// The number of bytes that are compared without a branch.
     const BLOCK: usize = 64;
@@ -145,8 +146,8 @@ fn unindented_line(bytes: &[u8]) -> usize {
 
 /// A scanner for a list of objects in block style, with each object as an item under `items`.
 ///
-/// Unlike [`single_object`], the scanner returns `None` at any quote, flow collection or anchor,
-/// except in block scalars, whose end depends only on the indentation.
+/// Unlike [`single_object`], the scanner returns `None` at any quote, flow collection or anchor.
+/// Block scalars are an exception, because only the indentation determines where they end.
 #[derive(Default)]
 struct ListScanner<'t> {
     list: ObjectType<'t>,
@@ -217,8 +218,8 @@ impl<'t> ListScanner<'t> {
         self.is_in_items && self.dash.is_none_or(|dash| dash == indent)
     }
 
-    /// Adds an entry of the list or of an item. Returns whether the key is the `apiVersion` or
-    /// `kind` of the list or the item, or `None` when in doubt.
+    /// Adds an entry of the list or of an item. Returns true if the key is the `apiVersion` or
+    /// `kind` of the list or the item, and false for any other key. Returns `None` when in doubt.
     fn add_entry(
         &mut self,
         column: usize,
