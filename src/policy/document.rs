@@ -245,13 +245,13 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. A mode can admit objects with errors, but it never denies
-/// objects without errors.
+/// The admission mode of a namespace. It decides whether objects with errors are admitted. In every
+/// mode, objects that have only warnings and infos are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
 pub enum Mode {
-    /// Deny objects with errors.
+    /// Deny objects with errors, and objects that cannot be checked.
     #[default]
     Deny,
     /// Admit objects with errors, and return the errors as admission warnings.
@@ -324,11 +324,11 @@ fn accept_false(schema: &mut Schema) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {
-    /// In mode `deny`, admit workloads with errors, and return the errors as admission warnings.
-    /// Pods with errors are still denied.
+    /// In mode `deny`, admit workloads and claims with errors, and return the errors as admission
+    /// warnings. Pods with errors are still denied.
     #[default]
     Warn,
-    /// In mode `deny`, deny workloads with errors.
+    /// In mode `deny`, deny workloads and claims with errors.
     Deny,
 }
 
