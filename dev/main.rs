@@ -104,18 +104,19 @@ fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
          For the same object and policy, `volcheck lint` and the webhook report the same findings. If all input can be\n\
-         checked, the exit code of `volcheck lint` therefore predicts how the webhook decides about new objects in mode\n\
-         `deny`: the exit code is 1 if and only if the webhook denies an object of the input, or a Pod that such an object\n\
-         creates. The exceptions are:\n\n\
+         checked, the exit code of `volcheck lint` therefore predicts the decision of the webhook about new objects in mode\n\
+         `deny`. The exit code is 1 if and only if the webhook denies an object in the input, or a Pod that an object in the\n\
+         input creates. The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
          - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
            first, for example because of `..` in a `subPath`\n\
          - findings about a Pod that depend on another object, such as a finding of `mismatched-volume-mode` about a\n  \
            PersistentVolumeClaim that the Pod uses\n\
          - errors about a PersistentVolumeClaim: the webhook denies the claim only if the policy's `workloadMode` is `deny`\n\
-         - host paths that start with a placeholder, such as `__DIR__` or `{{ dir }}`, and paths in objects inside other objects\n  \
-           that contain `${NAME}`, `$(NAME)` or `{{ name }}`: `volcheck lint` counts and names them as not checked, because\n  \
-           another program replaces them; for the webhook, nothing replaces them any more, so it checks the literal path\n\
+         - host paths with a placeholder, which another program replaces before it creates the object: `volcheck lint`\n  \
+           reports the path as not checked, and the webhook checks the literal path. A placeholder is a text such as `__DIR__`\n  \
+           or `{{ dir }}` at the start of a path. In an object inside another object, it is also `${NAME}`, `$(NAME)` or\n  \
+           `{{ name }}` anywhere in a path\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -169,8 +170,8 @@ fn inputs_page() -> Result<String, String> {
     page.push_str(&rows.concat());
     page.push_str(
         "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\
-         *Counted as not rendered*: the summary of the report shows the number of such objects. To check the objects that\n\
-         they deploy, render these objects and check the output: `helm template --include-crds … | volcheck lint -`.\n",
+         *Counted as not rendered*: the summary of the report shows the number of such objects. To check what such an object\n\
+         deploys, render it and check the output: `helm template --include-crds … | volcheck lint -`.\n",
     );
     Ok(page)
 }
@@ -229,7 +230,7 @@ fn picture() -> Result<String, String> {
     let arguments = ["lint", "examples/first", "--select", "writable-host-path"];
     let output = volcheck(&[arguments.as_slice(), &["--color", "always"]].concat())?;
     let session = format!("$ volcheck {}\n{}", arguments.join(" "), output.trim_end());
-    // The default palette's blue on black has a contrast below 4.5:1.
+    // The blue of the default palette is hard to read: on black, its contrast is below 4.5:1.
     let svg = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(&session);
     let size = |name: &str| {
         let (_, rest) = svg.split_once(&format!("{name}=\""))?;
