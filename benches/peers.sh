@@ -3,7 +3,7 @@
 #
 # - volcheck
 # - ripgrep, searching for one word: close to the cost of reading the files
-# - kubeconform, parsing without validating, which favors kubeconform
+# - kubeconform, without schemas: it only parses the files, which is less work than usual
 #
 #   benches/peers.sh DIR
 set -euo pipefail

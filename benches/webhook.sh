@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compares the webhook with a minimal server built from the same crates, which sends a constant
-# response or the uid of the review, and optionally with the Pod Security webhook of Kubernetes.
+# Compares the webhook with a minimal server built from the same crates, and optionally with the Pod
+# Security webhook of Kubernetes. The minimal server sends a constant response (`bare`), or a
+# response with the uid of the review (`bare-uid`).
 #
 #   benches/webhook.sh [SECONDS] [pod-security]
 #

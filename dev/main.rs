@@ -103,10 +103,10 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
-         For the same object and policy, `volcheck lint` and the webhook report the same findings. Therefore, the exit code\n\
-         of `volcheck lint` predicts whether the webhook denies new objects in mode `deny`. If all input can be checked, the\n\
-         exit code is 1 if and only if the webhook denies an object of the input or a Pod of a workload in the input. The\n\
-         exceptions are:\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. If all input can be\n\
+         checked, the exit code of `volcheck lint` therefore predicts the decision of the webhook about new objects in mode\n\
+         `deny`. The exit code is 1 if and only if the webhook denies an object in the input, or a Pod that an object in the\n\
+         input creates. The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
          - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
            first, for example because of `..` in a `subPath`\n\
@@ -114,10 +114,10 @@ fn one_verdict_page() -> String {
            uses a volume with the volume mode of the PersistentVolumeClaim\n\
          - errors about a PersistentVolumeClaim, or about a claim template of a StatefulSet: the webhook denies the claim or\n  \
            the StatefulSet only if the policy's `workloadMode` is `deny`\n\
-         - host paths with placeholders, which another program replaces before the object reaches the cluster: paths that\n  \
-           start with a placeholder such as `__DIR__` or `{{ dir }}`, and, in objects inside other objects, paths that contain\n  \
-           `${NAME}`, `$(NAME)` or `{{ name }}`. `volcheck lint` doesn't check these paths; its summary counts and names them.\n  \
-           The webhook checks the literal path, because nothing replaces the placeholder after admission\n\
+         - host paths with a placeholder, which another program replaces before it creates the object: `volcheck lint`\n  \
+           reports the path as not checked, and the webhook checks the literal path. A placeholder is a text such as `__DIR__`\n  \
+           or `{{ dir }}` at the start of a path. In an object inside another object, it is also `${NAME}`, `$(NAME)` or\n  \
+           `{{ name }}` anywhere in a path\n\
          - findings of the rules in this table\n\n\
          | rule | why only `volcheck lint` reports it |\n|---|---|\n",
     );
@@ -233,7 +233,7 @@ fn picture() -> Result<String, String> {
     let arguments = ["lint", "examples/first", "--select", "writable-host-path"];
     let output = volcheck(&[arguments.as_slice(), &["--color", "always"]].concat())?;
     let session = format!("$ volcheck {}\n{}", arguments.join(" "), output.trim_end());
-    // The default palette's blue on black has a contrast below 4.5:1.
+    // The blue of the default palette is hard to read: on black, its contrast is below 4.5:1.
     let svg = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(&session);
     let size = |name: &str| {
         let (_, rest) = svg.split_once(&format!("{name}=\""))?;

@@ -2,7 +2,7 @@
 //! webhook benchmark.
 //!
 //! `/validate` reads the review and sends a constant response. `/uid` also parses the review and
-//! returns its uid, which the API server requires.
+//! sends a response with its uid, which the API server requires in a response.
 //!
 //! `bare ADDRESS CERT KEY` runs the server; `bare DIRECTORY` writes the reviews of the benchmark.
 

@@ -1,4 +1,5 @@
-//! Cleaning is idempotent, and path relations are inverse to each other, for any two strings.
+//! For any two strings, cleaning a clean path changes nothing, and one path is an ancestor of the
+//! other if and only if the other is its descendant.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Skipping documents without volumes does not change the report.
+//! Skipping documents without volumes does not change the report about valid input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

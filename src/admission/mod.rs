@@ -92,8 +92,8 @@ pub struct Decision {
     pub findings: Vec<Finding>,
     /// The exempted findings, each with the index of its exemption in the policy.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The rules of pre-existing errors, which do not deny an UPDATE in mode `deny`. Empty in other
-    /// modes.
+    /// In mode `deny`, the rules of pre-existing errors, which are no reason to deny an UPDATE.
+    /// Empty in other modes.
     pub preexisting: Vec<RuleId>,
     /// The request, for the log.
     pub request: RequestInfo,

@@ -47,7 +47,7 @@ impl FindingKey {
     }
 }
 
-/// The part of a fingerprint that may be weaker in the new object.
+/// The part of a fingerprint that may differ in the new object if the access does not increase.
 struct ContainerAccess {
     /// The container; empty if the finding is about the volume alone.
     container: String,

@@ -10,7 +10,7 @@ use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta
 use crate::policy::Policy;
 
 /// The reason why an AdmissionReview is invalid. The length of each message is bounded for any
-/// text.
+/// input.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// The text is not JSON, or a field has the wrong type.
@@ -151,8 +151,8 @@ impl<'a> Request<'a> {
 
     /// Returns the API version and kind of the request's new or old object.
     ///
-    /// The API server converts both objects to the `kind` of the request. If that is not a built-in
-    /// kind, the type is read from the object itself, which costs a pass over it.
+    /// The API server converts both objects to the `kind` of the request. If that kind is not built
+    /// in, the type is read from the object itself, which requires another pass over its text.
     pub(super) fn type_meta(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
         let GroupVersionKind { group, version, kind } = &self.kind;
         let api_version = match &**group {
@@ -163,7 +163,8 @@ impl<'a> Request<'a> {
         Ok(TypeMeta { api_version, kind: kind.clone() })
     }
 
-    /// Returns the new object, or `None` for DELETE.
+    /// Returns the new object, or `None` for DELETE. For CONNECT, returns the options of the
+    /// connection.
     pub(super) fn object(&self) -> Option<Json<'a>> {
         not_null(self.object)
     }
@@ -190,9 +191,10 @@ impl<'a> Request<'a> {
         is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
     }
 
-    /// Returns true if a kubelet creates the mirror Pod of a static Pod. The static Pod runs even
-    /// if its mirror Pod is denied (`pkg/kubelet/pod/mirror_client.go`). Any user can set the
-    /// annotation of a mirror Pod, so the request must come from the kubelet of the Pod's node.
+    /// Returns true if the request is from a kubelet that creates the mirror Pod of a static Pod.
+    /// The static Pod runs even if its mirror Pod is denied (`pkg/kubelet/pod/mirror_client.go`).
+    /// Any user can set the annotation of a mirror Pod, so the request must come from the kubelet
+    /// of the Pod's node.
     pub(super) fn is_mirror_pod(&self) -> bool {
         let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
         let Some(MirrorPod { metadata, spec }) = pod else { return false };

@@ -106,7 +106,8 @@ impl Evaluation {
     }
 }
 
-/// Evaluates the object of a request in the mode `mode`.
+/// Evaluates the object of a request in the mode `mode`. Updates of objects that are being deleted
+/// are admitted without a check.
 pub(super) fn evaluate<'a>(
     request: &Request<'a>,
     object: Json<'a>,
@@ -151,11 +152,12 @@ fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Objec
     decode_object(request, old, policy).ok().flatten()
 }
 
-/// Lowers mode `deny` to `warn` in two cases:
+/// Returns the mode for the object. This is `mode`, except that `deny` is lowered to `warn` in two
+/// cases:
 ///
-/// - for workloads if `workloadMode` is `warn`, because their Pods are denied instead, and for
-///   claims, which are created for workloads
-/// - for other objects at the endpoint `Advise`
+/// - The object is a workload or a claim, and `workloadMode` is `warn`. Pods of a workload are
+///   denied instead of the workload.
+/// - The object is of another kind, and the endpoint is `Advise`.
 fn effective_mode(object: &Object<'_>, mode: Mode, context: &ReviewContext<'_>) -> Mode {
     let is_workload_or_claim = match &object.body {
         Body::Pods(_) => object.id.kind != "Pod",

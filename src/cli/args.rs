@@ -231,7 +231,7 @@ pub(super) struct PolicyArgs {
     pub(super) kube_version: KubeVersionArg,
 }
 
-/// The version of Kubernetes, which Helm gets as written.
+/// The version of Kubernetes, kept as written because it is also passed to Helm.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KubeVersionArg {
     /// Version of Kubernetes that runs the objects, such as 1.33 [default: the policy's, or 1.37].

@@ -63,7 +63,7 @@ fn configured_path(argument: Option<&Path>, policy: &Policy) -> Option<PathBuf> 
 }
 
 /// Loads the baseline at the path from the arguments, or else from the policy, and returns it with
-/// its path.
+/// its path. Returns `None` if neither sets a path.
 pub(super) fn load(argument: Option<&Path>, policy: &Policy) -> anyhow::Result<Option<(PathBuf, Baseline)>> {
     let Some(path) = configured_path(argument, policy) else { return Ok(None) };
     let baseline = read(&path)?;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
-/// Resolves the symbolic links in the path of a file. The file need not exist.
+/// Resolves the symbolic links in the path of a file. The file need not exist. Returns the path
+/// unchanged if its directory does not exist either.
 pub(super) fn resolved(file: &Path) -> PathBuf {
     let in_directory = || Some(directory_of(file).canonicalize().ok()?.join(file.file_name()?));
     file.canonicalize().ok().or_else(in_directory).unwrap_or_else(|| file.to_owned())

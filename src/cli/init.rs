@@ -89,7 +89,7 @@ profile: recommended
     text
 }
 
-/// Returns the parts of the `node-agents` pack that have an exemption for a finding.
+/// Returns the names of the parts of the `node-agents` pack that exempt a finding of the run.
 fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
     run.used_exemptions.iter().map(|id| policy.exemption(*id).origin.clone()).collect()
 }

@@ -1,4 +1,4 @@
-//! The command line: subcommands, one file each, and their arguments, printing and exit codes.
+//! The command line: arguments, subcommands (one file each), printing and exit codes.
 
 mod args;
 mod baseline;

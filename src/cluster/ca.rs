@@ -2,7 +2,7 @@
 //!
 //! A new CA signs certificates only after all API servers have had time to trust it. The previous
 //! CA remains trusted until it expires. All serving certificates in use are therefore trusted at
-//! all times. The functions have no access to the cluster or to the clock.
+//! all times. The functions in this module access neither the cluster nor the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub struct CertificateAuthority {
     pub current: CertifiedKeyPem,
     /// The CA that will become the current one when all API servers trust it.
     pub next: Option<CertifiedKeyPem>,
-    /// The certificate of the previous CA in PEM. It is kept until it expires.
+    /// The certificate of the previous CA, in PEM. It is kept until it expires.
     pub previous: Option<String>,
 }
 

@@ -38,10 +38,10 @@ pub struct Registrar {
     settings: RegistrarSettings,
     namespace: String,
     client: Client,
-    /// The registered trust bundle, and the start time of its uninterrupted registration.
+    /// The registered trust bundle, and the time since which it has been registered without
+    /// interruption. `None` if the webhooks are not registered.
     registered: Option<(String, Instant)>,
-    /// The time at which the Service was first found to have a ready endpoint. Reset if it has
-    /// none.
+    /// The time since which the Service has had a ready endpoint. `None` if it has none.
     reachable_since: Option<Instant>,
 }
 
@@ -153,7 +153,7 @@ impl Registrar {
         Ok(())
     }
 
-    /// Checks whether the Service has had a ready endpoint for as long as the registration delay.
+    /// Checks whether the Service has had a ready endpoint for at least the registration delay.
     async fn is_reachable(&mut self) -> anyhow::Result<bool> {
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), &self.namespace);
         let selector = format!("kubernetes.io/service-name={}", self.settings.service);

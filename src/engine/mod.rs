@@ -1,8 +1,9 @@
-//! The engine: checks a subject with the rules of a policy. Lint and admission both enter through
-//! [`judge`].
+//! The engine checks a subject, such as an object, with the rules of a policy. Both lint and
+//! admission call [`judge`].
 //!
-//! Only this module applies levels, exemptions and families. It depends neither on
-//! manifest text nor on admission requests, and the caller provides the date.
+//! Only this module applies the levels and exemptions of the policy, and the
+//! [families](crate::finding::Family) of the rules. It does not depend on manifest text or
+//! admission requests. It does not read the clock: callers pass the date.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -20,13 +21,14 @@ pub struct CheckResult {
     pub findings: Vec<Finding>,
     /// The findings that the policy exempts, each with the id of its exemption.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// The exemptions that lowered the severity of a finding.
+    /// The exemptions that lowered the severity of a finding, once for each lowered finding.
     pub lowered_by: Vec<ExemptionId>,
-    /// The findings that another finding of the same family supersedes.
+    /// The findings that are not reported, because a finding of the same family about the same
+    /// volume takes precedence.
     pub superseded: Vec<Finding>,
 }
 
-/// Checks `subject` with the rules of `policy`. Exemptions that have expired on `today` do not
+/// Checks `subject` with the rules of `policy`. Exemptions that expired before `today` do not
 /// apply.
 pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult {
     let mut findings = run_rules(subject, policy);
@@ -89,7 +91,7 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
             }
             Body::StorageClass(_) | Body::Other => {}
         },
-        // Reported regardless of the policy, because this input may contain anything.
+        // Report unchecked input regardless of the policy, because it may contain any volume.
         Subject::Unchecked(unchecked) => {
             for rule in policy.rules().iter() {
                 if let Check::Unchecked(check) = rule.check {
@@ -152,9 +154,11 @@ struct Exempted {
     lowered_by: Vec<ExemptionId>,
 }
 
-/// Removes the findings that the policy exempts. Exemptions with a severity only lower that of the
-/// finding. This happens before families are applied, so that neither kind of exempted finding
-/// supersedes a more severe one.
+/// Removes the findings that the policy exempts, and returns them. An exemption with a severity
+/// keeps the finding and lowers its severity.
+///
+/// Must be called before families are applied. Otherwise, a finding that is then removed or lowered
+/// could supersede a more severe one.
 fn exempt(findings: &mut Vec<Finding>, object: &Object<'_>, policy: &Policy, today: Date) -> Exempted {
     let mut exempted = Exempted::default();
     for mut finding in std::mem::take(findings) {
@@ -172,8 +176,8 @@ fn exempt(findings: &mut Vec<Finding>, object: &Object<'_>, policy: &Policy, tod
     exempted
 }
 
-/// Removes duplicate findings. Pods of an object can share a field, and each pod has a finding for
-/// it.
+/// Removes duplicate findings. If several pods of an object share a field, the rules report the
+/// field once for each pod.
 fn remove_duplicates(findings: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     findings.retain(|finding| {
@@ -181,12 +185,13 @@ fn remove_duplicates(findings: &mut Vec<Finding>) {
     });
 }
 
-/// Keeps the most severe finding per volume and family, and returns the others. At equal severity,
-/// the order in [`FAMILY_ORDER`] decides, then the order of the findings.
+/// Keeps only the most severe finding per volume and family. Removes and returns the others.
+/// Findings without a family are kept. If severities are equal, the order in [`FAMILY_ORDER`]
+/// decides, then the order of the findings.
 ///
-/// The primary location of a finding in a family identifies the volume, which several pods of an
-/// object may share. Levels must already be applied, so that a rule that the policy downgrades does
-/// not supersede one that still denies.
+/// Findings of a family are about the same volume if they have the same primary location. Levels
+/// must already be applied. Otherwise, a finding whose rule the policy downgrades could supersede a
+/// finding that is still an error.
 pub(crate) fn keep_most_severe_of_families(findings: &mut Vec<Finding>) -> Vec<Finding> {
     let mut best = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {

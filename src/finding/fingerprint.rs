@@ -28,7 +28,8 @@ pub struct Fingerprint {
     pub container: String,
     /// The effective host path, or another path or key that identifies the finding; may be empty.
     pub path: String,
-    /// The access that the container has to the path, in rules about host paths.
+    /// The access that the container has to the host path; `None` if the rule does not depend on
+    /// it.
     pub access: Option<Access>,
 }
 

@@ -10,9 +10,9 @@ use crate::model::FieldPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// Behavior does not change, or the object could not run as written.
+    /// The fix does not change behavior, or the object cannot run without the fix.
     Safe,
-    /// Behavior may change.
+    /// The fix may change behavior.
     Unsafe,
 }
 
@@ -48,12 +48,12 @@ pub struct Fix {
 }
 
 impl Fix {
-    /// Creates a fix that may change behavior.
+    /// Creates a fix that is [`Safety::Unsafe`].
     pub fn unsafe_edits(title: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
         Self { title: title.into(), safety: Safety::Unsafe, edits }
     }
 
-    /// Creates a fix that does not change behavior.
+    /// Creates a fix that is [`Safety::Safe`].
     pub fn safe_edits(title: impl Into<Cow<'static, str>>, edits: Vec<Edit>) -> Self {
         Self { title: title.into(), safety: Safety::Safe, edits }
     }

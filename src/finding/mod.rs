@@ -62,7 +62,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// Returns the range of the text that the label points at; `None` if it has a field path.
+    /// Returns the range of the text if the target is a [`Target::Mark`], otherwise `None`.
     pub fn mark(&self) -> Option<Mark> {
         match self.target {
             Target::Mark(mark) => Some(mark),
@@ -78,11 +78,12 @@ pub struct Finding {
     pub rule: RuleId,
     /// The severity under the policy.
     pub severity: Severity,
-    /// The family of the rule.
+    /// The family of the rule; `None` if the rule has none.
     pub family: Option<Family>,
     /// The problem, as a clause without a period.
     pub message: String,
-    /// The location where the fix goes. A missing field is reported at its parent.
+    /// The location to change. If a field is missing, this is the mapping that should contain the
+    /// field.
     pub primary: Label,
     /// Other locations that are part of the problem.
     pub related: Vec<Label>,

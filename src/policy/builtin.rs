@@ -1,4 +1,4 @@
-//! The built-in documents in `policies/`: catalogs, profiles and packs, each decoded once.
+//! The built-in documents in `policies/`: catalogs, profiles and packs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -165,7 +165,8 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
     directory
 }
 
-/// Returns the level of each rule in a profile, and the name of the profile that sets it.
+/// Returns the level of each rule in a profile. The origin of a level is the profile that sets it,
+/// which may be one that `profile` is based on.
 pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<Level>> {
     let document: Document = built_in(match profile {
         Profile::None => document!("none"),
@@ -188,14 +189,14 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
 /// agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
-/// The name of the pack that also lowers the findings about everything else that the upstream
-/// manifests of node agents request. `node-agents/upstream/NAME` is its part for one agent.
+/// The name of the pack that, in addition, lowers all other findings about the upstream manifests
+/// of node agents to infos. `node-agents/upstream/NAME` is its part for one agent.
 const UPSTREAM: &str = "node-agents/upstream";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PackDocument {
-    /// The rules about details that most upstream manifests omit.
+    /// The rules that report missing fields that most upstream manifests omit, such as `type`.
     omissions: OneOrMany,
     agents: BTreeMap<String, Agent>,
 }
@@ -213,8 +214,12 @@ struct Agent {
 }
 
 impl Agent {
-    /// Returns the exemptions that only `node-agents/upstream` contains: those in `upstream`, and
-    /// for each exemption from `host-path`, one from the rules `omissions` for the same paths.
+    /// Returns the exemptions that `node-agents/upstream` contains in addition to those of
+    /// `node-agents`. All of them lower the severity to info:
+    ///
+    /// - the exemptions in `upstream`
+    /// - for each exemption from `host-path`, an exemption from the rules `omissions` for the same
+    ///   paths and any access
     fn upstream_exemptions(&self, omissions: &OneOrMany) -> Vec<ExemptionEntry> {
         let all = self.exemptions.iter().chain(&self.upstream);
         let allowed = all.filter(|entry| entry.rules.0.iter().any(|rule| rule == "host-path"));

@@ -246,7 +246,8 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace.
+/// The admission mode of a namespace. It decides whether objects with errors are admitted. In every
+/// mode, objects that have only warnings and infos are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
@@ -325,11 +326,11 @@ fn accept_false(schema: &mut Schema) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {
-    /// In mode `deny`, admit workloads with errors, and return the errors as admission warnings.
-    /// Pods with errors are still denied.
+    /// In mode `deny`, admit workloads and claims with errors, and return the errors as admission
+    /// warnings. Pods with errors are still denied.
     #[default]
     Warn,
-    /// In mode `deny`, deny workloads with errors.
+    /// In mode `deny`, deny workloads and claims with errors.
     Deny,
 }
 

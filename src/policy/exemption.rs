@@ -130,9 +130,11 @@ impl Exemption {
         self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
-    /// Checks whether the exemption matches a finding about the object `id`. The keys `kind` and
-    /// `name` must both match the object, or both match `workload`, the workload that it belongs
-    /// to. A key does not match if the finding has no value for it.
+    /// Checks whether the exemption matches a finding about the object `id`, which belongs to
+    /// `workload`. The keys `kind` and `name` must both match the object, or both match the
+    /// workload. An exemption with the key `namespace` matches only objects with a namespace. An
+    /// exemption without this key matches only objects without a namespace. Any other key does not
+    /// match if the finding has no value for it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
@@ -159,7 +161,8 @@ impl Exemption {
     }
 }
 
-/// Returns the rules that an exemption lists, or an empty list if it applies to all rules.
+/// Returns the rules that an exemption lists, or an empty list if it applies to all rules. Adds a
+/// problem for each rule that does not exist or cannot be exempted.
 fn exempted_rules(
     names: &OneOrMany,
     registry: Registry,
@@ -194,7 +197,7 @@ fn exempted_rules(
 }
 
 /// Reports the keys of `match` for which the findings of a rule never have a value. The exemption
-/// would never match them.
+/// would never match findings of that rule.
 fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
     let field = |name| FieldPath::from_keys(&["match", name]);
     for rule in rules {
@@ -220,8 +223,8 @@ fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) 
     }
 }
 
-/// Reports a `kind` or a `namespace` that never matches the objects that the findings of a rule are
-/// about. `patterns` are those of the key `kind`.
+/// Reports a `kind` or `namespace` that matches none of the objects that a rule reports. `patterns`
+/// contains the compiled patterns of the key `kind`.
 fn check_kinds(
     scope: &Match,
     patterns: Option<&[Pattern]>,
@@ -262,8 +265,8 @@ fn has_key(scope: &Match, key: MatchKey) -> bool {
 
 const VOLUME_KIND: &str = "PersistentVolume";
 
-/// Returns the kind of the objects that `scope` matches if it matches only objects without a
-/// namespace. If there are several kinds, returns the first one.
+/// Returns the first kind in `scope` if all of its kinds have no namespace. Returns `None` if
+/// another kind is listed, or if the key `kind` is missing.
 fn cluster_scoped_kind(scope: &Match) -> Option<&'static str> {
     let known = |kind: &String| [VOLUME_KIND, "StorageClass"].into_iter().find(|known| kind == known);
     let kinds: Option<Vec<_>> = scope.kind.as_ref()?.0.iter().map(known).collect();

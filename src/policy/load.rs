@@ -19,7 +19,8 @@ pub const FILE_NAME: &str = "volcheck.yaml";
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Returns the path of the policy file for `directory`: the nearest one in the directory or its
-/// parents, up to the repository root. The path is relative to `directory`.
+/// parents, up to the repository root. The path is relative to `directory`. Returns `None` if there
+/// is no policy file.
 pub fn discover(directory: &Path) -> Option<PathBuf> {
     for (up, directory) in directory.ancestors().enumerate() {
         // A file that cannot be read is returned, too: skipping it would silently apply another
@@ -148,7 +149,7 @@ impl Loader {
             }
             Err(error) => {
                 let mut message = error.kind.to_string();
-                // For example, the namespace `n` is the boolean `false` if it is not quoted.
+                // For example, YAML 1.1 parses an unquoted namespace `n` as the boolean `false`.
                 if let FieldErrorKind::WrongType {
                     expected: ExpectedType::String | ExpectedType::StringOrList,
                     found,

@@ -187,7 +187,7 @@ fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
     below
 }
 
-/// Describes why an entry of the allow list has no effect in addition to `other`.
+/// Describes why `entry` of the allow list has no effect if the list also contains `other`.
 fn redundancy(entry: &AllowedHostPath, other: &AllowedHostPath) -> String {
     let (path, outer) = (&entry.path, &other.path);
     match (other.pattern == entry.pattern, entry.is_read_only) {

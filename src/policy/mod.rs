@@ -85,7 +85,7 @@ pub struct Overrides {
     pub kubernetes_version: Option<KubernetesVersion>,
 }
 
-/// The error if a policy cannot be loaded.
+/// The reason why a policy cannot be loaded.
 #[derive(Debug)]
 pub enum PolicyError {
     /// A flag names a rule that does not exist.
@@ -108,8 +108,8 @@ impl MergedPolicy {
         merged.with_profile_and_flags(overrides).map_err(PolicyError::UnknownRule)
     }
 
-    /// Adds the levels of the profile, which the documents override, and applies the flags, which
-    /// override both.
+    /// Adds the levels of the profile and applies the flags. The documents override the profile,
+    /// and the flags override both.
     fn with_profile_and_flags(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
         if let Some(value) = overrides.profile {
             self.profile = Some(Sourced { value, origin: "--profile".to_owned() });
@@ -119,7 +119,8 @@ impl MergedPolicy {
             .get_or_insert_with(|| Sourced { value: Profile::default(), origin: "default".to_owned() });
         let registry = Registry::built_in();
         let mut levels = builtin::profile_levels(profile.value, registry);
-        // A list of allowed types would have no effect if the profile disables its rule.
+        // Enable the rule that applies `volumeTypes.allow`. If the profile disabled the rule, the
+        // list would have no effect.
         if self.allowed_volume_types.is_some() && profile.value != Profile::None {
             let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allow".to_owned() };
             levels.insert(RuleId::new("unlisted-volume-type"), enabled);
@@ -215,7 +216,8 @@ impl Policy {
         Ok(MergedPolicy::from_profile(profile, overrides)?.resolve())
     }
 
-    /// Returns the policy of the default profile and the pack `name`, changed by `overrides`.
+    /// Returns the policy of the default profile and the pack `name`, changed by `overrides`. If
+    /// there is no such pack, returns the policy of the profile alone.
     pub fn from_pack(name: &str, overrides: &Overrides) -> Result<Self, UnknownRule> {
         let pack = builtin::pack(name, Registry::built_in()).unwrap_or_default();
         Ok(pack.with_profile_and_flags(overrides)?.resolve())
@@ -259,7 +261,7 @@ impl Policy {
     }
 
     /// Returns the admission mode of a namespace. An exact name takes precedence, then the longest
-    /// matching pattern.
+    /// matching pattern. Returns `deny` if nothing matches.
     pub fn mode(&self, namespace: &str) -> Mode {
         let matching = self.modes.iter().filter(|(_, mode)| mode.pattern.matches(namespace));
         let best = matching.max_by_key(|(text, _)| (text == namespace, text.len()));
@@ -267,8 +269,9 @@ impl Policy {
     }
 
     /// Returns the active exemption for a finding about the object `id`, which `workload` controls.
-    /// The first one that suppresses the finding takes precedence, then the first one with the
-    /// lowest severity. Only the engine calls this.
+    /// The first exemption that suppresses the finding takes precedence, then the first one that
+    /// lowers it to the lowest severity. Returns `None` if no exemption applies. Only the engine
+    /// calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,

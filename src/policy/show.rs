@@ -13,8 +13,8 @@ use crate::finding::digest;
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry};
 
 impl MergedPolicy {
-    /// Returns a hash that identifies the policy in logs and metrics. It does not depend on the
-    /// formatting of the policy or its division into files.
+    /// Returns a hash that identifies the policy in logs and metrics. It does not depend on how the
+    /// policy is formatted or divided into files.
     pub fn hash(&self) -> String {
         format!("{:016x}", digest(&[&self.text(false)]))
     }
@@ -140,8 +140,8 @@ fn entry_lines(key: &str, value: &Value) -> Vec<String> {
     }
 }
 
-/// Returns a scalar on one line. Quotes it if a YAML 1.1 parser such as Helm's would parse it as a
-/// boolean, such as the namespace `no` or the mode `off`.
+/// Returns a scalar on one line. Quotes strings that a YAML 1.1 parser, such as Helm's, would parse
+/// as booleans. Examples are the namespace `no` and the mode `off`.
 fn inline_scalar(value: &Value) -> String {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let plain = match value.as_str() {

@@ -60,8 +60,9 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
     }
 }
 
-/// Returns a digest that does not change when lines move. It covers the object and the fingerprint
-/// or, if the finding is not about an object, the file, the rule and the message.
+/// Returns a digest that does not change when lines move. If the finding is about an object, the
+/// digest covers the object and the fingerprint. Otherwise, it covers the file, the rule and the
+/// message.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {

@@ -1,4 +1,5 @@
-//! `json`: one JSON document for programs. Changes to the schema within a version only add fields.
+//! `json`: one JSON document for programs. Within a version, the schema changes only by adding
+//! fields.
 
 use serde::Serialize;
 

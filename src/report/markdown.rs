@@ -95,8 +95,9 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Escapes markup and mentions. Platforms detect mentions in the rendered text, except in code, so
-/// escaping the `@` would have no effect.
+/// Escapes markup and prevents mentions. Escaping the `@` would have no effect, because platforms
+/// detect mentions in the rendered text. They ignore mentions in code, so the `@` is rendered as
+/// code.
 fn plain(text: &str) -> String {
     escaped(text).replace('@', "<code>@</code>")
 }

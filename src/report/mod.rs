@@ -181,8 +181,8 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
     }
 }
 
-/// Returns the name of a severity in the formats that use `error` and `warning`. They differ only
-/// in the name for `info`.
+/// Returns the name of a severity in the formats that use `error` and `warning`. These formats
+/// differ only in the name of the lowest severity, which the caller passes as `info`.
 fn severity_name(severity: Severity, info: &'static str) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -203,12 +203,13 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 const DOCS_URL: Option<&str> = None;
 
 /// Returns the URL of the page for `rule`. Returns `None` if the pages are not published, or if
-/// `rule` is the id for invalid policies or baselines.
+/// `rule` is the id of errors in a policy or baseline, which have no page.
 fn docs_url(rule: RuleId) -> Option<String> {
     DOCS_URL.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
 }
 
-/// Returns the URL of the page for `rule`, or the command that prints the page.
+/// Returns the URL of the page for `rule`. If it has no URL, returns the command that prints the
+/// page, or the documentation of the policy or baseline.
 fn docs(rule: RuleId) -> Cow<'static, str> {
     match (docs_url(rule), ConfigFile::from_id(rule)) {
         (Some(url), _) => url.into(),

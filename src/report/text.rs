@@ -128,8 +128,8 @@ fn article(by: SuppressedBy) -> &'static str {
     }
 }
 
-/// Returns the location for a finding without a snippet, or with only part of a long line as the
-/// snippet. In such a part, the renderer would count columns from the start of the part.
+/// Returns the location of a finding that has no snippet, or whose snippet is only part of a long
+/// line. In the latter case, the renderer would count columns from the start of the snippet.
 fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     let origin = annotate_snippets::Origin::path(located.display_path());
     match located.location.primary {

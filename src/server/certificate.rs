@@ -1,5 +1,5 @@
-//! The serving certificate, either loaded from files and reloaded when they change, or issued by
-//! volcheck's own CA.
+//! The serving certificate. It is either read from files, and reloaded when they change, or issued
+//! by volcheck's own CA.
 
 use std::fmt;
 use std::fs;
@@ -45,13 +45,13 @@ struct ActiveCertificate {
     validity: Validity,
 }
 
-/// The state of reloading. Changes are detected by comparing contents, because Secret volumes
-/// replace symbolic links, and modification times are unreliable.
+/// The state of reloading. The server detects changes by comparing contents. Modification times are
+/// unreliable, because the kubelet updates a Secret volume by replacing a symbolic link.
 #[derive(Default)]
 struct ReloadState {
     /// The contents of the active certificate.
     active: Option<PemPair>,
-    /// The contents or read error that was last rejected and logged.
+    /// The contents that were last rejected and logged, or the error of reading them.
     rejected: Option<Result<PemPair, String>>,
     /// Whether a warning about the active certificate has been logged.
     is_problem_logged: bool,
@@ -120,7 +120,8 @@ impl ServingCertificate {
         active.validity.problem(Timestamp::now())
     }
 
-    /// Returns the expiration time of the active certificate.
+    /// Returns the expiration time of the active certificate, or `None` if there is no certificate
+    /// yet.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
         self.active.load().as_ref().map(|active| active.validity.not_after)
     }
@@ -170,7 +171,7 @@ impl ServingCertificate {
         }
     }
 
-    /// Rejects a certificate that is not valid now, unless the active one is not valid either.
+    /// Returns an error if `certificate` is not valid now but the active certificate is.
     fn accept(&self, certificate: ActiveCertificate) -> Result<ActiveCertificate, String> {
         match certificate.validity.problem(Timestamp::now()) {
             Some(problem) if self.problem().is_none() => Err(problem),

@@ -1,5 +1,5 @@
 //! Client authentication. A client certificate must be signed by a CA in the CA file and have one
-//! of the allowed names. The file is reloaded when it changes.
+//! of the allowed names. The CA file is reloaded when it changes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,8 +102,8 @@ impl CaVerifier {
 }
 
 impl ClientCertVerifier for ClientVerifier {
-    /// Returns no hints, because the CAs can change. Without hints, clients send any certificate
-    /// that they have.
+    /// Returns no names of CAs, because the CAs can change. Without these hints, clients send any
+    /// certificate that they have.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

@@ -47,7 +47,7 @@ pub use policy_store::PolicySource;
 /// and each thread increases the worst-case memory usage. To scale further, add replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect verdicts, which depend only on the policy.
+/// The configuration of the server. It does not affect verdicts.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -65,10 +65,11 @@ pub struct Settings {
     /// The timeout for a TLS handshake, the first request of a connection, and a request body.
     pub read_timeout: Duration,
     /// The timeout of idle connections. It should exceed the API server's own idle timeout of 90
-    /// seconds. The API server does not retry a request that it sends on a closed connection
-    /// (`k8s.io/apimachinery/pkg/util/net`).
+    /// seconds. Otherwise, the API server could send a request on a connection that the server is
+    /// closing. The API server does not retry such a request (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// The maximum time to keep serving after a shutdown signal while connections are open.
+    /// The maximum time for which the server serves requests after a shutdown signal. It stops
+    /// earlier if it has been idle for some time.
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,

@@ -91,8 +91,8 @@ async fn renew_and_register(
     Ok(())
 }
 
-/// Checks whether another CA has become the current one, or two thirds of the certificate's
-/// lifetime have passed.
+/// Checks whether another CA has become the current one since the certificate was issued, or two
+/// thirds of the certificate's lifetime have passed.
 fn needs_renewal(certificate: &SelfSignedCertificate, ca: &CertificateAuthority) -> bool {
     certificate.ca != ca.current.cert
         || ca::needs_renewal(&certificate.cert, Timestamp::now()).unwrap_or(true)

@@ -26,8 +26,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the signal handlers. Without handlers, the signals have no effect on process 1 of a
-    /// container.
+    /// Installs the signal handlers. Without handlers, the signals have no effect if the server is
+    /// the process with the ID 1 in its container.
     pub(super) fn new() -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
@@ -53,8 +53,8 @@ impl Signals {
     }
 }
 
-/// Waits until, for a third of the drain timeout, no connection has been open and no new one has
-/// been accepted. Returns at the latest after the drain timeout.
+/// Waits until the server has been idle for a third of the drain timeout, but at most for the drain
+/// timeout. The server is idle if no connection is open and no connection has been accepted.
 ///
 /// Idle connections stay open during this time, because their clients may still send requests. If
 /// the server closed the connections, those requests would fail.
@@ -62,8 +62,8 @@ pub(super) async fn drain(shared: &Shared) {
     /// The number of consecutive checks that must find the server idle.
     const IDLE_CHECKS: u32 = 5;
     let drain_timeout = shared.settings.drain_timeout;
-    // Load balancers need some time to notice that the server is not ready. A third of the timeout
-    // covers that time.
+    // Load balancers need some time to notice that the server is not ready, and send connections
+    // until then. A third of the timeout should be longer than that time.
     let interval = drain_timeout / 3 / IDLE_CHECKS;
     let deadline = time::Instant::now() + drain_timeout;
     let mut idle_checks = 0;

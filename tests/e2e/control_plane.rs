@@ -31,7 +31,7 @@ pub const STATIC_MANIFESTS: &str = "static";
 
 /// The CA of the certificate with which the API server authenticates to webhooks.
 pub const CLIENT_CA: &str = "clients.crt";
-/// The common name of that certificate.
+/// The common name of the API server's client certificate.
 pub const API_SERVER: &str = "kube-apiserver";
 
 /// A user with all rights. Each user has a token and a kubeconfig file.

@@ -4,8 +4,8 @@
 #
 #     tests/e2e/run.sh [TEST…]
 #
-# Requires Linux, root (for network namespaces and `chroot`), Go and `ip`. To test another static
-# binary than that of the image, set VOLCHECK_IMAGE to its path.
+# Requires Linux, root (for network namespaces and `chroot`), Go and `ip`. To test a static binary
+# other than the one in the image, set VOLCHECK_IMAGE to its path.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }

@@ -49,7 +49,7 @@ fn patch_registration(harness: &Harness, patch: &str) {
 
 /// volcheck registers its webhooks only once it is reachable, because the failure policy `Fail`
 /// would reject requests until then. Afterwards, Helm and volcheck do not revert each other's
-/// changes, and volcheck reverts the changes of others.
+/// changes, and volcheck reverts changes by other clients.
 #[test]
 fn installation_causes_no_failed_requests_or_drift() {
     let harness = harness();
@@ -83,7 +83,8 @@ fn installation_causes_no_failed_requests_or_drift() {
     harness.helm(&upgrade).ok();
     wait_for("the original timeout", || (timeout() == Some(5)).then_some(()));
 
-    // volcheck reverts changes of others: a changed field, an added field and an added entry.
+    // volcheck reverts changes by other clients: a changed field, an added field and an added
+    // entry.
     patch_registration(
         &harness,
         r#"[{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]"#,

@@ -432,7 +432,7 @@ fn update_that_fixes_a_finding_is_admitted() {
     assert_eq!(found(&writable), ["host-path"]);
     let both = with_rules("sensitive-host-path: error, host-path: error");
     assert_eq!(update(&both, &read_only, &writable), Outcome::Warn);
-    // A finding with more access or in another container is new. One with less access is not.
+    // A finding with more access or in another container is new. A finding with less access is not.
     let same = with_rules("sensitive-host-path: error");
     assert_eq!(update(&same, &read_only, &writable), Outcome::Warn);
     assert_eq!(update(&same, &writable, &read_only), Outcome::Deny);
@@ -702,7 +702,7 @@ fn cluster_scoped_objects_use_the_default_mode() {
     assert_eq!(outcome("{\"shop-*\": warn}"), Outcome::Deny);
 }
 
-/// The controller manager binds a PersistentVolume and a claim by updates of both.
+/// The controller manager binds a PersistentVolume and a claim by updating both.
 #[test]
 fn binding_is_denied_only_for_new_errors() {
     let rules = policy("version: 1\n");

@@ -1,6 +1,7 @@
-//! Compares volcheck with the recorded responses of a real API server and kubectl to volume
-//! manifests (`tests/data/apiserver`). Lint can check every accepted manifest and reports a problem
-//! in every rejected one. The model contains the same volumes and mounts as the stored objects.
+//! Compares volcheck with a real API server. `tests/data/apiserver` contains manifests with
+//! volumes, and the recorded responses of the API server and kubectl. Except for the listed cases,
+//! lint can check every accepted manifest and reports a problem in every rejected one. The model
+//! contains the same volumes and mounts as the stored objects.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -248,8 +249,8 @@ fn mount_of_json(mount: &Value) -> Value {
     ])
 }
 
-/// Decodes the objects in a file. Returns the volumes of each object twice: without and with
-/// mounts.
+/// Decodes the objects in a file and returns their volumes. For each pod, returns one value with
+/// the volumes only, and one with the volumes and the mounts.
 fn models(file: &File) -> Vec<Value> {
     let mut models = Vec::new();
     for chunk in split_documents(file.text()) {

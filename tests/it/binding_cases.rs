@@ -1,4 +1,5 @@
-//! Claims whose binding by the PersistentVolume controller of Kubernetes was recorded.
+//! Claims and PersistentVolumes, with the recorded decisions of the PersistentVolume controller of
+//! Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -41,15 +42,15 @@ pub fn cases() -> Vec<Case> {
     cases.filter(is_binding).map(case).collect()
 }
 
-/// Returns the YAML documents of the cases that contain an object of this kind.
+/// Returns the YAML documents with an object of this kind, from all cases.
 pub fn documents(cases: &[Case], kind: &str) -> String {
     let documents = cases.iter().flat_map(|case| case.manifest.split("---\n"));
     let kind = format!("\nkind: {kind}\n");
     documents.filter(|text| text.contains(&kind)).map(|text| format!("---\n{}\n", text.trim_end())).collect()
 }
 
-/// Returns the PersistentVolumes that lint names for each claim, if a Pod uses it. `text` contains
-/// the objects of the cases, in any order.
+/// Returns the PersistentVolumes that lint names for each claim if a Pod uses the claim. `text`
+/// contains the objects of the cases, in any order.
 pub fn named_volumes(cases: &[Case], text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let policy: Policy = selecting(&["hidden-host-path"]);
     let pods: String = cases.iter().map(|case| pod(&case.id)).collect();

@@ -131,7 +131,8 @@ fn secret_round_trips_and_rejects_incomplete_data() {
     }
 }
 
-/// This happens, for example, if the cluster is shut down for longer than the CA is valid.
+/// A CA expires before it is replaced, for example, if the cluster is shut down for longer than the
+/// CA is valid.
 #[test]
 fn expired_ca_is_replaced_immediately() {
     let ca = CertificateAuthority::generate(at(0), CA_LIFETIME).expect("a CA");

@@ -67,7 +67,7 @@ fn reports_only_changed_objects() {
     commit_all(directory);
     assert_eq!(lint(directory, &["HEAD"]), (0, vec![]));
     assert_eq!(lint(directory, &["HEAD~1"]).1, ["fresh", "bb"]);
-    // A linked work tree has its own changes.
+    // A linked working tree (`git worktree`) has its own changes.
     git(directory, &["worktree", "add", "--quiet", "tree", "HEAD~1"]);
     fs::write(directory.join("tree/one.yaml"), pod("w", "/root")).expect("written");
     assert_eq!(lint(&directory.join("tree"), &["HEAD"]).1, ["w"]);

@@ -228,7 +228,7 @@ fn objects_in_helm_values_are_reported_once() {
 }
 
 #[test]
-fn escapes_hide_no_manifests() {
+fn finds_manifests_in_escaped_strings() {
     let json = serde_json::to_string(POD).expect("JSON").replace("apiVersion", "api\\x56ersion");
     assert_eq!(found(&check(&config_map(&format!("  pod: {json}\n")))).len(), 1);
 }
@@ -259,7 +259,8 @@ fn expressions_in_pod_spec_patches_count_as_absent() {
     };
     let volumes =
         r#""volumes": [{"name": "k", "hostPath": {"path": "/etc/kubernetes", "type": "Directory"}}]"#;
-    // The patch, the rules of the findings, unknown host paths, and templates.
+    // Each row contains the patch, the rules of the findings, the number of unknown host paths, and
+    // the number of templates.
     for (patch, rules, paths, templates) in [
         ("volumes: [{name: h, hostPath: {path: \"{{p}}\", type: Directory}}]".to_owned(), "", 1, 0),
         ("volumes: [{name: h, hostPath: {path: /{{p}}, type: Directory}}]".to_owned(), "", 1, 0),
@@ -371,7 +372,7 @@ fn ignore_file_applies_to_its_template() {
             assert_eq!(outcome.suppressed.len(), 2);
         }
     }
-    // Other comments name no template.
+    // A comment in another form names no template.
     let text =
         rendered[0].replace("shop/charts/db/templates/a.yaml", "https://kubernetes.io/a.yaml (modified)");
     let policy = selecting(&["sensitive-host-path"]);

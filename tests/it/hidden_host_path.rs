@@ -223,7 +223,7 @@ fn many_claims_take_linear_time() {
 }
 
 #[test]
-fn findings_of_the_second_check_replace_those_of_the_first() {
+fn pods_with_bound_claims_report_each_finding_once() {
     let policy = selecting(&["hidden-host-path", "unused-volume", "untyped-host-path"]);
     let text = format!("{POD}---\n{}---\n{}", claim(MANUAL), volume("node", MANUAL, HOST_PATH));
     let outcome = crate::support::lint(&policy, "all.yaml", &text);
@@ -234,7 +234,7 @@ fn findings_of_the_second_check_replace_those_of_the_first() {
 }
 
 #[test]
-fn names_a_rival_claim_if_other_claims_may_take_all_candidates() {
+fn names_claims_that_compete_for_all_candidates() {
     let claim = |name: &str, size: &str, key: &str| {
         let claim = claim(key).replace("name: data", &format!("name: {name}"));
         claim.replace("1Gi", size)
@@ -257,10 +257,10 @@ fn names_a_rival_claim_if_other_claims_may_take_all_candidates() {
         (vec![data.clone(), unclassed.clone(), volume("a", "9Gi", "")], competes),
         (vec![data.clone(), data.clone(), volume("a", "1Gi", "")], exposes),
         (vec![data.clone(), claim("other", "5Gi", ""), volume("a", "1Gi", "")], exposes),
-        // One of the volumes is left.
+        // The other claim leaves one of the volumes for the claim `data`.
         (vec![data.clone(), unclassed.clone(), volume("a", "1Gi", ""), volume("b", "1Gi", "")], two),
         (vec![data.clone(), unclassed.clone(), volume("a", "1Gi", ""), volume("b", "9Gi", "")], two),
-        // The other claims are bound to smaller volumes.
+        // Smaller volumes suffice for the other claims.
         (
             vec![
                 large,
@@ -275,7 +275,7 @@ fn names_a_rival_claim_if_other_claims_may_take_all_candidates() {
         // A volume is reserved for the claim, or the claim is bound to it.
         (vec![data, unclassed, reserved.clone()], exposes),
         (vec![named.clone(), other.clone(), reserved], exposes),
-        // The controller may bind the other claim first, unless it waits for a Pod.
+        // The controller may bind the claim `other` first, unless binding waits for a Pod.
         (vec![named.clone(), other.clone(), volume("a", "1Gi", MANUAL)], competes),
         (vec![named, other, volume("a", "1Gi", MANUAL), waits.to_owned()], exposes),
     ] {

@@ -1,4 +1,4 @@
-//! Rules about claims in other objects than the Pod that names them.
+//! Rules about a Pod and the claims that its volumes name, which are other objects.
 
 use volcheck::lint::LocatedFinding;
 
@@ -7,8 +7,8 @@ use crate::support::{lint, selecting, temp_dir, volcheck_in};
 const RULES: [&str; 4] =
     ["conflicting-access-mode", "hidden-host-path", "mismatched-volume-mode", "writable-read-only-claim"];
 
-/// Returns a Pod with the claim `data`. `usage` are the fields of the container and `source` those
-/// of the volume source.
+/// Returns a Pod with the claim `data`. `usage` contains fields of the container, and `source`
+/// contains fields of the volume source.
 fn pod(usage: &str, source: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  \
@@ -119,7 +119,7 @@ fn objects_in_strings_are_connected() {
         ([literal("a", &pod), claim.clone(), VOLUME.to_owned()], "13:57 hidden-host-path (18, 28)"),
         ([pod.clone(), literal("b", &claim), VOLUME.to_owned()], "8:53 hidden-host-path (17, 28)"),
         ([pod.clone(), claim.clone(), literal("c", VOLUME)], "8:53 hidden-host-path (12, 27)"),
-        // The location is that of the string.
+        // A finding in such a string has the location of the string.
         ([quoted("a", &pod), claim.clone(), VOLUME.to_owned()], "5:11 hidden-host-path (9, 19)"),
         ([pod.clone(), quoted("b", &claim), quoted("c", VOLUME)], "8:53 hidden-host-path (14, 20)"),
     ] {

@@ -1,7 +1,7 @@
 //! The packs `node-agents` and `node-agents/upstream`, tested with manifests of the agents.
 //!
-//! Each file in `tests/data/node-agents` has the name of an agent. Its objects have the namespace,
-//! the name and the host paths of the upstream manifests, and nothing else of them.
+//! Each file in `tests/data/node-agents` has the name of an agent. From the objects in the upstream
+//! manifests, it contains only the namespaces, the names and the host paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -61,7 +61,7 @@ fn upstream_manifests_have_no_errors_or_warnings() {
 }
 
 #[test]
-fn upstream_lowers_what_the_other_pack_reports() {
+fn upstream_pack_lowers_remaining_findings_to_info() {
     let (narrow, upstream) = (extending("node-agents"), extending("node-agents/upstream"));
     let mut lowered = 0;
     for (agent, text) in agents() {
@@ -81,7 +81,7 @@ fn upstream_lowers_what_the_other_pack_reports() {
 }
 
 #[test]
-fn narrow_pack_never_exempts_what_no_agent_needs() {
+fn node_agents_pack_exempts_no_socket_or_root() {
     let forbidden = ["runtime-socket", "runtime-socket-parent", "host-root", "cloud-credentials", "*"];
     let forbidden = forbidden.into_iter().chain(["untyped-host-path"]).map(Value::from);
     let forbidden: Vec<_> = forbidden.collect();
@@ -108,7 +108,7 @@ fn manifests_use_every_upstream_exemption() {
 }
 
 #[test]
-fn upstream_covers_only_the_agent_itself() {
+fn upstream_pack_does_not_apply_to_other_workloads() {
     let upstream = extending("node-agents/upstream");
     let untyped = RuleId::new("untyped-host-path");
     let renamed =

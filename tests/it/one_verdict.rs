@@ -207,8 +207,8 @@ fn review(
     admission::review(text, &context).map(|decision| (decision.response, decision.findings))
 }
 
-/// The rules that can report parts of a workload that are not part of its Pods: shadowed volumes
-/// and claim templates.
+/// The rules that can report shadowed volumes and claim templates, which a workload contains but
+/// its Pods do not.
 const WORKLOAD_RULES: &[&str] = &[
     "deleted-claim",
     "mismatched-volume-mode",
@@ -234,8 +234,8 @@ fn shared_keys<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<String> {
 }
 
 /// Compares the findings of lint and admission for a manifest. Returns a description of the
-/// differences. Returns `None` if there are none, if lint could not check the whole manifest, or if
-/// it is a kustomize patch or contains placeholders.
+/// differences. Returns `None` if there are no differences, or if the manifest cannot be compared:
+/// lint could not check all of it, it is a kustomize patch, or it contains placeholders.
 pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
     let outcome = lint(policy, name, text);
     let is_checked = outcome.unchecked.is_empty() && outcome.unknown_host_paths.is_empty();
@@ -252,7 +252,8 @@ pub fn differences(policy: &Policy, name: &str, text: &str) -> Option<String> {
         if let Some(pod) = pod_of(&object) {
             let result = review(&create_review(&as_sent_by_api_server(pod)), policy, TODAY);
             let (response, of_pod) = result.unwrap_or_else(|error| panic!("{name}: its Pod: {error}"));
-            // Unmounted claims exist only in the Pod. Such a finding is not an error.
+            // A volume for a claim template exists only in the Pod. The finding that no container
+            // mounts it is not an error.
             let is_of_pod = |finding: &&Finding| !WORKLOAD_RULES.contains(&finding.rule.as_str());
             let of_workload = findings.iter().filter(is_of_pod);
             let has_error = of_workload.clone().any(|finding| finding.severity == Severity::Error);

@@ -69,8 +69,8 @@ fn lint(directory: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, Strin
     (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
 }
 
-/// Creates a chart whose name differs from that of its directory, and a fake `helm`, which prints
-/// its arguments to standard error and [`RENDERED`] to standard output. Returns the working
+/// Creates a chart whose name differs from the name of its directory, and a fake `helm`, which
+/// prints its arguments to standard error and [`RENDERED`] to standard output. Returns the working
 /// directory and the directory of `helm`.
 fn chart() -> (tempfile::TempDir, PathBuf) {
     let directory = temp_dir(&[("charts/front/Chart.yaml", "name: shop\n"), ("rendered.yaml", RENDERED)]);

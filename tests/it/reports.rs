@@ -39,8 +39,8 @@ pub(crate) fn assert_all_valid<'d>(schema: &str, documents: impl IntoIterator<It
     }
 }
 
-/// Returns the published schema of SARIF 2.1.0. In the pattern for language tags, this removes an
-/// unmatched bracket, with which the pattern is not a valid regular expression.
+/// Returns the published schema of SARIF 2.1.0. Removes an unmatched bracket from the pattern for
+/// language tags, because the bracket makes the regular expression invalid.
 pub(crate) fn sarif_schema() -> String {
     let schema = fs::read_to_string(root().join("tests/data/sarif-2.1.0.schema.json")).expect("the schema");
     assert!(schema.contains("{2}]?$"), "the patterns are valid");

@@ -27,7 +27,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
 }
 
 /// Returns the numbers of the lines that end in `# finding`, or in `# finding: ` and a list of
-/// rules. A line is returned once for each occurrence of `rule` in its list.
+/// rules that contains `rule`. A line is returned once for each occurrence of `rule` in its list.
 fn marked(text: &str, rule: &str) -> Vec<usize> {
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {

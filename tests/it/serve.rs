@@ -214,7 +214,8 @@ fn a_thousand_idle_connections_do_not_block_requests() {
     drop(idle);
 }
 
-/// The API server sends at most an object and its old version, each of up to 1.5 MiB in etcd.
+/// A review contains at most two objects, the new and the old one. etcd stores objects of up to
+/// about 1.5 MiB. An object can be longer in JSON than in etcd.
 #[test]
 fn accepts_bodies_of_up_to_seven_mebibytes() {
     let server = WebhookServer::start(&[]);

@@ -1,4 +1,4 @@
-//! Volumes, objects and host paths that are found by structure in custom kinds.
+//! Volumes, objects and host paths that volcheck finds by structure in objects of custom kinds.
 
 use volcheck::finding::Severity;
 use volcheck::lint::{LocatedFinding, Outcome};

@@ -154,7 +154,7 @@ impl WebhookServer {
     }
 
     pub fn signal(&self, name: &str) {
-        // Uses the shell's builtin, because `kill` may not be installed.
+        // Use the builtin of the shell, because the program `kill` may not be installed.
         let script = format!("kill {name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &script]).status().expect("sh");
         assert!(status.success());

@@ -1,5 +1,5 @@
-//! Compares the model with an independent list of the volumes in the corpus: both contain the same
-//! `hostPath` and `emptyDir` volumes.
+//! Compares the model with the oracle, an independent list of the volumes in the corpus. Both
+//! contain the same `hostPath` and `emptyDir` volumes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -94,7 +94,7 @@ fn rows_of(file: &str, object: &Object<'_>, rows: &mut BTreeMap<Row, String>) {
     for pod in object.pods() {
         for volume in pod.volumes.iter().chain(&pod.shadowed_volumes) {
             let (source, path, kind, medium) = match (volume.host_path(), volume.empty_dir()) {
-                // Other objects can hand a path to the node, which is not a volume.
+                // In some custom resources, a field other than a volume contains the host path.
                 (Some(host_path), _) if matches!(host_path.form, HostPathForm::Field { .. }) => continue,
                 (Some(host_path), _) => (
                     "hostPath",

@@ -88,7 +88,8 @@ fn style(arguments: &LintArgs) -> Style {
     }
 }
 
-/// Prints the names of the inputs.
+/// Prints the names of the inputs, and an error for each input that could not be read. Returns the
+/// exit code.
 fn show_files(found: &Discovery) -> u8 {
     print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>());
     for error in &found.errors {
@@ -114,7 +115,8 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
 }
 
 /// Checks whether to use colors or links. A flag takes precedence, then environment variables
-/// (no-color.org, bixense.com/clicolors). By default, the output must be a terminal.
+/// (no-color.org, bixense.com/clicolors). If neither is set, returns true if the output is a
+/// terminal.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
     let is_nonempty = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_set = |name| is_nonempty(name) && env::var_os(name).is_some_and(|value| value != "0");

@@ -31,7 +31,8 @@ impl FromStr for Output {
     }
 }
 
-/// Rejects several outputs to the same file, because each would overwrite the previous one.
+/// Returns an error if several outputs have the same file, because each would overwrite the
+/// previous one.
 pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|other| resolved(&other.file) == resolved(&output.file)) {

@@ -12,8 +12,8 @@ use crate::cli::eprint;
 const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work`, which increments a counter for each finished file, and shows the counter if
-/// standard error is a terminal.
+/// Runs `work` and returns its result. `work` increments the counter for each finished file. Shows
+/// the counter while `work` runs if standard error is a terminal.
 pub(super) fn with_progress<T>(total: usize, work: impl FnOnce(&AtomicUsize) -> T) -> T {
     let done = AtomicUsize::new(0);
     if !io::stderr().is_terminal() {

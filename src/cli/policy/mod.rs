@@ -32,7 +32,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Loads the policy file from the arguments, or else the nearest one in the current directory or
-/// its parents.
+/// its parents. If there is no file, returns the policy of the profile.
 pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     Ok(load_merged(arguments)?.resolve())
 }

@@ -22,7 +22,7 @@ pub enum EntryClass {
     AgentSocket,
     /// Harmful with write access. Read-only access is reported as an info.
     Sensitive,
-    /// Harmful with write access. Read-only access is not reported.
+    /// Harmless with read-only access, which is not reported. Harmful with write access.
     Harmless,
 }
 
@@ -100,8 +100,8 @@ pub enum PathClass<'c> {
     Inside(&'c Entry),
     /// A path above an entry, but not at or below any entry.
     Above(&'c Entry),
-    /// A common data directory above an entry. Only the nodes of some distributions have the path
-    /// of the entry.
+    /// A common data directory above an entry, such as `/mnt`. Only the nodes of some distributions
+    /// have the path of the entry.
     DataDirectory(&'c Entry),
     /// A path that is neither at, above nor below an entry.
     Unlisted,
@@ -110,7 +110,7 @@ pub enum PathClass<'c> {
 impl<'c> PathClass<'c> {
     /// Returns the entry that determines the class, and the relation of the path to it. The
     /// relation is `Descendant` for a path at or below the entry, and `Ancestor` for a path above
-    /// it.
+    /// it. Returns `None` for the root and for unlisted paths.
     pub fn entry(self) -> Option<(&'c Entry, Relation)> {
         match self {
             Self::Socket(entry) | Self::Inside(entry) => Some((entry, Relation::Descendant)),
@@ -121,8 +121,8 @@ impl<'c> PathClass<'c> {
         }
     }
 
-    /// Checks whether the path is the root or is related to an entry, and is not a common data
-    /// directory. Such a path belongs to the node, not to an application.
+    /// Checks whether the path is the root, or is at, above or below an entry. Such a path belongs
+    /// to the node, not to an application. Returns false for common data directories.
     pub fn is_in_catalog(self) -> bool {
         !matches!(self, Self::DataDirectory(_) | Self::Unlisted)
     }
@@ -141,8 +141,8 @@ impl<'c> PathClass<'c> {
 
 impl Entry {
     /// Returns the sort key of an entry below a path. The entry with the smallest key determines
-    /// the class of the path. Keys compare first by harm, most harmful first. Entries without a
-    /// wildcard come before entries with one, and shallow entries before deep ones.
+    /// the class of the path. Keys are ordered by harm, most harmful first. Among equally harmful
+    /// entries, those without a wildcard come first, and then those with fewer segments.
     fn precedence_below(&self) -> impl Ord {
         (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
     }
@@ -222,8 +222,8 @@ impl Catalog {
         }
     }
 
-    /// Checks whether the catalog has a socket or a device below `path`, which a container can
-    /// write to through a read-only mount.
+    /// Checks whether the catalog has a socket or a device below `path`. A container can write to
+    /// such a file through a read-only mount.
     pub fn has_read_only_bypass_below(&self, path: &HostPath) -> bool {
         self.related(path).any(|(entry, relation)| {
             entry.file_type.is_some_and(HostPathType::bypasses_read_only) && relation == Relation::Ancestor

@@ -18,7 +18,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) path: FieldPath,
     /// The name of the claim or of the volume that it provides.
     pub(crate) name: &'a str,
-    /// Whether the claim provides a volume of the pod.
+    /// Whether the claim provides a volume of a pod. False if the object itself is the claim.
     is_of_volume: bool,
 }
 
@@ -42,8 +42,8 @@ pub(crate) fn claims<'a>(cx: &Context<'a>) -> Vec<Claim<'a>> {
 pub(crate) enum VolumeClaim<'a> {
     /// A claim template or the claim of a generic ephemeral volume.
     Own(Claim<'a>),
-    /// A claim in another object that the volume names. Several may have the same name, for
-    /// example for several clusters.
+    /// The claims in other objects with the name that the volume refers to. There can be several,
+    /// for example one for each cluster.
     Named(&'a [NamedClaim]),
 }
 
@@ -67,7 +67,7 @@ impl VolumeClaim<'_> {
         }
     }
 
-    /// Returns the volume mode; `None` if it is unknown.
+    /// Returns the volume mode; `None` if it is unknown, or if several claims have different modes.
     pub(crate) fn mode(&self) -> Option<VolumeMode> {
         let named =
             |claim: &NamedClaim| if claim.is_block { VolumeMode::Block } else { VolumeMode::Filesystem };
@@ -84,8 +84,8 @@ impl VolumeClaim<'_> {
         }
     }
 
-    /// Adds the location of the field `key` of the claim's spec. If the claim is in another object,
-    /// adds the location of that object.
+    /// Adds a related location to the finding: the field `key` of the claim's spec. If the claim is
+    /// in another object, the related location is that object.
     pub(crate) fn relate(&self, finding: Finding, key: &'static str, text: &'static str) -> Finding {
         match self {
             Self::Own(claim) => finding.related(claim.path.key(key), text),
@@ -103,8 +103,8 @@ pub(crate) enum VolumeMode {
     Block,
 }
 
-/// Returns the claim templates of the pod. Of several templates with the same name, the StatefulSet
-/// controller uses the last one.
+/// Returns the claim templates of the pod. If several templates have the same name, returns only
+/// the last one, as the StatefulSet controller does.
 pub(crate) fn claim_templates<'a>(pod: &'a Pod<'a>) -> Vec<&'a ClaimTemplate<'a>> {
     let mut seen = HashSet::new();
     let templates = pod.claim_templates.iter().rev();

@@ -59,15 +59,16 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
-/// Returns the name and value of a shell assignment such as `NAME=value`.
+/// Returns the name and the value of a shell assignment such as `NAME=value`. Returns `None` for
+/// other words.
 fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then_some((name, value))
 }
 
-/// Removes programs that run the program in their arguments, such as `exec` and `tini`, with their
-/// own arguments.
+/// Removes wrappers such as `exec` and `tini`, which run the program in their arguments. Also
+/// removes the options of the wrappers.
 fn without_wrappers(mut words: Vec<String>) -> Vec<String> {
     let mut start = 0;
     while let Some(word) = words.get(start) {
@@ -89,7 +90,7 @@ fn without_wrappers(mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// Returns the script of a command such as `sh -c SCRIPT`.
+/// Returns the script of a command such as `sh -c SCRIPT`. Returns `None` for other commands.
 fn script(words: &[String]) -> Option<&str> {
     if !matches!(file_name(words.first()?), "sh" | "bash" | "ash" | "dash" | "busybox") {
         return None;
@@ -124,8 +125,8 @@ struct Scanner<'s, V> {
     is_target: bool,
     /// The delimiters of the here-documents that start at the next line.
     here_documents: Vec<String>,
-    /// The remaining length of values of variables, in bytes. Without a limit, thousands of words
-    /// could each contain a long value.
+    /// The number of bytes that further values of variables may add to the words. Without a limit,
+    /// thousands of words could each contain a long value.
     remaining: usize,
 }
 
@@ -209,7 +210,8 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
         }
         let expression: String = self.rest.by_ref().take_while(|c| *c != '}').collect();
         let name = &expression[1..];
-        // In `${NAME:-default}`, the default applies if the variable is not set.
+        // `${NAME:-default}` is kept as it is if the variable is unknown: the default applies only
+        // if the variable is not set.
         self.push_value(
             name.split_once(":-").map_or(name, |(name, _)| name),
             &format!("{expression}}}"),
@@ -217,7 +219,8 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
         );
     }
 
-    /// Appends the value of the variable `name`, or `text` if it is unknown, after a `$`.
+    /// Replaces the `$` at the end of the word with the value of the variable `name`. If the value
+    /// is unknown or too long, keeps the `$` and appends `text`.
     fn push_value(&mut self, name: &str, text: &str, line: &CommandLine) {
         let word = self.word.get_or_insert_default();
         let value = line.variables.get(name).map(String::as_str).or_else(|| (self.environment)(name));

@@ -7,8 +7,8 @@ use super::image_data::{Condition, DataSetting, ImageData, ImageReference, Versi
 use super::options::Options;
 use crate::model::{Container, HostPath, PathPattern, Relation};
 
-/// The maximum number of data paths of a setting. A longer list has no effect on the findings of
-/// real manifests, but is expensive to check.
+/// The maximum number of data paths of a setting. Real manifests have fewer, and long lists are
+/// expensive to check.
 const MAX_DATA_PATHS: usize = 100;
 
 /// The data of a container with a well-known image.
@@ -95,8 +95,9 @@ impl<'a> ContainerData<'a> {
         self.settings.iter().any(|(_, location)| is_set(location))
     }
 
-    /// Checks whether other paths are known for all data that images with this name store at
-    /// `location`.
+    /// Checks whether the paths of this image and its settings apply instead of `location`. This is
+    /// the case if images with this name store data at `location` by default, and each setting for
+    /// this data is set in the object or has a known default.
     pub(crate) fn replaces(&self, location: &PathPattern) -> bool {
         let mut related = self
             .settings
@@ -218,8 +219,8 @@ impl<'c> Inputs<'c> {
         }
     }
 
-    /// Returns the values of all occurrences of a flag, or the rest of all words that start with
-    /// `name` if it ends with `=`.
+    /// Returns the values of all occurrences of the flag `name`. If `name` ends with `=`, returns
+    /// the rest of each word that starts with `name`.
     fn arguments(&self, name: &str) -> Vec<Value<'_>> {
         if name.ends_with('=') {
             return self.words.iter().filter_map(|word| word.strip_prefix(name)).map(Value::Known).collect();
@@ -232,7 +233,8 @@ impl<'c> Inputs<'c> {
         values.map(Value::Known).collect()
     }
 
-    /// Returns the absolute paths after the subcommand `command`, without the values of flags.
+    /// Returns the operands of the subcommand `command` that can be paths: absolute paths, URLs,
+    /// and words that start with a variable. Omits the values of flags.
     fn operands(&self, command: &str) -> Vec<Value<'_>> {
         let Some(start) = self.words.iter().position(|word| word == command) else { return Vec::new() };
         let pairs = self.words[start..].windows(2);
@@ -304,9 +306,12 @@ fn split_options(words: &[String]) -> impl Iterator<Item = String> {
     })
 }
 
-/// Returns the text after the flag `name` in a word: empty if the value is the next word, or `=`
-/// and the value. Long flags can start with one or two hyphens. The value of a short flag can
-/// follow it directly. `name` can also be a word without hyphens.
+/// Returns the text after the flag `name` in `word`, or `None` if `word` is not this flag. The text
+/// is empty if the value is the next word. Otherwise, it is `=` and the value or, for a short flag,
+/// possibly the value alone.
+///
+/// A long flag in `word` can start with one or two hyphens. `name` can also be a word without
+/// hyphens, which `word` must equal.
 fn flag_value<'w>(word: &'w str, name: &str) -> Option<&'w str> {
     let Some(name) = name.strip_prefix('-') else { return (word == name).then_some("") };
     let word = word.strip_prefix('-')?;

@@ -33,7 +33,7 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The operating system of the pod's nodes; `None` if unknown.
     pub os: Option<Os>,
-    /// The volumes of the pod whose claims other objects of the input describe.
+    /// The volumes of the pod that come from claims, resolved with the other objects in the input.
     pub claimed_volumes: Vec<&'a ClaimedVolume>,
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
@@ -58,8 +58,8 @@ pub struct HostPathVolume<'a> {
     /// The path, cleaned and with aliases resolved.
     pub clean: HostPath,
     /// The accesses through the mounts, most harmful first. If there are no mounts, the list
-    /// contains a single access to the path of the volume. It is read-only for a volume of a pod,
-    /// and writable for a PersistentVolume or a path that is used without a mount.
+    /// contains a single access to the path of the volume. That access is read-only for a volume of
+    /// a pod, and writable for a PersistentVolume or a path that is used without a mount.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
@@ -139,8 +139,8 @@ impl<'a> HostPathAccess<'a> {
         matches!(self.file_type, None | Some(HostPathType::Directory))
     }
 
-    /// Checks whether the policy's allow list allows the path with this access. Of several entries
-    /// that cover the path, the most specific one decides.
+    /// Checks whether the policy's allow list allows the path with this access. If several entries
+    /// cover the path, the most specific one decides. Returns false if no entry covers the path.
     pub fn is_allowed(&self, options: &Options) -> bool {
         let entries = options.allowed_host_paths.iter().flatten();
         let covering = entries.filter(|entry| entry.covers(&self.path));
@@ -223,9 +223,12 @@ impl<'a> Context<'a> {
         self.object.workload.is_daemon_set() || !(is_complete || is_built_in(&id.group, &id.kind))
     }
 
-    /// Checks whether the object is probably a static Pod, which the kubelet of a node creates from
-    /// a file on the node: a mirror Pod, or a Pod without a controller that uses the node's network
-    /// and is in a namespace for system components or runs a component of the control plane.
+    /// Checks whether the object is probably a static Pod, which the kubelet creates from a file on
+    /// its node. Returns true for:
+    ///
+    /// - a mirror Pod
+    /// - a Pod without a controller that uses the node's network, and either is in a namespace for
+    ///   system components or runs a component of the control plane
     pub fn is_static_pod(&self) -> bool {
         let Some(pod) = self.pod().filter(|_| self.object.workload.kind == "Pod") else { return false };
         let namespace = self.object.id.namespace.as_str();
@@ -234,7 +237,7 @@ impl<'a> Context<'a> {
             || (pod.host_network && (is_system() || pod.containers.iter().any(runs_control_plane)))
     }
 
-    /// Checks whether the API server knows `recursiveReadOnly` of mounts by default
+    /// Checks whether the API server supports the field `recursiveReadOnly` of mounts by default
     /// (`RecursiveReadOnlyMounts` in `pkg/features/kube_features.go`).
     pub fn supports_recursive_read_only(&self) -> bool {
         self.options.kubernetes_version >= KubernetesVersion::minor(31)
@@ -258,7 +261,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Checks whether the image of a container is one of a component of the control plane.
+/// Checks whether a container runs the image of a control plane component.
 fn runs_control_plane(container: &Container<'_>) -> bool {
     const IMAGES: &[&str] =
         &["etcd", "hyperkube", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -266,9 +269,9 @@ fn runs_control_plane(container: &Container<'_>) -> bool {
     IMAGES.contains(&name.split([':', '@']).next().unwrap_or_default())
 }
 
-/// Checks whether `path` in the source `key` of a PersistentVolume is a disk of the node: in block
-/// mode, or as `local`. A container gets the disk as a device, or mounts its filesystem, which is
-/// the documented use of a disk.
+/// Checks whether `path`, from the source `key` of a PersistentVolume, is a disk of the node. The
+/// PersistentVolume must be in block mode or have the source `local`. Kubernetes documents both
+/// uses: a container gets the disk as a device, or mounts its filesystem.
 pub(crate) fn is_disk(is_block: bool, key: &str, path: &HostPath, file_type: Option<HostPathType>) -> bool {
     (is_block || key == "local")
         && path.relation_to(&HostPath::new("/dev")) == Relation::Descendant
@@ -284,7 +287,9 @@ fn host_path_volume<'a>(
     let source = volume.host_path()?;
     let field = source.form.source(&volume.path);
     let declared_type = source.host_path_type.as_deref();
-    // A pod that only looks like one for Windows may run on Linux, where it could hide a path.
+    // Use only the operating system that the pod requires. A pod that merely seems to be for
+    // Windows may run on Linux, where interpreting the path as a Windows path could hide a
+    // sensitive path.
     let clean = HostPath::on(pod.required_os, &source.path);
     let mut host_path =
         HostPathVolume::new(Some(volume), &volume.name, field, &source.path, clean, declared_type);
@@ -313,8 +318,8 @@ fn known_sub_path<'m>(mount: &'m VolumeMount<'_>) -> Cow<'m, str> {
     known.into()
 }
 
-/// Checks whether a path is absolute or names a file. The API server rejects an empty path, and `.`
-/// is the working directory of the container runtime.
+/// Checks whether a path is absolute or names a file. Returns false for an empty path, which the
+/// API server rejects, and for `.`, which is the working directory of the container runtime.
 fn has_names(path: &str) -> bool {
     path.starts_with('/') || path.split('/').any(|name| !matches!(name, "" | "."))
 }
@@ -341,7 +346,8 @@ impl<'a> HostPathVolume<'a> {
         }
     }
 
-    /// Resolves the path of a PersistentVolume that a volume of a pod is bound to.
+    /// Resolves the path of a PersistentVolume that the claim of a pod's volume is or can be bound
+    /// to.
     pub fn behind_claim(
         pod: &'a Pod<'a>,
         claimed: &'a ClaimedVolume,
@@ -383,7 +389,7 @@ impl<'a> HostPathVolume<'a> {
         self.accesses = accesses;
     }
 
-    /// Returns the write access to `path`, which is the path of the volume or below it.
+    /// Returns a writable access to `path`, which is at or below the path of the volume.
     fn access_to(&self, path: HostPath, options: &'a Options) -> HostPathAccess<'a> {
         let class = match has_names(self.path) {
             true => options.catalog.classify(&path),

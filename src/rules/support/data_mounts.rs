@@ -28,10 +28,12 @@ pub(crate) struct DataMount<'a> {
 /// A data directory at or inside which a container mounts a volume.
 struct MountedDirectory<'a> {
     directory: &'a DataDirectory,
-    /// The locations of the data, and for each the depth and index of the mount that serves it.
+    /// The locations of the data. For each location, the depth and index of the mount that serves
+    /// it (see [`data_mounts`]); `None` if there is no such mount.
     serving: Vec<(&'a PathPattern, Option<(usize, usize)>)>,
     /// Whether a volume that outlives the Pod is mounted at or inside the directory, or the object
-    /// sets another data path. The data is then assumed to be there if its location is unknown.
+    /// sets another data path. If the location of the data is unknown, the data is assumed to be
+    /// there.
     has_other_location: bool,
 }
 
@@ -144,8 +146,7 @@ fn served_directories<'a>(
 }
 
 impl<'a> MountedDirectory<'a> {
-    /// Creates a directory without mounts. Omits locations if `data` contains other paths for their
-    /// data.
+    /// Creates a directory without mounts. Omits the locations that the paths in `data` replace.
     fn new(directory: &'a DataDirectory, data: Option<&ContainerData<'_>>) -> Self {
         let is_current = |location: &&PathPattern| !data.is_some_and(|data| data.replaces(location));
         let serving = directory.data.iter().filter(is_current).map(|location| (location, None)).collect();
@@ -208,7 +209,8 @@ fn path_of(mount: &VolumeMount<'_>) -> HostPath {
     HostPath::in_container(&mount.mount_path)
 }
 
-/// Returns the mount of a container with the longest path at or above `path`.
+/// Returns the mount of a container with the longest path at or above `path`, or `None` if there is
+/// no such mount.
 pub(crate) fn serving_mount<'a>(
     container: &'a Container<'a>,
     path: &HostPath,

@@ -3,8 +3,8 @@
 use super::catalog::HostPathType;
 use crate::model::HostPath;
 
-/// Names below `/dev` on Linux, mostly without a type in the catalog. A trailing `#` matches a
-/// number and any text after it.
+/// Names of files and directories below `/dev` on Linux, by type. The catalog has no type for most
+/// of them. A trailing `#` matches a number and any text after it.
 const DEVICES: &[(HostPathType, &[&str])] = &[
     (
         HostPathType::BlockDevice,
@@ -67,7 +67,8 @@ const DEVICES: &[(HostPathType, &[&str])] = &[
     ),
 ];
 
-/// Returns the type of a well-known file or directory below `/dev` on Linux.
+/// Returns the type of a well-known file or directory below `/dev` on Linux. Returns `None` for
+/// other paths.
 pub(crate) fn device_type(path: &HostPath) -> Option<HostPathType> {
     type_of_device_name(path.to_string().strip_prefix("/dev/")?)
 }

@@ -9,7 +9,7 @@ use crate::rules::RuleOption;
 pub(crate) const DEFAULT_SIZE: RuleOption =
     RuleOption { name: "defaultSize", summary: "the `sizeLimit` that the fix sets; `1Gi` by default" };
 
-/// An `emptyDir` volume, explicit or implied.
+/// An `emptyDir` volume. It is explicit, or implied by a volume without a source.
 #[derive(Clone, Debug)]
 pub(crate) struct EmptyDir<'a> {
     pub(crate) volume: &'a Volume<'a>,
@@ -45,7 +45,8 @@ impl Medium {
 }
 
 impl EmptyDir<'_> {
-    /// Returns the field path of `emptyDir`, which the API server adds to an implied `emptyDir`.
+    /// Returns the field path of `emptyDir`. If the `emptyDir` is implied, the API server adds this
+    /// field.
     pub(crate) fn path(&self) -> FieldPath {
         self.volume.path.key("emptyDir")
     }
@@ -101,12 +102,12 @@ impl EmptyDir<'_> {
     }
 }
 
-/// Iterates over the `emptyDir` volumes of the pod, explicit or implied. A volume without a source
-/// is an implied `emptyDir`.
+/// Iterates over the `emptyDir` volumes of the pod, explicit or implied.
 ///
-/// An `emptyDir` is implied only in a complete manifest. In a fragment, the source may be defined
-/// elsewhere. In an admission request, the API server has already added the `emptyDir`, so a volume
-/// without a known source has a source that this version of volcheck does not know.
+/// A volume without a source implies an `emptyDir` only in a complete manifest. In a fragment, the
+/// source may be defined elsewhere. In an admission request, the API server has already added the
+/// `emptyDir`. If a volume then seems to have no source, its source is unknown to this version of
+/// volcheck.
 pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<'a>> + use<'a> {
     let is_manifest = cx.object.origin != Origin::Admission;
     let can_imply = cx.pod().is_some_and(|pod| pod.is_complete && is_manifest);
@@ -117,8 +118,9 @@ pub(crate) fn empty_dirs<'a>(cx: &Context<'a>) -> impl Iterator<Item = EmptyDir<
     })
 }
 
-/// Iterates over the `emptyDir` volumes on `medium` that have no `sizeLimit`, if `limit` returns
-/// `None` for the pod. Skips fragments of pods, whose limits may be defined elsewhere.
+/// Iterates over the mounted `emptyDir` volumes on `medium` without a `sizeLimit`. Yields nothing
+/// if `limit` returns a limit for the whole pod, or if the pod is a fragment, whose limits may be
+/// defined elsewhere.
 pub(crate) fn unbounded<'a>(
     cx: &Context<'a>,
     medium: Medium,

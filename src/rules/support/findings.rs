@@ -14,7 +14,7 @@ const MAX_OTHER_MOUNTS: usize = 9;
 const PROVISIONER_DIRECTORIES: &[&str] =
     &["/var/lib/rancher/k3s/storage", "/var/snap/microk8s/common/default-storage"];
 
-/// Checks whether `path` is inside a catalog entry that is the directory of a provisioner.
+/// Checks whether `entry` is the directory of a provisioner, and `path` is inside that directory.
 pub(crate) fn is_provisioner_directory(entry: &Entry, path: &HostPath) -> bool {
     PROVISIONER_DIRECTORIES.contains(&&*entry.path) && path.relation(&entry.pattern) == Relation::Descendant
 }
@@ -44,8 +44,8 @@ pub(crate) fn host_path_finding(
         .fold(finding, |finding, (mount, access)| finding.related(mount.path(), mount_label(mount, access)))
 }
 
-/// Adds the advice to use an `emptyDir`. Also adds the fix, unless a container mounts a path in the
-/// catalog or a file.
+/// Adds the advice to use an `emptyDir`. Also adds the fix if the host path is in a `hostPath`
+/// volume of a pod, and no container mounts a file or a path in the catalog.
 pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Finding) -> Finding {
     let finding = finding.help("use an `emptyDir`, which is private to the Pod and deleted with it");
     let is_replaceable =

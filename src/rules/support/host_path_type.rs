@@ -52,9 +52,12 @@ pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
     }
 }
 
-/// Returns the type of `path` if it is certain. This is the type in the catalog, a directory if the
-/// path is above an entry, the type of a well-known device, or a socket if the name ends in
-/// `.sock`.
+/// Returns the type of `path` if it is certain, otherwise `None`. The first match determines it:
+///
+/// 1. the type in the catalog
+/// 2. a directory, if the path is the root or above a catalog entry without a wildcard
+/// 3. the type of a well-known device
+/// 4. a socket, if the name ends in `.sock`
 pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
     // An entry with a wildcard does not prove that the path above it is a directory.
     let is_above =
@@ -80,7 +83,8 @@ pub(crate) fn probable_type(catalog: &Catalog, volume: &HostPathVolume<'_>) -> O
     }
 }
 
-/// Returns the type that the name of a path suggests. Returns `None` for an unknown device.
+/// Returns the type that the name of a path suggests. This is a directory, unless the name suggests
+/// another type. Returns `None` for an unknown name below `/dev`.
 pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
     let text = path.to_string();
     let is_program =
@@ -95,8 +99,8 @@ pub(crate) fn type_from_name(path: &HostPath) -> Option<HostPathType> {
 /// Directories that contain only programs.
 const PROGRAM_DIRECTORIES: &[&str] = &["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 
-/// Checks whether an empty file or directory, as created by the kubelet, is useful. For example, an
-/// empty lock file is useful, but an empty certificate is not.
+/// Checks whether a file or directory is useful if it is empty, as it is after the kubelet has
+/// created it. For example, an empty lock file is useful, but an empty certificate is not.
 pub(crate) fn is_useful_when_empty(file_type: HostPathType, path: &HostPath) -> bool {
     match file_type {
         HostPathType::Directory => true,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageData {
-    /// The last parts of the names of the images, without tags.
+    /// The last segments of the image names, such as `postgres`.
     pub(crate) names: Vec<String>,
     /// The repositories of images whose default data paths and volumes are known.
     #[serde(default)]
@@ -28,7 +28,7 @@ pub struct ImageData {
     /// The locations of the data.
     #[serde(default)]
     pub(crate) data: Vec<DataSetting>,
-    /// The conditions for a server without data. One of them is sufficient.
+    /// The conditions under which the server stores no data. One of them is sufficient.
     #[serde(default)]
     pub(crate) stateless: Vec<Condition>,
     /// The volumes with data that the images declare (`VOLUME` in the Dockerfile).
@@ -67,8 +67,8 @@ impl ImageCatalog {
     }
 }
 
-/// Settings for the same data. Arguments take precedence over variables, and earlier ones over
-/// later ones.
+/// The settings that determine where the same data is stored. Arguments take precedence over
+/// variables. In each list, earlier entries take precedence over later ones.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct DataSetting {
@@ -77,7 +77,7 @@ pub(crate) struct DataSetting {
     /// A subcommand whose operands are data paths.
     pub(crate) operands_of: Option<String>,
     pub(crate) variables: Vec<String>,
-    /// The data path without these settings, by version.
+    /// The data paths if none of these settings is used, by version.
     pub(crate) defaults: Vec<VersionedPath>,
     /// The condition under which the server uses the default path. `None` if it always does.
     pub(crate) default_if: Option<Condition>,
@@ -91,7 +91,7 @@ pub(crate) struct VersionedPath {
     path: String,
     /// The first major version with the path.
     since: Option<u32>,
-    /// The first major version without the path.
+    /// The first major version that no longer has the path.
     before: Option<u32>,
 }
 
@@ -101,18 +101,19 @@ pub(crate) struct VersionedPath {
 pub(crate) struct Condition {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<String>,
-    /// The condition holds if one of the settings above has one of these values. In a
-    /// comma-separated list, all values must be in this list.
+    /// The condition is met if one of the settings above has one of these values. If a setting has
+    /// a comma-separated list, all of its items must be in `values`.
     pub(crate) values: Vec<String>,
-    /// The condition holds if one of the settings above is set, and its value starts with none of
-    /// these.
+    /// The condition is met if one of the settings above is set, and its value starts with none of
+    /// these texts.
     pub(crate) other_than: Option<Vec<String>>,
-    /// The condition holds if there are arguments, but none of these.
+    /// The condition is met if the server has arguments, but none of these.
     pub(crate) without: Vec<String>,
 }
 
-/// A repository, without registry: `library/postgres`, or `*` for all. After a colon, the text
-/// before the version in tags: `pgvector/pgvector:pg` for tags such as `0.8.1-pg18`.
+/// A repository without its registry, such as `library/postgres`, or `*` for all repositories. If a
+/// colon and a text follow, the text precedes the version in tags. For example,
+/// `pgvector/pgvector:pg` has tags such as `0.8.1-pg18`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
 pub(crate) struct Repository {
@@ -167,8 +168,9 @@ impl<'a> ImageReference<'a> {
         }
     }
 
-    /// Returns the major version in the tag, which follows `prefix`, at the start or after a
-    /// hyphen.
+    /// Returns the major version in the tag, or `None` if there is none. The version follows
+    /// `prefix`, which is at the start of the tag or after a hyphen. If `prefix` is empty, the
+    /// version is at the start of the tag.
     fn major(self, prefix: &str) -> Option<u32> {
         let parts = self.tag.split('-').take(if prefix.is_empty() { 1 } else { usize::MAX });
         let mut versions = parts.filter_map(|part| part.strip_prefix(prefix));
@@ -184,7 +186,8 @@ impl<'a> ImageReference<'a> {
 pub(crate) struct Version(Option<u32>);
 
 impl ImageData {
-    /// Returns the version of an image if its default data paths and volumes are known.
+    /// Returns the version of an image if its default data paths and volumes are known, otherwise
+    /// `None`.
     pub(crate) fn version(&self, image: ImageReference<'_>) -> Option<Version> {
         let repository = self.repositories.iter().find(|repository| image.is_from(repository))?;
         Some(Version(image.major(&repository.version_prefix)))
@@ -192,7 +195,8 @@ impl ImageData {
 }
 
 impl VersionedPath {
-    /// Returns the path in a version; `None` if the version has another path, or if it is unknown.
+    /// Returns the path in a version; `None` if the version has another path. If the version is
+    /// unknown, returns the path only if it is the same in all versions.
     pub(crate) fn path(&self, Version(major): Version) -> Option<String> {
         let is_bounded = self.since.is_some() || self.before.is_some() || self.path.contains("{major}");
         let Some(major) = major else { return (!is_bounded).then(|| self.path.clone()) };

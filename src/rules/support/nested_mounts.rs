@@ -16,8 +16,8 @@ const RESOLVED_TOKEN_PATH: &str = "/run/secrets/kubernetes.io/serviceaccount";
 /// The default of `terminationMessagePath`.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// A mount point inside another mount of the same container. If it is missing there, the container
-/// runtime creates it.
+/// A mount point inside another mount of the same container. If the volume of the outer mount does
+/// not contain the mount point, the container runtime creates it there.
 #[derive(Clone, Debug)]
 pub(crate) struct NestedMount<'a> {
     /// The nearest mount above the mount point.
@@ -32,17 +32,17 @@ pub(crate) struct NestedMount<'a> {
 pub(crate) enum InnerMount<'a> {
     /// A mount in the manifest.
     Volume(ContainerMount<'a, 'a>),
-    /// The ServiceAccount token, which the API server mounts.
+    /// The ServiceAccount token. The API server adds this mount.
     Token,
-    /// The file for the termination message, which the kubelet mounts.
+    /// The file for the termination message. The kubelet adds this mount.
     TerminationLog,
 }
 
 /// Returns the mount points inside the mounts for which `is_outer` returns true.
 ///
 /// Only the nearest mount above a mount point counts. The runtime mounts volumes from the outermost
-/// to the innermost, regardless of their order in the manifest. Returns nothing for Windows, whose
-/// runtimes do not create mount points in this way.
+/// to the innermost, regardless of their order in the manifest. Returns nothing for pods on
+/// Windows, where container runtimes do not create mount points in this way.
 pub(crate) fn nested_mounts<'a>(
     cx: &Context<'a>,
     is_outer: impl Fn(&VolumeMount<'_>) -> bool,
@@ -60,7 +60,7 @@ pub(crate) fn nested_mounts<'a>(
 /// A path in a container and the mount at it.
 type MountPoint<'a> = (HostPath, InnerMount<'a>);
 
-/// Returns the mount points of a container, each after those above it.
+/// Returns the mount points of a container. Each mount point comes after the mount points above it.
 fn mount_points<'a>(cx: &Context<'_>, pod: &Pod<'_>, container: &'a Container<'a>) -> Vec<MountPoint<'a>> {
     let is_token = |name: &str| pod.volume(name).is_some_and(Volume::is_kube_api_access);
     let termination_log = match &*container.termination_message_path {
@@ -139,9 +139,9 @@ pub(crate) fn token_help() -> String {
     "mount the volume outside of `/var/run`, or set `automountServiceAccountToken: false`".to_owned()
 }
 
-/// Checks whether the mount point `path` exists on the node: because it belongs to the node, or
-/// because the kubelet or the container runtime checks or creates it, or a path below it, for
-/// another volume.
+/// Checks whether the mount point `path` exists on the node. It exists if it belongs to the node.
+/// It also exists if a mounted volume has this host path or one below it, because the kubelet or
+/// the container runtime checks or creates the path of such a volume.
 pub(crate) fn exists_on_node(cx: &Context<'_>, path: &HostPath) -> bool {
     let is_inside =
         |inner: &HostPath| matches!(inner.relation_to(path), Relation::Equal | Relation::Descendant);

@@ -15,8 +15,8 @@ pub struct ListedPath {
     pub path: String,
     /// The path as a pattern.
     pub pattern: PathPattern,
-    /// The reason, as a verb phrase whose subject is the path. For a mount parent, a complete
-    /// clause.
+    /// The reason, as a verb phrase whose subject is the path. For a [`MountParent`], it is a
+    /// complete clause.
     pub reason: String,
 }
 
@@ -108,14 +108,16 @@ impl AllowedHostPath {
             && !path.has_backstep()
     }
 
-    /// Returns a sort key. Of the entries that cover a path, the one with the greatest key decides:
-    /// the most specific one, and of equally specific ones, one that requires read-only mounts.
+    /// Returns a sort key. If several entries cover a path, the one with the greatest key decides.
+    /// This is the most specific entry. Among equally specific entries, it is one that requires
+    /// read-only mounts.
     pub fn precedence(&self) -> impl Ord + use<> {
         (self.pattern.specificity(), self.is_read_only)
     }
 
-    /// Returns the entry of `others` because of which this one has no effect, if there is one: an
-    /// entry for the same paths, or one that decides in the same way about all of them.
+    /// Returns the entry of `others` that makes this entry redundant, or `None` if there is none.
+    /// Such an entry is for the same paths, or it makes the same decision about all paths of this
+    /// entry.
     pub fn redundant_with<'o>(&self, mut others: impl Iterator<Item = &'o Self> + Clone) -> Option<&'o Self> {
         let outer = others.clone().filter(|other| other.pattern.contains(&self.pattern));
         let nearest = outer.max_by_key(|other| other.precedence())?;

@@ -91,7 +91,8 @@ impl Deprecation {
         self.removed.is_none_or(|removed| version < removed)
     }
 
-    /// Checks whether Pods with such volumes do not start in `version`.
+    /// Checks whether `version` has neither the driver nor a successor, so that Pods with such
+    /// volumes do not start.
     pub(crate) fn is_removed_in(&self, version: KubernetesVersion) -> bool {
         self.successor.is_none() && !self.has_driver_in(version)
     }

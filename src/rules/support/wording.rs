@@ -79,8 +79,9 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     }
 }
 
-/// Returns a quoted path in a form for comparison. It has no trailing slash. For Windows paths, it
-/// also ignores case, the kind of slash and a leading `\\?\`.
+/// Returns a quoted path in a form for comparison. The form has no trailing slash. It ignores case,
+/// the kind of slash and a leading `\\?\`, which differ between the written and the effective path
+/// only for Windows paths.
 fn comparable(quoted: &str) -> String {
     let text = quoted.trim_matches('`').replace('\\', "/").to_lowercase();
     text.strip_prefix("//?/").unwrap_or(&text).trim_end_matches('/').to_owned()
@@ -95,8 +96,8 @@ pub(crate) fn host_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>
     }
 }
 
-/// Returns the container that has the access. If the object contains no such container, returns a
-/// phrase for the containers or Pods that can have it.
+/// Returns a phrase for the container that has the access. If the object contains no such
+/// container, returns a phrase for everything that can have the access, such as `any Pod using it`.
 pub(crate) fn accessor(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> String {
     match access.mount {
         Some(mount) => container(mount.container),

@@ -1,9 +1,10 @@
 //! A limit on open connections with fair eviction.
 //!
 //! When the limit is reached, a new connection evicts a connection of the client with the most
-//! connections, unless its own client would then have more. The evicted connection is the oldest
-//! one that is not busy. A client that keeps many connections open therefore cannot lock out the
-//! API server. Clients are distinguished by IP address.
+//! connections. The evicted connection is the oldest one of that client that is not busy. Nothing
+//! is evicted if the client of the new connection would then have more connections than the other
+//! client. A client that keeps many connections open therefore cannot lock out the API server.
+//! Clients are distinguished by IP address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -104,7 +105,7 @@ impl OpenConnections {
     /// Returns true if a connection was evicted.
     ///
     /// Evicts nothing if all connections of that client are busy, or if the client at `address`
-    /// would then have more connections.
+    /// would then have more connections than that client.
     fn evict_for(&mut self, address: IpAddr) -> bool {
         let count = self.by_address.get(&address).map_or(0, VecDeque::len);
         let Some(largest) = self.by_address.values_mut().max_by_key(|slots| slots.len()) else {

@@ -36,7 +36,7 @@ impl LargeReviewLimiter {
         if let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() {
             return Some(permit);
         }
-        // If the client disconnects during the wait, this permit is dropped, too.
+        // If the client disconnects during the wait, this permit is dropped with the future.
         let _queued = self.queue.try_acquire().ok()?;
         time::timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await.ok()?.ok()
     }

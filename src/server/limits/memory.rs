@@ -44,8 +44,8 @@ impl BodyBudget {
     /// Waits for `size` bytes of the budget. Returns `None` if they are not available by
     /// `deadline`.
     ///
-    /// A large body acquires its whole declared size at once. If many large bodies each acquired a
-    /// part, none of them could complete.
+    /// A large body acquires its whole declared size at once. If many large bodies each held only a
+    /// part of their size, no body could complete.
     pub(crate) async fn acquire(&self, size: usize, is_large: bool, deadline: Instant) -> Option<BodyPermit> {
         let count = u32::try_from(size).ok()?;
         let acquire = async {
