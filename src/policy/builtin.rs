@@ -12,7 +12,9 @@ use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
-use crate::rules::{Catalog, DataDirectory, Entry, ImageCatalog, ImageData, ListedPath, MountParent, Options, Registry};
+use crate::rules::{
+    Catalog, DataDirectory, Entry, ImageCatalog, ImageData, ListedPath, MountParent, Options, Registry,
+};
 
 /// Expands to the JSON that the build script generates from a document in `policies/`.
 macro_rules! document {

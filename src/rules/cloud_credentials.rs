@@ -7,7 +7,7 @@
 //! inside one.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` becomes `/run`.
+//! resolved: `/var/run` counts as `/run`.
 //!
 //! Credential paths are:
 //!

@@ -6,7 +6,7 @@
 //! drive. All spellings are recognized, such as `//`, `/.` and `/proc/1/root`.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` becomes `/run`.
+//! resolved: `/var/run` counts as `/run`.
 //!
 //! ## Why is this bad?
 //!

@@ -41,7 +41,7 @@ pub enum Unchecked<'a> {
     /// A document that is not valid YAML.
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
     /// A field of an object that could not be decoded. `is_embedded` is true for an object in a
-    /// string.
+    /// string or in another object.
     InvalidField { error: &'a FieldError, kind: Option<&'a str>, is_embedded: bool },
     /// A placeholder in a field that is not a string.
     Placeholder { path: &'a FieldPath, text: &'a str, kind: &'a str },
@@ -236,8 +236,8 @@ pub struct Candidate {
     pub claim: String,
     /// The location of the claim; `None` if it is in the object of the pod or in no manifest.
     pub claim_label: Option<Label>,
-    /// A claim that can be bound to the PersistentVolume instead. `None` if the claim is certainly
-    /// bound to one of its candidates.
+    /// A claim that can be bound to the PersistentVolume instead, if such claims can take all
+    /// candidates. `None` if the claim is certainly bound to one of its candidates.
     pub rival: Option<RivalClaim>,
 }
 
