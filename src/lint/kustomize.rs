@@ -1,7 +1,6 @@
 //! Finds the files that kustomizations use as patches, which contain only parts of objects. Also
 //! finds the files that rendered objects come from.
 
-use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -22,15 +21,14 @@ struct Patch {
     path: Option<String>,
 }
 
-/// Adds the paths of the patches in a kustomization to `patches`. Ignores a kustomization that
+/// Returns the paths of the patches in a kustomization. Returns no paths if the kustomization
 /// cannot be decoded.
-pub(super) fn add_patches(name: &str, bytes: Vec<u8>, patches: &mut HashSet<String>) {
-    let Some(kustomization) = parse(name, bytes) else { return };
+pub(super) fn patches(name: &str, bytes: Vec<u8>) -> Vec<String> {
+    let Some(kustomization) = parse(name, bytes) else { return Vec::new() };
     let patches_with_paths = kustomization.patches.into_iter().chain(kustomization.patches_json6902);
     let paths = patches_with_paths.filter_map(|patch| patch.path);
-    for path in paths.chain(kustomization.patches_strategic_merge) {
-        patches.insert(resolve(name, &path).to_string_lossy().into_owned());
-    }
+    let paths = paths.chain(kustomization.patches_strategic_merge);
+    paths.map(|path| resolve(name, &path).to_string_lossy().into_owned()).collect()
 }
 
 /// Resolves `path` relative to the directory of the kustomization file `name`.

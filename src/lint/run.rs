@@ -144,13 +144,10 @@ fn real_path(path: &Path) -> Option<PathBuf> {
 /// directories. The kustomization of an input may not be an input itself, because tools such as
 /// pre-commit pass only the files that have changed.
 fn patches(found: &Discovery) -> HashSet<String> {
-    let mut patches = HashSet::new();
-    for input in found.kustomizations.iter().chain(&other_kustomizations(found)) {
-        if let Ok(bytes) = input.read() {
-            kustomize::add_patches(&input.name, bytes, &mut patches);
-        }
-    }
-    patches
+    let others = other_kustomizations(found);
+    let kustomizations = found.kustomizations.par_iter().chain(&others);
+    let patches_of = |input: &Input| input.read().map(|bytes| kustomize::patches(&input.name, bytes));
+    kustomizations.flat_map_iter(|input| patches_of(input).unwrap_or_default()).collect()
 }
 
 /// Returns the kustomizations in the directories of the inputs and in the parents of these

@@ -87,16 +87,15 @@ impl PathPattern {
     /// Converts `path` to a pattern. Returns `None` if parsing changed it, so that it differs from
     /// `text`.
     fn from_path(path: HostPath, text: &str) -> Option<Self> {
-        let source = match path.syntax {
-            Syntax::Posix => text.to_owned(),
-            Syntax::Windows => WindowsPath::parse(text)?.body,
+        let is_unchanged = match path.syntax {
+            Syntax::Posix => path.to_string() == text,
+            Syntax::Windows => {
+                let body = WindowsPath::parse(text)?.body;
+                let segments = body.split('/').filter(|name| !name.is_empty());
+                segments.eq(path.segments.iter().map(|name| &**name))
+            }
         };
-        let segments = source.split('/').filter(|name| !name.is_empty());
-        if path.is_relative() || path.is_uncertain() || !segments.eq(path.segments.iter().map(|name| &**name))
-        {
-            return None;
-        }
-        if path.syntax == Syntax::Posix && path.to_string() != text {
+        if path.is_relative() || path.is_uncertain() || !is_unchanged {
             return None;
         }
         let segments = path.segments.into_iter().map(SegmentPattern::new).collect();

@@ -103,10 +103,15 @@ const BLOCK_LEN: usize = 1024;
 impl LineIndex {
     pub(super) fn new(text: &str) -> Self {
         let bytes = text.as_bytes();
-        let ends = memchr::memchr2_iter(b'\n', b'\r', bytes)
-            .filter(|&at| !(bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n')))
-            .map(|at| at + 1);
-        Self { starts: std::iter::once(0).chain(ends).collect(), blocks: OnceLock::new() }
+        let mut starts = vec![0];
+        if memchr::memchr(b'\r', bytes).is_none() {
+            starts.extend(memchr::memchr_iter(b'\n', bytes).map(|at| at + 1));
+        } else {
+            let is_crlf = |at: &usize| bytes[*at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+            let ends = memchr::memchr2_iter(b'\n', b'\r', bytes).filter(|at| !is_crlf(at));
+            starts.extend(ends.map(|at| at + 1));
+        }
+        Self { starts, blocks: OnceLock::new() }
     }
 
     /// Returns the number of the line that contains `offset`. The first line is 1.

@@ -37,6 +37,11 @@ pub struct TagError {
     tag: String,
 }
 
+/// Checks whether a plain scalar that has no tag is null.
+pub(super) fn is_plain_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
 /// Returns the value of a plain scalar that has no tag.
 pub(super) fn resolve_plain(text: &str) -> Scalar<'_> {
     let as_string = || Scalar::Str(Cow::Borrowed(text));
@@ -58,7 +63,7 @@ fn keyword(text: &str) -> Option<Scalar<'static>> {
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             Scalar::Bool(false)
         }
-        "~" | "null" | "Null" | "NULL" => Scalar::Null,
+        _ if is_plain_null(text) => Scalar::Null,
         _ => return None,
     })
 }

@@ -170,7 +170,11 @@ impl<'t> Tree<'t> {
 
     /// Checks whether the node is null, in any notation.
     pub fn is_null(&self, id: NodeId) -> bool {
-        matches!(self.scalar(id), Some(Ok(Scalar::Null)))
+        match &self.node(self.target(id)).content {
+            Content::Scalar { value, style: ScalarStyle::Plain, tag: 0 } => scalar::is_plain_null(value),
+            Content::Scalar { tag: 0, .. } => false,
+            _ => matches!(self.scalar(id), Some(Ok(Scalar::Null))),
+        }
     }
 
     /// Returns the value of a scalar if kubectl reads it as a string, or `None` for any other node.

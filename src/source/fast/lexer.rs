@@ -37,5 +37,16 @@ pub(super) fn glob_len(text: &str) -> usize {
 }
 
 fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/')
+    /// The result for each byte. Looking it up is faster than comparing the byte with ranges.
+    const IS_WORD_BYTE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let value = byte as u8;
+            table[byte] = value.is_ascii_alphanumeric() || matches!(value, b'_' | b'-' | b'.' | b'/');
+            byte += 1;
+        }
+        table
+    };
+    IS_WORD_BYTE[usize::from(byte)]
 }

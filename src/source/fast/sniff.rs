@@ -4,6 +4,8 @@
 //! volumes. This file finds their `apiVersion` and `kind` with a line-by-line scan. See the
 //! [contract](super).
 
+use std::iter;
+
 use memchr::{memchr, memchr_iter, memchr3_iter, memmem};
 
 use super::super::scalar::{Scalar, resolve_plain};
@@ -38,6 +40,17 @@ pub fn count_skippable(text: &str, can_skip: impl Fn(&str, &str) -> bool) -> Opt
         return can_skip(object.api_version?, object.kind?).then_some(1);
     }
     memmem::find(bytes, b"\nitems:").and_then(|_| ListScanner::default().scan(text, &can_skip))
+}
+
+/// Iterates over the lines of a text as [`str::lines`] does, but faster.
+fn lines(mut text: &str) -> impl Iterator<Item = &str> {
+    iter::from_fn(move || {
+        let end = memchr(b'\n', text.as_bytes()).map_or(text.len(), |at| at + 1);
+        let (line, rest) = text.split_at(end);
+        text = rest;
+        let content = line.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        (!line.is_empty()).then(|| content.unwrap_or(line))
+    })
 }
 
 /// The parts of an object's type that have been found.
@@ -166,7 +179,7 @@ impl<'t> ListScanner<'t> {
         // The column of the last key, if it is an `apiVersion` or `kind`. A deeper line would
         // continue its value.
         let mut open_key = None::<usize>;
-        for line in text.lines() {
+        for line in lines(text) {
             let indent = line.bytes().position(|byte| byte != b' ').unwrap_or(line.len());
             let content = &line[indent..];
             if content.is_empty() || block_scalar_key.is_some_and(|column| indent > column) {
