@@ -74,7 +74,8 @@ pub(super) struct InputArgs {
     /// directory, unless --helm or --kustomize is given]
     #[arg(hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(super) paths: Vec<String>,
-    /// Helm chart to render with `helm` and check; may be repeated
+    /// Helm chart to render with `helm` and check; may be repeated. If --kube-version is set, the
+    /// chart is rendered for this version
     #[arg(long, value_name = "CHART")]
     pub(super) helm: Vec<String>,
     /// Values file for the charts; may be repeated
@@ -172,7 +173,7 @@ pub(super) struct InitArgs {
 pub(super) enum PolicyCommand {
     /// Show the effective policy and the origins of its values
     Show {
-        /// Policy file [default: the nearest volcheck.yaml]
+        /// Policy file; overrides --policy and --no-policy [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,
         /// Omit the origins, for example to use the output as the policy of the webhook
         #[arg(long)]
@@ -214,10 +215,10 @@ pub(super) struct PolicyArgs {
     /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
-    /// Rules to enable; all others are disabled
+    /// Rules to enable, separated by commas; all others are disabled
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
-    /// Rules to disable
+    /// Rules to disable, separated by commas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
     /// Do not use a policy file
@@ -234,8 +235,7 @@ pub(super) struct PolicyArgs {
 /// The version of Kubernetes, kept as written because it is also passed to Helm.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KubeVersionArg {
-    /// Version of Kubernetes that runs the objects, such as 1.33 [default: the policy's, or 1.37].
-    /// If this flag is set, `--helm` also renders charts for this version
+    /// Version of Kubernetes that runs the objects, such as 1.33 [default: the policy's, or 1.37]
     #[arg(long, value_name = "VERSION", value_parser = kube_version)]
     kube_version: Option<String>,
 }
@@ -395,7 +395,8 @@ pub(super) struct ManifestArgs {
     pub(super) policy: Option<PathBuf>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir` (Kubernetes 1.37 and later) and cannot be changed through the API
+    /// `staticManifestsDir` (by default enabled since Kubernetes 1.37), and cannot be changed
+    /// through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
     /// PEM file with the CA certificates that the API server uses to verify the webhook at this URL

@@ -26,7 +26,8 @@ use clap::Parser;
 pub const EXIT_OK: u8 = 0;
 /// The exit code if a finding reaches `--fail-on`, or if a review is denied.
 pub const EXIT_FINDINGS: u8 = 1;
-/// The exit code for invalid usage or configuration, and for input that could not be checked.
+/// The exit code if the usage or the configuration is invalid, if input is missing or could not be
+/// checked, or if a report could not be written.
 pub const EXIT_ERROR: u8 = 2;
 
 /// Runs a command and returns the exit code. The first argument is the name of the program.

@@ -1,7 +1,8 @@
 //! Findings, with their severities, locations, fixes and suppressions.
 //!
-//! Locations are field paths in an object. This module depends neither on the text of a manifest
-//! nor on report formats.
+//! Most locations are field paths in an object. The others are marks: ranges of the text, which
+//! this module does not interpret. The module depends neither on the text of a manifest nor on
+//! report formats.
 
 mod fingerprint;
 mod fix;

@@ -24,7 +24,7 @@ enum Shape {
     Workload,
     /// `spec.jobTemplate.spec.template` is a pod template.
     CronJob,
-    /// `data.spec.template` is the pod template of a former revision, which a rollback restores.
+    /// `data.spec.template` is the pod template of a revision, which a rollback can restore.
     ControllerRevision,
     PersistentVolume,
     PersistentVolumeClaim,

@@ -34,7 +34,7 @@ pub struct CustomWorkload {
     /// Pods whose volumes and containers are not in one pod spec.
     #[serde(default)]
     pub parts: Vec<PodParts>,
-    /// Paths of strings that are paths on nodes, outside of volumes.
+    /// Paths of string fields whose value is a path on the node, and that are not part of a volume.
     #[serde(default)]
     pub node_paths: Vec<PathExpression>,
     /// Directories that belong to the component that uses the `node_paths`.
@@ -68,9 +68,9 @@ pub(super) struct KnownPods<'a> {
 /// The fields of an object whose meaning is known from its kind.
 #[derive(Debug, Default)]
 pub(super) struct KnownFields {
-    /// The fields that are already decoded as parts of the pods, and the fields that contain no
-    /// pods.
-    pub(super) decoded: BTreeSet<FieldPath>,
+    /// The fields in which not to search for pods: those that are already decoded as parts of
+    /// pods, and the [`CustomWorkload::assertions`].
+    pub(super) skipped: BTreeSet<FieldPath>,
     /// The strings with YAML that may contain volumes.
     pub(super) yaml_strings: BTreeSet<FieldPath>,
     /// The values of Helm charts.
@@ -89,8 +89,8 @@ pub struct YamlString {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodParts {
-    /// The path of the values, each of which describes one pod; empty if the whole object describes
-    /// one pod.
+    /// The path of the fields that each describe one pod; empty if the whole object describes one
+    /// pod.
     pub each: PathExpression,
     /// Paths of volume lists, relative to `each`.
     pub volumes: Vec<PathExpression>,
@@ -154,7 +154,7 @@ impl CustomWorkload {
         known.add_node_paths(fields, &own_paths);
         known.fields.values.extend(find_paths(&self.helm_values, node));
         known.fields.yaml_strings.extend(find_paths(&self.yaml_strings, node));
-        known.fields.decoded.extend(find_paths(&self.assertions, node));
+        known.fields.skipped.extend(find_paths(&self.assertions, node));
         Ok(known)
     }
 }
@@ -167,7 +167,7 @@ fn find_paths<'a, N: Node<'a>>(expressions: &[PathExpression], node: N) -> impl 
 impl<'a> KnownPods<'a> {
     /// Adds a pod that was decoded from a single pod spec.
     fn add_whole(&mut self, pod: Pod<'a>) {
-        self.fields.decoded.extend(POD_SPEC_LISTS.map(|key| pod.path.key(key)));
+        self.fields.skipped.extend(POD_SPEC_LISTS.map(|key| pod.path.key(key)));
         self.pods.push(pod);
     }
 
@@ -182,7 +182,7 @@ impl<'a> KnownPods<'a> {
         let volume = |(path, value, parent)| host_mount::node_path(value, path, Some(parent), own_paths);
         let volumes: Vec<_> = fields.filter_map(volume).collect();
         if let [first, ..] = volumes.as_slice() {
-            self.fields.decoded.extend(volumes.iter().map(|volume| volume.path.clone()));
+            self.fields.skipped.extend(volumes.iter().map(|volume| volume.path.clone()));
             let mut pod = Pod::new(first.path.clone(), PodSpec::default());
             pod.is_complete = false;
             volumes.into_iter().for_each(|volume| pod.add_volume(volume));
@@ -205,7 +205,7 @@ impl PodParts {
             pods.push(self.decode_pod(node, path, base, fields)?);
         }
         for (path, list) in self.shared_volumes.iter().flat_map(|expression| expression.find(node)) {
-            fields.decoded.insert(path.clone());
+            fields.skipped.insert(path.clone());
             for (index, volume) in decode_list::<N, Volume<'a>>(list, &path)?.into_iter().enumerate() {
                 share_volume(Volume { path: path.index(index), ..volume }, &mut pods);
             }
@@ -229,7 +229,7 @@ impl PodParts {
         for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
             let path = path.join(&inner);
             pod.add_volumes(&path, decode_list(list, &path)?);
-            fields.decoded.insert(path);
+            fields.skipped.insert(path);
         }
         for (expressions, form) in
             [(&self.host_mounts, MountForm::KUBEADM), (&self.read_only_host_mounts, MountForm::KUBEADM_ALPHA)]
@@ -237,7 +237,7 @@ impl PodParts {
             for (inner, list) in expressions.iter().flat_map(|expression| expression.find(base)) {
                 let path = path.join(&inner);
                 host_mount::add_to_pod(list, &path, &form, &mut pod);
-                fields.decoded.insert(path);
+                fields.skipped.insert(path);
             }
         }
         for (list, expressions) in
@@ -247,10 +247,10 @@ impl PodParts {
                 let path = path.join(&inner);
                 if found.items().is_some() {
                     pod.add_containers(list, &path, decode_list(found, &path)?);
-                    fields.decoded.insert(path);
+                    fields.skipped.insert(path);
                 } else {
                     // The mapping may have other fields than those of a container.
-                    fields.decoded.insert(path.key("volumeMounts"));
+                    fields.skipped.insert(path.key("volumeMounts"));
                     let container: Container<'a> = found.decode().map_err(|error| error.within(&path))?;
                     pod.add_container(Container { list, path, ..container });
                 }
@@ -258,7 +258,7 @@ impl PodParts {
         }
         for (path, list) in self.claim_templates.iter().flat_map(|expression| expression.find(node)) {
             pod.add_claim_templates(&path, decode_list(list, &path)?);
-            fields.decoded.insert(path);
+            fields.skipped.insert(path);
         }
         Ok(pod)
     }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 /// A byte range in the text of a file. `lint` and `suppress` create marks, and `lint` converts them
-/// to spans. Rules only copy them from facts to findings.
+/// to spans. Rules only copy them from their input, such as `TextFacts`, to findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
     start: usize,

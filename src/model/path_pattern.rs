@@ -43,13 +43,14 @@ impl SegmentPattern {
         match (self, other) {
             (_, Self::Literal(name)) => self.matches(name),
             (Self::Literal(_), Self::Wildcard { .. }) => false,
-            (Self::Wildcard { prefix, suffix }, Self::Wildcard { prefix: longer, suffix: other }) => {
-                longer.starts_with(&**prefix) && other.ends_with(&**suffix)
-            }
+            (
+                Self::Wildcard { prefix, suffix },
+                Self::Wildcard { prefix: other_prefix, suffix: other_suffix },
+            ) => other_prefix.starts_with(&**prefix) && other_suffix.ends_with(&**suffix),
         }
     }
 
-    /// Checks whether both patterns match some name.
+    /// Checks whether some name matches both patterns.
     fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Literal(name)) => self.matches(name),
@@ -61,7 +62,8 @@ impl SegmentPattern {
         }
     }
 
-    /// Returns the number of characters that the pattern fixes; all of them for a literal.
+    /// Returns the number of bytes around the `*`. Returns `usize::MAX` for a literal, which is
+    /// more specific than any wildcard.
     fn fixed_length(&self) -> usize {
         match self {
             Self::Literal(_) => usize::MAX,

@@ -128,7 +128,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
     }
 
     fn visit(&mut self, node: N) -> Result<(), FieldError> {
-        if self.fields.decoded.contains(self.path.as_slice()) {
+        if self.fields.skipped.contains(self.path.as_slice()) {
             return Ok(());
         }
         if self.fields.yaml_strings.contains(self.path.as_slice()) {
@@ -280,13 +280,13 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             && text(node, "kind").is_some()
             // A reference to an object has neither `metadata` nor `spec`.
             && (is_mapping("metadata") || is_mapping("spec"))
-            && !self.contains_decoded_field()
+            && !self.contains_skipped_field()
     }
 
-    /// Checks whether the current value contains a field of a known pod.
-    fn contains_decoded_field(&self) -> bool {
+    /// Checks whether the current value contains a field in which not to search for pods.
+    fn contains_skipped_field(&self) -> bool {
         let from = (Bound::Included(self.path.as_slice()), Bound::Unbounded);
-        let next = self.fields.decoded.range::<[Segment], _>(from).next();
+        let next = self.fields.skipped.range::<[Segment], _>(from).next();
         next.is_some_and(|field| field.segments().starts_with(&self.path))
     }
 
@@ -300,7 +300,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
             return Ok(None);
         }
         let path = self.field_path();
-        if self.fields.decoded.contains(&path.key("containers")) {
+        if self.fields.skipped.contains(&path.key("containers")) {
             return Ok(None);
         }
         match node.decode::<PodSpec<'a>>() {
@@ -312,7 +312,7 @@ impl<'a, 'f, N: Node<'a>> Search<'a, 'f, N> {
 
     /// Searches the value of `key`. If it is a list of volumes or mounts, adds them to `lists`.
     fn visit_field(&mut self, key: &str, value: N, lists: &mut Lists<'a>) -> Result<(), FieldError> {
-        if self.fields.decoded.contains(self.path.as_slice()) {
+        if self.fields.skipped.contains(self.path.as_slice()) {
             return Ok(());
         }
         let key = key.to_ascii_lowercase();

@@ -127,7 +127,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let severity = if is_stateful_set(cx) { Severity::Error } else { Severity::Warning };
     out.extend(empty_dir_data_mounts(cx).into_iter().map(|mount| {
-        let finding = mount.finding(cx, RULE.id, "emptyDir", "`emptyDir`");
+        let finding = mount.finding(cx, RULE.id, "emptyDir", "`emptyDir` volume");
         Finding { severity, ..finding }
     }));
 }

@@ -9,9 +9,9 @@
 //!
 //! By default, the claims of a StatefulSet remain when it is deleted or scaled down, so that a
 //! mistake does not destroy data. With `whenDeleted: Delete`, deleting the StatefulSet also deletes
-//! its claims, for example with `helm uninstall`. With `whenScaled: Delete`, scaling down to 0
-//! replicas deletes all its claims. The data is lost with the claims, unless the reclaim policy of
-//! the PersistentVolumes is `Retain`.
+//! its claims, for example with `helm uninstall`. With `whenScaled: Delete`, scaling down deletes
+//! the claims of the removed replicas. Scaling down to 0 replicas deletes all claims. The data is
+//! lost with the claims, unless the reclaim policy of the PersistentVolumes is `Retain`.
 //!
 //! ## Example
 //!
@@ -111,16 +111,23 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let pod = cx.pod().filter(|pod| !pod.claim_templates.is_empty() || !pod.is_complete);
     let Some(pod) = pod.filter(|_| is_stateful_set(cx)) else { return };
     let retention = &pod.claim_retention;
-    for (key, value, event) in [
-        ("whenDeleted", &retention.when_deleted, "deleted"),
-        ("whenScaled", &retention.when_scaled, "scaled down"),
+    for (key, value, message) in [
+        (
+            "whenDeleted",
+            &retention.when_deleted,
+            "the claims of the StatefulSet are deleted when it is deleted",
+        ),
+        (
+            "whenScaled",
+            &retention.when_scaled,
+            "the claims of removed replicas are deleted when the StatefulSet is scaled down",
+        ),
     ] {
         if &**value != "Delete" {
             continue;
         }
         let field = retention.path.key(key);
         let retain = Edit::Set(field.clone(), EditValue::Str("Retain".to_owned()));
-        let message = format!("the claims of the StatefulSet are deleted when it is {event}");
         out.push(
             Finding::new(RULE.id, Severity::Warning, field, message)
                 .why("the data of the claims is lost, unless the reclaim policy of their volumes is `Retain`")

@@ -5,7 +5,7 @@
 //! Reports volumes and PersistentVolumes of a type that is deprecated in your version of
 //! Kubernetes:
 //!
-//! | type | deprecated since | CSI driver | CSI driver required since |
+//! | type | deprecated since | CSI driver | in-tree driver removed in |
 //! |---|---|---|---|
 //! | `awsElasticBlockStore` | 1.19 | `ebs.csi.aws.com` | 1.27 |
 //! | `azureDisk` | 1.19 | `disk.csi.azure.com` | 1.27 |
@@ -22,10 +22,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! Starting with the version in the last column, Kubernetes contains no driver for the type. It
-//! redirects the volume to the CSI driver. If that driver is not installed, the Pod does not start.
+//! The in-tree driver of a type is the driver that is part of Kubernetes. Several versions before
+//! its removal, Kubernetes begins to redirect the volume to the CSI driver. If the CSI driver is
+//! not installed, the Pod then does not start.
 //!
-//! A `flexVolume` has no such driver. A program on the node mounts it as root.
+//! There is no CSI driver for `flexVolume`. A program on the node mounts the volume as root.
 //!
 //! ## Example
 //!
@@ -123,7 +124,9 @@ fn why_and_help(deprecation: &Deprecation, version: KubernetesVersion) -> (Strin
     match (deprecation.successor, deprecation.removed) {
         (Some(driver), Some(removed)) => {
             let why = match deprecation.has_driver_in(version) {
-                true => format!("in Kubernetes {removed} and later, the volume needs CSI driver `{driver}`"),
+                true => {
+                    format!("in Kubernetes {removed} at the latest, the volume needs CSI driver `{driver}`")
+                }
                 false => format!("without CSI driver `{driver}`, Pods with the volume do not start"),
             };
             (why, format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"))

@@ -14,7 +14,9 @@
 //! - Nothing is mounted at or inside the declared path.
 //! - The container runs the server, and not a client such as `pg_dump` or a script in a file.
 //! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data out of the
-//!   declared path, or has a value that is not in the object.
+//!   declared path.
+//! - No such variable or argument has an unknown value. For example, a value from a ConfigMap is
+//!   unknown.
 //! - No argument, such as `--config` of `mongod`, names a configuration file, which could move the
 //!   data.
 //!
@@ -93,7 +95,7 @@ use crate::model::{Container, ContainerList, ContainerMount, HostPath, Relation}
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("image-volume-over-claim"),
-    summary: "a volume is mounted at a parent directory of an image's `VOLUME`",
+    summary: "a volume mounted at a parent directory of an image's `VOLUME` does not store the data",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",
@@ -172,15 +174,19 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
     let volume = HostPath::in_container(path);
     let help = match data.variable(&volume) {
         Some(variable) => format!(
-            "mount the volume at {}, or set {} to a path outside that directory",
+            "mount the volume at {}, or set {} to another directory in the volume, such as {}",
             quoted(path),
-            quoted(variable)
+            quoted(variable),
+            quoted(&format!("{}/files", mount.mount.mount_path.trim_end_matches('/')))
         ),
         None => format!("mount the volume at {}", quoted(path)),
     };
     Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
         .label("a parent directory of the image's `VOLUME`")
-        .why("the image declares a volume there, and the runtime deletes that volume with the container")
+        .why(format!(
+            "the image declares a volume at {}, and the runtime deletes that volume with the container",
+            quoted(path)
+        ))
         .help(help)
         .volume(name)
         .container(&mount.container.name)

@@ -12,8 +12,10 @@
 //!
 //! The API server turns such a volume into an `emptyDir` without a warning. If another source was
 //! intended, everything written to the volume is lost with the Pod. Even if an `emptyDir` was
-//! intended, nothing in the manifest shows that the volume is temporary. The object in the cluster
-//! also differs from the file, so every `kubectl apply` of the unchanged file sends an update.
+//! intended, nothing in the manifest shows that the volume is temporary.
+//!
+//! If the kind of the object is part of Kubernetes, the object in the cluster also differs from the
+//! file, so every `kubectl apply` of the unchanged file sends an update.
 //!
 //! ## Example
 //!

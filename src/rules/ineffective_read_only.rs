@@ -6,8 +6,9 @@
 //!
 //! - The path is a socket or a device, according to its `type`, the host path catalog or its name.
 //!   Sockets and devices that the catalog lists as harmless, such as `/dev/null`, are not reported.
-//!   Devices other than `/dev/net/tun` are reported only for privileged containers, because the
-//!   device cgroup denies all other containers access to them.
+//!   A few devices that the device cgroup allows to all containers, such as `/dev/net/tun`, are
+//!   always reported. Other devices are reported only for privileged containers, because the device
+//!   cgroup denies all other containers access to them.
 //! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
 //!   `/run/docker/netns` are not reported, because the node mounts only network namespaces there,
 //!   which are not writable.

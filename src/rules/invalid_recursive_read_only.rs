@@ -63,7 +63,8 @@
 //! ## Fix
 //!
 //! Sets `readOnly: true`, removes `mountPropagation` and corrects the case of the value, as needed.
-//! Unsafe: the container may need to write to the mount, or may need new mounts of the node.
+//! Unsafe: the container may need to write to the mount, or may need filesystems that the node
+//! mounts later.
 //!
 //! ## When to allow it
 //!

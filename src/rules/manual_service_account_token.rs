@@ -12,9 +12,11 @@
 //! mount with a token that is bound to the Pod and renewed before it expires. The API server does
 //! not add the mount to a container that already has a mount at
 //! `/var/run/secrets/kubernetes.io/serviceaccount`. Programs in such a container authenticate with
-//! the content of the mounted volume. In most images, `/var/run` is a symbolic link to `/run`. A
-//! container with a mount at the path below `/run` therefore gets both mounts, and one hides the
-//! other.
+//! the content of the mounted volume.
+//!
+//! A mount at `/run/secrets/kubernetes.io/serviceaccount` does not prevent the mount of the token,
+//! so the container gets both mounts. In most images, `/var/run` is a symbolic link to `/run`. The
+//! two mounts are then at the same path, and one hides the other.
 //!
 //! Unlike the token that the API server adds, a token from a Secret never expires. If the Pod leaks
 //! such a token, the token remains valid even after the Pod is deleted.

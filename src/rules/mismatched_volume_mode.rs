@@ -9,7 +9,7 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server accepts the object, but the kubelet does not start the container.
+//! The API server accepts the object, but the kubelet does not start the Pod.
 //!
 //! ## Example
 //!
@@ -119,9 +119,15 @@ fn finding(usage: VolumeUse<'_, '_>, claim: &VolumeClaim<'_>) -> Option<Finding>
         _ => return None,
     };
     let finding = Finding::new(RULE.id, Severity::Error, usage.volume_field(), message);
+    let label = match claim {
+        VolumeClaim::Own(own) if own.spec.volume_mode.is_empty() => {
+            "the claim has no `volumeMode`, which defaults to `Filesystem`"
+        }
+        VolumeClaim::Own(_) | VolumeClaim::Named(_) => "the volume mode of the claim",
+    };
     let finding = claim
-        .relate(finding, "volumeMode", "the volume mode of the claim")
-        .why("the kubelet does not start the container")
+        .relate(finding, "volumeMode", label)
+        .why("the kubelet does not start the Pod")
         .help(help)
         .volume(usage.volume)
         .container(&usage.container.name)

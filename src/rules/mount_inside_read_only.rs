@@ -14,9 +14,11 @@
 //!
 //! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
 //!   kubelet creates the mount point.
-//! - The mount point is in the host path catalog, so it exists on the node.
-//! - The mount point is the path of a `hostPath` volume of the Pod, or a parent directory of such a
-//!   path, so it exists on the node too.
+//! - The outer volume is a `hostPath` volume, and volcheck knows that the mount point exists on the
+//!   node. It knows this for paths whose type is in the host path catalog, parent directories of
+//!   catalog entries without `*`, well-known devices, and names that end in `.sock`. It also knows
+//!   this for the path of each `hostPath` volume that a container of the Pod mounts, and for the
+//!   parent directories of this path.
 //! - Another container can create the mount point. It runs before or alongside the container with
 //!   the mount, and it can write to the volume of the outer mount.
 //!

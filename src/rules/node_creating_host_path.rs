@@ -20,11 +20,14 @@
 //!
 //! The rule also reports each mount inside a writable mount of a host path, with severity info.
 //! This includes the mount of the ServiceAccount token, which the API server adds below `/var/run`.
-//! These mounts are not reported:
+//! Such a mount is not reported if its mount point is at one of these paths of the node, which
+//! already exist:
 //!
-//! - mounts whose mount point is in the host path catalog and therefore exists on nodes
-//! - mounts whose mount point is also the path of a `hostPath` volume of the Pod, or a parent
-//!   directory of such a path
+//! - a path whose type is in the host path catalog, such as `/var/lib/kubelet`
+//! - a parent directory of a catalog entry without `*`
+//! - a well-known device, or a path whose name ends in `.sock`
+//! - the path of a `hostPath` volume that a container of the Pod mounts, or a parent directory of
+//!   this path
 //!
 //! ## Why is this bad?
 //!

@@ -9,8 +9,8 @@
 //!
 //! In YAML, an explicit key takes precedence over a merged key, regardless of their order. kubectl
 //! instead applies the keys and `<<` in the order of the file, so `<<` overrides the keys before
-//! it. kustomize and most other tools keep the explicit key. The same file then describes a
-//! different object for each of these tools.
+//! it. kustomize and most other tools keep the explicit key. The same file then describes one
+//! object for kubectl and another one for these tools.
 //!
 //! ## Example
 //!

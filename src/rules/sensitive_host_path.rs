@@ -30,17 +30,18 @@
 //!   directory as `critical` in `hostPaths.catalog` of the policy.
 //! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
 //!   warning. A container with write access to the directory could replace the file with a symbolic
-//!   link, which the kubelet follows when it serves logs. It cannot replace a mounted file.
+//!   link, which the kubelet follows when it serves logs. A container that mounts only the file
+//!   cannot replace it.
 //! - A PersistentVolume whose path is a disk is not reported if its source is `local` or its
 //!   `volumeMode` is `Block`.
 //! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only unprivileged containers
 //!   mount it, because the device cgroup denies them access. A few devices that the cgroup allows,
 //!   such as `/dev/net/tun`, are reported.
-//! - In some custom resources and configuration files, a field other than a volume contains the
-//!   host path, such as `dataDirHostPath` of Rook and `extraMounts` of kind. If such a path has the
-//!   class sensitive, write access is a warning, because volcheck cannot know whether the component
-//!   writes to the path.
-//! - A directory or disk that belongs to such a component is not reported. Examples are
+//! - Some custom resources and configuration files configure a component that uses a host path, and
+//!   a field other than a volume contains the path. Examples are `dataDirHostPath` of Rook, and
+//!   `extraMounts` in the cluster configuration of the tool kind. If the path has the class
+//!   sensitive, the finding is only a warning, because the component may not write to the path.
+//! - A directory or disk that belongs to the configured component is not reported. Examples are
 //!   `/var/lib/rook` as the `dataDirHostPath` of Rook, and a disk with `diskType: block` of
 //!   Longhorn.
 //!

@@ -94,7 +94,7 @@
 
 use super::support::empty_dir::is_stateful_set;
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
-use super::support::wording::{container, host_path, volume_and_path};
+use super::support::wording::{container, has_variable, host_path, volume_and_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
 use crate::model::{Container, HostPath, Relation};
@@ -127,14 +127,15 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
     let (own, other) = (shared.own, shared.other);
     let path = host_path(own.volume, own.access);
+    let verb = if may_be_disjoint(own.access, other.access) { "may be" } else { "is" };
     let message = if std::ptr::eq(own.container, other.container) {
-        format!("{path} is mounted twice in {}, through two volumes", container(own.container))
+        format!("{path} {verb} mounted twice in {}, through two volumes", container(own.container))
     } else {
         let (first, second) = match own.access.effective {
             Access::Write => (own, other),
             Access::Read => (other, own),
         };
-        format!("{path} is shared by {} and {}", container(first.container), container(second.container))
+        format!("{path} {verb} shared by {} and {}", container(first.container), container(second.container))
     };
     let finding = host_path_finding(RULE.id, Severity::Warning, own.volume, own.access, message)
         .why("every other Pod on the node that mounts this path reads and writes the same files");
@@ -147,6 +148,21 @@ fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
     finding
         .related(other.volume.path_field(), volume_and_path(other.volume))
         .help("use one `emptyDir` for both mounts or, if they should differ, two")
+}
+
+/// Checks whether two accesses to overlapping paths may be to different files, because a sub path
+/// contains a variable. They share files in any case if the other path contains all paths that the
+/// variable can lead to.
+fn may_be_disjoint(a: &HostPathAccess<'_>, b: &HostPathAccess<'_>) -> bool {
+    let is_inside = |inner: &HostPathAccess<'_>, outer: &HostPathAccess<'_>| {
+        matches!(inner.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
+    };
+    match (has_variable(a), has_variable(b)) {
+        (false, false) => false,
+        (true, false) => !is_inside(a, b),
+        (false, true) => !is_inside(b, a),
+        (true, true) => true,
+    }
 }
 
 /// Checks whether the files in the volume should outlive the Pod.

@@ -1,4 +1,4 @@
-//! A container that mounts a file or socket of the node keeps the old one when it is replaced.
+//! A container keeps the old version of a mounted file or socket when the node replaces it.
 //!
 //! ## What it does
 //!
@@ -111,7 +111,7 @@ use crate::model::{ContainerMount, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("stale-file-mount"),
-    summary: "a container that mounts a file or socket of the node keeps the old one when it is replaced",
+    summary: "a container keeps the old version of a mounted file or socket when the node replaces it",
     group: Group::HostPaths,
     severity: Severity::Info,
     since: "0.1.0",

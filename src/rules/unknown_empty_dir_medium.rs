@@ -92,7 +92,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
         let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
         let field = empty_dir.medium_field();
-        let message = format!("unknown medium {} for `emptyDir` {}", quoted(medium), quoted(name));
+        let message = format!("unknown medium {} for `emptyDir` volume {}", quoted(medium), quoted(name));
         let finding = Finding::new(RULE.id, Severity::Error, field.clone(), message)
             .label("unknown to the kubelet")
             .why("the kubelet cannot mount the volume, so a Pod that uses it never starts")

@@ -7,10 +7,10 @@
 //! `downwardAPI`, `emptyDir`, `ephemeral`, `image`, `persistentVolumeClaim`, `projected` and
 //! `secret`.
 //!
-//! The standard does not allow `hostPath`. Without a list, however, only the rule
-//! [`host-path`](host-path.md) reports `hostPath` volumes. A volume without a source is an
-//! `emptyDir`, and a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume
-//! that the API server adds to each Pod is always allowed. PersistentVolumes are not checked.
+//! The standard does not allow `hostPath`. Without a list, however, this rule leaves `hostPath`
+//! volumes to the rule [`host-path`](host-path.md). A volume without a source is an `emptyDir`, and
+//! a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume that the API
+//! server adds to each Pod is always allowed. PersistentVolumes are not checked.
 //!
 //! The rule is off in the profiles `recommended` and `baseline`, unless the policy contains a list.
 //! It is an error in the profile `restricted`.

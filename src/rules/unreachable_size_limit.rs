@@ -153,7 +153,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 /// Creates a finding whose message names the `sizeLimit` and the volume, followed by `problem`.
 fn finding(empty_dir: &EmptyDir<'_>, severity: Severity, problem: &str) -> Finding {
     let name = &empty_dir.volume.name;
-    let message = format!("`sizeLimit` of `emptyDir` {} {problem}", quoted(name));
+    let message = format!("`sizeLimit` of `emptyDir` volume {} {problem}", quoted(name));
     Finding::new(RULE.id, severity, empty_dir.size_limit_field(), message).volume(name)
 }
 

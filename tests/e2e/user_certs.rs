@@ -138,7 +138,7 @@ fn api_server_accepts_the_rendered_chart() {
     assert!(done.is_success && !done.stderr.contains("PodSecurity"), "{done:?}");
 }
 
-/// The API server reads static registrations from files (Kubernetes 1.37 and later).
+/// The API server reads static registrations from files (by default since Kubernetes 1.37).
 #[test]
 fn static_registration_cannot_be_deleted() {
     let harness = harness();

@@ -13,8 +13,8 @@ use crate::policy::{Policy, today};
 pub(in crate::cli) struct RunSetup<'a> {
     arguments: &'a InputArgs,
     pub(super) found: Discovery,
-    /// Whether flags exclude inputs or rules, or the policy is not the user's. If so, unused
-    /// exemptions and stale entries of the baseline are not reported.
+    /// Whether flags exclude inputs or rules, or the policy is a built-in one, as in `volcheck
+    /// init`. If so, unused exemptions and stale entries of the baseline are not reported.
     is_narrowed: bool,
     pub(in crate::cli) policy: Policy,
 }

@@ -33,7 +33,8 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     Ok(EXIT_OK)
 }
 
-/// Returns the arguments, in which the positional argument `file` overrides `--policy`.
+/// Returns the arguments, in which the positional argument `file` overrides `--policy` and
+/// `--no-policy`.
 fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);

@@ -64,9 +64,7 @@ pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
 /// empty string if the effective path is the written path.
 pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     let effective = quoted(&access.path.to_string());
-    let has_variable =
-        |expression| pieces(expression).iter().any(|piece| matches!(piece, Piece::Variable(_)));
-    if access.mount.is_some_and(|mount| has_variable(&mount.mount.sub_path_expr)) {
+    if has_variable(access) {
         format!(", which may be anywhere in {effective}")
     } else if comparable(&effective) == comparable(written) {
         String::new()
@@ -77,6 +75,14 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
         let verb = if is_certain { "is" } else { "may be" };
         format!(", which {verb} {effective}")
     }
+}
+
+/// Checks whether the sub path of the access contains a variable. If so, the access is to a path at
+/// or inside the effective path.
+pub(crate) fn has_variable(access: &HostPathAccess<'_>) -> bool {
+    access.mount.is_some_and(|mount| {
+        pieces(&mount.mount.sub_path_expr).iter().any(|piece| matches!(piece, Piece::Variable(_)))
+    })
 }
 
 /// Returns a quoted path in a form for comparison. The form has no trailing slash. It ignores case,
