@@ -13,13 +13,17 @@ use super::checker::{Checker, undecodable_text};
 use super::objects::Outer;
 use super::suppression::FileIgnores;
 use super::{Counts, Manifest, Options, Outcome, Role, UncheckedInput};
-use super::{embedded, kustomize, not_object, template, text_facts};
+use super::{embedded, kustomize, not_object, template, text_facts, word};
 use crate::finding::Finding;
 use crate::input::{chart_template, is_kustomization, is_template_path};
 use crate::policy;
 use crate::rules::{TextFacts, Unchecked};
 use crate::source::{self, Chunk, File, NodeRef, ParseError, Tree, View};
 use crate::suppress;
+
+/// The length of the shortest file whose documents are checked in parallel, in bytes. For a shorter
+/// file, starting other threads takes longer than it saves.
+const MIN_PARALLEL_LEN: usize = 64 << 10;
 
 /// Checks a manifest. Binds its claims only to PersistentVolumes in the same manifest.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
@@ -56,9 +60,6 @@ pub(super) fn check_file(
     bindings: Option<&Bindings>,
 ) -> Outcome {
     let name = file.path.as_str();
-    let mut outcome = Outcome::default();
-    outcome.counts.files = 1;
-    outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     let mut checker = Checker {
         options,
         bindings,
@@ -66,7 +67,7 @@ pub(super) fn check_file(
         path: name.into(),
         is_patch: *role == Role::Patch,
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
-        may_contain_ignores: options.with_ignores && embedded::contains(file.text(), "volcheck"),
+        may_contain_ignores: options.with_ignores && word::VOLCHECK.is_in(file.text()),
         head_len: 0,
         template: None,
         namespace: options.policy.namespace.as_str().into(),
@@ -78,20 +79,17 @@ pub(super) fn check_file(
         checker.head_len = suppress::head_len(file.text());
     }
     let chunks = source::split_documents(file.text());
-    let mut ignores = FileIgnores::default();
-    if let [chunk] = chunks.as_slice() {
-        let (part, found) = checker.for_chunk(chunk, role).check_chunk(chunk);
-        outcome.merge(part);
-        ignores.extend(found);
-    } else {
-        // Check documents in parallel, because a single file may contain most of a run's input.
-        let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
-        let parts: Vec<_> = chunks.par_iter().map(check).collect();
-        for (part, found) in parts {
-            outcome.merge(part);
-            ignores.extend(found);
+    let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
+    let (mut outcome, ignores) = match chunks.as_slice() {
+        [chunk] => check(chunk),
+        // A single file may contain most of a run's input.
+        chunks if file.text().len() >= MIN_PARALLEL_LEN => {
+            merge(chunks.par_iter().map(check).collect::<Vec<_>>())
         }
-    }
+        chunks => merge(chunks.iter().map(check)),
+    };
+    outcome.counts.files = 1;
+    outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     if checker.may_contain_ignores {
         let chunk_at = |offset: usize| {
             let index = chunks.partition_point(|chunk| chunk.range.start <= offset).saturating_sub(1);
@@ -112,6 +110,16 @@ pub(super) fn check_file(
         ignores.apply(options, document_at, located, &mut outcome);
     }
     outcome
+}
+
+/// Merges the results of the documents of a file.
+fn merge(parts: impl IntoIterator<Item = (Outcome, FileIgnores)>) -> (Outcome, FileIgnores) {
+    let (mut outcome, mut ignores) = <(Outcome, FileIgnores)>::default();
+    for (part, found) in parts {
+        outcome.merge(part);
+        ignores.extend(found);
+    }
+    (outcome, ignores)
 }
 
 impl<'c> Checker<'c> {

@@ -1,11 +1,8 @@
 //! Manifests in the strings of an object, such as a Pod in a ConfigMap.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use memchr::memmem::{self, Finder};
-
-use super::not_object;
+use super::{not_object, word};
 use crate::source::{self, MappingEntry, NodeId, NodeRef, Tree, View};
 
 /// The maximum nesting depth of strings that contain manifests.
@@ -29,15 +26,11 @@ pub(super) fn is_config_map_or_secret(api_version: &str, kind: &str) -> bool {
 /// number of objects outside of strings. Each of them has one `apiVersion`, so any further
 /// `apiVersion` may be in a string.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
-    // Building a finder takes longer than most searches.
-    static API_VERSION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("apiVersion"));
-    static NODE_PATHS_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(NODE_PATHS));
-    static HOST_PATH: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("hostPath"));
     let bytes = text.as_bytes();
     let is_encoded = |at: usize| matches!(bytes.get(at + 1), Some(b'x' | b'u'));
-    API_VERSION.find_iter(bytes).nth(objects).is_some()
-        || NODE_PATHS_FINDER.find(bytes).is_some()
-        || (HOST_PATH.find(bytes).is_some() && contains(text, PATCH))
+    word::API_VERSION.find_iter(text).nth(objects).is_some()
+        || word::NODE_PATHS.is_in(text)
+        || (word::HOST_PATH.is_in(text) && word::PATCH.is_in(text))
         || memchr::memchr_iter(b'\\', bytes).any(is_encoded)
 }
 
@@ -50,11 +43,6 @@ pub(super) const NODE_PATHS: &str = "nodePathMap";
 /// The key of a mapping from storage classes to their configurations, which can also contain node
 /// paths.
 pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
-
-/// Checks whether a word occurs in a text.
-pub(super) fn contains(text: &str, word: &str) -> bool {
-    memmem::find(text.as_bytes(), word.as_bytes()).is_some()
-}
 
 /// Returns the strings of the object at `root` that may contain manifests, in the order of the
 /// text. Omits `status`. Also omits `metadata`, because kubectl stores the object as last applied
@@ -98,16 +86,20 @@ fn collect(tree: &Tree<'_>, text: EmbeddedText, found: &mut Vec<EmbeddedText>) {
 /// Checks whether a string may be a manifest, a JSON patch or the configuration of the
 /// local-path-provisioner.
 pub(super) fn is_relevant_text(value: &str) -> bool {
-    [&["apiVersion", "kind"][..], &["op", "path", "hostPath"], &[NODE_PATHS]]
-        .iter()
-        .any(|words| words.iter().all(|word| contains(value, word)))
+    [
+        &[&word::API_VERSION, &word::KIND][..],
+        &[&word::OPERATION, &word::PATH, &word::HOST_PATH],
+        &[&word::NODE_PATHS],
+    ]
+    .iter()
+    .any(|words| words.iter().all(|word| word.is_in(value)))
 }
 
 /// Returns the objects that the value at `root` contains as mappings. Omits objects that are nested
 /// in other objects. Does not follow aliases.
 pub(super) fn objects(text: &str, root: NodeRef<'_>) -> Vec<NodeId> {
     let mut found = Vec::new();
-    if contains(&text[root.tree.range(root.node)], "apiVersion") {
+    if word::API_VERSION.is_in(&text[root.tree.range(root.node)]) {
         collect_objects(root.tree, root.node, &mut found);
     }
     found

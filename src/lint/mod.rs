@@ -22,6 +22,7 @@ mod strings;
 mod suppression;
 mod template;
 mod text_facts;
+mod word;
 
 use crate::policy::{Date, Policy};
 

@@ -10,7 +10,7 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
+use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts, word};
 use crate::engine::judge;
 use crate::input::is_kustomization;
 use crate::model::{
@@ -212,7 +212,7 @@ impl<'c> Checker<'c> {
             object.retain_pods(|pod| !pod.is_heuristic);
         }
         let is_part = self.is_patch
-            || (embedded::contains(&self.text()[tree.range(node)], "$patch")
+            || (word::PATCH_DIRECTIVE.is_in(&self.text()[tree.range(node)])
                 && model::contains_patch_directive(NodeRef { tree, node }));
         if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
             pods.iter_mut().for_each(|pod| pod.is_complete = false);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::word;
 use crate::source::Tree;
 
 /// Returns the byte range of the first ytt directive in the document `tree`, which is in the byte
@@ -11,7 +12,7 @@ pub(super) fn ytt_directive(text: &str, chunk: Range<usize>, tree: &Tree<'_>) ->
     // Values and their schemas (`#@data/values`, `#@schema/nullable`) are not Kubernetes objects.
     const MODULES: [&str; 4] = ["overlay/", "yaml/", "library/", "assert/"];
     let start = chunk.start;
-    let directives = memchr::memmem::find_iter(&text.as_bytes()[chunk], "#@").map(|at| start + at);
+    let directives = word::YTT_DIRECTIVE.find_iter(&text[chunk]).map(|at| start + at);
     let is_directive = |at: &usize| {
         let rest = &text[at + 2..];
         let is_comment = text[..*at].ends_with([' ', '\n', '\r']) || *at == 0;
