@@ -37,10 +37,10 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    fn add_file(&mut self, path: &Path, options: &DiscoveryOptions) {
+    fn add_input(&mut self, path: &Path, source: InputSource, options: &DiscoveryOptions) {
         let name = display_name(path);
         if !options.exclude.is_match(&name) {
-            self.inputs.push(Input { name, source: InputSource::Path(path.to_owned()) });
+            self.inputs.push(Input { name, source });
         }
     }
 
@@ -83,7 +83,7 @@ pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
             discovery.searched.push(PathBuf::from(if name == "." { "" } else { &name }));
         } else if path.exists() || !is_glob(argument) {
             // If the file is missing, reading it reports the error.
-            discovery.add_file(path, options);
+            discovery.add_input(path, path.into(), options);
         } else {
             match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
                 Ok(glob) => walk(&glob_base(argument), Some(&glob), options, &mut discovery),
@@ -189,14 +189,16 @@ impl Visitor<'_> {
         }
         let is_file = entry.file_type().is_some_and(|file_type| file_type.is_file());
         if is_file && entry.file_name().to_str().is_some_and(is_kustomization) {
-            let source = InputSource::Path(path.to_owned());
+            let source = InputSource::File(path.to_owned());
             self.found.kustomizations.push(Input { name: display_name(path), source });
         }
         if !self.is_selected(path) {
             return;
         }
         match entry.file_type() {
-            Some(file_type) if file_type.is_file() => self.found.add_file(path, self.options),
+            Some(file_type) if file_type.is_file() => {
+                self.found.add_input(path, InputSource::File(path.to_owned()), self.options);
+            }
             // Reading a pipe would block until another process writes to it.
             _ => self.found.add_error(path, InputErrorKind::NotRegular, self.options),
         }

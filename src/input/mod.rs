@@ -11,7 +11,7 @@ mod render;
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::source::MAX_FILE_BYTES;
 
@@ -31,7 +31,9 @@ pub const STDIN: &str = "<stdin>";
 /// The source of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputSource {
-    /// A file, named pipe or other readable path.
+    /// A regular file.
+    File(PathBuf),
+    /// A named pipe, another path that may be readable, or a path that does not exist.
     Path(PathBuf),
     /// Standard input.
     Stdin,
@@ -50,10 +52,7 @@ pub struct Input {
 impl Input {
     /// Checks whether the input is a regular file, which can be read more than once.
     pub fn is_file(&self) -> bool {
-        match &self.source {
-            InputSource::Path(path) => path.is_file(),
-            InputSource::Stdin | InputSource::Rendered(_) => false,
-        }
+        matches!(self.source, InputSource::File(_))
     }
 
     /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`].
@@ -62,24 +61,39 @@ impl Input {
     }
 
     fn read_bytes(&self) -> Result<Vec<u8>, InputErrorKind> {
-        let mut bytes = Vec::new();
         match &self.source {
-            InputSource::Rendered(rendering) => return rendering.render(MAX_BYTES),
-            InputSource::Stdin => {
-                io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes)?;
+            InputSource::Rendered(rendering) => rendering.render(MAX_BYTES),
+            InputSource::Stdin => Ok(read_to_end(io::stdin().lock(), 0)?),
+            InputSource::File(path) => {
+                let file = fs::File::open(path)?;
+                let length = file.metadata()?.len();
+                // Stopping at this length saves a system call per file. Some files on virtual
+                // filesystems have the length 0.
+                let limit = if length == 0 { MAX_BYTES } else { length };
+                Ok(read_to_end(file.take(limit), length)?)
             }
             InputSource::Path(path) => {
                 // Opening a device may have side effects or block.
-                let metadata = fs::metadata(path)?;
-                if let Some(kind) = unreadable(metadata.file_type()) {
-                    return Err(kind);
+                match unreadable(fs::metadata(path)?.file_type()) {
+                    Some(kind) => Err(kind),
+                    None => Ok(read_to_end(fs::File::open(path)?, 0)?),
                 }
-                bytes.reserve(metadata.len().min(MAX_BYTES) as usize + 1);
-                fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
             }
         }
-        Ok(bytes)
     }
+}
+
+impl From<&Path> for InputSource {
+    fn from(path: &Path) -> Self {
+        if path.is_file() { Self::File(path.to_owned()) } else { Self::Path(path.to_owned()) }
+    }
+}
+
+/// Reads at most [`MAX_BYTES`] bytes. `length` is the expected number of bytes; 0 if unknown.
+fn read_to_end(reader: impl Read, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize);
+    reader.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Returns an error if a file of this type cannot be read like a regular file, or `None` if it can.

@@ -36,7 +36,7 @@ pub fn is_kustomization(name: &str) -> bool {
 pub fn kustomization_in(directory: &Path) -> Option<Input> {
     let mut files = KUSTOMIZATION_FILES.iter().map(|name| directory.join(name));
     let path = files.find(|path| path.is_file())?;
-    Some(Input { name: path.to_string_lossy().into_owned(), source: InputSource::Path(path) })
+    Some(Input { name: path.to_string_lossy().into_owned(), source: InputSource::File(path) })
 }
 
 impl Rendering {

@@ -167,7 +167,7 @@ fn other_kustomizations(found: &Discovery) -> Vec<Input> {
 /// Checks whether the input is a file, or standard input with the name of a file.
 fn has_file_name(input: &Input) -> bool {
     match input.source {
-        InputSource::Path(_) => true,
+        InputSource::File(_) | InputSource::Path(_) => true,
         // With `--stdin-filename`, standard input is the content of that file.
         InputSource::Stdin => input.name != input::STDIN,
         InputSource::Rendered(_) => false,
@@ -181,14 +181,14 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
                 && patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy()))
     };
     match &input.source {
-        InputSource::Path(_) | InputSource::Stdin if has_file_name(input) => {
+        _ if has_file_name(input) => {
             if is_patch() {
                 Role::Patch
             } else {
                 Role::File
             }
         }
-        InputSource::Path(_) | InputSource::Stdin => Role::Stream,
+        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
         InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
         InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
     }

@@ -1,6 +1,7 @@
 //! Custom workloads: kinds outside of Kubernetes whose pods volcheck finds. Policies can add more.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +15,9 @@ use super::pod::{POD_SPEC_LISTS, Pod, PodSpec, PodTemplate};
 use super::value::{List, Str};
 use super::volume::Volume;
 
-/// All custom workloads of a policy.
+/// All custom workloads of a policy. Clones share the workloads until one of them is extended.
 #[derive(Clone, Debug, Default)]
-pub struct CustomWorkloads(Vec<CustomWorkload>);
+pub struct CustomWorkloads(Arc<Vec<CustomWorkload>>);
 
 /// A kind outside of Kubernetes and the paths of its pods.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -113,12 +114,14 @@ pub struct PodParts {
 impl CustomWorkloads {
     /// Creates a list of workloads. If several have the same kind, the last one wins.
     pub fn new(workloads: Vec<CustomWorkload>) -> Self {
-        Self(workloads)
+        Self(Arc::new(workloads))
     }
 
     /// Adds workloads. They replace earlier ones of the same kind.
     pub fn extend(&mut self, workloads: Vec<CustomWorkload>) {
-        self.0.extend(workloads);
+        if !workloads.is_empty() {
+            Arc::make_mut(&mut self.0).extend(workloads);
+        }
     }
 
     /// Returns the workload of a kind, or `None` if the kind is not a custom workload.
