@@ -18,8 +18,9 @@ const README_WIDTH: usize = 860;
 
 /// The text above the tables in `docs/rules/README.md`.
 const RULES_INTRODUCTION: &str = "# Rules\n\n\
-    In the column *fix*, *safe* is a fix that can't change the behavior of a working object, *unsafe* is a fix that can, and\n\
-    *hint* is only advice.\n\n";
+    The column *severity* is the highest severity of the rule's findings in the default profile, or *off* if this profile\n\
+    disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object, *unsafe* is a\n\
+    fix that can, and *hint* is only advice. A dash means that the rule offers no fix.\n\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -99,27 +100,31 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Returns the page that lists the rules that only `volcheck lint` reports.
+/// Returns the page about the differences between `volcheck lint` and the webhook. It lists the
+/// rules whose errors only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
-         For the same object and policy, `volcheck lint` and the webhook report the same findings. If all input can be\n\
-         checked, the exit code of `volcheck lint` therefore predicts the decision of the webhook about new objects in mode\n\
-         `deny`. The exit code is 1 if and only if the webhook denies an object in the input, or a Pod that an object in the\n\
-         input creates. The exceptions are:\n\n\
+         For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
+         `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`. If all input can be\n\
+         checked, the exit code is 1 if and only if the webhook denies an object in the input, or a Pod that a controller\n\
+         creates for such an object. The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
-         - objects that the webhook never receives: objects in excluded namespaces, and objects that the API server rejects\n  \
-           first, for example because of `..` in a `subPath`\n\
+         - objects that the webhook doesn't receive: objects in excluded namespaces, StorageClasses, and objects that the API\n  \
+           server rejects first, for example because of `..` in a `subPath`\n\
+         - static Pods: the kubelet runs them without asking the API server, so the webhook admits their mirror Pods\n\
          - findings about a Pod that depend on another object: for example, `mismatched-volume-mode` compares how a container\n  \
            uses a volume with the volume mode of the PersistentVolumeClaim\n\
          - errors about a PersistentVolumeClaim, or about a claim template of a StatefulSet: the webhook denies the claim or\n  \
            the StatefulSet only if the policy's `workloadMode` is `deny`\n\
+         - host paths in custom resources that are not part of a Pod or PersistentVolume, such as the `disks` of a Longhorn\n  \
+           Node: the webhook doesn't receive custom resources\n\
          - host paths with a placeholder, which another program replaces before it creates the object: `volcheck lint`\n  \
-           reports the path as not checked, and the webhook checks the literal path. A placeholder is a text such as `__DIR__`\n  \
-           or `{{ dir }}` at the start of a path. In an object inside another object, it is also `${NAME}`, `$(NAME)` or\n  \
-           `{{ name }}` anywhere in a path\n\
-         - findings of the rules in this table\n\n\
-         | rule | why only `volcheck lint` reports it |\n|---|---|\n",
+           reports the path as not checked, and the webhook checks the path that the object contains. A placeholder is a text\n  \
+           such as `__DIR__` or `{{ dir }}` at the start of a path. In a custom resource, or in an object inside another\n  \
+           object, a text such as `${NAME}`, `$(NAME)` or `{{ name }}` anywhere in a path is a placeholder, too\n\
+         - errors of the rules in this table\n\n\
+         | rule | why only `volcheck lint` reports errors |\n|---|---|\n",
     );
     for rule in Registry::built_in().iter() {
         if let Some(reason) = rule.lint_only {
@@ -127,17 +132,20 @@ fn one_verdict_page() -> String {
         }
     }
     page.push_str(
-        "\nOnly `volcheck lint` checks custom workloads. The webhook checks the Pods that their controllers create.\n\n\
-         `volcheck lint` trusts the owner references in its input. It therefore applies the exemptions of a workload to its\n\
-         Pods in the output of `kubectl get`. At admission, any user can write an owner reference. The webhook therefore\n\
-         trusts an owner reference only if a Kubernetes controller, or one of the policy's `trustedControllers`, creates the\n\
-         Pod.\n\n\
-         The webhook checks PersistentVolumes and claims when they are created, bound or changed. It sees one object at a\n\
-         time and doesn't know the other objects of the cluster. Therefore, if the claim of a Pod leads to a host path, the\n\
-         webhook admits the Pod; it checks the path when the PersistentVolume is created. An update is denied only for errors\n\
-         that it adds, so the existing errors of a PersistentVolume or claim don't prevent its binding.\n\n\
+        "\nOnly `volcheck lint` checks custom workloads, which are objects of a kind outside of Kubernetes that have Pods. The\n\
+         webhook checks the Pods that the controllers of custom workloads create.\n\n\
+         `volcheck lint` trusts the owner references in its input. If the input is the output of `kubectl get pods`, it\n\
+         therefore applies the exemptions of a workload to the Pods of the workload. At admission, any user can write an owner\n\
+         reference. The webhook therefore trusts an owner reference only if a Kubernetes controller, or one of the policy's\n\
+         `trustedControllers`, creates the Pod.\n\n\
+         The webhook checks PersistentVolumes and claims when they are created or updated. The binding of a claim to a\n\
+         PersistentVolume is an update of both. The webhook denies an update only because of errors that the update adds, so\n\
+         the existing errors of a PersistentVolume or claim don't prevent its binding.\n\n\
+         The webhook sees one object at a time and doesn't know the other objects of the cluster. If the claim of a Pod is\n\
+         bound to a PersistentVolume with a host path, the webhook therefore admits the Pod. It checks the host path when the\n\
+         PersistentVolume is created.\n\n\
          The claim templates of a StatefulSet are not part of its Pods. The webhook reports findings about a claim template\n\
-         for the StatefulSet, not for its Pods.\n",
+         when it checks the StatefulSet, not when it checks the Pods.\n",
     );
     page
 }
