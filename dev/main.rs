@@ -18,9 +18,9 @@ const README_WIDTH: usize = 860;
 
 /// The text above the tables in `docs/rules/README.md`.
 const RULES_INTRODUCTION: &str = "# Rules\n\n\
-    The column *severity* is the highest severity of the rule's findings in the default profile, or *off* if this profile\n\
-    disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object, *unsafe* is a\n\
-    fix that can, and *hint* is only advice. A dash means that the rule offers no fix.\n\n";
+    The column *severity* shows the highest severity of a rule's findings with the profile `recommended`, or *off* if this\n\
+    profile disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object,\n\
+    *unsafe* is a fix that can, *hint* is only advice, and a dash means that there is neither a fix nor a hint.\n\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -155,8 +155,10 @@ fn one_verdict_page() -> String {
 fn inputs_page() -> Result<String, String> {
     let mut page = String::from(
         "# Inputs\n\n\
-         Besides Kubernetes objects, `volcheck lint` checks these formats for Pods, PersistentVolumes and host paths. Each\n\
-         row is tested with the file in its last column.\n\n\
+         Pods, PersistentVolumes and host paths also occur outside of the Kubernetes kinds Pod, PersistentVolume, Deployment\n\
+         and so on. This table lists the formats in which they occur, and shows whether `volcheck lint` checks them. The\n\
+         column *since* contains the first version of volcheck for which the row is true. The file in the last column tests\n\
+         the row.\n\n\
          | format | fields | checked | since | test |\n|---|---|---|---|---|\n",
     );
     let directory = absolute("tests/inputs");
@@ -179,7 +181,7 @@ fn inputs_page() -> Result<String, String> {
     rows.sort();
     page.push_str(&rows.concat());
     page.push_str(
-        "\n*Yes, as warnings*: the meaning of the fields depends on a chart or an operator, so no finding is an error.\n\n\
+        "\n*Yes, as warnings*: a chart may not use its values as volumes, so findings about them are at most warnings.\n\n\
          *No, counted as not rendered*: volcheck doesn't fetch the chart or the manifests that such an object deploys. The\n\
          summary of the report shows the number of such objects. To check the deployed manifests, render them and check the\n\
          output: `helm template --include-crds … | volcheck lint -`.\n",

@@ -90,7 +90,7 @@ pub(super) struct InputArgs {
     /// Include files that `.gitignore` and similar files exclude
     #[arg(long)]
     pub(super) no_gitignore: bool,
-    /// File extensions of the manifests to check in directories
+    /// File extensions of the manifests to check in directories, separated by commas
     #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
     pub(super) ext: Vec<String>,
     /// File name to report for standard input
@@ -110,7 +110,8 @@ pub(super) struct LintArgs {
     /// Baseline file [default: `lint.baseline` in the policy]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
-    /// Report only findings in objects that changed since this Git commit
+    /// Report only findings in objects that changed since this Git commit. Findings in rendered
+    /// charts and kustomizations, and in standard input, are always reported
     #[arg(long, value_name = "COMMIT")]
     pub(super) changed_since: Option<String>,
     /// Lowest severity of a finding that causes exit code 1
@@ -127,8 +128,8 @@ pub(super) struct LintArgs {
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub(super) output: Vec<Output>,
-    /// Print the number of findings of each rule: in text and concise reports, after the findings,
-    /// and for other formats, to standard error
+    /// Print the number of findings of each rule. In text and concise reports, the numbers follow
+    /// the findings. For other formats, they are printed to standard error
     #[arg(long)]
     pub(super) statistics: bool,
     /// Omit the summary from text and markdown reports
@@ -140,7 +141,7 @@ pub(super) struct LintArgs {
     /// Do not apply ignore comments, ignore annotations or the baseline
     #[arg(long)]
     pub(super) no_ignores: bool,
-    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl
+    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl reports
     #[arg(long)]
     pub(super) show_suppressed: bool,
     /// Print the path of the policy file, the profile and the number of objects to standard error;
@@ -156,7 +157,8 @@ pub(super) struct LintArgs {
     /// When to use colors
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: When,
-    /// When to use hyperlinks to the pages of the rules
+    /// When to use hyperlinks to the pages of the rules. Has no effect yet, because the pages are
+    /// not published
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) links: When,
 }
@@ -304,8 +306,8 @@ pub(super) struct ServeArgs {
     pub(super) tls_name: Option<String>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
     /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list to register is
-    /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. The Helm chart creates
-    /// both objects
+    /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. Both objects must
+    /// exist; the Helm chart creates them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
     /// Lifetime of the CA, which is replaced after two thirds of this time
@@ -335,11 +337,12 @@ pub(super) struct ServeArgs {
     /// Maximum size of a request body
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
-    /// Maximum number of open connections. When it is reached, a new connection evicts a connection
-    /// of the client with the most connections, or waits if it cannot evict one
+    /// Maximum number of open connections to the webhook port. When this number is reached, a new
+    /// connection evicts a connection of the client with the most connections, or waits if it
+    /// cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// How long to wait after SIGTERM for connections to close
+    /// Maximum time to keep serving requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain_timeout: Duration,
     /// How often to check the certificates, the policy and the registration for changes
@@ -356,7 +359,7 @@ pub(super) struct ServeArgs {
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(super) log_format: LogFormat,
-    /// Log level: error, warn, info (logs denials) or debug (logs all verdicts)
+    /// Log level: error, warn, info (includes denials) or debug (includes all verdicts)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: String,
 }
@@ -390,16 +393,17 @@ pub(super) struct ManifestArgs {
     /// Admission mode of namespaces for which the policy sets no mode
     #[arg(long, value_parser = ["deny", "warn", "audit", "off"], default_value = "warn")]
     pub(super) mode: String,
-    /// Policy file to enforce
+    /// Policy file for the webhook
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir` (by default enabled since Kubernetes 1.37), and cannot be changed
-    /// through the API
+    /// `staticManifestsDir`, and cannot be changed through the API. Kubernetes 1.37 and later
+    /// enable them by default
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
-    /// PEM file with the CA certificates that the API server uses to verify the webhook at this URL
+    /// PEM file with the CA certificates that the API server uses to verify the webhook at the URL
+    /// of --static
     #[arg(long, value_name = "FILE", requires = "static_url")]
     pub(super) ca_bundle: Option<PathBuf>,
 }

@@ -33,7 +33,7 @@ pub(super) struct Document {
     /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
-    /// key `"*"` applies to all rules.
+    /// key `"*"` applies to all rules that this mapping does not name.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
@@ -54,8 +54,8 @@ pub(super) struct Document {
     /// The admission mode of each namespace. The keys are names, globs or regular expressions. An
     /// exact name takes precedence, then the longest matching pattern.
     pub(super) modes: BTreeMap<String, Mode>,
-    /// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims. It does
-    /// not affect Pods.
+    /// How mode `deny` applies to workloads such as Deployments, and to PersistentVolumeClaims.
+    /// This key does not affect Pods.
     pub(super) workload_mode: Option<WorkloadMode>,
     /// The findings that comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
@@ -65,8 +65,8 @@ pub(super) struct Document {
     /// specs.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
-    /// Whether to detect pod specs in objects of unknown kinds by their structure. Defaults to
-    /// `true`.
+    /// Whether lint detects pod specs and volumes by their structure, in objects of unknown kinds
+    /// and in fields that `workloads` does not list. Defaults to `true`.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
     pub(super) trusted_controllers: Vec<String>,
@@ -124,7 +124,7 @@ pub(super) struct Claims {
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct AllowedEntry {
-    /// The path, absolute and clean.
+    /// The path, absolute and clean. Each segment can contain at most one `*`.
     pub(super) path: String,
     /// Whether workloads must mount the path read-only.
     #[serde(default)]
@@ -144,8 +144,8 @@ pub(super) struct CatalogEntry {
     /// The type of the file at the path, as in `hostPath.type`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) file_type: Option<HostPathType>,
-    /// The severity of findings about this path: `error` or `warning`. Required for the class
-    /// `agent-socket` and not allowed for other classes.
+    /// The severity of findings about this path. Required for the class `agent-socket` and not
+    /// allowed for other classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) severity: Option<Severity>,
 }
@@ -204,7 +204,7 @@ pub(super) struct ExemptionEntry {
 
 /// The scope of an exemption. Each key except `access` takes a pattern or a list of patterns. A
 /// pattern is a name, a glob (`*` matches any text, `?` any single character), or a regular
-/// expression between slashes.
+/// expression between slashes. The patterns of `path` differ.
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
@@ -224,9 +224,10 @@ pub(super) struct Match {
     /// The name of the container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) container: Option<OneOrMany>,
-    /// The effective path on the node, which is clean and contains no alias such as `/var/run`.
-    /// `/var/log/**` matches `/var/log` and all paths below it. A regular expression must start
-    /// with `/^`.
+    /// The path of the finding: the effective host path, which is clean and contains no alias such
+    /// as `/var/run`, or for some rules a path in the container. Each segment can contain at most
+    /// one `*`. `/var/log/**` matches `/var/log` and all paths below it. A regular expression must
+    /// start with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
     /// The access of the container to exempt. `write` also exempts read access.
@@ -246,8 +247,8 @@ pub(super) struct LintSection {
     pub(super) baseline: Option<String>,
 }
 
-/// The admission mode of a namespace. It decides whether objects with errors are admitted. In every
-/// mode, objects that have only warnings and infos are admitted.
+/// The admission mode of a namespace. It decides whether objects that have errors or cannot be
+/// checked are admitted. In every mode, objects that have only warnings and infos are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
@@ -322,7 +323,7 @@ fn accept_false(schema: &mut Schema) {
     }
 }
 
-/// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims.
+/// How mode `deny` applies to workloads such as Deployments, and to PersistentVolumeClaims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkloadMode {

@@ -193,7 +193,7 @@ impl Loader {
         let message = match entry.parse::<Profile>() {
             Ok(profile) => format!("`{entry}` is a profile, not a pack: write `profile: {profile}`"),
             Err(_) => format!(
-                "unknown pack `{entry}`{}; the path of a file must contain `/` or end in `.yaml`",
+                "unknown pack `{entry}`{}; the path of a file must contain `/`, or end in `.yaml` or `.yml`",
                 did_you_mean(entry, builtin::packs())
             ),
         };

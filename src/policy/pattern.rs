@@ -98,6 +98,9 @@ impl PathGlob {
         match pattern {
             Some(pattern) if is_subtree => Ok(Self::Subtree(pattern)),
             Some(pattern) => Ok(Self::Exact(pattern)),
+            None if literal.contains("**") => {
+                Err(format!("`{text}` never matches: `**` is supported only at the end of a path"))
+            }
             None => Err(format!("`{text}` never matches: {}", why_unreachable(literal))),
         }
     }
@@ -122,6 +125,5 @@ pub(super) fn why_unreachable(text: &str) -> String {
     if !Path::new(text).is_absolute() && !effective.is_windows() {
         return "the path must be absolute".to_owned();
     }
-    "the path must be absolute and clean, with at most one `*` per segment and `**` only at the end"
-        .to_owned()
+    "the path must be absolute and clean, with `*` as the only wildcard, at most once per segment".to_owned()
 }

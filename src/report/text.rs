@@ -100,7 +100,7 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
             let _ = write!(location, ", {}", finding.primary.path);
         }
         if finding.is_heuristic {
-            location.push_str(" (unknown kind, recognized by structure)");
+            location.push_str(" (recognized by structure)");
         }
         note("object", &location);
     }

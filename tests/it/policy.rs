@@ -169,7 +169,7 @@ fn policy_errors_point_at_their_location() {
             "version: 1\nhostPaths: {allow: [{path: /a/../b}]}\n",
             2,
             28,
-            "`/a/../b` never matches: the path must be absolute and clean, with at most one `*` per segment and `**` only at the end",
+            "`/a/../b` never matches: the path must be absolute and clean, with `*` as the only wildcard, at most once per segment",
         ),
         (
             "version: 1\nhostPaths: {allow: [{path: /a}, {path: /b}, {path: /a, readOnly: true}]}\n",
@@ -358,7 +358,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("namespace: a", "namespace: a, path: /**/x"),
             4,
             31,
-            "`/**/x` never matches: the path must be absolute and clean",
+            "`/**/x` never matches: `**` is supported only at the end of a path",
         ),
         (
             &exemption("namespace: a", "namespace: a, access: all"),
