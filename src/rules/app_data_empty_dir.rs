@@ -1,10 +1,10 @@
-//! An `emptyDir` volume is mounted at an application's data directory.
+//! A container stores application data in an `emptyDir` volume.
 //!
 //! ## What it does
 //!
 //! Reports each `emptyDir` volume in which a container stores application data. A volume without a
-//! source counts as an `emptyDir`. Each volume is reported once, as an error in a StatefulSet and
-//! as a warning in other workloads.
+//! source counts as an `emptyDir`, unless the manifest contains only a part of the Pod. Each volume
+//! is reported once, as an error in a StatefulSet and as a warning in other objects.
 //!
 //! volcheck knows the data paths of well-known images, such as images of databases, message brokers
 //! and registries. It determines each data path of a container from the first of these sources that
@@ -15,7 +15,8 @@
 //! 3. the default path of the image, if the image name and its repository are known
 //! 4. a well-known data directory, such as `/var/lib/mysql`, if a volume is mounted at or inside it
 //!
-//! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`.
+//! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`. Relative paths are
+//! ignored.
 //!
 //! The data is in the volume that the container mounts at the data path. If no volume is mounted
 //! there, the data is in the volume that is mounted at the nearest parent directory. The rule
@@ -23,14 +24,15 @@
 //! of the data path, such as `/var/lib/grafana/plugins`, are not reported. The subdirectory `data`
 //! of a well-known data directory is an exception, because some images store their data there.
 //!
-//! In some well-known directories, the path of the data differs between images. The rule then
-//! reports each `emptyDir` that is mounted at or inside the directory, except in these cases:
+//! In some well-known directories, the path of the data differs between images. For such a
+//! directory, the rule reports each `emptyDir` with a writable mount at or inside the directory,
+//! except in these cases:
 //!
 //! - The mount is at a subdirectory with a name such as `tmp` or `logs`.
 //! - The container also mounts a volume that outlives the Pod at or inside the directory.
 //! - An argument or environment variable sets another data path.
 //!
-//! The rule does not report containers that store no data according to the manifest:
+//! The rule ignores containers of well-known images that store no data according to the manifest:
 //!
 //! - containers that run only a client, such as `mysqldump`
 //! - servers in a role without data, such as `loki -target=read` or a Consul agent without
@@ -40,7 +42,7 @@
 //! ## Why is this bad?
 //!
 //! An `emptyDir` volume survives container crashes, but is deleted with its Pod. When the Pod is
-//! evicted, replaced by a rollout or lost with its node, the data is lost. This is worse in a
+//! evicted, replaced by a rollout or lost with its node, the data is lost. The loss is worse in a
 //! StatefulSet, whose Pods are expected to keep their data.
 //!
 //! ## Example
@@ -110,7 +112,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-empty-dir"),
-    summary: "an `emptyDir` volume is mounted at an application's data directory",
+    summary: "a container stores application data in an `emptyDir` volume",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",

@@ -1,4 +1,4 @@
-//! A generic ephemeral volume is mounted at an application's data directory.
+//! A container stores application data in a generic ephemeral volume.
 //!
 //! ## What it does
 //!
@@ -70,7 +70,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("app-data-ephemeral-claim"),
-    summary: "a generic ephemeral volume is mounted at an application's data directory",
+    summary: "a container stores application data in a generic ephemeral volume",
     group: Group::EmptyDir,
     severity: Severity::Warning,
     since: "0.1.0",
@@ -86,5 +86,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let mounts = generic_ephemeral_data_mounts(cx);
-    out.extend(mounts.into_iter().map(|mount| mount.finding(cx, RULE.id, "ephemeral", "ephemeral volume")));
+    out.extend(mounts.into_iter().map(|mount| {
+        mount
+            .finding(cx, RULE.id, "ephemeral", "`ephemeral` volume")
+            .why("the claim is deleted with the Pod, and usually the data too")
+    }));
 }

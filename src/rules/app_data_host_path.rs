@@ -2,18 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod that a container mounts with write access. The severity
-//! depends on the mount path:
+//! Reports `hostPath` volumes that a container mounts with write access. The severity depends on
+//! the mount path:
 //!
-//! - The finding is an error if the mount path is at or inside the data directory of a well-known
-//!   image, such as `/var/lib/postgresql`. It is also an error at a data path that an argument or
-//!   environment variable sets, such as `--dbpath` or `PGDATA`.
+//! - The finding is an error if the mount contains a data path of the container. The argument
+//!   `--dbpath` or the variable `PGDATA`, for example, sets such a path. The rule finds data paths
+//!   in the same way as the rule `app-data-empty-dir`.
+//! - The finding is also an error if the mount path is at or inside the data directory of a
+//!   well-known image, such as `/var/lib/postgresql`. Containers that store no data are an
+//!   exception, for example containers that run only a client.
 //! - At any other mount path, the finding is a warning. DaemonSets and static Pods get no warning,
-//!   because their data usually belongs to the node. Objects of unknown kinds get no warning
-//!   either, because they may create DaemonSets.
+//!   because their data usually belongs to the node. Custom resources of an unknown kind, or with
+//!   only a part of the Pod, get no warning either, because they may create DaemonSets.
 //!
-//! The rule reports neither sockets nor paths that belong to the node according to the host path
-//! catalog, such as `/var/lib/etcd`.
+//! The rule reports neither sockets nor paths in the host path catalog, such as `/var/lib/etcd`.
+//! The catalog is volcheck's list of paths that belong to the node.
 //!
 //! ## Why is this bad?
 //!
@@ -165,7 +168,7 @@ fn data_directory_finding(
     reason: &str,
 ) -> Finding {
     let message = format!(
-        "{} mounts {} at data directory {}",
+        "{} stores application data in {} mounted at {}",
         container(mount.container),
         host_path(volume, access),
         quoted(&mount.mount.mount_path)

@@ -19,14 +19,13 @@
 //! - the keys of cloud agents, such as `/var/lib/amazon/ssm`
 //!
 //! Some directories, such as `/root`, `/home` and `/etc/kubernetes`, also contain other sensitive
-//! files. The rule `sensitive-host-path` reports these directories instead.
+//! files. Other rules, such as `sensitive-host-path`, report these directories instead.
 //!
 //! ## Why is this bad?
 //!
 //! The credentials belong to the node or to a person. Many of them give access to the cloud
-//! account, not only to the cluster. With the credentials of the node, for example, a container can
-//! read the user data of the instance, attach disks, and pull private images. Read access to the
-//! files is enough.
+//! account, not only to the cluster. With the cloud credentials of the node, for example, a
+//! container can often attach disks or pull private images. Read access to the files is enough.
 //!
 //! ## Example
 //!

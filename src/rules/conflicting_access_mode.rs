@@ -11,16 +11,18 @@
 //! - in a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
 //!
-//! The claim can be in any file of the same run. Claim templates and generic ephemeral volumes are
-//! not reported, because they provide each Pod with its own claim.
+//! The claim can be in any file of the same run. If the run contains several claims of this name,
+//! for example for several clusters, the volume is reported only if all of them have the same
+//! access mode. Claim templates and generic ephemeral volumes are not reported, because they
+//! provide each Pod with its own claim.
 //!
 //! A claim with `ReadWriteOnce` is not reported in two cases:
 //!
 //! - The Pods may all run on the same node, because they have a node name, a node selector, or
 //!   required node or Pod affinity. Requirements for the operating system or the architecture of
 //!   the node do not count.
-//! - The input contains the PersistentVolume of the claim, and its type, such as `nfs` or
-//!   `hostPath`, is not attached to a node.
+//! - The run contains PersistentVolumes that the claim can be bound to, and all of them have a type
+//!   that is not attached to nodes, such as `nfs` or `hostPath`.
 //!
 //! ## Why is this bad?
 //!
@@ -28,8 +30,8 @@
 //! `ContainerCreating` with a `Multi-Attach error`. With `ReadWriteOncePod`, the scheduler does not
 //! place a second Pod at all.
 //!
-//! A rolling update of a Deployment with one replica keeps the old Pod until the new Pod is ready.
-//! If the new Pod cannot use the volume, the update never completes.
+//! By default, a rolling update of a Deployment with one replica keeps the old Pod until the new
+//! Pod is ready. If the new Pod cannot use the volume, the update never completes.
 //!
 //! ## Example
 //!
@@ -155,7 +157,7 @@ fn finding(claimed: &ClaimedVolume, sharing: &Sharing, mode: &str) -> Option<Fin
     let claim = claimed.claims.first()?;
     let (reason, help) = match sharing {
         Sharing::Replicas { count, .. } => (
-            format!("{count} Pods use it at once"),
+            format!("{count} Pods use it at the same time"),
             "request `ReadWriteMany`, run one Pod, or use a StatefulSet with a claim template",
         ),
         Sharing::EachNode => (

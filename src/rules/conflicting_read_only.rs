@@ -6,8 +6,11 @@
 //! path below it, read-only. The two mounts can use the same volume or different volumes.
 //!
 //! The reverse, a writable mount below a path that is mounted read-only, is good practice and is
-//! not reported. Sockets and devices are not reported either, because they are writable even
-//! through a read-only mount.
+//! not reported. Mounts of sockets and devices are not reported either if the container can write
+//! to the socket or device even through a read-only mount.
+//!
+//! If the `subPathExpr` of the writable mount contains a variable, the mount is reported only if
+//! the read-only mount uses the same host path and the same `subPathExpr`.
 //!
 //! ## Why is this bad?
 //!
@@ -158,7 +161,9 @@ fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding
     let message = if path == read_only_path {
         format!("host path {path} is mounted both read-only and writable in {container}")
     } else {
-        format!("host path {read_only_path} is read-only in {container}, but writable through {path}")
+        format!(
+            "host path {read_only_path} is read-only in {container}, but writable through host path {path}"
+        )
     };
     let set = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     Finding::new(RULE.id, Severity::Warning, mount.path(), message)

@@ -3,15 +3,16 @@
 //! ## What it does
 //!
 //! Reports `whenDeleted: Delete` and `whenScaled: Delete` in the
-//! `persistentVolumeClaimRetentionPolicy` of a StatefulSet with claim templates.
+//! `persistentVolumeClaimRetentionPolicy` of a StatefulSet with claim templates. In a patch of a
+//! StatefulSet, the rule reports these values even without claim templates.
 //!
 //! ## Why is this bad?
 //!
 //! By default, the claims of a StatefulSet remain when it is deleted or scaled down, so that a
-//! mistake does not destroy data. With `whenDeleted: Delete`, deleting the StatefulSet also deletes
-//! its claims, for example with `helm uninstall`. With `whenScaled: Delete`, scaling down deletes
-//! the claims of the removed replicas. Scaling down to 0 replicas deletes all claims. The data is
-//! lost with the claims, unless the reclaim policy of the PersistentVolumes is `Retain`.
+//! mistake does not destroy data. With `whenDeleted: Delete`, deleting the StatefulSet, for example
+//! with `helm uninstall`, also deletes its claims. With `whenScaled: Delete`, scaling down deletes
+//! the claims of the removed replicas, and scaling down to 0 replicas deletes all claims. The data
+//! is lost with the claims, unless the reclaim policy of the PersistentVolumes is `Retain`.
 //!
 //! ## Example
 //!
@@ -75,7 +76,8 @@
 //!
 //! ## Fix
 //!
-//! Sets the value to `Retain`. Unsafe: the claims then remain, and their storage is not released.
+//! Sets the reported field to `Retain`. Unsafe: the claims then remain, and their storage is not
+//! released.
 //!
 //! ## When to allow it
 //!
@@ -115,7 +117,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         (
             "whenDeleted",
             &retention.when_deleted,
-            "the claims of the StatefulSet are deleted when it is deleted",
+            "the claims of the StatefulSet are deleted when the StatefulSet is deleted",
         ),
         (
             "whenScaled",

@@ -9,12 +9,14 @@
 //! ## Why is this bad?
 //!
 //! The storage of such a PersistentVolume usually existed before the PersistentVolume, and is often
-//! the only copy of its data. With `Delete`, deleting the claim deletes the storage if Kubernetes
-//! has a driver that can delete it. Otherwise, the PersistentVolume ends in the phase `Failed`.
+//! the only copy of its data. With `Delete`, deleting the claim deletes the storage if the
+//! controller manager has an in-tree driver that can delete it. Otherwise, the PersistentVolume
+//! ends in the phase `Failed`. PersistentVolumes of CSI drivers also end in this phase, because CSI
+//! provisioners ignore PersistentVolumes without the annotation.
 //!
-//! Kubernetes deletes a `hostPath` only if the path contains `/tmp/` before its last part, as in
-//! `/tmp/x` or `/var/tmp/x`. The controller manager deletes the path on its own machine, not on the
-//! node with the data.
+//! The controller manager deletes a `hostPath` only if the path contains `/tmp/` followed by at
+//! least one character, as in `/tmp/x` or `/var/tmp/x`. It deletes the path on its own machine, not
+//! on the node with the data.
 //!
 //! ## Example
 //!
@@ -63,6 +65,8 @@
 //! - [Kubernetes: reclaiming](https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming)
 //! - `findDeletablePlugin` in `pkg/controller/volume/persistentvolume/pv_controller.go` and
 //!   `newDeleter` in `pkg/volume/hostpath/host_path.go` of Kubernetes
+//! - `shouldDelete` in `controller/controller.go` of
+//!   [sig-storage-lib-external-provisioner](https://github.com/kubernetes-sigs/sig-storage-lib-external-provisioner)
 
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
@@ -113,14 +117,14 @@ fn message_and_why(spec: &PersistentVolumeSpec<'_>) -> (String, &'static str) {
             "when the claim is deleted, the PersistentVolume ends in the phase `Failed`",
         ),
         None => (
-            "reclaim policy `Delete` can delete storage that no provisioner created".to_owned(),
-            "when the claim is deleted, the data is deleted, or the volume ends in the phase `Failed`",
+            "reclaim policy `Delete` on a PersistentVolume that no provisioner created".to_owned(),
+            "when the claim is deleted, the data is deleted, or the PersistentVolume ends in the phase `Failed`",
         ),
     }
 }
 
-/// Checks whether the controller manager deletes a host path. It deletes the path if any part of it
-/// matches the regular expression `/tmp/.+`.
+/// Checks whether the controller manager deletes a host path. It deletes the path if the regular
+/// expression `/tmp/.+` matches anywhere in the path.
 fn can_be_deleted(path: &str) -> bool {
     path.split_once("/tmp/").is_some_and(|(_, rest)| !rest.is_empty())
 }

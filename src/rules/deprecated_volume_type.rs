@@ -16,15 +16,15 @@
 //! | `portworxVolume` | 1.25 | `pxd.portworx.com` | 1.36 |
 //! | `vsphereVolume` | 1.19 | `csi.vsphere.vmware.com` | 1.30 |
 //!
-//! In an older version of Kubernetes, some types of
-//! [`removed-volume-type`](removed-volume-type.md) are deprecated but not yet removed. The rule
-//! reports these types too.
+//! The types that the rule [`removed-volume-type`](removed-volume-type.md) reports were deprecated
+//! before they were removed. In the versions between deprecation and removal, this rule reports
+//! them.
 //!
 //! ## Why is this bad?
 //!
 //! The in-tree driver of a type is the driver that is part of Kubernetes. Several versions before
-//! its removal, Kubernetes begins to redirect the volume to the CSI driver. If the CSI driver is
-//! not installed, the Pod then does not start.
+//! the removal of that driver, Kubernetes begins to redirect volumes of the type to the CSI driver.
+//! If the CSI driver is not installed, Pods with such volumes then do not start.
 //!
 //! There is no CSI driver for `flexVolume`. A program on the node mounts the volume as root.
 //!
@@ -103,12 +103,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for source in sources(cx) {
         let Some(known) = Deprecation::of_type(source.key).filter(is_deprecated) else { continue };
         let message = format!(
-            "{} has type {}, which is deprecated since Kubernetes {}",
+            "{} has type {}, which was deprecated in Kubernetes {}",
             source.describe(),
             quoted(source.key),
             known.deprecated
         );
-        let (why, help) = why_and_help(known, version);
+        let (why, help) = (why(known, version), help(known, source.is_persistent_volume));
         out.push(
             Finding::new(RULE.id, Severity::Warning, source.path.clone(), message)
                 .at_key()
@@ -120,24 +120,26 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn why_and_help(deprecation: &Deprecation, version: KubernetesVersion) -> (String, String) {
+fn why(deprecation: &Deprecation, version: KubernetesVersion) -> String {
     match (deprecation.successor, deprecation.removed) {
-        (Some(driver), Some(removed)) => {
-            let why = match deprecation.has_driver_in(version) {
-                true => {
-                    format!("in Kubernetes {removed} at the latest, the volume needs CSI driver `{driver}`")
-                }
-                false => format!("without CSI driver `{driver}`, Pods with the volume do not start"),
-            };
-            (why, format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"))
+        (Some(driver), Some(removed)) if deprecation.has_driver_in(version) => {
+            format!("in Kubernetes {removed} at the latest, the volume needs CSI driver `{driver}`")
         }
-        (None, Some(removed)) => (
-            format!("in Kubernetes {removed}, Pods with the volume do not start"),
-            "use a CSI driver, through a PersistentVolumeClaim".to_owned(),
-        ),
-        (_, None) => (
-            "a program on the node mounts the volume as root".to_owned(),
-            "use a CSI driver, through a PersistentVolumeClaim".to_owned(),
-        ),
+        (Some(driver), Some(_)) => {
+            format!("without CSI driver `{driver}`, Pods with the volume do not start")
+        }
+        (None, Some(removed)) => {
+            format!("in Kubernetes {removed} and later, Pods with the volume do not start")
+        }
+        (_, None) => "a program on the node mounts the volume as root".to_owned(),
+    }
+}
+
+fn help(deprecation: &Deprecation, is_persistent_volume: bool) -> String {
+    match (deprecation.successor, is_persistent_volume) {
+        (Some(driver), true) => format!("use the source `csi` with driver `{driver}`"),
+        (Some(driver), false) => format!("use CSI driver `{driver}`, through a PersistentVolumeClaim"),
+        (None, true) => "use the source `csi`".to_owned(),
+        (None, false) => "use a CSI driver, through a PersistentVolumeClaim".to_owned(),
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports text between a `...` line, which ends a YAML document, and the next `---` line. Comments
-//! are not reported.
+//! Reports text after a `...` line, which ends a YAML document, and before the next `---` line or
+//! the end of the file. Comments are not reported.
 //!
 //! ## Why is this bad?
 //!
-//! kubectl reads one document between two `---` lines. It silently ignores any text after the end
-//! of that document, so it never applies objects in that text.
+//! kubectl splits a file at the `---` lines, and reads only one document from each part. It
+//! silently ignores text after the end of that document, so it never applies objects in this text.
 //!
 //! ## Example
 //!
@@ -85,7 +85,7 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
     out.extend(facts.dropped_text.map(|mark| {
         let message = "kubectl ignores text after the end of a document";
         Finding::at_mark(RULE.id, Severity::Warning, mark, message)
-            .why("kubectl never applies objects between a `...` line and the next `---` line")
+            .why("kubectl never applies objects after a `...` line and before the next `---` line")
             .help("insert a `---` line before the text, or remove the text")
     }));
 }

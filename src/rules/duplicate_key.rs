@@ -8,10 +8,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! kubectl silently applies the last value, in YAML and in JSON, even if the key is `spec`. Other
-//! parsers use the first value or reject the file, so the configuration that was reviewed may not
-//! be the one that runs. The cluster cannot detect the duplicate, because kubectl sends only the
-//! last value.
+//! kubectl silently applies the last value, in YAML and in JSON, even if the key is `spec`. Some
+//! other parsers use the first value or reject the file, so the configuration that was reviewed may
+//! not be the configuration that runs. The cluster cannot detect the duplicate, because kubectl
+//! sends only the last value.
 //!
 //! ## Example
 //!

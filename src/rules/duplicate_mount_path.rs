@@ -4,7 +4,8 @@
 //!
 //! In each container, reports each volume mount or block device whose path an earlier mount or
 //! device already uses. Identical paths are an error. Different spellings of the same path, such as
-//! `/data` and `/data/`, are a warning.
+//! `/data` and `/data/`, are a warning. There is no such warning if one of the mounts is the
+//! ServiceAccount token mount that the API server adds.
 //!
 //! ## Why is this bad?
 //!

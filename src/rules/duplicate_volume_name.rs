@@ -2,12 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume that has the name of an earlier volume in the same list.
+//! Reports each volume that has the name of an earlier volume in the same list of volumes.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. Tools that check the manifest earlier may read either of the
-//! two volumes, so their results are unreliable.
+//! The API server rejects the object. Tools that check the manifest before it is applied may read
+//! either of the two volumes, so their results are unreliable.
 //!
 //! ## Example
 //!

@@ -15,8 +15,8 @@
 //! If several `emptyDir` volumes contain application data, each is a separate finding at the
 //! annotation.
 //!
-//! Pods of a DaemonSet and static Pods are not reported, because the cluster autoscaler removes
-//! their nodes regardless of annotations and volumes.
+//! Pods of a DaemonSet and static Pods are not reported, because they never prevent the cluster
+//! autoscaler from removing their node, regardless of annotations and volumes.
 //!
 //! ## Why is this bad?
 //!

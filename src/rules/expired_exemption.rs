@@ -2,14 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each exemption in the policy file whose `expires` date is in the past. An exemption is
+//! Reports each exemption of the policy file if its `expires` date is in the past. An exemption is
 //! active until the end of that day in UTC. An expired exemption has no effect in `volcheck lint`
 //! or in the webhook.
 //!
 //! ## Why is this bad?
 //!
-//! The findings that the exemption suppressed are reported again, and the webhook may deny the
-//! objects again. This finding shows the cause.
+//! Findings that the exemption suppressed are reported again, and findings whose severity it
+//! lowered have their full severity again. The webhook may therefore deny the objects again. The
+//! finding of this rule shows the cause.
 //!
 //! ## Example
 //!
@@ -61,7 +62,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     let Some(last_day) = exemption.expired else { return };
     let message = format!("expired exemption: its last day was {last_day}");
     let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
-        .why("findings that it suppressed are reported again, and the webhook can deny the objects")
+        .why("matching findings are reported again with full severity, and the webhook may deny the objects")
         .help("fix the findings and remove the exemption, or set a later date if the reason still applies");
     out.push(finding);
 }

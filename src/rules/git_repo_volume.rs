@@ -7,9 +7,12 @@
 //! ## Why is this bad?
 //!
 //! The kubelet clones the repository with the `git` program of the node, as root and outside of any
-//! container. A malicious repository can run commands on the node (CVE-2024-10220), and a Pod can
-//! read repositories that are stored on the node (CVE-2025-1767). Since Kubernetes 1.33, the
-//! kubelet refuses `gitRepo` volumes by default, so the Pod does not start.
+//! container. If the kubelet does not have the fix for CVE-2024-10220, a malicious repository can
+//! run commands on the node. For CVE-2025-1767, there is no fix: anybody who can create Pods can
+//! read the Git repositories of other Pods on the same node.
+//!
+//! Since Kubernetes 1.33, the kubelet refuses `gitRepo` volumes by default, so the Pod does not
+//! start. Since Kubernetes 1.36, the kubelet always refuses them.
 //!
 //! ## Example
 //!
@@ -94,18 +97,27 @@ pub(super) const RULE: Rule = Rule {
 /// `pkg/features/kube_features.go`).
 const DISABLED: KubernetesVersion = KubernetesVersion::minor(33);
 
+/// The first version in which the kubelet always refuses the volumes, because the feature gate
+/// cannot be enabled.
+const LOCKED: KubernetesVersion = KubernetesVersion::minor(36);
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let version = cx.options.kubernetes_version;
-    let message = |volume: String| match version < DISABLED {
-        true => format!("{volume} clones a Git repository as root on the node"),
-        false => format!("{volume} is a `gitRepo`, which Kubernetes {DISABLED} disabled"),
-    };
-    let why = match version < DISABLED {
-        true => "a malicious repository can run commands on the node (CVE-2024-10220)",
-        false => {
-            "the Pod does not start or, if `gitRepo` is enabled, a repository can run commands on the node \
-             (CVE-2024-10220)"
+    let message = |volume: String| {
+        if version < DISABLED {
+            format!("{volume} clones a Git repository as root on the node")
+        } else if version < LOCKED {
+            format!("{volume} has type `gitRepo`, which Kubernetes {DISABLED} disabled by default")
+        } else {
+            format!("{volume} has type `gitRepo`, which the kubelet no longer supports")
         }
+    };
+    let why = if version < DISABLED {
+        "without the fix for CVE-2024-10220, a malicious repository can run commands on the node"
+    } else if version < LOCKED {
+        "the Pod does not start, unless the kubelet's feature gate `GitRepoVolumeDriver` is enabled"
+    } else {
+        "the Pod does not start"
     };
     // PersistentVolumes have no such source.
     for source in sources(cx).into_iter().filter(|source| source.key == "gitRepo") {

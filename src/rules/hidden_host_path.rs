@@ -2,16 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports a volume of a Pod if its claim is bound to a PersistentVolume of type `hostPath`, or of
-//! type `local` with a sensitive path such as `/etc`. The Pod, the claim and the PersistentVolume
-//! can be in different files of the same run, in any order. The finding shows all three.
+//! Reports a volume of a Pod if its claim is or may be bound to a PersistentVolume of type
+//! `hostPath`, or of type `local` with a sensitive path such as `/etc`. The Pod, the claim and the
+//! PersistentVolume can be in different files of the same run, in any order. The finding shows
+//! where they are.
 //!
-//! volcheck binds claims as Kubernetes does:
+//! volcheck determines the PersistentVolume of a claim as Kubernetes does:
 //!
-//! - A claim with a `volumeName` is bound to that PersistentVolume if its class, size, access modes
-//!   and volume mode match.
-//! - A PersistentVolume with a `claimRef` is bound to that claim if its size, access modes and
-//!   volume mode match. The classes are not compared.
+//! - A claim with a `volumeName` is bound to the PersistentVolume of this name if the class, size,
+//!   access modes and volume mode match, or if the `claimRef` of the PersistentVolume already names
+//!   the claim.
+//! - A claim without a `volumeName` is bound to a PersistentVolume whose `claimRef` names the claim
+//!   if the size, access modes and volume mode match. The classes are not compared. However, a
+//!   matching free PersistentVolume with fewer access modes can take precedence.
 //! - Any other claim is bound to a free PersistentVolume that has the same class and volume mode,
 //!   the requested access modes and labels, and at least the requested size. Kubernetes prefers the
 //!   PersistentVolume with the fewest access modes and, if several have equally few, the smallest.
@@ -21,11 +24,11 @@
 //! The binding of a claim can be uncertain:
 //!
 //! - If several PersistentVolumes are equally good, or if other claims may be bound to the best
-//!   ones first, the message names the possible PersistentVolumes.
+//!   PersistentVolumes first, the message names some of the possible PersistentVolumes.
 //! - If other claims may be bound to all possible PersistentVolumes, the finding is a warning
 //!   instead of an error. It shows one of the other claims.
 //!
-//! A claim without a storage class gets the default class if the input contains that class.
+//! A claim without a storage class gets the default class if a file of the run contains that class.
 //! Otherwise, volcheck considers only PersistentVolumes without a class. Their files must be in the
 //! directory of the claim's file, in a parent directory or in a subdirectory.
 //!
@@ -33,9 +36,15 @@
 //! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
 //! existing bindings.
 //!
-//! The rule does not report a PersistentVolume that a provisioner created, if its path is in the
-//! provisioner's directory or is not in the host path catalog. In other PersistentVolumes,
-//! `hostPaths.allow` in the policy can allow paths that are not in the catalog.
+//! The host path catalog is volcheck's list of paths that belong to the node. The rule does not
+//! report:
+//!
+//! - a path that is not in the catalog, if a provisioner created the PersistentVolume or if
+//!   `hostPaths.allow` in the policy allows the path
+//! - a path inside a known directory of a provisioner, such as `/var/lib/rancher/k3s/storage`, if a
+//!   provisioner created the PersistentVolume
+//! - a disk such as `/dev/sdb`, if the PersistentVolume has the type `local` or the volume mode
+//!   `Block`
 //!
 //! ## Why is this bad?
 //!
@@ -148,7 +157,7 @@ pub(super) const RULE: Rule = Rule {
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
-    lint_only: Some("the webhook sees one object at a time; it checks each PersistentVolume on its creation"),
+    lint_only: Some("the webhook sees one object at a time; it checks each PersistentVolume separately"),
     source: include_str!("hidden_host_path.rs"),
     check: Check::Claims(check),
 };

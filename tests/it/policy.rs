@@ -647,10 +647,7 @@ fn custom_entries_precede_built_in_ones() {
     assert_eq!(found(&built_in, "/etc", "/x, readOnly: true"), ["sensitive-host-path"]);
     let is_data_directory = |policy: &Policy| {
         let outcome = lint(policy, "pod.yaml", &pod("/srv/l", "/ledger/a"));
-        outcome
-            .findings
-            .iter()
-            .any(|located| located.finding.message.contains("at data directory `/ledger/a`"))
+        outcome.findings.iter().any(|located| located.finding.message.contains("mounted at `/ledger/a`"))
     };
     assert!(is_data_directory(&custom) && !is_data_directory(&built_in));
 }
