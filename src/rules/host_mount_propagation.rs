@@ -2,22 +2,25 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount of a `hostPath` volume with a `mountPropagation` other than `None`.
-//! `Bidirectional` is a warning, or an error if the container is not privileged. `HostToContainer`
-//! is an info.
+//! Reports each mount of a `hostPath` volume with `mountPropagation: Bidirectional` or
+//! `mountPropagation: HostToContainer`. The severity is:
+//!
+//! - error for `Bidirectional` in a container that is not privileged
+//! - warning for `Bidirectional` in a privileged container or in an incomplete object, such as a
+//!   patch
+//! - info for `HostToContainer`
 //!
 //! ## Why is this bad?
 //!
 //! With `Bidirectional`, each mount that the container creates below the path also appears on the
 //! node, and can appear in other Pods that mount the path. Such mounts remain after the container
-//! exits. With them, a bug or an attacker can hide files of the node, or leave mounts that the
-//! kubelet cannot remove. The API server rejects `Bidirectional` in a container that is not
-//! privileged.
+//! exits. A mount can hide files of the node, and the kubelet may fail to remove it. The API server
+//! rejects `Bidirectional` in a container that is not privileged.
 //!
-//! With `HostToContainer`, new filesystems that the node mounts below the path also appear in the
-//! container. They can be volumes of other Pods, and they are writable even if the mount of the
-//! container is read-only. Network namespaces in `/run/netns` are an exception, because they are
-//! not writable.
+//! With `HostToContainer`, filesystems that the node mounts below the path after the container has
+//! started also appear in the container. They can be volumes of other Pods. `readOnly: true` on the
+//! `hostPath` mount does not make these filesystems read-only. In `/run/netns`, the node mounts
+//! only network namespaces, which are not writable.
 //!
 //! ## Example
 //!
@@ -67,13 +70,13 @@
 //!
 //! ## Fix
 //!
-//! Advice only: remove `mountPropagation`, unless the purpose of the container is to mount
-//! filesystems on the node.
+//! Advice only: remove `mountPropagation`, unless the container must mount filesystems on the node
+//! or must see later mounts of the node.
 //!
 //! ## When to allow it
 //!
-//! CSI drivers need mount propagation to mount volumes below `/var/lib/kubelet` for the kubelet.
-//! Exempt them by name and path.
+//! A CSI driver mounts volumes below `/var/lib/kubelet`, where the kubelet and other containers use
+//! them. It needs `Bidirectional` for that. Exempt CSI drivers by namespace, name and path.
 //!
 //! ## References
 //!
@@ -144,7 +147,7 @@ fn host_to_container(container: &Container<'_>, path: &str, has_only_network_nam
         message: format!("new mounts in {path} on the node appear in {name}"),
         why: match has_only_network_namespaces {
             true => "a network namespace is not writable, but a privileged container can enter it",
-            false => "they are writable even if this mount is read-only",
+            false => "`readOnly` on this mount does not make the new mounts read-only",
         },
         help: "remove `mountPropagation`, unless the container needs new mounts",
     }
@@ -156,9 +159,9 @@ fn bidirectional(container: &Container<'_>, path: &str, is_complete: bool) -> De
         return Details {
             severity: Severity::Warning,
             label: "propagates mounts both ways",
-            message: format!("{name} can add mounts to the node in {path}"),
+            message: format!("mounts that {name} creates in {path} appear on the node"),
             why: "the mounts can appear in other Pods and outlive the container",
-            help: "remove `mountPropagation`, unless the container must add mounts to the node",
+            help: "remove `mountPropagation`, unless the container must create mounts on the node",
         };
     }
     Details {

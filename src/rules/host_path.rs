@@ -2,16 +2,19 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume of a Pod, regardless of its path and access. A volume that no
-//! container mounts is reported too, because an ephemeral container can mount it later. The rule is
-//! off in the profile `recommended`. It is an error in the profiles `baseline` and `restricted`,
-//! because the Pod Security Standards of the same names forbid `hostPath` volumes.
+//! Reports each `hostPath` volume of a Pod, regardless of the path, and even if all mounts are
+//! read-only. A volume that no container mounts is reported too, because an ephemeral container can
+//! mount it later. If a rule about specific paths, such as `host-root`, reports an error about the
+//! same volume, only that error is shown.
+//!
+//! The rule is off in the profile `recommended`. It is an error in the profiles `baseline` and
+//! `restricted`, because the Pod Security Standards of the same names forbid `hostPath` volumes.
 //!
 //! ## Why is this bad?
 //!
 //! A Pod with a `hostPath` volume depends on its node and is not isolated from it. Other Pods can
-//! use the same path, symbolic links in the path can lead to other files on the node, and the Pod
-//! can fill the node's disk.
+//! use the same path, symbolic links in the path can lead to other files on the node, and a Pod
+//! with a writable mount can fill the node's disk.
 //!
 //! ## Example
 //!

@@ -7,9 +7,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server rejects `..`
-//! between slashes, but accepts it between backslashes. For example, `C:\data\..\Windows` exposes
-//! `C:\Windows` on the node and passes each check that only compares the text of the path.
+//! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server splits a
+//! path only at slashes before it rejects the segment `..`. It therefore accepts
+//! `C:\data\..\Windows`. On a Windows node, this path exposes `C:\Windows`, although it starts with
+//! `C:\data`.
 //!
 //! ## Example
 //!

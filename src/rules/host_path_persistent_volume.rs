@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each PersistentVolume with a `hostPath`, regardless of its path. Other rules about host
-//! paths check the path itself.
+//! Reports each PersistentVolume with a `hostPath`, regardless of the path. Other rules check the
+//! path itself.
 //!
 //! ## Why is this bad?
 //!
@@ -54,8 +54,8 @@
 //! ## When to allow it
 //!
 //! Allow it on clusters with a single node, and for a provisioner that creates such
-//! PersistentVolumes in a dedicated directory. Exempt them by path in the policy, with
-//! `kind: PersistentVolume`. The built-in pack `node-agents` contains such exemptions.
+//! PersistentVolumes in a dedicated directory. Exempt these PersistentVolumes in the policy by path
+//! and with `kind: PersistentVolume`. The built-in pack `node-agents` contains such exemptions.
 //!
 //! ## References
 //!
@@ -86,13 +86,13 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let volumes = cx.host_path_volumes().iter().filter(|volume| volume.is_persistent_volume());
     for volume in volumes.filter(|volume| volume.supports_type) {
         let message = match volume.path {
-            "" => "this PersistentVolume is a `hostPath` without a path".to_owned(),
+            "" => "this PersistentVolume has a `hostPath` without a path".to_owned(),
             path => format!("this PersistentVolume is backed by host path {}", quoted(path)),
         };
         out.push(
             Finding::new(RULE.id, Severity::Error, volume.source.clone(), message)
                 .at_key()
-                .why("a Pod reaches the path through a claim, where checks of the Pod do not see it")
+                .why("a Pod uses the volume through a claim, so checks of the Pod do not see the host path")
                 .help("use a `local` volume with node affinity, or a CSI driver")
                 .volume(volume.name)
                 .path(&volume.clean)

@@ -1,22 +1,24 @@
-//! A container mounts a sub path of a writable host path.
+//! A sub path of a host path can be replaced by a container, or created by the kubelet.
 //!
 //! ## What it does
 //!
 //! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` in two cases:
 //!
-//! - A container of the Pod has a writable mount of the volume's path, or of a path above or below
-//!   it.
-//! - All mounts of these paths are read-only, but the sub path may be missing on the node, because
-//!   it contains a variable or is not in the host path catalog.
+//! - A container of the Pod has a writable mount of the volume's path on the node, or of a path
+//!   above or below that path.
+//! - The Pod has only read-only mounts of these paths, but the sub path may be missing on the node.
+//!   This is the case if the sub path contains a variable, or if volcheck does not know that the
+//!   path exists. volcheck knows this for paths whose type is in the host path catalog, parent
+//!   directories of catalog entries without `*`, well-known devices, and names that end in `.sock`.
 //!
-//! The rule `sub-path-backstep` reports sub paths that lead out of the volume.
+//! Sub paths that the rule `sub-path-backstep` reports, such as `../etc`, are not reported again.
 //!
 //! ## Why is this bad?
 //!
 //! The kubelet resolves sub paths as root. A container with write access to the volume can replace
 //! a directory of the sub path with a symbolic link. Two vulnerabilities in the handling of such
-//! links exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Both are fixed in later
-//! versions of Kubernetes.
+//! links exposed the node's filesystem (CVE-2017-1002101, CVE-2021-25741). Kubernetes 1.23 and
+//! later contain both fixes.
 //!
 //! The kubelet creates a missing sub path as a directory on the node, regardless of the `type` of
 //! the volume. It does so even for a read-only mount, and even if the sub path should be a file.
@@ -69,15 +71,17 @@
 //! Advice only. If a mount is writable, mount the volume without a sub path, or make all mounts of
 //! the path read-only. Read-only mounts do not help for sockets and devices, which remain writable.
 //! Moving the sub path into `hostPath.path` does not help if a container can write to the parent
-//! directory, because the container runtime follows symbolic links in `hostPath.path` without the
-//! kubelet's checks.
+//! directory. The container runtime follows symbolic links in `hostPath.path` without the checks
+//! that the kubelet makes for sub paths.
 //!
 //! If all mounts are read-only, move the sub path into `hostPath.path`, and set a `type` that
-//! requires the path to exist.
+//! requires the path to exist. Kubernetes expands no variables in `hostPath.path`. If the sub path
+//! contains a variable, mount the volume without a sub path instead.
 //!
 //! ## When to allow it
 //!
-//! Allow it if all containers that can write to the path are as trusted as the node.
+//! Allow it if all containers that can write to the path are as trusted as the node, or if every
+//! node has the sub path.
 //!
 //! ## References
 //!
@@ -98,7 +102,7 @@ use crate::model::{ContainerMount, Relation};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("host-path-sub-path"),
-    summary: "a container mounts a sub path of a writable host path",
+    summary: "a sub path of a host path can be replaced by a container, or created by the kubelet",
     group: Group::Mounts,
     severity: Severity::Info,
     since: "0.1.0",
@@ -139,7 +143,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             "mount the volume without a sub path, or make all mounts of the path read-only"
         };
         let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
-            .why("the kubelet mounts it as root and may follow a symbolic link that a container created")
+            .why("the kubelet resolves sub paths as root and may follow a symlink that a container created")
             .help(help)
             .volume(volume.name)
             .container(&mount.container.name)
@@ -153,7 +157,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 /// Creates a finding about a sub path of a read-only host path. Returns `None` if the kubelet does
-/// not need to create it: the sub path is the volume itself or a well-known path.
+/// not need to create the sub path, because it is the path of the volume itself or is known to
+/// exist on nodes.
 fn created_directory(
     cx: &Context<'_>,
     volume: &HostPathVolume<'_>,
@@ -166,12 +171,17 @@ fn created_directory(
     if exists && !has_variable {
         return None;
     }
+    let help = if has_variable {
+        "mount the volume without a sub path: `hostPath.path` cannot contain a variable"
+    } else {
+        "move the sub path to `hostPath.path`, where `type` can require that the path exists"
+    };
     let path = written_path(volume, access);
     let message = format!("host path {path} is created on the node if missing, despite `readOnly`");
     let finding = Finding::new(RULE.id, Severity::Info, mount.path().key(key), message)
         .related(volume.path_field(), volume_and_path(volume))
         .why("the kubelet creates a missing sub path as a directory, even if it should be a file")
-        .help("move the sub path to `hostPath.path`, where `type` can require that the path exists")
+        .help(help)
         .volume(volume.name)
         .container(&mount.container.name)
         .path(&access.path);

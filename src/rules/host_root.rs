@@ -3,10 +3,10 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is `/` or the root of a Windows
-//! drive. All spellings are recognized, such as `//`, `/.` and `/proc/1/root`.
+//! drive. Other spellings of the root, such as `//`, `/.` and `/proc/1/root`, are recognized too.
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` counts as `/run`.
+//! The effective path is the path of the volume joined with the `subPath` of the mount, if there is
+//! one. Aliases are resolved: `/var/run` counts as `/run`.
 //!
 //! ## Why is this bad?
 //!
@@ -17,8 +17,9 @@
 //! - the sockets of the container runtimes
 //! - on a control plane node, the keys of the cluster
 //!
-//! A read-only mount is not sufficient. It does not prevent writes to filesystems that are mounted
-//! below `/`, to sockets or to devices.
+//! A read-only mount is not sufficient. The container can still read the credentials and connect to
+//! the sockets. Without `recursiveReadOnly`, it can also write to the filesystems that are mounted
+//! below `/`.
 //!
 //! ## Example
 //!

@@ -2,9 +2,13 @@
 //!
 //! ## What it does
 //!
-//! An ignore is a comment or an annotation that suppresses findings. The rule reports each comment
-//! `# volcheck: ignore[RULE]` without `-- reason`, and each annotation `ignore.volcheck.io/RULE`
-//! whose value contains no reason. The rule is off unless the policy enables it.
+//! An ignore is a comment or an annotation that suppresses findings. The rule reports:
+//!
+//! - each comment `# volcheck: ignore[RULE]` or `# volcheck: ignore-file[RULE]` that does not
+//!   continue with `-- reason`
+//! - each annotation `ignore.volcheck.io/RULE` whose value contains no reason
+//!
+//! The rule is off unless the policy enables it.
 //!
 //! ## Why is this bad?
 //!

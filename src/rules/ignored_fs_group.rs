@@ -3,19 +3,22 @@
 //! ## What it does
 //!
 //! Reports the `securityContext.fsGroup` of a Pod if a container has a writable mount of a
-//! `hostPath` volume, and no other volume needs the group. These volumes do not need it:
+//! `hostPath` volume, and no other volume may need the group. Mounts of sockets and devices do not
+//! count. These volumes do not need the group:
 //!
 //! - other `hostPath` volumes
-//! - `configMap`, `downwardAPI` and `image` volumes, whose files every user can read
+//! - `configMap`, `downwardAPI` and `image` volumes, whose files are usually readable for all users
 //! - the volume `kube-api-access-…`, which the API server adds for the ServiceAccount token
 //!
 //! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The purpose of the
-//! group is then often to read the ServiceAccount token.
+//! group is then often to read the ServiceAccount token. Incomplete objects, such as patches, and
+//! objects of unknown kinds are skipped.
 //!
 //! ## Why is this bad?
 //!
 //! The processes of the containers belong to the group, but the files do not, because Kubernetes
-//! never changes the ownership of a host path. Writes can fail, and no event explains why.
+//! never changes the ownership of files in a `hostPath` volume. Writes can fail, and no event
+//! explains why.
 //!
 //! ## Example
 //!
@@ -110,7 +113,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         .help("change the group of the files on the node, or use a `persistentVolumeClaim` or an `emptyDir`");
     let volumes = cx.host_path_volumes().iter().take(MAX_RELATED);
     out.push(volumes.fold(finding, |finding, volume| {
-        finding.related(volume.path_field(), format!("{} keeps its ownership", wording::volume(volume)))
+        finding.related(
+            volume.path_field(),
+            format!("the files of {} keep their group", wording::volume(volume)),
+        )
     }));
 }
 
@@ -124,7 +130,7 @@ fn has_unsupported_volume(cx: &Context<'_>) -> bool {
 }
 
 /// Checks whether the pod has a volume that supports `fsGroup` and may need it. ConfigMaps and
-/// similar volumes do not need it, because every user can read their files.
+/// similar volumes do not need it, because all users can usually read their files.
 fn has_supported_volume(pod: &Pod<'_>) -> bool {
     let is_supported = |volume: &Volume<'_>| {
         let is_readable = matches!(volume.source_key(), Some("configMap" | "downwardAPI" | "image"));

@@ -12,25 +12,28 @@
 //!   version of the image, the tag must contain the version. For example, `postgres` declares
 //!   `/var/lib/postgresql/data` before version 18, and `/var/lib/postgresql` since then.
 //! - Nothing is mounted at or inside the declared path.
-//! - The container runs the server, and not a client such as `pg_dump` or a script in a file.
+//! - The container runs the server. It does not run a client, such as `pg_dump`, or a script in a
+//!   file, whose commands are unknown.
 //! - No environment variable or argument, such as `PGDATA` or `--dbpath`, moves the data out of the
 //!   declared path.
 //! - No such variable or argument has an unknown value. For example, a value from a ConfigMap is
 //!   unknown.
-//! - No argument, such as `--config` of `mongod`, names a configuration file, which could move the
-//!   data.
+//! - If no variable or argument sets the path of the data, no argument names a configuration file,
+//!   such as `--config` of `mongod`, and no argument is unknown, such as `$OPTIONS`. Either could
+//!   move the data.
 //!
-//! Init containers other than sidecars are not reported.
+//! Init containers other than sidecars are not reported. Incomplete objects, such as patches, and
+//! objects of unknown kinds are skipped.
 //!
 //! The finding is an error in a StatefulSet, and a warning in other workloads. If the container has
 //! `envFrom`, the finding is always a warning, because a ConfigMap or Secret may move the data.
 //!
 //! ## Why is this bad?
 //!
-//! The container runtime mounts an anonymous volume at the declared path. The server writes the
-//! data to the anonymous volume instead of the volume of the Pod. When the container ends, the
-//! runtime deletes the anonymous volume. The data is lost at the first restart of the container,
-//! even if the Pod stays.
+//! containerd mounts an anonymous volume at the declared path. The server writes the data to the
+//! anonymous volume instead of the volume of the Pod. If the container restarts, it gets a new
+//! anonymous volume, and the old one is deleted. The data is lost at the first restart of the
+//! container, even if the Pod stays.
 //!
 //! ## Example
 //!
@@ -110,7 +113,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // The rest of a fragment may set other mounts, arguments and variables.
+    // The other parts of an incomplete pod may set further mounts, arguments and variables.
     let Some(pod) = cx.pod().filter(|pod| pod.is_complete) else { return };
     let ephemeral = LazyCell::new(|| ephemeral_volumes(cx, pod));
     let is_persistent = |name: &str| !ephemeral.contains_key(name) && outlives_pod(pod, name);
@@ -166,25 +169,26 @@ fn finding(cx: &Context<'_>, data: &ContainerData<'_>, hidden: &HiddenVolume<'_>
     let is_certain = is_stateful_set(cx) && !has_unknown_variables;
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let message = format!(
-        "volume {} does not contain the data of {} in {}",
-        quoted(name),
+        "{} stores data in {}, which is not part of volume {}",
         container(mount.container),
-        quoted(path)
+        quoted(path),
+        quoted(name)
     );
     let volume = HostPath::in_container(path);
     let help = match data.variable(&volume) {
         Some(variable) => format!(
-            "mount the volume at {}, or set {} to another directory in the volume, such as {}",
+            "mount volume {} at {}, or set {} to another directory in it, such as {}",
+            quoted(name),
             quoted(path),
             quoted(variable),
             quoted(&format!("{}/files", mount.mount.mount_path.trim_end_matches('/')))
         ),
-        None => format!("mount the volume at {}", quoted(path)),
+        None => format!("mount volume {} at {}", quoted(name), quoted(path)),
     };
     Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
         .label("a parent directory of the image's `VOLUME`")
         .why(format!(
-            "the image declares a volume at {}, and the runtime deletes that volume with the container",
+            "containerd mounts an anonymous volume at {}, and deletes it with the container",
             quoted(path)
         ))
         .help(help)

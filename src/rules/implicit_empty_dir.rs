@@ -14,8 +14,9 @@
 //! intended, everything written to the volume is lost with the Pod. Even if an `emptyDir` was
 //! intended, nothing in the manifest shows that the volume is temporary.
 //!
-//! If the kind of the object is part of Kubernetes, the object in the cluster also differs from the
-//! file, so every `kubectl apply` of the unchanged file sends an update.
+//! If the kind of the object is part of Kubernetes, the API server adds `emptyDir: {}` to the
+//! object itself. The object in the cluster then differs from the file, so every `kubectl apply` of
+//! the unchanged file sends an update.
 //!
 //! ## Example
 //!

@@ -5,13 +5,16 @@
 //! Reports a mount of a host path with `readOnly: true` in these cases:
 //!
 //! - The path is a socket or a device, according to its `type`, the host path catalog or its name.
-//!   Sockets and devices that the catalog lists as harmless, such as `/dev/null`, are not reported.
-//!   A few devices that the device cgroup allows to all containers, such as `/dev/net/tun`, are
-//!   always reported. Other devices are reported only for privileged containers, because the device
-//!   cgroup denies all other containers access to them.
-//! - The mount has `mountPropagation: HostToContainer` or `Bidirectional`. `/run/netns` and
-//!   `/run/docker/netns` are not reported, because the node mounts only network namespaces there,
-//!   which are not writable.
+//! - The mount has `mountPropagation: HostToContainer` or `mountPropagation: Bidirectional`.
+//!
+//! The rule does not report:
+//!
+//! - sockets and devices that the catalog lists as harmless, such as `/dev/null`
+//! - devices of containers that are not privileged, because the device cgroup denies access to
+//!   them; the exceptions are devices that the device cgroup allows to all containers, such as
+//!   `/dev/net/tun`
+//! - `/run/netns` and `/run/docker/netns` with mount propagation, because the node mounts only
+//!   network namespaces there, which are not writable
 //!
 //! Each mount is a separate finding. All containers are checked, including init and ephemeral
 //! containers.
@@ -73,9 +76,9 @@
 //!
 //! ## When to allow it
 //!
-//! Monitoring agents that must see filesystems as they are mounted and unmounted, such as
-//! node-exporter with a mount of `/`, need `HostToContainer`. Then, only the user and the
-//! privileges of the container limit its write access.
+//! Monitoring agents that must see later mounts and unmounts of the node, such as node-exporter
+//! with a mount of `/`, need `HostToContainer`. Then, only the user and the privileges of the
+//! container limit its write access.
 //!
 //! ## References
 //!

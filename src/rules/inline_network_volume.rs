@@ -9,9 +9,8 @@
 //!
 //! Any user who can create Pods can make the kubelet connect, as root, to any server that the node
 //! can reach. In a PersistentVolume, an administrator chooses the server. The administrator can
-//! also set mount options, which a Pod cannot set. If the address changes, only the
-//! PersistentVolume must be replaced. The Pod Security Standard `restricted` forbids these types in
-//! Pods.
+//! also set mount options, which a Pod cannot set. If the address changes, the manifests of the
+//! Pods do not change. The Pod Security Standard `restricted` forbids these types in Pods.
 //!
 //! ## Example
 //!

@@ -7,11 +7,14 @@
 //! `1GiB`. volcheck validates only the fields that it reads. It does not check the rest of an
 //! object with an invalid value. It still checks all other objects, and exits with code 2.
 //!
-//! If the value is a placeholder, as in `readOnly: ${READ_ONLY}`, the finding is only a warning.
-//! volcheck then checks the object as if the field were absent.
+//! In two cases, the finding is only a warning, and does not cause exit code 2:
 //!
-//! The rule also reports a patch of a pod spec in a custom resource, if the text is not a valid
-//! patch.
+//! - The object is in another object or in a string, and another program may correct it.
+//! - The value is a placeholder, as in `readOnly: ${READ_ONLY}`. volcheck then checks the object as
+//!   if the field were absent, so it can also report further fields of the object.
+//!
+//! Some custom resources contain a patch of a pod spec as text. The rule reports such a text if it
+//! is not a valid patch.
 //!
 //! ## Why is this bad?
 //!

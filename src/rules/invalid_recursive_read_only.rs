@@ -6,9 +6,10 @@
 //!
 //! - The value is not `Disabled`, `IfPossible` or `Enabled`. The values are case-sensitive.
 //! - The value is `Enabled` or `IfPossible`, but the mount has no `readOnly: true`. The `readOnly`
-//!   field of a `persistentVolumeClaim` source does not count.
-//! - The value is `Enabled` or `IfPossible`, but the mount has a `mountPropagation` other than
-//!   `None`.
+//!   field of a `persistentVolumeClaim` source does not count. In an incomplete object, such as a
+//!   patch, an absent `readOnly` is not reported.
+//! - The value is `Enabled` or `IfPossible`, but the mount has `mountPropagation: HostToContainer`
+//!   or `mountPropagation: Bidirectional`.
 //!
 //! ## Why is this bad?
 //!

@@ -4,17 +4,22 @@
 //!
 //! Reports a variable that Kubernetes does not expand:
 //!
-//! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath` or in `hostPath.path`, which are never expanded
+//! - `$(NAME)`, `${NAME}` or `$NAME` in `subPath`, or in the path of a `hostPath` or `local`
+//!   volume, in which no variables are expanded
 //! - `${NAME}` or `$NAME` in `subPathExpr`, in which only `$(NAME)` is expanded
 //!
 //! `$NAME` in a Windows host path is not reported, because `$` is common in Windows paths.
 //!
 //! In these cases, nothing is reported, because another program probably replaces the variable
-//! before the manifest is applied:
+//! before Kubernetes uses the path:
 //!
-//! - `${NAME}` in an object inside another object, such as an OpenShift Template
-//! - host paths that start with another placeholder, such as `${NAME:=/srv}` or `__NAME__`; the
-//!   summary of the run lists such paths as not checked
+//! - `${NAME}` in the sub path of an object that is inside another object or a string, for example
+//!   in an OpenShift Template
+//! - `$(NAME)` or `${NAME}` in a host path of such an object, or of an object whose kind is not
+//!   part of Kubernetes
+//! - host paths that start with another placeholder, such as `${NAME:=/srv}` or `__NAME__`
+//!
+//! The summary of the run lists the host paths that were not checked.
 //!
 //! ## Why is this bad?
 //!
@@ -104,7 +109,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Unsafe,
     options: &[],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
-    objects: ObjectKinds::ExceptPersistentVolume,
+    objects: ObjectKinds::Any,
     lint_only: None,
     source: include_str!("literal_variable_in_path.rs"),
     check: Check::Volumes(check),

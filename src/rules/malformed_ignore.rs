@@ -4,17 +4,18 @@
 //!
 //! Reports these comments and annotations:
 //!
-//! - A comment that starts with `volcheck:` and does not continue with `ignore[RULE, RULE] --
-//!   reason` or `ignore-file[RULE] -- reason`.
+//! - A comment that starts with `volcheck:` and does not continue with a list of rules, as in
+//!   `ignore[RULE, RULE] -- reason` or `ignore-file[RULE] -- reason`.
 //! - An `ignore-file` comment after the start of the first document. In the output of `helm
 //!   template`, the comment is also valid at the start of each template.
 //! - An `ignore` comment that does not apply to any value, such as a comment at the end of a
 //!   document.
 //! - An annotation `ignore.volcheck.io/RULE` with an invalid restriction before the reason, such as
 //!   `pod=web -- reason`. Valid restrictions are `volume=NAME`, `container=NAME` or both.
-//! - An ignore of a rule that cannot be ignored, such as `unanalyzed-document`.
+//! - An ignore whose list contains a rule that cannot be ignored, such as `unanalyzed-document`.
+//!   The ignore still applies to the other rules in its list.
 //!
-//! A missing reason is reported by `ignore-without-reason` instead.
+//! An ignore without a reason is not malformed. The rule `ignore-without-reason` reports it.
 //!
 //! ## Why is this bad?
 //!

@@ -4,22 +4,23 @@
 //!
 //! Reports a mount at `/var/run/secrets/kubernetes.io/serviceaccount` or
 //! `/run/secrets/kubernetes.io/serviceaccount`, unless its volume is a `projected` volume with a
-//! `serviceAccountToken` source.
+//! `serviceAccountToken` source. Mounts of undefined volumes are left to the rule
+//! `undefined-volume`.
 //!
 //! ## Why is this bad?
 //!
-//! Kubernetes client libraries read the token from this path. By default, the API server adds a
-//! mount with a token that is bound to the Pod and renewed before it expires. The API server does
-//! not add the mount to a container that already has a mount at
-//! `/var/run/secrets/kubernetes.io/serviceaccount`. Programs in such a container authenticate with
-//! the content of the mounted volume.
+//! Kubernetes client libraries read the token from the directory
+//! `/var/run/secrets/kubernetes.io/serviceaccount`. By default, the API server adds a mount there,
+//! with a token that is bound to the Pod and renewed before it expires. It does not add this mount
+//! to a container that already has a mount at the same path. Programs in such a container
+//! authenticate with the content of the mounted volume.
 //!
 //! A mount at `/run/secrets/kubernetes.io/serviceaccount` does not prevent the mount of the token,
 //! so the container gets both mounts. In most images, `/var/run` is a symbolic link to `/run`. The
 //! two mounts are then at the same path, and one hides the other.
 //!
-//! Unlike the token that the API server adds, a token from a Secret never expires. If the Pod leaks
-//! such a token, the token remains valid even after the Pod is deleted.
+//! A token in a Secret of type `kubernetes.io/service-account-token` does not expire. If the Pod
+//! leaks such a token, the token remains valid even after the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -107,10 +108,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
             "the API server does not add the Pod's own token, which is renewed"
         } else {
-            "the API server also adds the Pod's token there, and one mount hides the other"
+            "the API server may mount the Pod's token in the same directory; one mount then hides the other"
         };
         let message =
-            format!("{} mounts {description} in place of its API token", container(mount.container));
+            format!("{} mounts {description} in place of the Pod's API token", container(mount.container));
         out.push(
             Finding::new(RULE.id, Severity::Warning, mount.path(), message)
                 .why(why)

@@ -6,7 +6,8 @@
 //! following:
 //!
 //! - `os.name: windows`
-//! - a node selector or required node affinity with `kubernetes.io/os: windows`
+//! - a node selector or required node affinity that selects Windows nodes by the label
+//!   `kubernetes.io/os` or `beta.kubernetes.io/os`
 //! - a node selector with the label `node.kubernetes.io/windows-build`
 //! - `windowsOptions` in a security context
 //! - a mount path with a drive, such as `C:\data`

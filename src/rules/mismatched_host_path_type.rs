@@ -5,7 +5,11 @@
 //! Reports the `hostPath.type` of a mounted volume if it contradicts the path:
 //!
 //! - The host path catalog lists another type for the path. For example, `/dev/null` is a character
-//!   device, `/etc/passwd` is a file, and `/run` is a directory.
+//!   device, and `/etc/passwd` is a file.
+//! - The path is a parent directory of a catalog entry without `*`, such as `/run`, and the type is
+//!   neither `Directory` nor `DirectoryOrCreate`.
+//! - The path is a well-known device or directory below `/dev`, such as `/dev/loop0`, and the type
+//!   is a different one.
 //! - The path ends in `.sock`, and the type is not `Socket`.
 //! - The path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`.
 //! - The path is a Windows named pipe. The kubelet supports no type for named pipes.
@@ -66,8 +70,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the path has the requested type on your nodes. For example, it may be a directory
-//! although its name ends in `.sock`.
+//! Allow it if the path has the requested type on your nodes. For example, a path whose name ends
+//! in `.sock` may be a directory.
 //!
 //! ## References
 //!

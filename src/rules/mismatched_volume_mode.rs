@@ -113,7 +113,7 @@ fn finding(usage: VolumeUse<'_, '_>, claim: &VolumeClaim<'_>) -> Option<Finding>
             "list the volume in `volumeDevices`, or remove `volumeMode: Block` from the claim",
         ),
         (UseKind::Device, VolumeMode::Filesystem) => (
-            format!("{container} uses volume {name} as a block device, but it has a filesystem"),
+            format!("{container} uses volume {name}, which has a filesystem, as a block device"),
             "list the volume in `volumeMounts`, or set `volumeMode: Block` in the claim",
         ),
         _ => return None,

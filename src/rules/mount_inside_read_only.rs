@@ -2,13 +2,14 @@
 //!
 //! ## What it does
 //!
-//! Reports a mount whose path is inside a read-only mount of the same container. If the path is
-//! inside several mounts, only the innermost of them counts. The severity depends on the volume of
-//! this outer mount:
+//! Reports a mount whose path is inside a read-only mount of the same container. The read-only
+//! mount is the *outer mount*. If the path is inside several mounts, the outer mount is the
+//! innermost of them. The severity depends on the volume of the outer mount:
 //!
-//! - error if the volume is initially empty: `emptyDir` and generic ephemeral volumes
-//! - warning if it may contain the mount point: `hostPath`, `persistentVolumeClaim`, `image` and
-//!   others
+//! - error if the volume is initially empty: `emptyDir`, and generic ephemeral volumes without a
+//!   data source
+//! - warning if the volume may contain the mount point: `hostPath`, `persistentVolumeClaim`,
+//!   `image` and others
 //!
 //! A mount is not reported in these cases:
 //!
@@ -21,6 +22,7 @@
 //!   parent directories of this path.
 //! - Another container can create the mount point. It runs before or alongside the container with
 //!   the mount, and it can write to the volume of the outer mount.
+//! - The outer volume is undefined, or its source is unknown.
 //!
 //! The rule also checks two mounts that are not in the manifest:
 //!
@@ -34,7 +36,8 @@
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
 //!   therefore a warning.
 //!
-//! Incomplete objects, such as patches, and Pods on Windows nodes are skipped.
+//! Incomplete objects, such as patches, objects of unknown kinds, and Pods on Windows nodes are
+//! skipped.
 //!
 //! ## Why is this bad?
 //!
@@ -245,12 +248,15 @@ fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPa
         (InnerMount::TerminationLog, _) => {
             format!("set `terminationMessagePath` to a path outside of {outer_path}")
         }
-        (InnerMount::Volume(_), Content::Empty) => {
-            format!("mount it outside of {outer_path}, or remove `readOnly` from the mount at {outer_path}")
-        }
-        (InnerMount::Volume(_), _) => {
-            format!("mount it outside of {outer_path}, or at a directory that exists in the volume")
-        }
+        (InnerMount::Volume(inner), Content::Empty) => format!(
+            "mount volume {} outside of {outer_path}, or remove `readOnly` from the mount at {outer_path}",
+            quoted(&inner.mount.name)
+        ),
+        (InnerMount::Volume(inner), _) => format!(
+            "mount volume {} outside of {outer_path}, or at a directory that exists in volume {}",
+            quoted(&inner.mount.name),
+            quoted(&outer.mount.name)
+        ),
     };
     let finding = Finding::new(RULE.id, severity, mount.path().key("mountPath"), message)
         .why(why)

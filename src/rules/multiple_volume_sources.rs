@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! Reports a volume with two or more sources, such as `hostPath` and `emptyDir`. As in Kubernetes,
-//! a null source does not count, but an empty source (`{}`) does.
+//! a null source does not count, but an empty source (`{}`) does. Keys that are not volume sources
+//! of Kubernetes do not count either.
 //!
 //! ## Why is this bad?
 //!

@@ -3,15 +3,17 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
-//! a directory of such sockets. Container runtime sockets are reported by `runtime-socket` instead.
+//! is at, above or inside a directory of such sockets. Container runtime sockets are reported by
+//! `runtime-socket` instead.
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` counts as `/run`.
+//! The effective path is the path of the volume joined with the `subPath` of the mount, if there is
+//! one. Aliases are resolved: `/var/run` counts as `/run`.
 //!
-//! The finding is an error if a client of the socket can take control of the node. Examples are the
-//! sockets of NRI, systemd and libvirt, and the sockets in the kubelet's directories
-//! `device-plugins`, `plugins` and `plugins_registry`. The finding is a warning for other sockets,
-//! such as those of D-Bus, of CNI daemons and in the kubelet's directory `pod-resources`.
+//! The host path catalog lists the sockets and their severities. The finding is an error for the
+//! most harmful sockets. Examples are the sockets of NRI, systemd and libvirt, and the sockets in
+//! the kubelet's directories `device-plugins`, `plugins` and `plugins_registry`. The finding is a
+//! warning for other sockets, such as the sockets of D-Bus and CNI daemons, and the sockets in the
+//! kubelet's directory `pod-resources`.
 //!
 //! ## Why is this bad?
 //!
@@ -66,8 +68,9 @@
 //!
 //! ## When to allow it
 //!
-//! Device plugins, network plugins, and CSI drivers in their own directory below `plugins` need
-//! such sockets. Exempt each of them by namespace, name and path.
+//! Device plugins, network plugins and CSI drivers need such sockets. Exempt each of them by
+//! namespace, name and path. The path for a CSI driver is the driver's directory below
+//! `/var/lib/kubelet/plugins`.
 //!
 //! ## References
 //!
@@ -103,16 +106,25 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let severity = entry.severity.unwrap_or(Severity::Warning);
-        let is_directory = relation == Relation::Ancestor || entry.file_type == Some(HostPathType::Directory);
-        let predicate =
-            if is_directory { "contains sockets of node daemons" } else { "is the socket of a node daemon" };
+        let contains_sockets = || {
+            access.path.relation(&entry.pattern) != Relation::Descendant
+                || cx.options.catalog.has_read_only_bypass_below(&access.path)
+        };
+        let predicate = match (relation, entry.file_type) {
+            (Relation::Ancestor, _) => "contains sockets of node daemons",
+            (_, Some(HostPathType::Directory)) if !access.is_socket() => match contains_sockets() {
+                true => "contains sockets of node daemons",
+                false => "is in a directory with sockets of node daemons",
+            },
+            _ => "is the socket of a node daemon",
+        };
         let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
             .why(class_reason(access.class))
             .help(socket_help(
                 cx,
                 access,
-                "remove the volume (a read-only mount does not protect sockets), or exempt this agent in \
+                "remove the volume (a read-only mount does not protect sockets), or exempt the object in \
                  the policy by namespace, name and path",
             ));
         out.push(finding);

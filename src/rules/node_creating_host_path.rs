@@ -2,25 +2,26 @@
 //!
 //! ## What it does
 //!
-//! Reports a mounted volume with `type: DirectoryOrCreate` or `type: FileOrCreate` in two cases:
+//! Reports a mounted volume or a PersistentVolume with `type: DirectoryOrCreate` or
+//! `type: FileOrCreate` in two cases:
 //!
 //! - The path is at or inside a system directory of the node: `/etc`, `/usr`, `/boot`, `/dev`,
 //!   `/proc`, `/sys` or `C:\Windows`.
-//! - Every container mounts the volume read-only, so none of them can fill the directory or file
-//!   that the kubelet creates.
+//! - All mounts of the volume are read-only, so no container can fill the directory or file that
+//!   the kubelet creates. Incomplete objects, such as patches, are skipped in this case.
 //!
 //! These paths are not reported:
 //!
-//! - paths in directories where plugins create files: `/var/lib/kubelet`, the FlexVolume
-//!   directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver
+//! - directories where plugins create files, and paths inside them: `/var/lib/kubelet`, the
+//!   FlexVolume directories, `/etc/cni`, and the provider directory of the Secrets Store CSI driver
 //! - paths in `/run`, because `/run` is empty after each reboot and programs have to create their
 //!   directories there again
-//! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container writes to it and
-//!   the type is `DirectoryOrCreate`
+//! - an agent's own directory in `/etc`, such as `/etc/amazon/efs`, if a container can write to it
+//!   and the type is `DirectoryOrCreate`
 //!
 //! The rule also reports each mount inside a writable mount of a host path, with severity info.
 //! This includes the mount of the ServiceAccount token, which the API server adds below `/var/run`.
-//! Such a mount is not reported if its mount point is at one of these paths of the node, which
+//! The inner mount is not reported if its mount point is one of these paths of the node, which
 //! already exist:
 //!
 //! - a path whose type is in the host path catalog, such as `/var/lib/kubelet`
@@ -223,7 +224,11 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Fin
         InnerMount::Volume(inner) => (
             inner,
             format!("mount path {} of {owner}", quoted(&inner.mount.mount_path)),
-            format!("mount it outside of {}", quoted(&outer.mount.mount_path)),
+            format!(
+                "mount volume {} outside of {}",
+                quoted(&inner.mount.name),
+                quoted(&outer.mount.mount_path)
+            ),
         ),
         InnerMount::Token => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
         // The termination log is usually a file in `/dev`, whose content is lost at each reboot.
@@ -278,7 +283,7 @@ fn finding(cx: &Context<'_>, volume: &HostPathVolume<'_>, requested: RequestedTy
     let finding = Finding::new(RULE.id, Severity::Warning, volume.type_field(), message)
         .label(format!("creates {}{owner}", with_article(requested.file_type)))
         .why(why)
-        .help(format!("set `type: {name}` (the Pod does not start if the path is missing)"))
+        .help(format!("set `type: {name}` (the Pod then does not start if the path is missing)"))
         .fix(Fix::unsafe_edits(format!("set `type: {name}`"), vec![set]))
         .volume(volume.name)
         .path(&volume.clean)

@@ -163,6 +163,9 @@ fn finding(
     }
     let set = Edit::Set(recursive, EditValue::Str("IfPossible".to_owned()));
     finding
-        .help("set `recursiveReadOnly: IfPossible` on the mount; it has no effect before containerd 2.0")
+        .help(
+            "set `recursiveReadOnly: IfPossible` on the mount; it has no effect before containerd 2.0 or \
+             CRI-O 1.30",
+        )
         .fix(Fix::unsafe_edits("set `recursiveReadOnly: IfPossible`", vec![set]))
 }

@@ -136,7 +136,8 @@ pub(crate) fn has_earlier_writer(pod: &Pod<'_>, outer: &ContainerMount<'_, '_>) 
 
 /// Returns the help for a volume that is mounted above the ServiceAccount token.
 pub(crate) fn token_help() -> String {
-    "mount the volume outside of `/var/run`, or set `automountServiceAccountToken: false`".to_owned()
+    "mount the volume outside of `/var/run` and `/run`, or set `automountServiceAccountToken: false`"
+        .to_owned()
 }
 
 /// Checks whether the mount point `path` exists on the node. It exists if it belongs to the node.
