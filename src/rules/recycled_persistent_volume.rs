@@ -12,7 +12,7 @@
 //! Pod has a writable `hostPath` volume without a type, and can run on any node. An admission
 //! policy that forbids such volumes denies the recycler Pod.
 //!
-//! Only `hostPath` and `nfs` volumes can be recycled. A PersistentVolume of another type changes to
+//! Only `hostPath` and `nfs` volumes can be recycled. A PersistentVolume of another type ends in
 //! the phase `Failed` when its claim is deleted. `Recycle` is deprecated.
 //!
 //! ## Example
@@ -100,7 +100,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         ["nfs"] | [] => {
             "when the claim is deleted, a recycler Pod in the namespace `default` deletes the files"
         }
-        _ => "when the claim is deleted, the PersistentVolume changes to the phase `Failed`",
+        _ => "when the claim is deleted, the PersistentVolume ends in the phase `Failed`",
     };
     let field = FieldPath::from_keys(&["spec", "persistentVolumeReclaimPolicy"]);
     let retain = Edit::Set(field.clone(), EditValue::Str("Retain".to_owned()));

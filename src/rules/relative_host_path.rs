@@ -16,9 +16,9 @@
 //!
 //! The API server rejects an empty path, but accepts a relative path. On the node, each program
 //! resolves a relative path against its own working directory. The working directory of the kubelet
-//! and of containerd is usually `/`. The working directory of runc is the bundle of the container,
-//! which is a directory below `/run/containerd`. The effect on a `hostPath` volume therefore
-//! depends on the path:
+//! and of containerd is usually `/`. The working directory of runc is the OCI bundle of the
+//! container, which is a directory below `/run/containerd`. The effect on a `hostPath` volume
+//! therefore depends on the path:
 //!
 //! - `data/x`: depending on `hostPath.type`, the kubelet or containerd checks or creates `/data/x`.
 //!   Even if `/data/x` exists, runc fails, because the bundle contains no `data/x`. The container

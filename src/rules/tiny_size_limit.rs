@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports a `sizeLimit` that is negative (error), smaller than a memory page of 4096 bytes
-//! (warning), or not a whole number of bytes (warning). A `sizeLimit` of 0 means no limit and is not
-//! reported by this rule.
+//! (warning), or not a whole number of bytes (warning). A `sizeLimit` of 0 means no limit and is
+//! not reported by this rule.
 //!
 //! A number without a suffix is in bytes. The suffix `m` means a thousandth, so `500m` is half a
 //! byte. `1.1Gi` is 1181116006.4 bytes, which is not a whole number either.
