@@ -2,8 +2,7 @@
 //!
 //! ## What it does
 //!
-//! Reports each key of an object that a later `<<` in the same mapping sets again, even if the
-//! value is the same.
+//! Reports each key that a later `<<` in the same mapping sets again, even to the same value.
 //!
 //! ## Why is this bad?
 //!
@@ -66,7 +65,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. `<<` can always come first.
+//! Never. You can always write `<<` as the first key of the mapping.
 //!
 //! ## References
 //!

@@ -6,13 +6,14 @@
 //!
 //! ## Why is this bad?
 //!
-//! When the claim is deleted, the controller manager deletes all files in the volume (`rm -rf`).
-//! For this, it creates the Pod `recycler-for-…` in the namespace `default`. For a PersistentVolume
-//! with a `hostPath`, that Pod has a writable `hostPath` volume without a type, and can run on any
-//! node. A policy that forbids such volumes denies the Pod.
+//! When the claim that is bound to the PersistentVolume is deleted, the controller manager creates
+//! a Pod named `recycler-for-…`, by default in the namespace `default`. This recycler Pod deletes
+//! all files in the volume with `rm -rf`. For a PersistentVolume with a `hostPath`, the recycler
+//! Pod has a writable `hostPath` volume without a type, and can run on any node. An admission
+//! policy that forbids such volumes denies the recycler Pod.
 //!
 //! Only `hostPath` and `nfs` volumes can be recycled. A PersistentVolume of another type ends in
-//! the phase `Failed`. `Recycle` is deprecated.
+//! the phase `Failed` when its claim is deleted. `Recycle` is deprecated.
 //!
 //! ## Example
 //!
@@ -50,12 +51,13 @@
 //!
 //! ## Fix
 //!
-//! Sets `Retain`. Unsafe: another claim can use the volume only after an administrator has made it
-//! available again.
+//! Sets `persistentVolumeReclaimPolicy: Retain`. Unsafe: after the claim is deleted, another claim
+//! can use the volume only if an administrator makes it available again.
 //!
 //! ## When to allow it
 //!
-//! Never. For volumes that only one claim uses, use dynamic provisioning.
+//! Never. If each claim needs an empty volume, use dynamic provisioning, which creates a new volume
+//! for each claim.
 //!
 //! ## References
 //!

@@ -8,26 +8,31 @@
 //!
 //! - a Windows path without a drive, such as `\var\log`
 //! - a Windows path that is relative to the current directory of a drive, such as `C:var\log`
-//! - any Windows path in a Pod that requires Linux nodes
-//! - a path that starts with `~` or a variable, because Kubernetes expands neither in host paths
+//! - in a Pod that requires Linux nodes, a Windows path that does not start with `/`
+//! - a path that starts with `~` or a variable, because Kubernetes does not expand them in host
+//!   paths
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects an empty path, but accepts a relative one. On the node, each program
-//! resolves a relative path against its own working directory. This is `/` for the kubelet and
-//! containerd. For runc, it is the bundle of the container, which is a directory below
-//! `/run/containerd`. The effect depends on the path:
+//! The API server rejects an empty path, but accepts a relative path. On the node, each program
+//! resolves a relative path against its own working directory. The working directory of the kubelet
+//! and of containerd is usually `/`. The working directory of runc is the OCI bundle of the
+//! container, which is a directory below `/run/containerd`. The effect on a `hostPath` volume
+//! therefore depends on the path:
 //!
-//! - `data/x`: depending on the type, the kubelet or containerd checks or creates `/data/x`. runc
-//!   then fails, because the bundle contains no `data/x`, and the container never starts.
-//! - `var/run`: on the node, `/var/run` is a symbolic link to `/run`, and containerd resolves the
+//! - `data/x`: depending on `hostPath.type`, the kubelet or containerd checks or creates `/data/x`.
+//!   Even if `/data/x` exists, runc fails, because the bundle contains no `data/x`. The container
+//!   never starts.
+//! - `var/run`: on most nodes, `/var/run` is a symbolic link to `/run`, and containerd resolves the
 //!   link. The container gets all of `/run`.
-//! - `.`, `rootfs` and `config.json`: these paths exist in the bundle. The container gets the
-//!   bundle itself, its root filesystem or its configuration.
+//! - `.`, `rootfs` and `config.json`: these paths exist in the bundle. Without a `type`, the
+//!   container gets the bundle, the root filesystem in it or the configuration in it.
 //!
-//! Other container runtimes can behave differently. On Windows, the kubelet and the runtime resolve
-//! the path against their own working directories too. Tools that look for certain absolute paths
-//! do not recognize a relative path.
+//! Other container runtimes can behave differently. On Windows too, the kubelet and the container
+//! runtime resolve a relative path against their own working directories. The exception is a path
+//! that starts with a backslash, such as `\var\log`: the kubelet adds `c:` to it.
+//!
+//! Policies and scanners that look for certain absolute paths do not recognize a relative path.
 //!
 //! `podman kube generate` writes a tmpfs mount as a `hostPath` volume with the path `tmpfs`, which
 //! has no special meaning in Kubernetes. Use an `emptyDir` with `medium: Memory` instead. On
@@ -145,8 +150,8 @@ fn relative_path(volume: &HostPathVolume<'_>, os: Option<Os>) -> Finding {
         .help(help(volume, os))
 }
 
-/// Creates a finding about a Windows path in a Pod for Linux. On Linux, the whole path is one file
-/// name, relative to the working directory.
+/// Creates a finding about a Windows path in a Pod for Linux. On Linux, such a path is relative to
+/// the working directory, and a backslash is an ordinary character.
 fn windows_path_on_linux(volume: &HostPathVolume<'_>) -> Finding {
     let slashed = volume.path.replace('\\', "/");
     let path = slashed.split_once(':').map_or(&*slashed, |(_, path)| path);
@@ -160,7 +165,7 @@ fn windows_path_on_linux(volume: &HostPathVolume<'_>) -> Finding {
         format!("host path {} is a Windows path, but the Pod requires Linux", quoted(volume.path)),
     )
     .label("relative on Linux")
-    .why("on Linux, it is a name with backslashes in the working directory of the container runtime")
+    .why("on Linux, the path is relative to the working directory of the program that resolves it")
     .help(format!("write an absolute path{example}"))
 }
 
@@ -188,18 +193,22 @@ const BUNDLE_PATHS: &[&str] = &["", "config.json", "rootfs"];
 /// Relative paths that are symbolic links to an absolute path on most nodes.
 const LINKS: &[&str] = &["dev/core", "dev/fd", "var/lock", "var/run"];
 
-/// Returns the consequence of the path with containerd and runc.
+/// Returns the consequence of the path, in most cases with containerd and runc.
 fn why(volume: &HostPathVolume<'_>) -> String {
+    // runc does not resolve the path of a `local` volume, which the kubelet mounts.
+    if !volume.supports_type {
+        return "each program on the node resolves it against its working directory".to_owned();
+    }
     let clean = HostPath::simplify(volume.path);
     // `proc/1/root` is a link to `/`.
     let is_root = || clean.ends_with("/root") && volume.clean.is_root();
     if LINKS.contains(&&*clean) || is_root() {
         let target = quoted(&volume.clean.to_string());
-        format!(
-            "it is a symbolic link to {target}, which the container gets if the runtime resolves the link"
-        )
+        let link = quoted(&format!("/{clean}"));
+        format!("the container gets {target} if the runtime resolves the symbolic link {link}")
     } else if BUNDLE_PATHS.contains(&&*clean) {
-        "runc resolves it against the bundle of the container, which is a directory of the runtime".to_owned()
+        "runc resolves it against the bundle of the container, a directory of the container runtime"
+            .to_owned()
     } else {
         "the kubelet resolves it against `/`, but runc against another directory, so the container never starts"
             .to_owned()
@@ -214,8 +223,8 @@ fn path_without_drive(volume: &HostPathVolume<'_>) -> Finding {
         false => format!(", such as {}", quoted(&format!("C:{}", volume.path))),
     };
     finding(volume, format!("host path {} has no drive", quoted(volume.path)))
-        .label("no drive, such as `C:`")
-        .why("the kubelet on Windows adds `c:`, but other programs use their current drive")
+        .label("does not start with a drive such as `C:`")
+        .why("the kubelet on Windows adds the drive `c:`, but other programs use their current drive")
         .help(format!("write an absolute path{example}"))
 }
 

@@ -71,7 +71,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it in manifests for older clusters: set `kubernetesVersion`.
+//! Allow it in manifests for an older cluster: set `kubernetesVersion` to the version of that
+//! cluster.
 //!
 //! ## References
 //!

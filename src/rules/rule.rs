@@ -26,8 +26,9 @@ pub struct Rule {
     /// container.
     pub match_keys: &'static [MatchKey],
     pub objects: ObjectKinds,
-    /// The reason why the webhook never reports an error of the rule, for example because the API
-    /// server rejects the object first. `None` if the webhook can report errors.
+    /// The reason why the webhook never denies an object because of the rule. For example, the API
+    /// server rejects the object first. `None` if the webhook can deny an object because of the
+    /// rule.
     pub lint_only: Option<&'static str>,
     /// The text of the rule's source file. Its leading doc comment is the rule's page.
     pub source: &'static str,

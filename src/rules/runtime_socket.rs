@@ -3,9 +3,12 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a container
-//! runtime, or is at or inside a directory of such sockets. The host path catalog lists the sockets
-//! of Docker, containerd, CRI-O, cri-dockerd, Podman, BuildKit, LXD and others. It includes
-//! rootless sockets, the sockets of k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
+//! runtime. Also reports paths at or inside `/run/containerd/s`, which contains the sockets of the
+//! containerd shims.
+//!
+//! The host path catalog lists the sockets of Docker, containerd, CRI-O, cri-dockerd, Podman,
+//! BuildKit, LXD and other runtimes. It includes the sockets of rootless runtimes, the sockets in
+//! k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. The
 //! spelling of the path does not matter: `/var/run` and `/proc/1/root/run` count as `/run`, and
@@ -13,9 +16,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! A process that can connect to the runtime has root access to the node. It can start a privileged
-//! container that mounts the node's disk, and run commands in every other container. `readOnly:
-//! true` does not help, because a read-only mount does not prevent connections.
+//! A process that can connect to the runtime usually has root access to the node. It can start a
+//! privileged container that mounts the node's disk, and run commands in every other container.
+//! Through the socket of a rootless runtime, it has the permissions of the user who runs the
+//! runtime. `readOnly: true` does not help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -60,8 +64,8 @@
 //!
 //! ## When to allow it
 //!
-//! Some node agents need the runtime, for example to attribute system calls to containers. Many
-//! agents can query the kubelet instead. Exempt the others by namespace, name and path.
+//! Some node agents need the runtime, for example to attribute system calls to containers. Exempt
+//! them by namespace, name and path. Many other agents can query the kubelet instead.
 //!
 //! ## References
 //!
@@ -69,8 +73,8 @@
 //! - [OWASP: do not expose the Docker daemon socket](https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html)
 
 use super::support::findings::{host_path_finding, socket_help};
-use super::support::wording::{class_reason, host_path};
-use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, PathClass, Rule};
+use super::support::wording::{class_reason, has_variable, host_path, may_be_elsewhere};
+use super::{Check, Context, FixClass, Group, HostPathType, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -94,7 +98,17 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if !matches!(access.class, PathClass::Socket(_)) {
             continue;
         }
-        let message = format!("{} is a container runtime socket", host_path(volume, access));
+        // The directory itself, such as `/run/containerd/s`. A variable in the sub path can lead to
+        // a socket in it.
+        let is_directory = cx.options.catalog.file_type(&access.path) == Some(HostPathType::Directory)
+            && !has_variable(access);
+        let predicate = match (is_directory, may_be_elsewhere(access)) {
+            (true, false) => "contains container runtime sockets",
+            (true, true) => "may contain container runtime sockets",
+            (false, false) => "is a container runtime socket",
+            (false, true) => "may be a container runtime socket",
+        };
+        let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
             .help(socket_help(

@@ -2,19 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is above a container runtime
-//! socket, such as `/run`, `/var/run`, `/run/containerd`, `/run/user/1000` or `/var`. The rule
-//! `host-root` reports `/`.
+//! Reports each volume or PersistentVolume whose effective path is a directory above a container
+//! runtime socket. Examples are `/run`, `/var/run`, `/run/containerd`, `/run/user/1000` and `/var`.
+//! For the path `/`, see [`host-root`](host-root.md).
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` counts as `/run`.
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
+//! symbolic links are resolved: `/var/run` counts as `/run`.
 //!
 //! ## Why is this bad?
 //!
 //! A mount of the directory exposes the socket just like a mount of the socket itself. Checks that
-//! only look for the path of the socket do not notice the mount. A process that can connect to the
-//! runtime has root access to the node. `readOnly: true` does not help, because a read-only mount
-//! does not prevent connections.
+//! look only for the path of the socket do not notice a mount of the directory.
+//!
+//! A process that can connect to the runtime usually has root access to the node. Through the
+//! socket of a rootless runtime, it has the permissions of the user who runs the runtime.
+//! `readOnly: true` does not help, because a read-only mount does not prevent connections.
 //!
 //! ## Example
 //!
@@ -71,7 +73,7 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
 use super::support::findings::host_path_finding;
-use super::support::wording::{class_reason, host_path};
+use super::support::wording::{class_reason, host_path, may_be_elsewhere};
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
@@ -96,7 +98,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if !matches!(access.class, PathClass::SocketParent(_)) {
             continue;
         }
-        let message = format!("{} contains container runtime sockets", host_path(volume, access));
+        let verb = if may_be_elsewhere(access) { "may contain" } else { "contains" };
+        let message = format!("{} {verb} container runtime sockets", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
             .help(

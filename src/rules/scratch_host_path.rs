@@ -4,17 +4,17 @@
 //!
 //! Reports each `hostPath` volume that a container mounts with write access, in two cases:
 //!
-//! - The mount path is a scratch directory of the container, such as `/tmp`, `/var/tmp`, `/cache`
-//!   or `/scratch`.
-//! - The effective path is at or inside `/tmp` or `/var/tmp` on the node.
+//! - The mount path in the container is a common scratch directory, such as `/tmp`, `/var/tmp`,
+//!   `/cache` or `/scratch`.
+//! - The mounted directory is at or inside `/tmp` or `/var/tmp` on the node.
 //!
 //! Paths in the host path catalog, sockets, devices and files are not reported.
 //!
 //! ## Why is this bad?
 //!
 //! Scratch files do not need a host path. In a host path, they outlive the Pod, mix with the files
-//! of other Pods and can fill the node's disk. In `/tmp` of the node, every program can access
-//! them.
+//! of other Pods and can fill the node's disk. The node's `/tmp` and `/var/tmp` are also open to
+//! every program on the node.
 //!
 //! ## Example
 //!
@@ -102,10 +102,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let mount_path = HostPath::in_container(&mount.mount.mount_path);
         let Some(directory) = scratch_directory(cx.options, access, &mount_path) else { continue };
         let message = format!(
-            "{} is scratch space of {} at {}",
+            "{} is scratch space at {} in {}",
             host_path(volume, access),
-            container(mount.container),
-            quoted(&mount.mount.mount_path)
+            quoted(&mount.mount.mount_path),
+            container(mount.container)
         );
         let why = format!(
             "{} {}; files in a host path outlive the Pod and mix with other files",

@@ -3,10 +3,10 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is sensitive according to the host
-//! path catalog.
+//! path catalog, which lists well-known paths on nodes and their classes.
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
-//! resolved: `/var/run` counts as `/run`.
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
+//! symbolic links are resolved: `/var/run` counts as `/run`.
 //!
 //! The severity depends on the class of the path and on the access:
 //!
@@ -16,40 +16,44 @@
 //! | sensitive | `/etc`, `/var/log`, `/proc`, `/sys`, `/dev`, `/usr`, `/opt` | error | info |
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
-//! A dash means that the access is not reported.
+//! A dash means that the access is not reported. Other rules report paths of the other classes,
+//! such as sockets and cloud credentials.
 //!
 //! The nearest catalog entry at or above a path determines its class. If there is no such entry,
 //! the most severe entry below the path determines the class: `/var/lib` is as severe as
-//! `/var/lib/kubelet`. Sensitive sockets and devices count as writable even with a read-only mount.
-//! PersistentVolumes always count as writable.
+//! `/var/lib/kubelet`. Sockets and devices of the class sensitive count as writable even with a
+//! read-only mount. PersistentVolumes always count as writable.
 //!
 //! These cases are exceptions:
 //!
-//! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. They are a warning,
-//!   because some distributions store keys or the files of Pods below them. If yours does, list the
-//!   directory as `critical` in `hostPaths.catalog` of the policy.
-//! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a
-//!   warning. A container with write access to the directory could replace the file with a symbolic
-//!   link, which the kubelet follows when it serves logs. A container that mounts only the file
-//!   cannot replace it.
+//! - `/mnt`, `/srv` and `/var/data` usually contain only data of applications. Access to these
+//!   directories is a warning, because some distributions store keys or the files of Pods below
+//!   them. If your distribution does, list the directory as `critical` in `hostPaths.catalog` of
+//!   the policy.
+//! - Write access to a single file in `/var/log`, with `type: File` or `FileOrCreate`, is a warning
+//!   instead of an error. A container with write access to the whole directory could replace the
+//!   file with a symbolic link, which the kubelet follows when it serves logs. A container that
+//!   mounts only the file cannot replace it.
 //! - A PersistentVolume whose path is a disk is not reported if its source is `local` or its
 //!   `volumeMode` is `Block`.
 //! - A device, such as `/dev/kmsg` or `/dev/sda`, is not reported if only unprivileged containers
 //!   mount it, because the device cgroup denies them access. A few devices that the cgroup allows,
 //!   such as `/dev/net/tun`, are reported.
-//! - Some custom resources and configuration files configure a component that uses a host path, and
-//!   a field other than a volume contains the path. Examples are `dataDirHostPath` of Rook, and
-//!   `extraMounts` in the cluster configuration of the tool kind. If the path has the class
-//!   sensitive, the finding is only a warning, because the component may not write to the path.
-//! - A directory or disk that belongs to the configured component is not reported. Examples are
-//!   `/var/lib/rook` as the `dataDirHostPath` of Rook, and a disk with `diskType: block` of
-//!   Longhorn.
+//! - Some custom resources and configuration files contain the host path of a component in a field
+//!   outside of a volume. Examples are `dataDirHostPath` of Rook, and `extraMounts` in the cluster
+//!   configuration of the tool kind. For the class sensitive, write access through such a field is
+//!   a warning instead of an error, because volcheck does not know whether the component writes to
+//!   the path.
+//! - A path in such a field is not reported if the directory or disk belongs to the component.
+//!   Examples are `/var/lib/rook` as the `dataDirHostPath` of Rook, and a disk with
+//!   `diskType: block` of Longhorn.
 //!
 //! ## Why is this bad?
 //!
-//! With write access to `/etc`, `/usr` or `/var/log`, a container can become root on the node. With
-//! read access to `/var/lib/kubelet` or `/etc/kubernetes`, it can read the credentials of the node
-//! or of the cluster.
+//! With write access to `/etc` or `/usr`, a container can become root on the node. With write
+//! access to `/var/log`, it can make the kubelet serve any file of the node as a log. With read
+//! access to `/var/lib/kubelet` or `/etc/kubernetes`, it can read the credentials of the node or of
+//! the cluster.
 //!
 //! ## Example
 //!
@@ -98,9 +102,9 @@
 //! ## When to allow it
 //!
 //! Node agents often read `/var/log`, `/proc` and `/sys`. With read-only mounts, the severity is
-//! only info. If an agent needs more, such as a CNI plugin that installs itself, exempt it by
-//! namespace, name, path and access. Exempt the PersistentVolumes of k3s and MicroK8s by the
-//! directory in which their provisioner creates them.
+//! only info. Some agents need more access. For example, a CNI plugin that installs itself needs
+//! write access. Exempt such agents by namespace, name, path and access. k3s and MicroK8s provision
+//! PersistentVolumes in a directory of the node. Exempt these PersistentVolumes by that directory.
 //!
 //! ## References
 //!
@@ -175,7 +179,8 @@ fn assess(
         EntryClass::Sensitive if access.effective == Access::Write && is_log_file(entry, access) => {
             Some((Severity::Warning, "is writable by"))
         }
-        // The component may not write there, and the path may be on a developer's machine.
+        // It is unknown whether the component writes to the path. The path may also be on a
+        // developer's machine.
         EntryClass::Sensitive
             if access.effective == Access::Write && matches!(volume.form(), HostPathForm::Field { .. }) =>
         {
@@ -238,7 +243,7 @@ fn help(
             "mount only the file or directory that is needed".into()
         }
         (EntryClass::Critical, ..) => {
-            "remove the volume, or exempt this agent in the policy by namespace, name and path".into()
+            "remove the volume, or exempt the workload in the policy by namespace, name and path".into()
         }
         (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount".into(),
         (_, _, Access::Read, _) => "remove the volume, or mount only the part that is needed".into(),

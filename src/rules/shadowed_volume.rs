@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! In a StatefulSet, reports each volume of the Pod template that has the same name as a claim
-//! template. Also reports each claim template that has the same name as a later claim template.
+//! template. Also reports each claim template that has the same name as a later claim template. The
+//! rule also checks custom workloads with claim templates, such as `CloneSet` of OpenKruise.
 //!
 //! ## Why is this bad?
 //!
@@ -129,7 +130,7 @@ fn finding(
         Finding::new(RULE.id, Severity::Warning, replaced.clone(), message)
             .label("never reaches a Pod")
             .related(used, "used instead")
-            .why("the StatefulSet controller ignores it")
+            .why("the controller of the workload ignores it")
             .help(help)
             .fix(Fix::safe_edits("remove the unused definition", vec![Edit::Remove(replaced.clone())]))
             .volume(name),

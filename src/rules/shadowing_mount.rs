@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports mounts over the system directories and files that every container needs. The finding is
-//! an error if the container can never start with the mount:
+//! Reports mounts at certain directories and files that exist in nearly every container. The
+//! finding is an error for these mounts, with which the container never starts:
 //!
 //! - a mount at `/`
 //! - a mount at `/dev`, if the container is not privileged
@@ -11,30 +11,29 @@
 //! - a read-only mount of an `emptyDir` at `/etc`, unless another container that starts before or
 //!   alongside this one can write to the `emptyDir`
 //! - a mount at `/proc`
-//! - a mount inside `/proc`, except at the files that [LXCFS](https://linuxcontainers.org/lxcfs/)
-//!   provides, such as `/proc/meminfo`
+//! - a mount inside `/proc`, except at a few files where runc allows it, such as `/proc/meminfo`
 //! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`
-//! - a file of the node, or a key of a ConfigMap or Secret, mounted over a directory, such as
-//!   `/etc`, `/usr/bin` or `/var/log`
+//! - a file, socket or device of the node, or a key of a ConfigMap or Secret, mounted over a
+//!   directory, such as `/etc`, `/usr/bin` or `/var/log`
 //!
 //! For other mounts at `/bin`, `/dev`, `/etc`, `/lib`, `/sys` and `/usr`, the finding is a warning.
-//! Other mounts below these directories are not reported.
+//! Other mounts inside these directories are not reported.
 //!
-//! A host path that is mounted at the same path in the container, such as the node's `/usr` at
-//! `/usr`, is reported only at `/` and inside `/proc`. Mounts of Windows containers are not
-//! reported.
+//! A directory of the node that is mounted at the same path in the container, such as the node's
+//! `/usr` at `/usr`, is reported only at `/` and inside `/proc`. Mounts of Windows containers are
+//! not reported.
 //!
 //! ## Why is this bad?
 //!
 //! The volume hides everything that the image or the container runtime put in the directory.
 //! Without the programs or libraries of the image, the container often does not start. A mount at
-//! `/etc` replaces the users, certificates and name resolution settings of the image. If the volume
-//! is a writable host path, the runtime creates the files `hosts`, `hostname` and `resolv.conf` on
-//! the node.
+//! `/etc` replaces the users, certificates and name resolution settings of the image. If a writable
+//! host path is mounted at `/etc`, the runtime also creates the empty files `hosts`, `hostname` and
+//! `resolv.conf` in this host path, unless they exist.
 //!
 //! The container runtime needs devices such as `/dev/null` to start a container that is not
 //! privileged. It also mounts files such as `/etc/hosts`, but cannot create their mount points in a
-//! read-only volume. For security reasons, runc rejects mounts at and inside `/proc`.
+//! read-only volume. For security reasons, runc rejects most mounts at and inside `/proc`.
 //!
 //! ## Example
 //!
@@ -78,7 +77,7 @@
 //!
 //! ## When to allow it
 //!
-//! Allow a warning if the image is built for the mount, such as an image with a single static
+//! Allow a warning if the image is built for the mount. An example is an image with a single static
 //! binary that expects a mounted `/etc`.
 //!
 //! ## References
@@ -113,14 +112,14 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
-/// The directories in which a mount hides files that the container needs, each with the phrase for
+/// The directories at which a mount hides files that the container needs, each with the phrase for
 /// these files in messages.
 const SYSTEM_DIRECTORIES: &[(&str, &str)] = &[
     ("/bin", "the programs of its image"),
     ("/dev", "the devices that the runtime provides"),
     ("/etc", "the settings of its image"),
     ("/lib", "the libraries of its image"),
-    ("/sys", "the kernel's view of the system"),
+    ("/sys", "the kernel's device and driver information"),
     ("/usr", "the programs and libraries of its image"),
 ];
 
@@ -188,7 +187,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let accesses = LazyCell::new(|| cx.accesses_by_mount());
     for mount in pod.mounts() {
         let (volume, mount_path) = (&mount.mount.name, &mount.mount.mount_path);
-        // An undefined volume may be the same path of the node, which is not reported.
+        // A volume that the pod does not define may be a host path that equals the mount path,
+        // which is not reported.
         let is_known = || pod.volume(volume).is_some() || pod.claim_template(volume).is_some();
         if mount_path.is_empty() || !is_system_path(&clean_container_path(mount_path)) || !is_known() {
             continue;
@@ -316,7 +316,7 @@ fn is_directory(pod: &Pod<'_>, mount: ContainerMount<'_, '_>, access: Option<&Ho
     mount.mount.sub_path_entry().is_none() && pod.volume(&mount.mount.name).is_none_or(has_known_source)
 }
 
-/// Checks whether the volume is the host path that equals the mount path.
+/// Checks whether the volume is a host path that equals the mount path.
 fn is_same_path(path: &str, access: Option<&HostPathAccess<'_>>) -> bool {
     access.is_some_and(|access| HostPath::new(path) == access.path)
 }

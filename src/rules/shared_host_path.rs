@@ -11,13 +11,14 @@
 //!   writable. Tools that convert containers to manifests often write such volumes.
 //!
 //! Sockets, devices, files, relative paths, and paths in the host path catalog are not reported.
-//! DaemonSets and objects of unknown kinds, which may create DaemonSets, are not reported either.
+//! DaemonSets are not reported either. An object whose kind is not part of Kubernetes is not
+//! reported if volcheck cannot decode its Pods completely, because it may create a DaemonSet.
 //!
 //! ## Why is this bad?
 //!
 //! Through a host path, the containers share the files with every other Pod on the node that mounts
-//! the path. In contrast, an `emptyDir` is accessible only to the containers of its Pod. If two
-//! volumes have the same host path, they contain the same files.
+//! the path. In contrast, an `emptyDir` is accessible only to the containers of its Pod. Two
+//! volumes with the same host path look separate in the manifest, but contain the same files.
 //!
 //! ## Example
 //!
@@ -138,7 +139,7 @@ fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
         format!("{path} {verb} shared by {} and {}", container(first.container), container(second.container))
     };
     let finding = host_path_finding(RULE.id, Severity::Warning, own.volume, own.access, message)
-        .why("every other Pod on the node that mounts this path reads and writes the same files");
+        .why("every other Pod on the node that mounts this path accesses the same files");
     if should_outlive_pod(cx, own.volume) {
         return finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost");
     }
@@ -147,12 +148,12 @@ fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
     }
     finding
         .related(other.volume.path_field(), volume_and_path(other.volume))
-        .help("use one `emptyDir` for both mounts or, if they should differ, two")
+        .help("use one `emptyDir` for both mounts, or two if the files should be separate")
 }
 
 /// Checks whether two accesses to overlapping paths may be to different files, because a sub path
-/// contains a variable. They share files in any case if the other path contains all paths that the
-/// variable can lead to.
+/// contains a variable. If only one sub path contains a variable, and the path of the other access
+/// contains all paths that the variable can lead to, the accesses share files in any case.
 fn may_be_disjoint(a: &HostPathAccess<'_>, b: &HostPathAccess<'_>) -> bool {
     let is_inside = |inner: &HostPathAccess<'_>, outer: &HostPathAccess<'_>| {
         matches!(inner.path.relation_to(&outer.path), Relation::Equal | Relation::Descendant)
@@ -183,7 +184,7 @@ struct MountedAccess<'h> {
     container: &'h Container<'h>,
 }
 
-/// Two accesses to the same files, at least one of them writable.
+/// Two accesses to overlapping paths, at least one of them writable.
 struct SharedAccess<'h> {
     own: MountedAccess<'h>,
     other: MountedAccess<'h>,

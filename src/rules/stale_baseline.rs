@@ -4,7 +4,7 @@
 //!
 //! Reports stale entries of the baseline. An entry is stale if it matches no finding, or if it
 //! counts more findings than exist. The rule runs only if volcheck checks the entire directory that
-//! contains the policy file, with all of the policy's rules.
+//! contains the policy file, without the flags `--exclude`, `--select` and `--ignore`.
 //!
 //! ## Why is this bad?
 //!

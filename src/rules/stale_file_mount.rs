@@ -2,12 +2,15 @@
 //!
 //! ## What it does
 //!
-//! Reports each `hostPath` volume from which a container mounts a single file or socket. volcheck
-//! takes the type of the mounted path from the first of these sources that is available:
+//! Reports each `hostPath` volume from which a container mounts a single file or socket. For a
+//! mount without a sub path, volcheck takes the type of the path from the first of these sources
+//! that is available:
 //!
-//! - the `type` of the volume: `File`, `FileOrCreate` or `Socket`
+//! - the `type` of the volume, which must be `File`, `FileOrCreate` or `Socket`
 //! - the type in the host path catalog
-//! - for a volume without a `type`, the name of the path, such as `*.conf` or `*.sock`
+//! - the name of the path, such as `*.conf` or `*.sock`
+//!
+//! For a mount with a sub path, volcheck uses only the catalog and the name `*.sock`.
 //!
 //! These files are not reported:
 //!
@@ -15,17 +18,17 @@
 //!   and `/etc/machine-id`
 //! - files that nothing replaces while the node runs: those of the kernel in `/proc` and `/sys`,
 //!   and the instance ID of cloud-init
-//! - files that only init containers mount, because init containers end before the main containers
-//!   start
+//! - files that only init containers other than sidecars mount, because these containers end before
+//!   the main containers start
 //! - files on Windows nodes
 //!
 //! ## Why is this bad?
 //!
-//! A mount of a file is bound to the file's inode, not to its name. Most programs replace a file by
-//! renaming a new file, and a daemon creates a new socket when it starts. In both cases, the
-//! container keeps the old file: it does not see rotated credentials, writes to a log that is no
-//! longer read, or fails to connect until it is restarted. A mount of the directory shows the new
-//! file.
+//! A mount of a file is bound to the file's inode, not to its name. Many programs replace a file:
+//! they write a new file and rename it to the old name. A daemon creates a new socket when it
+//! starts. In both cases, the container keeps the old file or socket until the container is
+//! restarted. For example, it does not see rotated credentials, writes to a log that is no longer
+//! read, or fails to connect. A mount of the directory shows the new file.
 //!
 //! ## Example
 //!
@@ -180,7 +183,9 @@ fn finding(
     let message = format!("{} keeps the old {noun} when {path} is replaced", container(mount.container));
     let help = match replacement(cx, volume, access) {
         Some(directory) => format!("mount the directory {} instead", quoted(&directory)),
-        None => format!("restart the Pod when the {noun} is replaced (its directory exposes more files)"),
+        None => format!(
+            "restart the Pod when the {noun} is replaced (mounting its directory would expose more files)"
+        ),
     };
     host_path_finding(RULE.id, Severity::Info, volume, access, message)
         .why(format!("the mount is bound to the {noun} that exists when the container starts"))

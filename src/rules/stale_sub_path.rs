@@ -3,15 +3,18 @@
 //! ## What it does
 //!
 //! Reports each mount of a `configMap`, `secret`, `downwardAPI` or `projected` volume with a
-//! `subPath` or `subPathExpr`. Also reports such a mount of a `csi` volume if its driver writes
-//! secrets or certificates: the Secrets Store CSI driver and the CSI drivers of cert-manager.
+//! `subPath` or `subPathExpr`. Also reports such a mount of a `csi` volume if its driver is the
+//! Secrets Store CSI driver or a CSI driver of cert-manager. These drivers write secrets or
+//! certificates, and update them.
 //!
 //! The severity is warning if the mounted file, or a file in the mounted directory, usually has an
-//! expiry date. These files are:
+//! expiry date. volcheck assumes this for:
 //!
 //! - tokens of the ServiceAccount
-//! - certificates in a `projected` volume
-//! - keys of a Secret whose name or mount path suggests a token or certificate, such as `tls.crt`
+//! - the certificates of a `clusterTrustBundle`
+//! - all files of a `projected` volume with a `podCertificate`
+//! - keys of a Secret whose name, file name or mount path suggests a token or certificate, such as
+//!   `tls.crt`
 //! - all files of these CSI drivers
 //!
 //! For other files, the severity is info.
@@ -22,10 +25,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet and these CSI drivers update such a volume by replacing a directory. A sub path
-//! mount stays bound to the file in the old directory, so the container keeps using the settings
-//! and keys from the time it started. When a token or certificate is rotated, the container keeps
-//! the old one, which eventually expires.
+//! To update such a volume, the kubelet and these CSI drivers write the files to a new directory
+//! and delete the old directory. A sub path mount stays bound to the file in the old directory, so
+//! the container keeps using the settings and keys from the time it started. When a token or
+//! certificate is rotated, the container keeps the old token or certificate, which eventually
+//! expires.
 //!
 //! ## Example
 //!
@@ -71,9 +75,9 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if each change creates new Pods anyway, because the ConfigMap's name contains a hash
-//! (`configMapGenerator`) or an annotation of the Pod template contains a checksum. Also allow it
-//! for a ConfigMap or Secret with `immutable: true`.
+//! Allow it if each change creates new Pods anyway. For example, the ConfigMap's name contains a
+//! hash, as with `configMapGenerator` of kustomize, or an annotation of the Pod template contains a
+//! checksum. Also allow it for a ConfigMap or Secret with `immutable: true`.
 //!
 //! ## References
 //!
@@ -191,7 +195,7 @@ fn secret_content(secret: &KeySource<'_>, mount: &VolumeMount<'_>, sub_path: &st
     keys.chain([file_name(sub_path), file_name(&mount.mount_path)]).find_map(content_of)
 }
 
-/// Checks whether `sub_path` is the path of a file in the volume, or a directory that contains it.
+/// Checks whether `sub_path` is the path of `file` in the volume, or a directory that contains it.
 fn contains(sub_path: &str, file: &str) -> bool {
     fn segments(path: &str) -> impl Iterator<Item = &str> {
         path.split('/').filter(|segment| !matches!(*segment, "" | "."))

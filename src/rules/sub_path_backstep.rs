@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive such as `C:`, or that
-//! has a path element `..`. Slashes, backslashes and the colon after a drive separate elements. The
+//! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive and a slash, such as
+//! `C:\`, or that has a path element `..`. Slashes, backslashes and colons separate elements. The
 //! variables of a `subPathExpr` are expanded if the manifest contains their values.
 //!
 //! ## Why is this bad?
@@ -59,8 +59,8 @@
 //!
 //! ## When to allow it
 //!
-//! Never. On Linux, a directory name can contain backslashes and even `\..\`. Rename such a
-//! directory.
+//! Never. On Linux, a name can contain backslashes, so `a\..\b` can be the name of a directory in
+//! the volume. Rename such a directory.
 //!
 //! ## References
 //!

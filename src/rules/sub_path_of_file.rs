@@ -3,19 +3,20 @@
 //! ## What it does
 //!
 //! Reports each mount with a `subPath` or `subPathExpr` below a host path that is not a directory.
-//! The rule assumes this in these cases:
+//! volcheck assumes that the host path is not a directory in these cases:
 //!
 //! - The `type` of the volume is `File`, `FileOrCreate`, `Socket`, `CharDevice` or `BlockDevice`.
 //! - The volume has no `type`, and the host path catalog lists the path as a file, socket or
 //!   device.
 //! - The volume has no `type`, and the name of the path ends in `.sock`.
 //! - The path is a Windows named pipe.
-//! - The sub path leads through a path that the catalog lists as a file, socket or device.
+//! - Inside the volume, the sub path leads through a path that the catalog lists as a file, socket
+//!   or device. An example is the sub path `passwd/root` in a volume with the host path `/etc`.
 //!
 //! ## Why is this bad?
 //!
-//! A sub path is a path in a directory. The kubelet cannot resolve it in a file, and the container
-//! never starts (`CreateContainerConfigError`). The API server accepts the Pod.
+//! A sub path must be inside a directory. The API server accepts the Pod, but the kubelet cannot
+//! resolve the sub path, and the container never starts (`CreateContainerConfigError`).
 //!
 //! ## Example
 //!
@@ -96,6 +97,9 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Volumes(check),
 };
 
+/// The noun for a Windows named pipe, which is not in a directory that can be mounted.
+const NAMED_PIPE: &str = "named pipe";
+
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let catalog = &cx.options.catalog;
     for (volume, access) in cx.host_path_accesses() {
@@ -113,7 +117,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let finding = Finding::new(RULE.id, Severity::Error, mount.path().key(key), message)
             .related(volume.path_field(), volume_and_path(volume))
             .why("the kubelet cannot resolve the sub path, so the container never starts")
-            .help(format!("remove `{key}`, or use a volume with the directory of the {noun}"))
+            .help(match noun {
+                NAMED_PIPE => format!("remove `{key}`"),
+                _ => format!("remove `{key}`, or use a volume with the directory of the {noun}"),
+            })
             .volume(volume.name)
             .container(&mount.container.name)
             .path(&access.path);
@@ -129,7 +136,7 @@ fn file_above<'v>(
     access: &HostPathAccess<'_>,
 ) -> Option<(&'v str, &'static str)> {
     if volume.clean.is_named_pipe() {
-        return Some((volume.path, "named pipe"));
+        return Some((volume.path, NAMED_PIPE));
     }
     let of_volume = match RequestedType::of_volume(volume) {
         Some(requested) => Some(requested.file_type),

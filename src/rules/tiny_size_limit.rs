@@ -1,13 +1,13 @@
-//! The `sizeLimit` of an `emptyDir` volume is smaller than a memory page.
+//! The `sizeLimit` of an `emptyDir` volume is negative, tiny or not a whole number of bytes.
 //!
 //! ## What it does
 //!
-//! Reports a `sizeLimit` that is negative (error), smaller than 4096 bytes (warning), or not a
-//! whole number of bytes (warning). A `sizeLimit` of 0 means no limit and is not reported by this
-//! rule.
+//! Reports a `sizeLimit` that is negative (error), smaller than a memory page of 4096 bytes
+//! (warning), or not a whole number of bytes (warning). A `sizeLimit` of 0 means no limit and is
+//! not reported by this rule.
 //!
-//! The suffix `m` means a thousandth, so `500m` is half a byte. A number without a suffix is in
-//! bytes. A fraction such as `1.1Gi` is not a whole number of bytes either.
+//! A number without a suffix is in bytes. The suffix `m` means a thousandth, so `500m` is half a
+//! byte. `1.1Gi` is 1181116006.4 bytes, which is not a whole number either.
 //!
 //! ## Why is this bad?
 //!
@@ -20,8 +20,6 @@
 //! A larger limit with a fraction of a byte takes effect, because the kubelet rounds it up to whole
 //! bytes. However, the API server stores it in thousandths of a byte, so `1.1Gi` becomes
 //! `1181116006400m`. Tools that compare the manifest with the stored object report a difference.
-//!
-//! The API server rejects a negative limit.
 //!
 //! ## Example
 //!
@@ -81,7 +79,7 @@ use crate::model::Quantity;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("tiny-size-limit"),
-    summary: "the `sizeLimit` of an `emptyDir` volume is smaller than a memory page",
+    summary: "the `sizeLimit` of an `emptyDir` volume is negative, tiny or not a whole number of bytes",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",

@@ -60,6 +60,14 @@ pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
     format!("{} exposes {}", self::volume(volume), quoted(volume.path))
 }
 
+/// Checks whether the access may be to another path than its effective path. A variable in the sub
+/// path can expand to any text. A symbolic link before `..`, or another working directory, can lead
+/// elsewhere.
+pub(crate) fn may_be_elsewhere(access: &HostPathAccess<'_>) -> bool {
+    let path = &access.path;
+    has_variable(access) || path.is_relative() || path.has_backstep() || path.is_uncertain()
+}
+
 /// Returns a phrase with the effective path, such as ", which is `/run`" for `/var/run`. Returns an
 /// empty string if the effective path is the written path.
 pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
@@ -69,10 +77,7 @@ pub(crate) fn resolution(access: &HostPathAccess<'_>, written: &str) -> String {
     } else if comparable(&effective) == comparable(written) {
         String::new()
     } else {
-        // A symbolic link before `..`, or another working directory, can lead elsewhere.
-        let is_certain =
-            !(access.path.is_relative() || access.path.has_backstep() || access.path.is_uncertain());
-        let verb = if is_certain { "is" } else { "may be" };
+        let verb = if may_be_elsewhere(access) { "may be" } else { "is" };
         format!(", which {verb} {effective}")
     }
 }
