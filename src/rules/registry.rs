@@ -61,7 +61,7 @@ impl fmt::Display for UnknownRule {
 impl std::error::Error for UnknownRule {}
 
 /// The rules that belong to a family, from most to least specific. If several findings of a family
-/// have the same severity, volcheck reports the finding whose rule comes first.
+/// about a volume have the same severity, volcheck reports the finding whose rule comes first.
 pub static FAMILY_ORDER: &[RuleId] = &[
     RuleId::new("runtime-socket"),
     RuleId::new("runtime-socket-parent"),

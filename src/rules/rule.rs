@@ -21,9 +21,9 @@ pub struct Rule {
     pub family: Option<Family>,
     pub fix: FixClass,
     pub options: &'static [RuleOption],
-    /// The keys of an exemption's `match` for which the rule's findings have a value. A finding may
-    /// have no value for some of them. For example, a finding about an unmounted volume has no
-    /// container.
+    /// The keys of an exemption's `match` for which a finding of the rule can have a value. A
+    /// single finding may lack some of these values. For example, a finding about an unmounted
+    /// volume has no container.
     pub match_keys: &'static [MatchKey],
     pub objects: ObjectKinds,
     /// The reason why the webhook never denies an object because of the rule. For example, the API

@@ -10,7 +10,8 @@ use crate::model::{AccessModes, FieldError, FieldPath, Mark, Object};
 /// A subject that rules check.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// An object. The rules check each of its pods, the PersistentVolume or the claim.
+    /// An object. The rules check its pods, or the object itself if it is a PersistentVolume or a
+    /// PersistentVolumeClaim.
     Object(&'a Object<'a>),
     /// An object, and the volumes of its pods that come from claims.
     Claims(&'a Object<'a>, &'a [ClaimedVolume]),
@@ -40,20 +41,20 @@ pub enum Unchecked<'a> {
     RawTemplate { action: Mark, is_chart: bool, others: Option<OtherTemplates<'a>> },
     /// A document that is not valid YAML.
     InvalidYaml { error: &'a str, location: Mark, is_tab: bool },
-    /// A field of an object that could not be decoded. `is_embedded` is true for an object in a
-    /// string or in another object.
+    /// A field that could not be decoded. `kind` is the kind of the object with the field.
+    /// `is_embedded` is true if this object is in a string or in another object.
     InvalidField { error: &'a FieldError, kind: Option<&'a str>, is_embedded: bool },
     /// A placeholder in a field that is not a string.
     Placeholder { path: &'a FieldPath, text: &'a str, kind: &'a str },
     /// A ytt template, which is valid YAML before rendering, but with other values.
     YttTemplate(Mark),
-    /// A document with objects that kubectl rejects.
+    /// A document that kubectl rejects although it contains objects.
     NotObject(NotObject),
-    /// A manifest, a patch or Helm values in a string that is not valid YAML.
+    /// A string that should contain a manifest, a patch or Helm values, but is not valid YAML.
     InvalidText { error: &'a str, location: Mark },
     /// A manifest that is nested in too many objects or strings.
     DeepManifest(Mark),
-    /// The field `path` should contain a patch of a pod spec as text, but does not.
+    /// A field, `path`, that should contain a patch of a pod spec as a string, but does not.
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
 }
 
@@ -94,7 +95,7 @@ impl TextFacts {
     }
 }
 
-/// A key that occurs twice in a mapping. The second occurrence takes effect.
+/// A key that occurs twice in a mapping. The later occurrence takes effect.
 #[derive(Clone, Debug)]
 pub struct DuplicateKey {
     pub key: String,
@@ -159,7 +160,7 @@ pub enum MalformedIgnore {
     EmptyRule,
     /// Text after the list of rules that does not start with `--`.
     NoDashes,
-    /// A rule that reports unchecked input. Such findings cannot be suppressed.
+    /// The id of a rule that reports unchecked input. Its findings cannot be suppressed.
     NotIgnorable(RuleId),
     /// An annotation value that contains a word other than `volume=NAME` or `container=NAME`.
     UnknownWord(String),
@@ -186,8 +187,8 @@ pub struct ClaimedVolume {
     pub volume: String,
     /// The path of the field with the name or the template of the claim.
     pub field: FieldPath,
-    /// The claims in other objects whose name the volume refers to. Several claims may have this
-    /// name, for example for several clusters.
+    /// The claims with the name in the volume's `claimName`. Several claims may have this name, for
+    /// example one for each cluster. Empty if the volume has a claim template.
     pub claims: Vec<NamedClaim>,
     /// The reason why several Pods can use the claim at once; `None` if only one Pod uses it.
     pub sharing: Option<Sharing>,
@@ -236,8 +237,8 @@ pub struct Candidate {
     pub claim: String,
     /// The location of the claim; `None` if it is in the object of the pod or in no manifest.
     pub claim_label: Option<Label>,
-    /// A claim that can be bound to the PersistentVolume instead, if such claims can take all
-    /// candidates. `None` if the claim is certainly bound to one of its candidates.
+    /// Another claim that can be bound to the PersistentVolume. It is set only if other claims can
+    /// take all candidates. `None` if the claim is certainly bound to one of its candidates.
     pub rival: Option<RivalClaim>,
 }
 

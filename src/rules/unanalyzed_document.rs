@@ -4,14 +4,14 @@
 //!
 //! Reports input that could not be checked:
 //!
-//! - a file that could not be read, or is not text
-//! - a document that is not valid YAML or JSON as kubectl reads it
+//! - a file that could not be read, is not text, or is larger than 256 MiB
+//! - a document that kubectl cannot parse as YAML or JSON
 //! - a raw template, for example of Helm, Jinja or ERB (one finding per file, or per Helm chart)
 //! - a ytt template
 //! - an object that exceeds one of volcheck's limits
-//! - a document with objects that kubectl rejects: a list or mapping of objects, an object without
-//!   `apiVersion` or `kind`, or a `List` with an invalid item
-//! - input that volcheck skips deliberately, such as a device
+//! - a document that contains objects but is not valid for kubectl: a list or mapping of objects,
+//!   an object without `apiVersion` or `kind`, or a `List` with an invalid item
+//! - input that volcheck does not read, such as a device
 //!
 //! The run checks all other input and exits with code 2.
 //!
@@ -20,7 +20,7 @@
 //! - a string, for example in a ConfigMap, that should contain a manifest, a patch or Helm values,
 //!   but is not valid YAML (a string with a template, `{{…}}`, is only counted in the summary)
 //! - a manifest that is nested in too many objects or strings
-//! - an object in a string or in another object that exceeds one of volcheck's limits
+//! - an object that exceeds one of volcheck's limits, if it is in a string or in another object
 //!
 //! ## Why is this bad?
 //!
@@ -55,8 +55,9 @@
 //!
 //! ## When to allow it
 //!
-//! The finding cannot be suppressed. Exclude the path instead, for example with
-//! `--exclude 'chart/templates/**'`. To check a chart, render it (`volcheck lint --helm CHART`).
+//! The finding cannot be suppressed. Exclude the file instead, for example with
+//! `--exclude 'chart/templates/**'`. To check a chart, let volcheck render it:
+//! `volcheck lint --helm CHART`.
 //!
 //! ## References
 //!
@@ -138,7 +139,7 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             let severity = if is_embedded { Severity::Warning } else { Severity::Error };
             Finding::new(RULE.id, severity, error.path.clone(), message)
                 .why("the object is not checked")
-                .help("use fewer items, fewer host path mounts or shorter paths")
+                .help("use fewer items, fewer host path mounts, or shorter paths and names")
         }
         Unchecked::InvalidField { .. } | Unchecked::Placeholder { .. } | Unchecked::InvalidPatch { .. } => {
             return;

@@ -7,14 +7,15 @@
 //! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. Volumes
 //! that no container mounts are skipped because they stay empty.
 //!
-//! In a Pod of the priority class `system-node-critical` or `system-cluster-critical`, the rule
-//! also ignores limits for `ephemeral-storage`, because the kubelet never evicts such a Pod.
+//! If the priority class of the Pod is `system-node-critical` or `system-cluster-critical`, limits
+//! for `ephemeral-storage` have no effect, because the kubelet never evicts such a Pod. The rule
+//! therefore ignores these limits.
 //!
 //! The `restricted` profile raises the severity to error.
 //!
 //! ## Why is this bad?
 //!
-//! The volume shares the node's disk with the logs, images and volumes of all other Pods. A
+//! The volume shares the node's disk with the logs, images and `emptyDir` volumes of other Pods. A
 //! container that fills the disk, by accident or on purpose, puts the node under disk pressure, and
 //! the kubelet evicts Pods until enough space is free. With a limit, the kubelet evicts only this
 //! Pod.

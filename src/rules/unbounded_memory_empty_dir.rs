@@ -9,17 +9,18 @@
 //! `sizeLimit` of 0 as absent.
 //!
 //! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. Volumes
-//! that no container mounts are skipped because they stay empty.
+//! that no container mounts are skipped because they stay empty. Pods for Windows nodes are skipped
+//! because the volume is on disk there.
 //!
 //! The `restricted` profile raises the severity to error.
 //!
 //! ## Why is this bad?
 //!
 //! The volume is a tmpfs. Without a limit, it can grow to the allocatable memory of the node. Its
-//! files count as memory of the container that writes them. If that container has no limit either,
+//! files count as memory of the container that writes them. If that container has no memory limit,
 //! the node can run out of memory, and other Pods are killed or evicted. If the container has a
-//! limit, it is killed when the files exceed the limit. The files remain and still count, so the
-//! container may be unable to start again until the Pod is deleted.
+//! memory limit, it is killed when the files exceed the limit. The files remain and still count, so
+//! the container may be unable to start again until the Pod is deleted.
 //!
 //! ## Example
 //!
@@ -108,7 +109,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             format!("memory usage of `emptyDir` volume {} is unlimited", quoted(&empty_dir.volume.name));
         let finding = empty_dir
             .unbounded_finding(RULE.id, Severity::Warning, message)
-            .why("it can use all allocatable memory of the node, so other Pods may be killed or evicted")
+            .why("the volume can use all allocatable memory of the node, so other Pods may be killed or evicted")
             .help(
                 "set `sizeLimit`, or a memory limit on every container of the Pod, including init containers",
             );

@@ -8,10 +8,12 @@
 //!
 //! These claims are not reported:
 //!
-//! - claims with an empty name (`storageClassName: ""`), which request a volume without a class
+//! - claims with an empty class name (`storageClassName: ""`), which request a volume without a
+//!   class
 //! - claims with the annotation `volume.beta.kubernetes.io/storage-class`, which also names a class
-//! - claims for which the controller manager has chosen the PersistentVolume, unless the option is
-//!   set
+//! - claims with the annotation `pv.kubernetes.io/bound-by-controller`, unless the option is set:
+//!   the controller manager, not a user, has chosen their PersistentVolume
+//! - claim templates and claims of generic ephemeral volumes in incomplete objects, such as patches
 //!
 //! ## Why is this bad?
 //!
@@ -49,8 +51,8 @@
 //!
 //! ## Options
 //!
-//! If `claims.requireClass` is `true`, every claim must name its storage class. By default, only
-//! claims with a `volumeName` must name it.
+//! If `claims.requireClass` is `true`, every claim must set `storageClassName`. By default, only
+//! claims with a `volumeName` must set it.
 //!
 //! ## When to allow it
 //!
@@ -76,7 +78,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[RuleOption {
         name: "claims.requireClass",
-        summary: "whether every claim must name its storage class; `false` by default",
+        summary: "whether every claim must set `storageClassName`; `false` by default",
     }],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,

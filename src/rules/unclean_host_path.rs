@@ -2,9 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Reports `//`, `/./` and a trailing slash in the path of a `hostPath` or `local` volume. In a
-//! Windows path, backslashes count as slashes. The severity is info if the path only has a trailing
-//! slash. Relative paths are skipped, because `relative-host-path` reports them.
+//! Reports the path of a `hostPath` or `local` volume if it contains `//` or `/./`, or ends in `/`
+//! or `/.`. The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes count as
+//! slashes. The severity is info if a single slash at the end is the only problem. Relative paths
+//! are skipped, because `relative-host-path` reports them.
 //!
 //! Also reports a Windows path in one of these forms:
 //!
@@ -12,13 +13,13 @@
 //! |---|---|
 //! | a name that ends in a dot or space, which Windows removes | `C:\Windows.\System32` |
 //! | a short name | `C:\PROGRA~3\docker` |
-//! | the stream of a file or directory | `C:\Windows::$INDEX_ALLOCATION` |
+//! | a name followed by a stream | `C:\Windows::$INDEX_ALLOCATION` |
 //! | an administrative share | `\\localhost\C$\Windows` |
 //! | another share of the node itself | `\\localhost\data` |
 //! | a directory in place of the drive | `/c/Windows` |
 //!
-//! Other rules resolve these forms where possible. They can resolve administrative shares and the
-//! short names of well-known directories, but no other shares and short names.
+//! Other rules resolve most of these forms. The exceptions are shares that are not administrative
+//! shares, and short names of directories that are not well-known.
 //!
 //! ## Why is this bad?
 //!
@@ -79,7 +80,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. The clean path has the same meaning.
+//! Never. Each of these paths can also be written in its usual form.
 //!
 //! ## References
 //!
@@ -122,8 +123,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the problem of a Windows path that is written in a form for which there is no fix, and
-/// the advice. Returns `None` for other paths.
+/// Returns the problem and the advice if the path is a Windows path in a form for which there is no
+/// fix. Returns `None` for other paths.
 fn obscure_form(volume: &HostPathVolume<'_>) -> Option<(String, String)> {
     if !volume.clean.is_windows() {
         return None;
@@ -131,10 +132,10 @@ fn obscure_form(volume: &HostPathVolume<'_>) -> Option<(String, String)> {
     let path = volume.path;
     let body = if volume.clean.has_drive() && path.get(1..2) == Some(":") { &path[2..] } else { path };
     let names = || body.split(['/', '\\']);
-    let with_drive = || {
+    let help = |advice: &str| {
         let clean = volume.clean.has_drive().then(|| quoted(&volume.clean.to_string()));
         let example = clean.map_or_else(String::new, |clean| format!(", such as {clean}"));
-        format!("write the path with its drive{example}")
+        format!("{advice}{example}")
     };
     if let Some(name) = names().find(|name| is_short_name(name)) {
         let problem = format!("contains the short name {}", quoted(name));
@@ -142,18 +143,19 @@ fn obscure_form(volume: &HostPathVolume<'_>) -> Option<(String, String)> {
     }
     let is_device = path.get(2..3).is_some_and(|mark| matches!(mark, "?" | "."));
     let is_share = path.starts_with(r"\\") || path.starts_with("//");
-    let problem = if volume.clean.is_local_share() {
-        "is a share of the node, whose directory is unknown"
+    let with_drive = "write the path with its drive";
+    let (problem, advice) = if volume.clean.is_local_share() {
+        ("is a share of the node, whose directory is unknown", with_drive)
     } else if is_share && volume.clean.has_drive() && !(is_device && path.get(5..6) == Some(":")) {
-        "is an administrative share, which can be a drive of the node"
+        ("is an administrative share, which can lead to a drive of the node", with_drive)
     } else if !is_share && names().any(has_stream) {
-        "contains the name of a stream"
+        ("contains the name of a stream", "write the path without the stream")
     } else if is_drive_directory(path) {
-        "has a directory in place of the drive"
+        ("has a directory in place of the drive", with_drive)
     } else {
         return None;
     };
-    Some((problem.to_owned(), with_drive()))
+    Some((problem.to_owned(), help(advice)))
 }
 
 /// Checks whether a name has the form of a short name (8.3), such as `PROGRA~1`.

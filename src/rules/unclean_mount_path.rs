@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in `/` or `/.`.
-//! The path `/` itself is clean.
+//! The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes count as slashes.
 //!
 //! ## Why is this bad?
 //!
@@ -54,7 +54,7 @@
 //! Makes the path clean and absolute. Safe, unless the path contains `..`: if the name before the
 //! `..` is a symbolic link in the image, the container runtime may use another directory. There is
 //! no fix for a Windows path, for a path whose clean form is `/`, or if the container already has a
-//! mount at the clean path.
+//! mount or block device at the clean path.
 //!
 //! ## When to allow it
 //!

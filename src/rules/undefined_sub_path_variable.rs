@@ -66,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the variable is certain to come from elsewhere: from `envFrom`, or from a webhook
-//! that adds it.
+//! Allow it if the variable is certain to come from elsewhere, for example from `envFrom`, or from
+//! a mutating webhook that adds it to `env`.
 //!
 //! ## References
 //!
@@ -143,7 +143,7 @@ fn finding(
     };
     Some(
         Finding::new(RULE.id, severity, mount.path().key("subPathExpr"), message)
-            .why("without its value, the kubelet does not start the container")
+            .why("without a value for the variable, the kubelet does not start the container")
             .help(help)
             .volume(&mount.mount.name)
             .container(&mount.container.name)

@@ -2,21 +2,23 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount, block device and environment variable (`fileKeyRef`) whose volume is neither
-//! in the `volumes` of the Pod nor a claim template of its StatefulSet. Incomplete objects, such as
-//! kustomize patches, are skipped because the volumes may be elsewhere.
+//! Reports each mount, block device and `fileKeyRef` whose volume is neither in the `volumes` of
+//! the Pod nor a claim template of its StatefulSet. A `fileKeyRef` sets an environment variable to
+//! a value from a file in a volume. Incomplete objects, such as kustomize patches, are skipped
+//! because the volumes may be elsewhere.
 //!
 //! Also reports each volume with a name that the API server rejects. A valid name consists of at
-//! most 63 lowercase letters, digits and hyphens, and starts and ends with a letter or digit. If a
-//! name is invalid, such as `data.host`, the API server rejects the volume and each mount of it.
-//! Podman writes such names if the path of a volume contains a dot. Names with placeholders are
-//! skipped.
+//! most 63 characters: letters from `a` to `z`, digits and hyphens. It does not start or end with a
+//! hyphen. For example, `data.host` is invalid. `podman kube generate` writes names with a dot if
+//! the path of a volume contains a dot. Names with placeholders are skipped.
 //!
 //! ## Why is this bad?
 //!
-//! The API server rejects the object. In a custom resource, the error only appears when the
-//! controller creates the Pods. Usually, the name is misspelled, or someone removed the volume but
-//! not all of its mounts.
+//! The API server rejects an object with an invalid volume name, or with a mount or block device
+//! whose volume is undefined. If the volume of a `fileKeyRef` is undefined, there is no file to
+//! read the variable from. In a custom resource, the error only appears when the controller creates
+//! the Pods. Usually, the name is misspelled, or someone removed the volume but not all of its
+//! mounts.
 //!
 //! ## Example
 //!
@@ -128,7 +130,7 @@ fn invalid_name(volume: &Volume<'_>) -> Option<Finding> {
     } else if name.contains(|character: char| character.is_ascii_uppercase()) {
         "contains an uppercase letter"
     } else if !name.chars().all(is_valid_char) {
-        "contains a character other than letters, digits and hyphens"
+        "contains a character other than `a`-`z`, `0`-`9` and `-`"
     } else if name.starts_with('-') || name.ends_with('-') {
         "starts or ends with a hyphen"
     } else if name.len() > MAX_NAME_LEN {
@@ -138,8 +140,8 @@ fn invalid_name(volume: &Volume<'_>) -> Option<Finding> {
     };
     let message = format!("volume name {} {problem}", quoted(name));
     let finding = Finding::new(RULE.id, Severity::Error, volume.path.key("name"), message)
-        .why("the API server rejects the volume and each mount of it")
-        .help("rename the volume and its mounts: use lowercase letters, digits and hyphens")
+        .why("the API server rejects the object")
+        .help("rename the volume, also in its mounts: use at most 63 lowercase letters, digits and hyphens")
         .volume(name);
     Some(finding)
 }

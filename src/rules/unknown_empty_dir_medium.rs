@@ -54,8 +54,9 @@
 //!
 //! ## Fix
 //!
-//! Corrects the value if it differs from a known medium only in case. Safe: the Pod could not start
-//! as written. There is no fix for Pods on Windows, which supports only the node's disk.
+//! Corrects the value if it differs from a known medium only in case. Safe: as written, no
+//! container can use the volume. There is no fix for Pods on Windows, which supports only the
+//! node's disk.
 //!
 //! ## When to allow it
 //!
@@ -111,7 +112,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Returns the known medium that differs from `text` only in case.
+/// Returns the known medium that differs from `text` only in case, or `None` if there is none.
 fn with_correct_case(text: &str) -> Option<String> {
     let plain = ["Memory", "HugePages"].into_iter().find(|known| known.eq_ignore_ascii_case(text));
     plain.map(str::to_owned).or_else(|| {

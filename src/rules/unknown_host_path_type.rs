@@ -9,7 +9,7 @@
 //! ## Why is this bad?
 //!
 //! The API server rejects the object. In a custom resource, the error only appears when the
-//! operator creates Pods from it.
+//! controller creates Pods from it.
 //!
 //! ## Example
 //!
@@ -62,7 +62,7 @@
 //!
 //! ## When to allow it
 //!
-//! Never. The API server always rejects the object.
+//! Never. The API server accepts no Pod and no PersistentVolume with an unknown type.
 //!
 //! ## References
 //!

@@ -2,12 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports each name in `# volcheck: ignore[…]` or after `ignore.volcheck.io/` that is not the id
-//! of a rule.
+//! Reports each name in `# volcheck: ignore[…]` or `# volcheck: ignore-file[…]`, or after
+//! `ignore.volcheck.io/`, that is not the id of a rule.
 //!
 //! ## Why is this bad?
 //!
-//! The name suppresses nothing, so the finding that it is meant for is still reported.
+//! The name suppresses nothing, so volcheck still reports the finding that you wanted to suppress.
 //!
 //! ## Example
 //!

@@ -2,10 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is a socket that is neither in the
-//! host path catalog nor allowed by the policy. A path counts as a socket if it ends in `.sock`, if
-//! it is a Windows named pipe, or if the volume has `type: Socket`. A path whose `type` is a
-//! directory or a device does not count as a socket, regardless of its name.
+//! Reports each volume or PersistentVolume whose effective path is a socket, unless the policy
+//! allows it. Paths at, above or below an entry of the host path catalog are left to other rules. A
+//! path counts as a socket if it ends in `.sock`, if it is a Windows named pipe, or if the volume
+//! has `type: Socket`. A path whose `type` is a directory or a device does not count as a socket,
+//! regardless of its name.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.
@@ -61,7 +62,7 @@
 //! ## Options
 //!
 //! `hostPaths.allow` in the policy lists allowed paths. Sockets at or inside these paths are not
-//! reported.
+//! reported. However, an entry with `readOnly: true` allows only read-only mounts.
 //!
 //! ## When to allow it
 //!
@@ -86,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     fix: FixClass::Hint,
     options: &[RuleOption {
         name: "hostPaths.allow",
-        summary: "sockets at or inside these paths are not reported",
+        summary: "the allowed paths; allowed sockets are not reported",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
@@ -100,9 +101,13 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
         }
-        let message = format!("{} is a socket that is not in the catalog", host_path(volume, access));
+        let noun = if access.path.is_named_pipe() { "named pipe" } else { "socket" };
+        let message =
+            format!("{} is a {noun} that is not in the host path catalog", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
-            .why("the container can use the service behind it like any program on the node")
+            .why(format!(
+                "a container that mounts the {noun} can use its service like any program on the node"
+            ))
             .help(socket_help(
                 cx,
                 access,

@@ -11,8 +11,8 @@
 //! ## Why is this bad?
 //!
 //! `kubectl` rejects the object. For clients that do not request strict validation, the API server
-//! drops the key, and the volume becomes an `emptyDir`. The Pod then starts without the files that
-//! it needs, and loses everything that it writes to the volume.
+//! drops the key. If the volume has no other source, it becomes an `emptyDir`. The Pod then starts
+//! without the files that it needs, and loses the files that it writes to the volume.
 //!
 //! ## Example
 //!
@@ -56,8 +56,8 @@
 //!
 //! ## Fix
 //!
-//! Renames the key if it is the only source of the volume and resembles exactly one known source.
-//! Unsafe: the volume gets a different source.
+//! Renames the key if it is the only source of the volume, and if one known source is more similar
+//! to the key than all others. Unsafe: the volume gets a different source.
 //!
 //! ## When to allow it
 //!

@@ -10,8 +10,8 @@
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.
 //!
-//! The allow list affects only `unlisted-host-path` and `unknown-socket`. Other rules still report
-//! an allowed path.
+//! The allow list also affects `unknown-socket` and, for paths that are not in the host path
+//! catalog, `hidden-host-path`. All other rules still report an allowed path.
 //!
 //! ## Why is this bad?
 //!

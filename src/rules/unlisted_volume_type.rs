@@ -8,12 +8,13 @@
 //! `secret`.
 //!
 //! The standard does not allow `hostPath`. Without a list, however, this rule leaves `hostPath`
-//! volumes to the rule [`host-path`](host-path.md). A volume without a source is an `emptyDir`, and
-//! a claim template of a StatefulSet is a `persistentVolumeClaim`. The token volume that the API
-//! server adds to each Pod is always allowed. PersistentVolumes are not checked.
+//! volumes to the rule [`host-path`](host-path.md). A volume without a source counts as an
+//! `emptyDir`, and a claim template of a StatefulSet as a `persistentVolumeClaim`. The volume with
+//! the ServiceAccount token that the API server adds to Pods is always allowed. PersistentVolumes
+//! are not checked.
 //!
 //! The rule is off in the profiles `recommended` and `baseline`, unless the policy contains a list.
-//! It is an error in the profile `restricted`.
+//! It is enabled in the profile `restricted`.
 //!
 //! ## Why is this bad?
 //!
@@ -65,7 +66,7 @@
 //! ## Options
 //!
 //! `volumeTypes.allow` is the list of allowed types. If the policy sets it, the rule also reports
-//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no volume.
+//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
 //!
 //! ## When to allow it
 //!

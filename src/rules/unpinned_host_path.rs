@@ -5,11 +5,15 @@
 //! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
 //! can run on any node. A Pod can run on any node unless it sets `nodeName`, or a `nodeSelector` or
 //! required node affinity for something other than the operating system and the architecture.
-//! DaemonSets, objects of unknown kinds, and incomplete objects, such as patches, are skipped.
 //!
-//! Static Pods and their mirror Pods are also skipped, because each static Pod runs on the node
-//! that has its manifest. volcheck considers a Pod static if it has no controller, sets
-//! `hostNetwork: true`, and meets one of these conditions:
+//! Paths below an entry of the catalog are skipped, and so are paths above an entry. However,
+//! `/mnt`, `/srv` and `/var/data` are reported. DaemonSets, objects of unknown kinds, custom
+//! resources without a complete Pod template, and incomplete objects, such as patches, are skipped,
+//! too.
+//!
+//! Static Pods and their mirror Pods are skipped because each static Pod runs on the node that has
+//! its manifest. volcheck considers a Pod static if it has no controller, sets `hostNetwork: true`,
+//! and meets one of these conditions:
 //!
 //! - Its namespace is `kube-system` or starts with `openshift-`.
 //! - One of its containers runs the image of a control plane component, such as `etcd`.
@@ -129,9 +133,9 @@ fn different_content(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -
 fn missing_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Finding {
     let message = format!("{} may be missing on the node where the Pod runs", host_path(volume, access));
     let why = if access.path.is_named_pipe() {
-        "on a node without it, the Pod does not start"
+        "on a node without the path, the Pod does not start"
     } else {
-        "on a node without it, the Pod does not start, or starts with an empty directory"
+        "on a node without the path, the Pod does not start, or starts with an empty directory"
     };
     let help = if access.can_be_directory() {
         "pin the Pod to nodes with the path (`nodeSelector`, node affinity), or use a `persistentVolumeClaim`"

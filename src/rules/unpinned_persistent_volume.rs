@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each PersistentVolume with a `hostPath` that has no `nodeAffinity`. The API server
-//! requires `nodeAffinity` for a `local` volume, but not for a `hostPath`.
+//! Reports each PersistentVolume that has a `hostPath` but no `nodeAffinity.required`. The API
+//! server requires node affinity for a `local` volume, but not for a `hostPath`.
 //!
 //! ## Why is this bad?
 //!
@@ -91,9 +91,9 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             format!("this PersistentVolume with host path {} has no node affinity", quoted(volume.path));
         out.push(
             Finding::new(RULE.id, Severity::Warning, FieldPath::from_keys(&["spec"]), message)
-                .related(volume.path_field(), "a Pod that uses the volume gets this path of its node")
-                .why("on another node, a Pod does not find the data: it gets other files or does not start")
-                .help("set `nodeAffinity` to the node with the data, or use a `local` volume")
+                .related(volume.path_field(), "a Pod that uses the volume gets this path on its own node")
+                .why("on a node without the data, a Pod does not start, or finds other files or none")
+                .help("set a `nodeAffinity` that selects the node with the data, or use a `local` volume")
                 .volume(volume.name)
                 .path(&volume.clean)
                 .access(Access::Write),

@@ -4,9 +4,9 @@
 //!
 //! Reports a `sizeLimit` in these cases:
 //!
-//! - The volume is in memory, and the `sizeLimit` exceeds the memory limits of the Pod, or of the
-//!   containers that can write to the volume (warning).
-//! - The volume is on disk, and the `sizeLimit` exceeds the Pod's limits for `ephemeral-storage`
+//! - The volume is in memory, and the `sizeLimit` exceeds the memory limit of the Pod, or the sum
+//!   of the memory limits of the containers that can write to the volume (warning).
+//! - The volume is on disk, and the `sizeLimit` exceeds the Pod's limit for `ephemeral-storage`
 //!   (warning).
 //! - The `sizeLimit` is 0, which the kubelet treats as no limit (info).
 //! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
@@ -14,9 +14,9 @@
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
 //!   `ephemeral-storage` (info).
 //!
-//! The rule computes the limit of a Pod as the kubelet does. It is the sum for all containers, or
-//! the limit of an init container if that is higher. A memory limit of the Pod itself takes
-//! precedence over the limits of its containers.
+//! The rule computes the limit of a Pod as the kubelet does. It is the sum of the limits of all
+//! containers, or the limit of an init container if that is higher. If the Pod itself has a memory
+//! limit (`spec.resources`), this limit applies instead.
 //!
 //! In incomplete objects, such as patches, the rule reports only a `sizeLimit` of 0, because other
 //! limits may be elsewhere. The same applies to a volume that no container mounts, because the
@@ -122,8 +122,8 @@ pub(super) const RULE: Rule = Rule {
 /// The maximum number of limits to list as related locations.
 const MAX_FIELDS: usize = 3;
 
-/// The `sizeLimit` from which a Pod should request `ephemeral-storage`, in bytes: a quarter of the
-/// disk of a small node.
+/// The smallest `sizeLimit`, in bytes, for which a Pod should request `ephemeral-storage`. It is a
+/// quarter of a disk of 20 GiB, as in a small node.
 const LARGE_SIZE: i64 = 5 << 30;
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
@@ -167,8 +167,11 @@ fn no_limit(empty_dir: &EmptyDir<'_>) -> Finding {
 fn exceeds_memory(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Option<Finding> {
     let name = &empty_dir.volume.name;
     let finding = if pod.writers_limit(name, "memory").is_some_and(|limit| limit < size) {
-        let finding =
-            finding(empty_dir, Severity::Warning, "exceeds the memory limits of the containers that use it");
+        let finding = finding(
+            empty_dir,
+            Severity::Warning,
+            "exceeds the memory limits of the containers that can write to it",
+        );
         let writes = |container: &Container<'_>| {
             container.volume_mounts.iter().any(|mount| mount.name == *name && !mount.is_read_only())
         };
@@ -212,11 +215,14 @@ fn unrequested(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Optio
     if size < Quantity::from(LARGE_SIZE) || is_requested() {
         return None;
     }
-    let finding =
-        finding(empty_dir, Severity::Info, "is large, but no container requests `ephemeral-storage`")
-            .label("not reserved on the node")
-            .why("the scheduler ignores the volume, and under disk pressure the kubelet evicts the Pod first")
-            .help("set an `ephemeral-storage` request that covers the expected usage");
+    let finding = finding(
+        empty_dir,
+        Severity::Info,
+        "is large, but no container requests `ephemeral-storage`",
+    )
+    .label("not reserved on the node")
+    .why("the scheduler ignores the volume, and under disk pressure the kubelet evicts such Pods first")
+    .help("set an `ephemeral-storage` request that covers the expected usage");
     Some(finding)
 }
 
@@ -225,8 +231,8 @@ fn with_limits(finding: Finding, fields: Vec<FieldPath>) -> Finding {
     fields.into_iter().fold(finding, |finding, field| finding.related(field, "counts toward the limit"))
 }
 
-/// Returns the field paths of the limits for `resource`: that of the pod itself or, if it has none,
-/// those of its first containers.
+/// Returns the field paths of the limits for `resource`. If the pod itself has a limit, returns
+/// only the path of this limit, otherwise the paths of its containers' limits.
 fn pod_limits(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
     match limit_field(&pod.path, &pod.resources, resource) {
         Some(pod_level) => vec![pod_level],
@@ -234,8 +240,8 @@ fn pod_limits(pod: &Pod<'_>, resource: &'static str) -> Vec<FieldPath> {
     }
 }
 
-/// Returns the field paths of the limits for `resource` of the first containers that `is_included`
-/// accepts.
+/// Returns the field paths of the limits for `resource` in the containers for which `is_included`
+/// returns true. Returns at most [`MAX_FIELDS`] paths.
 fn container_limits(
     pod: &Pod<'_>,
     resource: &'static str,

@@ -59,34 +59,37 @@
 //!
 //! ## Fix
 //!
-//! Sets the type that the path suggests:
+//! Sets the type that the path suggests. The first match determines it:
 //!
 //! - the type in the host path catalog, if the path is listed
-//! - `Socket` for `*.sock`
+//! - `Directory`, if the path is above a listed path
 //! - the type of a well-known device, such as `CharDevice` for `/dev/nvidia0`
-//! - `File` for a name with a file extension, and for a path in a program directory such as
-//!   `/usr/bin`
+//! - `Socket`, if the name ends in `.sock`
+//! - `Directory`, if the path ends in a slash, or if a mount of the volume has a sub path
+//! - `File`, if the name has a common file extension, or if the path is in a program directory such
+//!   as `/usr/bin`
 //! - `Directory` otherwise
 //!
 //! The fix sets `DirectoryOrCreate` or `FileOrCreate` instead if both conditions are met:
 //!
 //! - A container can write to the path, and the path is a directory or a lock, log, PID or database
 //!   file.
-//! - Nothing else creates the path on a new node. The rule assumes this for paths in `/run` and in
-//!   plugin directories. It also assumes this for other paths that are neither in a system
+//! - Nothing else creates the path on a new node. The rule assumes this for most paths in `/run`
+//!   and in plugin directories. It also assumes this for other paths that are neither in a system
 //!   directory of the node nor in the host path catalog.
 //!
 //! The kubelet does not create the parent directories of a `FileOrCreate` file. If they may be
 //! missing, the fix sets `File`. In this case, it is better to mount the directory with
 //! `DirectoryOrCreate`.
 //!
-//! Unsafe: if the path is missing or of another type, the Pod no longer starts. There is no fix for
-//! an unknown device.
+//! Unsafe: the Pod no longer starts if the path has another type. With a type other than
+//! `DirectoryOrCreate` and `FileOrCreate`, it also does not start if the path is missing. There is
+//! no fix for an unknown name below `/dev`.
 //!
 //! ## When to allow it
 //!
 //! Allow it if the kubelet runs in a container, as on Talos. The kubelet checks the type in its own
-//! filesystem, so the check can fail although the path exists.
+//! filesystem, so the check can fail although the path exists on the node.
 //!
 //! ## References
 //!
@@ -135,15 +138,16 @@ fn suggested_type(cx: &Context<'_>, volume: &HostPathVolume<'_>) -> Option<Reque
     Some(RequestedType { file_type, creates })
 }
 
-/// Checks whether the kubelet can create the path. It creates a directory with its parents, but a
-/// file only in an existing directory.
+/// Checks whether the kubelet can create the path. The kubelet creates a directory with its
+/// parents, but a file only in an existing directory.
 fn is_creatable(file_type: HostPathType, volume: &HostPathVolume<'_>) -> bool {
     let path = volume.clean.to_string();
     let parent = path.rsplit_once('/').map(|(parent, _)| parent);
     file_type == HostPathType::Directory || parent.is_some_and(|parent| PARENTS.contains(&parent))
 }
 
-/// Directories that exist on every Linux node, in which programs create files.
+/// Directories that exist on every Linux node, in which programs create files. The empty string is
+/// the root directory.
 const PARENTS: &[&str] = &[
     "",
     "/home",
@@ -205,16 +209,13 @@ fn why(volume: &HostPathVolume<'_>, suggested: Option<RequestedType>) -> String 
     let mut accesses = volume.accesses.iter();
     let is_only_read = accesses.all(|access| access.mount.is_some() && access.is_read_only);
     let despite = if is_only_read { ", despite `readOnly`" } else { "" };
-    let unchecked =
-        format!("the path is not checked, and a missing path becomes an empty directory{owner}{despite}");
-    match suggested {
+    let instead = match suggested {
         Some(RequestedType { file_type: HostPathType::Directory, creates: true }) => {
-            "the path is not checked, and the container runtime decides what happens if it is missing"
-                .to_owned()
+            return "the path is not checked, and if it is missing, the container runtime decides what happens"
+                .to_owned();
         }
-        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => unchecked,
-        Some(suggested) => {
-            format!("{unchecked}, not {}", host_path_type::with_article(suggested.file_type))
-        }
-    }
+        None | Some(RequestedType { file_type: HostPathType::Directory, .. }) => String::new(),
+        Some(suggested) => format!(" instead of {}", host_path_type::with_article(suggested.file_type)),
+    };
+    format!("the path is not checked, and a missing path becomes an empty directory{owner}{instead}{despite}")
 }

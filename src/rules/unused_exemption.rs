@@ -2,19 +2,21 @@
 //!
 //! ## What it does
 //!
-//! Reports each exemption in the policy file that matches no finding. The rule runs only if
-//! volcheck checks the entire directory that contains the policy file, with all of the policy's
-//! rules. The severity is info, because the policy may also be used for clusters whose objects are
-//! not part of the run. Exemptions of a pack are never reported.
+//! Reports each active exemption in the policy file that matches no finding. The rule runs only if
+//! volcheck checks the entire directory that contains the policy file, without the flags
+//! `--select`, `--ignore` and `--exclude`. The severity is info, because the policy may also be
+//! used for clusters whose objects are not part of the run. Exemptions of a pack are never
+//! reported.
 //!
 //! ## Why is this bad?
 //!
-//! Either the finding is fixed, or the exemption never matched because a key of its `match` is
+//! Either the finding is fixed, or the exemption never matched because its `rules` or `match` are
 //! wrong. A fixed finding could return later, and the exemption would then hide it.
 //!
 //! ## Example
 //!
-//! With a DaemonSet `log-agent` in the namespace `logging`:
+//! The workload is a DaemonSet `log-agent` in the namespace `logging`, so this exemption does not
+//! match it:
 //!
 //! ```yaml,bad
 //! version: 1
@@ -65,7 +67,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
     }
     let message = format!("unused exemption with reason {}", quoted(exemption.reason));
     let finding = Finding::new(RULE.id, Severity::Info, FieldPath::root(), message)
-        .why("the finding is fixed, or a key does not match; the exemption would hide a later finding")
-        .help("remove it, unless it is for objects that exist only in the cluster");
+        .why("the finding is fixed, or `rules` or `match` is wrong; the exemption can hide a later finding")
+        .help("remove the exemption, unless it is for objects that exist only in the cluster");
     out.push(finding);
 }

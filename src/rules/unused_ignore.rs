@@ -3,21 +3,24 @@
 //! ## What it does
 //!
 //! Reports a comment `# volcheck: ignore[RULE]` or an annotation `ignore.volcheck.io/RULE` that
-//! suppresses no finding of the rule. If a comment names several rules, each unused one is
-//! reported.
+//! suppresses no finding of the rule. If a comment names several rules, each of them is checked
+//! separately.
 //!
 //! - A comment applies to everything that starts on its line or, if it has a line to itself, on the
 //!   next line. A comment on the line `- name: data` applies to the whole list item.
+//! - A comment `# volcheck: ignore-file[RULE]` before the first document applies to the entire
+//!   file.
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
 //!   the template.
 //!
-//! An ignore of a rule about claims in other objects, such as `hidden-host-path`, is not reported.
-//! The other objects may be in files that are not part of the run.
+//! An ignore for a disabled rule is not reported, and neither is an ignore for a rule about claims
+//! in other objects, such as `hidden-host-path`. These objects may be in files that are not part of
+//! the run.
 //!
 //! ## Why is this bad?
 //!
 //! Either the finding is fixed, or it is elsewhere, or the policy does not allow the ignore. If the
-//! finding is fixed, the ignore would hide a later finding, although its reason no longer applies.
+//! finding is fixed, the ignore can hide a later finding, although its reason no longer applies.
 //!
 //! ## Example
 //!

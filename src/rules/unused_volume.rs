@@ -5,14 +5,15 @@
 //! Reports each volume that no container mounts, uses as a block device, or reads an environment
 //! variable from (`fileKeyRef`). The severity is warning for a `hostPath` volume, and info for any
 //! other volume. Incomplete objects, such as kustomize patches, and pod specs without containers
-//! are skipped because the containers may be elsewhere.
+//! are skipped because the containers may be elsewhere. Volumes that a custom resource declares
+//! outside of its pod specs are skipped because any of its Pods may use them.
 //!
 //! ## Why is this bad?
 //!
 //! An unused volume misleads readers of the manifest. It can also have an effect:
 //!
-//! - An unused claim still delays scheduling until it is bound, and it limits the nodes on which
-//!   the Pod can run.
+//! - An unused claim still delays scheduling until the claim is bound, and can limit the nodes on
+//!   which the Pod can run.
 //! - An unused `hostPath` volume can still cause a security policy to reject the Pod. Users who can
 //!   add an ephemeral container to the Pod can mount the path with write access.
 //!
@@ -119,14 +120,14 @@ fn finding(volume: &Volume<'_>) -> Finding {
             "users who can add an ephemeral container to the Pod can mount this host path with write access"
         }
         Some(VolumeSource::Claim(_) | VolumeSource::Ephemeral(_)) => {
-            "the Pod waits for the claim and runs only where its volume is available"
+            "the Pod waits for the claim, and runs only on nodes that can use the volume of the claim"
         }
-        _ => "it has no effect and misleads readers",
+        _ => "the volume has no effect and misleads readers",
     };
     Finding::new(RULE.id, severity, volume.path.clone(), message)
         .label("not used by any mount, device or `fileKeyRef`")
         .why(why)
-        .help("remove it, or mount it where it is needed")
+        .help("remove the volume, or mount it where it is needed")
         .fix(Fix {
             title: "remove the volume".into(),
             safety,

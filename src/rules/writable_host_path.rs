@@ -58,10 +58,12 @@
 //!
 //! Sets `readOnly: true` on the mount. Unsafe: the container may need to write.
 //!
-//! Sockets, and devices in privileged containers, stay writable through a read-only mount. There is
-//! no fix for them, or for a directory that contains sockets or devices, such as `/dev`. However, a
-//! container that only connects to a socket in the mounted directory should set `readOnly: true`,
-//! so that it cannot replace the socket. Examples are the sidecars of a CSI driver.
+//! Sockets stay writable through a read-only mount, and so do devices that the container can open.
+//! There is no fix for them, except for harmless devices such as `/dev/null`. There is also no fix
+//! for a directory that contains sockets or devices according to the host path catalog, such as
+//! `/dev`. However, if a container only connects to a socket in the mounted directory, set
+//! `readOnly: true`, so that the container cannot replace the socket. Examples are the sidecars of
+//! a CSI driver.
 //!
 //! ## When to allow it
 //!
@@ -148,7 +150,8 @@ fn with_help(
         .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
 }
 
-/// Checks whether the path contains an agent's sockets, such as the directory of a CSI driver.
+/// Checks whether the path is in a directory with the sockets of node daemons, such as the
+/// directory of a CSI driver.
 fn is_agent_socket(class: PathClass<'_>) -> bool {
     matches!(class, PathClass::Inside(entry) if entry.class == EntryClass::AgentSocket)
 }

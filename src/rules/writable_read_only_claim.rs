@@ -4,8 +4,8 @@
 //!
 //! Reports each mount without `readOnly: true` if the only access mode of the volume's claim is
 //! `ReadOnlyMany`. The claim can be a claim template of a StatefulSet, the claim of a generic
-//! ephemeral volume, or a PersistentVolumeClaim in any file of the same run. A volume whose
-//! `persistentVolumeClaim` source sets `readOnly: true` is not reported.
+//! ephemeral volume, or a PersistentVolumeClaim in any file that volcheck checks in the same run. A
+//! volume whose `persistentVolumeClaim` source sets `readOnly: true` is not reported.
 //!
 //! ## Why is this bad?
 //!
@@ -113,7 +113,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         out.push(
             claim
                 .relate(finding, "accessModes", "the only access mode is `ReadOnlyMany`")
-                .why("access modes do not make mounts read-only, and the driver may fail or corrupt data")
+                .why("access modes do not make mounts read-only: the mount may fail, or several nodes may corrupt data")
                 .help("set `readOnly: true` on the mount, or request another access mode")
                 .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
                 .volume(volume)

@@ -103,7 +103,7 @@ pub enum PathClass<'c> {
     /// A common data directory above an entry, such as `/mnt`. Only the nodes of some distributions
     /// have the path of the entry.
     DataDirectory(&'c Entry),
-    /// A path that is neither at, above nor below an entry.
+    /// A path that is not at, above or below any entry.
     Unlisted,
 }
 
@@ -230,8 +230,8 @@ impl Catalog {
         })
     }
 
-    /// Checks whether the catalog has devices below `entry`. Any file in such a directory may be a
-    /// device.
+    /// Checks whether `entry` is a directory below which the catalog has devices. If so, any file
+    /// in the directory may be a device.
     pub fn contains_devices(&self, entry: &Entry) -> bool {
         let directory = HostPath::new(&entry.path);
         self.related(&directory).any(|(below, relation)| {

@@ -42,8 +42,8 @@ pub(crate) fn claims<'a>(cx: &Context<'a>) -> Vec<Claim<'a>> {
 pub(crate) enum VolumeClaim<'a> {
     /// A claim template or the claim of a generic ephemeral volume.
     Own(Claim<'a>),
-    /// The claims in other objects with the name that the volume refers to. There can be several,
-    /// for example one for each cluster.
+    /// The claims with the name in the volume's `claimName`. They are other objects. There can be
+    /// several, for example one for each cluster.
     Named(&'a [NamedClaim]),
 }
 
@@ -56,7 +56,8 @@ pub(crate) fn claims_by_volume<'a>(cx: &Context<'a>) -> HashMap<&'a str, VolumeC
 }
 
 impl VolumeClaim<'_> {
-    /// Checks whether the only access mode of the claim is `ReadOnlyMany`.
+    /// Checks whether the only access mode of the claim is `ReadOnlyMany`. If there are several
+    /// claims, this must be true for all of them.
     pub(crate) fn is_read_only(&self) -> bool {
         match self {
             Self::Own(claim) => {
@@ -145,9 +146,9 @@ impl Claim<'_> {
         }
     }
 
-    /// Checks whether the claim names its storage class. An empty name requests a volume without a
-    /// class. The annotation takes precedence over the field (`GetPersistentVolumeClaimClass` in
-    /// `pkg/apis/core/v1/helper`).
+    /// Checks whether the claim names its storage class. An empty name counts, because it requests
+    /// a volume without a class. The annotation takes precedence over the field
+    /// (`GetPersistentVolumeClaimClass` in `pkg/apis/core/v1/helper`).
     pub(crate) fn has_class(&self) -> bool {
         self.spec.storage_class_name.is_some()
             || self.annotations.get("volume.beta.kubernetes.io/storage-class").is_some()

@@ -210,8 +210,8 @@ impl<'s, 'v, V: Fn(&str) -> Option<&'v str>> Scanner<'s, V> {
         }
         let expression: String = self.rest.by_ref().take_while(|c| *c != '}').collect();
         let name = &expression[1..];
-        // `${NAME:-default}` is kept as it is if the variable is unknown: the default applies only
-        // if the variable is not set.
+        // If the variable is unknown, `${NAME:-default}` is kept as it is. The default may not
+        // apply, because the image may set the variable.
         self.push_value(
             name.split_once(":-").map_or(name, |(name, _)| name),
             &format!("{expression}}}"),

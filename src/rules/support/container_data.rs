@@ -15,7 +15,7 @@ const MAX_DATA_PATHS: usize = 100;
 #[derive(Debug)]
 pub(crate) struct ContainerData<'a> {
     pub(crate) image: &'a ImageData,
-    /// `None` if the default data paths and volumes of the image are unknown.
+    /// The version of the image; `None` if its default data paths and volumes are unknown.
     version: Option<Version>,
     pub(crate) role: Role,
     /// Whether the server reads a configuration file, which can set data paths.
@@ -331,8 +331,8 @@ impl Value<'_> {
         }
     }
 
-    /// Returns the absolute paths in a list. An item can be a URL, or have the form
-    /// `path=PATH`. Relative paths are ignored, because they depend on the image.
+    /// Returns the absolute paths in the value, which can be a list. An item can be a URL, or have
+    /// the form `path=PATH`. Relative paths are ignored, because they depend on the image.
     fn paths(&self) -> Vec<HostPath> {
         let Self::Known(text) = self else { return Vec::new() };
         let path = |item: &'_ str| match item.split_once("://") {

@@ -38,7 +38,8 @@ pub struct Context<'a> {
     host_path_volumes: Vec<HostPathVolume<'a>>,
 }
 
-/// A volume with a host path: a `hostPath` volume, or the `local` source of a PersistentVolume.
+/// A volume with a host path: a `hostPath` volume of a pod, or the `hostPath` or `local` source of
+/// a PersistentVolume.
 #[derive(Clone, Debug)]
 pub struct HostPathVolume<'a> {
     /// The volume of the pod; `None` for a PersistentVolume.
@@ -63,7 +64,7 @@ pub struct HostPathVolume<'a> {
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
-/// The access of one container to a host path.
+/// An access to a host path. Usually, this is the access of one container through one mount.
 #[derive(Clone, Debug)]
 pub struct HostPathAccess<'a> {
     /// The mount; `None` for a PersistentVolume, and for a volume that no container mounts.
@@ -72,11 +73,12 @@ pub struct HostPathAccess<'a> {
     pub path: HostPath,
     pub class: PathClass<'a>,
     /// The type of the file at the path, according to the `type` of the volume, the catalog or, for
-    /// sockets, the name; `None` if unknown.
+    /// sockets and devices, the name; `None` if unknown.
     pub file_type: Option<HostPathType>,
     /// Whether the mount is read-only.
     pub is_read_only: bool,
-    /// The effective access: sockets and devices are writable even through a read-only mount.
+    /// The effective access. Sockets are writable even through a read-only mount, and so are
+    /// devices that the container can open, unless the catalog lists them as harmless.
     pub effective: Access,
 }
 
@@ -215,8 +217,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks whether the object is a DaemonSet or may create one. An object of a kind outside of
-    /// Kubernetes may create one if its pod is incomplete.
+    /// Checks whether the object is a DaemonSet or may create one. An object whose kind is not part
+    /// of Kubernetes may create one if its pod is incomplete.
     pub fn can_be_daemon_set(&self) -> bool {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);

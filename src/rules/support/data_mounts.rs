@@ -32,8 +32,8 @@ struct MountedDirectory<'a> {
     /// it (see [`data_mounts`]); `None` if there is no such mount.
     serving: Vec<(&'a PathPattern, Option<(usize, usize)>)>,
     /// Whether a volume that outlives the Pod is mounted at or inside the directory, or the object
-    /// sets another data path. If the location of the data is unknown, the data is assumed to be
-    /// there.
+    /// sets another data path. If the location of the data is unknown, the data is then assumed to
+    /// be in this volume or at this path.
     has_other_location: bool,
 }
 
@@ -172,7 +172,8 @@ impl<'a> MountedDirectory<'a> {
     }
 
     /// Checks whether the mount `index` serves the data. If the locations of the data are unknown,
-    /// any mount in the directory may contain it, except mounts of scratch files.
+    /// any mount in the directory may contain the data, except mounts of scratch files. This does
+    /// not apply if [`Self::has_other_location`] is set.
     fn is_served_by(&self, index: usize, mount: &VolumeMount<'_>) -> bool {
         if self.directory.data.is_empty() {
             return !self.has_other_location && !self.is_scratch(&path_of(mount));

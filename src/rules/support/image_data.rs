@@ -1,4 +1,4 @@
-//! Well-known images: where they store data, and which settings change that.
+//! Well-known images: where they store data, and which settings change these locations.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub struct ImageData {
     /// The volumes with data that the images declare (`VOLUME` in the Dockerfile).
     #[serde(default)]
     pub(crate) volumes: Vec<VersionedPath>,
-    /// The data, as a verb phrase whose subject is the path.
+    /// The purpose of the path, as a verb phrase whose subject is the path.
     pub(crate) reason: String,
     /// The pages that document the image.
     #[serde(rename = "sources")]
@@ -67,7 +67,7 @@ impl ImageCatalog {
     }
 }
 
-/// The settings that determine where the same data is stored. Arguments take precedence over
+/// The settings that determine the paths of some data of an image. Arguments take precedence over
 /// variables. In each list, earlier entries take precedence over later ones.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]

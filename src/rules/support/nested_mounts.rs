@@ -140,9 +140,10 @@ pub(crate) fn token_help() -> String {
         .to_owned()
 }
 
-/// Checks whether the mount point `path` exists on the node. It exists if it belongs to the node.
-/// It also exists if a mounted volume has this host path or one below it, because the kubelet or
-/// the container runtime checks or creates the path of such a volume.
+/// Checks whether the mount point `path`, a path on the node, exists there. It exists if
+/// [`known_type`] knows its type. It also exists if a mounted volume has this host path or one
+/// below it, because the kubelet or the container runtime checks or creates the path of such a
+/// volume.
 pub(crate) fn exists_on_node(cx: &Context<'_>, path: &HostPath) -> bool {
     let is_inside =
         |inner: &HostPath| matches!(inner.relation_to(path), Relation::Equal | Relation::Descendant);
