@@ -283,7 +283,7 @@ pub(super) enum When {
 
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
-// The chart appends its `extraArgs`, which override the flags that the chart sets.
+// The chart appends its value `extraArgs`, whose flags override those that the chart sets.
 #[command(args_override_self = true)]
 pub(super) struct ServeArgs {
     /// Address of the webhook port, served over TLS
@@ -339,7 +339,7 @@ pub(super) struct ServeArgs {
     /// of the client with the most connections, or waits if it cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// How long to wait after SIGTERM for connections to close
+    /// Maximum time to wait after SIGTERM for connections to close
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain_timeout: Duration,
     /// How often to check the certificates, the policy and the registration for changes
@@ -395,8 +395,8 @@ pub(super) struct ManifestArgs {
     pub(super) policy: Option<PathBuf>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir` (by default enabled since Kubernetes 1.37), and cannot be changed
-    /// through the API
+    /// `staticManifestsDir`, which is enabled by default since Kubernetes 1.37. They cannot be
+    /// changed through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
     /// PEM file with the CA certificates that the API server uses to verify the webhook at this URL

@@ -33,7 +33,7 @@ pub(super) struct Document {
     /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
-    /// key `"*"` applies to all rules.
+    /// key `"*"` sets the level of all rules for which this file sets no other level.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
@@ -55,7 +55,7 @@ pub(super) struct Document {
     /// exact name takes precedence, then the longest matching pattern.
     pub(super) modes: BTreeMap<String, Mode>,
     /// The admission mode of workloads such as Deployments, and of PersistentVolumeClaims. It does
-    /// not affect Pods.
+    /// not affect other objects, such as Pods.
     pub(super) workload_mode: Option<WorkloadMode>,
     /// The findings that comments and annotations can suppress.
     pub(super) ignores: Option<Ignores>,
@@ -65,8 +65,8 @@ pub(super) struct Document {
     /// specs.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub(super) workloads: Vec<CustomWorkload>,
-    /// Whether to detect pod specs in objects of unknown kinds by their structure. Defaults to
-    /// `true`.
+    /// Whether to search objects of unknown kinds for fields with the structure of a pod spec.
+    /// Defaults to `true`.
     pub(super) heuristic: Option<bool>,
     /// Users whose owner references the webhook trusts, in addition to the Kubernetes controllers.
     pub(super) trusted_controllers: Vec<String>,
@@ -169,7 +169,7 @@ impl CatalogEntry {
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Directory {
-    /// The path in the container, absolute and clean. Each segment can contain one `*`.
+    /// The path in the container, absolute and clean. Each segment can contain at most one `*`.
     pub(super) path: String,
     /// The contents of the directory, as a verb phrase that follows the path in messages.
     pub(super) reason: String,
@@ -229,7 +229,7 @@ pub(super) struct Match {
     /// with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
-    /// The access of the container to exempt. `write` also exempts read access.
+    /// The access to exempt: `read` or `write`. `write` also exempts read access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
@@ -258,7 +258,7 @@ pub enum Mode {
     Deny,
     /// Admit all objects, and return errors and warnings as admission warnings.
     Warn,
-    /// Admit all objects, and record findings only in audit annotations.
+    /// Admit all objects without warnings, and record findings in audit annotations.
     Audit,
     /// Admit objects without checking them.
     Off,
@@ -284,7 +284,7 @@ impl Keyword for Mode {
     }
 }
 
-/// A type whose values are keywords in policy documents. One of them is `off`.
+/// A type whose values are keywords in policy documents. One of the keywords is `off`.
 trait Keyword: Sized {
     /// The valid keywords, as listed in error messages.
     const EXPECTED: &'static str;
