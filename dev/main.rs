@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes the generated files. With `check`, writes nothing and fails if one of them would change.
+/// Writes the generated files. With `check`, writes nothing and fails if a file is outdated.
 fn generate(check: bool) -> Result<(), String> {
     let mut outdated = Vec::new();
     for (path, text) in generated_files()? {
@@ -99,7 +99,8 @@ fn volcheck(arguments: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-/// Returns the page that lists the rules that only `volcheck lint` reports.
+/// Returns the page about the differences between lint and the webhook, with a table of the rules
+/// that only `volcheck lint` reports.
 fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
@@ -212,7 +213,7 @@ fn subcommands(help: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the page about the formats, with the report on the first example in each format.
+/// Returns the page about the formats. For each format, it shows the report on `examples/first`.
 fn formats_page() -> Result<String, String> {
     let mut page = read("docs/formats.md")?;
     for format in Format::ALL {
@@ -299,7 +300,8 @@ fn values_schema() -> Result<String, String> {
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
 }
 
-/// Returns the README with its generated blocks: the output of its first command and the rules.
+/// Returns the README with its generated blocks: the output of its first command and the table of
+/// rules.
 fn readme(table: &str) -> Result<String, String> {
     let output = volcheck(&["lint", "examples/first"])?;
     let page = replace_block(&read("README.md")?, "first", &format!("```\n{output}```\n"))?;
