@@ -1,8 +1,8 @@
 //! Benchmarks of linting, compared with reading and parsing the same manifests.
 //!
 //! `VOLCHECK_BENCH_TREE=DIR cargo bench` uses the manifests in a directory, by default those of
-//! this repository. The first letter of each name determines its position, because divan sorts by
-//! name.
+//! this repository. divan sorts the benchmarks by name, so the first letter of each name determines
+//! its position.
 
 use std::env;
 use std::fs;

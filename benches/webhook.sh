@@ -6,8 +6,9 @@
 #   benches/webhook.sh [SECONDS] [pod-security]
 #
 # The servers are measured in turn, so that other load on the machine affects all of them. Needs
-# wrk. The columns are the requests per second, the median, 99th and 99.9th percentile in
-# milliseconds, the failures, and the resident memory after the run.
+# wrk. The first columns are the size of the review, the number of connections and the server. The
+# other columns are the requests per second, the median, 99th and 99.9th percentile of the response
+# times in milliseconds, the failures, and the resident memory in MiB after the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-5}"

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes the generated files. With `check`, writes nothing and fails if one of them would change.
+/// Writes the generated files. With `check`, writes nothing and fails if a file is outdated.
 fn generate(check: bool) -> Result<(), String> {
     let mut outdated = Vec::new();
     for (path, text) in generated_files()? {
@@ -222,7 +222,7 @@ fn subcommands(help: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the page about the formats, with the report on the first example in each format.
+/// Returns the page about the formats. For each format, it shows the report on `examples/first`.
 fn formats_page() -> Result<String, String> {
     let mut page = read("docs/formats.md")?;
     for format in Format::ALL {
@@ -309,7 +309,8 @@ fn values_schema() -> Result<String, String> {
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
 }
 
-/// Returns the README with its generated blocks: the output of its first command and the rules.
+/// Returns the README with its generated blocks: the output of its first command and the table of
+/// rules.
 fn readme(table: &str) -> Result<String, String> {
     let output = volcheck(&["lint", "examples/first"])?;
     let page = replace_block(&read("README.md")?, "first", &format!("```\n{output}```\n"))?;

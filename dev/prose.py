@@ -4,7 +4,7 @@
 It reports constructions that readers often have to read twice, with the file and the line. To fix one, rewrite
 the sentence instead of replacing a word.
 
-    dev/prose.py [PATH]...    checks these files and directories; by default all that git tracks
+    dev/prose.py [PATH]...    checks these files and directories; by default, all files that git does not ignore
 """
 
 import re

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A StatefulSet of cdk8s-plus without volume claim templates loses all volumes of its containers:
-# their mounts remain, so that the API server refuses the manifest. With one volume claim template,
-# the same volumes are written.
+# the mounts remain in the manifest, but the volumes are missing, so the API server rejects it. With
+# one volume claim template, the manifest contains the same volumes.
 set -euo pipefail
 
 CDK8S=2.70.106

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `helm template` names the template of each document in a comment. For a dependency with an alias,
-# the comment contains the alias in place of the directory, so that it names a file that does not
-# exist. For a packaged dependency, it names a path inside the archive, without the archive.
+# the comment contains the alias in place of the directory, so it names a file that does not exist.
+# For a packaged dependency, the comment names a path inside the archive, but not the archive.
 set -euo pipefail
 
 HELM=v4.3.1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A patch in a kustomization that gives a volume another source does not remove the old one. The
+# A patch in a kustomization that gives a volume another source does not remove the old source. The
 # API server rejects a volume with two sources. The patch must set the old source to null.
 set -euo pipefail
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A replacement that selects a volume by its index changes another volume as soon as a component or
-# a patch adds one: new list items come first, and replacements run last. The replacement does not
-# fail, so that a host path changes silently. Selection by name (`[name=logs]`) is not affected.
+# A replacement that selects a volume by its index changes the wrong volume as soon as a component
+# or a patch adds a volume: new list items come first, and replacements run last. The replacement
+# does not fail, so the host path of the wrong volume changes silently. Selection by name
+# (`[name=logs]`) is not affected.
 set -euo pipefail
 
 KUSTOMIZE=v5.7.1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests the chart: it rejects invalid values, renders the expected objects, and passes volcheck's
-# own rules. Also checks that charts/plain.yaml is up to date. With VOLCHECK_BLESS=1, updates it.
+# own rules. Also checks that charts/plain.yaml is up to date. With VOLCHECK_BLESS=1, updates that
+# file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/delivery/lib.sh

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 /// The names of the reviews and their approximate sizes in bytes.
 pub(crate) const SIZES: [(&str, usize); 3] = [("5k", 5_000), ("60k", 60_000), ("1400k", 1_400_000)];
 
-/// Returns a review of a new Pod without findings, with as many containers as the size requires.
+/// Returns a review of a new Pod without findings, with approximately this size in bytes. The Pod
+/// has as many containers as the size requires, but about a hundred at most. A larger Pod has
+/// longer values.
 pub(crate) fn review(size: usize) -> String {
     let env = |name: &str, count: usize, value: &dyn Fn(usize) -> String| -> Vec<Value> {
         (0..count).map(|n| json!({ "name": format!("{name}_{n}"), "value": value(n) })).collect()

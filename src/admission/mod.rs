@@ -2,7 +2,7 @@
 //!
 //! [`review`] is a pure function that uses neither HTTP nor a clock. Objects are decoded into the
 //! same model as manifests and checked by the same engine. Only the operator's policy exempts
-//! findings: labels, annotations and comments in an object have no effect here.
+//! findings: labels, annotations and comments in an object suppress no findings here.
 
 pub(crate) mod json;
 mod ratchet;
@@ -24,11 +24,12 @@ pub use response::AdmissionResponse;
 pub enum Endpoint {
     /// Enforces the mode that the policy sets for the namespace.
     Validate,
-    /// Enforces mode `deny` regardless of the policy, for namespaces with the label
-    /// `volcheck.io/mode: deny`.
+    /// Enforces mode `deny` instead of the mode in the policy, for namespaces with the label
+    /// `volcheck.io/mode: deny`. The policy's `workloadMode` still applies.
     Strict,
-    /// Warns instead of denying, except for workloads and claims if the policy's `workloadMode` is
-    /// `deny`.
+    /// Enforces the mode that the policy sets for the namespace, but warns instead of denying.
+    /// There is one exception: mode `deny` denies workloads and claims with errors if the policy's
+    /// `workloadMode` is `deny`.
     Advise,
 }
 
@@ -59,7 +60,7 @@ pub struct ReviewContext<'p> {
 /// The outcome of a review, as counted in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Admitted.
+    /// Admitted without warnings.
     Allow,
     /// Admitted with warnings.
     Warn,
@@ -92,8 +93,8 @@ pub struct Decision {
     pub findings: Vec<Finding>,
     /// The exempted findings, each with the index of its exemption in the policy.
     pub exempted: Vec<(Finding, ExemptionId)>,
-    /// In mode `deny`, the rules of pre-existing errors, which are no reason to deny an UPDATE.
-    /// Empty in other modes.
+    /// The rules of pre-existing errors in mode `deny`. Such an error is no reason to deny an
+    /// UPDATE. Empty in other modes.
     pub preexisting: Vec<RuleId>,
     /// The request, for the log.
     pub request: RequestInfo,

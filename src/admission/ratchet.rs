@@ -47,7 +47,8 @@ impl FindingKey {
     }
 }
 
-/// The part of a fingerprint that may differ in the new object if the access does not increase.
+/// The part of a fingerprint that may change without making a finding new.
+/// [`ContainerAccess::covers`] defines the permitted changes.
 struct ContainerAccess {
     /// The container; empty if the finding is about the volume alone.
     container: String,

@@ -96,10 +96,10 @@ pub(super) struct UserInfo<'a> {
     groups: List<Str<'a>>,
 }
 
-/// The object of a request, if volcheck checks it.
+/// The object of a request, if volcheck may have to check it.
 pub(super) enum Reviewable<'a> {
     Object(Json<'a>),
-    /// The request cannot add a volume or a mount.
+    /// No object to check: the request cannot add a volume or a mount, or the mode is `off`.
     Nothing,
     /// A subresource that volcheck does not know.
     Unsupported,
@@ -140,7 +140,7 @@ impl<'a> Request<'a> {
                 Reviewable::Nothing
             }
             // For other subresources, such as `ephemeralcontainers` and `resize`, the object may be
-            // the Pod. Later versions of Kubernetes may add further ones.
+            // the Pod. Later versions of Kubernetes may add further subresources.
             ("pods", _) => match self.type_meta(object) {
                 Ok(meta) if &*meta.kind != "Pod" => Reviewable::Unsupported,
                 _ => Reviewable::Object(object),
@@ -152,7 +152,8 @@ impl<'a> Request<'a> {
     /// Returns the API version and kind of the request's new or old object.
     ///
     /// The API server converts both objects to the `kind` of the request. If that kind is not built
-    /// in, the type is read from the object itself, which requires another pass over its text.
+    /// in, the API version and kind are read from the object itself, which requires another pass
+    /// over its text.
     pub(super) fn type_meta(&self, object: Json<'a>) -> Result<TypeMeta<'a>, FieldError> {
         let GroupVersionKind { group, version, kind } = &self.kind;
         let api_version = match &**group {
@@ -176,7 +177,7 @@ impl<'a> Request<'a> {
 
     /// Returns true if the user is a controller whose owner references are trusted:
     ///
-    /// - a workload controller of Kubernetes (`pkg/controller/serviceaccount`)
+    /// - a Kubernetes controller that creates Pods, such as the ReplicaSet controller
     /// - the controller manager without `--use-service-account-credentials`
     /// - one of the `trustedControllers` of the policy
     pub(super) fn is_from_trusted_controller(&self, policy: &Policy) -> bool {
@@ -191,10 +192,10 @@ impl<'a> Request<'a> {
         is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
     }
 
-    /// Returns true if the request is from a kubelet that creates the mirror Pod of a static Pod.
-    /// The static Pod runs even if its mirror Pod is denied (`pkg/kubelet/pod/mirror_client.go`).
-    /// Any user can set the annotation of a mirror Pod, so the request must come from the kubelet
-    /// of the Pod's node.
+    /// Returns true if the kubelet of the Pod's node sent the request, and the object is the mirror
+    /// Pod of a static Pod. The static Pod runs even if its mirror Pod is denied
+    /// (`pkg/kubelet/pod/mirror_client.go`). The annotation of a mirror Pod proves nothing, because
+    /// any user can set it.
     pub(super) fn is_mirror_pod(&self) -> bool {
         let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
         let Some(MirrorPod { metadata, spec }) = pod else { return false };
@@ -205,8 +206,8 @@ impl<'a> Request<'a> {
             && self.user_info.groups.iter().any(|group| &**group == "system:nodes")
     }
 
-    /// Returns true if the object is being deleted. Controllers and kubelets start no more Pods or
-    /// containers for it.
+    /// Returns true if the new or the old object is being deleted. Controllers and kubelets start
+    /// no more Pods or containers for such an object.
     pub(super) fn is_terminating(&self) -> bool {
         let is_terminating = |object: Json<'_>| {
             let decoded = object.decode::<Terminating<'_>>();

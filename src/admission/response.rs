@@ -76,7 +76,7 @@ impl AdmissionResponse {
         Self { api_version: "admission.k8s.io/v1", kind: "AdmissionReview", response }
     }
 
-    /// Returns whether the request is admitted.
+    /// Checks whether the request is admitted.
     pub fn is_allowed(&self) -> bool {
         self.response.allowed
     }
@@ -101,8 +101,7 @@ impl AdmissionResponse {
 impl Status {
     /// Returns the status of a denial because of these errors, or `None` if there are none.
     ///
-    /// The message lists up to [`MAX_FINDINGS`] errors. If several webhooks deny a request, the
-    /// user sees only one of the denials.
+    /// The message lists up to [`MAX_FINDINGS`] errors and counts the others.
     pub(super) fn forbidden(errors: &[&Finding]) -> Option<Self> {
         let first = errors.first()?;
         let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));
@@ -141,7 +140,8 @@ impl Status {
     }
 }
 
-/// Formats findings as warnings, the highest severity first.
+/// Formats findings as warnings, the highest severity first. After [`MAX_FINDINGS`] findings, a
+/// last warning counts the others.
 pub(super) fn warnings(mut findings: Vec<&Finding>) -> Vec<String> {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let listed = findings.iter().take(MAX_FINDINGS);
@@ -156,7 +156,7 @@ fn unlisted_note(count: usize) -> Option<String> {
 
 /// Formats a warning. The prefix names volcheck, because kubectl does not show the source of a
 /// warning. Control characters are escaped, because the API server silently drops warnings that
-/// contain any.
+/// contain them. Long warnings are truncated.
 pub(super) fn warning(text: &str) -> String {
     shorten(&format!("volcheck: {text}"))
 }

@@ -20,7 +20,7 @@ pub(super) enum Verdict {
     #[default]
     Allow,
     Warn(Vec<String>),
-    /// Denied. The warnings report the findings that are not a reason for the denial.
+    /// Denied because of errors. The warnings report other findings, such as pre-existing errors.
     Deny {
         status: Status,
         warnings: Vec<String>,
@@ -186,7 +186,8 @@ fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewCont
     split
 }
 
-/// Determines the verdict from the findings and the mode.
+/// Determines the verdict from the findings and the mode. The mirror Pod of a static Pod is never
+/// denied.
 fn enforce(request: &Request<'_>, mode: Mode, findings: SplitFindings) -> Evaluation {
     let SplitFindings { new, preexisting, exempted } = findings;
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;

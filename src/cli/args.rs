@@ -285,7 +285,7 @@ pub(super) enum When {
 
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
-// The chart appends its `extraArgs`, which override the flags that the chart sets.
+// The chart appends its value `extraArgs`, whose flags override those that the chart sets.
 #[command(args_override_self = true)]
 pub(super) struct ServeArgs {
     /// Address of the webhook port, served over TLS
@@ -398,8 +398,8 @@ pub(super) struct ManifestArgs {
     pub(super) policy: Option<PathBuf>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir`, and cannot be changed through the API. Kubernetes 1.37 and later
-    /// enable them by default
+    /// `staticManifestsDir`, which is enabled by default since Kubernetes 1.37. They cannot be
+    /// changed through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
     /// PEM file with the CA certificates that the API server uses to verify the webhook at the URL

@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     Ok(EXIT_ERROR)
 }
 
-/// Returns the path of the baseline from the arguments, or else from the policy.
+/// Returns the path of the baseline from the arguments, or else from the policy, if any.
 fn configured_path(argument: Option<&Path>, policy: &Policy) -> Option<PathBuf> {
     argument.map(Path::to_owned).or_else(|| policy.baseline.clone())
 }

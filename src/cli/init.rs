@@ -54,13 +54,13 @@ profile: recommended
             "\n# Exemptions for common node agents, such as `node-agents/fluent-bit`.\n# extends: []\n",
         );
     } else {
-        text.push_str("\n# Exemptions for the node agents in these manifests. To also lower all other findings about their upstream\n# manifests to infos, replace `node-agents/` with `node-agents/upstream/`.\nextends:\n");
+        text.push_str("\n# Exemptions for the node agents in these manifests. To also lower the other findings about host paths in\n# their upstream manifests to infos, replace `node-agents/` with `node-agents/upstream/`.\nextends:\n");
         agents.iter().for_each(|agent| text.push_str(&format!("  - {agent}\n")));
     }
     text.push_str(
         "
-# Levels of rules: error (lint fails, and the webhook denies), warning, info (the webhook only records it in
-# the audit log) or off.
+# Levels of rules: error (lint fails, and the webhook denies), warning, info (the webhook records the finding in
+# the audit log, but does not warn) or off.
 # rules:
 #   unclean-host-path: off
 
@@ -94,7 +94,8 @@ fn agents(run: &Run, policy: &Policy) -> BTreeSet<String> {
     run.used_exemptions.iter().map(|id| policy.exemption(*id).origin.clone()).collect()
 }
 
-/// Returns the directories of charts with unrendered templates, each with a trailing slash.
+/// Returns the directories of charts with unrendered templates, each with a trailing slash. The
+/// current directory is an empty string.
 fn raw_charts(run: &Run) -> BTreeSet<String> {
     let chart = |path: &String| {
         let (chart, _) = path.rsplit_once("templates/")?;

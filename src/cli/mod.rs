@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 use clap::Parser;
 
-/// The exit code if no finding reaches `--fail-on`.
+/// The exit code on success. For `lint`, no finding reaches `--fail-on`.
 pub const EXIT_OK: u8 = 0;
 /// The exit code if a finding reaches `--fail-on`, or if a review is denied.
 pub const EXIT_FINDINGS: u8 = 1;

@@ -2,7 +2,8 @@
 //!
 //! A new CA signs certificates only after all API servers have had time to trust it. The previous
 //! CA remains trusted until it expires. All serving certificates in use are therefore trusted at
-//! all times. The functions in this module access neither the cluster nor the clock.
+//! all times, unless the current CA expires before a replica can replace it. The functions in this
+//! module access neither the cluster nor the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +89,8 @@ impl CertificateAuthority {
         all.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Returns the CA after the rotation step that is due at `now`, or `None` if no step is due.
+    /// Returns the CA after the rotation steps that are due at `now`, or `None` if no step is due.
+    /// Returns an error if a stored certificate cannot be parsed.
     ///
     /// The steps are:
     ///
@@ -96,7 +98,7 @@ impl CertificateAuthority {
     /// - Make the next CA the current one when `is_trusted` is true, that is, when all API servers
     ///   have had time to learn the trust bundle.
     /// - Remove the previous CA when it expires.
-    /// - Generate a new CA if the current one has expired.
+    /// - If the current CA has expired, generate a new one, and drop the next and the previous CA.
     pub fn rotate(
         &self,
         now: Timestamp,

@@ -33,20 +33,21 @@ pub struct RegistrarSettings {
     pub registration_delay: Duration,
 }
 
-/// Manages the CA and the registration of one server.
+/// Manages the CA and the registration of the Service for one of its replicas.
 pub struct Registrar {
     settings: RegistrarSettings,
     namespace: String,
     client: Client,
-    /// The registered trust bundle, and the time since which it has been registered without
-    /// interruption. `None` if the webhooks are not registered.
+    /// The registered trust bundle, and the time since which this replica has seen it registered
+    /// without interruption. `None` if this replica has not seen a registration.
     registered: Option<(String, Instant)>,
     /// The time since which the Service has had a ready endpoint. `None` if it has none.
     reachable_since: Option<Instant>,
 }
 
 impl Registrar {
-    /// Creates a registrar that uses the Pod's service account.
+    /// Creates a registrar that uses the Pod's service account. Returns an error outside of a
+    /// cluster.
     pub fn new(settings: RegistrarSettings) -> anyhow::Result<Self> {
         let config = Config::incluster().context("cannot register the webhook: not running in a cluster")?;
         let namespace = config.default_namespace.clone();
@@ -59,8 +60,8 @@ impl Registrar {
         format!("{}.{}.svc", self.settings.service, self.namespace)
     }
 
-    /// Performs the rotation step that is due, if any, and stores the result in the Secret. Returns
-    /// the CA.
+    /// Generates the CA if the Secret contains none, or performs the rotation steps that are due.
+    /// Stores a changed CA in the Secret. Returns the CA.
     pub async fn reconcile_ca(&self) -> anyhow::Result<CertificateAuthority> {
         let name = format!("{}-ca", self.settings.service);
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -77,8 +78,8 @@ impl Registrar {
             let Some(rotated) = rotated else { return stored.with_context(context) };
             secret.data = Some(rotated.to_secret());
             // `secret` still has the resource version that was read. If two replicas replace the
-            // Secret at the same time, the second one gets a conflict and reads the CA that the
-            // first one wrote.
+            // Secret at the same time, the second replica gets a conflict and reads the CA that the
+            // first replica wrote.
             match secrets.replace(&name, &PostParams::default(), &secret).await {
                 Ok(_) => return Ok(rotated),
                 Err(kube::Error::Api(status)) if status.is_conflict() => {}
@@ -94,7 +95,7 @@ impl Registrar {
     }
 
     /// Checks whether the last call of [`register`](Self::register) found or created a
-    /// registration.
+    /// registration. A call whose update conflicts with another update does not change the result.
     pub fn is_registered(&self) -> bool {
         self.registered.is_some()
     }
@@ -112,7 +113,8 @@ impl Registrar {
 
     /// Registers the webhooks with the CA's trust bundle.
     ///
-    /// Does nothing if the webhooks are not registered yet and the Service is not reachable.
+    /// Does nothing if the webhooks are not registered and the Service has not had a ready endpoint
+    /// for the registration delay.
     ///
     /// `current` must have been fetched before `ca`. If the registration has changed since then,
     /// for example because another replica has registered a later CA, the API server rejects the

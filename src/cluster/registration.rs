@@ -11,6 +11,7 @@ use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingW
 pub const ENTRIES_ANNOTATION: &str = "volcheck.io/entries";
 
 /// Returns the entries to register. Each of them contains the trust bundle `bundle`, in PEM.
+/// Returns an error if the annotation is missing or invalid.
 pub(super) fn desired_entries(
     registration: &ValidatingWebhookConfiguration,
     bundle: &str,

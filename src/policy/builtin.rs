@@ -167,8 +167,8 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
     directory
 }
 
-/// Returns the level of each rule in a profile. The origin of a level is the profile that sets it,
-/// which may be one that `profile` is based on.
+/// Returns the levels that a profile sets, by rule. Omits rules for which neither the profile nor a
+/// profile that it is based on sets a level. The origin of a level is the profile that sets it.
 pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<Level>> {
     let document: Document = built_in(match profile {
         Profile::None => document!("none"),
@@ -191,8 +191,9 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
 /// agent.
 pub(super) const NODE_AGENTS: &str = "node-agents";
 
-/// The name of the pack that, in addition, lowers all other findings about the upstream manifests
-/// of node agents to infos. `node-agents/upstream/NAME` is its part for one agent.
+/// The name of the pack that contains [`NODE_AGENTS`] and also lowers the remaining findings about
+/// host paths in the upstream manifests of node agents to infos. `node-agents/upstream/NAME` is its
+/// part for one agent.
 const UPSTREAM: &str = "node-agents/upstream";
 
 #[derive(Deserialize)]
@@ -220,8 +221,8 @@ impl Agent {
     /// `node-agents`. All of them lower the severity to info:
     ///
     /// - the exemptions in `upstream`
-    /// - for each exemption from `host-path`, an exemption from the rules `omissions` for the same
-    ///   paths and any access
+    /// - for each entry that lists the rule `host-path`, an exemption from the rules `omissions`
+    ///   with the same scope, but for any access
     fn upstream_exemptions(&self, omissions: &OneOrMany) -> Vec<ExemptionEntry> {
         let all = self.exemptions.iter().chain(&self.upstream);
         let allowed = all.filter(|entry| entry.rules.0.iter().any(|rule| rule == "host-path"));
@@ -253,7 +254,7 @@ pub(super) fn packs() -> impl Iterator<Item = &'static str> + Clone {
     NAMES.iter().map(String::as_str)
 }
 
-/// Returns the pack or the part of a pack called `name`, or `None` if there is none.
+/// Returns the pack or the part of a pack with this name, or `None` if no pack or part has it.
 pub(super) fn pack(name: &str, registry: Registry) -> Option<MergedPolicy> {
     let (part, is_upstream) = match name.strip_prefix(UPSTREAM) {
         Some(part) => (part, true),
@@ -297,7 +298,7 @@ pub fn workloads() -> &'static CustomWorkloads {
 }
 
 /// Checks whether volcheck skips objects of a kind. Such objects contain neither volumes nor
-/// anything else that it checks.
+/// anything else that volcheck checks.
 pub fn is_skipped_kind(api_version: &str, kind: &str) -> bool {
     static KINDS: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
         let document: SkippedDocument = built_in(document!("skipped-kinds"));

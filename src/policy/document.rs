@@ -33,7 +33,7 @@ pub(super) struct Document {
     /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
-    /// key `"*"` applies to all rules that this mapping does not name.
+    /// key `"*"` sets the level of all rules for which this file sets no other level.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
@@ -169,7 +169,7 @@ impl CatalogEntry {
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Directory {
-    /// The path in the container, absolute and clean. Each segment can contain one `*`.
+    /// The path in the container, absolute and clean. Each segment can contain at most one `*`.
     pub(super) path: String,
     /// The contents of the directory, as a verb phrase that follows the path in messages.
     pub(super) reason: String,
@@ -230,7 +230,7 @@ pub(super) struct Match {
     /// start with `/^`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<OneOrMany>,
-    /// The access of the container to exempt. `write` also exempts read access.
+    /// The access to exempt: `read` or `write`. `write` also exempts read access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
 }
@@ -259,7 +259,7 @@ pub enum Mode {
     Deny,
     /// Admit all objects, and return errors and warnings as admission warnings.
     Warn,
-    /// Admit all objects, and record findings only in audit annotations.
+    /// Admit all objects without warnings, and record findings in audit annotations.
     Audit,
     /// Admit objects without checking them.
     Off,
@@ -285,7 +285,7 @@ impl Keyword for Mode {
     }
 }
 
-/// A type whose values are keywords in policy documents. One of them is `off`.
+/// A type whose values are keywords in policy documents. One of the keywords is `off`.
 trait Keyword: Sized {
     /// The valid keywords, as listed in error messages.
     const EXPECTED: &'static str;

@@ -130,11 +130,12 @@ impl Exemption {
         self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
-    /// Checks whether the exemption matches a finding about the object `id`, which belongs to
-    /// `workload`. The keys `kind` and `name` must both match the object, or both match the
-    /// workload. An exemption with the key `namespace` matches only objects with a namespace. An
-    /// exemption without this key matches only objects without a namespace. Any other key does not
-    /// match if the finding has no value for it.
+    /// Checks whether the exemption matches a finding about the object `id`. `workload` is the
+    /// workload that controls the object, or the object itself if no workload controls it. The keys
+    /// `kind` and `name` must both match the object, or both match the workload. An exemption with
+    /// the key `namespace` matches only objects with a namespace. An exemption without this key
+    /// matches only objects without a namespace. A key other than `kind` does not match if the
+    /// finding or the object has no value for it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
@@ -162,7 +163,7 @@ impl Exemption {
 }
 
 /// Returns the rules that an exemption lists, or an empty list if it applies to all rules. Adds a
-/// problem for each rule that does not exist or cannot be exempted.
+/// problem if no rule is listed, and for each rule that does not exist or cannot be exempted.
 fn exempted_rules(
     names: &OneOrMany,
     registry: Registry,
@@ -196,8 +197,9 @@ fn exempted_rules(
     found
 }
 
-/// Reports the keys of `match` for which the findings of a rule never have a value. The exemption
-/// would never match findings of that rule.
+/// Reports keys of `match` that prevent a match: keys for which the findings of a listed rule never
+/// have a value, `access: read` for a rule that reports only write access, and the keys `namespace`
+/// and `container` for a kind that has neither.
 fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
     let field = |name| FieldPath::from_keys(&["match", name]);
     for rule in rules {
@@ -223,8 +225,8 @@ fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) 
     }
 }
 
-/// Reports a `kind` or `namespace` that matches none of the objects that a rule reports. `patterns`
-/// contains the compiled patterns of the key `kind`.
+/// Reports a `kind` or `namespace` that matches none of the objects that a listed rule reports.
+/// `patterns` contains the compiled patterns of the key `kind`.
 fn check_kinds(
     scope: &Match,
     patterns: Option<&[Pattern]>,
@@ -265,8 +267,9 @@ fn has_key(scope: &Match, key: MatchKey) -> bool {
 
 const VOLUME_KIND: &str = "PersistentVolume";
 
-/// Returns the first kind in `scope` if all of its kinds have no namespace. Returns `None` if
-/// another kind is listed, or if the key `kind` is missing.
+/// Returns the first kind in `scope` if every listed kind is `PersistentVolume` or `StorageClass`,
+/// which have no namespace. Returns `None` if another kind or a pattern is listed, or if the key
+/// `kind` is missing or empty.
 fn cluster_scoped_kind(scope: &Match) -> Option<&'static str> {
     let known = |kind: &String| [VOLUME_KIND, "StorageClass"].into_iter().find(|known| kind == known);
     let kinds: Option<Vec<_>> = scope.kind.as_ref()?.0.iter().map(known).collect();

@@ -15,7 +15,7 @@ use crate::source::{self, File, decode, split_documents};
 /// The name of the policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
 
-/// The maximum size of a policy file, in bytes. It is the maximum size of a ConfigMap.
+/// The maximum size of a policy file, in bytes. It equals the maximum size of a ConfigMap.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Returns the path of the policy file for `directory`: the nearest one in the directory or its
@@ -54,14 +54,15 @@ struct Loader {
     merged: MergedPolicy,
     registry: Registry,
     problems: Vec<Problem>,
-    /// The files being loaded. Each one extends the next.
+    /// The files being loaded. Each file extends the next one in the list.
     open: Vec<PathBuf>,
     done: Vec<PathBuf>,
 }
 
 impl Loader {
-    /// Loads a file. `entry` is the entry of `extends` that names the file, if any. Read errors are
-    /// reported at that entry.
+    /// Loads a file, unless it has already been loaded. `entry` is the entry of `extends` that
+    /// names the file; `None` for the policy file that is loaded first. Read errors are reported at
+    /// that entry. Without an entry, they have no location.
     fn file(&mut self, path: &Path, name: Arc<str>, entry: Option<(&Text<'_>, FieldPath)>) {
         let failed = |loader: &mut Self, message: String| {
             let problem = match &entry {

@@ -39,7 +39,8 @@ pub(super) struct Sourced<T> {
 pub struct MergedPolicy {
     pub(super) profile: Option<Sourced<Profile>>,
     pub(super) levels: HashMap<RuleId, Sourced<Level>>,
-    /// The `sizeLimit` in the suggested fixes of each rule.
+    /// The values of the option `defaultSize`, by rule. A suggested fix sets this value as
+    /// `sizeLimit`.
     pub(super) default_sizes: HashMap<RuleId, String>,
     pub(super) kubernetes_version: Option<KubernetesVersion>,
     pub(super) allowed_host_paths: Option<Vec<AllowedHostPath>>,
@@ -152,7 +153,8 @@ impl MergedPolicy {
         }
     }
 
-    /// Merges `over` into this policy. The values of `over` take precedence.
+    /// Merges `over` into this policy. The values and allow lists of `over` take precedence. All
+    /// other lists are concatenated.
     pub(super) fn merge(&mut self, over: Self) {
         let below = std::mem::take(self);
         *self = Self {
@@ -197,7 +199,8 @@ fn redundancy(entry: &AllowedHostPath, other: &AllowedHostPath) -> String {
     }
 }
 
-/// A checker of the values in a document. It reports problems at the locations of the values.
+/// A checker of the values in a document. It reports problems at the locations of the values or
+/// their keys.
 struct Checker<'c, 't> {
     text: &'c Text<'t>,
     registry: Registry,

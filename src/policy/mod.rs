@@ -1,9 +1,11 @@
 //! Policies: the enabled rules, their levels and options, and the exemptions.
 //!
 //! A policy has three forms. A document is the content of a policy file. A [`MergedPolicy`] is one
-//! checked document or several merged ones, with the origins of their values. Flags override the
-//! file, the file overrides the packs and files that it extends, and these override the profile. A
-//! [`Policy`] is the resolved form that the engine uses. This module does not inspect objects.
+//! checked document or several merged ones, with the origins of their values. A [`Policy`] is the
+//! resolved form that the engine uses.
+//!
+//! Flags override the policy file. The policy file overrides the packs and files that it extends,
+//! and these override the profile. This module does not inspect objects.
 
 mod builtin;
 mod document;
@@ -57,16 +59,16 @@ pub struct Policy {
     exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
     /// The findings that comments and annotations can suppress.
     pub ignores: Ignores,
-    /// The admission mode of workloads.
+    /// The admission mode of workloads and of PersistentVolumeClaims.
     pub workload_mode: WorkloadMode,
     modes: Vec<(String, NamespaceMode)>,
     /// Users whose owner references admission trusts, in addition to the Kubernetes controllers.
     pub trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
-    /// The path of the baseline.
+    /// The path of the baseline; `None` if the policy names none.
     pub baseline: Option<PathBuf>,
-    /// The path of the policy file.
+    /// The path of the policy file; `None` if no file was loaded.
     pub file: Option<PathBuf>,
 }
 
@@ -75,9 +77,10 @@ pub struct Policy {
 pub struct Overrides {
     /// The profile, instead of the one in the policy files.
     pub profile: Option<Profile>,
-    /// The only rules to enable, regardless of the profile.
+    /// The only rules to enable; `None` to enable the rules of the policy. A rule that the policy
+    /// disables gets its default level.
     pub select: Option<Vec<String>>,
-    /// Rules to disable.
+    /// Rules to disable. They take precedence over `select`.
     pub ignore: Vec<String>,
     /// The namespace to assume for objects that do not specify one.
     pub namespace: Option<String>,
@@ -109,7 +112,7 @@ impl MergedPolicy {
     }
 
     /// Adds the levels of the profile and applies the flags. The documents override the profile,
-    /// and the flags override both.
+    /// and the flags override both. Returns an error if a flag names an unknown rule.
     fn with_profile_and_flags(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
         if let Some(value) = overrides.profile {
             self.profile = Some(Sourced { value, origin: "--profile".to_owned() });
@@ -119,8 +122,9 @@ impl MergedPolicy {
             .get_or_insert_with(|| Sourced { value: Profile::default(), origin: "default".to_owned() });
         let registry = Registry::built_in();
         let mut levels = builtin::profile_levels(profile.value, registry);
-        // Enable the rule that applies `volumeTypes.allow`. If the profile disabled the rule, the
-        // list would have no effect.
+        // Enable the rule that applies `volumeTypes.allow`. Otherwise, the list would have no
+        // effect if the profile disables the rule. The profile `none` enables no rule, not even
+        // this one.
         if self.allowed_volume_types.is_some() && profile.value != Profile::None {
             let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allow".to_owned() };
             levels.insert(RuleId::new("unlisted-volume-type"), enabled);
@@ -150,7 +154,7 @@ impl MergedPolicy {
         self.levels.insert(rule, Sourced { value, origin: origin.to_owned() });
     }
 
-    /// Returns the level of a rule.
+    /// Returns the level of a rule, which is [`Level::Default`] if nothing sets it.
     fn level(&self, rule: RuleId) -> Level {
         self.levels.get(&rule).map_or(Level::Default, |level| level.value)
     }
@@ -228,7 +232,7 @@ impl Policy {
         Ok(MergedPolicy::load(path, overrides)?.resolve())
     }
 
-    /// Returns the directory of the policy file; `None` if there is no file.
+    /// Returns the directory of the policy file, or `None` if there is no file.
     pub fn directory(&self) -> Option<&Path> {
         self.file.as_ref().map(|file| file.parent().unwrap_or(Path::new("")))
     }
@@ -243,7 +247,8 @@ impl Policy {
         self.enabled.iter().copied()
     }
 
-    /// Returns the level of a rule. Only the engine applies it to findings.
+    /// Returns the level of a rule, which is [`Level::Default`] if nothing sets it. Only the engine
+    /// applies levels to findings.
     pub fn level(&self, rule: RuleId) -> Level {
         self.levels.get(&rule).copied().unwrap_or(Level::Default)
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Only the rules that report unchecked input.
+    /// No rules except those that report unchecked input.
     None,
     /// All rules except `host-path`, `ignore-without-reason` and `unlisted-volume-type`.
     #[default]

@@ -19,8 +19,8 @@ impl MergedPolicy {
         format!("{:016x}", digest(&[&self.text(false)]))
     }
 
-    /// Returns the policy as one document without `extends`, optionally with the origins of its
-    /// values as comments.
+    /// Returns the policy as one document without the keys `extends` and `lint`, optionally with
+    /// the origins of its values as comments.
     pub fn text(&self, with_origins: bool) -> String {
         let mut out = Writer { text: "version: 1\n".to_owned(), with_origins };
         if let Some(profile) = &self.profile {
@@ -140,8 +140,8 @@ fn entry_lines(key: &str, value: &Value) -> Vec<String> {
     }
 }
 
-/// Returns a scalar on one line. Quotes strings that a YAML 1.1 parser, such as Helm's, would parse
-/// as booleans. Examples are the namespace `no` and the mode `off`.
+/// Returns a scalar on one line. Quotes strings that a YAML 1.1 parser, such as the parser of Helm,
+/// would parse as booleans. Examples are the namespace `no` and the mode `off`.
 fn inline_scalar(value: &Value) -> String {
     const BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let plain = match value.as_str() {
@@ -183,7 +183,8 @@ impl Writer {
         }
     }
 
-    /// Writes a list. The origin of each item is a comment above the item.
+    /// Writes a list. With origins, a comment above each item contains its origin, unless the
+    /// origin is empty.
     fn list<'o, T: Serialize>(&mut self, key: &str, items: &[T], origin: impl Fn(usize) -> &'o str) {
         let indent = key.len() - key.trim_start().len();
         let _ = match items.is_empty() {

@@ -1,8 +1,8 @@
 //! `github`: workflow commands, which GitHub Actions shows as annotations.
 //!
 //! GitHub shows at most ten annotations per severity and step, and drops the others silently.
-//! Therefore, the annotations are sorted by severity, and a final notice states the number of
-//! omitted findings.
+//! Therefore, the annotations are sorted by severity. If findings are omitted, a final notice
+//! states their number.
 
 use std::fmt::Write as _;
 

@@ -61,8 +61,8 @@ fn issue<'r>(located: &'r LocatedFinding, seen: &mut BTreeMap<u64, usize>) -> Is
 }
 
 /// Returns a digest that does not change when lines move. If the finding is about an object, the
-/// digest covers the object and the fingerprint. Otherwise, it covers the file, the rule and the
-/// message.
+/// digest covers the object and the fingerprint of the finding. Otherwise, it covers the file, the
+/// rule and the message.
 fn identity(located: &LocatedFinding) -> u64 {
     let finding = &located.finding;
     match &finding.object {

@@ -24,7 +24,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
     let mut shown = report.unsuppressed(style.min_severity);
     sort_by_severity(&mut shown);
-    // Reserves space for the note about omitted findings.
+    // Reserve space for the note about omitted findings.
     let mut remaining = MAX_BYTES.saturating_sub(out.len() + 300);
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
     let mut kept = 0;

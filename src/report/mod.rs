@@ -1,6 +1,6 @@
 //! Report formats, one file each.
 //!
-//! Every format renders to a string, so that partial reports are never written.
+//! Every format renders the whole report to a string before any of it is written.
 
 mod checkstyle;
 mod concise;
@@ -24,8 +24,8 @@ use crate::lint::{ConfigFile, LocatedFinding, Report};
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
 
-/// Returns the findings to show, including suppressed ones if the style shows them, in report
-/// order.
+/// Returns the findings of at least the minimum severity, in report order. Includes suppressed
+/// findings if the style shows them.
 fn shown(report: &Report, style: Style) -> Vec<&LocatedFinding> {
     let suppressed = report.suppressed.iter().filter(|_| style.show_suppressed);
     let mut shown: Vec<_> = report
@@ -55,7 +55,7 @@ pub enum Format {
     Concise,
     /// One JSON document.
     Json,
-    /// One line of JSON per finding.
+    /// One line of JSON per finding, and a summary in the last line.
     Jsonl,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
@@ -102,8 +102,8 @@ impl Format {
         }
     }
 
-    /// Returns the lowest severity that the format shows by default: info for formats that programs
-    /// store, warning for formats that people read.
+    /// Returns the lowest severity that the format shows by default: info for `json`, `jsonl` and
+    /// `sarif`, and warning for the other formats.
     pub fn default_min_severity(self) -> Severity {
         match self {
             Self::Json | Self::Jsonl | Self::Sarif => Severity::Info,
@@ -117,8 +117,8 @@ impl Format {
         }
     }
 
-    /// Checks whether reports in this format can include statistics. The structure of the other
-    /// formats has no field for them.
+    /// Checks whether reports in this format can include statistics. Reports in other formats have
+    /// no place for them.
     pub fn includes_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
@@ -137,15 +137,16 @@ impl FromStr for Format {
 /// The options of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Whether to use colors.
+    /// Whether `text` uses colors.
     pub color: bool,
-    /// Whether to use terminal hyperlinks.
+    /// Whether `text` links rule ids to their pages, with terminal hyperlinks.
     pub links: bool,
     /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
-    /// Whether to show suppressed findings.
+    /// Whether to show suppressed findings in `text`, `concise`, `json` and `jsonl`. `sarif` always
+    /// contains them, and the other formats never do.
     pub show_suppressed: bool,
-    /// Whether to omit the summary of `text` and `markdown`.
+    /// Whether to omit the summary from `text` and `markdown`.
     pub quiet: bool,
     /// Whether to add counts per rule to `text` and `concise`.
     pub statistics: bool,
@@ -208,8 +209,8 @@ fn docs_url(rule: RuleId) -> Option<String> {
     DOCS_URL.filter(|_| ConfigFile::from_id(rule).is_none()).map(|url| format!("{url}/{rule}"))
 }
 
-/// Returns the URL of the page for `rule`. If it has no URL, returns the command that prints the
-/// page, or the documentation of the policy or baseline.
+/// Returns the URL of the page for `rule`. If the page has no URL, returns the command that prints
+/// it. For the id of errors in a policy or baseline, returns the command that describes this file.
 fn docs(rule: RuleId) -> Cow<'static, str> {
     match (docs_url(rule), ConfigFile::from_id(rule)) {
         (Some(url), _) => url.into(),

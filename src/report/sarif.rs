@@ -82,7 +82,8 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     out
 }
 
-/// Returns a notification if results were omitted, or if code scanning will not show all of them.
+/// Returns a notification if results were omitted, or if code scanning will not show all results.
+/// Otherwise, returns `None`.
 fn notification(kept: usize, total: usize) -> Option<Value> {
     let (severity, text) = if kept < total {
         let omitted = total - kept;

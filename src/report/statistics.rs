@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use crate::finding::{RuleId, Severity};
 use crate::lint::Report;
 
-/// Returns one line per rule and severity, sorted by severity, then by frequency.
+/// Returns one line per rule and severity. The highest severity comes first, and the most frequent
+/// rule within a severity.
 pub fn render(report: &Report, min_severity: Severity) -> String {
     let mut counts: BTreeMap<(RuleId, Severity), usize> = BTreeMap::new();
     for located in report.unsuppressed(min_severity) {

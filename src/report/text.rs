@@ -128,8 +128,9 @@ fn article(by: SuppressedBy) -> &'static str {
     }
 }
 
-/// Returns the location of a finding that has no snippet, or whose snippet is only part of a long
-/// line. In the latter case, the renderer would count columns from the start of the snippet.
+/// Returns the location of a finding, for two cases in which the renderer cannot derive it from the
+/// snippet. Either there is no snippet, or the snippet is only part of a long line, and the
+/// renderer would count columns from the start of the snippet.
 fn origin(located: &LocatedFinding) -> annotate_snippets::Origin<'_> {
     let origin = annotate_snippets::Origin::path(located.display_path());
     match located.location.primary {
@@ -155,8 +156,9 @@ fn related_snippet<'a>(
     (snippet.annotation(annotation), is_part)
 }
 
-/// Returns a snippet with the lines of all labels and the lines between them, and whether the
-/// snippet is only part of a long line.
+/// Returns a snippet with the lines of all labels in `file` and the lines between them. If one of
+/// these lines is too long, returns a snippet with a part of the line of `primary` instead. The
+/// flag is true in this case.
 fn snippet<'a>(
     located: &'a LocatedFinding,
     file: &'a File,
@@ -193,7 +195,7 @@ fn snippet<'a>(
     (snippet.annotations(annotations.collect::<Vec<_>>()), is_part)
 }
 
-/// Returns the byte range of the part of a long line around `span`.
+/// Returns the byte range of the part of a long line that surrounds `span`.
 fn window(file: &File, span: Span) -> Range<usize> {
     let line = file.line_range(span.start.line);
     let text = file.text();
@@ -205,7 +207,8 @@ fn window(file: &File, span: Span) -> Range<usize> {
 }
 
 /// Returns the part of the summary about files: the number of manifests with findings, and the
-/// names of the policy and the baseline if there are findings about them.
+/// names of the policy and the baseline if there are findings about these files. Counts only
+/// findings of at least the minimum severity.
 fn files_with_findings(report: &Report, min_severity: Severity) -> String {
     let (mut manifests, mut config): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for LocatedFinding { finding, location, .. } in &report.findings {
@@ -308,7 +311,7 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     out
 }
 
-/// Joins the items to `a`, `a and b`, or `a, b and c`.
+/// Joins one or more items to `a`, `a and b`, or `a, b and c`.
 fn joined(mut items: Vec<String>) -> String {
     match (items.pop(), items.join(", ")) {
         (Some(last), rest) if rest.is_empty() => last,
@@ -316,11 +319,11 @@ fn joined(mut items: Vec<String>) -> String {
     }
 }
 
-/// The maximum number of fields to name in the summary.
+/// The maximum number of fields with possible host paths that the summary names.
 const MAX_UNKNOWN_HOST_PATHS: usize = 3;
 
 /// Returns a sentence about fields that may contain host paths, but were not checked. Returns an
-/// empty string if there are none.
+/// empty string if there are no such fields.
 fn unknown_host_paths(report: &Report) -> String {
     let fields = &report.unknown_host_paths;
     if fields.is_empty() {

@@ -21,7 +21,8 @@ pub(super) struct RequestBody {
 /// Reads the body of a request.
 ///
 /// Waits for memory until `acquire_by`. Waits for the body until `deadline`, but at most for the
-/// read timeout.
+/// read timeout. Returns an error if the body is too large, does not arrive completely, or does not
+/// get memory in time.
 pub(super) async fn read_body(
     shared: &Shared,
     request: Request,

@@ -49,9 +49,9 @@ struct ActiveCertificate {
 /// unreliable, because the kubelet updates a Secret volume by replacing a symbolic link.
 #[derive(Default)]
 struct ReloadState {
-    /// The contents of the active certificate.
+    /// The contents of the files of the active certificate.
     active: Option<PemPair>,
-    /// The contents that were last rejected and logged, or the error of reading them.
+    /// The contents that were last rejected and logged, or the error of reading the files.
     rejected: Option<Result<PemPair, String>>,
     /// Whether a warning about the active certificate has been logged.
     is_problem_logged: bool,
@@ -127,7 +127,8 @@ impl ServingCertificate {
     }
 
     /// Reloads the files if they have changed. Keeps the active certificate if the new one cannot
-    /// be used. Logs a warning once if the active certificate is not valid.
+    /// be used. Logs a warning once if the active certificate is not valid. Does nothing if the
+    /// certificate is not read from files.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let Some(files) = &self.files else { return };
         let mut state = self.reload_state.lock().unwrap_or_else(PoisonError::into_inner);

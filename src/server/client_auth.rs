@@ -1,5 +1,6 @@
-//! Client authentication. A client certificate must be signed by a CA in the CA file and have one
-//! of the allowed names. The CA file is reloaded when it changes.
+//! Client authentication. A client certificate must be signed by a CA in the CA file. If there is a
+//! list of allowed names, the certificate must also have one of them. The CA file is reloaded when
+//! it changes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -186,8 +186,8 @@ pub(super) async fn serve_http(
                 }
                 return;
             }
-            // The API server sends a request as soon as it is connected. Close connections of other
-            // clients that send none.
+            // The API server sends a request as soon as it is connected. Other clients may not, so
+            // close connections that have received no request in time.
             () = first_request_timeout.as_mut(), if is_first_request_due => {
                 is_first_request_due = false;
                 if !has_request.load(Ordering::Relaxed) {

@@ -11,8 +11,10 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Returns the time limit of a request with the query string `query`.
 ///
-/// The limit is one second below the API server's timeout, but at least half of that timeout. The
-/// API server rounds the parameter up to whole seconds.
+/// The limit is one second below the `timeout` parameter, but at least half of it. The API server
+/// rounds the parameter up to whole seconds, so its own timeout can be almost a second shorter.
+/// Parameters above [`MAX_TIMEOUT`] count as [`MAX_TIMEOUT`]. Without a valid parameter, returns
+/// [`DEFAULT_TIME_LIMIT`].
 pub(super) fn time_limit(query: &str) -> Duration {
     let timeout = query.split('&').find_map(|pair| pair.strip_prefix("timeout=")).and_then(parse_go_duration);
     match timeout {

@@ -25,7 +25,7 @@ const PREFIX: &str = "volcheck";
 const DURATION_BUCKETS: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// Bucket bounds in bytes, from a small Pod to the largest update.
+/// Bucket bounds in bytes, from a small Pod to about the default `--max-body`.
 const SIZE_BUCKETS: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 7e6];
 
 /// The values of the label `resource`. Any other resource is `other`.
@@ -54,7 +54,8 @@ pub(super) enum ErrorKind {
     Request,
     /// A request body above the maximum size.
     TooLarge,
-    /// A request body that did not arrive in time, or a check that exceeded its deadline.
+    /// A request body that did not arrive completely and in time, or a check that exceeded its
+    /// deadline.
     Timeout,
     /// A panic in volcheck.
     Panic,
@@ -175,7 +176,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Creates the metrics. They include the state of the registration if `registers_webhook` is
-    /// true, that is, if the server registers the webhook itself.
+    /// true, which means that the server registers the webhook itself.
     pub(super) fn new(registers_webhook: bool) -> Self {
         let duration_histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
         let mut metrics = Self {
@@ -198,7 +199,7 @@ impl Metrics {
             last_logged: Default::default(),
         };
         metrics.register(registers_webhook);
-        // Expose all counters from the start. If a counter appeared only with its first error, an
+        // Expose these counters from the start. If a counter appeared only with its first error, an
         // alert on an increase would miss that error.
         for kind in ErrorKind::ALL {
             let _ = metrics.errors.get_or_create(&kind.label());

@@ -17,7 +17,7 @@ pub(super) enum Phase {
     Closing,
 }
 
-/// The signals that shut the server down: SIGTERM and SIGINT.
+/// The signals that shut the server down: SIGTERM and SIGINT on Unix, and Ctrl-C on other systems.
 pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -26,8 +26,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the signal handlers. Without handlers, the signals have no effect if the server is
-    /// the process with the ID 1 in its container.
+    /// Installs the signal handlers. Without handlers, the signals would have no effect in a
+    /// container in which the server has the process ID 1.
     pub(super) fn new() -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
@@ -54,16 +54,17 @@ impl Signals {
 }
 
 /// Waits until the server has been idle for a third of the drain timeout, but at most for the drain
-/// timeout. The server is idle if no connection is open and no connection has been accepted.
+/// timeout. The server is idle if no connection is open, and no connection has been accepted since
+/// the last check.
 ///
-/// Idle connections stay open during this time, because their clients may still send requests. If
-/// the server closed the connections, those requests would fail.
+/// Connections without a request in progress stay open during this time, because their clients may
+/// still send requests. If the server closed the connections, those requests would fail.
 pub(super) async fn drain(shared: &Shared) {
     /// The number of consecutive checks that must find the server idle.
     const IDLE_CHECKS: u32 = 5;
     let drain_timeout = shared.settings.drain_timeout;
     // Load balancers need some time to notice that the server is not ready, and send connections
-    // until then. A third of the timeout should be longer than that time.
+    // until then. A third of the drain timeout should be longer than this delay.
     let interval = drain_timeout / 3 / IDLE_CHECKS;
     let deadline = time::Instant::now() + drain_timeout;
     let mut idle_checks = 0;

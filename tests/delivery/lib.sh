@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Functions that the scripts in this directory share. The scripts run in the root of the repository.
+# Functions that several test scripts share. The scripts run in the root of the repository.
 
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 check() { printf 'check: %s\n' "$*"; }

@@ -52,7 +52,7 @@ def workspace():
 
 
 def bash(script, directory, env):
-    """Runs a script as both runners do. It stops at the first command that fails."""
+    """Runs a script as the runners of GitHub and GitLab do. It stops at the first command that fails."""
     run = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=directory, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
@@ -91,7 +91,7 @@ class Run:
         self.results = sarif and json.loads(pathlib.Path(sarif).read_text(encoding="utf-8"))["runs"][0]["results"]
 
     def commands(self):
-        """Returns the lines that the runner executes as commands, like its ActionCommandManager."""
+        """Returns the lines of the log that a GitHub runner executes as commands (see its ActionCommandManager)."""
         commands, token = [], None
         for line in self.log.splitlines():
             if token:

@@ -26,10 +26,11 @@ pub struct ControlPlane {
     _programs: Vec<Child>,
 }
 
-/// The API server's `staticManifestsDir`.
+/// The name of the API server's `staticManifestsDir` in the directory of the control plane.
 pub const STATIC_MANIFESTS: &str = "static";
 
-/// The CA of the certificate with which the API server authenticates to webhooks.
+/// The file with the CA of the API server's client certificate. With this certificate, the API
+/// server authenticates to webhooks.
 pub const CLIENT_CA: &str = "clients.crt";
 /// The common name of the API server's client certificate.
 pub const API_SERVER: &str = "kube-apiserver";

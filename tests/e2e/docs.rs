@@ -1,4 +1,5 @@
-//! The documentation: the console session in `docs/cluster.md`, and the manifests of the guidance.
+//! The documentation: the console session in `docs/cluster.md`, and the manifests that follow the
+//! recommendations in `docs/guidance.md`.
 
 use std::fs;
 use std::path::Path;
@@ -60,12 +61,12 @@ fn lint_errors(manifest: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The manifests of the guidance are admitted, and less safe variants are denied with lint's
-/// messages.
+/// The manifests that follow the recommendations are admitted, and less safe variants are denied
+/// with lint's messages.
 #[test]
-fn guidance_manifests_are_admitted_and_variants_denied() {
+fn recommended_manifests_are_admitted_and_variants_denied() {
     let Some(shared) = std::env::var_os("VOLCHECK_SHARED") else {
-        eprintln!("SKIPPED: VOLCHECK_SHARED is not set to the directory with the manifests of the guidance");
+        eprintln!("SKIPPED: VOLCHECK_SHARED is not set to the directory of the corpus with the manifests");
         return;
     };
     let harness = harness();

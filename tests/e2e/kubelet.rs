@@ -253,7 +253,8 @@ pub fn log(root: &Path) -> String {
     fs::read_to_string(root.with_extension("log")).unwrap_or_default()
 }
 
-/// Returns the files of a volume. Returns `None` if its source does not exist yet.
+/// Returns the files of a volume. Keeps a token that `old` contains. Returns `None` if the source
+/// of the volume does not exist yet or is not simulated.
 async fn files(
     client: &Client,
     namespace: &str,

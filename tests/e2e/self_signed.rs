@@ -162,8 +162,8 @@ fn rollout_without_draining_causes_failed_requests() {
     let harness = harness();
     harness.install(&VALUES.replace("--reload-interval=0.5", "--reload-interval=0.5, --drain-timeout=0.001"));
     let (sent, failures) = under_load(&harness, |load| {
-        // Whether a request reaches a Pod that has just stopped depends on timing, so this makes
-        // several attempts.
+        // Whether a request reaches a Pod that has just stopped depends on timing, so the test
+        // makes several attempts.
         for _ in 0..10 {
             load.wait_for_requests(500);
             roll_out(&harness);

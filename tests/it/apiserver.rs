@@ -1,7 +1,7 @@
 //! Compares volcheck with a real API server. `tests/data/apiserver` contains manifests with
 //! volumes, and the recorded responses of the API server and kubectl. Except for the listed cases,
-//! lint can check every accepted manifest and reports a problem in every rejected one. The model
-//! contains the same volumes and mounts as the stored objects.
+//! lint can check every accepted manifest and reports a problem in every rejected manifest. The
+//! model contains the same volumes and mounts as the stored objects.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Rules about a Pod and the claims that its volumes name, which are other objects.
+//! Rules that compare a Pod with the PersistentVolumeClaims that its volumes name.
 
 use volcheck::lint::LocatedFinding;
 

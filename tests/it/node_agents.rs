@@ -1,7 +1,8 @@
 //! The packs `node-agents` and `node-agents/upstream`, tested with manifests of the agents.
 //!
 //! Each file in `tests/data/node-agents` has the name of an agent. From the objects in the upstream
-//! manifests, it contains only the namespaces, the names and the host paths.
+//! manifests, the file contains only the kinds, the namespaces, the names and the parts about host
+//! paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -105,8 +105,8 @@ fn set_defaults(value: &mut Value) {
     }
 }
 
-/// Adds the service account token volume, and mounts it in each container that has no mount at its
-/// path.
+/// Adds the volume with the service account token. Mounts the volume in each container that has no
+/// mount at the path of the token.
 fn add_token_volume(spec: &mut Value) {
     let Some(spec) = spec.as_object_mut() else { return };
     let volume = json!({"name": "kube-api-access-x2x4v", "projected": {"defaultMode": 420, "sources": [

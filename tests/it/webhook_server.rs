@@ -43,7 +43,7 @@ impl TestCa {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA"))
     }
 
-    /// Issues a certificate for a name. Returns it with its key, in PEM.
+    /// Issues a certificate for a name. Returns the certificate and its key, in PEM.
     pub fn issue(&self, name: &str) -> (String, String) {
         self.issue_until(name, 4000)
     }
@@ -80,7 +80,7 @@ impl WebhookServer {
         Self::start_with_ca(&Arc::new(TestCa::new()), arguments)
     }
 
-    /// Starts a server with a certificate from `ca`, which several servers can share.
+    /// Starts a server with a certificate that `ca` issues. Several servers can share a CA.
     pub fn start_with_ca(ca: &Arc<TestCa>, arguments: &[&str]) -> Self {
         let (cert, key) = ca.issue(SERVER_NAME);
         let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
@@ -313,7 +313,7 @@ pub fn read_response(reader: &mut impl BufRead) -> std::io::Result<Response> {
     Ok(Response { status, headers, body: String::from_utf8(body).expect("UTF-8") })
 }
 
-/// Returns a review of a new Pod with a read-only host path.
+/// Returns a review of a new Pod with a read-only mount of this host path.
 pub fn pod_review(host_path: &str) -> String {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
         "containers": [{"name": "c", "image": "i", "volumeMounts": [{"name": "v", "mountPath": "/m", "readOnly": true}]}],

@@ -1,5 +1,5 @@
 //! Compares the model with the oracle, an independent list of the volumes in the corpus. Both
-//! contain the same `hostPath` and `emptyDir` volumes.
+//! contain the same `hostPath` and `emptyDir` volumes, except for the differences in [`KNOWN`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

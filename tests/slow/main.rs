@@ -105,8 +105,8 @@ fn rollout_under_load_causes_no_failed_requests() {
 /// requests.
 #[test]
 fn rollout_without_draining_causes_failed_requests() {
-    // Whether a request reaches a process that has just stopped depends on timing, so this makes
-    // several attempts.
+    // Whether a request reaches a process that has just stopped depends on timing, so the test
+    // makes several attempts.
     let has_failed = |_| !roll_out("0.001", 1_000).1.is_empty();
     assert!((0..10).any(has_failed));
 }
@@ -232,7 +232,7 @@ fn worst_case_reviews() -> Vec<String> {
     let fibonacci = (0..3900)
         .map(|n: i32| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})", n - 1, n - 2)}));
     let fibonacci_mounts = (0..1000).map(|n| mount(format!("/{n}"), &format!("$(V{n})")));
-    // As many variables as a container may have, of the maximum length.
+    // Thousands of variables, whose expanded values have the maximum length.
     let value = |n: usize| if n == 0 { "w".repeat(4096) } else { "$(W0)".to_owned() };
     let long_values = (0..4000).map(|n| json!({"name": format!("W{n}"), "value": value(n)}));
     // A finding with a long message for each mount.

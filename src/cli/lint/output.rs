@@ -32,7 +32,7 @@ impl FromStr for Output {
 }
 
 /// Returns an error if several outputs have the same file, because each would overwrite the
-/// previous one.
+/// previous output.
 pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|other| resolved(&other.file) == resolved(&output.file)) {

@@ -31,8 +31,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Loads the policy file from the arguments, or else the nearest one in the current directory or
-/// its parents. If there is no file, returns the policy of the profile.
+/// Loads the policy file from the arguments, or else the nearest one (see [`policy::discover`]). If
+/// there is no file, or with `--no-policy`, returns the policy of the profile.
 pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     Ok(load_merged(arguments)?.resolve())
 }

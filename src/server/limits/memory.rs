@@ -44,8 +44,8 @@ impl BodyBudget {
     /// Waits for `size` bytes of the budget. Returns `None` if they are not available by
     /// `deadline`.
     ///
-    /// A large body acquires its whole declared size at once. If many large bodies each held only a
-    /// part of their size, no body could complete.
+    /// A large body with a declared size acquires memory for all of it at once. If many large
+    /// bodies each held only a part of their size, no body could complete.
     pub(crate) async fn acquire(&self, size: usize, is_large: bool, deadline: Instant) -> Option<BodyPermit> {
         let count = u32::try_from(size).ok()?;
         let acquire = async {
@@ -61,8 +61,8 @@ impl BodyBudget {
 
 impl BodyPermit {
     /// Adds `size` bytes to the permit of a body that is small or has no declared size. Returns
-    /// false if fewer bytes are available. Never waits, because bodies that hold memory while they
-    /// wait for more could block each other.
+    /// false, and adds nothing, if fewer bytes are available. Never waits, because bodies that hold
+    /// memory while they wait for more could block each other.
     pub(crate) fn try_grow(&mut self, size: usize) -> bool {
         let acquire = |permit: &OwnedSemaphorePermit| {
             let count = u32::try_from(size).ok()?;
