@@ -1,5 +1,5 @@
-//! Finds and reads manifests: files, directories, globs, standard input, and the output of helm and
-//! kustomize.
+//! Finds and reads manifests: files, directories, globs, standard input, and the output of helm,
+//! kustomize and kubectl.
 //!
 //! This module returns bytes; `source` decodes them.
 
@@ -35,7 +35,7 @@ pub enum InputSource {
     Path(PathBuf),
     /// Standard input.
     Stdin,
-    /// The output of helm or kustomize.
+    /// The output of helm, kustomize or kubectl.
     Rendered(Rendering),
 }
 
@@ -56,7 +56,8 @@ impl Input {
         }
     }
 
-    /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`].
+    /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`]. Returns an error if the input
+    /// is a socket or a device, or if it cannot be read or rendered.
     pub fn read(&self) -> Result<Vec<u8>, InputError> {
         self.read_bytes().map_err(|kind| InputError { name: self.name.clone(), kind })
     }
@@ -82,7 +83,7 @@ impl Input {
     }
 }
 
-/// Returns an error if a file of this type cannot be read like a regular file, or `None` if it can.
+/// Returns an error if a file of this type is a socket or a device, and `None` otherwise.
 #[cfg(unix)]
 fn unreadable(file_type: fs::FileType) -> Option<InputErrorKind> {
     use std::os::unix::fs::FileTypeExt;
