@@ -1,7 +1,7 @@
 //! Converts the documents in `policies/` from YAML to JSON.
 //!
-//! The program embeds the JSON and parses it at each start. Parsing YAML instead took three
-//! quarters of the startup time.
+//! The program embeds the JSON and parses it at each start. Parsing the YAML at each start would
+//! take most of the startup time.
 
 use std::env;
 use std::error::Error;

@@ -7,8 +7,8 @@
 //! - Linting: paths → [`input`] → [`source`] → [`model`] → [`engine`] → [`report`]
 //! - Admission: request → [`admission`] → [`model`] → [`engine`] → response
 //!
-//! Both pass the object and a [`policy`] to [`engine::judge`]. The engine runs the [`rules`], which
-//! report [`finding`]s.
+//! Both pass a subject, such as an object, and a [`policy`] to [`engine::judge`]. The engine runs
+//! the [`rules`], which report [`finding`]s.
 
 pub mod admission;
 pub mod cli;

@@ -1,7 +1,5 @@
 //! `volcheck review`: prints the webhook's response to an AdmissionReview, without a cluster.
 
-use std::path::Path;
-
 use anyhow::Context as _;
 
 use super::args::ReviewArgs;
@@ -14,7 +12,7 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     let (policy_hash, policy) = (merged.hash(), merged.resolve());
     let input = match arguments.file.as_str() {
         "-" => Input { name: "<stdin>".to_owned(), source: InputSource::Stdin },
-        path => Input { name: path.to_owned(), source: Path::new(path).into() },
+        path => Input { name: path.to_owned(), source: InputSource::Path(path.into()) },
     };
     let bytes = input.read()?;
     let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;

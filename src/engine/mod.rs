@@ -17,7 +17,8 @@ use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 /// The findings about a subject.
 #[derive(Debug, Default)]
 pub struct CheckResult {
-    /// The findings to report, in the order of the rules.
+    /// The findings to report. They are sorted by pod and then by rule, in the order in which the
+    /// rules run.
     pub findings: Vec<Finding>,
     /// The findings that the policy exempts, each with the id of its exemption.
     pub exempted: Vec<(Finding, ExemptionId)>,
@@ -28,8 +29,8 @@ pub struct CheckResult {
     pub superseded: Vec<Finding>,
 }
 
-/// Checks `subject` with the rules of `policy`. Exemptions that expired before `today` do not
-/// apply.
+/// Checks `subject` with the rules of `policy`. An exemption whose last day is before `today` does
+/// not apply.
 pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult {
     let mut findings = run_rules(subject, policy);
     if findings.is_empty() {
@@ -56,7 +57,9 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
     CheckResult { findings, exempted, lowered_by, superseded }
 }
 
-/// Returns the findings of all enabled rules about the subject, at the levels of the policy.
+/// Returns the findings of the enabled rules about the subject, with the severities that the policy
+/// sets. A finding about a pod in Helm values is at most a warning. Unchecked input is reported
+/// regardless of the policy.
 fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     match subject {
@@ -154,11 +157,11 @@ struct Exempted {
     lowered_by: Vec<ExemptionId>,
 }
 
-/// Removes the findings that the policy exempts, and returns them. An exemption with a severity
-/// keeps the finding and lowers its severity.
+/// Removes the findings that the policy exempts, and returns them. If an exemption sets a severity,
+/// the finding is kept with this lower severity.
 ///
-/// Must be called before families are applied. Otherwise, a finding that is then removed or lowered
-/// could supersede a more severe one.
+/// Must be called before families are applied. Otherwise, a finding that is exempted or lowered
+/// afterwards could supersede another finding.
 fn exempt(findings: &mut Vec<Finding>, object: &Object<'_>, policy: &Policy, today: Date) -> Exempted {
     let mut exempted = Exempted::default();
     for mut finding in std::mem::take(findings) {

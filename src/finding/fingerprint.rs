@@ -16,15 +16,16 @@ pub enum Access {
     Write,
 }
 
-/// The identity of a finding within its object. It consists of names, never of an index, a line or
-/// a file, so that unrelated edits do not change it. A change of the path changes the fingerprint,
-/// even if the new path is less harmful.
+/// The identity of a finding within its object. It contains neither a line nor a file, so that
+/// unrelated edits do not change it. A change of the path changes the fingerprint, even if the new
+/// path is less harmful.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,
-    /// The name of the volume; empty if the finding is not about a volume.
+    /// The name of the volume; empty if the finding is not about a volume. A host path in a field
+    /// outside of a volume is named after its field path, which may contain an index.
     pub volume: String,
-    /// The name of the container; empty if the finding is about the volume alone.
+    /// The name of the container; empty if the finding is not about a container.
     pub container: String,
     /// The effective host path, or another path or key that identifies the finding; may be empty.
     pub path: String,

@@ -41,7 +41,7 @@ pub struct Fix {
     /// The title, an imperative such as "set `readOnly: true`". Editors show it as the name of the
     /// action.
     pub title: Cow<'static, str>,
-    /// Whether the edits can change behavior.
+    /// The safety of the edits as a whole.
     pub safety: Safety,
     /// The edits, in the order in which they are applied.
     pub edits: Vec<Edit>,

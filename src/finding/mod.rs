@@ -1,8 +1,8 @@
 //! Findings, with their severities, locations, fixes and suppressions.
 //!
-//! Most locations are field paths in an object. The others are marks: ranges of the text, which
-//! this module does not interpret. The module depends neither on the text of a manifest nor on
-//! report formats.
+//! Most locations are field paths in the object of the finding. The others are ranges of the text
+//! ([`Mark`]) and locations in other objects, which this module does not interpret. The module
+//! depends neither on the text of a manifest nor on report formats.
 
 mod fingerprint;
 mod fix;
@@ -35,7 +35,7 @@ pub enum Family {
     Usage,
 }
 
-/// The part of a field that a label points at.
+/// The part of a field, or the other location, that a label points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Target {
     /// The value; for a mapping or a sequence, its first entry.
@@ -43,9 +43,9 @@ pub enum Target {
     Value,
     /// The key.
     Key,
-    /// A range of the text, for locations without a field path.
+    /// A range of the text. The label has no field path.
     Mark(Mark),
-    /// A location in another object: an index into the locations that `lint` collected.
+    /// A location in another object, as an index into the locations that `lint` collected.
     Elsewhere(usize),
 }
 
@@ -92,13 +92,14 @@ pub struct Finding {
     pub why: Cow<'static, str>,
     /// The advice, as an imperative; may be empty.
     pub help: Cow<'static, str>,
-    /// Edits that resolve the finding.
+    /// Edits that resolve the finding; `None` if no automatic fix exists.
     pub fix: Option<Fix>,
     /// The identity of the finding across versions of the object.
     pub fingerprint: Fingerprint,
     /// The object; `None` if the finding is not about an object.
     pub object: Option<Arc<ObjectId>>,
-    /// Whether the object is of an unknown kind, in which volcheck found pods by their structure.
+    /// Whether the pod of the finding was found by its structure or in a patch, and not in a field
+    /// that the kind of the object defines.
     pub is_heuristic: bool,
 }
 
@@ -201,8 +202,8 @@ impl Finding {
         self
     }
 
-    /// Sets the path in the fingerprint. It is the effective host path if a host path is involved,
-    /// otherwise usually the path in the container.
+    /// Sets the path in the fingerprint. This is usually the effective host path or, if no host
+    /// path is involved, the path in the container.
     #[must_use]
     pub fn path(mut self, path: impl fmt::Display) -> Self {
         self.fingerprint.path = path.to_string();

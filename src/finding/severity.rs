@@ -4,9 +4,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. In admission mode `deny`, an error denies the object, a warning is
-/// returned to the client, and an info is recorded in an audit annotation. By default,
-/// `volcheck lint` exits with 1 if there is an error.
+/// The severity of a finding. In admission mode `deny`, only errors can deny an object. Errors and
+/// warnings are returned to the client, and audit annotations record the rules of all findings. By
+/// default, `volcheck lint` exits with 1 if there is an error and all input could be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

@@ -29,12 +29,12 @@ impl SuppressedBy {
     }
 }
 
-/// The reason why a finding is suppressed.
+/// The suppression of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// The mechanism.
     pub by: SuppressedBy,
-    /// The reason that the user gives; may be empty.
+    /// The reason that the user gives for the suppression; may be empty.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! Finds the files of a chart that rendered documents come from.
+//! Finds the file in a chart that a rendered document comes from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,9 @@ impl Chart {
     }
 }
 
-/// Checks whether a path has the form of the template paths in the comments of helm:
-/// `NAME/templates/…` or `NAME/crds/…`, with `charts/NAME/` for each level of dependencies.
+/// Checks whether a path has the form of the template paths in the comments of helm, such as
+/// `shop/templates/…` or `shop/crds/…`. For each level of dependencies, the path contains another
+/// `charts/NAME/`, such as `shop/charts/db/templates/…`. Returns false for a path with white space.
 pub fn is_template_path(path: &str) -> bool {
     let mut inner = path.split_once('/').filter(|(name, _)| !name.is_empty()).map(|(_, rest)| rest);
     while let Some(dependency) = inner.and_then(|rest| rest.strip_prefix("charts/")) {
@@ -48,7 +49,8 @@ pub fn is_template_path(path: &str) -> bool {
 /// names or aliases of dependencies.
 ///
 /// If a dependency is packaged, returns the path of its archive. If a dependency is not found,
-/// returns the directory `charts` or, if that does not exist, the directory of the chart.
+/// returns the directory `charts` of the chart that requires the dependency. If this directory does
+/// not exist, returns the directory of that chart.
 pub fn chart_template(chart: &Path, template: &str) -> PathBuf {
     let mut rest = template.split_once('/').map_or(template, |(_, rest)| rest);
     let mut chart = chart.to_owned();
@@ -83,8 +85,8 @@ fn aliased(chart: &Path, alias: &str) -> Option<String> {
     Some(dependency.name)
 }
 
-/// Returns the archive of the chart `name`, such as `charts/redis-1.2.3.tgz`,
-/// `charts/redis-v1.2.3.tgz` or `charts/redis.tgz`.
+/// Returns the first archive of the chart `name` in `directory`, such as `redis-1.2.3.tgz`,
+/// `redis-v1.2.3.tgz` or `redis.tgz`. Returns `None` if there is none.
 fn archive(directory: &Path, name: &str) -> Option<PathBuf> {
     let is_version = |version: &str| {
         version.strip_prefix('v').unwrap_or(version).starts_with(|c: char| c.is_ascii_digit())
@@ -98,13 +100,14 @@ fn archive(directory: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| is_archive(&path.file_name().unwrap_or_default().to_string_lossy()))
 }
 
-/// Returns the directory whose `Chart.yaml` has the name `name`, regardless of the name of the
-/// directory.
+/// Returns the first chart in `directory` whose `Chart.yaml` contains the name `name`, or `None` if
+/// there is none. The chart may be in a directory of another name.
 fn renamed(directory: &Path, name: &str) -> Option<PathBuf> {
     entries(directory).into_iter().find(|path| Chart::read(path).is_some_and(|chart| chart.name == name))
 }
 
-/// Returns the paths in a directory in alphabetical order.
+/// Returns the paths in a directory in alphabetical order. Returns no paths if the directory cannot
+/// be read.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
     let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();

@@ -15,9 +15,9 @@ pub struct DiscoveryOptions {
     pub exclude: GlobSet,
     /// Whether to read files that `.gitignore` and similar files exclude.
     pub no_gitignore: bool,
-    /// The extensions of the files to read in directories.
+    /// The extensions of the files to read in directories, without a dot. Case does not matter.
     pub extensions: Vec<String>,
-    /// The name of standard input, by default [`STDIN`].
+    /// The name of standard input; `None` for [`STDIN`].
     pub stdin_name: Option<String>,
 }
 
@@ -26,21 +26,25 @@ pub struct DiscoveryOptions {
 pub struct Discovery {
     /// The inputs, sorted by name, without duplicates.
     pub inputs: Vec<Input>,
-    /// The inputs that cannot be read.
+    /// Errors about paths that cannot be read, and about globs that are invalid or match no file,
+    /// sorted by name.
     pub errors: Vec<InputError>,
-    /// The `Chart.yaml` files of charts, which are not rendered.
+    /// The `Chart.yaml` files that were found in directories. Their charts are not rendered.
     pub charts: Vec<PathBuf>,
-    /// The kustomizations in the searched directories, even if they are not inputs.
+    /// The kustomizations that were found in directories, even if they are not inputs.
     pub kustomizations: Vec<Input>,
-    /// The directories that were searched, including their subdirectories.
+    /// The arguments that are directories. Their subdirectories were searched, too. The path of the
+    /// current directory is empty.
     pub searched: Vec<PathBuf>,
 }
 
 impl Discovery {
-    fn add_input(&mut self, path: &Path, source: InputSource, options: &DiscoveryOptions) {
+    fn add_input(&mut self, path: &Path, source: fn(PathBuf) -> InputSource, options: &DiscoveryOptions) {
+        // `./a` and `a` are the same input.
+        let path = path.strip_prefix("./").unwrap_or(path);
         let name = display_name(path);
         if !options.exclude.is_match(&name) {
-            self.inputs.push(Input { name, source });
+            self.inputs.push(Input { name, source: source(path.to_owned()) });
         }
     }
 
@@ -59,7 +63,7 @@ impl Discovery {
     }
 }
 
-/// Builds a set of globs.
+/// Builds a set of globs. Returns an error if one of the patterns is invalid.
 pub fn glob_set<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
@@ -83,7 +87,8 @@ pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
             discovery.searched.push(PathBuf::from(if name == "." { "" } else { &name }));
         } else if path.exists() || !is_glob(argument) {
             // If the file is missing, reading it reports the error.
-            discovery.add_input(path, path.into(), options);
+            let source = if path.is_file() { InputSource::File } else { InputSource::Path };
+            discovery.add_input(path, source, options);
         } else {
             match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
                 Ok(glob) => walk(&glob_base(argument), Some(&glob), options, &mut discovery),
@@ -105,7 +110,8 @@ fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// Returns the directory that contains all matches of a glob.
+/// Returns a directory that contains all matches of a glob: the part of the path before the first
+/// segment with a wildcard.
 fn glob_base(pattern: &str) -> PathBuf {
     let literal = Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| !is_glob(part)));
     let base: PathBuf = literal.collect();
@@ -113,7 +119,8 @@ fn glob_base(pattern: &str) -> PathBuf {
 }
 
 /// Adds the files in a directory that match `glob`, or an error if no file matches. Without a glob,
-/// adds the files with one of the configured extensions.
+/// adds the files with one of the configured extensions. Also adds the charts and kustomizations in
+/// the directory, and the errors about its entries.
 fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
     let matcher = glob.map(Glob::compile_matcher);
     let count_before = discovery.inputs.len() + discovery.errors.len();
@@ -128,7 +135,7 @@ fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, disco
         .parents(!options.no_gitignore)
         .filter_entry(|entry| entry.file_name() != ".git")
         .build_parallel();
-    // The order of the entries is arbitrary. `discover` sorts them.
+    // The walk visits the entries in an arbitrary order. `discover` sorts the results.
     let shared = Mutex::new(std::mem::take(discovery));
     walker.run(|| {
         let found = Discovery::default();
@@ -197,7 +204,7 @@ impl Visitor<'_> {
         }
         match entry.file_type() {
             Some(file_type) if file_type.is_file() => {
-                self.found.add_input(path, InputSource::File(path.to_owned()), self.options);
+                self.found.add_input(path, InputSource::File, self.options);
             }
             // Reading a pipe would block until another process writes to it.
             _ => self.found.add_error(path, InputErrorKind::NotRegular, self.options),
@@ -205,8 +212,8 @@ impl Visitor<'_> {
     }
 }
 
-/// Returns the path that an error is about, and the reason of the error. If the error has no path,
-/// returns `path`.
+/// Returns the path that an error is about, and the reason for the error. If the error does not
+/// contain a path, returns `path`.
 fn walk_error<'e>(path: &'e Path, error: &'e ignore::Error) -> (&'e Path, InputErrorKind) {
     match error {
         ignore::Error::WithDepth { err, .. } => walk_error(path, err),
@@ -228,4 +235,15 @@ fn display_name(path: &Path) -> String {
     let name = path.to_string_lossy();
     // On Unix, a backslash is an ordinary character.
     if cfg!(windows) { name.replace('\\', "/") } else { name.into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DiscoveryOptions, discover};
+
+    #[test]
+    fn finds_a_file_once_with_and_without_a_leading_dot() {
+        let arguments = ["./build.rs", "build.rs"].map(str::to_owned);
+        assert_eq!(discover(&arguments, &DiscoveryOptions::default()).inputs.len(), 1);
+    }
 }

@@ -54,7 +54,7 @@ pub enum InputErrorKind {
     /// A program that renders manifests failed. Its messages are on the standard error of volcheck.
     #[error("`{program}` failed ({status}); see standard error")]
     RendererFailed { program: String, status: ExitStatus },
-    /// Another error of the operating system.
+    /// Another error, such as one of the operating system.
     #[error("{0}")]
     Other(String),
     /// A bug in volcheck.

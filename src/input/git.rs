@@ -10,14 +10,15 @@ use std::process::Command;
 /// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The changed lines of each file, from 1. The keys are canonical paths.
+    /// The changed lines of each file. The first line is 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
 }
 
 impl Changes {
     /// Returns the changes since the commit `reference` in the repository that contains
-    /// `directory`. They include uncommitted changes and untracked files. The error is a message
-    /// for the user.
+    /// `directory`. They include uncommitted changes, and untracked files that Git does not ignore.
+    /// Returns an error if `reference` is not a commit or git fails. The error is a message for the
+    /// user.
     pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
         let not_a_commit = || format!("`{reference}` is not a commit");
         // git would interpret a reference that starts with a dash as a flag.
@@ -64,7 +65,7 @@ impl Changes {
         changed.iter().any(|new| new.start() <= lines.end() && lines.start() <= new.end())
     }
 
-    /// Checks whether a file changed, including by a rename.
+    /// Checks whether lines of a file changed, or the file was renamed.
     pub fn touches_file(&self, path: &Path) -> bool {
         self.files.contains_key(&canonical(path))
     }
@@ -74,8 +75,9 @@ fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Runs git in a directory and returns its standard output. If git fails, the error is the first
-/// line of its standard error.
+/// Runs git in a directory and returns its standard output. Returns an error if git cannot be run,
+/// fails, or prints text that is not UTF-8. If it fails, the error is the first line of its
+/// standard error, without `fatal: `.
 fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, String> {
     let output = Command::new("git").arg("-C").arg(directory).args(arguments).output();
     let output = output.map_err(|error| format!("failed to run `git`: {error}"))?;
@@ -87,7 +89,7 @@ fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, Str
 }
 
 /// Parses a diff without context lines. Returns the names of the files and the changed lines of
-/// each.
+/// each. Omits deleted files. A file that was renamed and changed occurs twice.
 fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     let mut files: Vec<(String, Vec<RangeInclusive<usize>>)> = Vec::new();
     // The number of remaining lines in the hunk, because a line in a hunk may look like a header.
@@ -124,7 +126,8 @@ fn parse_diff(diff: &str) -> Vec<(String, Vec<RangeInclusive<usize>>)> {
     files
 }
 
-/// Removes the quotes and escapes that git adds to names with special characters (`quote.c`).
+/// Removes the quotes and escapes that git adds to names with special characters (`quote.c` in the
+/// source of git).
 fn unquote(name: &str) -> String {
     let Some(inner) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return name.to_owned();

@@ -1,5 +1,5 @@
-//! Finds and reads manifests: files, directories, globs, standard input, and the output of helm and
-//! kustomize.
+//! Finds and reads manifests: files, directories, globs, standard input, and the output of helm,
+//! kustomize and kubectl.
 //!
 //! This module returns bytes; `source` decodes them.
 
@@ -11,7 +11,7 @@ mod render;
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
@@ -37,7 +37,7 @@ pub enum InputSource {
     Path(PathBuf),
     /// Standard input.
     Stdin,
-    /// The output of helm or kustomize.
+    /// The output of helm, kustomize or kubectl.
     Rendered(Rendering),
 }
 
@@ -55,7 +55,8 @@ impl Input {
         matches!(self.source, InputSource::File(_))
     }
 
-    /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`].
+    /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`]. Returns an error if the input
+    /// is a socket or a device, or if it cannot be read or rendered.
     pub fn read(&self) -> Result<Vec<u8>, InputError> {
         self.read_bytes().map_err(|kind| InputError { name: self.name.clone(), kind })
     }
@@ -83,12 +84,6 @@ impl Input {
     }
 }
 
-impl From<&Path> for InputSource {
-    fn from(path: &Path) -> Self {
-        if path.is_file() { Self::File(path.to_owned()) } else { Self::Path(path.to_owned()) }
-    }
-}
-
 /// Reads at most [`MAX_BYTES`] bytes. `length` is the expected number of bytes; 0 if unknown.
 fn read_to_end(reader: impl Read, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize);
@@ -96,7 +91,7 @@ fn read_to_end(reader: impl Read, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns an error if a file of this type cannot be read like a regular file, or `None` if it can.
+/// Returns an error if a file of this type is a socket or a device, and `None` otherwise.
 #[cfg(unix)]
 fn unreadable(file_type: fs::FileType) -> Option<InputErrorKind> {
     use std::os::unix::fs::FileTypeExt;

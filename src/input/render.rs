@@ -32,7 +32,7 @@ pub fn is_kustomization(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|file| KUSTOMIZATION_FILES.iter().any(|known| file == *known))
 }
 
-/// Returns the kustomization file in a directory as an input, or `None` if there is none.
+/// Returns the kustomization file in a directory as an input, or `None` if there is no such file.
 pub fn kustomization_in(directory: &Path) -> Option<Input> {
     let mut files = KUSTOMIZATION_FILES.iter().map(|name| directory.join(name));
     let path = files.find(|path| path.is_file())?;
@@ -84,7 +84,7 @@ impl Rendering {
 }
 
 /// Runs a program and returns up to `max_bytes` of its standard output. Returns `None` if the
-/// program is not installed.
+/// program is not installed, and an error if it fails.
 fn run(command: &mut Command, max_bytes: u64) -> Result<Option<Vec<u8>>, InputErrorKind> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {

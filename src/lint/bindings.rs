@@ -52,8 +52,8 @@ struct Resolved {
     /// manifest.
     index: Option<usize>,
     volumes: Vec<usize>,
-    /// The index of another claim; `None` if at least one of the volumes is left for this claim.
-    /// Together with further claims, the other claim can take all of the volumes.
+    /// The index of another claim, if the other claims can take all of the volumes; `None` if at
+    /// least one volume is left for this claim.
     rival: Option<usize>,
 }
 
@@ -116,7 +116,7 @@ impl Bindings {
         uses.iter().any(|used| self.claimed_volume(used, file).is_some())
     }
 
-    /// Returns the volumes of pods in `file` whose claims a rule may report.
+    /// Returns those volumes of pods in `file` whose claims a rule may report.
     pub(super) fn claimed_volumes(&self, uses: &[ClaimUse], file: &str) -> Vec<ClaimedVolume> {
         uses.iter().filter_map(|used| self.claimed_volume(used, file)).collect()
     }
@@ -135,7 +135,7 @@ impl Bindings {
         RelatedLocation { span: *span, other_file }
     }
 
-    /// Returns the volume if a rule may report its claims, or `None` otherwise.
+    /// Returns the volume `used` with its claims, or `None` if no rule can report them.
     fn claimed_volume(&self, used: &ClaimUse, file: &str) -> Option<ClaimedVolume> {
         let resolved = self.resolve(&used.claim, file);
         let pairs =
@@ -175,7 +175,8 @@ impl Bindings {
         })
     }
 
-    /// Returns the claims with the name that the volume refers to. They are in other objects.
+    /// Returns the claims that the volume refers to by name. Returns no claims for a claim template
+    /// or a generic ephemeral volume.
     fn named_claims(&self, used: &ClaimUse, resolved: &[Resolved]) -> Vec<NamedClaim> {
         if !matches!(used.claim, UsedClaim::Named { .. }) {
             return Vec::new();
@@ -188,7 +189,7 @@ impl Bindings {
         resolved.iter().filter_map(named).collect()
     }
 
-    /// Resolves the claims that a volume can use.
+    /// Resolves the claims that a volume of a pod in `file` can use.
     fn resolve(&self, used: &UsedClaim, file: &str) -> Vec<Resolved> {
         match used {
             UsedClaim::Named { namespace, name } => self.resolve_name(namespace, name, file),
@@ -269,7 +270,8 @@ impl Bindings {
     fn rival_claim(&self, index: usize, name: &str) -> RivalClaim {
         let Claim { facts, label, .. } = &self.claims[index];
         let rival = match &facts.name {
-            // The name of the claim of a generic ephemeral volume starts with the name of the Pod.
+            // The claim of a generic ephemeral volume is named after the Pod, whose name starts
+            // with that of the workload.
             ClaimName::Exact(name) if name.is_empty() => {
                 format!("{}-*", label.object.as_ref().map_or("", |object| &object.name))
             }
@@ -282,9 +284,9 @@ impl Bindings {
         RivalClaim { namespace: facts.namespace.clone(), name: rival, label: label.clone() }
     }
 
-    /// Returns the claims in `index` with this namespace and name that satisfy the predicate. A
-    /// directory tree may contain several applications or environments. Of the claims with the same
-    /// name, returns only those whose files are nearest to `file`.
+    /// Returns the claims in `index` with this namespace and name that satisfy the predicate. Of
+    /// the claims with the same name, returns only those whose files are nearest to `file`, because
+    /// a directory tree may contain several applications or environments.
     fn nearest(
         &self,
         index: &HashMap<(String, String), Vec<usize>>,

@@ -10,11 +10,12 @@ use crate::input::Changes;
 ///
 /// The following are kept:
 ///
-/// - findings whose primary location or object includes changed lines
-/// - findings with a related location on a changed line of another file
+/// - findings whose primary location starts on a changed line
+/// - findings about an object with changed lines
+/// - findings with a related location in another file, on a changed line or in rendered text
 /// - findings about a changed file as a whole
 /// - errors in changed files
-/// - all findings and errors in text that is not in a file, such as rendered text
+/// - all findings and errors in rendered text, and in text that is not in a file
 pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| is_touched(changes, located));
@@ -27,8 +28,8 @@ pub fn keep_changed(report: &mut Report, reference: &str, changes: &Changes) {
     report.outside = Some((reference.to_owned(), outside));
 }
 
-/// Checks whether Git cannot have an earlier version of the text. This is the case for rendered
-/// text, and for text that is not in a file, such as standard input.
+/// Checks whether Git cannot have an earlier version of the text. This is the case if the text is
+/// rendered or if no file exists at `path`, as for standard input.
 fn is_unknown_to_git(path: &str, is_rendered: bool) -> bool {
     is_rendered || !Path::new(path).exists()
 }

@@ -41,8 +41,8 @@ pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     }
 }
 
-/// Decodes the text of a manifest. If the bytes are not valid text, returns an outcome that reports
-/// the problem.
+/// Decodes the text of a manifest. If the file is too large or not valid text, returns an outcome
+/// that reports the problem as an error.
 pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Result<Arc<File>, Box<Outcome>> {
     File::decode(name, bytes).map(Arc::new).map_err(|error| {
         let counts = Counts { files: 1, ..Counts::default() };
@@ -51,8 +51,8 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Resul
     })
 }
 
-/// Checks a manifest. The first check is without `bindings`, and collects facts about claims. The
-/// second check is with `bindings`, and also reports the findings that depend on them.
+/// Checks a manifest. Without `bindings`, as in the first check, collects facts about claims. With
+/// `bindings`, as in the second check, also reports the findings that depend on them.
 pub(super) fn check_file(
     file: &Arc<File>,
     role: &Role,
@@ -123,9 +123,9 @@ fn merge(parts: impl IntoIterator<Item = (Outcome, FileIgnores)>) -> (Outcome, F
 }
 
 impl<'c> Checker<'c> {
-    /// Returns the checker for a document. A comment by Helm or an annotation by kustomize may name
-    /// the file that the document was rendered from. If so, the checker reports that file as the
-    /// location.
+    /// Returns the checker for a document. In rendered text and on standard input, a comment by
+    /// Helm or an annotation by kustomize may name the file that the document was rendered from. If
+    /// so, the checker reports that file as the location.
     fn for_chunk(&self, chunk: &Chunk, role: &Role) -> Cow<'_, Self> {
         let file: &'c File = self.file;
         let text = &file.text()[chunk.range.clone()];
@@ -139,7 +139,8 @@ impl<'c> Checker<'c> {
             (Some(_), _) => return Cow::Owned(Self { template, ..self.clone() }),
             (None, Role::Stream | Role::Kustomization) => {
                 let origin = kustomize::origin(text).map(|origin| kustomize::resolve(&self.path, origin));
-                // On standard input, the directory of the kustomization is unknown.
+                // On standard input, the directory of the kustomization is unknown, so the path may
+                // not exist.
                 match origin.filter(|path| path.exists()) {
                     Some(path) => path.to_string_lossy().into(),
                     None => return Cow::Borrowed(self),
@@ -211,15 +212,16 @@ impl<'c> Checker<'c> {
         (outcome, ignores)
     }
 
-    /// Checks whether an `ignore-file` comment is allowed before the content of a chunk: at the
-    /// start of the file or, in the output of a rendered chart, of each template.
+    /// Checks whether an `ignore-file` comment is allowed before the content of a chunk. This is
+    /// the case at the start of the file and, in the output of Helm, at the start of each document
+    /// that names its template.
     fn may_ignore_file(&self, chunk: &Chunk) -> bool {
         self.template.is_some() || chunk.range.start <= self.head_len
     }
 
     /// Checks whether text that is not valid YAML is certain to be JSON of another program, such as
-    /// compiler settings with comments. The file has the extension `.json`, and the text cannot
-    /// contain the key `kind`.
+    /// compiler settings with comments. This is the case if the file has the extension `.json`, and
+    /// the text cannot contain the key `kind`, not even with escapes.
     fn is_foreign_json(&self, text: &str) -> bool {
         self.path.ends_with(".json") && !text.contains("kind") && !text.contains('\\')
     }
@@ -273,13 +275,13 @@ fn count_skippable(text: &str) -> Option<usize> {
         has_config_map_or_secret.set(has_config_map_or_secret.get() || is_relevant);
         policy::is_skipped_kind(api_version, kind)
     })?;
-    // If there are several objects, they are in a list, which also has an `apiVersion`.
+    // If there are several objects, they are in a list object, which also has an `apiVersion`.
     let own = if count > 1 { count + 1 } else { count };
     (!has_config_map_or_secret.get() || !embedded::may_contain_manifest(text, own)).then_some(count)
 }
 
 /// Returns the path of the template that a document was rendered from, if the first line is a
-/// comment by Helm such as `# Source: shop/templates/pod.yaml`. Returns `None` for other comments,
+/// comment by Helm such as `# Source: shop/templates/pod.yaml`. Returns `None` for any other line,
 /// such as `# Source: https://example.com/pod.yaml`.
 fn template_of(text: &str) -> Option<&str> {
     let path = text.lines().next()?.strip_prefix("# Source: ")?.trim_end();

@@ -37,14 +37,15 @@ pub(super) struct Checker<'c> {
     /// The nesting depth of the documents: 0 in the file itself, 1 in a string of a document in the
     /// file, and so on.
     pub(super) depth: usize,
-    /// The number of objects that the current object is nested in as a mapping.
+    /// The number of outer objects that contain the current object as a mapping.
     pub(super) outer_objects: usize,
     /// Set if the documents are in a string that cannot be parsed in place.
     pub(super) detached: Option<Detached>,
 }
 
-/// A string that contains manifests, for example with escapes. Findings about the manifests have
-/// the location of the whole string, because locations within the string are unknown.
+/// A string that contains manifests and cannot be parsed in place, for example because of escapes.
+/// Findings about the manifests have the location of the whole string, because locations within the
+/// string are unknown.
 #[derive(Clone)]
 pub(super) struct Detached {
     /// The value of the string.
@@ -165,7 +166,7 @@ impl<'c> Checker<'c> {
     }
 }
 
-/// Returns the finding about a file that is not text.
+/// Returns the finding about a file that is too large or not text.
 pub(super) fn undecodable_text(name: &str, error: &TextError, options: &Options<'_>) -> UncheckedInput {
     let primary = Some(Span { start: error.position, end: error.position });
     let location = Location { primary, ..Location::of_file(name) };
@@ -183,7 +184,8 @@ pub(super) fn unchecked_input(
     UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
 }
 
-/// Returns the finding about unchecked input. Exactly one rule reports it.
+/// Returns the finding about unchecked input. For each kind of unchecked input, exactly one rule
+/// reports a finding.
 pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
     let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;
     debug_assert_eq!(findings.len(), 1, "{unchecked:?}");

@@ -75,7 +75,7 @@ pub(super) struct ClaimUse {
     /// The path of the field with the name or the template of the claim.
     pub(super) field: FieldPath,
     pub(super) claim: UsedClaim,
-    /// The reason why several Pods can use the claim at once.
+    /// The reason why several Pods can use the claim at once; `None` if no reason is known.
     pub(super) sharing: Option<Sharing>,
     /// Whether a container uses the volume as a block device.
     pub(super) is_device: bool,
@@ -93,7 +93,7 @@ pub(super) enum UsedClaim {
     Ephemeral { pod: String, facts: ClaimFacts },
 }
 
-/// The object at `root` of a document.
+/// The object at the node `root` of a document, with its location.
 pub(super) struct Source<'s, 't> {
     pub(super) object: &'s Object<'s>,
     pub(super) tree: &'s Tree<'t>,
@@ -235,7 +235,7 @@ impl Source<'_, '_> {
     }
 
     /// Returns the reason why several Pods of the workload can use the same claim at once, or
-    /// `None` if at most one Pod uses it.
+    /// `None` if no reason is known.
     fn sharing(&self) -> Option<Sharing> {
         let several = |keys: &[&'static str]| {
             let count = self.number(keys).filter(|count| *count > 1)?;
@@ -275,12 +275,12 @@ impl Source<'_, '_> {
         metadata.and_then(Result::ok).unwrap_or_default()
     }
 
-    /// Returns the number in a field; `None` if it is absent or not a number.
+    /// Returns the number in a field, or `None` if it is absent or not a nonnegative integer.
     fn number(&self, keys: &[&str]) -> Option<u64> {
         self.field(keys)?.decode::<u64>().ok()
     }
 
-    /// Returns the text in a field; empty if it is absent or not a string.
+    /// Returns the text in a field, or an empty string if it is absent or not a string.
     fn text(&self, keys: &[&str]) -> String {
         self.field(keys).and_then(|field| field.decode::<String>().ok()).unwrap_or_default()
     }
@@ -294,7 +294,7 @@ impl Source<'_, '_> {
         NodeRef { tree: self.tree, node: self.root }
     }
 
-    /// Returns the directory of the file; empty for standard input.
+    /// Returns the directory of the file, or an empty string if its path has no directory.
     fn directory(&self) -> Arc<str> {
         self.file.path.rsplit_once('/').map_or("", |(directory, _)| directory).into()
     }

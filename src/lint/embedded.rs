@@ -22,9 +22,11 @@ pub(super) fn is_config_map_or_secret(api_version: &str, kind: &str) -> bool {
     api_version == "v1" && matches!(kind, "ConfigMap" | "Secret")
 }
 
-/// Checks whether strings in `text` may contain a manifest or paths on nodes. `objects` is the
-/// number of objects outside of strings. Each of them has one `apiVersion`, so any further
-/// `apiVersion` may be in a string.
+/// Checks whether strings in `text` may contain a manifest, a patch or paths on nodes. Also returns
+/// true if `text` contains escapes, which may hide a key.
+///
+/// `objects` is the number of objects outside of strings. Each of them has one `apiVersion`, so any
+/// further `apiVersion` may be in a string.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
     let bytes = text.as_bytes();
     let is_encoded = |at: usize| matches!(bytes.get(at + 1), Some(b'x' | b'u'));
@@ -83,8 +85,8 @@ fn collect(tree: &Tree<'_>, text: EmbeddedText, found: &mut Vec<EmbeddedText>) {
     }
 }
 
-/// Checks whether a string may be a manifest, a JSON patch or the configuration of the
-/// local-path-provisioner.
+/// Checks whether a string may be a manifest, a JSON patch with a host path or the configuration of
+/// the local-path-provisioner.
 pub(super) fn is_relevant_text(value: &str) -> bool {
     [
         &[&word::API_VERSION, &word::KIND][..],
@@ -95,8 +97,8 @@ pub(super) fn is_relevant_text(value: &str) -> bool {
     .any(|words| words.iter().all(|word| word.is_in(value)))
 }
 
-/// Returns the objects that the value at `root` contains as mappings. Omits objects that are nested
-/// in other objects. Does not follow aliases.
+/// Returns the objects that the value at `root` contains as mappings, or `root` if it is an object.
+/// Omits objects that are nested in other objects. Does not follow aliases.
 pub(super) fn objects(text: &str, root: NodeRef<'_>) -> Vec<NodeId> {
     let mut found = Vec::new();
     if word::API_VERSION.is_in(&text[root.tree.range(root.node)]) {

@@ -21,8 +21,8 @@ struct Patch {
     path: Option<String>,
 }
 
-/// Returns the paths of the patches in a kustomization. Returns no paths if the kustomization
-/// cannot be decoded.
+/// Returns the paths of the files that a kustomization uses as patches. Returns no paths if the
+/// kustomization cannot be decoded.
 pub(super) fn patches(name: &str, bytes: Vec<u8>) -> Vec<String> {
     let Some(kustomization) = parse(name, bytes) else { return Vec::new() };
     let patches_with_paths = kustomization.patches.into_iter().chain(kustomization.patches_json6902);
@@ -37,9 +37,9 @@ pub(super) fn resolve(name: &str, path: &str) -> PathBuf {
 }
 
 /// Returns the path of the file that a rendered document comes from, relative to the kustomization.
-/// For a generated document, it is the file that configures the generator. kustomize adds the path
-/// as an annotation if the kustomization sets `buildMetadata: [originAnnotations]`. Returns `None`
-/// if there is no such annotation, or if the file is in a remote repository.
+/// For a generated document, returns the path of the file that configures the generator. kustomize
+/// adds the path as an annotation if the kustomization sets `buildMetadata: [originAnnotations]`.
+/// Returns `None` if there is no such annotation, or if the file is in a remote repository.
 pub(super) fn origin(text: &str) -> Option<&str> {
     let (_, origin) = text.split_once("    config.kubernetes.io/origin: |\n")?;
     let lines = origin.lines().take_while(|line| line.starts_with("      ")).map(str::trim_start);

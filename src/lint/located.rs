@@ -79,8 +79,8 @@ impl LocatedFinding {
         Self { finding, location, suppressed: None, object: None }
     }
 
-    /// Compares findings by path, line, rule, column and message. All reports show findings in this
-    /// order.
+    /// Compares findings by path, line, rule, column and message. [`Report`](super::Report)
+    /// contains findings in this order.
     pub fn order(&self, other: &Self) -> Ordering {
         let start = |located: &Self| located.location.primary.map(|span| span.start);
         let (own, others) = (start(self), start(other));
@@ -94,8 +94,7 @@ impl LocatedFinding {
     }
 
     /// Parses the object of the finding again, so that its text can be edited. The tree that was
-    /// used for the check no longer exists. Returns `None` if the finding is not about an object in
-    /// a file.
+    /// used for the check no longer exists. Returns `None` if the finding is not about an object.
     pub fn tree(&self) -> Option<Tree<'_>> {
         let (file, object) = (self.location.file.as_ref()?, self.object.clone()?);
         source::parse(file.text(), object).ok().flatten()
@@ -119,7 +118,7 @@ impl LocatedFinding {
     }
 
     /// Returns the message for report formats with only one location per finding. The message
-    /// includes the line if the text was rendered, and the related locations in other files.
+    /// includes the related locations in other files and, if the text was rendered, the line.
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
@@ -139,8 +138,8 @@ impl LocatedFinding {
         self.location.path.strip_prefix("./").unwrap_or(&self.location.path)
     }
 
-    /// Returns the message followed by the help, for report formats without a separate field for
-    /// the help.
+    /// Returns the message followed by the help, if there is any. It is for report formats without
+    /// a separate field for the help.
     pub(crate) fn message_with_help(&self) -> String {
         match self.finding.help.as_ref() {
             "" => self.message().into_owned(),

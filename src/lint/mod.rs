@@ -1,8 +1,9 @@
 //! Linting: checks the text of manifests and returns findings with their locations. The counterpart
 //! for requests to the webhook is `admission`.
 //!
-//! [`check`] checks one manifest. It does not access files, the clock or the command line. [`run`]
-//! checks many inputs in parallel.
+//! [`check`] checks one manifest. It does not read the clock or the command line. It accesses other
+//! files only to find the source files of rendered documents. [`run`] checks many inputs in
+//! parallel.
 
 mod bindings;
 mod changed;
@@ -66,7 +67,8 @@ pub struct Options<'p> {
     pub today: Date,
     /// Whether comments and annotations can suppress findings.
     pub with_ignores: bool,
-    /// Whether to parse documents that cannot contain a volume.
+    /// Whether to also parse documents that cannot contain a volume, so that their syntax errors
+    /// are reported.
     pub parse_all: bool,
 }
 
@@ -92,7 +94,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct UncheckedInput {
     pub located: LocatedFinding,
-    /// Whether the input is an unrendered template of a chart.
+    /// Whether the input is an unrendered template, such as a template of a chart.
     pub is_raw_template: bool,
 }
 
@@ -109,8 +111,8 @@ impl Outcome {
     }
 }
 
-/// Appends `others` to `items`. If `items` is empty, replaces it instead, so that the findings of a
-/// large file are not copied.
+/// Appends `others` to `items`. If `items` is empty, replaces it by `others`, so that the findings
+/// of a large file are not copied.
 fn append<T>(items: &mut Vec<T>, mut others: Vec<T>) {
     if items.is_empty() {
         *items = others;

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use crate::rules::NotObject;
 use crate::source::{NodeId, Tree, View};
 
-/// Returns the reason why kubectl rejects a document that is not an object. The document must be a
-/// list or mapping of objects, or an object without `apiVersion` or `kind`. Returns `None` for any
-/// other document, such as a configuration file.
+/// Returns the reason why kubectl rejects a document:
+///
+/// - It is a list that contains an object.
+/// - It is a mapping whose values are objects.
+/// - It looks like an object, but `apiVersion` or `kind` is missing.
+///
+/// Returns `None` for any other document, such as a configuration file.
 pub(super) fn reason(tree: &Tree<'_>, root: NodeId) -> Option<NotObject> {
     if let View::Sequence(_) = tree.view(root) {
         return contains_object(tree, root).then_some(NotObject::List);
@@ -20,7 +24,8 @@ pub(super) fn reason(tree: &Tree<'_>, root: NodeId) -> Option<NotObject> {
     missing_field(tree, root)
 }
 
-/// Checks whether a list, or a list in it, contains an object.
+/// Checks whether a value is an object, or a list that contains an object at any depth.
+/// `apiVersion` or `kind` may be missing in the object.
 fn contains_object(tree: &Tree<'_>, node: NodeId) -> bool {
     match tree.view(node) {
         View::Sequence(items) => items.iter().any(|item| contains_object(tree, *item)),
@@ -28,8 +33,8 @@ fn contains_object(tree: &Tree<'_>, node: NodeId) -> bool {
     }
 }
 
-/// Returns the missing field of a mapping that has all other fields of an object. Returns `None`
-/// for any other mapping.
+/// Returns the missing field of a mapping that looks like an object, but has only one of
+/// `apiVersion` and `kind`. Returns `None` for any other mapping.
 fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
     if !has_fields(tree, node) {
         return None;
@@ -42,8 +47,9 @@ fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
     }
 }
 
-/// Checks whether a mapping has the fields of an object other than `apiVersion` and `kind`. It must
-/// have `metadata` and some content, or only fields of objects and a spec with pods or volumes.
+/// Checks whether a mapping looks like an object, regardless of `apiVersion` and `kind`. This is
+/// the case if it has `metadata` and some content. It is also the case if all its fields are fields
+/// of objects, and its `spec` has a field for pods or volumes.
 fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
     const SPEC_FIELDS: [&str; 5] = ["containers", "template", "jobTemplate", "volumes", "hostPath"];
@@ -56,7 +62,7 @@ fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
         && tree.get(node, "spec").is_some_and(has_pods)
 }
 
-/// Checks whether a mapping has `apiVersion` and `kind`.
+/// Checks whether a mapping has `apiVersion` and `kind`, both as strings that are not empty.
 pub(super) fn has_type(tree: &Tree<'_>, node: NodeId) -> bool {
     has(tree, node, "apiVersion") && has(tree, node, "kind")
 }

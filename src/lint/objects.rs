@@ -21,7 +21,8 @@ use crate::rules::{ClaimedVolume, NotObject, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
 use crate::suppress;
 
-/// The maximum number of placeholders to report per object. Each requires a copy of the tree.
+/// The maximum number of placeholders, such as `${REPLICAS}`, to report per object. Each requires a
+/// copy of the tree.
 const MAX_PLACEHOLDERS: usize = 16;
 
 /// The noun for a string that becomes YAML only after another program has rendered it.
@@ -57,8 +58,9 @@ impl<'a> Owner<'a> {
 }
 
 impl<'c> Checker<'c> {
-    /// Checks the object at `node` or, if it is a list, the objects in it. Then checks the objects
-    /// that it contains as mappings.
+    /// Checks the object at `node` or, if it is a list, the objects in it. Also checks the objects
+    /// that it contains as mappings or in strings. Ignores a value that is not an object, unless it
+    /// is an item of a list that kubectl rejects.
     pub(super) fn check_object(
         &self,
         tree: &Tree<'_>,
@@ -77,8 +79,8 @@ impl<'c> Checker<'c> {
         let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
             Ok(meta) => with_item_type(meta, outer),
             Err(error) => {
-                // If the document is in a string, it is not a manifest, because these fields of a
-                // manifest are strings.
+                // `apiVersion` or `kind` is not a string. A document in a string with such a field
+                // is no manifest, but data of another form.
                 let is_object = tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some();
                 if is_object && self.depth == 0 {
                     outcome.counts.objects += 1;
@@ -155,8 +157,8 @@ impl<'c> Checker<'c> {
         outcome.unchecked.push(self.unchecked_field(tree, node, &Unchecked::NotObject(reason)));
     }
 
-    /// Decodes and checks the object at `node`. If a field of another type than string contains a
-    /// placeholder, reports the placeholder and treats the field as absent.
+    /// Decodes and checks the object at `node`. If a field that must not be a string, such as a
+    /// number, contains a placeholder, reports the placeholder and treats the field as absent.
     pub(super) fn check_decoded(
         &self,
         mut tree: Cow<'_, Tree<'_>>,
@@ -283,7 +285,8 @@ impl<'c> Checker<'c> {
         bindings.claimed_volumes(&source.uses(), &self.file.path)
     }
 
-    /// Checks the patches of pod specs that the object contains as strings.
+    /// Checks the patches of pod specs that the object contains as strings, and the volumes that
+    /// Istio adds to its pods.
     pub(super) fn check_patches(
         &self,
         tree: &Tree<'_>,
@@ -313,7 +316,7 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Checks the volumes that Istio adds to a pod.
+    /// Checks the volumes that Istio adds to a pod because of its annotations.
     fn check_istio_volumes(
         &self,
         tree: &Tree<'_>,
@@ -394,7 +397,7 @@ impl<'c> Checker<'c> {
     }
 }
 
-/// Returns the type of a kustomization.
+/// Returns the `apiVersion` and `kind` of a kustomization.
 pub(super) fn kustomization_type() -> TypeMeta<'static> {
     TypeMeta { api_version: Str::owned("kustomize.config.k8s.io/v1beta1"), kind: Str::owned("Kustomization") }
 }
@@ -415,8 +418,8 @@ fn unrendered_noun(meta: &TypeMeta<'_>) -> Option<&'static str> {
     }
 }
 
-/// Returns the type of a list item. In a typed list such as `PodList`, items may omit `kind` and
-/// `apiVersion`.
+/// Returns the `apiVersion` and `kind` of an object whose own fields are `meta`. In a typed list
+/// such as `PodList`, items may omit both fields. The type of the list then determines them.
 fn with_item_type<'a>(mut meta: TypeMeta<'a>, outer: Outer<'a>) -> TypeMeta<'a> {
     let Outer::List { list, .. } = outer else { return meta };
     let kind = list.kind.strip_suffix("List").filter(|kind| !kind.is_empty());

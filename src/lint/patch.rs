@@ -1,5 +1,5 @@
-//! Checks of strings that contain parts of pod specs, such as Argo's `podSpecPatch`. Each part is
-//! checked as an incomplete pod.
+//! Checks of strings that contain parts of pod specs, such as `podSpecPatch` of Argo Workflows.
+//! Each part is checked as an incomplete pod.
 
 use crate::engine::{CheckResult, judge};
 use crate::model::{self, FieldErrorKind, FieldPath, Object, Part, Pod};
@@ -7,7 +7,8 @@ use crate::policy::{Date, Policy};
 use crate::rules::Subject;
 use crate::source::{self, NodeId, NodeRef, ParseError};
 
-/// The maximum number of fields of a patch, other than strings, whose value is an expression.
+/// The maximum number of fields of a patch whose value is an expression, not counting string
+/// fields.
 const MAX_EXPRESSIONS: usize = 16;
 
 /// The result of checking a string.
@@ -28,8 +29,8 @@ pub(super) enum PatchError {
     Invalid(String),
 }
 
-/// Checks the patch `text`, which is at `path` in the object `parent`. A field whose value is an
-/// expression (`{{…}}`) counts as absent.
+/// Checks the patch `text`, which is at `path` in the object `parent`. If the value of a field is
+/// an expression (`{{…}}`) and the field must not be a string, the field counts as absent.
 pub(super) fn check(
     policy: &Policy,
     today: Date,
@@ -90,7 +91,8 @@ impl<'p> IstioAnnotations<'p> {
         Some(Self { path: &pod.annotations_path, volumes, mounts })
     }
 
-    /// Returns the annotations that are not valid YAML, with their values.
+    /// Returns the annotations that are not valid YAML, each with its path, its value and the
+    /// error.
     pub(super) fn invalid(&self) -> Vec<(FieldPath, &'p str, ParseError)> {
         let annotations = [(Self::VOLUMES, self.volumes), (Self::MOUNTS, self.mounts)].into_iter();
         let invalid = annotations.filter_map(|(key, text)| Some((key, text, parse_error(text)?)));

@@ -66,7 +66,7 @@ pub struct Report {
     /// The rules of the policy.
     pub rules: Registry,
     pub counts: Counts,
-    /// Findings, in order.
+    /// Findings that are not suppressed, in order.
     pub findings: Vec<LocatedFinding>,
     /// Input that could not be checked, in order.
     pub errors: Vec<LocatedFinding>,
@@ -115,8 +115,8 @@ impl Report {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
 
-    /// Returns the number of suppressed errors that the webhook denies. The webhook applies
-    /// exemptions, but neither ignores nor the baseline.
+    /// Returns the number of suppressed findings with which the webhook denies the object in mode
+    /// `deny`. The webhook applies exemptions, but neither ignores nor the baseline.
     pub fn denied_in_cluster(&self) -> usize {
         let is_denied = |located: &&LocatedFinding| {
             let rule = self.rules.find(located.finding.rule.as_str());
@@ -127,8 +127,8 @@ impl Report {
         self.suppressed.iter().filter(is_denied).count()
     }
 
-    /// Returns the errors, followed by the findings that are not suppressed and have at least this
-    /// severity.
+    /// Returns the input that could not be checked, followed by the findings that are not
+    /// suppressed and have at least this severity.
     pub fn unsuppressed(&self, min_severity: Severity) -> Vec<&LocatedFinding> {
         let findings = self.findings.iter().filter(|located| located.finding.severity >= min_severity);
         self.errors.iter().chain(findings).collect()

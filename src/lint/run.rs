@@ -39,7 +39,7 @@ pub struct Run {
     pub counts: Vec<Counts>,
     /// Exemptions that matched a finding.
     pub used_exemptions: BTreeSet<ExemptionId>,
-    /// The paths of unrendered templates of charts.
+    /// The paths of files with unrendered templates, such as templates of charts.
     pub raw_templates: Vec<String>,
 }
 
@@ -99,8 +99,8 @@ impl Run {
     }
 }
 
-/// Removes the inputs that the policy excludes. Globs are relative to the directory of the policy
-/// document that contains them.
+/// Removes the inputs that the policy excludes, and the errors about them. Globs are relative to
+/// the directory of the policy document that contains them. Returns an error if a glob is invalid.
 pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
     if policy.exclude.is_empty() {
         return Ok(());
@@ -127,7 +127,7 @@ pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
 }
 
 /// Checks whether `paths` include the whole directory of the policy file. The policy applies to
-/// this directory.
+/// this directory. Returns false if the policy is not in a file.
 pub fn covers(paths: &[String], policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
     paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
@@ -194,9 +194,11 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     }
 }
 
-/// The outcome of an input, and its text if the input cannot be read again.
+/// The outcome of an input.
 struct Checked {
     outcome: Outcome,
+    /// The text of the input; `None` if no second check can need it, or if the input can be read
+    /// again.
     file: Option<Arc<File>>,
 }
 
@@ -267,8 +269,9 @@ fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     })
 }
 
-/// Merges the findings about unrendered templates into one finding for each chart, and for each
-/// file outside of charts.
+/// Merges the findings about unrendered templates into one finding per chart and, outside of
+/// charts, one finding per file. Returns them in order with the other findings about unchecked
+/// input.
 fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>) -> Vec<LocatedFinding> {
     unchecked.sort_by(|a, b| a.located.order(&b.located));
     let mut charts: BTreeMap<PathBuf, (usize, BTreeSet<Arc<str>>)> = BTreeMap::new();
@@ -296,16 +299,16 @@ fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>
     kept
 }
 
-/// Returns the directory of the chart that a template belongs to, or `None` if the file is not in a
-/// directory `templates`.
+/// Returns the directory of the chart that a template belongs to, or `None` if the template is not
+/// inside a directory `templates`.
 fn chart_directory(path: &str) -> Option<PathBuf> {
     let mut ancestors = Path::new(path).ancestors();
     let templates = ancestors.find(|path| path.file_name().is_some_and(|name| name == "templates"));
     templates.and_then(Path::parent).map(Path::to_owned)
 }
 
-/// Reports expired exemptions. `used` contains the exemptions that matched a finding. If it is
-/// given, also reports unused exemptions.
+/// Returns the findings about expired exemptions. `used` contains the exemptions that matched a
+/// finding. If it is not `None`, also returns the findings about unused exemptions.
 fn check_exemptions(options: &Options<'_>, used: Option<&BTreeSet<ExemptionId>>) -> Vec<LocatedFinding> {
     let mut found = Vec::new();
     for (id, exemption) in options.policy.exemptions() {

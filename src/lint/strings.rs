@@ -78,8 +78,8 @@ impl<'c> Checker<'c> {
         (inner, documents)
     }
 
-    /// Checks the manifests in the strings of the value at `root`, which is an object or part of
-    /// the object `owner`.
+    /// Checks the manifests in the strings of the value at `root`. The value is the object `owner`
+    /// or a part of it. `owner` is `None` if the value does not belong to an object.
     pub(super) fn check_embedded(
         &self,
         NodeRef { tree, node: root }: NodeRef<'_>,
@@ -136,7 +136,8 @@ impl<'c> Checker<'c> {
     }
 
     /// Checks the objects that the value at `root` contains as mappings, and the manifests in its
-    /// strings. The value is not an object, but it may be part of the object `owner`.
+    /// strings. The value is not an object. `owner` is the object that contains it, or `None` if
+    /// there is no such object.
     pub(super) fn check_contents(
         &self,
         root: NodeRef<'_>,
@@ -268,14 +269,14 @@ fn is_json_patch(NodeRef { tree, node }: NodeRef<'_>) -> bool {
     matches!(tree.view(node), View::Sequence(items) if items.iter().any(is_operation))
 }
 
-/// Checks whether a string is probably meant as YAML, and not as a description of a field.
+/// Checks whether a string is probably meant as YAML, and not as prose that describes a field.
 fn looks_like_yaml(text: &str) -> bool {
     text.trim_end().contains('\n') || text.trim_start().starts_with(['-', '[', '{'])
 }
 
-/// Returns the location of an error in the document `text`. The parser detects some errors only
-/// after the document, in another part of the file. For such an error, returns the last character
-/// of the document.
+/// Returns the location of an error in the document `text`. The parser reports some errors at an
+/// offset after the document, in another part of the file. For such an error, returns the location
+/// of the last character of the document.
 fn error_location(document: Range<usize>, text: &str, error: &ParseError) -> Range<usize> {
     let text = text.trim_end();
     let end = document.start + text.len();

@@ -58,9 +58,9 @@ fn apply_set<'t>(
     document_at: impl Fn(usize) -> (usize, Option<&'t str>),
     outcome: &mut Outcome,
 ) {
-    // The indexes of ignores by the start of their object or document, or by `None` for ignores of
-    // the file. A finding is compared only with the ignores of its object, its document and the
-    // file.
+    // The indexes of ignores by the start of their object or document. The key for ignores of the
+    // file is `None`. A finding is compared only with the ignores of its object, its document and
+    // the file.
     let mut by_start: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (index, ignore) in set.ignores().iter().enumerate() {
         let start = match &ignore.scope {

@@ -6,10 +6,11 @@ use super::word;
 use crate::source::Tree;
 
 /// Returns the byte range of the first ytt directive in the document `tree`, which is in the byte
-/// range `chunk` of `text`. ytt directives are comments, such as `#@ data.values.name`. Returns
-/// `None` if there is no directive.
+/// range `chunk` of `text`. ytt directives are comments, such as `#@ data.values.name`. Ignores the
+/// directives of data values and their schemas. Returns `None` if there is no other directive.
 pub(super) fn ytt_directive(text: &str, chunk: Range<usize>, tree: &Tree<'_>) -> Option<Range<usize>> {
-    // Values and their schemas (`#@data/values`, `#@schema/nullable`) are not Kubernetes objects.
+    // The list omits `data/` and `schema/` (`#@data/values`, `#@schema/nullable`), because data
+    // values and their schemas are not Kubernetes objects.
     const MODULES: [&str; 4] = ["overlay/", "yaml/", "library/", "assert/"];
     let start = chunk.start;
     let directives = word::YTT_DIRECTIVE.find_iter(&text[chunk]).map(|at| start + at);

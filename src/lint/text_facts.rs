@@ -4,13 +4,13 @@ use crate::model::Mark;
 use crate::rules::{DuplicateKey, MergeOverride, TextFacts};
 use crate::source::{Chunk, NodeId, NodeRef, Tree};
 
-/// Returns the duplicate keys and the overridden merge keys in the object at `root`, except for
-/// those in `embedded` objects.
+/// Returns the duplicate keys, and the keys that a merge key overrides, in the object at `root`.
+/// Omits those in `embedded` objects.
 pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'_>]) -> TextFacts {
     let mut facts = TextFacts::default();
     let object = tree.range(root);
-    // The mappings are sorted by their ends, so the mappings of the object are adjacent. Mappings
-    // that start before the object can end together with it, and are skipped below.
+    // The mappings are sorted by their ends, so the mappings of the object are adjacent. A mapping
+    // that starts before the object can end together with it. The loop skips such mappings.
     let mappings = tree.irregular_mappings();
     let first = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.start);
     let last = mappings.partition_point(|mapping| tree.range(*mapping).end <= object.end);
@@ -43,7 +43,8 @@ pub(super) fn repeated_keys(tree: &Tree<'_>, root: NodeId, embedded: &[NodeRef<'
 }
 
 /// Returns the first line of text between the end of the document and the end of its chunk. kubectl
-/// ignores this text. Returns `None` if there are only empty lines and comments.
+/// ignores this text. Returns `None` if there are only empty lines, comments and end markers
+/// (`...`).
 pub(super) fn dropped_text(text: &str, tree: &Tree<'_>, chunk: &Chunk) -> Option<Mark> {
     let mut offset = tree.end();
     for line in text[tree.end()..chunk.range.end].split_inclusive(['\n', '\r']) {

@@ -1,11 +1,12 @@
-//! Words whose absence from a text saves work.
+//! Fast searches for words. If a text does not contain a certain word, some checks of the text can
+//! be skipped.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::{FindIter, Finder};
 
-/// A word to search texts for. Its searcher is kept, because building one takes longer than most
-/// searches.
+/// A word to search texts for. Its searcher is built only once, because building it takes longer
+/// than most searches.
 pub(super) struct Word(LazyLock<Finder<'static>>);
 
 /// Defines words.
@@ -27,7 +28,7 @@ words! {
     /// A directive of a strategic merge patch.
     PATCH_DIRECTIVE = "$patch";
     PATH = "path";
-    /// The start of every comment and the domain of every annotation that suppresses findings.
+    /// A part of every comment and of every annotation key that suppresses findings.
     VOLCHECK = "volcheck";
     /// The start of every ytt directive.
     YTT_DIRECTIVE = "#@";

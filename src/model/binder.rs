@@ -78,7 +78,7 @@ struct Pool {
     /// Whether a claim is bound only when a Pod that uses it is scheduled.
     waits_for_pod: bool,
     /// The sizes that claims for these volumes request, each with the number of claims. After
-    /// `sort_requests`, the number is the number of all claims that do not request more.
+    /// `sort_requests`, each number also counts the claims that request less.
     requests: Vec<(Quantity, u64)>,
 }
 
@@ -157,7 +157,8 @@ impl Binder {
 
     /// Returns another claim that can be bound to one of the `candidates` of the claim, if the
     /// other claims can take all candidates. Returns `None` if at least one candidate is left for
-    /// the claim. `facts` returns the facts about the claim with an index.
+    /// the claim, or if there are so many candidates that this is assumed. `facts` returns the
+    /// facts about the claim with an index.
     pub fn rival<'c>(
         &self,
         claim: &ClaimFacts,
@@ -235,7 +236,8 @@ impl Binder {
         self.pools.get(&self.volumes[index].class).is_some_and(|pools| pools[0].waits_for_pod)
     }
 
-    /// Returns the storage classes whose volumes can satisfy the demand.
+    /// Returns the storage classes whose volumes can satisfy the demand. The empty class means
+    /// volumes without a class.
     fn classes<'s>(&'s self, demand: &'s Demand) -> Vec<&'s str> {
         match &demand.class {
             RequestedClass::Named(name) => vec![name],

@@ -39,8 +39,8 @@ impl AccessModes {
         self == Self::new(["ReadOnlyMany"].into_iter())
     }
 
-    /// Returns the mode that limits a volume to a single node or Pod. Returns `None` if it is not
-    /// the only mode.
+    /// Returns the only mode if it limits a volume to a single node or Pod. Returns `None` for any
+    /// other mode, and for several modes.
     pub fn exclusive(self) -> Option<&'static str> {
         let is_only = |name: &&str| self == Self::new([*name].into_iter());
         ["ReadWriteOnce", "ReadWriteOncePod"].into_iter().find(is_only)
@@ -78,7 +78,8 @@ pub struct VolumeFacts {
     pub is_attachable: bool,
     /// Whether the caller looks for the volume. If so, it comes first among equal candidates.
     pub is_relevant: bool,
-    /// The directory of the file that contains the object; empty if it has none.
+    /// The directory of the file that contains the object; empty if the path of the file has no
+    /// directory.
     pub directory: Arc<str>,
 }
 
@@ -112,7 +113,7 @@ impl VolumeFacts {
             class: class(metadata).unwrap_or(&spec.storage_class_name).to_owned(),
             is_block: &*spec.volume_mode == "Block",
             modes: AccessModes::new(spec.access_modes.iter().map(|mode| &**mode)),
-            // The value of a placeholder can be any size.
+            // A placeholder can be replaced by any size, so assume the largest.
             capacity: storage(&spec.capacity, Quantity::MAX),
             labels,
             reservation,
@@ -125,7 +126,7 @@ impl VolumeFacts {
         }
     }
 
-    /// Checks whether any claim can be bound to the volume.
+    /// Checks whether the volume is available and not reserved for a certain claim.
     pub(super) fn is_free(&self) -> bool {
         self.reservation.is_none() && self.is_available
     }
@@ -145,14 +146,11 @@ pub struct ClaimFacts {
 /// The name of a claim, or of the claims that a StatefulSet creates from a claim template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimName {
+    /// The name; empty if it is unknown.
     Exact(String),
     /// The stem, a hyphen and an ordinal, for each ordinal from `first`. `count` is the number of
     /// replicas; `None` if unknown.
-    Ordinal {
-        stem: String,
-        first: u64,
-        count: Option<u64>,
-    },
+    Ordinal { stem: String, first: u64, count: Option<u64> },
 }
 
 impl ClaimName {
@@ -234,7 +232,7 @@ impl ClaimFacts {
             class,
             is_block: &*spec.volume_mode == "Block",
             modes: AccessModes::new(spec.access_modes.iter().map(|mode| &**mode)),
-            // The value of a placeholder can be any size.
+            // A placeholder can be replaced by any size, so assume the smallest.
             request: storage(&spec.resources.requests, Quantity::default()),
             requirements: spec.selector.as_ref().map(requirements).unwrap_or_default(),
         };

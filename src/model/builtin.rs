@@ -1,4 +1,5 @@
-//! Decoding of objects of built-in kinds.
+//! Decoding of objects of built-in kinds. These are the Kubernetes kinds with pods,
+//! PersistentVolumes, PersistentVolumeClaims and StorageClasses.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -32,8 +33,8 @@ enum Shape {
 }
 
 impl Shape {
-    /// Returns the shape of a built-in kind. Accepts all API groups that have ever contained the
-    /// kind, such as `extensions` for `Deployment`.
+    /// Returns the shape of a built-in kind, or `None` for any other kind. Accepts all API groups
+    /// that have ever contained the kind, such as `extensions` for `Deployment`.
     fn new(group: &str, kind: &str) -> Option<Self> {
         Some(match (group, kind) {
             ("", "Pod") => Self::Pod,
@@ -170,8 +171,8 @@ fn decode_body<'a>(
         }
         Shape::Workload => {
             let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
-            // The API server rejects a workload of `apps/v1` without a selector, so the object is
-            // a fragment. Other versions have a default.
+            // The API server rejects a workload of `apps/v1` without a selector, so such an object
+            // is a fragment. In other versions, the selector has a default.
             let is_fragment = &*meta.api_version == "apps/v1" && object.spec.selector.is_none();
             let mut pod = object.spec.into_pod(&FieldPath::from_keys(&["spec"]));
             pod.is_complete &= !is_fragment;

@@ -247,7 +247,7 @@ pub struct VolumeMount<'a> {
 }
 
 impl VolumeMount<'_> {
-    /// Checks whether the mount itself sets `readOnly`.
+    /// Checks whether the mount itself sets `readOnly: true`.
     pub fn is_read_only(&self) -> bool {
         self.read_only == Some(true)
     }

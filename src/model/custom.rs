@@ -107,7 +107,7 @@ pub struct PodParts {
     pub host_mounts: Vec<PathExpression>,
     /// Like `host_mounts`, but the items are read-only unless `writable` is true.
     pub read_only_host_mounts: Vec<PathExpression>,
-    /// Paths of pod spec patches, which are strings, relative to `each`.
+    /// Paths of strings that contain pod spec patches, relative to `each`.
     pub pod_spec_patch: Vec<PathExpression>,
 }
 
@@ -227,7 +227,7 @@ impl PodParts {
     ) -> Result<Pod<'a>, FieldError> {
         let settings = PodSpec::decode_settings(base).map_err(|error| error.within(&path))?;
         let mut pod = Pod::new(path.clone(), settings);
-        // If this part does not pin the pod, another part of the object may.
+        // If this part of the object does not pin the pod, another part may.
         pod.is_pinned = pod.is_pinned.filter(|is_pinned| *is_pinned);
         for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
             let path = path.join(&inner);
@@ -289,7 +289,8 @@ fn share_volume<'a>(volume: Volume<'a>, pods: &mut [Pod<'a>]) {
     }
 }
 
-/// Returns the pod spec patches of an object, such as Argo's `podSpecPatch`, with their paths.
+/// Returns the pod spec patches of an object, such as `podSpecPatch` of Argo Workflows, with their
+/// paths.
 pub fn pod_spec_patches<'a, N: Node<'a>>(
     node: N,
     meta: &TypeMeta<'_>,

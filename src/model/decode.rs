@@ -196,7 +196,8 @@ pub trait Decode<'a>: Copy {
     /// Decodes the input with `seed`.
     fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError>;
 
-    /// Decodes the input as a `T`. Fails if it contains too many items to check.
+    /// Decodes the input as a `T`. Fails if the input is invalid or contains too many items to
+    /// check.
     fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         let budget = ItemBudget::new();
         self.decode_seed(budget.seed::<T>()).map_err(|error| match budget.is_exceeded() {
@@ -208,7 +209,7 @@ pub trait Decode<'a>: Copy {
 
 /// An input that can also be traversed. Keys with a null value count as absent.
 pub trait Node<'a>: Decode<'a> {
-    /// Returns the value of `key` if this is a mapping that has it.
+    /// Returns the value of `key` if this is a mapping with this key, or `None` otherwise.
     fn get(self, key: &str) -> Option<Self>;
     /// Returns the keys and values of a mapping, or an empty list for any other value.
     fn entries(self) -> Vec<(Cow<'a, str>, Self)>;

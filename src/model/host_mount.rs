@@ -79,7 +79,7 @@ pub(super) fn decode<'a, N: Node<'a>>(
 }
 
 /// Returns the volume for the mapping at `path`. The field `key` contains the host path, and the
-/// field `type_key` its type. Returns `None` if the host path is not absolute.
+/// field `type_key` its type. Returns `None` if the host path is absent or not absolute.
 pub(super) fn unmounted<'a, N: Node<'a>>(
     node: N,
     path: FieldPath,

@@ -71,7 +71,7 @@ pub enum Relation {
 }
 
 impl HostPath {
-    /// Parses a path on a node with the operating system `os`; `None` if it is unknown.
+    /// Parses a path on a node with the operating system `os`, which is `None` if unknown.
     pub fn on(os: Option<Os>, text: &str) -> Self {
         match (os, WindowsPath::parse(text)) {
             (Some(Os::Windows), _) => Self::on_windows(text),
@@ -188,15 +188,15 @@ impl HostPath {
 
     fn resolve_aliases(&mut self) {
         if self.syntax == Syntax::Posix {
-            // Terminates because each iteration makes the path shorter or yields a path without an
-            // alias.
+            // The loop ends, because each iteration makes the path shorter or yields a path without
+            // an alias.
             while let Some((length, target)) = alias(&self.segments) {
                 self.segments.splice(..length, target.iter().map(|name| Box::from(*name)));
             }
             self.resolve_drive_directory();
         }
         if self.syntax == Syntax::Windows {
-            // Terminates because no target contains an alias.
+            // The loop ends, because no target contains an alias.
             while let Some((range, target)) = windows_alias(&self.segments) {
                 self.segments.splice(range, target.iter().map(|name| Box::from(*name)));
                 self.is_uncertain = true;
@@ -204,7 +204,7 @@ impl HostPath {
         }
     }
 
-    /// Converts `/c/Users` to `C:\Users`. Virtual machines on Windows mount the drive there, and
+    /// Converts `/c/Users` to `C:\Users`. Virtual machines on Windows mount the drive at `/c`, and
     /// Windows shells convert paths to this form.
     fn resolve_drive_directory(&mut self) {
         let [drive, directory, ..] = self.segments.as_slice() else { return };
@@ -315,7 +315,7 @@ impl HostPath {
         self.syntax == Syntax::Windows
     }
 
-    /// Returns the last segment, or `None` if the path is the root.
+    /// Returns the last segment, or `None` if the path is `/`.
     pub fn name(&self) -> Option<&str> {
         self.segments.last().map(|name| &**name)
     }

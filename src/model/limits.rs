@@ -2,8 +2,8 @@
 //!
 //! [`super::item_budget`] limits the number of items, but some items are more expensive than
 //! others. Each mount of a `hostPath` volume becomes a path that is compared with the host path
-//! catalog and repeated in findings. Without these limits, even a short manifest could be expensive
-//! to check.
+//! catalog and repeated in findings. Without the limits in this module, even a short manifest could
+//! be expensive to check.
 
 use super::decode::FieldError;
 use super::field_path::FieldPath;
@@ -23,11 +23,11 @@ const MAX_NAME_LEN: usize = 253;
 /// The maximum number of variable references in the sub paths of a pod. Each may cause a finding.
 const MAX_VARIABLES: usize = 1_000;
 
-/// The cost of a mount, in addition to the length of its path in bytes.
+/// The cost of a volume or a mount, in addition to the length of its path in bytes.
 const MOUNT_COST: usize = 256;
 
-/// The maximum total cost of the `hostPath` mounts of an object. This allows about two thousand
-/// mounts, ten times as many as in the largest Pods of real clusters.
+/// The maximum total cost of the `hostPath` volumes and mounts of an object. This allows up to
+/// about two thousand mounts, ten times as many as in the largest Pods of real clusters.
 const MAX_COST: usize = 512 << 10;
 
 /// Returns an error if the object exceeds a limit.

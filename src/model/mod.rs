@@ -2,16 +2,16 @@
 //!
 //! The types contain only the fields that volcheck uses, treat null as absent, and borrow from the
 //! input. They do not depend on source text, findings or HTTP: the location of a value is its
-//! [`FieldPath`]. Only this module enumerates workload kinds and container lists, so a rule cannot
-//! miss one.
+//! [`FieldPath`]. Rules get the pods and the containers of an object from this module, so they
+//! cannot miss a workload kind or a container list.
 //!
 //! Every input implements [`Decode`]. A tree also implements [`Node`], so that it can be traversed.
-//! JSON text does not, because it is decoded directly into the requested types.
+//! JSON text implements only [`Decode`], because it is decoded directly into the requested types.
 //!
 //! The kind of an object determines how its pods are found:
 //!
-//! - A built-in kind has a type in this module.
-//! - A custom workload has path expressions ([`CustomWorkloads`]).
+//! - For a built-in kind, this module knows the fields with pod specs and pod templates.
+//! - For a custom workload, path expressions locate the pods ([`CustomWorkloads`]).
 //! - In any kind that is not built in, further pods are found by their structure.
 
 mod binder;
@@ -203,7 +203,7 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
     }
     unknown_host_paths.extend(object.remove_placeholders(PathOwner::Template));
     if let Err(error) = limits::check(&object) {
-        // The chart may not use its values, so values over a limit are not an error.
+        // The chart may not use these values, so values that exceed a limit are not an error.
         object.retain_pods(|pod| !pod.is_from_values);
         limits::check(&object)?;
         unknown_host_paths.push(error.path);

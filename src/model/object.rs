@@ -106,8 +106,9 @@ fn cron_job_name(job: &str) -> Option<&str> {
 
 /// The origin of an object.
 ///
-/// Rules report the same findings for all origins, unless another program changes the object first.
-/// For example, the API server adds an `emptyDir` to a volume without a source.
+/// Most rules report the same findings for all origins. The exceptions are findings about fields
+/// that another program changes. For example, the API server adds an `emptyDir` to a volume without
+/// a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A manifest, as the user wrote it.

@@ -1,4 +1,4 @@
-//! Path expressions, which locate the pods of custom workloads.
+//! Path expressions, which locate the pods and other fields of custom workloads.
 
 use std::borrow::Cow;
 
@@ -46,7 +46,8 @@ impl PathExpression {
         follow_all(&self.0, node)
     }
 
-    /// Returns all values at this path, with their field paths from `node` and their parents.
+    /// Returns all values at this path, each with its field path from `node` and its parent.
+    /// Returns no values for the empty path.
     pub(super) fn find_with_parents<'a, N: Node<'a>>(&self, node: N) -> Vec<(FieldPath, N, N)> {
         let Some((last, outer)) = self.0.split_last() else { return Vec::new() };
         let parents = follow_all(outer, node).into_iter();

@@ -100,8 +100,9 @@ enum PodOs<'a> {
 struct AnyMapping {}
 
 impl<'a> PodSpec<'a> {
-    /// Decodes the scheduling and security settings of a custom workload. Unlike volumes,
-    /// containers and resources, they have the same keys as in a pod spec.
+    /// Decodes the scheduling and security settings of a custom workload, which have the same keys
+    /// as in a pod spec. Omits volumes, containers and resources, whose keys can have another
+    /// meaning.
     pub(super) fn decode_settings<N: Node<'a>>(node: N) -> Result<Self, FieldError> {
         fn decode_key<'a, N: Node<'a>, T: Deserialize<'a> + Default>(
             node: N,
@@ -195,7 +196,7 @@ pub struct Pod<'a> {
     pub has_pod_affinity: bool,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
-    /// The operating system of the nodes that the pod requires.
+    /// The operating system that the pod requires of its nodes; `None` if it requires none.
     pub required_os: Option<Os>,
     /// `securityContext.windowsOptions`.
     pub windows_options: Option<WindowsOptions>,
@@ -211,7 +212,8 @@ pub struct Pod<'a> {
     /// Whether the object contains the whole pod. This is false for a patch or a fragment, because
     /// further volumes or mounts of the pod may be in another object.
     pub is_complete: bool,
-    /// Whether the pod was found by its structure in an object of an unknown kind.
+    /// Whether the pod was found by its structure or in a patch, and not in a field that the kind
+    /// of the object defines.
     pub is_heuristic: bool,
     /// Whether the pod was found in the values of a Helm chart. The chart may not use them.
     pub is_from_values: bool,
@@ -263,7 +265,8 @@ impl<'a> Pod<'a> {
         pod.add_containers(ContainerList::Main, &path.key("containers"), spec.containers.into_vec());
         let ephemeral = spec.ephemeral_containers.into_vec();
         pod.add_containers(ContainerList::Ephemeral, &path.key("ephemeralContainers"), ephemeral);
-        // The API server rejects a container without an image, so the object is a fragment.
+        // The API server rejects a container without an image, so an object with such a container
+        // is a fragment.
         pod.is_complete = pod.containers.iter().all(|container| !container.image.is_empty());
         pod.path = path;
         pod
@@ -376,7 +379,8 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// Returns the volume named `name`. If several share the name, returns the first one.
+    /// Returns the volume named `name`, or `None` if there is none. If several share the name,
+    /// returns the first one.
     pub fn volume(&self, name: &str) -> Option<&Volume<'a>> {
         self.index().volumes.get(name).map(|index| &self.volumes[*index])
     }
@@ -396,8 +400,8 @@ impl<'a> Pod<'a> {
         })
     }
 
-    /// Returns the claim template named `name`. If several share the name, returns the last one, as
-    /// the StatefulSet controller does.
+    /// Returns the claim template named `name`, or `None` if there is none. If several share the
+    /// name, returns the last one, as the StatefulSet controller does.
     pub fn claim_template(&self, name: &str) -> Option<&ClaimTemplate<'a>> {
         self.claim_templates.iter().rev().find(|template| &*template.metadata.name == name)
     }

@@ -67,7 +67,8 @@ pub(super) fn search_yaml<'a, N: Node<'a>>(
     search.finish(0)
 }
 
-/// Searches a list of operations of a JSON patch (RFC 6902), or of objects, as [`search`] does.
+/// Searches the items of a list, as [`search`] does: operations of a JSON patch (RFC 6902) and
+/// objects. Ignores other items.
 pub(super) fn search_patch<'a, N: Node<'a>>(items: Vec<N>) -> Result<Found<'a, N>, FieldError> {
     let fields = KnownFields::default();
     let mut search = Search::new(&fields, Vec::new());
@@ -441,7 +442,8 @@ fn host_disk<'a, N: Node<'a>>(node: N, path: &FieldPath) -> Option<Volume<'a>> {
     Some(Volume { name: text(node, "name").unwrap_or_default(), sources, path: path.clone() })
 }
 
-/// Checks whether a mapping has the source of a volume on the node.
+/// Checks whether a mapping has a key `hostPath`, `hostDisk` or `emptyDir` whose value looks like a
+/// volume source.
 fn has_source<'a, N: Node<'a>>(node: N) -> bool {
     let has_path = |key| node.get(key).is_some_and(|source: N| text(source, "path").is_some());
     has_path("hostPath")

@@ -1,4 +1,5 @@
-//! Text supplied by users, prepared for messages.
+//! Text supplied by users: placeholders, characters that messages must escape, and misspelled
+//! words.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -20,7 +21,8 @@ const DELIMITERS: [(&str, &str); 11] = [
 
 /// Returns the first placeholder in a value, or `None` if there is none. A program replaces
 /// placeholders before the manifest is applied. Examples are `${SIZE}`, `$(SIZE)`, `{{ size }}`,
-/// `<SIZE>` and `__SIZE__`. A value that consists only of `$SIZE` or `SIZE` is also a placeholder.
+/// `<SIZE>` and `__SIZE__`. A value that is only a name in capital letters, such as `$SIZE` or
+/// `SIZE`, is also a placeholder.
 pub fn placeholder(value: &str) -> Option<&str> {
     let delimited = DELIMITERS.iter().filter_map(|(open, close)| {
         let start = value.find(open)?;
@@ -51,8 +53,9 @@ pub enum PathOwner {
     Template,
 }
 
-/// Checks whether a host path is unknown because of a placeholder. In a manifest, a path such as
-/// `/srv/<NAME>` counts as known, because its directory is known.
+/// Checks whether a host path is unknown because of a placeholder. A path such as `/srv/<NAME>`
+/// counts as known, because its directory is known. For [`PathOwner::Template`], however, a path
+/// with `{{`, `${` or `$(` anywhere is unknown.
 pub(super) fn is_unknown_path(path: &str, owner: PathOwner) -> bool {
     let first_name = path.split('/').next().unwrap_or_default();
     let start = placeholder(path).filter(|placeholder| path.starts_with(placeholder));
@@ -70,8 +73,8 @@ fn is_variable(placeholder: &str) -> bool {
     placeholder.strip_prefix('$').is_some_and(|name| !name.starts_with("{{") && name.chars().all(is_name))
 }
 
-/// Escapes control characters, bidirectional and zero-width characters, and noncharacters in
-/// `text`.
+/// Escapes control characters, bidirectional and zero-width characters, and the noncharacters
+/// U+FFFE and U+FFFF in `text`.
 ///
 /// The API server accepts all of these characters in paths. kubectl prints denials unescaped. The
 /// API server drops warnings that contain control characters.

@@ -129,7 +129,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
 }
 
 /// A mapping with arbitrary keys, such as labels, in input order. A null value becomes the default
-/// value.
+/// of the value type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map<'a, V = Str<'a>>(Vec<(Str<'a>, V)>);
 

@@ -36,7 +36,7 @@ pub enum VolumeSource<'a> {
     /// `image`: always read-only.
     ReadOnly,
     /// Files that the kubelet writes, always read-only: `projected`, or a `configMap`, `secret` or
-    /// `downwardAPI`, which has one part.
+    /// `downwardAPI`, each of which counts as a projected volume with one source.
     Projected(ProjectedSource<'a>),
     /// A volume of a CSI driver that is created and deleted with the Pod.
     Csi(CsiSource<'a>),
@@ -285,7 +285,7 @@ const OTHER_SOURCES: &[&str] = &[
     "vsphereVolume",
 ];
 
-/// The volume sources that have a variant of [`VolumeSource`].
+/// The volume sources that [`VolumeSource`] represents by a variant other than `Other`.
 const DECODED_SOURCES: &[&str] = &[
     "hostPath",
     "emptyDir",
@@ -299,7 +299,7 @@ const DECODED_SOURCES: &[&str] = &[
     "csi",
 ];
 
-/// Returns the keys of all volume sources of Kubernetes.
+/// Returns the keys of all volume sources of Kubernetes that a pod spec can contain.
 pub fn known_sources() -> impl Iterator<Item = &'static str> + Clone {
     DECODED_SOURCES.iter().chain(OTHER_SOURCES).copied()
 }
@@ -327,8 +327,8 @@ impl<'a> Volume<'a> {
         known.map(|(key, source)| (&**key, source))
     }
 
-    /// Returns the `hostPath`, even if the volume has other sources. Returns `None` if there is no
-    /// `hostPath`.
+    /// Returns the source with a host path (`hostPath`, or `hostDisk` of KubeVirt), even if the
+    /// volume has other sources. Returns `None` if there is no such source.
     pub fn host_path(&self) -> Option<&HostPathSource<'a>> {
         self.sources.iter().find_map(|(_, source)| match source {
             VolumeSource::HostPath(host_path) => Some(host_path),

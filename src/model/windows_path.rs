@@ -52,7 +52,7 @@ impl WindowsPath {
 
     /// Parses the part of a path after `\\?\` or `\\.\`. `\\?\C:\x` is the same as `C:\x`, and
     /// `\\?\UNC\server\share` the same as `\\server\share`. `\\.\pipe\x` and `//./pipe/x` are
-    /// devices.
+    /// devices. Returns `None` for a POSIX path, such as `//./run`.
     fn device(rest: &str, has_backslashes: bool) -> Option<Self> {
         if let Some(path) = Self::with_drive(rest) {
             return Some(Self { is_relative: false, ..path });
@@ -136,7 +136,7 @@ pub(super) fn slashes(text: &str) -> &'static [char] {
 /// so it cannot collide with one.
 pub(super) const DEVICES: &str = "{devices}";
 
-/// Checks whether a segment is a Windows drive such as `c:`.
+/// Checks whether a segment is a Windows drive such as `c:` or `C:`.
 pub(super) fn is_drive(segment: &str) -> bool {
     matches!(segment.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
 }

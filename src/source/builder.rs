@@ -34,7 +34,7 @@ struct ExpandedSize {
 /// The maximum total length of the scalars that come from aliases, in bytes.
 ///
 /// Each string can contain a manifest that is checked. Without this limit, checking a short file
-/// could take very long. No object in a cluster can be as long as this limit.
+/// could take very long. The API server accepts no object of this size.
 const MAX_ALIASED_TEXT: u64 = 16 << 20;
 
 /// A builder for one tree.
@@ -80,7 +80,8 @@ impl<'t> TreeBuilder<'t> {
         self.open.iter().any(|collection| collection.id == id)
     }
 
-    /// Returns the finished tree of a document that ends at the offset `end`.
+    /// Returns the finished tree of a document that ends at the offset `end`. Returns an error if
+    /// the document is too large after alias expansion.
     pub(super) fn finish(mut self, end: usize) -> Result<Tree<'t>, ParseError> {
         self.tree.end = end;
         self.tree.root = self.stack.pop().unwrap_or(NodeId(0));
@@ -126,7 +127,8 @@ impl<'t> TreeBuilder<'t> {
         self.stack.push(id);
     }
 
-    /// Opens a sequence or a mapping. `span` is the token that starts it.
+    /// Opens a sequence or a mapping. `span` is the token that starts it. Returns an error if the
+    /// nesting exceeds [`MAX_DEPTH`].
     pub(super) fn open(&mut self, span: Range<usize>, is_mapping: bool) -> Result<(), ParseError> {
         if self.open.len() >= MAX_DEPTH {
             return Err(ParseErrorKind::TooDeep.at(span));
@@ -141,7 +143,8 @@ impl<'t> TreeBuilder<'t> {
         Ok(())
     }
 
-    /// Closes the innermost collection. `end` is the offset after its last token.
+    /// Closes the innermost collection. `end` is the offset after its last token. Returns an error
+    /// if a key of a mapping is invalid.
     pub(super) fn close(&mut self, end: usize) -> Result<(), ParseError> {
         let Some(OpenCollection { id, is_mapping, first_child }) = self.open.pop() else { return Ok(()) };
         let children = &self.stack[first_child..];
@@ -174,8 +177,8 @@ impl<'t> TreeBuilder<'t> {
         Ok(())
     }
 
-    /// Checks that the keys of a mapping are valid. Returns true if the mapping has a duplicate key
-    /// or a merge key.
+    /// Returns an error if a key of a mapping is invalid. Otherwise, returns true if the mapping
+    /// has a duplicate key or a merge key.
     fn check_keys(&self, entries: Range<u32>) -> Result<bool, ParseError> {
         let entries = &self.tree.entries[entries.start as usize..entries.end as usize];
         let mut has_merge_key = false;
@@ -216,8 +219,8 @@ impl<'t> TreeBuilder<'t> {
         })
     }
 
-    /// Checks the size of the document after alias expansion against the limits of go-yaml and
-    /// [`MAX_DEPTH`].
+    /// Checks the size of the document after alias expansion against the limits of go-yaml,
+    /// [`MAX_ALIASED_TEXT`] and [`MAX_DEPTH`].
     fn check_expansion(&self) -> Result<(), ParseError> {
         if !self.has_aliases {
             return Ok(());

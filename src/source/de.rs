@@ -1,8 +1,9 @@
 //! A serde [`Deserializer`](de::Deserializer) for trees that converts values as kubectl and the API
 //! server do.
 //!
-//! A null value in a mapping counts as absent. Strings, numbers and booleans are not converted into
-//! each other.
+//! If a field of a struct is null, it counts as absent. Strings, numbers and booleans are not
+//! converted into each other. The variants of enums are an exception: they are read from any
+//! scalar.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -152,7 +153,7 @@ impl<'a> Decoder<'a> {
 }
 
 /// Converts a number that becomes an integer when it is written as JSON, such as `5.0`. Returns
-/// `None` for any other number.
+/// `None` for a number with a fraction, and for an integer that a float may not represent exactly.
 fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }

@@ -39,7 +39,7 @@ pub enum ParseErrorKind {
     /// An alias inside the collection that it refers to.
     #[error("anchor `{0}` value contains itself")]
     RecursiveAnchor(String),
-    /// More aliased nodes than go-yaml allows, or a very long text from aliases.
+    /// More nodes from aliases than go-yaml allows, or more text from aliases than volcheck allows.
     #[error("document contains excessive aliasing")]
     ExcessiveAliasing,
     /// More than [`MAX_DEPTH`] nested collections.

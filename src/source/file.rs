@@ -14,7 +14,8 @@ pub const MAX_FILE_BYTES: usize = 256 << 20;
 #[error("{kind}")]
 pub struct TextError {
     pub kind: TextErrorKind,
-    /// The location in the file.
+    /// The location in the file. For a file that is too large or in UTF-16, this is line 1, column
+    /// 1.
     pub position: Position,
 }
 
@@ -48,7 +49,7 @@ impl TextErrorKind {
 /// A decoded manifest.
 #[derive(Debug)]
 pub struct File {
-    /// The path for display, as the user specified it.
+    /// The path or name for display.
     pub path: String,
     text: String,
     lines: OnceLock<LineIndex>,
@@ -56,7 +57,8 @@ pub struct File {
 
 impl File {
     /// Decodes `bytes` as kubectl does: as UTF-16 if they start with a UTF-16 byte order mark, or
-    /// else as UTF-8.
+    /// else as UTF-8. Returns an error if this is impossible, or if there are more than
+    /// [`MAX_FILE_BYTES`].
     ///
     /// All offsets refer to the text in UTF-8, even if the file is in UTF-16.
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, TextError> {
@@ -83,7 +85,8 @@ impl File {
         Ok(Self { path: path.into(), text, lines: OnceLock::new() })
     }
 
-    /// Returns the text, including a byte order mark.
+    /// Returns the text. If the file is in UTF-8 and starts with a byte order mark, the text
+    /// includes the mark.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -97,7 +100,8 @@ impl File {
         self.lines().line(offset)
     }
 
-    /// Returns the byte range of the line `number` without its line break. The first line is 1.
+    /// Returns the byte range of the line `number` without its line break. The first line is 1. If
+    /// there is no such line, returns an empty range at the end of the text.
     pub fn line_range(&self, number: usize) -> Range<usize> {
         self.lines().line_range(&self.text, number)
     }
@@ -113,7 +117,9 @@ impl File {
     }
 }
 
-/// Decodes UTF-16 text without its byte order mark. An error includes an offset in the file.
+/// Decodes UTF-16 text without its byte order mark. An error includes an offset in the file: that
+/// of the last byte if the number of bytes is odd, or that of the start of the text if there is an
+/// unpaired surrogate.
 fn decode_utf16(bytes: &[u8], to_unit: fn([u8; 2]) -> u16) -> Result<String, (TextErrorKind, usize)> {
     const MARK_LEN: usize = 2;
     if !bytes.len().is_multiple_of(2) {

@@ -27,7 +27,7 @@ pub(super) struct Event<'e> {
 #[derive(Debug)]
 pub(super) enum EventKind<'e> {
     DocumentStart {
-        /// The version in a `%YAML` directive.
+        /// The version in the `%YAML` directive; `None` if there is no such directive.
         version: Option<(i32, i32)>,
     },
     DocumentEnd,

@@ -10,17 +10,18 @@ use crate::model::{FieldPath, Segment};
 /// Returns the span of the value at `path` in the object `root`. If the value is absent, returns
 /// the span of the nearest enclosing value.
 ///
-/// The span of a mapping or a sequence is the span of its first entry. A span never extends beyond
-/// its first line.
+/// The span of a mapping or a sequence is the span of its first entry. If a value has no text, as
+/// in `emptyDir:`, returns the span of its key. A span never extends beyond its first line.
 pub fn locate(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Span {
     match nearest(tree, root, path) {
-        // An empty value, as in `emptyDir:`, has no text, so return the span of its key.
+        // The value has no text.
         (_, Some(entry)) if tree.range(entry.value).is_empty() => file.span(tree.range(entry.key)),
         (node, _) => node_span(file, tree, node),
     }
 }
 
-/// Returns the span of the key at `path`, or of the item if `path` ends with an index.
+/// Returns the span of the key at `path`, or of the item if `path` ends with an index. If the key
+/// is absent, returns the span of the nearest enclosing key or item.
 pub fn locate_key(file: &File, tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> Span {
     match nearest(tree, root, path) {
         (_, Some(entry)) => file.span(tree.range(entry.key)),
@@ -42,8 +43,8 @@ pub fn node_span(file: &File, tree: &Tree<'_>, node: NodeId) -> Span {
     file.span(first_entry_range(tree, node))
 }
 
-/// Returns the node at `path`, or the deepest existing node on the way to it. If that node is the
-/// value of a mapping entry, returns the entry too.
+/// Returns the node at `path`, or the deepest existing node on the way to it. Also returns the
+/// entry if the returned node is the value of a mapping entry.
 fn nearest(tree: &Tree<'_>, root: NodeId, path: &FieldPath) -> (NodeId, Option<MappingEntry>) {
     let mut nearest = (root, None);
     for segment in path.segments() {

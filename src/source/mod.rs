@@ -2,7 +2,7 @@
 //!
 //! - [`File::decode`] converts bytes to text.
 //! - [`split_documents`] finds the documents in the text.
-//! - [`parse`] parses a document into a [`Tree`], whose nodes have a location in the text.
+//! - [`parse`] parses a document into a [`Tree`]. Each node of the tree has a location in the text.
 //! - [`decode`] deserializes a node into a type, such as a type of the model.
 //! - [`locate`] returns the span of a field path, for a finding.
 //!

@@ -92,7 +92,8 @@ impl Sub for CharCount {
 pub(super) struct LineIndex {
     /// The offset of the first byte of each line.
     starts: Vec<usize>,
-    /// The character counts before each block of [`BLOCK_LEN`] bytes, computed only for long lines.
+    /// The character counts before each block of [`BLOCK_LEN`] bytes. They are computed only if the
+    /// position on a long line is needed.
     blocks: OnceLock<Vec<CharCount>>,
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The notation of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScalarStyle {
-    /// Without quotes. The value may be a boolean, a number or null.
+    /// Without quotes. The value may be a string, a boolean, a number or null.
     Plain,
     /// In single or double quotes.
     Quoted,
@@ -17,7 +17,7 @@ pub(super) enum ScalarStyle {
 /// The value of a scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {
-    /// `null`, `~`, or no text.
+    /// `null`, `Null`, `NULL`, `~`, or no text.
     Null,
     /// A boolean, such as `true`, `yes`, `on` or `y`.
     Bool(bool),
@@ -76,6 +76,7 @@ fn number(text: &str) -> Option<Scalar<'static>> {
         _ => {}
     }
     // go-yaml reads dates as timestamps, but converts them back to the original text for JSON.
+    // Dates are therefore strings here.
     let digits: Cow<'_, str> =
         if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     integer(&digits).or_else(|| float(&digits))

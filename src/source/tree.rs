@@ -9,8 +9,8 @@ use super::scalar::{self, Scalar, ScalarStyle, TagError};
 
 /// The maximum nesting depth of collections, including those of expanded aliases.
 ///
-/// Kubernetes objects have fewer than 40 levels, and schemas in a CustomResourceDefinition fewer
-/// than 100.
+/// Kubernetes objects usually have fewer than 40 levels, and schemas in a CustomResourceDefinition
+/// fewer than 100.
 pub const MAX_DEPTH: usize = 200;
 
 /// The ID of a node in a [`Tree`].
@@ -116,10 +116,11 @@ impl<'t> Tree<'t> {
         last.is_some_and(|node| matches!(node.content, Content::Scalar { .. }) && offset < node.end as usize)
     }
 
-    /// Returns the byte range of the mapping entry whose key starts at `offset`. `is_item` is true
-    /// if the content of a sequence item starts there. In that case, or if no key starts at
-    /// `offset`, returns the range of the longest node that starts there. Returns `None` if no node
-    /// does.
+    /// Returns the byte range of the mapping entry whose key starts at `offset`. If no key starts
+    /// at `offset`, or if `is_item` is true, returns the range of the longest node that starts
+    /// there. Returns `None` if no node starts there.
+    ///
+    /// `is_item` is true if the content of a sequence item starts at `offset`.
     pub fn range_starting_at(&self, offset: usize, is_item: bool) -> Option<Range<usize>> {
         let starts_here = |id: NodeId| self.node(id).start as usize == offset;
         let entry = self.entries.iter().filter(|_| !is_item).find(|entry| starts_here(entry.key));
@@ -235,7 +236,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns a copy of the tree in which the node is null.
+    /// Returns a copy of the tree in which the node is null. For an alias, its target is null.
     pub fn with_null(&self, id: NodeId) -> Self {
         let mut tree = self.clone();
         let target = tree.target(id);
@@ -254,7 +255,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Returns the entries of a mapping as kubectl applies them: merge keys are expanded, and the
-    /// last of several equal keys wins.
+    /// last of several equal keys wins. Returns no entries for other nodes.
     pub fn entries(&self, id: NodeId) -> Cow<'_, [MappingEntry]> {
         match self.node(self.target(id)).content {
             Content::Mapping { is_irregular: true, .. } => {
@@ -384,7 +385,7 @@ struct MergedEntries<'m> {
 }
 
 impl<'m> MergedEntries<'m> {
-    /// Inserts an entry and returns the one that it replaces.
+    /// Inserts an entry. Returns the entry that it replaces, or `None` if the key is new.
     fn insert(&mut self, tree: &'m Tree<'_>, entry: MappingEntry) -> Option<MappingEntry> {
         match self.indices.entry(tree.key(entry.key)) {
             hash_map::Entry::Occupied(index) => {

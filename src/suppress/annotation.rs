@@ -10,8 +10,8 @@ use crate::source::{MappingEntry, NodeId, Tree, find_node};
 
 const PREFIX: &str = "ignore.volcheck.io/";
 
-/// Adds the ignores in the annotations of `object`, which is at the node `root` of `tree`, to
-/// `set`.
+/// Adds the ignores in the annotations of `object`, and the problems in them, to `set`. The object
+/// is at the node `root` of `tree`.
 pub fn annotations(
     tree: &Tree<'_>,
     root: NodeId,
@@ -56,7 +56,9 @@ struct Value<'t> {
     reason: &'t str,
 }
 
-/// Parses the value of an annotation: an optional volume and container, and the reason.
+/// Parses the value of an annotation: an optional volume, an optional container, and the reason,
+/// which may be empty. Returns an error if a word before `--` has another form than `KEY=VALUE`, if
+/// its key is unknown or repeated, or if its value is empty.
 fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let mut dashes = text.match_indices("--").map(|(at, _)| at);
     let separator = dashes.find(|at| text[..*at].chars().next_back().is_none_or(char::is_whitespace));

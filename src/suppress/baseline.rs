@@ -2,7 +2,7 @@
 //!
 //! An entry for a finding about an object contains neither the line nor the file, so it remains
 //! valid if lines move or the file is renamed. An entry for any other finding contains the file. If
-//! an object is copied, the count of its findings increases.
+//! the same object occurs several times in a run, each occurrence of a finding is counted.
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,7 @@ use crate::rules::BaselineFacts;
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// The findings with the same identity.
+/// The entry for all findings with the same identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -32,8 +32,8 @@ struct Entry {
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
-    /// Creates the entry for a finding in the file `path`. The path is stored only if the finding
-    /// is not about an object.
+    /// Creates the entry for a finding in the file `path`. If the finding is not about an object,
+    /// the path is stored in `name`.
     fn from_finding(finding: &Finding, path: &str) -> Self {
         let fingerprint = finding.fingerprint.to_string();
         let [rule, group, kind, namespace, name, fingerprint] =
@@ -65,7 +65,7 @@ struct Document {
     entries: Vec<Entry>,
 }
 
-/// An error about a baseline that cannot be parsed.
+/// An error about an invalid baseline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BaselineError {
@@ -85,7 +85,8 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Parses a baseline.
+    /// Parses a baseline. Returns an error if the JSON or its version is invalid, if two entries
+    /// have the same identity, or if the count of an entry is 0.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
         let document: Document = serde_json::from_str(text).map_err(|error| BaselineError {
             message: format!(
@@ -149,8 +150,8 @@ impl Baseline {
         }
     }
 
-    /// Returns the number of stale entries, whose counts are still above 0, and descriptions of the
-    /// first `max_examples`.
+    /// Returns the number of stale entries, and descriptions of the first `max_examples` of them.
+    /// An entry is stale if its count is still above 0 after all findings were taken.
     pub fn stale(&self, max_examples: usize) -> BaselineFacts {
         let stale = || self.entries.iter().filter(|entry| entry.count > 0);
         let text = |entry: &Entry| {

@@ -1,5 +1,5 @@
-//! Comments that suppress findings: `# volcheck: ignore[rule] -- reason`, and `ignore-file` before
-//! the first document.
+//! Comments that suppress findings: `# volcheck: ignore[rule] -- reason`, and
+//! `# volcheck: ignore-file[rule] -- reason` at the start of a file or of a rendered template.
 
 use std::ops::Range;
 
@@ -29,7 +29,8 @@ impl Comment<'_> {
     }
 }
 
-/// Returns the comments in the byte range `part` of `text` that start with [`MARKER`].
+/// Returns the comments in the byte range `part` of `text` that start with [`MARKER`]. They include
+/// text in scalars that looks like such a comment.
 fn marked_comments<'t>(text: &'t str, part: Range<usize>) -> impl Iterator<Item = Comment<'t>> {
     memmem::find_iter(&text.as_bytes()[part.clone()], MARKER).filter_map(move |found| {
         let marker = part.start + found;
@@ -50,7 +51,8 @@ fn bom(text: &str) -> usize {
 }
 
 /// Adds the `ignore-file` comments at the start of the document in the byte range `chunk` of `text`
-/// to `set`. They cover the documents rendered from `template` or, if it is `None`, the whole file.
+/// to `set`. They cover the documents that were rendered from `template` or, if it is `None`, the
+/// whole file.
 pub fn file_comments(
     text: &str,
     chunk: Range<usize>,
@@ -66,7 +68,7 @@ pub fn file_comments(
     }
 }
 
-/// Returns the length of the text before the content of the first document.
+/// Returns the length of the text before the content of the first document, in bytes.
 pub fn head_len(text: &str) -> usize {
     text.split_inclusive('\n').take_while(|line| is_before_content(line)).map(str::len).sum()
 }
@@ -130,8 +132,8 @@ fn covered(text: &str, hash: usize, end: usize, tree: &Tree<'_>) -> Option<Range
     tree.range_starting_at(at, is_item)
 }
 
-/// Parses `list`, which has the form `[rule, rule] -- reason`, and adds the ignore or its problem
-/// to `set`.
+/// Parses `list`, which has the form `[rule, rule] -- reason`, and adds the ignore and its problems
+/// to `set`. If the form is invalid, adds only a problem.
 fn parse(comment: Comment<'_>, list: &str, scope: Scope, registry: Registry, set: &mut IgnoreSet) {
     let start = comment.at + comment.text.len() - list.len();
     let inner = list.strip_prefix('[').and_then(|inner| inner.split_once(']'));

@@ -1,5 +1,6 @@
-//! Suppression of findings in lint, by ignores and the baseline. The webhook receives no comments
-//! and does not trust annotations. Exemptions are part of the policy, and the engine applies them.
+//! Suppression of findings in lint, by ignores and the baseline. The webhook does not use this
+//! module, because it receives no comments and does not trust annotations. Exemptions are part of
+//! the policy, and the engine applies them.
 
 mod annotation;
 mod baseline;
@@ -49,11 +50,12 @@ pub enum Scope {
 /// The place of a finding in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'p> {
-    /// The template that the document was rendered from, if known.
+    /// The template that the document was rendered from; `None` if it is unknown.
     pub template: Option<&'p str>,
-    /// The offset at which the primary location starts.
+    /// The offset at which the primary location starts; `None` if the finding is about the whole
+    /// file.
     pub start: Option<usize>,
-    /// The byte range of the object.
+    /// The byte range of the object; `None` if the finding is not about an object.
     pub object: Option<&'p Range<usize>>,
 }
 
@@ -77,7 +79,7 @@ impl Scope {
 #[derive(Debug, Default)]
 pub struct IgnoreSet {
     ignores: Vec<Ignore>,
-    /// Whether a finding was suppressed, for each rule of each ignore.
+    /// For each rule of each ignore, whether the ignore covered a finding of the rule.
     used: Vec<Vec<bool>>,
     problems: Vec<IgnoreProblem>,
 }
@@ -155,8 +157,9 @@ impl IgnoreSet {
         suppression
     }
 
-    /// Returns the ignores that suppressed no finding. Omits ignores of disabled rules, and of
-    /// rules whose findings depend on other objects, which may not be part of the run.
+    /// Returns the ignores that covered no finding, one for each rule in them. Omits rules that are
+    /// disabled, and rules whose findings depend on other objects, which may not be part of the
+    /// run.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);

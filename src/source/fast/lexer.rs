@@ -5,15 +5,15 @@ use memchr::memchr_iter;
 /// The maximum length of a key, in bytes. libyaml rejects simple keys of more than 1024 bytes.
 pub(super) const MAX_KEY_LEN: usize = 1000;
 
-/// Removes a trailing comment and trailing spaces from a line.
+/// Removes a comment that follows a space, and trailing spaces, from the end of a line or a value.
 pub(super) fn strip_comment(line: &str) -> &str {
     let bytes = line.as_bytes();
     let comment = memchr_iter(b'#', bytes).find(|at| *at > 0 && bytes[at - 1] == b' ');
     line[..comment.unwrap_or(line.len())].trim_end_matches(' ')
 }
 
-/// Splits a line into a plain key and its value, which may be empty. Returns `None` unless the line
-/// certainly starts with a plain key.
+/// Splits a line into a plain key and its value, which may be empty. Returns `None` if the line may
+/// not start with a plain key.
 pub(super) fn split_entry(line: &str) -> Option<(&str, &str)> {
     let bytes = line.as_bytes();
     let length = word_len(line);
@@ -25,7 +25,7 @@ pub(super) fn split_entry(line: &str) -> Option<(&str, &str)> {
     is_key.then(|| (&line[..length], line[length + 1..].trim_start_matches(' ')))
 }
 
-/// Returns the length of the word at the start of `text`.
+/// Returns the length of the word at the start of `text`; 0 if there is no word.
 pub(super) fn word_len(text: &str) -> usize {
     text.bytes().position(|byte| !is_word_byte(byte)).unwrap_or(text.len())
 }

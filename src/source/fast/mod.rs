@@ -1,14 +1,15 @@
 //! Two fast readers for the most common forms of manifests.
 //!
-//! They only improve performance. Without them, volcheck would produce the same results, but
-//! several times more slowly. You can understand the rest of the crate without this directory.
+//! They only improve performance. Without them, volcheck would be several times slower. The results
+//! would be the same, except that syntax errors in skipped documents would be reported. You can
+//! understand the rest of the crate without this directory.
 //!
-//! - [`plain`] parses a subset of YAML into a [`Tree`](super::tree::Tree). It is seven times as
+//! - [`plain`] parses a subset of YAML into a [`Tree`](super::tree::Tree). It is several times as
 //!   fast as the general parser.
 //! - [`sniff`] finds documents that do not need to be parsed, because none of their objects can
 //!   contain a volume.
 //!
-//! Both fulfill this contract:
+//! The readers fulfill this contract:
 //!
 //! 1. When in doubt, a fast reader returns `None`. The general parser then parses the document.
 //!    Only the general parser reports errors.

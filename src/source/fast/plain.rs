@@ -19,7 +19,8 @@ const MAX_LEVELS: usize = 64;
 /// The maximum nesting of flow collections.
 const MAX_FLOW_DEPTH: usize = 8;
 
-/// Parses the document in the byte range `chunk` of `text`. Returns `None` when in doubt.
+/// Parses the document in the byte range `chunk` of `text`. Returns `None` when in doubt, as do the
+/// methods of the parser.
 pub(in crate::source) fn parse(text: &str, chunk: Range<usize>) -> Option<Tree<'_>> {
     // The compiler can vectorize a fold, but not a loop that exits early.
     let is_unsupported = |byte: &u8| u8::from(!matches!(byte, b' '..=b'~' | b'\n'));
@@ -257,7 +258,8 @@ impl<'t> PlainParser<'t> {
     }
 
     /// Parses a literal block scalar with the indicator `|` or `|-` at `offset`. Its text consists
-    /// of the following lines that are indented at least as much as the first one.
+    /// of the following lines up to the first line with text that is less indented than the first
+    /// of them.
     fn literal(&mut self, offset: usize, header: &'t str) -> Option<()> {
         let indicator = strip_comment(header);
         if !matches!(indicator, "|" | "|-") {
@@ -288,8 +290,8 @@ impl<'t> PlainParser<'t> {
             text.push_str(&line[indent..]);
             line_breaks = 1;
         }
-        // If the document ends without a line break, neither does the value. The general parser
-        // handles this case.
+        // If the document does not end with a line break, the value does not, either. The general
+        // parser handles this case.
         if self.text.as_bytes()[self.offset - 1] != b'\n' {
             return None;
         }

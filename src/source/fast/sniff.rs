@@ -23,7 +23,7 @@ fn has_special_character(text: &str) -> bool {
 }
 
 /// Returns the number of objects in a document if `can_skip(api_version, kind)` is true for all of
-/// them. Returns `None` when in doubt.
+/// them. Returns `None` if it is false for one of them, or when in doubt.
 ///
 /// The document must be one object, or a list of objects under `items`. Its top level must be a
 /// block mapping at column 0 with plain keys, among them one `apiVersion` and one `kind`. For valid
@@ -53,7 +53,7 @@ fn lines(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The parts of an object's type that have been found.
+/// The `apiVersion` and `kind` of an object, as far as they have been found.
 #[derive(Default)]
 struct ObjectType<'t> {
     api_version: Option<&'t str>,
@@ -85,10 +85,10 @@ impl<'t> ObjectType<'t> {
 
 /// Returns the type of the only object in a document, or `None` when in doubt.
 ///
-/// Until both fields of the type are found, the function returns `None` at any character that may
-/// start a multi-line value. Afterwards, such values are harmless: if a line in one of them looks
-/// like another `apiVersion` or `kind`, it counts as a duplicate key, and the function returns
-/// `None`.
+/// Until both `apiVersion` and `kind` are found, the function returns `None` at any character that
+/// may start a multi-line value. Afterwards, such values are harmless: if a line in one of them
+/// looks like another `apiVersion` or `kind`, it counts as a duplicate key, and the function
+/// returns `None`.
 fn single_object(text: &str) -> Option<ObjectType<'_>> {
     let bytes = text.as_bytes();
     let mut object = ObjectType::default();
@@ -160,7 +160,8 @@ fn unindented_line(bytes: &[u8]) -> usize {
 /// A scanner for a list of objects in block style, with each object as an item under `items`.
 ///
 /// Unlike [`single_object`], the scanner returns `None` at any quote, flow collection or anchor.
-/// Block scalars are an exception, because only the indentation determines where they end.
+/// In block scalars, it ignores these characters, because the indentation alone determines where a
+/// block scalar ends.
 #[derive(Default)]
 struct ListScanner<'t> {
     list: ObjectType<'t>,
