@@ -21,9 +21,9 @@ use crate::rules::{ClaimedVolume, NotObject, Subject, TextFacts, Unchecked};
 use crate::source::{self, NodeId, NodeRef, Tree, View, locate};
 use crate::suppress;
 
-/// The maximum number of placeholders, such as `${REPLICAS}`, to report per object. Each requires a
-/// copy of the tree.
-const MAX_PLACEHOLDERS: usize = 16;
+/// The maximum number of placeholders, such as `${REPLICAS}`, to report per object. After each, the
+/// object is decoded again.
+const MAX_PLACEHOLDERS: usize = 64;
 
 /// The noun for a string that becomes YAML only after another program has rendered it.
 pub(super) const EMBEDDED_TEMPLATE: &str = "embedded template";
@@ -187,7 +187,7 @@ impl<'c> Checker<'c> {
             };
             let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
             outcome.findings.push(self.unchecked_field(&tree, node, &unchecked).located);
-            tree = Cow::Owned(tree.with_null(field));
+            tree.to_mut().set_null(field);
         }
     }
 

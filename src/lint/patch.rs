@@ -62,7 +62,7 @@ pub(super) fn check(
         let is_expression =
             |field: &NodeId| tree.as_str(*field).is_some_and(|text| model::placeholder(&text).is_some());
         match field.filter(is_expression) {
-            Some(field) if field != tree.root() => tree = tree.with_null(field),
+            Some(field) if field != tree.root() => tree.set_null(field),
             Some(_) => return Err(PatchError::Template),
             None => return Err(PatchError::Invalid(error.to_string())),
         }

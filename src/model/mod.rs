@@ -77,7 +77,7 @@ pub use quantity::{Amount, Quantity};
 pub use storage::{ClaimRef, LocalSource, PersistentVolumeSpec, StorageClass, VolumeNodeAffinity};
 use structure::Found;
 pub use structure::contains_patch_directive;
-pub use text::{PathOwner, did_you_mean, placeholder, printable, similar};
+pub use text::{PathOwner, did_you_mean, marked_placeholder, placeholder, printable, similar};
 pub(crate) use value::nullable;
 pub use value::{List, Map, Str};
 pub use version::KubernetesVersion;

@@ -34,6 +34,12 @@ pub fn placeholder(value: &str) -> Option<&str> {
     first.map(|(_, placeholder)| placeholder).or_else(|| is_capitalized(value).then_some(value))
 }
 
+/// Returns the first placeholder in a value as [`placeholder`] does, but ignores words in capital
+/// letters. They may be misspelled values, such as `MEMORY`.
+pub fn marked_placeholder(value: &str) -> Option<&str> {
+    placeholder(value).filter(|text| !text.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
 /// Checks whether a value is a word in capital letters, such as `REPLACE_ME` or `$SIZE`.
 fn is_capitalized(value: &str) -> bool {
     let name = value.strip_prefix('$').unwrap_or(value);

@@ -4,6 +4,7 @@
 //!
 //! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in `/` or `/.`.
 //! The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes count as slashes.
+//! A path that starts with a placeholder, such as `${DIR}`, is not reported as relative.
 //!
 //! ## Why is this bad?
 //!
@@ -71,7 +72,7 @@ use std::collections::HashSet;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Safety, Severity};
-use crate::model::{ContainerMount, HostPath, clean_container_path};
+use crate::model::{ContainerMount, HostPath, clean_container_path, marked_placeholder};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unclean-mount-path"),
@@ -151,7 +152,9 @@ fn problem(mount_path: &str, path: &HostPath) -> Option<(&'static str, Cow<'stat
         return is_unclean_windows_path(mount_path).then_some(("is unclean", MISSED_DUPLICATES.into()));
     }
     if !mount_path.starts_with('/') {
-        return Some(("is relative", "the kubelet prepends a `/`".into()));
+        let starts_with_placeholder =
+            marked_placeholder(mount_path).is_some_and(|placeholder| mount_path.starts_with(placeholder));
+        return (!starts_with_placeholder).then_some(("is relative", "the kubelet prepends a `/`".into()));
     }
     let clean = path.to_string();
     if mount_path.strip_suffix('/') == Some(&*clean) {

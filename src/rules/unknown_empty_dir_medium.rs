@@ -4,6 +4,7 @@
 //!
 //! Reports a value of `emptyDir.medium` other than `Memory`, `HugePages` and `HugePages-<size>`
 //! (for example, `HugePages-2Mi`). Values are case-sensitive. An empty value means the node's disk.
+//! A value with a placeholder, such as `${MEDIUM}`, is only a warning.
 //!
 //! ## Why is this bad?
 //!
@@ -71,7 +72,7 @@ use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::Os;
+use crate::model::{Os, marked_placeholder};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-empty-dir-medium"),
@@ -93,11 +94,24 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     for empty_dir in empty_dirs(cx).filter(|empty_dir| empty_dir.medium() == Medium::Unknown) {
         let (name, medium) = (&empty_dir.volume.name, &*empty_dir.source.medium);
         let field = empty_dir.medium_field();
+        let finding =
+            |severity, message| Finding::new(RULE.id, severity, field.clone(), message).volume(name);
+        if let Some(placeholder) = marked_placeholder(medium) {
+            let (name, placeholder) = (quoted(name), quoted(placeholder));
+            let message =
+                format!("the medium of `emptyDir` volume {name} contains placeholder {placeholder}");
+            out.push(
+                finding(Severity::Warning, message)
+                    .label("replaced by another program, or an unknown medium")
+                    .why("if no program replaces the placeholder, a Pod that uses the volume never starts")
+                    .help("check the manifest after the placeholder is replaced"),
+            );
+            continue;
+        }
         let message = format!("unknown medium {} for `emptyDir` volume {}", quoted(medium), quoted(name));
-        let finding = Finding::new(RULE.id, Severity::Error, field.clone(), message)
+        let finding = finding(Severity::Error, message)
             .label("unknown to the kubelet")
-            .why("the kubelet cannot mount the volume, so a Pod that uses it never starts")
-            .volume(name);
+            .why("the kubelet cannot mount the volume, so a Pod that uses it never starts");
         out.push(match with_correct_case(medium) {
             _ if cx.os == Some(Os::Windows) => finding.help("remove the medium: Windows nodes support only disk"),
             Some(known) => {

@@ -4,7 +4,8 @@
 //!
 //! Reports a `hostPath.type` other than `DirectoryOrCreate`, `Directory`, `FileOrCreate`, `File`,
 //! `Socket`, `CharDevice` and `BlockDevice`. The value is case-sensitive, and whitespace is
-//! significant. An empty value is valid, and the same as no `type`.
+//! significant. An empty value is valid, and the same as no `type`. A value with a placeholder, such
+//! as `${TYPE}`, is only a warning.
 //!
 //! ## Why is this bad?
 //!
@@ -72,6 +73,7 @@ use super::support::host_path_type::RequestedType;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::model::marked_placeholder;
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-host-path-type"),
@@ -99,12 +101,21 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 fn finding(volume: &HostPathVolume<'_>, declared: &str) -> Finding {
-    let message = format!("host path {} has unknown type {}", quoted(volume.path), quoted(declared));
-    let finding = Finding::new(RULE.id, Severity::Error, volume.type_field(), message)
+    let path = quoted(volume.path);
+    let finding = |severity, message| {
+        Finding::new(RULE.id, severity, volume.type_field(), message).volume(volume.name).path(&volume.clean)
+    };
+    if let Some(placeholder) = marked_placeholder(declared) {
+        let message = format!("the type of host path {path} contains placeholder {}", quoted(placeholder));
+        return finding(Severity::Warning, message)
+            .label("replaced by another program, or an unknown type")
+            .why("if no program replaces the placeholder, the API server rejects the object")
+            .help("check the manifest after the placeholder is replaced");
+    }
+    let message = format!("host path {path} has unknown type {}", quoted(declared));
+    let finding = finding(Severity::Error, message)
         .label("not one of the seven types")
-        .why("the API server rejects the object")
-        .volume(volume.name)
-        .path(&volume.clean);
+        .why("the API server rejects the object");
     let mut names = RequestedType::ALL.into_iter().map(RequestedType::name);
     match names.find(|name| name.eq_ignore_ascii_case(declared.trim())) {
         Some(name) => {

@@ -236,13 +236,11 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Returns a copy of the tree in which the node is null. For an alias, its target is null.
-    pub fn with_null(&self, id: NodeId) -> Self {
-        let mut tree = self.clone();
-        let target = tree.target(id);
-        tree.nodes[target.0 as usize].content =
+    /// Replaces the content of the node with null. For an alias, replaces the content of its target.
+    pub fn set_null(&mut self, id: NodeId) {
+        let target = self.target(id);
+        self.nodes[target.0 as usize].content =
             Content::Scalar { value: Cow::Borrowed(""), style: ScalarStyle::Plain, tag: 0 };
-        tree
     }
 
     /// Returns the entries of a mapping as they are written, including merge keys and duplicate

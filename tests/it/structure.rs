@@ -287,6 +287,28 @@ fn placeholders_are_named_as_unknown_host_paths() {
 }
 
 #[test]
+fn reports_each_of_many_placeholders() {
+    let mounts = |count: usize| -> String {
+        (0..count)
+            .map(|index| format!("    - {{name: data, mountPath: /{index}, readOnly: \"${{RO}}\"}}\n"))
+            .collect()
+    };
+    let pod = |count| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - name: a\n    image: b\n    \
+             volumeMounts:\n{}  volumes:\n  - name: data\n    persistentVolumeClaim: {{claimName: a}}\n",
+            mounts(count)
+        )
+    };
+    let outcome = lint(&all_rules(), "pod.yaml", &pod(64));
+    let placeholders =
+        outcome.findings.iter().filter(|located| located.finding.rule.as_str() == "invalid-field-value");
+    assert_eq!((placeholders.count(), outcome.unchecked.len()), (64, 0));
+    // At the limit, the object counts as unchecked.
+    assert_eq!(lint(&all_rules(), "pod.yaml", &pod(65)).unchecked.len(), 1);
+}
+
+#[test]
 fn paths_that_start_with_placeholders_are_named_in_every_object() {
     let pod = |path: &str| {
         format!(
