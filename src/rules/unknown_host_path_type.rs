@@ -4,8 +4,8 @@
 //!
 //! Reports a `hostPath.type` other than `DirectoryOrCreate`, `Directory`, `FileOrCreate`, `File`,
 //! `Socket`, `CharDevice` and `BlockDevice`. The value is case-sensitive, and whitespace is
-//! significant. An empty value is valid, and the same as no `type`. A value with a placeholder, such
-//! as `${TYPE}`, is only a warning.
+//! significant. An empty value is valid, and the same as no `type`. A value with a placeholder,
+//! such as `${TYPE}`, is only a warning.
 //!
 //! ## Why is this bad?
 //!

@@ -236,7 +236,7 @@ impl<'t> Tree<'t> {
         }
     }
 
-    /// Replaces the content of the node with null. For an alias, replaces the content of its target.
+    /// Makes the node null. For an alias, makes its target null.
     pub fn set_null(&mut self, id: NodeId) {
         let target = self.target(id);
         self.nodes[target.0 as usize].content =
