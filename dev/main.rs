@@ -19,8 +19,8 @@ const README_WIDTH: usize = 860;
 /// The text above the tables in `docs/rules/README.md`.
 const RULES_INTRODUCTION: &str = "# Rules\n\n\
     The column *severity* shows the highest severity of a rule's findings with the profile `recommended`, or *off* if this\n\
-    profile disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object,\n\
-    *unsafe* is a fix that can, *hint* is only advice, and a dash means that there is neither a fix nor a hint.\n\n";
+    profile disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object, and\n\
+    *unsafe* is a fix that can. The rules with *hint* or a dash only give advice, in the line `help` of the report.\n\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -132,8 +132,8 @@ fn one_verdict_page() -> String {
         }
     }
     page.push_str(
-        "\nOnly `volcheck lint` checks custom workloads, which are objects of a kind outside of Kubernetes that have Pods. The\n\
-         webhook checks the Pods that the controllers of custom workloads create.\n\n\
+        "\nCustom workloads are objects of kinds outside of Kubernetes for which a controller creates Pods. Only `volcheck lint`\n\
+         checks these objects. The webhook checks the Pods that their controllers create.\n\n\
          `volcheck lint` trusts the owner references in its input. If the input is the output of `kubectl get pods`, it\n\
          therefore applies the exemptions of a workload to the Pods of the workload. At admission, any user can write an owner\n\
          reference. The webhook therefore trusts an owner reference only if a Kubernetes controller, or one of the policy's\n\
