@@ -59,7 +59,7 @@ pub struct Policy {
     exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
     /// The findings that comments and annotations can suppress.
     pub ignores: Ignores,
-    /// The admission mode of workloads and of PersistentVolumeClaims.
+    /// How mode `deny` applies to workloads and PersistentVolumeClaims.
     pub workload_mode: WorkloadMode,
     modes: Vec<(String, NamespaceMode)>,
     /// Users whose owner references admission trusts, in addition to the Kubernetes controllers.
