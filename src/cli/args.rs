@@ -226,7 +226,7 @@ pub(super) struct PolicyArgs {
     /// unchecked input
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
-    /// Rules to disable, separated by commas
+    /// Rules to disable, separated by commas; the rules that report unchecked input stay enabled
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
     /// Do not use a policy file
