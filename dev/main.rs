@@ -156,9 +156,9 @@ fn inputs_page() -> Result<String, String> {
     let mut page = String::from(
         "# Inputs\n\n\
          Pods, PersistentVolumes and host paths also occur outside of the Kubernetes kinds Pod, PersistentVolume, Deployment\n\
-         and so on. This table lists the formats in which they occur, and shows whether `volcheck lint` checks them. The\n\
-         column *since* contains the first version of volcheck for which the row is true. The file in the last column tests\n\
-         the row.\n\n\
+         and so on. The following table lists the formats in which they occur, and shows whether `volcheck lint` checks them.\n\
+         The column *since* contains the first version of volcheck for which the row is true. The file in the last column\n\
+         tests the row.\n\n\
          | format | fields | checked | since | test |\n|---|---|---|---|---|\n",
     );
     let directory = absolute("tests/inputs");
@@ -181,9 +181,10 @@ fn inputs_page() -> Result<String, String> {
     rows.sort();
     page.push_str(&rows.concat());
     page.push_str(
-        "\n*Yes, as warnings*: a chart may not use its values as volumes, so findings about them are at most warnings.\n\n\
-         *No, counted as not rendered*: volcheck doesn't fetch the chart or the manifests that such an object deploys. The\n\
-         summary of the report shows the number of such objects. To check the deployed manifests, render them and check the\n\
+        "\n*Yes, as warnings*: a chart does not necessarily use such values as volumes, so findings about them are at most\n\
+         warnings.\n\n\
+         *No, counted as not rendered*: volcheck doesn't fetch the chart or the manifests that the object refers to. The\n\
+         summary of the report shows the number of these objects. To check the deployed manifests, render them and check the\n\
          output: `helm template --include-crds … | volcheck lint -`.\n",
     );
     Ok(page)

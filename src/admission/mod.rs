@@ -1,7 +1,7 @@
 //! Admission: from the text of an AdmissionReview to a verdict and a response.
 //!
 //! [`review`] is a pure function that uses neither HTTP nor a clock. Objects are decoded into the
-//! same model as manifests and checked by the same engine. Only the operator's policy exempts
+//! same model as manifests and checked by the same engine. Only the webhook's policy exempts
 //! findings: labels, annotations and comments in an object suppress no findings here.
 
 pub(crate) mod json;

@@ -164,12 +164,17 @@ pub(super) struct LintArgs {
 }
 
 #[derive(Debug, Args)]
+// `init` does not read a policy, so the version has another default.
+#[command(mut_arg("kube_version", |arg| arg.help(INIT_KUBE_VERSION_HELP)))]
 pub(super) struct InitArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     #[command(flatten)]
     pub(super) kube_version: KubeVersionArg,
 }
+
+const INIT_KUBE_VERSION_HELP: &str =
+    "Version of Kubernetes that runs the objects, such as 1.33 [default: 1.37]";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
@@ -217,10 +222,11 @@ pub(super) struct PolicyArgs {
     /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
-    /// Rules to enable, separated by commas; all others are disabled
+    /// Rules to enable, separated by commas; all others are disabled, except the rules that report
+    /// unchecked input
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
-    /// Rules to disable, separated by commas
+    /// Rules to disable, separated by commas; the rules that report unchecked input stay enabled
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) ignore: Vec<String>,
     /// Do not use a policy file
@@ -342,7 +348,7 @@ pub(super) struct ServeArgs {
     /// cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// Maximum time to keep serving requests after SIGTERM
+    /// Maximum time to keep accepting connections after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain_timeout: Duration,
     /// How often to check the certificates, the policy and the registration for changes
@@ -398,8 +404,8 @@ pub(super) struct ManifestArgs {
     pub(super) policy: Option<PathBuf>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir`, which is enabled by default since Kubernetes 1.37. They cannot be
-    /// changed through the API
+    /// `staticManifestsDir`. This feature is enabled by default since Kubernetes 1.37. Static
+    /// registrations cannot be changed through the API
     #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
     pub(super) static_url: Option<String>,
     /// PEM file with the CA certificates that the API server uses to verify the webhook at the URL

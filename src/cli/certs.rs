@@ -34,11 +34,16 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
         write_new(path, &text, is_secret).with_context(|| path.display().to_string())?;
     }
     let (shown, namespace) = (directory.display(), &arguments.namespace);
+    // By default, the chart's Service has the name of the release.
+    let name_flag = match arguments.service.as_str() {
+        "volcheck" => String::new(),
+        service => format!(" --set fullnameOverride={service}"),
+    };
     eprint(&format!(
         "Wrote ca.crt, tls.crt and tls.key for {name}, valid until {last_day}. To use them:\n\
          \x20 kubectl create namespace {namespace}\n\
          \x20 kubectl --namespace {namespace} create secret tls volcheck-tls --cert {shown}/tls.crt --key {shown}/tls.key\n\
-         \x20 helm install volcheck charts/volcheck --namespace {namespace} --set certs.mode=secret --set-file certs.caBundle={shown}/ca.crt\n"
+         \x20 helm install volcheck charts/volcheck --namespace {namespace}{name_flag} --set certs.mode=secret --set-file certs.caBundle={shown}/ca.crt\n"
     ));
     Ok(EXIT_OK)
 }

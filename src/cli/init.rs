@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     eprint(&format!("Wrote {FILE_NAME} for {}.\n", counted(run.report.counts.files, "file")));
     if errors > 0 {
         eprint(&format!(
-            "volcheck found {}. To list them, run `volcheck lint`. To report only new ones, run `volcheck baseline`.\n",
+            "volcheck found {}. To list them, run `volcheck lint`. To record them, so that `volcheck lint` reports only new ones, run `volcheck baseline`.\n",
             counted(errors, "error")
         ));
     }

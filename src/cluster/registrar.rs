@@ -95,7 +95,8 @@ impl Registrar {
     }
 
     /// Checks whether the last call of [`register`](Self::register) found or created a
-    /// registration. A call whose update conflicts with another update does not change the result.
+    /// registration. A call that fails, or whose update conflicts with another update, does not
+    /// change the result.
     pub fn is_registered(&self) -> bool {
         self.registered.is_some()
     }

@@ -59,7 +59,7 @@ pub struct Policy {
     exemptions_by_rule: HashMap<RuleId, Vec<ExemptionId>>,
     /// The findings that comments and annotations can suppress.
     pub ignores: Ignores,
-    /// The admission mode of workloads and of PersistentVolumeClaims.
+    /// How mode `deny` applies to workloads and PersistentVolumeClaims.
     pub workload_mode: WorkloadMode,
     modes: Vec<(String, NamespaceMode)>,
     /// Users whose owner references admission trusts, in addition to the Kubernetes controllers.
@@ -112,7 +112,8 @@ impl MergedPolicy {
     }
 
     /// Adds the levels of the profile and applies the flags. The documents override the profile,
-    /// and the flags override both. Returns an error if a flag names an unknown rule.
+    /// and the flags override both. Flags do not disable the rules that report unchecked input.
+    /// Returns an error if a flag names an unknown rule.
     fn with_profile_and_flags(mut self, overrides: &Overrides) -> Result<Self, UnknownRule> {
         if let Some(value) = overrides.profile {
             self.profile = Some(Sourced { value, origin: "--profile".to_owned() });
@@ -136,7 +137,7 @@ impl MergedPolicy {
         if let Some(select) = &overrides.select {
             let selected: Result<Vec<_>, _> = select.iter().map(|id| registry.require(id)).collect();
             let selected: Vec<RuleId> = selected?.iter().map(|rule| rule.id).collect();
-            for rule in registry.iter() {
+            for rule in registry.iter().filter(|rule| !rule.reports_unchecked_input()) {
                 match (selected.contains(&rule.id), self.level(rule.id)) {
                     (false, _) => self.set_level(rule.id, Level::Off, "--select"),
                     (true, Level::Off) => self.set_level(rule.id, Level::Default, "--select"),
@@ -145,7 +146,10 @@ impl MergedPolicy {
             }
         }
         for id in &overrides.ignore {
-            self.set_level(registry.require(id)?.id, Level::Off, "--ignore");
+            let rule = registry.require(id)?;
+            if !rule.reports_unchecked_input() {
+                self.set_level(rule.id, Level::Off, "--ignore");
+            }
         }
         Ok(self)
     }

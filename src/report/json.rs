@@ -1,5 +1,5 @@
 //! `json`: one JSON document for programs. Within a version of the format, the schema changes only
-//! by adding fields.
+//! by adding fields and values.
 
 use serde::Serialize;
 

@@ -287,9 +287,9 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         let _ = write!(out, "; {} suppressed", report.suppressed.len());
         match report.denied_in_cluster() {
             0 => {}
-            1 => out.push_str(", including 1 error that the webhook denies"),
+            1 => out.push_str(", including 1 error that the webhook does not suppress"),
             count => {
-                let _ = write!(out, ", including {count} errors that the webhook denies");
+                let _ = write!(out, ", including {count} errors that the webhook does not suppress");
             }
         }
     }

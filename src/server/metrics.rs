@@ -253,7 +253,11 @@ impl Metrics {
             "Failed requests, failed connections and objects that could not be checked",
             self.errors.clone(),
         );
-        registry.register("connections", "Open connections to the webhook port", self.connections.clone());
+        registry.register(
+            "connections",
+            "Open TLS connections to the webhook port",
+            self.connections.clone(),
+        );
         if registers_webhook {
             registry.register(
                 "webhook_registered",

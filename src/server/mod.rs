@@ -68,8 +68,8 @@ pub struct Settings {
     /// seconds. Otherwise, the API server could send a request on a connection that the server is
     /// closing. The API server does not retry such a request (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// The maximum time for which the server serves requests after a shutdown signal. The server
-    /// stops earlier if it has been idle for a third of this time.
+    /// The maximum time for which the server accepts connections after a shutdown signal. It stops
+    /// earlier if it has been idle for a third of this time.
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,

@@ -59,6 +59,15 @@ fn flags_select_the_enabled_rules() {
 }
 
 #[test]
+fn flags_do_not_disable_rules_about_unchecked_input() {
+    let list = out(&volcheck(&["rules", "--select", "host-root", "--ignore", "invalid-field-value"]));
+    for rule in ["unanalyzed-document", "invalid-field-value"] {
+        let line = list.lines().find(|line| line.starts_with(rule)).expect("the rule");
+        assert_eq!(line.split_whitespace().nth(1), Some("error"), "{line}");
+    }
+}
+
+#[test]
 fn min_severity_hides_findings_and_counts_them() {
     for (severity, labels, summary) in [
         (

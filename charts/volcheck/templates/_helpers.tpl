@@ -90,8 +90,8 @@ clientConfig:
   namespaceSelector:
     matchExpressions:
       {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
-      # Each Pod matches either this entry or the next one. The label can enforce mode `deny` in a
-      # namespace, but cannot weaken the mode that the policy sets.
+      # Each Pod outside of the excluded namespaces matches either this entry or the next one. The
+      # label can enforce mode `deny` in a namespace, but cannot weaken the mode that the policy sets.
       - { key: volcheck.io/mode, operator: NotIn, values: [deny] }
   rules: &pods
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [pods], scope: Namespaced }
