@@ -11,8 +11,10 @@
 //!
 //! Credential paths are:
 //!
-//! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in any home directory
-//! - registry credentials, such as `.config/containers/auth.json` in any home directory and
+//! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in `/root`, in each directory of
+//!   `/home`, and in `/`, which is the home directory of some services
+//! - the corresponding directories of Windows users, except for `.oci`
+//! - other registry credentials, such as `/root/.config/containers/auth.json` and
 //!   `/var/lib/kubelet/config.json`
 //! - configuration files of cloud providers, such as `/etc/kubernetes/azure.json`
 //! - the user data of the cloud instance, such as `/var/lib/cloud` of cloud-init

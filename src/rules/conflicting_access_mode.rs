@@ -5,16 +5,17 @@
 //! Reports a volume whose claim has `ReadWriteOnce` or `ReadWriteOncePod` as its only access mode,
 //! if several Pods of the workload can use the claim at the same time:
 //!
-//! - in a workload with several replicas
+//! - in a Deployment, ReplicaSet, ReplicationController or StatefulSet with several replicas
 //! - in a Job or CronJob with a `parallelism` above 1, unless `completions` is 1
 //! - in a DaemonSet
 //! - in a Deployment that starts the new Pod of an update before it stops the old one, which is the
 //!   default
 //!
 //! The claim can be in any file of the same run. If the run contains several claims of this name,
-//! for example for several clusters, the volume is reported only if all of them have the same
-//! access mode. Claim templates and generic ephemeral volumes are not reported, because they
-//! provide each Pod with its own claim.
+//! for example one for each cluster, the rule uses the claims whose files are nearest to the file
+//! of the workload in the directory tree. The volume is reported only if all of these claims have
+//! the same access mode. Claim templates and generic ephemeral volumes are not reported, because
+//! they provide each Pod with its own claim.
 //!
 //! A claim with `ReadWriteOnce` is not reported in two cases:
 //!

@@ -106,7 +106,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // Sockets and devices are writable through any mount, so their mounts do not conflict.
+    // If a socket or device is writable even through a read-only mount, its mounts do not conflict.
     let mounts = || {
         let accesses = cx.host_path_accesses().filter(|(_, access)| access.read_only_bypass().is_none());
         accesses.filter_map(|(volume, access)| Some(HostPathMount { volume, access, mount: access.mount? }))

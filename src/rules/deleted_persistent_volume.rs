@@ -15,8 +15,8 @@
 //! provisioners ignore PersistentVolumes without the annotation.
 //!
 //! The controller manager deletes a `hostPath` only if the path contains `/tmp/` followed by at
-//! least one character, as in `/tmp/x` or `/var/tmp/x`. It deletes the path on its own machine, not
-//! on the node with the data.
+//! least one character, as in `/tmp/x` or `/var/tmp/x`. It deletes the path on its own machine,
+//! which is usually not the node with the data.
 //!
 //! ## Example
 //!

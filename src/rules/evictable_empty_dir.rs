@@ -10,10 +10,10 @@
 //! - `cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes`, if it lists the volume with
 //!   the data and all other volumes that protect the Pod from eviction. A Pod is protected by its
 //!   `hostPath` volumes, and by its `emptyDir` volumes whose medium is not `Memory`. The list has
-//!   no effect if `safe-to-evict` is `"false"`, and is then not reported.
+//!   no effect if `safe-to-evict` is `"true"` or `"false"`, and is then not reported.
 //!
-//! If several `emptyDir` volumes contain application data, each is a separate finding at the
-//! annotation.
+//! If several `emptyDir` volumes contain application data, the rule reports a separate finding for
+//! each of them at the annotation.
 //!
 //! Pods of a DaemonSet and static Pods are not reported, because they never prevent the cluster
 //! autoscaler from removing their node, regardless of annotations and volumes.

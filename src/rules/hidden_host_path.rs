@@ -9,9 +9,9 @@
 //!
 //! volcheck determines the PersistentVolume of a claim as Kubernetes does:
 //!
-//! - A claim with a `volumeName` is bound to the PersistentVolume of this name if the class, size,
-//!   access modes and volume mode match, or if the `claimRef` of the PersistentVolume already names
-//!   the claim.
+//! - A claim with a `volumeName` is bound to the PersistentVolume of this name if the `claimRef` of
+//!   the PersistentVolume names the claim. If the PersistentVolume has no `claimRef`, its class,
+//!   size, access modes and volume mode must match.
 //! - A claim without a `volumeName` is bound to a PersistentVolume whose `claimRef` names the claim
 //!   if the size, access modes and volume mode match. The classes are not compared. However, a
 //!   matching free PersistentVolume with fewer access modes can take precedence.
@@ -24,13 +24,14 @@
 //! The binding of a claim can be uncertain:
 //!
 //! - If several PersistentVolumes are equally good, or if other claims may be bound to the best
-//!   PersistentVolumes first, the message names some of the possible PersistentVolumes.
+//!   PersistentVolumes first, the message names up to three of the possible PersistentVolumes.
 //! - If other claims may be bound to all possible PersistentVolumes, the finding is a warning
 //!   instead of an error. It shows one of the other claims.
 //!
-//! A claim without a storage class gets the default class if a file of the run contains that class.
-//! Otherwise, volcheck considers only PersistentVolumes without a class. Their files must be in the
-//! directory of the claim's file, in a parent directory or in a subdirectory.
+//! A claim without a `storageClassName` gets the default class if a file of the run contains that
+//! class. Otherwise, volcheck assumes that the claim requests a PersistentVolume without a class.
+//! If neither `volumeName` nor `claimRef` is set, volcheck then considers only PersistentVolumes
+//! whose file is in the directory of the claim's file, in a parent directory or in a subdirectory.
 //!
 //! The rule also checks the claims that StatefulSets create, such as `data-web-0`, and those of
 //! generic ephemeral volumes. In the output of `kubectl get pods,pvc,pv -A -o yaml`, it uses the
@@ -245,8 +246,8 @@ fn why(access: &HostPathAccess<'_>) -> String {
     }
 }
 
-/// Checks whether a PersistentVolume exposes files that belong to the node, not to the
-/// PersistentVolume.
+/// Checks whether a PersistentVolume exposes files of the node. Returns false for disks, for
+/// directories that a provisioner created, and for `local` volumes without a sensitive path.
 pub fn exposes_node(volume: &NodeVolume, options: &Options) -> bool {
     let path = HostPath::new(&volume.path);
     is_exposed(volume, &path, options.catalog.classify(&path), options.catalog.file_type(&path))

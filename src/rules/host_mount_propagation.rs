@@ -6,16 +6,17 @@
 //! `mountPropagation: HostToContainer`. The severity is:
 //!
 //! - error for `Bidirectional` in a container that is not privileged
-//! - warning for `Bidirectional` in a privileged container or in an incomplete object, such as a
-//!   patch
+//! - warning for `Bidirectional` in a privileged container, or in an incomplete object of a known
+//!   kind, such as a patch of a DaemonSet
 //! - info for `HostToContainer`
 //!
 //! ## Why is this bad?
 //!
 //! With `Bidirectional`, each mount that the container creates below the path also appears on the
 //! node, and can appear in other Pods that mount the path. Such mounts remain after the container
-//! exits. A mount can hide files of the node, and the kubelet may fail to remove it. The API server
-//! rejects `Bidirectional` in a container that is not privileged.
+//! exits. They can hide files of the node, and the kubelet cannot remove a directory in which
+//! something is mounted. The API server rejects `Bidirectional` in a container that is not
+//! privileged.
 //!
 //! With `HostToContainer`, filesystems that the node mounts below the path after the container has
 //! started also appear in the container. They can be volumes of other Pods. `readOnly: true` on the
@@ -114,7 +115,8 @@ struct Details {
 }
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
-    // A patch may omit `privileged: true` because the patched object already sets it.
+    // An incomplete object of a known kind may be a patch. It may omit `privileged: true` because
+    // the patched object already sets it.
     let is_complete = cx.pod().is_some_and(|pod| pod.is_complete || pod.is_heuristic);
     for (volume, access) in cx.host_path_accesses() {
         let Some(mount) = access.mount.filter(|mount| mount.mount.propagates()) else { continue };

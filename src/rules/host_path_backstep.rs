@@ -7,10 +7,10 @@
 //!
 //! ## Why is this bad?
 //!
-//! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server splits a
-//! path only at slashes before it rejects the segment `..`. It therefore accepts
-//! `C:\data\..\Windows`. On a Windows node, this path exposes `C:\Windows`, although it starts with
-//! `C:\data`.
+//! The path is misleading: `/srv/data/../../etc` resolves to `/etc`. The API server rejects paths
+//! with the segment `..`, but recognizes only segments that are separated by slashes. It therefore
+//! accepts `C:\data\..\Windows`. On a Windows node, this path exposes `C:\Windows`, although it
+//! starts with `C:\data`.
 //!
 //! ## Example
 //!
@@ -93,7 +93,7 @@ fn finding(volume: &HostPathVolume<'_>) -> Finding {
     let is_rejected = volume.path.split('/').any(|segment| segment == "..");
     let why = match is_rejected {
         true => "the API server rejects the object",
-        false => "the API server accepts the path, and other policies may not resolve the `..`",
+        false => "the API server accepts the path, and other policy engines may not resolve the `..`",
     };
     let message = format!("host path {} contains `..`", quoted(volume.path));
     Finding::new(RULE.id, Severity::Error, volume.path_field(), message)

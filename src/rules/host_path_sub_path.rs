@@ -7,9 +7,10 @@
 //! - A container of the Pod has a writable mount of the volume's path on the node, or of a path
 //!   above or below that path.
 //! - The Pod has only read-only mounts of these paths, but the sub path may be missing on the node.
-//!   This is the case if the sub path contains a variable, or if volcheck does not know that the
-//!   path exists. volcheck knows this for paths whose type is in the host path catalog, parent
-//!   directories of catalog entries without `*`, well-known devices, and names that end in `.sock`.
+//!   This is the case if the sub path contains a variable, or if volcheck cannot assume that the
+//!   path exists. volcheck assumes this for well-known devices, for names that end in `.sock`, for
+//!   entries of the host path catalog that have a `type`, and for the parent directories of entries
+//!   without `*`. The catalog is volcheck's list of paths that belong to the node.
 //!
 //! Sub paths that the rule `sub-path-backstep` reports, such as `../etc`, are not reported again.
 //!
@@ -70,9 +71,9 @@
 //!
 //! Advice only. If a mount is writable, mount the volume without a sub path, or make all mounts of
 //! the path read-only. Read-only mounts do not help for sockets and devices, which remain writable.
-//! Moving the sub path into `hostPath.path` does not help if a container can write to the parent
-//! directory. The container runtime follows symbolic links in `hostPath.path` without the checks
-//! that the kubelet makes for sub paths.
+//! Moving the sub path into `hostPath.path` does not help if a container can write to a parent
+//! directory of the path. The container runtime follows symbolic links in `hostPath.path` without
+//! the checks that the kubelet makes for sub paths.
 //!
 //! If all mounts are read-only, move the sub path into `hostPath.path`, and set a `type` that
 //! requires the path to exist. Kubernetes expands no variables in `hostPath.path`. If the sub path
@@ -80,8 +81,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if all containers that can write to the path are as trusted as the node, or if every
-//! node has the sub path.
+//! If a mount is writable, allow the sub path if all containers that can write to the volume are as
+//! trusted as the node. If all mounts are read-only, allow it if the sub path exists on every node.
 //!
 //! ## References
 //!

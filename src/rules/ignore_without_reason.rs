@@ -8,7 +8,7 @@
 //!   continue with `-- reason`
 //! - each annotation `ignore.volcheck.io/RULE` whose value contains no reason
 //!
-//! The rule is off unless the policy enables it.
+//! The rule is off unless the policy or the flag `--select` enables it.
 //!
 //! ## Why is this bad?
 //!

@@ -16,9 +16,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! The processes of the containers belong to the group, but the files do not, because Kubernetes
-//! never changes the ownership of files in a `hostPath` volume. Writes can fail, and no event
-//! explains why.
+//! The processes of the containers belong to the group, but the files usually do not, because
+//! Kubernetes never changes the ownership of files in a `hostPath` volume. Writes can fail, and no
+//! event explains why.
 //!
 //! ## Example
 //!
@@ -109,7 +109,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     let field = pod.path.key("securityContext").key("fsGroup");
     let message = format!("`fsGroup: {group}` has no effect on `hostPath` volumes");
     let finding = Finding::new(RULE.id, Severity::Info, field, message)
-        .why("writes can fail, because the files on the node do not belong to the group")
+        .why("writes can fail, because the kubelet does not change the group of files on the node")
         .help("change the group of the files on the node, or use a `persistentVolumeClaim` or an `emptyDir`");
     let volumes = cx.host_path_volumes().iter().take(MAX_RELATED);
     out.push(volumes.fold(finding, |finding, volume| {

@@ -19,8 +19,8 @@
 //! - No such variable or argument has an unknown value. For example, a value from a ConfigMap is
 //!   unknown.
 //! - If no variable or argument sets the path of the data, no argument names a configuration file,
-//!   such as `--config` of `mongod`, and no argument is unknown, such as `$OPTIONS`. Either could
-//!   move the data.
+//!   such as `--config` of `mongod`, and no argument is unknown, such as `$OPTIONS`. The file or
+//!   the unknown argument could move the data.
 //!
 //! Init containers other than sidecars are not reported. Incomplete objects, such as patches, and
 //! objects of unknown kinds are skipped.

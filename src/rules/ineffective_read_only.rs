@@ -24,7 +24,8 @@
 //! The kernel rejects writes to the files and directories of a read-only mount. It rejects neither
 //! connections to a socket nor writes to a device. For example, a container with a read-only mount
 //! of a container runtime socket can still start privileged containers. A privileged container can
-//! open all devices, and can write to them through a read-only mount.
+//! open all devices, and can write to them through a read-only mount. Other containers can do this
+//! only with the few devices that the device cgroup allows.
 //!
 //! With mount propagation, new filesystems that the node mounts below the path also appear in the
 //! container, where they are as writable as on the node. `recursiveReadOnly` does not help, because
@@ -163,7 +164,10 @@ fn file_type_finding(
     );
     let why = match file_type {
         HostPathType::Socket => "a socket is writable even through a read-only mount".to_owned(),
-        _ => format!("a privileged container can write to a {noun} even through a read-only mount"),
+        _ if mount.container.security_context.privileged => {
+            format!("a privileged container can write to a {noun} even through a read-only mount")
+        }
+        _ => format!("all containers can write to this {noun}, even through a read-only mount"),
     };
     finding(volume, access, mount, mount.path().key("readOnly"), message)
         .label(format!("has no effect on a {noun}"))
