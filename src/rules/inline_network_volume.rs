@@ -7,10 +7,11 @@
 //!
 //! ## Why is this bad?
 //!
-//! Any user who can create Pods can make the kubelet connect, as root, to any server that the node
-//! can reach. In a PersistentVolume, an administrator chooses the server. The administrator can
-//! also set mount options, which a Pod cannot set. If the address changes, the manifests of the
-//! Pods do not change. The Pod Security Standard `restricted` forbids these types in Pods.
+//! Through such a volume, any user who can create Pods can make the kubelet connect, as root, to
+//! any server that the node can reach. In a PersistentVolume, an administrator chooses the server.
+//! The administrator can also set mount options, which a Pod cannot set. If the address of the
+//! server changes, the manifests of Pods that use a PersistentVolumeClaim stay the same. The Pod
+//! Security Standard `restricted` forbids these types in Pods.
 //!
 //! ## Example
 //!

@@ -9,7 +9,8 @@
 //!
 //! In two cases, the finding is only a warning, and does not cause exit code 2:
 //!
-//! - The object is in another object or in a string, and another program may correct it.
+//! - The object is in another object or in a string. Another program may correct the value before
+//!   it creates the object.
 //! - The value is a placeholder, as in `readOnly: ${READ_ONLY}`. volcheck then checks the object as
 //!   if the field were absent, so it can also report further fields of the object.
 //!
@@ -95,9 +96,12 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         Unchecked::InvalidField { error, kind, is_embedded }
             if !matches!(error.kind, FieldErrorKind::TooLarge(_)) =>
         {
-            let mut finding = finding(&error.path, kind, &error.kind.to_string())
-                .why("the API server rejects the object, and volcheck cannot check it")
-                .help(help(&error.kind));
+            let why = match is_embedded {
+                true => "the API server rejects the object unless another program corrects the value",
+                false => "the API server rejects the object, and volcheck cannot check it",
+            };
+            let mut finding =
+                finding(&error.path, kind, &error.kind.to_string()).why(why).help(help(&error.kind));
             if is_embedded {
                 finding.severity = Severity::Warning;
             }

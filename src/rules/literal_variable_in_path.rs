@@ -13,19 +13,21 @@
 //! In these cases, nothing is reported, because another program probably replaces the variable
 //! before Kubernetes uses the path:
 //!
-//! - `${NAME}` in the sub path of an object that is inside another object or a string, for example
-//!   in an OpenShift Template
+//! - `${NAME}` in a sub path, if the object with the sub path is inside another object or a string,
+//!   for example in an OpenShift Template
 //! - `$(NAME)` or `${NAME}` in a host path of such an object, or of an object whose kind is not
 //!   part of Kubernetes
 //! - host paths that start with another placeholder, such as `${NAME:=/srv}` or `__NAME__`
 //!
-//! The summary of the run lists the host paths that were not checked.
+//! The summary of the run counts the host paths that were not checked, and names up to three fields
+//! with such a path.
 //!
 //! ## Why is this bad?
 //!
-//! The kubelet uses a directory whose name contains the text of the variable, and usually creates
-//! it. Pods that share the volume then use the same directory, although each was meant to have its
-//! own.
+//! The Pod uses a path that contains the text of the variable, such as `$(POD_NAME)`, instead of
+//! the value of the variable. If this path does not exist, a directory is usually created. Pods
+//! that share the volume then use the same directory, although each Pod was meant to have a
+//! separate directory.
 //!
 //! ## Example
 //!
@@ -81,7 +83,8 @@
 //!
 //! ## Fix
 //!
-//! Sets `subPathExpr` to the path, with each variable written as `$(NAME)`, and removes `subPath`.
+//! Sets `subPathExpr` to the sub path, with each variable written as `$(NAME)`, and removes
+//! `subPath`.
 //! Unsafe: the container then uses a different directory, which does not contain the existing
 //! files. There is no fix for a host path, or if the `env` of the container does not define all
 //! variables.
@@ -144,14 +147,14 @@ fn mount_finding(mount: ContainerMount<'_, '_>, origin: Origin) -> Option<Findin
     let all = variables(text);
     let literal = all.iter().find(|variable| {
         let is_expanded = key == "subPathExpr" && variable.is_expanded;
-        // A program such as `oc process` may replace it.
+        // A program such as `oc process` may replace the variable.
         let may_be_replaced = origin == Origin::Embedded && variable.text.ends_with('}');
         !is_expanded && !may_be_replaced
     })?;
     let field = mount.path().key(key);
     let message = format!("variable {} in `{key}` is not expanded", quoted(literal.text));
     let finding = Finding::new(RULE.id, Severity::Warning, field.clone(), message)
-        .why("the path contains the text of the variable, and is the same for all Pods")
+        .why("the path contains the text of the variable instead of its value")
         .help(format!("use `subPathExpr` with `$({})`", literal.name))
         .volume(&mount.mount.name)
         .container(&mount.container.name)

@@ -1,19 +1,19 @@
-//! An ignore is malformed and suppresses nothing.
+//! An ignore is malformed, or names a rule that cannot be ignored.
 //!
 //! ## What it does
 //!
 //! Reports these comments and annotations:
 //!
-//! - A comment that starts with `volcheck:` and does not continue with a list of rules, as in
-//!   `ignore[RULE, RULE] -- reason` or `ignore-file[RULE] -- reason`.
+//! - A comment that starts with `volcheck:`, but does not continue in one of these forms:
+//!   `ignore[RULE, RULE] -- reason` or `ignore-file[RULE, RULE] -- reason`.
 //! - An `ignore-file` comment after the start of the first document. In the output of `helm
 //!   template`, the comment is also valid at the start of each template.
 //! - An `ignore` comment that does not apply to any value, such as a comment at the end of a
 //!   document.
 //! - An annotation `ignore.volcheck.io/RULE` with an invalid restriction before the reason, such as
 //!   `pod=web -- reason`. Valid restrictions are `volume=NAME`, `container=NAME` or both.
-//! - An ignore whose list contains a rule that cannot be ignored, such as `unanalyzed-document`.
-//!   The ignore still applies to the other rules in its list.
+//! - A comment or annotation with a rule that cannot be ignored, such as `unanalyzed-document`. A
+//!   comment still applies to the other rules in its list.
 //!
 //! An ignore without a reason is not malformed. The rule `ignore-without-reason` reports it.
 //!
@@ -77,7 +77,7 @@ use crate::finding::{Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("malformed-ignore"),
-    summary: "an ignore is malformed and suppresses nothing",
+    summary: "an ignore is malformed, or names a rule that cannot be ignored",
     group: Group::Run,
     severity: Severity::Warning,
     since: "0.1.0",

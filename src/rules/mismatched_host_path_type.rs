@@ -2,16 +2,18 @@
 //!
 //! ## What it does
 //!
-//! Reports the `hostPath.type` of a mounted volume if it contradicts the path:
+//! Reports the `hostPath.type` of a mounted volume or of a PersistentVolume if the type contradicts
+//! the path:
 //!
 //! - The host path catalog lists another type for the path. For example, `/dev/null` is a character
 //!   device, and `/etc/passwd` is a file.
-//! - The path is a parent directory of a catalog entry without `*`, such as `/run`, and the type is
-//!   neither `Directory` nor `DirectoryOrCreate`.
+//! - The path is a parent directory of a catalog entry whose path contains no `*`, and the type is
+//!   neither `Directory` nor `DirectoryOrCreate`. An example of such a parent directory is `/run`.
 //! - The path is a well-known device or directory below `/dev`, such as `/dev/loop0`, and the type
-//!   is a different one.
+//!   does not match it.
 //! - The path ends in `.sock`, and the type is not `Socket`.
-//! - The path ends in a slash, and the type is neither `Directory` nor `DirectoryOrCreate`.
+//! - The path ends in a slash or in `/.`, and the type is neither `Directory` nor
+//!   `DirectoryOrCreate`.
 //! - The path is a Windows named pipe. The kubelet supports no type for named pipes.
 //!
 //! ## Why is this bad?
@@ -157,9 +159,9 @@ fn known_type_finding(
     }
     let why = match (requested.creates, requested.file_type) {
         (true, HostPathType::Directory) => {
-            "if it does not exist, the kubelet creates an empty directory there"
+            "if the path does not exist, the kubelet creates an empty directory there"
         }
-        (true, _) => "if it does not exist, the kubelet creates an empty file there",
+        (true, _) => "if the path does not exist, the kubelet creates an empty file there",
         (false, _) => NOT_STARTED,
     };
     finding(volume, volume.type_field(), message, why)

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports a container with `readOnlyRootFilesystem: true` and without a writable volume mount.
-//! Ephemeral containers are skipped because they cannot add volumes to their Pod. Incomplete
-//! objects, such as patches, and objects of unknown kinds are skipped because the mounts may be
-//! elsewhere.
+//! Ephemeral containers are skipped because they cannot add volumes to their Pod. Objects of
+//! unknown kinds and incomplete objects, such as patches, are skipped because their mounts may be
+//! defined elsewhere.
 //!
 //! ## Why is this bad?
 //!

@@ -3,8 +3,9 @@
 //! ## What it does
 //!
 //! Reports a mount whose path is inside a read-only mount of the same container. The read-only
-//! mount is the *outer mount*. If the path is inside several mounts, the outer mount is the
-//! innermost of them. The severity depends on the volume of the outer mount:
+//! mount is called the *outer mount*, and its volume the *outer volume*. If the path is inside
+//! several mounts, the rule considers only the innermost of them. The severity depends on the outer
+//! volume:
 //!
 //! - error if the volume is initially empty: `emptyDir`, and generic ephemeral volumes without a
 //!   data source
@@ -17,26 +18,26 @@
 //!   kubelet creates the mount point.
 //! - The outer volume is a `hostPath` volume, and volcheck knows that the mount point exists on the
 //!   node. It knows this for paths whose type is in the host path catalog, parent directories of
-//!   catalog entries without `*`, well-known devices, and names that end in `.sock`. It also knows
-//!   this for the path of each `hostPath` volume that a container of the Pod mounts, and for the
-//!   parent directories of this path.
-//! - Another container can create the mount point. It runs before or alongside the container with
-//!   the mount, and it can write to the volume of the outer mount.
+//!   catalog entries whose path contains no `*`, well-known devices, and names that end in `.sock`.
+//!   It also knows this for the path of each `hostPath` volume that a container of the Pod mounts,
+//!   and for the parent directories of this path.
+//! - Another container can create the mount point, because it starts before or alongside the
+//!   container with the mount, and can write to the outer volume.
 //! - The outer volume is undefined, or its source is unknown.
 //!
 //! The rule also checks two mounts that are not in the manifest:
 //!
-//! - The API server adds a mount of the ServiceAccount token at
-//!   `/var/run/secrets/kubernetes.io/serviceaccount`, unless the Pod sets
-//!   `automountServiceAccountToken: false`. A read-only host path at `/var/run` is therefore a
-//!   warning. A Secret at `/run/secrets` is a warning too, because `/var/run` is a symbolic link to
-//!   `/run` in most images. The kubelet does not resolve this link, so it does not create the mount
-//!   point in the Secret.
+//! - By default, the API server adds a mount of the ServiceAccount token at
+//!   `/var/run/secrets/kubernetes.io/serviceaccount`. The rule assumes this mount unless the Pod
+//!   sets `automountServiceAccountToken: false`. A read-only mount of a host path at `/var/run` is
+//!   therefore a warning. A mount of a Secret at `/run/secrets` is also a warning, because
+//!   `/var/run` is a symbolic link to `/run` in most images. The kubelet does not resolve this
+//!   link, so it does not create the mount point in the Secret.
 //! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
 //!   therefore a warning.
 //!
-//! Incomplete objects, such as patches, objects of unknown kinds, and Pods on Windows nodes are
+//! Pods on Windows nodes, objects of unknown kinds and incomplete objects, such as patches, are
 //! skipped.
 //!
 //! ## Why is this bad?
@@ -230,16 +231,20 @@ fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPa
     };
     let message = format!("{subject} is inside the read-only mount at {outer_path}");
     let why = match (content, point) {
+        (Content::Empty, _) if matches!(nested.inner, InnerMount::Token) => {
+            "the runtime cannot create the mount point in a read-only mount, so the container may never start"
+                .to_owned()
+        }
         (Content::Empty, _) => {
             "the runtime cannot create the mount point in a read-only mount, so the container never starts"
                 .to_owned()
         }
         (_, Some(point)) => format!(
-            "the container only starts if {} exists on the node, because the runtime cannot create it",
+            "the container starts only if {} exists on the node, because the runtime cannot create it",
             quoted(&point.to_string())
         ),
         (_, None) => format!(
-            "the container only starts if {} exists in the volume, because the runtime cannot create it",
+            "the container starts only if {} exists in the volume, because the runtime cannot create it",
             quoted(&nested.relative)
         ),
     };

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Reports a volume with two or more sources, such as `hostPath` and `emptyDir`. As in Kubernetes,
-//! a null source does not count, but an empty source (`{}`) does. Keys that are not volume sources
-//! of Kubernetes do not count either.
+//! an empty source (`{}`) counts, and a null source does not. A key that is not a volume source of
+//! Kubernetes does not count.
 //!
 //! ## Why is this bad?
 //!

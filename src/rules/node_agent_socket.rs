@@ -3,11 +3,12 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
-//! is at, above or inside a directory of such sockets. Container runtime sockets are reported by
-//! `runtime-socket` instead.
+//! is at, above or inside a directory of such sockets. The rule `runtime-socket` reports container
+//! runtime sockets instead. A directory such as `/run` or `/var/lib`, which also contains more
+//! harmful paths, is reported by the rules for these paths.
 //!
-//! The effective path is the path of the volume joined with the `subPath` of the mount, if there is
-//! one. Aliases are resolved: `/var/run` counts as `/run`.
+//! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
+//! symbolic links are resolved: `/var/run` counts as `/run`.
 //!
 //! The host path catalog lists the sockets and their severities. The finding is an error for the
 //! most harmful sockets. Examples are the sockets of NRI, systemd and libvirt, and the sockets in

@@ -25,7 +25,7 @@
 //! already exist:
 //!
 //! - a path whose type is in the host path catalog, such as `/var/lib/kubelet`
-//! - a parent directory of a catalog entry without `*`
+//! - a parent directory of a catalog entry whose path contains no `*`
 //! - a well-known device, or a path whose name ends in `.sock`
 //! - the path of a `hostPath` volume that a container of the Pod mounts, or a parent directory of
 //!   this path
@@ -230,7 +230,7 @@ fn mount_point_finding(nested: &NestedMount<'_>, point: &HostPath) -> Option<Fin
                 quoted(&outer.mount.mount_path)
             ),
         ),
-        InnerMount::Token => (outer, format!("the ServiceAccount token of {owner}"), token_help()),
+        InnerMount::Token => (outer, format!("the ServiceAccount token mount of {owner}"), token_help()),
         // The termination log is usually a file in `/dev`, whose content is lost at each reboot.
         InnerMount::TerminationLog => return None,
     };

@@ -71,9 +71,8 @@
 //!
 //! Recursive read-only mounts require Linux 5.12, Kubernetes 1.31 (or 1.30 with the feature gate
 //! `RecursiveReadOnlyMounts`), containerd 2.0 or CRI-O 1.30, and runc 1.1 or crun 1.8.6. On a node
-//! without support, such as a node with containerd 1.7, `IfPossible` has no effect, without an
-//! error or event. `Enabled` prevents the container from starting. Two fields in the status of API
-//! objects show the support and the use:
+//! without support, such as a node with containerd 1.7, `IfPossible` is silently ignored, and
+//! `Enabled` prevents the container from starting. Two status fields help you to check this:
 //!
 //! - `status.runtimeHandlers[].features.recursiveReadOnlyMounts` of the Node: whether the container
 //!   runtime supports recursive read-only mounts

@@ -95,10 +95,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     };
     let why = match spec.sources.as_slice() {
         ["hostPath"] => {
-            "a recycler Pod in the namespace `default` deletes the files through a writable `hostPath` volume"
+            "when the claim is deleted, a recycler Pod with a writable `hostPath` volume deletes the files"
         }
         ["nfs"] | [] => {
-            "when the claim is deleted, a recycler Pod in the namespace `default` deletes the files"
+            "when the claim is deleted, a recycler Pod, by default in the namespace `default`, deletes the files"
         }
         _ => "when the claim is deleted, the PersistentVolume ends in the phase `Failed`",
     };

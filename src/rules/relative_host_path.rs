@@ -2,9 +2,12 @@
 //!
 //! ## What it does
 //!
-//! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. An absolute
-//! path starts with `/` or, on Windows, with a drive, a share or a device. Whitespace before the
-//! first slash makes a path relative. These paths also count as relative:
+//! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. In an
+//! incomplete object, such as a patch, a missing or empty path is not reported.
+//!
+//! An absolute path starts with `/` or, on Windows, with a drive and a slash (`C:\`), a share or a
+//! device. Whitespace before the first slash makes a path relative. These paths also count as
+//! relative:
 //!
 //! - a Windows path without a drive, such as `\var\log`
 //! - a Windows path that is relative to the current directory of a drive, such as `C:var\log`
@@ -193,7 +196,8 @@ const BUNDLE_PATHS: &[&str] = &["", "config.json", "rootfs"];
 /// Relative paths that are symbolic links to an absolute path on most nodes.
 const LINKS: &[&str] = &["dev/core", "dev/fd", "var/lock", "var/run"];
 
-/// Returns the consequence of the path, in most cases with containerd and runc.
+/// Returns the consequence of a relative path. For a `hostPath` volume, this is the consequence
+/// with containerd and runc.
 fn why(volume: &HostPathVolume<'_>) -> String {
     // runc does not resolve the path of a `local` volume, which the kubelet mounts.
     if !volume.supports_type {

@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each volume or PersistentVolume whose effective path is sensitive according to the host
-//! path catalog, which lists well-known paths on nodes and their classes.
+//! Reports volumes and PersistentVolumes whose effective path is at, above or inside a path in the
+//! host path catalog. The catalog lists well-known paths on nodes and their classes.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
 //! symbolic links are resolved: `/var/run` counts as `/run`.
@@ -228,7 +228,7 @@ fn help(
     if volume.is_persistent_volume() {
         if is_provisioner_directory(entry, &access.path) {
             return format!(
-                "if the provisioner created this PersistentVolume, exempt {directory} in the policy"
+                "if a provisioner created this PersistentVolume, exempt {directory} in the policy"
             )
             .into();
         }

@@ -9,8 +9,8 @@
 //! ## Why is this bad?
 //!
 //! The replaced volume never reaches a Pod: the StatefulSet controller uses the claim instead. If
-//! two claim templates share a name, the controller uses the last one. The API server does not
-//! validate the replaced volume, and other rules do not check it, so it only misleads readers.
+//! two claim templates share a name, the controller uses the last one. A replaced volume misleads
+//! readers of the manifest. Neither the API server nor the other rules check it for mistakes.
 //!
 //! ## Example
 //!

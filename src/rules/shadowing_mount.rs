@@ -259,11 +259,11 @@ fn obstacle(
     match path {
         "/" => Some(("the runtime cannot mount a volume over the container's root directory", SUBDIRECTORY)),
         "/proc" if !is_same_path(path, access) => {
-            Some(("the runtime only accepts a proc filesystem at `/proc`", ELSEWHERE))
+            Some(("the runtime accepts only a proc filesystem at `/proc`", ELSEWHERE))
         }
         "/proc" => None,
         _ if path.starts_with("/proc/") && !PROC_FILES.contains(&path) => {
-            Some(("the runtime rejects mounts inside `/proc`", ELSEWHERE))
+            Some(("the runtime rejects mounts inside `/proc`, except at a few files", ELSEWHERE))
         }
         "/dev" if !is_same_path(path, access) && !is_privileged => {
             Some(("the runtime needs devices such as `/dev/null`, which the volume hides", SUBDIRECTORY))

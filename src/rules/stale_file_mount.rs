@@ -3,14 +3,14 @@
 //! ## What it does
 //!
 //! Reports each `hostPath` volume from which a container mounts a single file or socket. For a
-//! mount without a sub path, volcheck takes the type of the path from the first of these sources
-//! that is available:
+//! mount without a sub path, volcheck takes the type of the mounted path from the first of these
+//! sources that is available:
 //!
-//! - the `type` of the volume, which must be `File`, `FileOrCreate` or `Socket`
+//! - the `type` of the volume, such as `File`, `FileOrCreate` or `Socket`
 //! - the type in the host path catalog
 //! - the name of the path, such as `*.conf` or `*.sock`
 //!
-//! For a mount with a sub path, volcheck uses only the catalog and the name `*.sock`.
+//! For a mount with a sub path, volcheck uses only the type in the catalog and the name `*.sock`.
 //!
 //! These files are not reported:
 //!

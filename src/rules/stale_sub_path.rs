@@ -13,9 +13,9 @@
 //! - tokens of the ServiceAccount
 //! - the certificates of a `clusterTrustBundle`
 //! - all files of a `projected` volume with a `podCertificate`
-//! - keys of a Secret whose name, file name or mount path suggests a token or certificate, such as
-//!   `tls.crt`
-//! - all files of these CSI drivers
+//! - a file from a Secret, if its key, file name or mount path suggests a token or certificate. An
+//!   example is the key `tls.crt`.
+//! - all files of the CSI drivers mentioned above
 //!
 //! For other files, the severity is info.
 //!
@@ -132,7 +132,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let (severity, why) = match expiring {
             Some(content) => (
                 Severity::Warning,
-                format!("the mount stays bound to the old file, and the {content} in it expires"),
+                format!("the mount stays bound to the old file, and the {content} in it may expire"),
             ),
             None => {
                 let why = "the mount stays bound to the file that existed when the container started";

@@ -141,7 +141,7 @@ pub enum IgnoreProblemKind {
     UnknownRule { name: String, similar: Option<&'static str> },
     /// The ignore has no reason.
     NoReason(SuppressedBy),
-    /// The ignore is malformed and suppresses nothing.
+    /// The ignore is malformed, or names a rule that cannot be ignored.
     Malformed(MalformedIgnore),
 }
 

@@ -155,10 +155,14 @@ impl Baseline {
     pub fn stale(&self, max_examples: usize) -> BaselineFacts {
         let stale = || self.entries.iter().filter(|entry| entry.count > 0);
         let text = |entry: &Entry| {
-            let object = [&*entry.kind, &*entry.namespace, &*entry.name];
-            let object: Vec<_> = object.into_iter().filter(|part| !part.is_empty()).collect();
+            let join = |parts: [&str; 2], separator: &str| {
+                let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                parts.join(separator)
+            };
+            let name = join([&*entry.namespace, &*entry.name], "/");
+            let object = join([&*entry.kind, &*name], " ");
             let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
-            format!("{} in {}: {}{times}", entry.rule, object.join(" "), entry.message)
+            format!("{} in {object}: {}{times}", entry.rule, entry.message)
         };
         BaselineFacts { stale: stale().count(), examples: stale().take(max_examples).map(text).collect() }
     }
