@@ -4,9 +4,9 @@ use crate::finding::{Family, Finding, RuleId, Severity};
 
 /// A rule: its metadata, and the function that checks a subject.
 ///
-/// Rules are pure functions of decoded objects and of facts about them. They have no access to the
-/// text of manifests, the network, the clock or the environment. They cannot fail: a rule ignores
-/// input that it does not understand.
+/// Rules are pure functions of a subject and the rule options. They have no access to the text of
+/// manifests, the network, the clock or the environment. They cannot fail: a rule ignores input
+/// that it does not understand.
 #[derive(Debug)]
 pub struct Rule {
     /// The id. It never changes, because policies and ignores refer to it.
@@ -38,7 +38,7 @@ pub struct Rule {
 /// The function that checks a subject, by kind of subject.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
-    /// The volumes of a pod, a PersistentVolume or a PersistentVolumeClaim.
+    /// A pod with its volumes, a PersistentVolume or a PersistentVolumeClaim.
     Volumes(fn(&Context<'_>, &mut Vec<Finding>)),
     /// The volumes of a pod. The findings also depend on the claims and PersistentVolumes in other
     /// objects.

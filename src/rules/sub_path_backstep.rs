@@ -9,11 +9,10 @@
 //! ## Why is this bad?
 //!
 //! A sub path must stay within its volume. The API server rejects the invalid sub paths that it
-//! recognizes, but it does not know the values of variables and does not treat backslashes as
-//! separators. The kubelet checks the expanded sub path and does not start the container if the sub
-//! path is invalid. Some sub paths, such as `C:\data` and `a\..\b`, are invalid only for a kubelet
-//! on Windows. Tools that join the volume's path and the sub path without a check may access a path
-//! outside the volume.
+//! recognizes, but it does not expand variables and does not treat backslashes as separators. The
+//! kubelet checks the expanded sub path, and if it is invalid, does not start the container. Some
+//! sub paths, such as `C:\data` and `a\..\b`, are invalid only for a kubelet on Windows. Tools that
+//! join the volume's path and the sub path without a check may access a path outside the volume.
 //!
 //! ## Example
 //!
@@ -152,7 +151,7 @@ fn finding(invalid: &InvalidMount<'_, '_>) -> Finding {
         Some(expanded) if problem.is_windows_only => (format!("{message}: {expanded}"), problem.why()),
         Some(expanded) => (
             format!("{message}: {expanded}"),
-            "the API server does not see the variable's value, and the kubelet does not start the container",
+            "the API server does not expand variables; the kubelet does, and does not start the container",
         ),
     };
     Finding::new(RULE.id, Severity::Error, mount.path().key(*key), message)

@@ -2,13 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Reports each mount with a `subPath` or `subPathExpr` below a host path that is not a directory.
-//! volcheck assumes that the host path is not a directory in these cases:
+//! Reports each mount of a `hostPath` volume whose `subPath` or `subPathExpr` leads through a file,
+//! socket or device of the node. The rule assumes this in these cases:
 //!
 //! - The `type` of the volume is `File`, `FileOrCreate`, `Socket`, `CharDevice` or `BlockDevice`.
 //! - The volume has no `type`, and the host path catalog lists the path as a file, socket or
 //!   device.
-//! - The volume has no `type`, and the name of the path ends in `.sock`.
+//! - The volume has no `type`, and the path is a well-known device, or its name ends in `.sock`.
 //! - The path is a Windows named pipe.
 //! - Inside the volume, the sub path leads through a path that the catalog lists as a file, socket
 //!   or device. An example is the sub path `passwd/root` in a volume with the host path `/etc`.
@@ -129,7 +129,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 }
 
 /// Returns the path of the file, socket or device above the sub path of an access, and a noun for
-/// it. Returns `None` if only directories are above the sub path.
+/// it. Returns `None` if no such path is known.
 fn file_above<'v>(
     catalog: &'v Catalog,
     volume: &'v HostPathVolume<'_>,

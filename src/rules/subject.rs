@@ -65,7 +65,7 @@ pub enum NotObject {
     List,
     /// The document is a mapping whose values are objects.
     MappingOfObjects,
-    /// The item of a `List` is not a mapping.
+    /// An item of a `List` is not a mapping.
     Item,
     /// The object has no `apiVersion`.
     NoApiVersion,
@@ -188,19 +188,21 @@ pub struct ClaimedVolume {
     /// The path of the field with the name or the template of the claim.
     pub field: FieldPath,
     /// The claims with the name in the volume's `claimName`. Several claims may have this name, for
-    /// example one for each cluster. Empty if the volume has a claim template.
+    /// example one for each cluster. Empty if no such claim is known, or if the volume has a claim
+    /// template.
     pub claims: Vec<NamedClaim>,
-    /// The reason why several Pods can use the claim at once; `None` if only one Pod uses it.
+    /// The reason why several Pods of the workload can use the claim at once; `None` if no reason
+    /// is known.
     pub sharing: Option<Sharing>,
-    /// Whether the volume may have to be attached to a node. False if all PersistentVolumes that
-    /// the claim can be bound to are known, and none has an attachable type. For example, `nfs` is
-    /// not attachable.
+    /// Whether the volume may have to be attached to a node. False if PersistentVolumes are known
+    /// that the claim can be bound to, and none of them has an attachable type. For example, `nfs`
+    /// is not attachable.
     pub is_attachable: bool,
-    /// The PersistentVolumes that have a path on the node and that the claim can be bound to, most
+    /// The PersistentVolumes that expose files of the node and that the claim can be bound to, most
     /// harmful first. If there are many, only some are listed.
     pub candidates: Vec<Candidate>,
-    /// The names of the PersistentVolumes that the claim can be bound to. PersistentVolumes with a
-    /// path on the node come first. If there are many, only some are listed.
+    /// The names of the PersistentVolumes that the claim can be bound to. PersistentVolumes that
+    /// expose files of the node come first. If there are many, only some are listed.
     pub names: Vec<String>,
     /// The number of all PersistentVolumes that the claim can be bound to.
     pub count: usize,

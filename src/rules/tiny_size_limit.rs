@@ -63,7 +63,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it for a volume in memory that is only a mount point, and that no container writes to.
+//! Allow a tiny limit for a volume in memory that is only a mount point, and that no container
+//! writes to.
 //!
 //! ## References
 //!

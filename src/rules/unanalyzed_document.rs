@@ -8,7 +8,7 @@
 //! - a document that kubectl cannot parse as YAML or JSON
 //! - a raw template, for example of Helm, Jinja or ERB (one finding per file, or per Helm chart)
 //! - a ytt template
-//! - an object that exceeds one of volcheck's limits
+//! - an object that exceeds one of volcheck's limits, for example on the number of list items
 //! - a document that contains objects but is not valid for kubectl: a list or mapping of objects,
 //!   an object without `apiVersion` or `kind`, or a `List` with an invalid item
 //! - input that volcheck does not read, such as a device
@@ -20,7 +20,7 @@
 //! - a string, for example in a ConfigMap, that should contain a manifest, a patch or Helm values,
 //!   but is not valid YAML (a string with a template, `{{…}}`, is only counted in the summary)
 //! - a manifest that is nested in too many objects or strings
-//! - an object that exceeds one of volcheck's limits, if it is in a string or in another object
+//! - an object in a string or in another object, if it exceeds one of volcheck's limits
 //!
 //! ## Why is this bad?
 //!

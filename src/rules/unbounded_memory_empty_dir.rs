@@ -4,9 +4,9 @@
 //!
 //! Reports an `emptyDir` volume with `medium: Memory` and without a `sizeLimit` if the Pod has no
 //! memory limit and at least one of its containers has none either. Init containers count, even if
-//! they do not mount the volume. The reason is that the kubelet limits the volume to the total of
-//! the memory limits only if every container has a limit. Like the kubelet, the rule treats a
-//! `sizeLimit` of 0 as absent.
+//! they do not mount the volume. The reason is that the kubelet limits the volume according to the
+//! memory limits of the containers only if every container has a memory limit. Like the kubelet,
+//! the rule treats a `sizeLimit` of 0 as absent.
 //!
 //! Incomplete objects, such as patches, are skipped because the limits may be elsewhere. Volumes
 //! that no container mounts are skipped because they stay empty. Pods for Windows nodes are skipped

@@ -13,13 +13,14 @@
 //! |---|---|
 //! | a name that ends in a dot or space, which Windows removes | `C:\Windows.\System32` |
 //! | a short name | `C:\PROGRA~3\docker` |
-//! | a name followed by a stream | `C:\Windows::$INDEX_ALLOCATION` |
+//! | a name followed by an NTFS stream | `C:\Windows::$INDEX_ALLOCATION` |
 //! | an administrative share | `\\localhost\C$\Windows` |
 //! | another share of the node itself | `\\localhost\data` |
 //! | a directory in place of the drive | `/c/Windows` |
 //!
-//! Other rules resolve most of these forms. The exceptions are shares that are not administrative
-//! shares, and short names of directories that are not well-known.
+//! For most of these forms, other rules check the directory that the path leads to. The exceptions
+//! are shares that are not administrative shares, and short names of directories that are not
+//! well-known.
 //!
 //! ## Why is this bad?
 //!

@@ -10,7 +10,7 @@
 //! Also reports each volume with a name that the API server rejects. A valid name consists of at
 //! most 63 characters: letters from `a` to `z`, digits and hyphens. It does not start or end with a
 //! hyphen. For example, `data.host` is invalid. `podman kube generate` writes names with a dot if
-//! the path of a volume contains a dot. Names with placeholders are skipped.
+//! the path of a volume contains a dot. Names with placeholders, such as `${NAME}`, are skipped.
 //!
 //! ## Why is this bad?
 //!

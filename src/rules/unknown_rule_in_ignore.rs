@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Reports each name in `# volcheck: ignore[…]` or `# volcheck: ignore-file[…]`, or after
-//! `ignore.volcheck.io/`, that is not the id of a rule.
+//! Reports each name that is not the id of a rule, in a comment `# volcheck: ignore[…]` or
+//! `# volcheck: ignore-file[…]`, or in an annotation `ignore.volcheck.io/…`.
 //!
 //! ## Why is this bad?
 //!

@@ -12,8 +12,8 @@
 //! resolved: `/var/run` counts as `/run`.
 //!
 //! Named pipes that a HostProcess container on Windows mounts are reported too. Kubernetes does not
-//! support such a mount, and the container does not need it, because it can open every pipe of the
-//! node without a mount.
+//! support such a mount. The mount is not needed either, because a HostProcess container can open
+//! every pipe of the node by its path.
 //!
 //! ## Why is this bad?
 //!

@@ -14,9 +14,10 @@
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
 //!   `ephemeral-storage` (info).
 //!
-//! The rule computes the limit of a Pod as the kubelet does. It is the sum of the limits of all
-//! containers, or the limit of an init container if that is higher. If the Pod itself has a memory
-//! limit (`spec.resources`), this limit applies instead.
+//! The rule computes the limit of a Pod as the kubelet does. It is the sum of the limits of the
+//! main containers and sidecars. If the limit of an init container, plus the limits of the sidecars
+//! that start before it, is higher, this higher sum applies instead. If the Pod itself has a memory
+//! limit (`spec.resources`), only this limit applies.
 //!
 //! In incomplete objects, such as patches, the rule reports only a `sizeLimit` of 0, because other
 //! limits may be elsewhere. The same applies to a volume that no container mounts, because the
@@ -221,7 +222,7 @@ fn unrequested(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Optio
         "is large, but no container requests `ephemeral-storage`",
     )
     .label("not reserved on the node")
-    .why("the scheduler ignores the volume, and under disk pressure the kubelet evicts such Pods first")
+    .why("the scheduler ignores the volume, and under disk pressure, Pods that exceed their request are evicted first")
     .help("set an `ephemeral-storage` request that covers the expected usage");
     Some(finding)
 }

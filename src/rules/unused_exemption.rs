@@ -5,8 +5,8 @@
 //! Reports each active exemption in the policy file that matches no finding. The rule runs only if
 //! volcheck checks the entire directory that contains the policy file, without the flags
 //! `--select`, `--ignore` and `--exclude`. The severity is info, because the policy may also be
-//! used for clusters whose objects are not part of the run. Exemptions of a pack are never
-//! reported.
+//! used for clusters whose objects are not part of the run. Exemptions of a built-in pack, such as
+//! `node-agents`, are never reported.
 //!
 //! ## Why is this bad?
 //!

@@ -19,8 +19,9 @@
 //!
 //! ## Why is this bad?
 //!
-//! Either the finding is fixed, or it is elsewhere, or the policy does not allow the ignore. If the
-//! finding is fixed, the ignore can hide a later finding, although its reason no longer applies.
+//! Either the finding is fixed, or the ignore names another rule or is at another place, or the
+//! policy does not allow the ignore. If the finding is fixed, the ignore can hide a later finding,
+//! although its reason no longer applies.
 //!
 //! ## Example
 //!

@@ -62,8 +62,8 @@
 //! There is no fix for them, except for harmless devices such as `/dev/null`. There is also no fix
 //! for a directory that contains sockets or devices according to the host path catalog, such as
 //! `/dev`. However, if a container only connects to a socket in the mounted directory, set
-//! `readOnly: true`, so that the container cannot replace the socket. Examples are the sidecars of
-//! a CSI driver.
+//! `readOnly: true`, so that the container cannot replace the socket. Examples of such containers
+//! are the sidecars of a CSI driver.
 //!
 //! ## When to allow it
 //!
@@ -108,7 +108,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .related(volume.path_field(), volume_and_path(volume))
             .why(match access.is_denied_device() {
                 true => {
-                    "the container cannot open the device, but it can change the owner and mode on the node"
+                    "the container cannot open the device, but it can change the device's owner and mode on the node"
                 }
                 false => "the container can change files on the node",
             })

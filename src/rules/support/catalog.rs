@@ -142,7 +142,8 @@ impl<'c> PathClass<'c> {
 impl Entry {
     /// Returns the sort key of an entry below a path. The entry with the smallest key determines
     /// the class of the path. Keys are ordered by harm, most harmful first. Among equally harmful
-    /// entries, those without a wildcard come first, and then those with fewer segments.
+    /// entries, those without a wildcard come first. Remaining ties are ordered by the number of
+    /// segments, fewest first.
     fn precedence_below(&self) -> impl Ord {
         (self.class, Reverse(self.severity), self.pattern.has_wildcard(), self.pattern.depth())
     }

@@ -1,4 +1,4 @@
-//! The claims that an object contains.
+//! The claims that an object contains, and the claims of a pod's volumes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -85,8 +85,8 @@ impl VolumeClaim<'_> {
         }
     }
 
-    /// Adds a related location to the finding: the field `key` of the claim's spec. If the claim is
-    /// in another object, the related location is that object.
+    /// Adds a related location to the finding: the field `key` of the claim's spec. For claims that
+    /// are other objects, adds the locations of these objects instead.
     pub(crate) fn relate(&self, finding: Finding, key: &'static str, text: &'static str) -> Finding {
         match self {
             Self::Own(claim) => finding.related(claim.path.key(key), text),

@@ -229,7 +229,7 @@ impl<'a> Context<'a> {
     /// its node. Returns true for:
     ///
     /// - a mirror Pod
-    /// - a Pod without a controller that uses the node's network, and either is in a namespace for
+    /// - a Pod that has no controller, uses the node's network, and either is in a namespace for
     ///   system components or runs a component of the control plane
     pub fn is_static_pod(&self) -> bool {
         let Some(pod) = self.pod().filter(|_| self.object.workload.kind == "Pod") else { return false };

@@ -45,7 +45,8 @@ pub(crate) fn host_path_finding(
 }
 
 /// Adds the advice to use an `emptyDir`. Also adds the fix if the host path is in a `hostPath`
-/// volume of a pod, and no container mounts a file or a path in the catalog.
+/// volume of a pod, and each mounted path can be a directory and is not in the catalog (see
+/// [`PathClass::is_in_catalog`](super::catalog::PathClass::is_in_catalog)).
 pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Finding) -> Finding {
     let finding = finding.help("use an `emptyDir`, which is private to the Pod and deleted with it");
     let is_replaceable =

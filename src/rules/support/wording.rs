@@ -20,7 +20,8 @@ fn truncated(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns `container`, `init container`, `sidecar` or `ephemeral container`, and its name.
+/// Returns `container`, `init container`, `sidecar` or `ephemeral container`, and the name of the
+/// container. If the container has no name, returns its field path instead.
 pub(crate) fn container(container: &Container<'_>) -> String {
     let noun = match container.list {
         ContainerList::Init if container.is_sidecar() => "sidecar",
@@ -61,8 +62,8 @@ pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
 }
 
 /// Checks whether the access may be to another path than its effective path. A variable in the sub
-/// path can expand to any text. A symbolic link before `..`, or another working directory, can lead
-/// elsewhere.
+/// path can expand to any text. A relative path depends on the working directory. A path with `..`
+/// depends on symbolic links. A Windows path may have an uncertain part, such as a short name.
 pub(crate) fn may_be_elsewhere(access: &HostPathAccess<'_>) -> bool {
     let path = &access.path;
     has_variable(access) || path.is_relative() || path.has_backstep() || path.is_uncertain()
