@@ -1,8 +1,8 @@
 //! Findings, with their severities, locations, fixes and suppressions.
 //!
-//! Most locations are field paths in the object of the finding. The others are ranges of the text
-//! ([`Mark`]) and locations in other objects, which this module does not interpret. The module
-//! depends neither on the text of a manifest nor on report formats.
+//! Most locations are field paths in the object of the finding. Other locations are ranges of the
+//! text ([`Target::Mark`]), or are in other objects ([`Target::Elsewhere`]). This module depends
+//! neither on the text of a manifest nor on report formats.
 
 mod fingerprint;
 mod fix;
@@ -35,7 +35,7 @@ pub enum Family {
     Usage,
 }
 
-/// The part of a field, or the other location, that a label points at.
+/// The target of a label: a part of a field, a range of the text, or a location in another object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Target {
     /// The value; for a mapping or a sequence, its first entry.
@@ -43,20 +43,20 @@ pub enum Target {
     Value,
     /// The key.
     Key,
-    /// A range of the text. The label has no field path.
+    /// A range of the text. The field path of the label is empty.
     Mark(Mark),
     /// A location in another object, as an index into the locations that `lint` collected.
     Elsewhere(usize),
 }
 
-/// A location in an object, with a short text to show there.
+/// A location, with a short text to show there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The object; `None` for the object of the finding.
     pub object: Option<Arc<ObjectId>>,
     /// The field path within the object.
     pub path: FieldPath,
-    /// The part of the field that the label points at.
+    /// The part of the field, or a location without a field path.
     pub target: Target,
     /// A few words to show at the location; may be empty.
     pub text: Cow<'static, str>,

@@ -31,9 +31,10 @@ impl Chart {
     }
 }
 
-/// Checks whether a path has the form of the template paths in the comments of helm, such as
-/// `shop/templates/…` or `shop/crds/…`. For each level of dependencies, the path contains another
-/// `charts/NAME/`, such as `shop/charts/db/templates/…`. Returns false for a path with white space.
+/// Checks whether a path has the form of the template paths in the `# Source:` comments of helm,
+/// such as `shop/templates/…` or `shop/crds/…`. For each level of dependencies, the path contains
+/// another `charts/NAME/`, such as `shop/charts/db/templates/…`. Returns false for a path with
+/// white space.
 pub fn is_template_path(path: &str) -> bool {
     let mut inner = path.split_once('/').filter(|(name, _)| !name.is_empty()).map(|(_, rest)| rest);
     while let Some(dependency) = inner.and_then(|rest| rest.strip_prefix("charts/")) {

@@ -222,8 +222,8 @@ impl Bindings {
     }
 
     /// Resolves the claims of this name. These are the PersistentVolumeClaims of the run or, if
-    /// there is none, the claims that other objects of the run create. If there are none either,
-    /// returns one claim with the PersistentVolumes that are reserved for the name.
+    /// there is none, the claims that other objects of the run create. If the run contains no such
+    /// objects, returns one claim with the PersistentVolumes that are reserved for the name.
     fn resolve_name(&self, namespace: &str, name: &str, file: &str) -> Vec<Resolved> {
         for origin in [ClaimOrigin::Object, ClaimOrigin::Ephemeral] {
             let found = self.nearest(&self.by_name, (namespace, name), file, |claim| claim.origin == origin);

@@ -12,7 +12,8 @@ use crate::input::Changes;
 ///
 /// - findings whose primary location starts on a changed line
 /// - findings about an object with changed lines
-/// - findings with a related location in another file, on a changed line or in rendered text
+/// - findings with a related location in another file, if that location is on a changed line, in
+///   rendered text, or in text that is not in a file
 /// - findings about a changed file as a whole
 /// - errors in changed files
 /// - all findings and errors in rendered text, and in text that is not in a file

@@ -25,7 +25,7 @@ use crate::suppress;
 /// file, starting other threads takes longer than it saves.
 const MIN_PARALLEL_LEN: usize = 64 << 10;
 
-/// Checks a manifest. Binds its claims only to PersistentVolumes in the same manifest.
+/// Checks a manifest. Considers only the claims and PersistentVolumes in this manifest.
 pub fn check(manifest: Manifest<'_>, options: &Options<'_>) -> Outcome {
     let Manifest { name, bytes, role } = manifest;
     let file = match decode(name, bytes, options) {

@@ -184,7 +184,7 @@ pub(super) fn unchecked_input(
     UncheckedInput { located, is_raw_template: matches!(unchecked, Unchecked::RawTemplate { .. }) }
 }
 
-/// Returns the finding about unchecked input. For each kind of unchecked input, exactly one rule
+/// Returns the finding about unchecked input. For each variant of [`Unchecked`], exactly one rule
 /// reports a finding.
 pub(super) fn unchecked_finding(unchecked: &Unchecked<'_>, options: &Options<'_>) -> Finding {
     let findings = judge(Subject::Unchecked(unchecked), options.policy, options.today).findings;

@@ -49,7 +49,8 @@ pub(super) struct Place {
 pub(super) struct Claim {
     pub(super) facts: ClaimFacts,
     pub(super) origin: ClaimOrigin,
-    /// The name of the Pod that owns the claim; empty if no Pod owns it.
+    /// The name of the Pod in the owner references of a PersistentVolumeClaim; empty if there is
+    /// none.
     pub(super) pod: String,
     pub(super) label: Label,
     pub(super) place: Place,

@@ -47,8 +47,8 @@ pub(super) const NODE_PATHS: &str = "nodePathMap";
 pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
 
 /// Returns the strings of the object at `root` that may contain manifests, in the order of the
-/// text. Omits `status`. Also omits `metadata`, because kubectl stores the object as last applied
-/// in an annotation.
+/// text. Omits `status`. Also omits `metadata`, because the annotation
+/// `kubectl.kubernetes.io/last-applied-configuration` contains a copy of the object itself.
 pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
     let objects = usize::from(tree.get(root, "apiVersion").is_some());
     if !may_contain_manifest(&text[tree.range(root)], objects) {

@@ -51,7 +51,8 @@ pub enum Role {
     File,
     /// A file that a kustomization uses as a patch.
     Patch,
-    /// Standard input. If it is the output of Helm, comments name the template of each document.
+    /// Standard input, unless `--stdin-filename` names a file. If standard input is the output of
+    /// Helm, comments name the template of each document.
     Stream,
     /// The output of rendering this chart.
     Chart(String),
@@ -111,8 +112,8 @@ impl Outcome {
     }
 }
 
-/// Appends `others` to `items`. If `items` is empty, replaces it by `others`, so that the findings
-/// of a large file are not copied.
+/// Appends `others` to `items`. If `items` is empty, replaces it with `others`, so that the
+/// findings of a large file are not copied.
 fn append<T>(items: &mut Vec<T>, mut others: Vec<T>) {
     if items.is_empty() {
         *items = others;

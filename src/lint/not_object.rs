@@ -48,8 +48,8 @@ fn missing_field(tree: &Tree<'_>, node: NodeId) -> Option<NotObject> {
 }
 
 /// Checks whether a mapping looks like an object, regardless of `apiVersion` and `kind`. This is
-/// the case if it has `metadata` and some content. It is also the case if all its fields are fields
-/// of objects, and its `spec` has a field for pods or volumes.
+/// the case if it has `metadata`, and also a `spec`, `template` or `data`. It is also the case if
+/// all its fields are fields of objects, and its `spec` has a field for pods or volumes.
 fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
     const SPEC_FIELDS: [&str; 5] = ["containers", "template", "jobTemplate", "volumes", "hostPath"];

@@ -59,8 +59,8 @@ impl<'a> Owner<'a> {
 
 impl<'c> Checker<'c> {
     /// Checks the object at `node` or, if it is a list, the objects in it. Also checks the objects
-    /// that it contains as mappings or in strings. Ignores a value that is not an object, unless it
-    /// is an item of a list that kubectl rejects.
+    /// that it contains as mappings or in strings. Ignores a value that is not an object, except
+    /// for a list item that kubectl rejects.
     pub(super) fn check_object(
         &self,
         tree: &Tree<'_>,
@@ -79,8 +79,8 @@ impl<'c> Checker<'c> {
         let meta = match source::decode::<TypeMeta<'_>>(tree, node) {
             Ok(meta) => with_item_type(meta, outer),
             Err(error) => {
-                // `apiVersion` or `kind` is not a string. A document in a string with such a field
-                // is no manifest, but data of another form.
+                // `apiVersion` or `kind` is not a string. If the document is in a string, it is
+                // other data and not a manifest.
                 let is_object = tree.get(node, "kind").is_some() && tree.get(node, "apiVersion").is_some();
                 if is_object && self.depth == 0 {
                     outcome.counts.objects += 1;
@@ -261,7 +261,7 @@ impl<'c> Checker<'c> {
     }
 
     /// In the first check, collects facts about claims, and returns no volumes. In the second
-    /// check, returns the volumes of pods whose claims a rule may report.
+    /// check, returns the volumes whose claims a rule may report.
     fn claimed_volumes(
         &self,
         tree: &Tree<'_>,

@@ -100,7 +100,7 @@ impl<'p> IstioAnnotations<'p> {
     }
 
     /// Returns the path of the annotation with the volumes, and a YAML mapping with the values of
-    /// both annotations. Replaces invalid mounts by an empty list. Returns `None` if the volumes
+    /// both annotations. Replaces invalid mounts with an empty list. Returns `None` if the volumes
     /// are invalid.
     pub(super) fn valid(&self) -> Option<(FieldPath, String)> {
         if parse_error(self.volumes).is_some() {

@@ -140,9 +140,9 @@ fn real_path(path: &Path) -> Option<PathBuf> {
 }
 
 /// Returns the paths of the files that kustomizations use as patches. Reads the kustomizations in
-/// the searched directories, in the directories of the inputs, and in the parents of these
-/// directories. The kustomization of an input may not be an input itself, because tools such as
-/// pre-commit pass only the files that have changed.
+/// the searched directories. For each input, also reads the kustomizations in the directory of the
+/// input and in its parent. These kustomizations might not be inputs themselves, because tools such
+/// as pre-commit pass only the files that have changed.
 fn patches(found: &Discovery) -> HashSet<String> {
     let others = other_kustomizations(found);
     let kustomizations = found.kustomizations.par_iter().chain(&others);

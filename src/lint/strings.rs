@@ -168,8 +168,8 @@ impl<'c> Checker<'c> {
                 self.check_embedded(root, Some(owner), outcome, ignores);
                 self.check_part(root, is_patch, owner, outcome, ignores);
             }
-            // In Helm values, volumes in objects are checked together with the other volumes of the
-            // values.
+            // The values may contain objects. Their volumes are checked together with the other
+            // volumes of the values, and not here.
             owner if purpose == Purpose::Values => self.check_embedded(root, owner, outcome, ignores),
             owner => self.check_contents(root, owner, outcome, ignores),
         }

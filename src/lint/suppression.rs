@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::rules::{IgnoreFacts, Subject};
 use crate::suppress::{IgnoreSet, Place, Scope, is_ignorable};
 
-/// The ignores of a file, from the narrowest scope to the widest.
+/// The ignores of a file, in the order in which they are applied.
 #[derive(Debug, Default)]
 pub(super) struct FileIgnores {
     pub(super) annotations: IgnoreSet,
@@ -23,9 +23,9 @@ impl FileIgnores {
         self.file.extend(other.file);
     }
 
-    /// Suppresses findings of the file, and adds findings about the ignores themselves. An ignore
-    /// can also suppress findings about ignores with a narrower scope. For example, a comment can
-    /// suppress a finding about an annotation.
+    /// Suppresses findings of the file, and adds findings about the ignores themselves. An `ignore`
+    /// comment can also suppress a finding about an annotation. An `ignore-file` comment can also
+    /// suppress findings about annotations and `ignore` comments.
     ///
     /// `document_at` returns the start of the document that contains an offset, and the template
     /// that the document was rendered from. `located` adds the location to a finding.

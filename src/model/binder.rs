@@ -157,8 +157,8 @@ impl Binder {
 
     /// Returns another claim that can be bound to one of the `candidates` of the claim, if the
     /// other claims can take all candidates. Returns `None` if at least one candidate is left for
-    /// the claim, or if there are so many candidates that this is assumed. `facts` returns the
-    /// facts about the claim with an index.
+    /// the claim, or if there are so many candidates that this is assumed. `facts` takes the index
+    /// of a claim, and returns the facts about this claim.
     pub fn rival<'c>(
         &self,
         claim: &ClaimFacts,
@@ -195,7 +195,8 @@ impl Binder {
         None
     }
 
-    /// Returns the volumes with the `volumeName` of the claim that the claim can be bound to.
+    /// Returns the volumes that have the name in the `volumeName` of the claim, and that the claim
+    /// can be bound to.
     fn named(&self, claim: &ClaimFacts) -> Vec<usize> {
         let named = self.by_name.get(&claim.volume_name).into_iter().flatten().copied();
         let classes = self.classes(&claim.demand);
@@ -355,7 +356,7 @@ impl Binder {
                     let may_be_elsewhere = pool.waits_for_pod && self.volumes[*index].is_pinned;
                     !self.is_contested[*index] && !may_be_elsewhere
                 };
-                // Each of the other claims can take one of the volumes that is large enough for it.
+                // Each of the other claims can take one volume that is large enough for it.
                 largest = equal.first().map_or(largest, |index| capacity(index).max(largest));
                 let is_one_left = !pool.waits_for_pod && available as u64 >= pool.claims(largest).max(1);
                 if count > 0 && (is_one_left || found[before..].iter().any(is_certain)) {

@@ -9,7 +9,7 @@ use super::storage::{PersistentVolumeSpec, StorageClass};
 use super::value::Map;
 
 /// The annotation that sets the storage class of a claim or a PersistentVolume. It takes precedence
-/// over the field.
+/// over `storageClassName`.
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// The annotation of the default storage class.
@@ -209,8 +209,8 @@ pub enum RequestedClass {
     Named(String),
     /// The default class. If it is unknown, the claim can be bound to volumes without a class. Most
     /// clusters have a default class, so this applies only to volumes that are probably meant for
-    /// the claim: the file of the volume must be in this directory, an outer directory or an inner
-    /// directory.
+    /// the claim. These are the volumes in files in `directory`, in its subdirectories and in its
+    /// parent directories.
     Default { directory: Arc<str> },
 }
 

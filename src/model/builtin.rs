@@ -1,5 +1,5 @@
-//! Decoding of objects of built-in kinds. These are the Kubernetes kinds with pods,
-//! PersistentVolumes, PersistentVolumeClaims and StorageClasses.
+//! Decoding of objects of built-in kinds. These are PersistentVolume, PersistentVolumeClaim,
+//! StorageClass, and the Kubernetes kinds that contain a pod spec.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

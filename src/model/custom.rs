@@ -227,7 +227,7 @@ impl PodParts {
     ) -> Result<Pod<'a>, FieldError> {
         let settings = PodSpec::decode_settings(base).map_err(|error| error.within(&path))?;
         let mut pod = Pod::new(path.clone(), settings);
-        // If this part of the object does not pin the pod, another part may.
+        // If this part of the object does not pin the pod to certain nodes, another part may do so.
         pod.is_pinned = pod.is_pinned.filter(|is_pinned| *is_pinned);
         for (inner, list) in self.volumes.iter().flat_map(|expression| expression.find(base)) {
             let path = path.join(&inner);

@@ -22,8 +22,8 @@ pub enum Piece<'t> {
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
-    // A `$(` after the last `)` is never closed. Without this check, each such `$(` would search
-    // the rest of the text.
+    // A `$(` after the last `)` is never closed. Without this check, the loop would search the rest
+    // of the text for a `)` at each such `$(`.
     let last_paren = text.rfind(')').unwrap_or(0);
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
         let rest = &text[dollar + 1..];
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(pieces("$()$"), [Variable(""), Text("$")]);
         assert_eq!(pieces(""), []);
         assert_eq!(pieces("$(A)$($(B"), [Variable("A"), Text("$($(B")]);
-        // This takes quadratic time if each `$(` searches the rest of the text.
+        // This takes quadratic time if the rest of the text is searched at each `$(`.
         assert_eq!(pieces(&"$(".repeat(2_000_000)).len(), 1);
     }
 

@@ -83,9 +83,9 @@ impl HostPath {
     /// Parses a path on a node whose operating system is unknown: cleans it and resolves aliases.
     ///
     /// Relative paths are resolved against `/`, the working directory of the kubelet and
-    /// containerd. `..` is resolved lexically: the API server rejects it between slashes, and a
-    /// rule reports it. `\var` counts as relative, because it has no drive. The kubelet adds the
-    /// prefix `C:` to it. `C:var` is relative to the current directory of the drive.
+    /// containerd. `..` is resolved lexically. A rule reports it, and the API server rejects it
+    /// between forward slashes. `\var` counts as relative, because it has no drive. The kubelet
+    /// adds the prefix `C:` to it. `C:var` is relative to the current directory of the drive.
     pub fn new(text: &str) -> Self {
         Self::on(None, text)
     }

@@ -159,8 +159,8 @@ pub enum Part<'w> {
         /// Whether the string contains values of a Helm chart, or is one of them.
         is_from_values: bool,
     },
-    /// A JSON patch, or a mapping that is searched by structure. If there is a workload, its paths
-    /// are also decoded.
+    /// A JSON patch, or a mapping that is searched by structure. If a custom workload is given, the
+    /// pods at its paths are also decoded.
     Fields(Option<&'w CustomWorkload>),
     /// A patch of a pod spec.
     PodSpec,
@@ -203,7 +203,7 @@ fn with_content<'a, N>(mut object: Object<'a>, found: Found<'a, N>) -> Result<De
     }
     unknown_host_paths.extend(object.remove_placeholders(PathOwner::Template));
     if let Err(error) = limits::check(&object) {
-        // The chart may not use these values, so values that exceed a limit are not an error.
+        // The chart might not use these values, so values that exceed a limit are not an error.
         object.retain_pods(|pod| !pod.is_from_values);
         limits::check(&object)?;
         unknown_host_paths.push(error.path);

@@ -62,8 +62,8 @@ impl Directory {
         child.add(rest, index);
     }
 
-    /// Returns the position of the child of this name. If there is none, returns the position to
-    /// insert it at as an error.
+    /// Returns the position of the child of this name. If there is none, the error is the position
+    /// at which to insert it.
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.children.binary_search_by(|(child, _)| (**child).cmp(name))
     }

@@ -75,8 +75,8 @@ impl SegmentPattern {
 impl PathPattern {
     /// Parses a pattern of node paths.
     ///
-    /// Returns `None` if the pattern can never match, because it is relative, not clean, or starts
-    /// with an alias.
+    /// Returns `None` if the pattern can never match, because it is relative, not clean, or
+    /// contains an alias.
     pub fn new(text: &str) -> Option<Self> {
         Self::from_path(HostPath::new(text), text)
     }

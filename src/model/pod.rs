@@ -170,7 +170,7 @@ pub(super) struct PodTemplate<'a> {
     spec: PodSpec<'a>,
 }
 
-/// A pod of an object: the object itself, or a pod that its controller creates.
+/// A pod of an object: the object itself, or a Pod that a controller creates for the object.
 #[derive(Clone, Debug, Default)]
 pub struct Pod<'a> {
     /// The path of the pod spec in the object.
@@ -187,7 +187,7 @@ pub struct Pod<'a> {
     pub containers: Vec<Container<'a>>,
     /// The claim templates of a StatefulSet. Each becomes a volume with the name of the template.
     pub claim_templates: Vec<ClaimTemplate<'a>>,
-    /// What happens to the claims of a StatefulSet when it is deleted or scaled down.
+    /// The policy for the claims of a StatefulSet when the StatefulSet is deleted or scaled down.
     pub claim_retention: ClaimRetention<'a>,
     /// Whether the pod can run only on certain nodes. `None` if this is unknown, because another
     /// part of a custom workload may pin the pod.
@@ -215,7 +215,7 @@ pub struct Pod<'a> {
     /// Whether the pod was found by its structure or in a patch, and not in a field that the kind
     /// of the object defines.
     pub is_heuristic: bool,
-    /// Whether the pod was found in the values of a Helm chart. The chart may not use them.
+    /// Whether the pod was found in the values of a Helm chart. The chart might not use them.
     pub is_from_values: bool,
     /// An index, built on first use. A pod may have thousands of volumes and mounts.
     index: OnceCell<Index>,
@@ -489,8 +489,8 @@ impl<'a> Pod<'a> {
         limits?.into_iter().reduce(Quantity::saturating_add)
     }
 
-    /// Checks whether `mount` is read-only, because of the mount itself, the claim or the type of
-    /// the volume.
+    /// Checks whether `mount` is read-only, because of the mount itself, `readOnly` of
+    /// `persistentVolumeClaim`, or the type of the volume.
     pub fn is_read_only(&self, mount: &VolumeMount<'_>) -> bool {
         mount.is_read_only() || self.volume(&mount.name).is_some_and(Volume::is_always_read_only)
     }

@@ -30,14 +30,15 @@ pub(super) struct Found<'a, N> {
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
 /// kind, and `fields` are the fields with a known meaning, which are not searched.
 ///
-/// A pod is a mapping of one of these forms:
+/// A mapping is a pod in each of these cases:
 ///
-/// - `containers` is a nonempty list of mappings, as in a pod spec.
-/// - A list of volumes is named `volumes` or similar, such as `extraVolumes`. Mounts may be in any
-///   list named `volumeMounts` or similar. A mount refers to the nearest volume with its name.
+/// - The mapping has a key `containers` with a nonempty list of mappings, as in a pod spec.
+/// - The mapping has a key such as `volumes` or `extraVolumes` with a list of volumes, or with a
+///   mapping from names to volumes. Mounts of these volumes may be anywhere in the object, in lists
+///   with a key such as `volumeMounts`. A mount refers to the nearest volume with its name.
 ///
-/// Ignores values that cannot be decoded, because keys of an unknown kind may have another meaning,
-/// and the webhook checks the Pods themselves. Fails only if a value exceeds a limit.
+/// Ignores values that cannot be decoded, because a key may have another meaning in an unknown
+/// kind, and the webhook checks the Pods themselves. Fails only if a value exceeds a limit.
 pub(super) fn search<'a, N: Node<'a>>(
     node: N,
     pods: Vec<Pod<'a>>,

@@ -118,12 +118,12 @@ impl HostPathForm {
         }
     }
 
-    /// Checks whether the path is used although no container mounts it.
+    /// Checks whether the path is used even if no container mounts it.
     pub fn is_used_without_mount(self) -> bool {
         matches!(self, Self::HostDisk | Self::Field { .. })
     }
 
-    /// Checks whether a path that no container mounts is never written to.
+    /// Checks whether nothing writes to the path if no container mounts it.
     pub fn is_read_only(self) -> bool {
         match self {
             Self::Volume | Self::Mount { .. } => true,
@@ -140,7 +140,8 @@ pub struct EmptyDirSource<'a> {
     /// `Memory` for a tmpfs; empty for the node's disk.
     #[serde(borrow)]
     pub medium: Str<'a>,
-    /// The size above which the kubelet evicts the Pod or, in memory, writes fail.
+    /// The maximum size. The kubelet evicts the Pod if the volume is larger. With the medium
+    /// `Memory`, writes fail instead.
     pub size_limit: Option<Quantity>,
 }
 

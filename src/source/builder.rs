@@ -81,7 +81,7 @@ impl<'t> TreeBuilder<'t> {
     }
 
     /// Returns the finished tree of a document that ends at the offset `end`. Returns an error if
-    /// the document is too large after alias expansion.
+    /// the document is too large or nested too deeply after alias expansion.
     pub(super) fn finish(mut self, end: usize) -> Result<Tree<'t>, ParseError> {
         self.tree.end = end;
         self.tree.root = self.stack.pop().unwrap_or(NodeId(0));
@@ -171,7 +171,7 @@ impl<'t> TreeBuilder<'t> {
         let is_flow = matches!(byte(node.start as usize), Some(b'{' | b'['))
             && matches!(byte(end.wrapping_sub(1)), Some(b'}' | b']'));
         // A parser notices the end of a block collection only at the next token, so use the end of
-        // its last child.
+        // the last child.
         node.end = if is_flow { end as u32 } else { last_end.unwrap_or(node.end) };
         self.stack.push(id);
         Ok(())
@@ -219,8 +219,8 @@ impl<'t> TreeBuilder<'t> {
         })
     }
 
-    /// Checks the size of the document after alias expansion against the limits of go-yaml,
-    /// [`MAX_ALIASED_TEXT`] and [`MAX_DEPTH`].
+    /// Returns an error if the document exceeds a limit after alias expansion: the limit of go-yaml
+    /// on the ratio of nodes from aliases, [`MAX_ALIASED_TEXT`], or [`MAX_DEPTH`].
     fn check_expansion(&self) -> Result<(), ParseError> {
         if !self.has_aliases {
             return Ok(());

@@ -153,7 +153,8 @@ impl<'a> Decoder<'a> {
 }
 
 /// Converts a number that becomes an integer when it is written as JSON, such as `5.0`. Returns
-/// `None` for a number with a fraction, and for an integer that a float may not represent exactly.
+/// `None` for a number with a fraction, and for an integer so large that a float might not
+/// represent it exactly.
 fn as_integer(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as i64)
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::position::{LineIndex, Position, Span, Utf16Position};
 
 /// The maximum size of a file, in bytes. For comparison, etcd accepts requests of up to 1.5 MiB by
-/// default, and the API server of up to 3 MiB.
+/// default, and the API server accepts requests of up to 3 MiB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
 /// A file that cannot be decoded as text.
@@ -57,8 +57,8 @@ pub struct File {
 
 impl File {
     /// Decodes `bytes` as kubectl does: as UTF-16 if they start with a UTF-16 byte order mark, or
-    /// else as UTF-8. Returns an error if this is impossible, or if there are more than
-    /// [`MAX_FILE_BYTES`].
+    /// else as UTF-8. Returns an error if the bytes are not valid text in this encoding, or if
+    /// there are more bytes than [`MAX_FILE_BYTES`].
     ///
     /// All offsets refer to the text in UTF-8, even if the file is in UTF-16.
     pub fn decode(path: impl Into<String>, bytes: Vec<u8>) -> Result<Self, TextError> {
@@ -117,9 +117,9 @@ impl File {
     }
 }
 
-/// Decodes UTF-16 text without its byte order mark. An error includes an offset in the file: that
-/// of the last byte if the number of bytes is odd, or that of the start of the text if there is an
-/// unpaired surrogate.
+/// Decodes UTF-16 text without its byte order mark. An error includes an offset in the file. This
+/// is the offset of the last byte if the number of bytes is odd, or the offset of the start of the
+/// text if there is an unpaired surrogate.
 fn decode_utf16(bytes: &[u8], to_unit: fn([u8; 2]) -> u16) -> Result<String, (TextErrorKind, usize)> {
     const MARK_LEN: usize = 2;
     if !bytes.len().is_multiple_of(2) {

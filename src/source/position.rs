@@ -92,7 +92,7 @@ impl Sub for CharCount {
 pub(super) struct LineIndex {
     /// The offset of the first byte of each line.
     starts: Vec<usize>,
-    /// The character counts before each block of [`BLOCK_LEN`] bytes. They are computed only if the
+    /// The character counts before each block of [`BLOCK_LEN`] bytes. They are computed only if a
     /// position on a long line is needed.
     blocks: OnceLock<Vec<CharCount>>,
 }

@@ -65,7 +65,7 @@ pub struct MappingEntry {
     pub value: NodeId,
 }
 
-/// Two entries of a mapping that set the same key.
+/// Two entries that set the same key of a mapping. One of them may come from a merge key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyConflict {
     /// The entry that kubectl drops.

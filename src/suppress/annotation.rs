@@ -57,8 +57,8 @@ struct Value<'t> {
 }
 
 /// Parses the value of an annotation: an optional volume, an optional container, and the reason,
-/// which may be empty. Returns an error if a word before `--` has another form than `KEY=VALUE`, if
-/// its key is unknown or repeated, or if its value is empty.
+/// which may be empty. Returns an error if a word before the reason is not of the form `KEY=VALUE`,
+/// if its key is unknown or repeated, or if its value is empty.
 fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let mut dashes = text.match_indices("--").map(|(at, _)| at);
     let separator = dashes.find(|at| text[..*at].chars().next_back().is_none_or(char::is_whitespace));

@@ -75,7 +75,8 @@ impl Scope {
     }
 }
 
-/// The ignores of one kind in a file, the problems in them, and whether they were used.
+/// The ignores of one form in a file: annotations, `ignore` comments or `ignore-file` comments. The
+/// set also contains the problems in the ignores, and whether they were used.
 #[derive(Debug, Default)]
 pub struct IgnoreSet {
     ignores: Vec<Ignore>,
@@ -158,8 +159,8 @@ impl IgnoreSet {
     }
 
     /// Returns the ignores that covered no finding, one for each rule in them. Omits rules that are
-    /// disabled, and rules whose findings depend on other objects, which may not be part of the
-    /// run.
+    /// disabled. Also omits rules whose findings depend on other objects, because the run might not
+    /// include these objects.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);

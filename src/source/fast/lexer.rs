@@ -12,8 +12,8 @@ pub(super) fn strip_comment(line: &str) -> &str {
     line[..comment.unwrap_or(line.len())].trim_end_matches(' ')
 }
 
-/// Splits a line into a plain key and its value, which may be empty. Returns `None` if the line may
-/// not start with a plain key.
+/// Splits a line into a plain key and its value, which may be empty. Returns `None` if the line
+/// does not start with a plain key, or when in doubt.
 pub(super) fn split_entry(line: &str) -> Option<(&str, &str)> {
     let bytes = line.as_bytes();
     let length = word_len(line);

@@ -257,9 +257,9 @@ impl<'t> PlainParser<'t> {
         Some(rest)
     }
 
-    /// Parses a literal block scalar with the indicator `|` or `|-` at `offset`. Its text consists
-    /// of the following lines up to the first line with text that is less indented than the first
-    /// of them.
+    /// Parses a literal block scalar with the indicator `|` or `|-` at `offset`. Its text starts on
+    /// the next line. The text ends before a line that is not blank and is less indented than the
+    /// first line of the text.
     fn literal(&mut self, offset: usize, header: &'t str) -> Option<()> {
         let indicator = strip_comment(header);
         if !matches!(indicator, "|" | "|-") {
