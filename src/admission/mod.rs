@@ -1,8 +1,8 @@
 //! Admission: from the text of an AdmissionReview to a verdict and a response.
 //!
 //! [`review`] is a pure function that uses neither HTTP nor a clock. Objects are decoded into the
-//! same model as manifests and checked by the same engine. Only the operator's policy exempts
-//! findings: labels, annotations and comments in an object suppress no findings here.
+//! same model as manifests and checked by the same engine. Only the policy exempts findings.
+//! Labels, annotations and comments in the reviewed object suppress no findings.
 
 pub(crate) mod json;
 mod ratchet;
@@ -24,8 +24,9 @@ pub use response::AdmissionResponse;
 pub enum Endpoint {
     /// Enforces the mode that the policy sets for the namespace.
     Validate,
-    /// Enforces mode `deny` instead of the mode in the policy, for namespaces with the label
-    /// `volcheck.io/mode: deny`. The policy's `workloadMode` still applies.
+    /// Enforces mode `deny` instead of the mode in the policy. The policy's `workloadMode` still
+    /// applies. The chart registers this endpoint for Pods in namespaces with the label
+    /// `volcheck.io/mode: deny`.
     Strict,
     /// Enforces the mode that the policy sets for the namespace, but warns instead of denying.
     /// There is one exception: mode `deny` denies workloads and claims with errors if the policy's

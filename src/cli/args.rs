@@ -217,7 +217,8 @@ pub(super) struct PolicyArgs {
     /// recommended]
     #[arg(long)]
     pub(super) profile: Option<Profile>,
-    /// Rules to enable, separated by commas; all others are disabled
+    /// Rules to enable, separated by commas; all others are disabled, except those that report
+    /// unchecked input
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub(super) select: Option<Vec<String>>,
     /// Rules to disable, separated by commas
@@ -342,7 +343,7 @@ pub(super) struct ServeArgs {
     /// cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// Maximum time to keep serving requests after SIGTERM
+    /// Maximum time to keep accepting requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain_timeout: Duration,
     /// How often to check the certificates, the policy and the registration for changes
