@@ -135,12 +135,12 @@ fn one_verdict_page() -> String {
         "\nCustom workloads are objects of kinds outside of Kubernetes for which a controller creates Pods. Only `volcheck lint`\n\
          checks these objects. The webhook checks the Pods that their controllers create.\n\n\
          `volcheck lint` trusts the owner references in its input. If the input is the output of `kubectl get pods`, it\n\
-         therefore applies the exemptions of a workload to the Pods of the workload. At admission, any user can write an owner\n\
-         reference. The webhook therefore trusts an owner reference only if a Kubernetes controller, or one of the policy's\n\
-         `trustedControllers`, creates the Pod.\n\n\
+         therefore applies the exemptions of a workload to the Pods of the workload. In a cluster, any user who can create\n\
+         Pods can write an owner reference. The webhook therefore trusts an owner reference only if a Kubernetes controller,\n\
+         or one of the policy's `trustedControllers`, creates the Pod.\n\n\
          The webhook checks PersistentVolumes and claims when they are created or updated. The binding of a claim to a\n\
-         PersistentVolume is an update of both. The webhook denies an update only because of errors that the update adds, so\n\
-         the existing errors of a PersistentVolume or claim don't prevent its binding.\n\n\
+         PersistentVolume is an update of both. The webhook doesn't deny an update because of errors that the object already\n\
+         had. The existing errors of a PersistentVolume or claim therefore don't prevent its binding.\n\n\
          The webhook sees one object at a time and doesn't know the other objects of the cluster. If the claim of a Pod is\n\
          bound to a PersistentVolume with a host path, the webhook therefore admits the Pod. It checks the host path when the\n\
          PersistentVolume is created.\n\n\

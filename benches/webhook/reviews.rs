@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 pub(crate) const SIZES: [(&str, usize); 3] = [("5k", 5_000), ("60k", 60_000), ("1400k", 1_400_000)];
 
 /// Returns a review of a new Pod without findings, with approximately this size in bytes. The Pod
-/// has as many containers as the size requires, but about a hundred at most. A larger Pod has
-/// longer values.
+/// has as many containers as the size requires, but about a hundred at most. If these are not
+/// enough, two of them have long environment variables.
 pub(crate) fn review(size: usize) -> String {
     let env = |name: &str, count: usize, value: &dyn Fn(usize) -> String| -> Vec<Value> {
         (0..count).map(|n| json!({ "name": format!("{name}_{n}"), "value": value(n) })).collect()
@@ -76,7 +76,8 @@ pub(crate) fn review(size: usize) -> String {
     let missing = size.saturating_sub(build(&containers).len());
     let one_len = container.to_string().len() + 5;
     for number in 0..missing / one_len {
-        // Pods with hundreds of containers are unrealistic, so larger reviews get longer values.
+        // Pods with hundreds of containers are unrealistic, so larger reviews get long environment
+        // variables.
         if number >= 100 {
             let rest = missing - number * one_len;
             let values = env("LONG", 200, &|_| "x".repeat(rest / 200 / 2));

@@ -1,4 +1,5 @@
-//! Linting any bytes does not panic, reports valid spans, and renders in every format.
+//! Linting any bytes does not panic. All spans in the report are valid, and every format can render
+//! the report.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -24,8 +24,9 @@ pub use response::AdmissionResponse;
 pub enum Endpoint {
     /// Enforces the mode that the policy sets for the namespace.
     Validate,
-    /// Enforces mode `deny` instead of the mode in the policy, for namespaces with the label
-    /// `volcheck.io/mode: deny`. The policy's `workloadMode` still applies.
+    /// Enforces mode `deny` instead of the mode in the policy. The policy's `workloadMode` still
+    /// applies. The chart registers this endpoint for Pods in namespaces with the label
+    /// `volcheck.io/mode: deny`.
     Strict,
     /// Enforces the mode that the policy sets for the namespace, but warns instead of denying.
     /// There is one exception: mode `deny` denies workloads and claims with errors if the policy's

@@ -1,4 +1,4 @@
-//! The ratchet: an UPDATE is denied only for findings that the old object did not have.
+//! The ratchet: an UPDATE is not denied because of findings that the old object already had.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,8 @@ impl SplitFindings {
     }
 }
 
-/// The part of a fingerprint that must be equal in the old and the new object.
+/// The part of a fingerprint that a finding of the new object must share with a finding of the old
+/// object to be pre-existing.
 #[derive(PartialEq, Eq, Hash)]
 struct FindingKey {
     rule: RuleId,

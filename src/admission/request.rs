@@ -13,7 +13,8 @@ use crate::policy::Policy;
 /// input.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// The text is not JSON, or a field has the wrong type.
+    /// The text is not JSON, a field has the wrong type, or the lists and maps have too many items
+    /// in total.
     #[error("not an AdmissionReview: {}", shorten(.0))]
     Json(String),
     /// The text is an AdmissionReview of another version, or an object of another kind.
@@ -194,8 +195,8 @@ impl<'a> Request<'a> {
 
     /// Returns true if the kubelet of the Pod's node sent the request, and the object is the mirror
     /// Pod of a static Pod. The static Pod runs even if its mirror Pod is denied
-    /// (`pkg/kubelet/pod/mirror_client.go`). The annotation of a mirror Pod proves nothing, because
-    /// any user can set it.
+    /// (`pkg/kubelet/pod/mirror_client.go`). The annotation alone does not identify a mirror Pod,
+    /// because any user can set it.
     pub(super) fn is_mirror_pod(&self) -> bool {
         let pod = self.object().and_then(|object| object.decode::<MirrorPod<'_>>().ok());
         let Some(MirrorPod { metadata, spec }) = pod else { return false };

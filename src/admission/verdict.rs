@@ -178,16 +178,17 @@ fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewCont
         return SplitFindings::all_new(run(&object));
     };
     let mut split = PriorFindings::new(run(&old)).compare(run(&object));
-    // Check added ephemeral containers separately, too. An exemption or a pre-existing finding of
-    // the Pod must not cover the containers that a user adds later.
+    // Check added ephemeral containers separately, too. A finding about a volume can name only one
+    // of the containers that mount it. An exemption or a pre-existing finding for this container
+    // must not cover the containers that a user adds later.
     if object.retain_added_ephemeral_containers(&old) {
         split.add_ephemeral(run(&object).findings);
     }
     split
 }
 
-/// Determines the verdict from the findings and the mode. The mirror Pod of a static Pod is never
-/// denied.
+/// Determines the verdict from the findings and the mode. Findings never lead to the denial of the
+/// mirror Pod of a static Pod (see [`Request::is_mirror_pod`]).
 fn enforce(request: &Request<'_>, mode: Mode, findings: SplitFindings) -> Evaluation {
     let SplitFindings { new, preexisting, exempted } = findings;
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;

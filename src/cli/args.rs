@@ -348,7 +348,7 @@ pub(super) struct ServeArgs {
     /// cannot evict one
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
-    /// Maximum time to keep accepting connections after SIGTERM
+    /// Maximum time to keep accepting requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(super) drain_timeout: Duration,
     /// How often to check the certificates, the policy and the registration for changes

@@ -1,4 +1,4 @@
-//! `volcheck baseline`: writes a baseline. Also reads it for `volcheck lint`.
+//! `volcheck baseline`: writes a baseline. This module also reads baselines for `volcheck lint`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

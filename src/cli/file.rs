@@ -16,8 +16,9 @@ fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a temporary file in the same directory and renames it to `file`. If `file` is not a
-/// regular file but, for example, a pipe, writes to it directly.
+/// Writes `text` to a temporary file in the directory of `file`, and renames the temporary file to
+/// `file`. If `file` is a symbolic link, replaces its target instead. If `file` is not a regular
+/// file but, for example, a pipe, writes to it directly.
 pub(super) fn write_atomically(file: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(file).ok();
     if old.as_ref().is_some_and(|old| !old.is_file()) {

@@ -57,8 +57,8 @@ fn is_plain_string(text: &str) -> bool {
     serde_yaml::from_str::<Value>(text).is_ok_and(|value| value.is_string())
 }
 
-/// Returns the policy as one document, indented for the block scalar of the ConfigMap. Adds
-/// `--mode` as the mode of all namespaces if the policy sets no mode `*`.
+/// Returns the policy as one document, indented for the block scalar of the ConfigMap. If the
+/// policy sets no mode for the pattern `*`, adds `--mode` as this mode.
 fn policy_block(arguments: &ManifestArgs) -> anyhow::Result<String> {
     let mut document = Value::Mapping(serde_yaml::from_str("version: 1")?);
     if let Some(file) = &arguments.policy {

@@ -1,9 +1,9 @@
 //! volcheck's own certificate authority (CA), which is stored in a Secret.
 //!
-//! A new CA signs certificates only after all API servers have had time to trust it. The previous
-//! CA remains trusted until it expires. All serving certificates in use are therefore trusted at
-//! all times, unless the current CA expires before a replica can replace it. The functions in this
-//! module access neither the cluster nor the clock.
+//! The next CA signs certificates only after all API servers have had time to trust it. The
+//! previous CA remains trusted until it expires. All serving certificates in use are therefore
+//! trusted at all times, unless the current CA expires before a replica can replace it. The
+//! functions in this module access neither the cluster nor the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -39,9 +39,11 @@ pub struct Registrar {
     namespace: String,
     client: Client,
     /// The registered trust bundle, and the time since which this replica has seen it registered
-    /// without interruption. `None` if this replica has not seen a registration.
+    /// without interruption. `None` if the webhooks were not registered when this replica last
+    /// checked.
     registered: Option<(String, Instant)>,
-    /// The time since which the Service has had a ready endpoint. `None` if it has none.
+    /// The time since which the Service has had a ready endpoint. `None` if it has none, or if the
+    /// webhooks are registered.
     reachable_since: Option<Instant>,
 }
 

@@ -167,8 +167,9 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
     directory
 }
 
-/// Returns the levels that a profile sets, by rule. Omits rules for which neither the profile nor a
-/// profile that it is based on sets a level. The origin of a level is the profile that sets it.
+/// Returns the levels of a profile by rule, including the levels of the profiles that it is based
+/// on. Omits rules for which these profiles set no level. The origin of a level is the profile that
+/// sets it.
 pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<Level>> {
     let document: Document = built_in(match profile {
         Profile::None => document!("none"),
@@ -221,7 +222,7 @@ impl Agent {
     /// `node-agents`. All of them lower the severity to info:
     ///
     /// - the exemptions in `upstream`
-    /// - for each entry that lists the rule `host-path`, an exemption from the rules `omissions`
+    /// - for each entry that lists the rule `host-path`, an exemption from the rules in `omissions`
     ///   with the same scope, but for any access
     fn upstream_exemptions(&self, omissions: &OneOrMany) -> Vec<ExemptionEntry> {
         let all = self.exemptions.iter().chain(&self.upstream);

@@ -33,7 +33,8 @@ pub(super) struct Document {
     /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
     /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
-    /// key `"*"` sets the level of all rules for which this file sets no other level.
+    /// key `"*"` sets the level of all rules for which this file sets no other level, except for
+    /// the rules that report unchecked input.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
@@ -185,7 +186,7 @@ impl Directory {
 #[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ExemptionEntry {
-    /// The rules whose findings are exempt. `"*"` matches all rules.
+    /// The rules whose findings are exempt. `"*"` matches all rules that can be exempted.
     pub(super) rules: OneOrMany,
     /// The scope of the exemption. A finding is exempt only if it matches all keys.
     #[serde(rename = "match")]
@@ -253,8 +254,8 @@ pub(super) struct LintSection {
 #[serde(rename_all = "lowercase")]
 #[schemars(transform = accept_false)]
 pub enum Mode {
-    /// Deny objects that have errors or cannot be checked, and return warnings as admission
-    /// warnings.
+    /// Deny Pods and PersistentVolumes that have errors or cannot be checked, and return warnings
+    /// as admission warnings. For workloads and PersistentVolumeClaims, see `workloadMode`.
     #[default]
     Deny,
     /// Admit all objects, and return errors and warnings as admission warnings.

@@ -162,8 +162,9 @@ impl Exemption {
     }
 }
 
-/// Returns the rules that an exemption lists, or an empty list if it applies to all rules. Adds a
-/// problem if no rule is listed, and for each rule that does not exist or cannot be exempted.
+/// Returns the rules that an exemption lists, or an empty list if it lists `*`. Unless `*` is
+/// listed, adds a problem if no rule is listed, and for each rule that does not exist or cannot be
+/// exempted.
 fn exempted_rules(
     names: &OneOrMany,
     registry: Registry,

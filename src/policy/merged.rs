@@ -27,7 +27,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// A value and its origin, such as a file and line, a profile or a flag.
+/// A value and its origin, such as a file, a file and line, a profile or a flag.
 #[derive(Clone, Debug)]
 pub(super) struct Sourced<T> {
     pub(super) value: T,
@@ -343,7 +343,8 @@ impl Checker<'_, '_> {
         settings: &BTreeMap<String, RuleSetting>,
     ) -> (HashMap<RuleId, Sourced<Level>>, HashMap<RuleId, String>) {
         let (mut levels, mut sizes) = (HashMap::new(), HashMap::new());
-        // `*` sorts before every id, so the level of a single rule overrides it.
+        // `*` sorts before every id, so the levels of single rules are set later and override the
+        // level that `*` sets.
         for (id, setting) in settings {
             let field = FieldPath::from_keys(&["rules"]).key(id.to_owned());
             let rule = match self.registry.require(id) {

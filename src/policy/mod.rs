@@ -51,7 +51,8 @@ pub struct Policy {
     /// The options of the rules.
     pub options: Options,
     pub custom_workloads: CustomWorkloads,
-    /// Whether to detect pod specs in objects of unknown kinds by their structure.
+    /// Whether lint detects pod specs and volumes by their structure, in objects of unknown kinds
+    /// and in fields that `custom_workloads` does not list.
     pub heuristic: bool,
     /// The namespace to assume for objects that do not specify one.
     pub namespace: String,
@@ -66,7 +67,7 @@ pub struct Policy {
     pub trusted_controllers: Vec<String>,
     /// Globs of paths to exclude, each with the directory that it is relative to.
     pub exclude: Vec<(PathBuf, String)>,
-    /// The path of the baseline; `None` if the policy names none.
+    /// The path of the baseline; `None` if the policy names no baseline.
     pub baseline: Option<PathBuf>,
     /// The path of the policy file; `None` if no file was loaded.
     pub file: Option<PathBuf>,
@@ -77,8 +78,9 @@ pub struct Policy {
 pub struct Overrides {
     /// The profile, instead of the one in the policy files.
     pub profile: Option<Profile>,
-    /// The only rules to enable; `None` to enable the rules of the policy. A rule that the policy
-    /// disables gets its default level.
+    /// The only rules to enable; `None` to enable the rules of the policy. A selected rule that the
+    /// policy disables gets its default level. The rules that report unchecked input are always
+    /// enabled.
     pub select: Option<Vec<String>>,
     /// Rules to disable. They take precedence over `select`.
     pub ignore: Vec<String>,
@@ -163,7 +165,8 @@ impl MergedPolicy {
         self.levels.get(&rule).map_or(Level::Default, |level| level.value)
     }
 
-    /// Returns the origin of a rule's level: a file and line, a profile, a flag or `default`.
+    /// Returns the origin of a rule's level: a file and line, a profile, a flag, the policy key
+    /// `volumeTypes.allow`, or `default`.
     fn origin(&self, rule: RuleId) -> &str {
         self.levels.get(&rule).map_or("default", |level| &level.origin)
     }
@@ -277,10 +280,10 @@ impl Policy {
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// Returns the active exemption for a finding about the object `id`, which `workload` controls.
-    /// The first exemption that suppresses the finding takes precedence, then the first one that
-    /// lowers it to the lowest severity. Returns `None` if no exemption applies. Only the engine
-    /// calls this.
+    /// Returns the active exemption for a finding about the object `id`. `workload` is the workload
+    /// that controls the object, or the object itself. The first exemption that suppresses the
+    /// finding takes precedence, then the first one that lowers it to the lowest severity. Returns
+    /// `None` if no exemption applies. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,

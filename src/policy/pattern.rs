@@ -53,7 +53,8 @@ impl Pattern {
 
 /// Compiles a regular expression so that it matches only whole strings.
 fn whole_regex(expression: &str) -> Result<Regex, String> {
-    // Compile the unchanged expression first, so that errors show what the user wrote.
+    // Compile the unchanged expression first. An invalid expression such as `a)(?:b` could be valid
+    // within the group.
     let compiled = Regex::new(expression).and_then(|_| Regex::new(&format!("^(?:{expression})$")));
     compiled.map_err(|error| {
         let text = error.to_string();

@@ -69,7 +69,7 @@ fn description(located: &LocatedFinding) -> XmlString {
     XmlString::new(lines.join("\n"))
 }
 
-/// Escapes the control characters, which XML doesn't allow.
+/// Escapes control characters, most of which XML doesn't allow.
 pub(super) fn xml(text: &str) -> XmlString {
     XmlString::new(printable(text))
 }

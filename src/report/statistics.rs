@@ -1,5 +1,5 @@
-//! Statistics: the number of findings per rule and severity. `text` and `concise` include the
-//! statistics. With other formats, `lint` prints them to standard error.
+//! `--statistics`: the number of findings per rule and severity. The formats `text` and `concise`
+//! include the statistics. With other formats, `lint` prints them to standard error.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -156,9 +156,9 @@ fn related_snippet<'a>(
     (snippet.annotation(annotation), is_part)
 }
 
-/// Returns a snippet with the lines of all labels in `file` and the lines between them. If one of
-/// these lines is too long, returns a snippet with a part of the line of `primary` instead. The
-/// flag is true in this case.
+/// Returns a snippet with the lines of all labels in `file` and the lines between them, and false.
+/// If the lines of the labels are too long, returns a snippet with only a part of the line of
+/// `primary`, and true.
 fn snippet<'a>(
     located: &'a LocatedFinding,
     file: &'a File,

@@ -16,7 +16,8 @@ const MAX_CONNECTIONS: usize = 64;
 
 pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let router = Router::new()
-        // Always succeeds: a restart does not fix an invalid policy or certificate.
+        // The liveness probe always succeeds: a restart does not fix an invalid policy or
+        // certificate.
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))

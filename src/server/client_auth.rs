@@ -28,7 +28,7 @@ use super::metrics::Metrics;
 pub(super) struct ClientVerifier {
     settings: ClientAuthSettings,
     ca_verifier: ArcSwap<CaVerifier>,
-    /// The contents of the CA file at the last reload, or the error of reading it.
+    /// The contents of the CA file when it was last read, or the error of reading it.
     last_read: Mutex<Result<Vec<u8>, String>>,
 }
 
@@ -103,7 +103,7 @@ impl CaVerifier {
 }
 
 impl ClientCertVerifier for ClientVerifier {
-    /// Returns no names of CAs, because the CAs can change. Without these hints, clients send any
+    /// Returns no names of CAs, because the CAs can change. Clients that get no names send any
     /// certificate that they have.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]

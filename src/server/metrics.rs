@@ -28,7 +28,8 @@ const DURATION_BUCKETS: [f64; 15] =
 /// Bucket bounds in bytes, from a small Pod to about the default `--max-body`.
 const SIZE_BUCKETS: [f64; 8] = [1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 7e6];
 
-/// The values of the label `resource`. Any other resource is `other`.
+/// The values of the label `resource`. For any other resource, the value is `other`. For a request
+/// without a verdict, it is empty.
 const RESOURCES: &[&str] = &[
     "pods",
     "podtemplates",
@@ -63,7 +64,8 @@ pub(super) enum ErrorKind {
     Tls,
     /// A connection without a request, or with invalid HTTP.
     Connection,
-    /// A connection closed because of the connection limit.
+    /// A new connection that was closed because of the connection limit. Evicted connections are
+    /// not counted.
     ConnectionLimit,
 }
 

@@ -43,8 +43,9 @@ use crate::cluster::{self, Registrar};
 pub use certificate::CertificateFiles;
 pub use policy_store::PolicySource;
 
-/// The maximum number of worker threads. One thread serves about ten thousand reviews per second,
-/// and each thread increases the worst-case memory usage. To scale further, add replicas.
+/// The maximum number of worker threads. One thread serves about ten thousand small reviews (5 KB)
+/// per second, and each thread increases the worst-case memory usage. To scale further, add
+/// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
 /// The configuration of the server. It does not affect verdicts.
@@ -68,8 +69,8 @@ pub struct Settings {
     /// seconds. Otherwise, the API server could send a request on a connection that the server is
     /// closing. The API server does not retry such a request (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
-    /// The maximum time for which the server accepts connections after a shutdown signal. It stops
-    /// earlier if it has been idle for a third of this time.
+    /// The maximum time for which the server continues to accept requests after a shutdown signal.
+    /// The server stops earlier if it has been idle for a third of this time.
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,

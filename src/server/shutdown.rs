@@ -10,10 +10,11 @@ use super::Shared;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
-    /// Requests are served, but each response closes its connection, so that the client reconnects
-    /// to another replica.
+    /// Requests are served, but each response closes its connection. The client then reconnects,
+    /// usually to another replica.
     Draining,
-    /// No new connections are accepted, and idle connections are closed.
+    /// New connections are no longer accepted, except those that are already in the accept queue.
+    /// Idle connections are closed.
     Closing,
 }
 

@@ -114,9 +114,9 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     }
 }
 
-/// Checks whether to use colors or links. A flag takes precedence, then environment variables
-/// (no-color.org, bixense.com/clicolors). If neither is set, returns true if the output is a
-/// terminal, except if `TERM` is `dumb`.
+/// Checks whether to use colors or links. With `auto`, the environment variables `NO_COLOR`,
+/// `FORCE_COLOR` and `CLICOLOR_FORCE` decide, in this order of precedence. If none of them is set,
+/// returns true if the output is a terminal, except if `TERM` is `dumb`.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
     let is_nonempty = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_set = |name| is_nonempty(name) && env::var_os(name).is_some_and(|value| value != "0");

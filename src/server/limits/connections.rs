@@ -2,9 +2,9 @@
 //!
 //! When the limit is reached, a new connection evicts a connection of the client with the most
 //! connections. The evicted connection is the oldest one of that client that is not busy. Nothing
-//! is evicted if the client of the new connection would then have more connections than the other
-//! client. A client that keeps many connections open therefore cannot lock out the API server.
-//! Clients are distinguished by IP address.
+//! is evicted if all connections of that client are busy, or if the client of the new connection
+//! would then have more connections than that client. A client that keeps many connections open
+//! therefore cannot lock out the API server. Clients are distinguished by IP address.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

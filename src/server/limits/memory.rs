@@ -9,13 +9,14 @@ use tokio::time::{self, Instant};
 const MIN_TOTAL: usize = 48 << 20;
 
 /// The part of the budget, in bytes, that is reserved for small bodies, so that stalled large
-/// bodies never block small ones.
+/// bodies cannot use up the memory for small ones.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
-/// The size in bytes above which a body is large.
+/// The size in bytes above which a body is large. A body without a declared size is large, too.
 pub(crate) const LARGE_BODY: usize = 256 << 10;
 
-/// The number of bytes that a body acquires in advance, beyond the bytes that have arrived.
+/// The maximum number of bytes that a body acquires in advance, beyond the bytes that have arrived.
+/// Large bodies with a declared size acquire their whole size instead.
 pub(crate) const GROWTH_MARGIN: usize = 32 << 10;
 
 /// The memory budget, in bytes, that all request bodies share.
@@ -44,8 +45,8 @@ impl BodyBudget {
     /// Waits for `size` bytes of the budget. Returns `None` if they are not available by
     /// `deadline`.
     ///
-    /// A large body with a declared size acquires memory for all of it at once. If many large
-    /// bodies each held only a part of their size, no body could complete.
+    /// A large body with a declared size acquires its whole size at once. If many large bodies each
+    /// held memory for only a part of their size, no body could complete.
     pub(crate) async fn acquire(&self, size: usize, is_large: bool, deadline: Instant) -> Option<BodyPermit> {
         let count = u32::try_from(size).ok()?;
         let acquire = async {
