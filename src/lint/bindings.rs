@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::claim_facts::{BindingFacts, Claim, ClaimOrigin, ClaimUse, Place, UsedClaim};
 use super::{OtherFile, RelatedLocation};
 use crate::finding::{Label, Target};
-use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, split_ordinal};
+use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, RequestedClass, split_ordinal};
 use crate::rules::{Candidate, ClaimedVolume, NamedClaim, NodeVolume, Options, RivalClaim, exposes_node};
 use crate::source::File;
 
@@ -31,6 +31,8 @@ pub(super) struct Bindings {
     /// Claims whose name ends with an ordinal, and claim templates, by namespace and stem. The stem
     /// is the name without the ordinal.
     by_stem: HashMap<(String, String), Vec<usize>>,
+    /// The storage classes whose volumes are not attached to nodes.
+    unattached_classes: HashSet<String>,
     /// The locations that the targets of labels refer to.
     places: Vec<Place>,
 }
@@ -108,7 +110,9 @@ impl Bindings {
             }
         }
         let binder = Binder::new(binder_volumes, &classes, claims.iter().map(|claim| &claim.facts));
-        Some(Self { binder, volumes: own_volumes, claims, by_name, by_stem, places })
+        let unattached_classes = classes.into_iter().filter(|class| !class.is_attachable);
+        let unattached_classes = unattached_classes.map(|class| class.name).collect();
+        Some(Self { binder, volumes: own_volumes, claims, by_name, by_stem, unattached_classes, places })
     }
 
     /// Checks whether a rule may report a claim that a pod in `file` uses.
@@ -168,11 +172,21 @@ impl Bindings {
             field: used.field.clone(),
             claims,
             sharing: used.sharing.clone(),
-            is_attachable: names.is_empty() || pairs().any(|(_, index)| self.volumes[index].is_attachable),
+            is_attachable: match names.is_empty() {
+                true => resolved.iter().any(|claim| self.can_be_attached(claim)),
+                false => pairs().any(|(_, index)| self.volumes[index].is_attachable),
+            },
             count: names.len(),
             names: names.into_iter().take(MAX_CANDIDATES).map(str::to_owned).collect(),
             candidates: exposed.into_iter().take(MAX_CANDIDATES).map(candidate).collect(),
         })
+    }
+
+    /// Checks whether the volume that a provisioner creates for a claim may have to be attached to a
+    /// node.
+    fn can_be_attached(&self, claim: &Resolved) -> bool {
+        let class = claim.index.map(|index| &self.claims[index].facts.demand.class);
+        !matches!(class, Some(RequestedClass::Named(class)) if self.unattached_classes.contains(class))
     }
 
     /// Returns the claims that the volume refers to by name. Returns no claims for a claim template

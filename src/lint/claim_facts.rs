@@ -243,10 +243,11 @@ impl Source<'_, '_> {
             Some(Sharing::Replicas { field: FieldPath::from_keys(keys), count })
         };
         match (self.object.id.group.as_str(), self.object.id.kind.as_str()) {
-            ("apps" | "extensions", "Deployment") => several(REPLICAS).or_else(|| self.surge()),
-            ("apps" | "extensions", "ReplicaSet" | "StatefulSet") | ("", "ReplicationController") => {
-                several(REPLICAS)
-            }
+            ("apps", "Deployment") => several(REPLICAS).or_else(|| self.surge()),
+            // In `extensions/v1beta1`, the default of `maxUnavailable` was 1.
+            ("extensions", "Deployment")
+            | ("apps" | "extensions", "ReplicaSet" | "StatefulSet")
+            | ("", "ReplicationController") => several(REPLICAS),
             ("apps" | "extensions", "DaemonSet") => Some(Sharing::EachNode),
             ("batch", "Job") if self.number(&["spec", "completions"]) != Some(1) => {
                 several(&["spec", "parallelism"])
@@ -258,13 +259,18 @@ impl Source<'_, '_> {
         }
     }
 
-    /// Returns [`Sharing::Surge`] if an update of the Deployment starts a Pod before it stops the
-    /// previous Pod, which is the default. Returns `None` otherwise.
+    /// Returns [`Sharing::Surge`] if an update of a Deployment with one replica stops the old Pod
+    /// only after the new Pod is ready, which is the default. Returns `None` otherwise.
     fn surge(&self) -> Option<Sharing> {
         let max_surge = ["spec", "strategy", "rollingUpdate", "maxSurge"];
         let is_zero = self.number(&max_surge) == Some(0) || self.text(&max_surge) == "0%";
+        let max_unavailable = ["spec", "strategy", "rollingUpdate", "maxUnavailable"];
+        let percentage = self.text(&max_unavailable);
+        let percentage = percentage.strip_suffix('%').and_then(|percentage| percentage.parse::<u64>().ok());
+        // The update can stop the only Pod before the new one is ready.
+        let can_stop_first = self.number(&max_unavailable).or(percentage.map(|value| value / 100)) >= Some(1);
         let is_rolling = matches!(&*self.text(&["spec", "strategy", "type"]), "" | "RollingUpdate");
-        let surges = is_rolling && !is_zero && self.number(REPLICAS) != Some(0);
+        let surges = is_rolling && !is_zero && !can_stop_first && self.number(REPLICAS) != Some(0);
         let strategy = ["spec", "strategy"];
         let field = self.field(&strategy).map(|_| FieldPath::from_keys(&strategy));
         surges.then_some(Sharing::Surge { field })

@@ -205,7 +205,8 @@ impl<'c> Checker<'c> {
         let policy = self.options.policy;
         let Decoded { mut object, embedded, mut unknown_host_paths, yaml_strings } = decoded;
         let is_embedded = is_embedded || self.depth > 0;
-        let owner = if is_embedded { PathOwner::Template } else { PathOwner::Manifest };
+        let is_template = is_embedded || object.id.has_variable();
+        let owner = if is_template { PathOwner::Template } else { PathOwner::Manifest };
         unknown_host_paths.extend(object.remove_placeholders(owner));
         if is_embedded {
             object.origin = Origin::Embedded;

@@ -77,6 +77,16 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
 }
 
 impl Run {
+    /// Returns the directories of charts with unrendered templates, each with a trailing slash. The
+    /// current directory is an empty string.
+    pub fn charts_with_raw_templates(&self) -> BTreeSet<String> {
+        let chart = |path: &String| {
+            let (chart, _) = path.rsplit_once("templates/")?;
+            (chart.is_empty() || chart.ends_with('/')).then(|| chart.to_owned())
+        };
+        self.raw_templates.iter().filter_map(chart).collect()
+    }
+
     /// Suppresses the findings that the baseline in the file `path` contains. Reports the stale
     /// entries of the baseline if the run is complete.
     pub fn apply_baseline(&mut self, path: &Path, mut baseline: Baseline, options: &RunOptions<'_>) {

@@ -19,6 +19,25 @@ const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-cl
 /// plugins have no `CanAttach` and `NewAttacher` in `pkg/volume` of Kubernetes 1.25.
 const UNATTACHED_SOURCES: [&str; 6] = ["azureFile", "cephfs", "glusterfs", "hostPath", "local", "nfs"];
 
+/// The provisioners whose volumes are not attached to nodes: volumes in a directory of a node, to
+/// which the scheduler assigns all Pods that use it, and network filesystems.
+///
+/// Sources: the StorageClasses in the manifests of these projects, and `attachRequired: false` of
+/// their CSIDriver objects.
+const UNATTACHED_PROVISIONERS: [&str; 11] = [
+    "docker.io/hostpath",
+    "efs.csi.aws.com",
+    "file.csi.azure.com",
+    "k8s.io/minikube-hostpath",
+    "local.csi.openebs.io",
+    "microk8s.io/hostpath",
+    "nfs.csi.k8s.io",
+    "openebs.io/local",
+    "rancher.io/local-path",
+    "smb.csi.k8s.io",
+    "topolvm.io",
+];
+
 /// A set of access modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessModes(u8);
@@ -318,6 +337,8 @@ pub struct StorageClassFacts {
     pub is_default: bool,
     /// Whether a claim is bound only when a Pod that uses it is scheduled.
     pub waits_for_pod: bool,
+    /// Whether volumes of this class may have to be attached to a node.
+    pub is_attachable: bool,
 }
 
 impl StorageClassFacts {
@@ -327,6 +348,7 @@ impl StorageClassFacts {
             name: class.metadata.name.to_string(),
             is_default: default.is_some_and(|value| &**value == "true"),
             waits_for_pod: &*class.volume_binding_mode == "WaitForFirstConsumer",
+            is_attachable: !UNATTACHED_PROVISIONERS.contains(&&*class.provisioner),
         }
     }
 }

@@ -170,7 +170,11 @@ fn decode_body<'a>(
             (object.metadata, Body::Pods(vec![pod]))
         }
         Shape::Workload => {
-            let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
+            let mut object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
+            if &*meta.kind != "StatefulSet" {
+                // The API server drops this field.
+                object.spec.volume_claim_templates = List::default();
+            }
             // The API server rejects a workload of `apps/v1` without a selector, so such an object
             // is a fragment. In other versions, the selector has a default.
             let is_fragment = &*meta.api_version == "apps/v1" && object.spec.selector.is_none();

@@ -41,6 +41,12 @@ impl ObjectId {
             name: or_default(&metadata.name, &metadata.generate_name),
         }
     }
+
+    /// Checks whether the name or the namespace contains a variable, such as `${NAME}`. Another
+    /// program then replaces variables in the object, because the API server rejects such names.
+    pub fn has_variable(&self) -> bool {
+        self.name.contains('$') || self.namespace.contains('$')
+    }
 }
 
 impl fmt::Display for ObjectId {

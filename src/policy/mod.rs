@@ -16,6 +16,7 @@ mod merged;
 mod pattern;
 mod profile;
 mod show;
+mod starter;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use level::Level;
 pub use load::{FILE_NAME, discover};
 pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
+pub use starter::starter;
 
 /// Returns the current date in UTC. The engine has no clock, so its callers pass the date.
 pub fn today() -> Date {

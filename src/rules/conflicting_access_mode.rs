@@ -8,8 +8,8 @@
 //! - in a Deployment, ReplicaSet, ReplicationController or StatefulSet with several replicas
 //! - in a Job or CronJob with a `parallelism` above 1, unless `completions` is 1
 //! - in a DaemonSet
-//! - in a Deployment that starts the new Pod of an update before it stops the old one, which is the
-//!   default
+//! - in a Deployment that stops the old Pod of an update only after the new one is ready, which is
+//!   the default for one replica
 //!
 //! The claim can be in any file of the same run. If the run contains several claims of this name,
 //! for example one for each cluster, the rule uses the claims whose files are nearest to the file
@@ -17,13 +17,16 @@
 //! the same access mode. Claim templates and generic ephemeral volumes are not reported, because
 //! they provide each Pod with its own claim.
 //!
-//! A claim with `ReadWriteOnce` is not reported in two cases:
+//! A claim with `ReadWriteOnce` is not reported in three cases:
 //!
 //! - The Pods may all run on the same node, because they have a node name, a node selector, or
 //!   required node or Pod affinity. Requirements for the operating system or the architecture of
 //!   the node do not count.
 //! - The run contains PersistentVolumes that the claim can be bound to, and all of them have a type
 //!   that is not attached to nodes, such as `nfs` or `hostPath`.
+//! - The run contains no such PersistentVolume, but it contains the storage class that the claim
+//!   names. The provisioner of the class is one whose volumes are not attached to nodes, such as
+//!   `rancher.io/local-path` or `nfs.csi.k8s.io`.
 //!
 //! ## Why is this bad?
 //!

@@ -17,6 +17,7 @@
 //!   for example in an OpenShift Template
 //! - `$(NAME)` or `${NAME}` in a host path of such an object, or of an object whose kind is not
 //!   part of Kubernetes
+//! - paths in an object whose name or namespace contains a variable, such as `${NAME}-data`
 //! - host paths that start with another placeholder, such as `${NAME:=/srv}` or `__NAME__`
 //!
 //! The summary of the run counts the host paths that were not checked, and names up to three fields
@@ -119,6 +120,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    if cx.object.id.has_variable() {
+        return;
+    }
     for volume in cx.host_path_volumes() {
         // On Windows, a dollar sign is an ordinary character, as in `C:\$Recycle.Bin`.
         let is_variable =

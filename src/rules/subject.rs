@@ -196,7 +196,8 @@ pub struct ClaimedVolume {
     pub sharing: Option<Sharing>,
     /// Whether the volume may have to be attached to a node. False if PersistentVolumes are known
     /// that the claim can be bound to, and none of them has an attachable type. For example, `nfs`
-    /// is not attachable.
+    /// is not attachable. If no such PersistentVolume is known, the provisioner of the claim's
+    /// storage class decides.
     pub is_attachable: bool,
     /// The PersistentVolumes that expose files of the node and that the claim can be bound to, most
     /// harmful first. If there are many, only some are listed.
