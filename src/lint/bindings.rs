@@ -182,8 +182,8 @@ impl Bindings {
         })
     }
 
-    /// Checks whether the volume that a provisioner creates for a claim may have to be attached to a
-    /// node.
+    /// Checks whether a volume that a provisioner creates for the claim may have to be attached to
+    /// a node.
     fn can_be_attached(&self, claim: &Resolved) -> bool {
         let class = claim.index.map(|index| &self.claims[index].facts.demand.class);
         !matches!(class, Some(RequestedClass::Named(class)) if self.unattached_classes.contains(class))
