@@ -20,7 +20,7 @@ const README_WIDTH: usize = 860;
 const RULES_INTRODUCTION: &str = "# Rules\n\n\
     The column *severity* shows the highest severity of a rule's findings with the profile `recommended`, or *off* if this\n\
     profile disables the rule. In the column *fix*, *safe* is a fix that can't change the behavior of a working object, and\n\
-    *unsafe* is a fix that can. The rules with *hint* or a dash only give advice, in the line `help` of the report.\n\n";
+    *unsafe* is a fix that can. A dash means that the rule offers no fix, only advice in the line `help` of the report.\n\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

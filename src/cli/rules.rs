@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::{RulesArgs, RulesFormat};
 use super::{EXIT_OK, print};
 use crate::policy::{Level, Overrides, Policy, Profile};
-use crate::rules::{Group, Rule};
+use crate::rules::{FixClass, Group, Rule};
 
 pub(super) fn run(arguments: &RulesArgs) -> anyhow::Result<u8> {
     let policy = match arguments.format {
@@ -37,11 +37,16 @@ fn text(policy: &Policy) -> String {
             "{:width$}  {:8} {:7} {}\n",
             rule.id,
             level(policy, rule),
-            rule.fix.name(),
+            fix(rule),
             rule.summary
         ));
     }
     out
+}
+
+/// Returns the cell of the column *fix*: a dash if the rule offers no edits.
+fn fix(rule: &Rule) -> &'static str {
+    if rule.fix == FixClass::Hint { FixClass::None.name() } else { rule.fix.name() }
 }
 
 fn json(policy: &Policy) -> String {
@@ -75,7 +80,7 @@ fn markdown(policy: &Policy) -> String {
                 "| [`{id}`](docs/rules/{id}.md) | {} | {} | {} |\n",
                 level(policy, rule),
                 rule.summary,
-                rule.fix.name(),
+                fix(rule),
                 id = rule.id,
             ));
         }

@@ -157,8 +157,9 @@ impl<'c> Checker<'c> {
         outcome.unchecked.push(self.unchecked_field(tree, node, &Unchecked::NotObject(reason)));
     }
 
-    /// Decodes and checks the object at `node`. If a field that must not be a string, such as a
-    /// number, contains a placeholder, reports the placeholder and treats the field as absent.
+    /// Decodes and checks the object at `node`. If a field of another type than string, such as a
+    /// number field, contains a placeholder, reports the placeholder and treats the field as
+    /// absent.
     pub(super) fn check_decoded(
         &self,
         mut tree: Cow<'_, Tree<'_>>,
@@ -261,8 +262,9 @@ impl<'c> Checker<'c> {
         inner.check_object(tree, node, Outer::Object, outcome, ignores);
     }
 
-    /// In the first check, collects facts about claims, and returns no volumes. In the second
-    /// check, returns the volumes whose claims a rule may report.
+    /// Returns the volumes whose claims a rule may report. A file is checked twice if its findings
+    /// may depend on claims in other files. The first check only collects facts about claims, and
+    /// returns no volumes.
     fn claimed_volumes(
         &self,
         tree: &Tree<'_>,

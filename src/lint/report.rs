@@ -115,8 +115,8 @@ impl Report {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
     }
 
-    /// Returns the number of suppressed findings because of which the webhook denies an object in
-    /// mode `deny`. The webhook applies exemptions, but neither ignores nor the baseline.
+    /// Returns the number of suppressed errors that the webhook reports. The webhook applies
+    /// exemptions, but neither ignores nor the baseline.
     pub fn denied_in_cluster(&self) -> usize {
         let is_denied = |located: &&LocatedFinding| {
             let rule = self.rules.find(located.finding.rule.as_str());

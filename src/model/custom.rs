@@ -174,9 +174,10 @@ impl<'a> KnownPods<'a> {
         self.pods.push(pod);
     }
 
-    /// Adds a pod with a volume for each of the `fields` whose value is an absolute path. Each
-    /// field consists of its field path, its value and its parent. `own_paths` are the directories
-    /// that belong to the component that uses the paths.
+    /// Adds one pod, which has a volume for each of the `fields` whose value is an absolute path.
+    /// Adds no pod if there is no such field. Each field consists of its field path, its value and
+    /// its parent. `own_paths` are the directories that belong to the component that uses the
+    /// paths.
     fn add_node_paths<N: Node<'a>>(
         &mut self,
         fields: impl Iterator<Item = (FieldPath, N, N)>,

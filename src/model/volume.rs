@@ -123,8 +123,9 @@ impl HostPathForm {
         matches!(self, Self::HostDisk | Self::Field { .. })
     }
 
-    /// Checks whether nothing writes to the path if no container mounts it.
-    pub fn is_read_only(self) -> bool {
+    /// Checks whether the path is at most read if no container mounts it. A `hostPath` volume
+    /// without a mount is not used at all.
+    pub fn is_read_only_without_mount(self) -> bool {
         match self {
             Self::Volume | Self::Mount { .. } => true,
             Self::HostDisk => false,
@@ -226,7 +227,8 @@ pub struct KeySource<'a> {
 
 impl KeySource<'_> {
     /// Checks whether `path` in the volume is certain to be a file. Without `items`, this is a path
-    /// without a slash, because keys contain no slash.
+    /// without a slash and without a leading dot: keys contain no slash, and `..data` is a link to
+    /// a directory.
     pub fn is_file(&self, path: &str) -> bool {
         match self.items.is_empty() {
             true => !(path.is_empty() || path.starts_with('.') || path.contains('/')),
@@ -395,8 +397,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
                         volume.name = entries.next_value()?;
                         continue;
                     }
-                    // A valid volume has one source. Each additional source costs as much as a list
-                    // item.
+                    // A valid volume has one source. Each additional source counts against the
+                    // item budget like a list item.
                     let source = match volume.sources.is_empty() {
                         true => entries.next_value_seed(SourceSeed(&key))?,
                         false => entries.next_value_seed(Item(SourceSeed(&key)))?,

@@ -15,8 +15,8 @@
 //!   because their data usually belongs to the node. Custom resources of an unknown kind, or with
 //!   only a part of the Pod, get no warning either, because they may create DaemonSets.
 //!
-//! The rule reports neither sockets nor paths in the host path catalog, such as `/var/lib/etcd`.
-//! The catalog is volcheck's list of paths that belong to the node.
+//! The rule reports neither sockets nor paths in volcheck's host path catalog, such as
+//! `/var/lib/etcd`. The catalog is volcheck's list of paths that belong to the node.
 //!
 //! ## Why is this bad?
 //!

@@ -24,8 +24,8 @@
 //!   the node do not count.
 //! - The run contains PersistentVolumes that the claim can be bound to, and all of them have a type
 //!   that is not attached to nodes, such as `nfs` or `hostPath`.
-//! - The run contains no such PersistentVolume, but it contains the storage class that the claim
-//!   names. The provisioner of the class is one whose volumes are not attached to nodes, such as
+//! - The run contains no PersistentVolume that the claim can be bound to. The claim names a storage
+//!   class in the run whose provisioner creates volumes that are not attached to nodes, such as
 //!   `rancher.io/local-path` or `nfs.csi.k8s.io`.
 //!
 //! ## Why is this bad?

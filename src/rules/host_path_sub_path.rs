@@ -7,10 +7,11 @@
 //! - A container of the Pod has a writable mount of the volume's path on the node, or of a path
 //!   above or below that path.
 //! - The Pod has only read-only mounts of these paths, but the sub path may be missing on the node.
-//!   This is the case if the sub path contains a variable, or if volcheck cannot assume that the
-//!   path exists. volcheck assumes this for well-known devices, for names that end in `.sock`, for
-//!   entries of the host path catalog that have a `type`, and for the parent directories of entries
-//!   without `*`. The catalog is volcheck's list of paths that belong to the node.
+//!   This is the case if the sub path contains a variable, or if the path of the volume joined with
+//!   the sub path is not certain to exist. volcheck assumes that these paths exist: well-known
+//!   devices, names that end in `.sock`, entries of the host path catalog that have a `type`, and
+//!   the parent directories of entries without `*`. The catalog is volcheck's list of paths that
+//!   belong to the node.
 //!
 //! Sub paths that the rule `sub-path-backstep` reports, such as `../etc`, are not reported again.
 //!

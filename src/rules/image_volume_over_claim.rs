@@ -18,9 +18,9 @@
 //!   declared path.
 //! - No such variable or argument has an unknown value. For example, a value from a ConfigMap is
 //!   unknown.
-//! - If no variable or argument sets the path of the data, no argument names a configuration file,
-//!   such as `--config` of `mongod`, and no argument is unknown, such as `$OPTIONS`. The file or
-//!   the unknown argument could move the data.
+//! - A variable or argument sets the path of the data, or neither a configuration file nor an
+//!   unknown argument can set it. An example of an argument that names a configuration file is
+//!   `--config` of `mongod`, and an example of an unknown argument is `$OPTIONS`.
 //!
 //! Init containers other than sidecars are not reported. Incomplete objects, such as patches, and
 //! objects of unknown kinds are skipped.

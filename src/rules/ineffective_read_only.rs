@@ -4,7 +4,8 @@
 //!
 //! Reports a mount of a host path with `readOnly: true` in these cases:
 //!
-//! - The path is a socket or a device, according to its `type`, the host path catalog or its name.
+//! - The path is a socket or a device, according to its `type`, volcheck's host path catalog or its
+//!   name.
 //! - The mount has `mountPropagation: HostToContainer` or `mountPropagation: Bidirectional`.
 //!
 //! The rule does not report:

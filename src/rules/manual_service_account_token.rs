@@ -106,7 +106,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
         // The API server looks only for a mount at exactly this path.
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
-            "the API server does not add the Pod's own token, which is renewed"
+            "because of this mount, the Pod does not get its own token, which the kubelet renews"
         } else {
             "the API server may mount the Pod's token in the same directory; one mount then hides the other"
         };

@@ -17,10 +17,10 @@
 //! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
 //!   kubelet creates the mount point.
 //! - The outer volume is a `hostPath` volume, and volcheck knows that the mount point exists on the
-//!   node. It knows this for paths whose type is in the host path catalog, parent directories of
-//!   catalog entries whose path contains no `*`, well-known devices, and names that end in `.sock`.
-//!   It also knows this for the path of each `hostPath` volume that a container of the Pod mounts,
-//!   and for the parent directories of this path.
+//!   node. It knows this for paths whose type is in volcheck's host path catalog, parent
+//!   directories of catalog entries whose path contains no `*`, well-known devices, and names that
+//!   end in `.sock`. It also knows this for the path of each `hostPath` volume that a container of
+//!   the Pod mounts, and for the parent directories of this path.
 //! - Another container can create the mount point, because it starts before or alongside the
 //!   container with the mount, and can write to the outer volume.
 //! - The outer volume is undefined, or its source is unknown.

@@ -10,11 +10,11 @@
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
 //! symbolic links are resolved: `/var/run` counts as `/run`.
 //!
-//! The host path catalog lists the sockets and their severities. The finding is an error for the
-//! most harmful sockets. Examples are the sockets of NRI, systemd and libvirt, and the sockets in
-//! the kubelet's directories `device-plugins`, `plugins` and `plugins_registry`. The finding is a
-//! warning for other sockets, such as the sockets of D-Bus and CNI daemons, and the sockets in the
-//! kubelet's directory `pod-resources`.
+//! volcheck's host path catalog lists the sockets and their severities. The finding is an error for
+//! the most harmful sockets. Examples are the sockets of NRI, systemd and libvirt, and the sockets
+//! in the kubelet's directories `device-plugins`, `plugins` and `plugins_registry`. The finding is
+//! a warning for other sockets, such as the sockets of D-Bus and CNI daemons, and the sockets in
+//! the kubelet's directory `pod-resources`.
 //!
 //! ## Why is this bad?
 //!

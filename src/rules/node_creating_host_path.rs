@@ -24,7 +24,7 @@
 //! The inner mount is not reported if its mount point is one of these paths of the node, which
 //! already exist:
 //!
-//! - a path whose type is in the host path catalog, such as `/var/lib/kubelet`
+//! - a path whose type is in volcheck's host path catalog, such as `/var/lib/kubelet`
 //! - a parent directory of a catalog entry whose path contains no `*`
 //! - a well-known device, or a path whose name ends in `.sock`
 //! - the path of a `hostPath` volume that a container of the Pod mounts, or a parent directory of

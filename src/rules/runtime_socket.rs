@@ -6,9 +6,9 @@
 //! runtime. Also reports paths at or inside `/run/containerd/s`, which contains the sockets of the
 //! containerd shims.
 //!
-//! The host path catalog lists the sockets of Docker, containerd, CRI-O, cri-dockerd, Podman,
-//! BuildKit, LXD and other runtimes. It includes the sockets of rootless runtimes, the sockets in
-//! k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
+//! volcheck's host path catalog lists the sockets of Docker, containerd, CRI-O, cri-dockerd,
+//! Podman, BuildKit, LXD and other runtimes. It includes the sockets of rootless runtimes, the
+//! sockets in k3s, RKE2, k0s, MicroK8s and Talos, and Windows named pipes.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. The
 //! spelling of the path does not matter: `/var/run` and `/proc/1/root/run` count as `/run`, and

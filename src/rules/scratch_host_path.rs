@@ -8,7 +8,7 @@
 //!   `/cache` or `/scratch`.
 //! - The mounted directory is at or inside `/tmp` or `/var/tmp` on the node.
 //!
-//! Paths in the host path catalog, sockets, devices and files are not reported.
+//! Paths in volcheck's host path catalog, sockets, devices and files are not reported.
 //!
 //! ## Why is this bad?
 //!

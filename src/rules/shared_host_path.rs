@@ -10,9 +10,9 @@
 //! - One container mounts the same host path through two volumes, and at least one of the mounts is
 //!   writable. Tools that convert containers to manifests often write such volumes.
 //!
-//! Sockets, devices, files, relative paths, and paths in the host path catalog are not reported.
-//! DaemonSets are not reported either. An object whose kind is not part of Kubernetes is not
-//! reported if volcheck cannot decode its Pods completely, because it may create a DaemonSet.
+//! Sockets, devices, files, relative paths, and paths in volcheck's host path catalog are not
+//! reported. DaemonSets are not reported either. An object whose kind is not part of Kubernetes is
+//! not reported if volcheck cannot decode its Pods completely, because it may create a DaemonSet.
 //!
 //! ## Why is this bad?
 //!

@@ -7,7 +7,7 @@
 //! sources that is available:
 //!
 //! - the `type` of the volume, such as `File`, `FileOrCreate` or `Socket`
-//! - the type in the host path catalog
+//! - the type in volcheck's host path catalog
 //! - the name of the path, such as `*.conf` or `*.sock`
 //!
 //! For a mount with a sub path, volcheck uses only the type in the catalog and the name `*.sock`.

@@ -3,8 +3,9 @@
 //! ## What it does
 //!
 //! Reports a `subPath` or `subPathExpr` that starts with `/`, `\` or a drive and a slash, such as
-//! `C:\`, or that has a path element `..`. Slashes, backslashes and colons separate elements. The
-//! variables of a `subPathExpr` are expanded if the manifest contains their values.
+//! `C:\`, that is only a drive, such as `C:`, or that has a path element `..`. Slashes, backslashes
+//! and colons separate elements. The variables of a `subPathExpr` are expanded if the manifest
+//! contains their values.
 //!
 //! ## Why is this bad?
 //!

@@ -6,7 +6,7 @@
 //! socket or device of the node. The rule assumes this in these cases:
 //!
 //! - The `type` of the volume is `File`, `FileOrCreate`, `Socket`, `CharDevice` or `BlockDevice`.
-//! - The volume has no `type`, and the host path catalog lists the path as a file, socket or
+//! - The volume has no `type`, and volcheck's host path catalog lists the path as a file, socket or
 //!   device.
 //! - The volume has no `type`, and the path is a well-known device, or its name ends in `.sock`.
 //! - The path is a Windows named pipe.

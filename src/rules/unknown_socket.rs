@@ -3,10 +3,10 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is a socket, unless the policy
-//! allows it. Paths at, above or below an entry of the host path catalog are left to other rules. A
-//! path counts as a socket if it ends in `.sock`, if it is a Windows named pipe, or if the volume
-//! has `type: Socket`. A path whose `type` is a directory or a device does not count as a socket,
-//! regardless of its name.
+//! allows it. Paths at, above or below an entry of volcheck's host path catalog are left to other
+//! rules. A path counts as a socket if it ends in `.sock`, if it is a Windows named pipe, or if the
+//! volume has `type: Socket`. A path whose `type` is a directory or a device does not count as a
+//! socket, regardless of its name.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.

@@ -2,9 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Reports each mounted `hostPath` volume whose path is not in the host path catalog, if the Pod
-//! can run on any node. A Pod can run on any node unless it sets `nodeName`, or a `nodeSelector` or
-//! required node affinity for something other than the operating system and the architecture.
+//! Reports each mounted `hostPath` volume whose path is not in volcheck's host path catalog, if the
+//! Pod can run on any node. A Pod can run on any node unless it sets `nodeName`, or a
+//! `nodeSelector` or required node affinity for something other than the operating system and the
+//! architecture.
 //!
 //! Paths below an entry of the catalog are skipped, and so are paths above an entry. However,
 //! `/mnt`, `/srv` and `/var/data` are reported. DaemonSets, objects of unknown kinds, custom

@@ -61,7 +61,7 @@
 //!
 //! Sets the type that the path suggests. The first match determines it:
 //!
-//! - the type in the host path catalog, if the catalog has one for the path
+//! - the type in volcheck's host path catalog, if the catalog has one for the path
 //! - `Directory`, if the path is above a listed path
 //! - the type of a well-known device, such as `CharDevice` for `/dev/nvidia0`
 //! - `Socket`, if the name ends in `.sock`

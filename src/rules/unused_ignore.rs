@@ -13,9 +13,9 @@
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from
 //!   the template.
 //!
-//! An ignore for a disabled rule is not reported, and neither is an ignore for a rule about claims
-//! in other objects, such as `hidden-host-path`. These objects may be in files that are not part of
-//! the run.
+//! An ignore for a disabled rule is not reported. An ignore for a rule that compares a Pod with its
+//! claim or PersistentVolume, such as `hidden-host-path`, is not reported either. The claim or the
+//! PersistentVolume may be in a file that is not part of the run.
 //!
 //! ## Why is this bad?
 //!

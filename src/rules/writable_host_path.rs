@@ -60,8 +60,8 @@
 //!
 //! Sockets stay writable through a read-only mount, and so do devices that the container can open.
 //! There is no fix for them, except for harmless devices such as `/dev/null`. There is also no fix
-//! for a directory that contains sockets or devices according to the host path catalog, such as
-//! `/dev`. However, if a container only connects to a socket in the mounted directory, set
+//! for a directory that contains sockets or devices according to volcheck's host path catalog, such
+//! as `/dev`. However, if a container only connects to a socket in the mounted directory, set
 //! `readOnly: true`, so that the container cannot replace the socket. Examples of such containers
 //! are the sidecars of a CSI driver.
 //!

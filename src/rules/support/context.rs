@@ -383,7 +383,7 @@ impl<'a> HostPathVolume<'a> {
         let mut accesses: Vec<_> = pod.mounts_of(self.name).map(access).collect();
         accesses.sort_by(|a, b| a.class.rank().cmp(&b.class.rank()).then(b.effective.cmp(&a.effective)));
         if accesses.is_empty() {
-            accesses.push(match self.form.is_read_only() {
+            accesses.push(match self.form.is_read_only_without_mount() {
                 true => HostPathAccess { is_read_only: true, effective: Access::Read, ..whole },
                 false => whole,
             });
