@@ -64,30 +64,29 @@ impl Input {
     fn read_bytes(&self) -> Result<Vec<u8>, InputErrorKind> {
         match &self.source {
             InputSource::Rendered(rendering) => rendering.render(MAX_BYTES),
-            InputSource::Stdin => Ok(read_to_end(io::stdin().lock(), 0)?),
+            InputSource::Stdin => Ok(read_to_end(io::stdin().lock(), MAX_BYTES)?),
             InputSource::File(path) => {
                 let file = fs::File::open(path)?;
+                // Stopping at this length saves a system call per file. Text that is appended later
+                // is not read. Some files on virtual filesystems have the length 0.
                 let length = file.metadata()?.len();
-                // Stopping at this length saves a system call per file. Some files on virtual
-                // filesystems have the length 0.
-                let limit = if length == 0 { MAX_BYTES } else { length };
-                Ok(read_to_end(file.take(limit), length)?)
+                Ok(read_to_end(file, if length == 0 { MAX_BYTES } else { length.min(MAX_BYTES) })?)
             }
             InputSource::Path(path) => {
                 // Opening a device may have side effects or block.
                 match unreadable(fs::metadata(path)?.file_type()) {
                     Some(kind) => Err(kind),
-                    None => Ok(read_to_end(fs::File::open(path)?, 0)?),
+                    None => Ok(read_to_end(fs::File::open(path)?, MAX_BYTES)?),
                 }
             }
         }
     }
 }
 
-/// Reads at most [`MAX_BYTES`] bytes. `length` is the expected number of bytes; 0 if unknown.
-fn read_to_end(reader: impl Read, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length.min(MAX_BYTES) as usize);
-    reader.take(MAX_BYTES).read_to_end(&mut bytes)?;
+/// Reads at most `limit` bytes. A limit below [`MAX_BYTES`] is the expected number of bytes.
+fn read_to_end(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(if limit < MAX_BYTES { limit as usize } else { 0 });
+    reader.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

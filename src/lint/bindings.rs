@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::claim_facts::{BindingFacts, Claim, ClaimOrigin, ClaimUse, Place, UsedClaim};
 use super::{OtherFile, RelatedLocation};
 use crate::finding::{Label, Target};
-use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, RequestedClass, split_ordinal};
+use crate::model::{Binder, ClaimFacts, ClaimName, HostPath, split_ordinal};
 use crate::rules::{Candidate, ClaimedVolume, NamedClaim, NodeVolume, Options, RivalClaim, exposes_node};
 use crate::source::File;
 
@@ -185,8 +185,9 @@ impl Bindings {
     /// Checks whether a volume that a provisioner creates for the claim may have to be attached to
     /// a node.
     fn can_be_attached(&self, claim: &Resolved) -> bool {
-        let class = claim.index.map(|index| &self.claims[index].facts.demand.class);
-        !matches!(class, Some(RequestedClass::Named(class)) if self.unattached_classes.contains(class))
+        let classes = claim.index.map(|index| self.binder.classes(&self.claims[index].facts.demand));
+        !classes
+            .is_some_and(|classes| classes.into_iter().all(|class| self.unattached_classes.contains(class)))
     }
 
     /// Returns the claims that the volume refers to by name. Returns no claims for a claim template

@@ -67,6 +67,7 @@ pub(super) fn check_file(
         path: name.into(),
         is_patch: *role == Role::Patch,
         is_rendered: matches!(role, Role::Chart(_) | Role::Kustomization),
+        may_contain_patch: false,
         may_contain_ignores: options.with_ignores && word::VOLCHECK.is_in(file.text()),
         head_len: 0,
         template: None,
@@ -172,13 +173,27 @@ impl<'c> Checker<'c> {
             outcome.counts.objects += count;
             return (outcome, ignores);
         }
+        match word::PATCH_DIRECTIVE.is_in(text) {
+            true => Self { may_contain_patch: true, ..self.clone() }.parse_chunk(
+                chunk,
+                &mut outcome,
+                &mut ignores,
+            ),
+            false => self.parse_chunk(chunk, &mut outcome, &mut ignores),
+        }
+        (outcome, ignores)
+    }
+
+    /// Parses and checks the documents in a chunk.
+    fn parse_chunk(&self, chunk: &Chunk, outcome: &mut Outcome, ignores: &mut FileIgnores) {
+        let text = &self.file.text()[chunk.range.clone()];
         if text.trim_start().starts_with('{')
             && let Ok(trees) = source::parse_json(self.file.text(), chunk.range.clone())
         {
             for tree in trees {
-                self.check_document(&tree, &mut outcome, &mut ignores);
+                self.check_document(&tree, outcome, ignores);
             }
-            return (outcome, ignores);
+            return;
         }
         match source::parse(self.file.text(), chunk.range.clone()) {
             Ok(None) => {}
@@ -187,11 +202,11 @@ impl<'c> Checker<'c> {
                 {
                     let unchecked = Unchecked::YttTemplate(directive.into());
                     outcome.unchecked.push(self.unchecked_text(&unchecked));
-                    return (outcome, ignores);
+                    return;
                 }
-                if self.check_document(&tree, &mut outcome, &mut ignores) {
+                if self.check_document(&tree, outcome, ignores) {
                     let dropped_text = text_facts::dropped_text(self.file.text(), &tree, chunk);
-                    self.check_text(&TextFacts { dropped_text, ..TextFacts::default() }, None, &mut outcome);
+                    self.check_text(&TextFacts { dropped_text, ..TextFacts::default() }, None, outcome);
                 }
                 if self.may_contain_ignores {
                     let (registry, set) = (self.options.policy.rules(), &mut ignores.comments);
@@ -209,7 +224,6 @@ impl<'c> Checker<'c> {
             Err(_) if self.is_foreign_json(text) => outcome.counts.other_documents += 1,
             Err(error) => outcome.unchecked.push(self.invalid_yaml(&error, chunk)),
         }
-        (outcome, ignores)
     }
 
     /// Checks whether an `ignore-file` comment is allowed before the content of a chunk. This is

@@ -25,6 +25,8 @@ pub(super) struct Checker<'c> {
     pub(super) is_rendered: bool,
     /// Whether a kustomization uses the file as a patch.
     pub(super) is_patch: bool,
+    /// Whether the word `$patch` occurs in the document.
+    pub(super) may_contain_patch: bool,
     /// Whether ignores are applied and the word `volcheck` occurs in the file.
     pub(super) may_contain_ignores: bool,
     /// The length of the text before the content of the first document; 0 if the file cannot

@@ -243,11 +243,12 @@ impl Source<'_, '_> {
             Some(Sharing::Replicas { field: FieldPath::from_keys(keys), count })
         };
         match (self.object.id.group.as_str(), self.object.id.kind.as_str()) {
-            ("apps", "Deployment") => several(REPLICAS).or_else(|| self.surge()),
+            ("apps", "Deployment") => several(REPLICAS).or_else(|| self.surge(0)),
             // In `extensions/v1beta1`, the default of `maxUnavailable` was 1.
-            ("extensions", "Deployment")
-            | ("apps" | "extensions", "ReplicaSet" | "StatefulSet")
-            | ("", "ReplicationController") => several(REPLICAS),
+            ("extensions", "Deployment") => several(REPLICAS).or_else(|| self.surge(1)),
+            ("apps" | "extensions", "ReplicaSet" | "StatefulSet") | ("", "ReplicationController") => {
+                several(REPLICAS)
+            }
             ("apps" | "extensions", "DaemonSet") => Some(Sharing::EachNode),
             ("batch", "Job") if self.number(&["spec", "completions"]) != Some(1) => {
                 several(&["spec", "parallelism"])
@@ -260,15 +261,17 @@ impl Source<'_, '_> {
     }
 
     /// Returns [`Sharing::Surge`] if an update of a Deployment with one replica stops the old Pod
-    /// only after the new Pod is ready, which is the default. Returns `None` otherwise.
-    fn surge(&self) -> Option<Sharing> {
+    /// only after the new Pod is ready. Returns `None` otherwise. `default` is the default of
+    /// `maxUnavailable` for one replica.
+    fn surge(&self, default: u64) -> Option<Sharing> {
         let max_surge = ["spec", "strategy", "rollingUpdate", "maxSurge"];
         let is_zero = self.number(&max_surge) == Some(0) || self.text(&max_surge) == "0%";
         let max_unavailable = ["spec", "strategy", "rollingUpdate", "maxUnavailable"];
         let percentage = self.text(&max_unavailable);
         let percentage = percentage.strip_suffix('%').and_then(|percentage| percentage.parse::<u64>().ok());
-        // The update can stop the only Pod before the new one is ready.
-        let can_stop_first = self.number(&max_unavailable).or(percentage.map(|value| value / 100)) >= Some(1);
+        // Kubernetes rounds down the percentage of the replicas.
+        let max_unavailable = self.number(&max_unavailable).or(percentage.map(|value| value / 100));
+        let can_stop_first = max_unavailable.unwrap_or(default) > 0;
         let is_rolling = matches!(&*self.text(&["spec", "strategy", "type"]), "" | "RollingUpdate");
         let surges = is_rolling && !is_zero && !can_stop_first && self.number(REPLICAS) != Some(0);
         let strategy = ["spec", "strategy"];

@@ -51,7 +51,7 @@ pub(super) const CLASS_CONFIGS: &str = "storageClassConfigs";
 /// `kubectl.kubernetes.io/last-applied-configuration` contains a copy of the object itself.
 pub(super) fn find(text: &str, tree: &Tree<'_>, root: NodeId) -> Vec<EmbeddedText> {
     let objects = usize::from(tree.get(root, "apiVersion").is_some());
-    if !may_contain_manifest(&text[tree.range(root)], objects) {
+    if !may_contain_manifest(&text[tree.range(tree.target(root))], objects) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -101,7 +101,7 @@ pub(super) fn is_relevant_text(value: &str) -> bool {
 /// Omits objects that are nested in other objects. Does not follow aliases.
 pub(super) fn objects(text: &str, root: NodeRef<'_>) -> Vec<NodeId> {
     let mut found = Vec::new();
-    if word::API_VERSION.is_in(&text[root.tree.range(root.node)]) {
+    if word::API_VERSION.is_in(&text[root.tree.range(root.tree.target(root.node))]) {
         collect_objects(root.tree, root.node, &mut found);
     }
     found

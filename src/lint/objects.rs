@@ -1,6 +1,5 @@
 //! Checks of objects, and of the objects nested in them.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts, word};
+use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
 use crate::engine::judge;
 use crate::input::is_kustomization;
 use crate::model::{
@@ -127,7 +126,7 @@ impl<'c> Checker<'c> {
         if is_skipped || meta.group() == KUSTOMIZE_GROUP {
             return;
         }
-        self.check_decoded(Cow::Borrowed(tree), node, &meta, is_embedded, outcome, ignores);
+        self.check_decoded(tree, node, &meta, is_embedded, outcome, ignores);
     }
 
     /// Reports the value at `node`, which kubectl rejects, if it is an item of a list that is
@@ -162,7 +161,7 @@ impl<'c> Checker<'c> {
     /// absent.
     pub(super) fn check_decoded(
         &self,
-        mut tree: Cow<'_, Tree<'_>>,
+        tree: &Tree<'_>,
         node: NodeId,
         meta: &TypeMeta<'_>,
         is_embedded: bool,
@@ -172,23 +171,23 @@ impl<'c> Checker<'c> {
         let policy = self.options.policy;
         let mut placeholders = 0..MAX_PLACEHOLDERS;
         loop {
-            let object = NodeRef { tree: &tree, node };
+            let object = NodeRef { tree, node };
             let error = match model::decode_object(object, meta, &self.namespace, &policy.custom_workloads) {
                 Ok(decoded) => {
                     return self.check_volumes(object, meta, decoded, is_embedded, outcome, ignores);
                 }
                 Err(error) => error,
             };
-            let field = source::find_node(&tree, node, &error.path);
+            let field = source::find_node(tree, node, &error.path);
             let value = field.and_then(|field| tree.as_str(field));
             let placeholder = value.as_deref().and_then(model::placeholder);
             let (Some(field), Some(placeholder), Some(_)) = (field, placeholder, placeholders.next()) else {
                 let meta = Some(meta);
-                return self.add_invalid_field(&tree, node, &error, meta, is_embedded, outcome);
+                return self.add_invalid_field(tree, node, &error, meta, is_embedded, outcome);
             };
             let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
-            outcome.findings.push(self.unchecked_field(&tree, node, &unchecked).located);
-            tree.to_mut().set_null(field);
+            outcome.findings.push(self.unchecked_field(tree, node, &unchecked).located);
+            tree.set_null(field);
         }
     }
 
@@ -206,8 +205,11 @@ impl<'c> Checker<'c> {
         let policy = self.options.policy;
         let Decoded { mut object, embedded, mut unknown_host_paths, yaml_strings } = decoded;
         let is_embedded = is_embedded || self.depth > 0;
-        let is_template = is_embedded || object.id.has_variable();
-        let owner = if is_template { PathOwner::Template } else { PathOwner::Manifest };
+        let owner = match is_embedded {
+            _ if object.id.has_variable() => PathOwner::NamedByVariable,
+            true => PathOwner::Template,
+            false => PathOwner::Manifest,
+        };
         unknown_host_paths.extend(object.remove_placeholders(owner));
         if is_embedded {
             object.origin = Origin::Embedded;
@@ -216,8 +218,7 @@ impl<'c> Checker<'c> {
             object.retain_pods(|pod| !pod.is_heuristic);
         }
         let is_part = self.is_patch
-            || (word::PATCH_DIRECTIVE.is_in(&self.text()[tree.range(node)])
-                && model::contains_patch_directive(NodeRef { tree, node }));
+            || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
         if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
             pods.iter_mut().for_each(|pod| pod.is_complete = false);
         }

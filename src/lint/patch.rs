@@ -44,7 +44,7 @@ pub(super) fn check(
         Some(text) => source::parse(text, 0..text.len()).map_err(|_| PatchError::Template),
         None => Err(PatchError::Invalid(error.to_string())),
     });
-    let Some(mut tree) = parsed? else { return Ok(CheckedPart::default()) };
+    let Some(tree) = parsed? else { return Ok(CheckedPart::default()) };
     for _ in 0..MAX_EXPRESSIONS {
         let node = NodeRef { tree: &tree, node: tree.root() };
         let error = match model::decode_part(node, parent, Part::PodSpec) {

@@ -77,14 +77,9 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
 }
 
 impl Run {
-    /// Returns the directories of charts with unrendered templates, each with a trailing slash. The
-    /// current directory is an empty string.
-    pub fn charts_with_raw_templates(&self) -> BTreeSet<String> {
-        let chart = |path: &String| {
-            let (chart, _) = path.rsplit_once("templates/")?;
-            (chart.is_empty() || chart.ends_with('/')).then(|| chart.to_owned())
-        };
-        self.raw_templates.iter().filter_map(chart).collect()
+    /// Returns the directories of charts with unrendered templates.
+    pub fn charts_with_raw_templates(&self) -> BTreeSet<PathBuf> {
+        self.raw_templates.iter().filter_map(|path| chart_directory(path)).collect()
     }
 
     /// Suppresses the findings that the baseline in the file `path` contains. Reports the stale
@@ -190,14 +185,10 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
             || (input.name.contains("./")
                 && patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy()))
     };
+    if has_file_name(input) {
+        return if is_patch() { Role::Patch } else { Role::File };
+    }
     match &input.source {
-        _ if has_file_name(input) => {
-            if is_patch() {
-                Role::Patch
-            } else {
-                Role::File
-            }
-        }
         InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
         InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
         InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,

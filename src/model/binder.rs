@@ -239,7 +239,7 @@ impl Binder {
 
     /// Returns the storage classes whose volumes can satisfy the demand. The empty class means
     /// volumes without a class.
-    fn classes<'s>(&'s self, demand: &'s Demand) -> Vec<&'s str> {
+    pub fn classes<'s>(&'s self, demand: &'s Demand) -> Vec<&'s str> {
         match &demand.class {
             RequestedClass::Named(name) => vec![name],
             RequestedClass::Default { .. } if self.default_classes.is_empty() => vec![""],

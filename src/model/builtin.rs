@@ -72,25 +72,36 @@ struct WithSpec<'a, S: Default> {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct WorkloadSpec<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
     template: PodTemplate<'a>,
-    #[serde(borrow)]
-    volume_claim_templates: List<ClaimTemplate<'a>>,
     selector: Option<IgnoredAny>,
-    #[serde(borrow, deserialize_with = "nullable")]
-    persistent_volume_claim_retention_policy: ClaimRetention<'a>,
 }
 
 impl<'a> WorkloadSpec<'a> {
     fn into_pod(self, path: &FieldPath) -> Pod<'a> {
-        let mut pod = Pod::from_template(&path.key("template"), self.template);
+        Pod::from_template(&path.key("template"), self.template)
+    }
+}
+
+/// The fields that only the spec of a StatefulSet has.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ClaimSettings<'a> {
+    #[serde(borrow)]
+    volume_claim_templates: List<ClaimTemplate<'a>>,
+    #[serde(borrow, deserialize_with = "nullable")]
+    persistent_volume_claim_retention_policy: ClaimRetention<'a>,
+}
+
+impl<'a> ClaimSettings<'a> {
+    /// Applies the settings in the spec at `path` to the pod.
+    fn apply_to(self, pod: &mut Pod<'a>, path: &FieldPath) {
         pod.add_claim_templates(&path.key("volumeClaimTemplates"), self.volume_claim_templates.into_vec());
         let retention_path = path.key("persistentVolumeClaimRetentionPolicy");
         pod.claim_retention =
             ClaimRetention { path: retention_path, ..self.persistent_volume_claim_retention_policy };
-        pod
     }
 }
 
@@ -170,16 +181,16 @@ fn decode_body<'a>(
             (object.metadata, Body::Pods(vec![pod]))
         }
         Shape::Workload => {
-            let mut object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
-            if &*meta.kind != "StatefulSet" {
-                // The API server drops this field.
-                object.spec.volume_claim_templates = List::default();
-            }
+            let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
             // The API server rejects a workload of `apps/v1` without a selector, so such an object
             // is a fragment. In other versions, the selector has a default.
             let is_fragment = &*meta.api_version == "apps/v1" && object.spec.selector.is_none();
-            let mut pod = object.spec.into_pod(&FieldPath::from_keys(&["spec"]));
+            let path = FieldPath::from_keys(&["spec"]);
+            let mut pod = object.spec.into_pod(&path);
             pod.is_complete &= !is_fragment;
+            if &*meta.kind == "StatefulSet" {
+                input.decode::<WithSpec<'a, ClaimSettings<'a>>>()?.spec.apply_to(&mut pod, &path);
+            }
             (object.metadata, Body::Pods(vec![pod]))
         }
         Shape::CronJob => {

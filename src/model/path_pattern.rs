@@ -97,7 +97,9 @@ impl PathPattern {
                 segments.eq(path.segments.iter().map(|name| &**name))
             }
         };
-        if path.is_relative() || path.is_uncertain() || !is_unchanged {
+        let has_one_wildcard_per_segment =
+            path.segments.iter().all(|segment| segment.matches('*').count() <= 1);
+        if path.is_relative() || path.is_uncertain() || !is_unchanged || !has_one_wildcard_per_segment {
             return None;
         }
         let segments = path.segments.into_iter().map(SegmentPattern::new).collect();

@@ -57,19 +57,25 @@ pub enum PathOwner {
     /// An object in another object, or an object of a kind outside of Kubernetes. The program that
     /// creates Kubernetes objects from it may replace any part of the path.
     Template,
+    /// An object whose name contains a variable, such as `$NAME`. The program that replaces this
+    /// variable also replaces variables in the path.
+    NamedByVariable,
 }
 
 /// Checks whether a host path is unknown because of a placeholder. A path such as `/srv/<NAME>`
-/// counts as known, because its directory is known. For [`PathOwner::Template`], however, a path
-/// with `{{`, `${` or `$(` anywhere is unknown.
+/// counts as known, because its directory is known. However, a path with `{{`, `${` or `$(` anywhere
+/// is unknown for [`PathOwner::Template`], and a path with `{{` or `$` for
+/// [`PathOwner::NamedByVariable`].
 pub(super) fn is_unknown_path(path: &str, owner: PathOwner) -> bool {
     let first_name = path.split('/').next().unwrap_or_default();
     let start = placeholder(path).filter(|placeholder| path.starts_with(placeholder));
     let is_unknown = is_capitalized(first_name) && !first_name.starts_with('$')
         || start.is_some_and(|placeholder| !is_variable(placeholder));
+    let contains = |starts: &[&str]| starts.iter().any(|start| path.contains(start));
     match owner {
         PathOwner::Manifest => is_unknown,
-        PathOwner::Template => is_unknown || ["{{", "${", "$("].iter().any(|start| path.contains(start)),
+        PathOwner::Template => is_unknown || contains(&["{{", "${", "$("]),
+        PathOwner::NamedByVariable => is_unknown || contains(&["{{", "$"]),
     }
 }
 

@@ -94,13 +94,12 @@ impl PathGlob {
             Some(literal) => (literal, true),
             None => (text, false),
         };
-        let is_plain = |name: &str| name.matches('*').count() <= 1 && !name.contains(['?', '[', '{']);
-        let pattern = PathPattern::new(literal).filter(|_| literal.split(['/', '\\']).all(is_plain));
+        let pattern = PathPattern::new(literal).filter(|_| !literal.contains(['?', '[', '{']));
         match pattern {
             Some(pattern) if is_subtree => Ok(Self::Subtree(pattern)),
             Some(pattern) => Ok(Self::Exact(pattern)),
             None if literal.contains("**") => {
-                Err(format!("`{text}` never matches: `**` is supported only at the end of a path"))
+                Err(format!("`{text}` never matches: `**` is supported only as the last part of a path"))
             }
             None => Err(format!("`{text}` never matches: {}", why_unreachable(literal))),
         }

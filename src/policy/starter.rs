@@ -1,11 +1,11 @@
 //! The text of a new policy, which `volcheck init` writes.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Returns the text of a new policy. It extends `agents`, parts of the pack `node-agents`, and
-/// excludes the templates in `charts`: directories of charts, each with a trailing slash, or an
-/// empty string for the current directory.
-pub fn starter(agents: &BTreeSet<String>, charts: &BTreeSet<String>) -> String {
+/// excludes the templates of the charts in the directories `charts`.
+pub fn starter(agents: &BTreeSet<String>, charts: &BTreeSet<PathBuf>) -> String {
     let mut text = "\
 # Policy for volcheck. To validate it, run `volcheck policy check`. To print the effective policy, run
 # `volcheck policy show`.
@@ -45,9 +45,9 @@ profile: recommended
         text.push_str(
             "\nlint:\n  # Most unrendered Helm templates are not valid YAML. Check them with `volcheck lint --helm CHART`.\n  exclude:\n",
         );
-        charts
-            .iter()
-            .for_each(|chart| text.push_str(&format!("    - {}\n", quoted(&format!("{chart}templates/**")))));
+        for chart in charts {
+            text.push_str(&format!("    - {}\n", quoted(&chart.join("templates/**").to_string_lossy())));
+        }
     }
     text.push_str(
         "#   # Existing findings, written by `volcheck baseline`.\n#   baseline: .volcheck-baseline.json\n",

@@ -93,6 +93,8 @@
 //!
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
+use std::ptr;
+
 use super::support::empty_dir::is_stateful_set;
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
 use super::support::wording::{container, has_variable, host_path, volume_and_path};
@@ -129,7 +131,7 @@ fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
     let (own, other) = (shared.own, shared.other);
     let path = host_path(own.volume, own.access);
     let verb = if may_be_disjoint(own.access, other.access) { "may be" } else { "is" };
-    let message = if std::ptr::eq(own.container, other.container) {
+    let message = if ptr::eq(own.container, other.container) {
         format!("{path} {verb} mounted twice in {}, through two volumes", container(own.container))
     } else {
         let (first, second) = match own.access.effective {
@@ -143,7 +145,7 @@ fn finding(cx: &Context<'_>, shared: &SharedAccess<'_>) -> Finding {
     if should_outlive_pod(cx, own.volume) {
         return finding.help("use a `persistentVolumeClaim`, or an `emptyDir` for files that can be lost");
     }
-    if std::ptr::eq(own.volume, other.volume) {
+    if ptr::eq(own.volume, other.volume) {
         return with_empty_dir_fix(own.volume, finding);
     }
     finding
@@ -162,8 +164,16 @@ fn may_be_disjoint(a: &HostPathAccess<'_>, b: &HostPathAccess<'_>) -> bool {
         (false, false) => false,
         (true, false) => !is_inside(a, b),
         (false, true) => !is_inside(b, a),
-        (true, true) => true,
+        // The same expression has the same value in one container.
+        (true, true) => a.path != b.path || !is_same_expression(a, b),
     }
+}
+
+/// Checks whether two accesses are through mounts of one container with the same `subPathExpr`.
+fn is_same_expression(a: &HostPathAccess<'_>, b: &HostPathAccess<'_>) -> bool {
+    a.mount.zip(b.mount).is_some_and(|(a, b)| {
+        ptr::eq(a.container, b.container) && a.mount.sub_path_expr == b.mount.sub_path_expr
+    })
 }
 
 /// Checks whether the files in the volume should outlive the Pod.
@@ -211,7 +221,7 @@ fn shared_accesses<'h>(cx: &'h Context<'_>) -> Vec<SharedAccess<'h>> {
                 Relation::Equal | Relation::Descendant
             )
         });
-        let is_same_volume = |outer: &MountedAccess<'_>| std::ptr::eq(outer.volume, inner.volume);
+        let is_same_volume = |outer: &MountedAccess<'_>| ptr::eq(outer.volume, inner.volume);
         let is_reported = shared.iter().any(|known| is_same_volume(&known.own));
         let others = above.iter().copied().filter(|outer| !is_reported && is_shared(&inner, outer));
         shared.extend(others.min_by_key(|outer| !is_same_volume(outer)).map(|outer| {
@@ -227,7 +237,7 @@ fn shared_accesses<'h>(cx: &'h Context<'_>) -> Vec<SharedAccess<'h>> {
 
 fn is_shared(inner: &MountedAccess<'_>, outer: &MountedAccess<'_>) -> bool {
     let is_written = [inner, outer].iter().any(|mounted| mounted.access.effective == Access::Write);
-    let is_same_container = std::ptr::eq(inner.container, outer.container);
-    let is_duplicate = !std::ptr::eq(inner.volume, outer.volume) && inner.access.path == outer.access.path;
+    let is_same_container = ptr::eq(inner.container, outer.container);
+    let is_duplicate = !ptr::eq(inner.volume, outer.volume) && inner.access.path == outer.access.path;
     is_written && (!is_same_container || is_duplicate)
 }

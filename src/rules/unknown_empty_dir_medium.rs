@@ -72,7 +72,7 @@ use super::support::empty_dir::{Medium, empty_dirs};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{Os, marked_placeholder};
+use crate::model::{Origin, Os, marked_placeholder};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-empty-dir-medium"),
@@ -96,7 +96,8 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let field = empty_dir.medium_field();
         let finding =
             |severity, message| Finding::new(RULE.id, severity, field.clone(), message).volume(name);
-        if let Some(placeholder) = marked_placeholder(medium) {
+        let placeholder = marked_placeholder(medium).filter(|_| cx.object.origin != Origin::Admission);
+        if let Some(placeholder) = placeholder {
             let (name, placeholder) = (quoted(name), quoted(placeholder));
             let message =
                 format!("the medium of `emptyDir` volume {name} contains placeholder {placeholder}");

@@ -1,6 +1,7 @@
 //! Builds a [`Tree`] from the nodes that a parser reports in text order.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::error::{ParseError, ParseErrorKind};
@@ -62,6 +63,7 @@ impl<'t> TreeBuilder<'t> {
             irregular_mappings: Vec::new(),
             root: NodeId(0),
             end: 0,
+            nulls: RefCell::default(),
         };
         Self { text, tree, open: Vec::new(), stack: Vec::new(), has_aliases: false }
     }

@@ -1,8 +1,8 @@
 //! A document as a tree of nodes. Each node has a location in the text.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet, hash_map};
 use std::ops::Range;
 
 use super::scalar::{self, Scalar, ScalarStyle, TagError};
@@ -84,6 +84,8 @@ pub struct Tree<'t> {
     pub(super) irregular_mappings: Vec<NodeId>,
     pub(super) root: NodeId,
     pub(super) end: usize,
+    /// The nodes that [`Tree::set_null`] has made null.
+    pub(super) nulls: RefCell<HashSet<NodeId>>,
 }
 
 impl<'t> Tree<'t> {
@@ -99,6 +101,15 @@ impl<'t> Tree<'t> {
 
     fn node(&self, id: NodeId) -> &Node<'t> {
         &self.nodes[id.0 as usize]
+    }
+
+    /// Returns the content of a node that is not an alias. Aliases to a node with another content
+    /// refer to this content, too.
+    fn content(&self, id: NodeId) -> &Content<'t> {
+        const NULL: &Content<'_> =
+            &Content::Scalar { value: Cow::Borrowed(""), style: ScalarStyle::Plain, tag: 0 };
+        let nulls = self.nulls.borrow();
+        if !nulls.is_empty() && nulls.contains(&id) { NULL } else { &self.node(id).content }
     }
 
     /// Returns the byte range of the node in the text. For an alias, returns the range of the
@@ -141,7 +152,7 @@ impl<'t> Tree<'t> {
 
     /// Returns the content of the node.
     pub fn view(&self, id: NodeId) -> View<'_> {
-        match &self.node(self.target(id)).content {
+        match self.content(self.target(id)) {
             Content::Scalar { value, .. } => View::Scalar(value),
             Content::Sequence { items } => {
                 View::Sequence(&self.items[items.start as usize..items.end as usize])
@@ -154,7 +165,7 @@ impl<'t> Tree<'t> {
     /// Returns the value of a scalar, or an error if it does not match its tag. Returns `None` for
     /// collections.
     pub fn scalar(&self, id: NodeId) -> Option<Result<Scalar<'_>, TagError>> {
-        let Content::Scalar { value, style, tag } = &self.node(self.target(id)).content else { return None };
+        let Content::Scalar { value, style, tag } = self.content(self.target(id)) else { return None };
         let untagged = match style {
             ScalarStyle::Plain => scalar::resolve_plain(value),
             ScalarStyle::Quoted | ScalarStyle::Block => Scalar::Str(Cow::Borrowed(value)),
@@ -171,7 +182,7 @@ impl<'t> Tree<'t> {
 
     /// Checks whether the node is null, in any notation.
     pub fn is_null(&self, id: NodeId) -> bool {
-        match &self.node(self.target(id)).content {
+        match self.content(self.target(id)) {
             Content::Scalar { value, style: ScalarStyle::Plain, tag: 0 } => scalar::is_plain_null(value),
             Content::Scalar { tag: 0, .. } => false,
             _ => matches!(self.scalar(id), Some(Ok(Scalar::Null))),
@@ -237,16 +248,14 @@ impl<'t> Tree<'t> {
     }
 
     /// Makes the node null. For an alias, makes its target null.
-    pub fn set_null(&mut self, id: NodeId) {
-        let target = self.target(id);
-        self.nodes[target.0 as usize].content =
-            Content::Scalar { value: Cow::Borrowed(""), style: ScalarStyle::Plain, tag: 0 };
+    pub fn set_null(&self, id: NodeId) {
+        self.nulls.borrow_mut().insert(self.target(id));
     }
 
     /// Returns the entries of a mapping as they are written, including merge keys and duplicate
     /// keys. Returns an empty slice for other nodes.
     pub fn written_entries(&self, id: NodeId) -> &[MappingEntry] {
-        match &self.node(self.target(id)).content {
+        match self.content(self.target(id)) {
             Content::Mapping { entries, .. } => &self.entries[entries.start as usize..entries.end as usize],
             _ => &[],
         }
@@ -255,7 +264,7 @@ impl<'t> Tree<'t> {
     /// Returns the entries of a mapping as kubectl applies them: merge keys are expanded, and the
     /// last of several equal keys wins. Returns no entries for other nodes.
     pub fn entries(&self, id: NodeId) -> Cow<'_, [MappingEntry]> {
-        match self.node(self.target(id)).content {
+        match *self.content(self.target(id)) {
             Content::Mapping { is_irregular: true, .. } => {
                 let mut merged = MergedEntries::default();
                 self.merge(id, &mut merged, None);

@@ -358,7 +358,7 @@ fn policy_errors_point_at_their_location() {
             &exemption("namespace: a", "namespace: a, path: /**/x"),
             4,
             31,
-            "`/**/x` never matches: `**` is supported only at the end of a path",
+            "`/**/x` never matches: `**` is supported only as the last part of a path",
         ),
         (
             &exemption("namespace: a", "namespace: a, access: all"),

@@ -287,6 +287,25 @@ fn placeholders_are_named_as_unknown_host_paths() {
 }
 
 #[test]
+fn aliases_to_objects_outside_of_the_list_are_checked() {
+    let list = |object: &str| format!("apiVersion: v1\nkind: List\nbase: &base {object}\nitems: [*base]\n");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: b, \
+               volumeMounts: [{name: x, mountPath: /x}]}]";
+    let rules = |text: &str| -> Vec<String> {
+        let findings = lint(&selecting(&["undefined-volume"]), "list.yaml", text).findings;
+        findings.iter().map(|located| located.finding.rule.to_string()).collect()
+    };
+    assert_eq!(rules(&list(&format!("{pod}}}}}"))), ["undefined-volume"]);
+    // A patch can omit volumes.
+    assert_eq!(rules(&list(&format!("{pod}, $patch: merge}}}}"))), [""; 0]);
+    let text = pod.replace('"', "'");
+    let config_map = format!(
+        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{pod.yaml: \"{text}}}}}\"}}}}"
+    );
+    assert_eq!(rules(&list(&config_map)), ["undefined-volume"]);
+}
+
+#[test]
 fn reports_each_of_many_placeholders() {
     let mounts = |count: usize| -> String {
         (0..count)
