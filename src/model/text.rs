@@ -62,10 +62,10 @@ pub enum PathOwner {
     NamedByVariable,
 }
 
-/// Checks whether a host path is unknown because of a placeholder. A path such as `/srv/<NAME>`
-/// counts as known, because its directory is known. However, a path with `{{`, `${` or `$(` anywhere
-/// is unknown for [`PathOwner::Template`], and a path with `{{` or `$` for
-/// [`PathOwner::NamedByVariable`].
+/// Checks whether a host path is unknown because of a placeholder. In the paths of most objects,
+/// this must be a placeholder at the start: `/srv/<NAME>` counts as known, because its directory is
+/// known. For [`PathOwner::Template`], `{{`, `${` or `$(` can be anywhere in the path. For
+/// [`PathOwner::NamedByVariable`], `{{` or `$` can be anywhere.
 pub(super) fn is_unknown_path(path: &str, owner: PathOwner) -> bool {
     let first_name = path.split('/').next().unwrap_or_default();
     let start = placeholder(path).filter(|placeholder| path.starts_with(placeholder));
