@@ -12,8 +12,9 @@
 //!   well-known image, such as `/var/lib/postgresql`. Containers that store no data are an
 //!   exception, for example containers that run only a client.
 //! - At any other mount path, the finding is a warning. DaemonSets and static Pods get no warning,
-//!   because their data usually belongs to the node. Custom resources of an unknown kind, or with
-//!   only a part of the Pod, get no warning either, because they may create DaemonSets.
+//!   because their data usually belongs to the node. A custom resource gets no warning either if
+//!   volcheck does not know its kind, or if it contains only a part of a Pod template, because it
+//!   may create a DaemonSet.
 //!
 //! The rule reports neither sockets nor paths in volcheck's host path catalog, such as
 //! `/var/lib/etcd`. The catalog is volcheck's list of paths that belong to the node.

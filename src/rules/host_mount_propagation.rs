@@ -20,8 +20,9 @@
 //!
 //! With `HostToContainer`, filesystems that the node mounts below the path after the container has
 //! started also appear in the container. They can be volumes of other Pods. `readOnly: true` on the
-//! `hostPath` mount does not make these filesystems read-only. In `/run/netns`, the node mounts
-//! only network namespaces, which are not writable.
+//! `hostPath` mount does not make these filesystems read-only. Mounts of `/run/netns` and
+//! `/run/docker/netns` are reported, too. The node mounts only network namespaces there, which are
+//! not writable, but a privileged container can enter them.
 //!
 //! ## Example
 //!

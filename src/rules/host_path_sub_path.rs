@@ -5,13 +5,15 @@
 //! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` in two cases:
 //!
 //! - A container of the Pod has a writable mount of the volume's path on the node, or of a path
-//!   above or below that path.
+//!   above or below that path. A mount of only the sub path, or of a path below it, does not count.
 //! - The Pod has only read-only mounts of these paths, but the sub path may be missing on the node.
 //!   This is the case if the sub path contains a variable, or if the path of the volume joined with
-//!   the sub path is not certain to exist. volcheck assumes that these paths exist: well-known
-//!   devices, names that end in `.sock`, entries of the host path catalog that have a `type`, and
-//!   the parent directories of entries without `*`. The catalog is volcheck's list of paths that
-//!   belong to the node.
+//!   the sub path is not certain to exist.
+//!
+//! volcheck assumes that well-known devices and names that end in `.sock` exist on the node. Its
+//! host path catalog is a list of paths that belong to the node, and some of these paths contain
+//! the wildcard `*`. volcheck assumes that a path in the catalog exists if the catalog lists its
+//! type, and that the directories above a path without a wildcard exist.
 //!
 //! Sub paths that the rule `sub-path-backstep` reports, such as `../etc`, are not reported again.
 //!
@@ -94,7 +96,7 @@ use std::cell::LazyCell;
 
 use super::sub_path_backstep;
 use super::support::host_path_type::known_type;
-use super::support::wording::{container, volume_and_path, written_path};
+use super::support::wording::{container, has_variable, volume_and_path, written_path};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,
     Rule,
@@ -128,9 +130,16 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if reported.contains(&std::ptr::from_ref(mount.mount)) {
             continue;
         }
-        let overlaps =
-            |other: &HostPathAccess<'_>| other.path.relation_to(&volume.clean) != Relation::Unrelated;
-        let Some((_, _, writer)) = writers.iter().find(|(_, other, _)| overlaps(other)) else {
+        // A container that can write only at or below the sub path cannot replace its directories.
+        let can_replace = |other: &HostPathAccess<'_>, writer: &ContainerMount<'_, '_>| {
+            let is_below =
+                matches!(other.path.relation_to(&access.path), Relation::Equal | Relation::Descendant);
+            let is_own = std::ptr::eq(writer.mount, mount.mount);
+            other.path.relation_to(&volume.clean) != Relation::Unrelated
+                && (is_own || !is_below || has_variable(access))
+        };
+        let Some((_, _, writer)) = writers.iter().find(|(_, other, writer)| can_replace(other, writer))
+        else {
             out.extend(created_directory(cx, volume, access, mount));
             continue;
         };

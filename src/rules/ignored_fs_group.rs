@@ -3,16 +3,16 @@
 //! ## What it does
 //!
 //! Reports the `securityContext.fsGroup` of a Pod if a container has a writable mount of a
-//! `hostPath` volume, and no other volume may need the group. Mounts of sockets and devices do not
-//! count. These volumes do not need the group:
+//! `hostPath` volume, and the Pod has no other volume that might need the group. Mounts of sockets
+//! and devices do not count. The rule assumes that these volumes do not need the group:
 //!
 //! - other `hostPath` volumes
 //! - `configMap`, `downwardAPI` and `image` volumes, whose files are usually readable for all users
 //! - the volume `kube-api-access-…`, which the API server adds for the ServiceAccount token
 //!
-//! If all `hostPath` volumes are mounted read-only, the Pod is not reported. The purpose of the
-//! group is then often to read the ServiceAccount token. Incomplete objects, such as patches, and
-//! objects of unknown kinds are skipped.
+//! If all `hostPath` volumes are mounted read-only, the Pod is not reported, because the group may
+//! then be meant for the ServiceAccount token. Incomplete objects, such as patches, and objects of
+//! unknown kinds are skipped.
 //!
 //! ## Why is this bad?
 //!

@@ -18,9 +18,9 @@
 //!   declared path.
 //! - No such variable or argument has an unknown value. For example, a value from a ConfigMap is
 //!   unknown.
-//! - A variable or argument sets the path of the data, or neither a configuration file nor an
-//!   unknown argument can set it. An example of an argument that names a configuration file is
-//!   `--config` of `mongod`, and an example of an unknown argument is `$OPTIONS`.
+//! - The path of the data is certain. This is the case if a variable or argument sets it. It is
+//!   also the case for the default path, unless a configuration file (`--config` of `mongod`) or an
+//!   unknown argument (`$OPTIONS`) may set another path.
 //!
 //! Init containers other than sidecars are not reported. Incomplete objects, such as patches, and
 //! objects of unknown kinds are skipped.

@@ -86,6 +86,7 @@
 //! - [Kubernetes: assigning Pods to nodes](https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/)
 
 use super::support::findings::host_path_finding;
+use super::support::host_path_type::RequestedType;
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -133,7 +134,8 @@ fn different_content(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -
 
 fn missing_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Finding {
     let message = format!("{} may be missing on the node where the Pod runs", host_path(volume, access));
-    let why = if access.path.is_named_pipe() {
+    let requested = RequestedType::of_volume(volume).filter(|_| access.path == volume.clean);
+    let why = if access.path.is_named_pipe() || requested.is_some_and(|requested| !requested.creates) {
         "on a node without the path, the Pod does not start"
     } else {
         "on a node without the path, the Pod does not start, or starts with an empty directory"

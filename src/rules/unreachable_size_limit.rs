@@ -171,7 +171,7 @@ fn exceeds_memory(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Op
         let finding = finding(
             empty_dir,
             Severity::Warning,
-            "exceeds the memory limits of the containers that can write to it",
+            "exceeds the sum of the memory limits of the containers that can write to it",
         );
         let writes = |container: &Container<'_>| {
             container.volume_mounts.iter().any(|mount| mount.name == *name && !mount.is_read_only())
@@ -229,7 +229,7 @@ fn unrequested(pod: &Pod<'_>, empty_dir: &EmptyDir<'_>, size: Quantity) -> Optio
 
 /// Adds the fields of limits as related locations.
 fn with_limits(finding: Finding, fields: Vec<FieldPath>) -> Finding {
-    fields.into_iter().fold(finding, |finding, field| finding.related(field, "counts toward the limit"))
+    fields.into_iter().fold(finding, |finding, field| finding.related(field, "one of these limits"))
 }
 
 /// Returns the field paths of the limits for `resource`. If the pod itself has a limit, returns

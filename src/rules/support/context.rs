@@ -59,8 +59,9 @@ pub struct HostPathVolume<'a> {
     /// The path, cleaned and with aliases resolved.
     pub clean: HostPath,
     /// The accesses through the mounts, most harmful first. If there are no mounts, the list
-    /// contains a single access to the path of the volume. That access is read-only for a volume of
-    /// a pod, and writable for a PersistentVolume or a path that is used without a mount.
+    /// contains a single access to the path of the volume. For a volume of a pod, that access is
+    /// writable only if the path is used without a mount, for example by KubeVirt's `hostDisk`. For
+    /// a PersistentVolume, it is writable.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
@@ -232,11 +233,16 @@ impl<'a> Context<'a> {
     /// - a Pod that has no controller, uses the node's network, and either is in a namespace for
     ///   system components or runs a component of the control plane
     pub fn is_static_pod(&self) -> bool {
-        let Some(pod) = self.pod().filter(|_| self.object.workload.kind == "Pod") else { return false };
-        let namespace = self.object.id.namespace.as_str();
-        let is_system = || namespace == "kube-system" || namespace.starts_with("openshift-");
-        pod.annotations.get("kubernetes.io/config.mirror").is_some()
-            || (pod.host_network && (is_system() || pod.containers.iter().any(runs_control_plane)))
+        let Some(pod) = self.pod() else { return false };
+        let id = &self.object.id;
+        // The owner of a mirror Pod is its node.
+        if id.kind == "Pod" && pod.annotations.get("kubernetes.io/config.mirror").is_some() {
+            return true;
+        }
+        let is_system = || id.namespace == "kube-system" || id.namespace.starts_with("openshift-");
+        self.object.workload.kind == "Pod"
+            && pod.host_network
+            && (is_system() || pod.containers.iter().any(runs_control_plane))
     }
 
     /// Checks whether the API server supports the field `recursiveReadOnly` of mounts by default
@@ -348,8 +354,8 @@ impl<'a> HostPathVolume<'a> {
         }
     }
 
-    /// Resolves the path of a PersistentVolume that the claim of a pod's volume is or can be bound
-    /// to.
+    /// Resolves the path of a PersistentVolume for a volume of a pod. The claim of that volume is
+    /// bound to the PersistentVolume, or can be bound to it.
     pub fn behind_claim(
         pod: &'a Pod<'a>,
         claimed: &'a ClaimedVolume,
@@ -360,6 +366,7 @@ impl<'a> HostPathVolume<'a> {
         let clean = HostPath::on(pod.required_os, &volume.path);
         let mut resolved =
             Self::new(None, &claimed.volume, claimed.field.clone(), &volume.path, clean, declared_type);
+        resolved.supports_type = volume.source == "hostPath";
         resolved.add_accesses(pod, options, |mount| pod.is_read_only(mount));
         resolved
     }
