@@ -91,8 +91,8 @@ fn mounts_refer_to_the_nearest_volume() {
     assert_eq!(
         messages(&text),
         [
-            "sensitive host path `/var/log` is writable by the container in `spec.a`",
-            "sensitive host path `/etc/kubernetes` is exposed to the container in `spec.b`",
+            "sensitive host path `/var/log` is writable by the container of `spec.a`",
+            "sensitive host path `/etc/kubernetes` is exposed to the container of `spec.b`",
         ]
     );
 }

@@ -30,7 +30,7 @@ pub(crate) fn container(container: &Container<'_>) -> String {
         ContainerList::Ephemeral => "ephemeral container",
     };
     if container.name.is_empty() {
-        return format!("the {noun} in {}", quoted(&container.path.to_string()));
+        return format!("the {noun} of {}", quoted(&container.path.to_string()));
     }
     format!("{noun} {}", quoted(&container.name))
 }
