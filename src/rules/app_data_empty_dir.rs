@@ -12,11 +12,13 @@
 //!
 //! 1. an argument such as `--dbpath`, if the image name is known
 //! 2. an environment variable such as `PGDATA`, if the image name is known
-//! 3. the default path of the image, if the image name and its repository are known
+//! 3. the default path of the image, if the image name and its repository are known, and the path
+//!    does not depend on an unknown version of the image
 //! 4. a well-known data directory, such as `/var/lib/mysql`, if a volume is mounted at or inside it
 //!
 //! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`. Relative paths are
-//! ignored.
+//! ignored. For Redis and compatible servers, the default path counts only if an argument sets
+//! `--appendonly yes`, because many of them are only caches.
 //!
 //! The data is in the volume that the container mounts at the data path. If no volume is mounted
 //! there, the data is in the volume that is mounted at the nearest parent directory. The rule
@@ -34,7 +36,7 @@
 //!
 //! The rule ignores containers of well-known images that store no data according to the manifest:
 //!
-//! - containers that run only a client, such as `mysqldump`
+//! - containers that run only a client, such as `mysqldump`, or a utility, such as `chown`
 //! - servers in a role without data, such as `loki -target=read` or a Consul agent without
 //!   `-server`
 //! - servers that store their data in another system, such as a registry with `REGISTRY_STORAGE=s3`

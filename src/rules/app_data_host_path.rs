@@ -16,8 +16,10 @@
 //!   volcheck does not know its kind, or if it contains only a part of a Pod template, because it
 //!   may create a DaemonSet.
 //!
-//! The rule reports neither sockets nor paths in volcheck's host path catalog, such as
-//! `/var/lib/etcd`. The catalog is volcheck's list of paths that belong to the node.
+//! The rule reports neither sockets nor paths at, above or below an entry of volcheck's host path
+//! catalog, such as `/var/lib/etcd`. The catalog is volcheck's list of paths that belong to the
+//! node. Common data directories such as `/srv` are an exception: they are reported although they
+//! are above an entry.
 //!
 //! ## Why is this bad?
 //!

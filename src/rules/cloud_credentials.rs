@@ -9,7 +9,7 @@
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.
 //!
-//! Credential paths are:
+//! Credential paths include:
 //!
 //! - `.aws`, `.azure`, `.config/gcloud`, `.oci` and `.docker` in `/root`, in each directory of
 //!   `/home`, and in `/`, which is the home directory of some services

@@ -24,10 +24,10 @@
 //!   the node do not count.
 //! - The run contains PersistentVolumes that the claim can be bound to, and all of them have a type
 //!   that is not attached to nodes, such as `nfs` or `hostPath`.
-//! - The run contains no PersistentVolume that the claim can be bound to. It contains the storage
-//!   class of the claim, or the default class if the claim names none, and the provisioner of this
-//!   class creates volumes that are not attached to nodes. Examples of such provisioners are
-//!   `rancher.io/local-path` and `nfs.csi.k8s.io`.
+//! - The run contains no PersistentVolume that the claim can be bound to. The run does contain the
+//!   storage class of the claim, or the default class if the claim names none, and the provisioner
+//!   of this class creates volumes that are not attached to nodes. Examples of such provisioners
+//!   are `rancher.io/local-path` and `nfs.csi.k8s.io`.
 //!
 //! ## Why is this bad?
 //!

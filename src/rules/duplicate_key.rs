@@ -89,7 +89,7 @@ fn check(facts: &TextFacts, out: &mut Vec<Finding>) {
         let finding = Finding::at_mark(RULE.id, severity, duplicate.kept, message)
             .why("kubectl silently applies the last value and does not send the others")
             .help("remove either key")
-            .label("kubectl uses this key")
+            .label("this key overrides the earlier key")
             .related_mark(duplicate.dropped, "kubectl drops this key")
             .path(&duplicate.key);
         out.push(finding);

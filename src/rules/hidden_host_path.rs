@@ -40,8 +40,8 @@
 //! The host path catalog is volcheck's list of paths that belong to the node. The rule does not
 //! report:
 //!
-//! - a path that is not in the catalog, if a provisioner created the PersistentVolume or if
-//!   `hostPaths.allow` in the policy allows the path
+//! - a path that is not at, above or below an entry of the catalog, if a provisioner created the
+//!   PersistentVolume or if `hostPaths.allow` in the policy allows the path
 //! - a path inside a known directory of a provisioner, such as `/var/lib/rancher/k3s/storage`, if a
 //!   provisioner created the PersistentVolume
 //! - a disk such as `/dev/sdb`, if the PersistentVolume has the type `local` or the volume mode
