@@ -5,8 +5,9 @@
 //! Reports each mount of a `hostPath` volume with a `subPath` or `subPathExpr` in two cases:
 //!
 //! - A container of the Pod has a writable mount of the volume's path on the node, or of a path
-//!   above or below that path. A mount of only the sub path, or of a path below it, does not count.
-//! - The Pod has only read-only mounts of these paths, but the sub path may be missing on the node.
+//!   above or below that path. This can be the reported mount itself. Any other mount of only the
+//!   sub path, or of a path below it, counts only if the sub path contains a variable.
+//! - There is no such writable mount, but the sub path may be missing on the node.
 //!   This is the case if the sub path contains a variable, or if the path of the volume joined with
 //!   the sub path is not certain to exist.
 //!
@@ -131,6 +132,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         // A container that can write only at or below the sub path cannot replace its directories.
+        // Nevertheless, the reported mount itself counts.
         let can_replace = |other: &HostPathAccess<'_>, writer: &ContainerMount<'_, '_>| {
             let is_below =
                 matches!(other.path.relation_to(&access.path), Relation::Equal | Relation::Descendant);

@@ -102,10 +102,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let (exposed, why) = match access.path.is_windows() {
-            true => ("an entire drive of the node", "a drive can contain keys and every Pod's Secrets"),
+            true => ("an entire drive of the node", "a drive can contain keys and the Secrets of Pods"),
             false => (
                 "the node's root filesystem",
-                "it contains keys, every Pod's Secrets, and sockets that `readOnly` does not protect",
+                "it contains keys, the Secrets of the node's Pods, and sockets that `readOnly` does not protect",
             ),
         };
         let message = format!("{} exposes {exposed}", host_path(volume, access));

@@ -4,8 +4,8 @@
 //!
 //! An ignore is a comment or an annotation that suppresses findings. The rule reports:
 //!
-//! - each comment `# volcheck: ignore[RULE]` or `# volcheck: ignore-file[RULE]` that does not
-//!   continue with `-- reason`
+//! - each comment `# volcheck: ignore[RULE]` or `# volcheck: ignore-file[RULE]` with nothing, or
+//!   only `--`, after the `]`
 //! - each annotation `ignore.volcheck.io/RULE` whose value contains no reason
 //!
 //! The rule is off unless the policy or the flag `--select` enables it.

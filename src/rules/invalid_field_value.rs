@@ -15,7 +15,7 @@
 //!   if the field were absent, so it can also report further fields of the object.
 //!
 //! Some custom resources contain a patch of a pod spec as text. The rule reports such a text if it
-//! is not a valid patch.
+//! is not a valid patch, which the controller then cannot apply.
 //!
 //! ## Why is this bad?
 //!

@@ -106,7 +106,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let Some(Replacement { description, help }) = replacement(pod, &mount.mount.name) else { continue };
         // The API server looks only for a mount at exactly this path.
         let why = if *mount.mount.mount_path == *TOKEN_PATHS[0] {
-            "because of this mount, the Pod does not get its own token, which the kubelet renews"
+            "the container does not get the Pod's own token, which the kubelet renews"
         } else {
             "the API server may mount the Pod's token in the same directory; one mount then hides the other"
         };
@@ -126,7 +126,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
 /// Describes the volume `name`, which is mounted in place of the token. Returns `None` if the
 /// volume is unknown or provides a token that Kubernetes renews.
 fn replacement(pod: &Pod<'_>, name: &str) -> Option<Replacement> {
-    let remove_mount = "remove the mount to get the token of the Pod's ServiceAccount";
+    let remove_mount = "remove the mount, and use the token that the API server mounts by default";
     let Some(volume) = pod.volume(name) else {
         pod.claim_template(name)?;
         return Some(Replacement {

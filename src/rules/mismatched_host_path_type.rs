@@ -67,8 +67,8 @@
 //!
 //! ## Fix
 //!
-//! Sets the correct type, removes the trailing slash, or removes the type of a named pipe. Unsafe:
-//! the path may be wrong instead of the type.
+//! Sets the correct type, removes the trailing slash or `/.`, or removes the type of a named pipe.
+//! Unsafe: the path may be wrong instead of the type.
 //!
 //! ## When to allow it
 //!

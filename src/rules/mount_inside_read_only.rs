@@ -28,11 +28,14 @@
 //! The rule also checks two mounts that are not in the manifest:
 //!
 //! - By default, the API server adds a mount of the ServiceAccount token at
-//!   `/var/run/secrets/kubernetes.io/serviceaccount`. The rule assumes this mount unless the Pod
-//!   sets `automountServiceAccountToken: false`. A read-only mount of a host path at `/var/run` is
-//!   therefore a warning. A mount of a Secret at `/run/secrets` is also a warning, because
-//!   `/var/run` is a symbolic link to `/run` in most images. The kubelet does not resolve this
-//!   link, so it does not create the mount point in the Secret.
+//!   `/var/run/secrets/kubernetes.io/serviceaccount`. The rule does not assume this mount in a Pod
+//!   with `automountServiceAccountToken: false`, in a static Pod, in an ephemeral container, or in
+//!   a container with another mount at this path or at `/run/secrets/kubernetes.io/serviceaccount`.
+//!   A finding about this mount is always a warning, even if the outer volume is initially empty.
+//!   For example, a read-only mount of a host path at `/var/run` is a warning. A mount of a Secret
+//!   at `/run/secrets` is also a warning, because `/var/run` is a symbolic link to `/run` in most
+//!   images. The kubelet does not resolve this link, so it does not create the mount point in the
+//!   Secret.
 //! - The kubelet mounts a file at the `terminationMessagePath` of the container, which is
 //!   `/dev/termination-log` by default. A read-only mount of the node's `/dev` at `/dev` is
 //!   therefore a warning.

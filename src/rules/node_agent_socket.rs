@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a node daemon, or
-//! is at, above or inside a directory of such sockets. The rule `runtime-socket` reports container
-//! runtime sockets instead. A directory such as `/run` or `/var/lib`, which also contains more
-//! harmful paths, is reported by the rules for these paths.
+//! is at, above or inside a directory of such sockets. The rule `runtime-socket` reports most
+//! container runtime sockets instead. A directory such as `/run` or `/var/lib`, which also contains
+//! more harmful paths, is reported by the rules for these paths.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
 //! symbolic links are resolved: `/var/run` counts as `/run`.

@@ -21,8 +21,8 @@
 //!
 //! The rule also reports each mount inside a writable mount of a host path, with severity info.
 //! This includes the mount of the ServiceAccount token, which the API server adds below `/var/run`.
-//! The inner mount is not reported if its mount point is one of these paths of the node, which
-//! already exist:
+//! In Pods on Windows nodes, such mounts are not reported. The inner mount is not reported if its
+//! mount point is one of these paths of the node, which already exist:
 //!
 //! - a path whose type is in volcheck's host path catalog, such as `/var/lib/kubelet`
 //! - a parent directory of a catalog entry whose path contains no `*`

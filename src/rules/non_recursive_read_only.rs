@@ -5,8 +5,9 @@
 //! Reports a read-only mount of a host path that usually has other filesystems mounted below it,
 //! unless the mount sets `recursiveReadOnly` to `IfPossible` or `Enabled`. The severity is warning
 //! for `/`, `/run` and `/var`, and info for other paths. A subdirectory of such a path is not
-//! reported, unless other filesystems are usually mounted below the subdirectory too. Mounts that
-//! `ineffective-read-only` reports are not reported again.
+//! reported, unless other filesystems are usually mounted below the subdirectory too. If a
+//! `subPathExpr` contains a variable, only the directory before the first variable counts. Mounts
+//! that `ineffective-read-only` reports are not reported again.
 //!
 //! ## Why is this bad?
 //!
