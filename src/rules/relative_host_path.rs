@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Reports a `hostPath` or `local` volume whose path is missing, empty or not absolute. In an
-//! incomplete object, such as a patch, a missing or empty path is not reported.
+//! incomplete Pod or Pod template, such as in a patch, a missing or empty path is not reported.
 //!
 //! An absolute path starts with `/` or, on Windows, with a drive and a slash (`C:\`), a share or a
 //! device. Whitespace before the first slash makes a path relative. These paths also count as

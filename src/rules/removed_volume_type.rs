@@ -2,8 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Reports volumes and PersistentVolumes of a type whose driver has been removed from Kubernetes
-//! without a successor. Which types are reported depends on the Kubernetes version:
+//! Reports volumes and PersistentVolumes of a type whose driver has been removed from Kubernetes,
+//! unless Kubernetes redirects volumes of that type to a CSI driver. Which types are reported
+//! depends on the Kubernetes version:
 //!
 //! | type | removed in |
 //! |---|---|

@@ -4,7 +4,8 @@
 //!
 //! Reports each volume or PersistentVolume whose effective path is the socket of a container
 //! runtime. Also reports paths at or inside `/run/containerd/s`, which contains the sockets of the
-//! containerd shims.
+//! containerd shims. For runtime sockets below `/home` and `/var/lib`, such as
+//! `/var/lib/lxd/unix.socket`, see [`node-agent-socket`](node-agent-socket.md).
 //!
 //! volcheck's host path catalog lists the sockets of Docker, containerd, CRI-O, cri-dockerd,
 //! Podman, BuildKit, LXD and other runtimes. It includes the sockets of rootless runtimes, the

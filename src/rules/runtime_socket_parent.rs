@@ -4,7 +4,8 @@
 //!
 //! Reports each volume or PersistentVolume whose effective path is a directory above a container
 //! runtime socket. Examples are `/run`, `/var/run`, `/run/containerd`, `/run/user/1000` and `/var`.
-//! For the path `/`, see [`host-root`](host-root.md).
+//! For the path `/`, see [`host-root`](host-root.md). For runtime sockets below `/home` and
+//! `/var/lib`, see [`node-agent-socket`](node-agent-socket.md).
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Well-known
 //! symbolic links are resolved: `/var/run` counts as `/run`.

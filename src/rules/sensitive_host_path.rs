@@ -17,7 +17,9 @@
 //! | harmless | `/etc/localtime`, `/etc/ssl/certs`, `/dev/null` | error | – |
 //!
 //! A dash means that the access is not reported. Other rules report paths of the other classes,
-//! such as sockets and cloud credentials.
+//! such as sockets and cloud credentials. For the path `/`, see [`host-root`](host-root.md). For
+//! directories above a container runtime socket, see
+//! [`runtime-socket-parent`](runtime-socket-parent.md).
 //!
 //! The nearest catalog entry at or above a path determines its class. If there is no such entry,
 //! the most severe entry below the path determines the class: `/var/lib` is as severe as

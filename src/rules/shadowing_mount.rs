@@ -9,7 +9,8 @@
 //! - a mount at `/dev`, if the container is not privileged
 //! - a `configMap`, `secret`, `downwardAPI` or `projected` volume at `/etc`
 //! - a read-only mount of an `emptyDir` at `/etc`, unless another container that starts before or
-//!   alongside this one can write to the `emptyDir`
+//!   alongside this one can write to the `emptyDir` (in an incomplete object, such as a patch, the
+//!   finding is a warning)
 //! - a mount at `/proc`
 //! - a mount inside `/proc`, except at a few files where runc allows it, such as `/proc/meminfo`
 //! - a directory mounted over a file, such as `/dev/termination-log` or `/etc/passwd`

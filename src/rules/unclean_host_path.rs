@@ -75,9 +75,9 @@
 //!
 //! ## Fix
 //!
-//! Removes the redundant characters. Safe, except for a trailing slash if the type is not
-//! `Directory` or `DirectoryOrCreate`: without the slash, the path can also be a file. There is no
-//! fix for short names, streams, shares and `/c`.
+//! Removes the redundant characters. Unsafe if the path ends in `/` or `/.` and the type is not
+//! `Directory` or `DirectoryOrCreate`: without this ending, the path can also be a file. Otherwise
+//! safe. There is no fix for short names, streams, shares and `/c`.
 //!
 //! ## When to allow it
 //!
