@@ -2,9 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Reports a `mountPath` that is relative, contains `..`, `//` or `/./`, or ends in `/` or `/.`.
-//! The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes count as slashes.
-//! A path that starts with a placeholder, such as `${DIR}`, is not reported as relative.
+//! Reports a `mountPath` that is relative, has a segment `..`, contains `//` or `/./`, or ends
+//! in `/` or `/.`. The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes
+//! count as slashes. A path that starts with a placeholder, such as `${DIR}`, is reported only if
+//! it has a segment `..`.
 //!
 //! ## Why is this bad?
 //!
@@ -52,10 +53,10 @@
 //!
 //! ## Fix
 //!
-//! Makes the path clean and absolute. Safe, unless the path contains `..`: if the name before the
-//! `..` is a symbolic link in the image, the container runtime may use another directory. There is
-//! no fix for a Windows path, for a path whose clean form is `/`, or if the container already has a
-//! mount or block device at the clean path.
+//! Makes the path clean and absolute. Safe, unless the path has a segment `..`: if the name
+//! before the `..` is a symbolic link in the image, the container runtime may use another
+//! directory. There is no fix for a Windows path, for a path whose clean form is `/`, or if the
+//! container already has a mount or block device at the clean path.
 //!
 //! ## When to allow it
 //!

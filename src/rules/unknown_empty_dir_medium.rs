@@ -8,8 +8,8 @@
 //!
 //! ## Why is this bad?
 //!
-//! The API server accepts any value. The kubelet then fails to mount the volume, and the Pod stays
-//! in `ContainerCreating`.
+//! The API server accepts any value. If a container mounts the volume, the kubelet fails to set it
+//! up, and the Pod stays in `ContainerCreating`.
 //!
 //! ## Example
 //!

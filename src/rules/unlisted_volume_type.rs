@@ -9,9 +9,9 @@
 //!
 //! The standard does not allow `hostPath`. Without a list, however, this rule leaves `hostPath`
 //! volumes to the rule [`host-path`](host-path.md). A volume without a source counts as an
-//! `emptyDir`, and a claim template of a StatefulSet as a `persistentVolumeClaim`. The volume with
-//! the ServiceAccount token that the API server adds to Pods is always allowed. PersistentVolumes
-//! are not checked.
+//! `emptyDir`, except in incomplete objects, such as patches. A claim template of a StatefulSet
+//! counts as a `persistentVolumeClaim`. The volume with the ServiceAccount token that the API
+//! server adds to Pods is always allowed. PersistentVolumes are not checked.
 //!
 //! The rule is off in the profiles `recommended` and `baseline`, unless the policy contains a list.
 //! It is enabled in the profile `restricted`.

@@ -137,7 +137,7 @@ fn problem(cx: &Context<'_>, pod: &Pod<'_>, empty_dir: &EmptyDir<'_>) -> Option<
             }),
             _ => Some(Problem {
                 message: "`medium: HugePages` is ambiguous".to_owned(),
-                help: format!("add the size to the medium: the containers request {sizes}"),
+                help: format!("add the size to the medium: the Pod requests {sizes}"),
             }),
         };
     };
@@ -151,7 +151,7 @@ fn problem(cx: &Context<'_>, pod: &Pod<'_>, empty_dir: &EmptyDir<'_>) -> Option<
         message: format!("no container requests {resource}"),
         help: match requested.is_empty() {
             true => add,
-            false => format!("{add}, or change the medium: the containers request {sizes}"),
+            false => format!("{add}, or change the medium: the Pod requests {sizes}"),
         },
     })
 }

@@ -22,8 +22,8 @@
 //! ## Why is this bad?
 //!
 //! A path that was created manually exists only on the nodes where it was created. On any other
-//! node, the Pod does not start, or starts with an empty directory. A scratch directory, such as
-//! `/tmp`, exists on every node, but its content differs between nodes.
+//! node, the Pod does not start, or starts with an empty directory or file. A scratch directory,
+//! such as `/tmp`, exists on every node, but its content differs between nodes.
 //!
 //! ## Example
 //!
@@ -138,7 +138,7 @@ fn missing_path(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Fin
     let why = if access.path.is_named_pipe() || requested.is_some_and(|requested| !requested.creates) {
         "on a node without the path, the Pod does not start"
     } else {
-        "on a node without the path, the Pod does not start, or starts with an empty directory"
+        "on a node without the path, the Pod does not start, or starts with an empty directory or file"
     };
     let help = if access.can_be_directory() {
         "pin the Pod to nodes with the path (`nodeSelector`, node affinity), or use a `persistentVolumeClaim`"

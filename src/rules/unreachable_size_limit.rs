@@ -7,10 +7,10 @@
 //! - The volume is in memory, and the `sizeLimit` exceeds the memory limit of the Pod, or the sum
 //!   of the memory limits of the containers that can write to the volume (warning).
 //! - The volume is on disk, and the `sizeLimit` exceeds the Pod's limit for `ephemeral-storage`
-//!   (warning).
+//!   (warning, except in a critical Pod).
 //! - The `sizeLimit` is 0, which the kubelet treats as no limit (info).
-//! - The volume is on disk, and the priority class of the Pod is `system-node-critical` or
-//!   `system-cluster-critical` (info).
+//! - The volume is on disk, and the Pod is critical: its priority class is `system-node-critical`
+//!   or `system-cluster-critical` (info).
 //! - The volume is on disk, the `sizeLimit` is 5Gi or more, and no container requests
 //!   `ephemeral-storage` (info).
 //!

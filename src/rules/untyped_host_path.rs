@@ -62,12 +62,12 @@
 //! Sets the type that the path suggests. The first match determines it:
 //!
 //! - the type in volcheck's host path catalog, if the catalog has one for the path
-//! - `Directory`, if the path is above a listed path
-//! - the type of a well-known device, such as `CharDevice` for `/dev/nvidia0`
+//! - `Directory`, if the path is above a catalog entry without a wildcard
+//! - the type of a well-known path below `/dev`, such as `CharDevice` for `/dev/nvidia0`
 //! - `Socket`, if the name ends in `.sock`
 //! - `Directory`, if the path ends in a slash, or if a mount of the volume has a sub path
-//! - `File`, if the name has a common file extension, or if the path is in a program directory such
-//!   as `/usr/bin`
+//! - `File`, if the name is `kubeconfig` or has a common file extension, or if the path is in a
+//!   program directory such as `/usr/bin`
 //! - `Directory` otherwise
 //!
 //! The fix sets `DirectoryOrCreate` or `FileOrCreate` instead if both conditions are met:
@@ -84,7 +84,8 @@
 //!
 //! Unsafe: the Pod no longer starts if the path has another type. With a type other than
 //! `DirectoryOrCreate` and `FileOrCreate`, it also does not start if the path is missing. There is
-//! no fix for an unknown name below `/dev`.
+//! no fix for an unknown name below `/dev`, unless the path ends in a slash, or a mount of the
+//! volume has a sub path.
 //!
 //! ## When to allow it
 //!

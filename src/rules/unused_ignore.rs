@@ -7,7 +7,8 @@
 //! separately.
 //!
 //! - A comment applies to everything that starts on its line or, if it has a line to itself, on the
-//!   next line. A comment on the line `- name: data` applies to the whole list item.
+//!   next line that is neither empty nor a comment. A comment on the line `- name: data` applies to
+//!   the whole list item.
 //! - A comment `# volcheck: ignore-file[RULE]` before the first document applies to the entire
 //!   file.
 //! - An annotation applies to its object. In a Pod template, it applies to the Pods created from

@@ -60,15 +60,15 @@ pub struct HostPathVolume<'a> {
     pub clean: HostPath,
     /// The accesses through the mounts, most harmful first. If there are no mounts, the list
     /// contains a single access to the path of the volume. For a volume of a pod, that access is
-    /// writable only if the path is used without a mount, for example by KubeVirt's `hostDisk`. For
-    /// a PersistentVolume, it is writable.
+    /// writable only if the path is used without a mount, for example by KubeVirt's `hostDisk`. If
+    /// the object is a PersistentVolume, the access is writable.
     pub accesses: Vec<HostPathAccess<'a>>,
 }
 
 /// An access to a host path. Usually, this is the access of one container through one mount.
 #[derive(Clone, Debug)]
 pub struct HostPathAccess<'a> {
-    /// The mount; `None` for a PersistentVolume, and for a volume that no container mounts.
+    /// The mount; `None` if the object is a PersistentVolume, or if no container mounts the volume.
     pub mount: Option<ContainerMount<'a, 'a>>,
     /// The effective path: the path of the volume joined with the `subPath` of the mount.
     pub path: HostPath,
@@ -218,8 +218,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks whether the object is a DaemonSet or may create one. An object whose kind is not part
-    /// of Kubernetes may create one if its pod is incomplete.
+    /// Checks whether the pod belongs to a DaemonSet or may belong to one. An incomplete pod may
+    /// belong to one if the kind of the object is not part of Kubernetes.
     pub fn can_be_daemon_set(&self) -> bool {
         let id = &self.object.id;
         let is_complete = self.pod().is_some_and(|pod| pod.is_complete);

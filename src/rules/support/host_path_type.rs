@@ -56,7 +56,7 @@ pub(crate) fn with_article(file_type: HostPathType) -> &'static str {
 ///
 /// 1. the type in the catalog
 /// 2. a directory, if the path is the root or above a catalog entry without a wildcard
-/// 3. the type of a well-known device
+/// 3. the type of a well-known file or directory below `/dev`
 /// 4. a socket, if the name ends in `.sock`
 pub(crate) fn known_type(catalog: &Catalog, path: &HostPath) -> Option<HostPathType> {
     // An entry with a wildcard does not prove that the path above it is a directory.

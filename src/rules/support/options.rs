@@ -110,7 +110,7 @@ impl AllowedHostPath {
 
     /// Returns a sort key. If several entries cover a path, the one with the greatest key decides.
     /// This is the most specific entry. Among equally specific entries, it is one that requires
-    /// read-only mounts.
+    /// read-only mounts, if there is one.
     pub fn precedence(&self) -> impl Ord + use<> {
         (self.pattern.specificity(), self.is_read_only)
     }

@@ -80,8 +80,8 @@ impl Deprecation {
         Self { successor: Some(driver), ..self }
     }
 
-    /// Returns the deprecation of the volume type `key`, if any version of Kubernetes deprecates
-    /// it.
+    /// Returns the deprecation of the volume type `key`. Returns `None` if no version of Kubernetes
+    /// deprecates the type, and for `gitRepo`, which has its own rule.
     pub(crate) fn of_type(key: &str) -> Option<&'static Self> {
         DEPRECATIONS.iter().find(|deprecation| deprecation.key == key)
     }

@@ -21,7 +21,7 @@ fn truncated(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns `container`, `init container`, `sidecar` or `ephemeral container`, and the name of the
-/// container. If the container has no name, returns its field path instead.
+/// container. If the container has no name, the phrase contains its field path instead.
 pub(crate) fn container(container: &Container<'_>) -> String {
     let noun = match container.list {
         ContainerList::Init if container.is_sidecar() => "sidecar",
