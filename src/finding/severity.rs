@@ -4,10 +4,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The severity of a finding. At admission, only an error can deny an object, and only in mode
-/// `deny`. In the modes `deny` and `warn`, the client receives errors and warnings. Audit
-/// annotations record the rules of all findings. By default, `volcheck lint` exits with 1 if it
-/// reports an error and all input could be checked.
+/// The severity of a finding. At admission, a finding can deny an object only if it is an error,
+/// and only in mode `deny`. In the modes `deny` and `warn`, the client receives errors and
+/// warnings. Audit annotations record the rules of all findings. By default, `volcheck lint` exits
+/// with 1 if it reports an error and all input could be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {

@@ -126,8 +126,8 @@ impl Bindings {
     }
 
     /// Returns the location with the index `place`, as a related location of a finding in `file`.
-    /// `path` is the path of the finding, as shown to the user. It differs from the path of `file`
-    /// if the text was rendered from several files.
+    /// `path` is the path of the finding, as shown to the user. It can differ from the path of
+    /// `file` if the text was rendered from other files.
     pub(super) fn related_location(&self, place: usize, file: &File, path: &str) -> RelatedLocation {
         let Place { path: other_path, file: other, span, is_rendered } = &self.places[place];
         let is_other = other.path != file.path || **other_path != *path;

@@ -25,7 +25,7 @@ pub struct LocatedFinding {
 pub struct Location {
     /// The name of the file, as shown to the user.
     pub path: Arc<str>,
-    /// The text; `None` if it could not be read.
+    /// The text; `None` if it is not available.
     pub file: Option<Arc<File>>,
     /// The primary span; `None` if the finding is about the whole file.
     pub primary: Option<Span>,

@@ -85,7 +85,8 @@ pub struct Outcome {
     pub used_exemptions: std::collections::BTreeSet<crate::policy::ExemptionId>,
     /// Input that could not be checked.
     pub unchecked: Vec<UncheckedInput>,
-    /// Fields that may contain a host path, but were not checked, because their meaning is unknown.
+    /// Fields that may contain a host path, but were not checked, for example because their meaning
+    /// is unknown.
     pub unknown_host_paths: Vec<UnknownHostPath>,
     /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,

@@ -264,7 +264,7 @@ impl<'c> Checker<'c> {
     }
 
     /// Returns the volumes whose claims a rule may report. A file is checked twice if its findings
-    /// may depend on claims in other files. The first check only collects facts about claims, and
+    /// may depend on claims. In the first check, this method only collects facts about claims, and
     /// returns no volumes.
     fn claimed_volumes(
         &self,

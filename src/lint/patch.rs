@@ -7,8 +7,8 @@ use crate::policy::{Date, Policy};
 use crate::rules::Subject;
 use crate::source::{self, NodeId, NodeRef, ParseError};
 
-/// The maximum number of fields of a patch whose value is an expression, not counting string
-/// fields.
+/// The maximum number of times that a patch is decoded. After each failure, one field whose value
+/// is an expression is treated as absent.
 const MAX_EXPRESSIONS: usize = 16;
 
 /// The result of checking a string.

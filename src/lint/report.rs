@@ -30,7 +30,8 @@ pub struct Counts {
     pub unknown_host_paths: usize,
 }
 
-/// A field that may contain a host path, but was not checked, because its meaning is unknown.
+/// A field that may contain a host path, but was not checked, for example because its meaning is
+/// unknown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnknownHostPath {
     /// The path of the manifest, as shown in reports.

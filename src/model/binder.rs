@@ -29,11 +29,12 @@ use super::binding_facts::{
 };
 use super::quantity::Quantity;
 
-/// The maximum number of volumes with the same size and access modes that are returned for a claim.
+/// The maximum number of free volumes with the same class, size and access modes that are returned
+/// for a claim.
 const MAX_EQUAL: usize = 100;
 
-/// The number of volumes after which no further volumes are added for a claim that competes with
-/// other claims.
+/// The number of free volumes of a class after which no further volumes of the class are added for
+/// a claim.
 const MAX_CANDIDATES: usize = 1_000;
 
 /// The maximum number of rounds in which the contested volumes are computed. If the result still
@@ -64,9 +65,9 @@ pub struct Binder {
     free: HashMap<Demand, Vec<usize>>,
     /// For each free volume, its position in its pool.
     positions: Vec<usize>,
-    /// Groups of claims. All claims in a group can be bound to the same volumes.
+    /// Groups of claims. All claims in a group can be bound to the same free volumes.
     groups: Vec<Vec<usize>>,
-    /// For each volume, the indexes of the groups whose claims can be bound to it.
+    /// For each free volume, the indexes of the groups whose claims can be bound to it.
     takers: Vec<Vec<usize>>,
 }
 
@@ -77,8 +78,9 @@ struct Pool {
     by_label: HashMap<(String, String), Vec<usize>>,
     /// Whether a claim is bound only when a Pod that uses it is scheduled.
     waits_for_pod: bool,
-    /// The sizes that claims for these volumes request, each with the number of claims. After
-    /// `sort_requests`, each number also counts the claims that request less.
+    /// The sizes that claims for these volumes request, each with the number of claims. A claim
+    /// with a `volumeName` counts with the size of that volume. After `sort_requests`, each number
+    /// also counts the claims that request less.
     requests: Vec<(Quantity, u64)>,
 }
 

@@ -19,8 +19,8 @@ const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-cl
 /// plugins have no `CanAttach` and `NewAttacher` in `pkg/volume` of Kubernetes 1.25.
 const UNATTACHED_SOURCES: [&str; 6] = ["azureFile", "cephfs", "glusterfs", "hostPath", "local", "nfs"];
 
-/// The provisioners whose volumes are not attached to nodes: volumes in a directory of a node, to
-/// which the scheduler assigns all Pods that use it, and network filesystems.
+/// Provisioners whose volumes are not attached to nodes. Their volumes are network filesystems, or
+/// storage of a node. The scheduler assigns all Pods that use storage of a node to this node.
 ///
 /// Sources: the StorageClasses in the manifests of these projects, and `attachRequired: false` of
 /// their CSIDriver objects.
@@ -59,7 +59,7 @@ impl AccessModes {
     }
 
     /// Returns the only mode if it limits a volume to a single node or Pod. Returns `None` for any
-    /// other mode, and for several modes.
+    /// other set of modes.
     pub fn exclusive(self) -> Option<&'static str> {
         let is_only = |name: &&str| self == Self::new([*name].into_iter());
         ["ReadWriteOnce", "ReadWriteOncePod"].into_iter().find(is_only)
@@ -89,11 +89,11 @@ pub struct VolumeFacts {
     pub labels: Vec<(String, String)>,
     /// The claim that the volume is bound to or reserved for.
     pub reservation: Option<Reservation>,
-    /// Whether the volume is neither released, failed nor being deleted.
+    /// Whether the volume is neither bound, released, failed nor being deleted.
     pub is_available: bool,
     /// Whether only some nodes can access the volume.
     pub is_pinned: bool,
-    /// Whether the volume may be attached to a node before Pods on the node mount it.
+    /// Whether the volume may have to be attached to a node before Pods on the node can mount it.
     pub is_attachable: bool,
     /// Whether the caller looks for the volume. If so, it comes first among equal candidates.
     pub is_relevant: bool,

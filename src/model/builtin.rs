@@ -183,7 +183,7 @@ fn decode_body<'a>(
         Shape::Workload => {
             let object: WithSpec<'a, WorkloadSpec<'a>> = input.decode()?;
             // The API server rejects a workload of `apps/v1` without a selector, so such an object
-            // is a fragment. In other versions, the selector has a default.
+            // is a fragment. In most other versions, the selector has a default.
             let is_fragment = &*meta.api_version == "apps/v1" && object.spec.selector.is_none();
             let path = FieldPath::from_keys(&["spec"]);
             let mut pod = object.spec.into_pod(&path);

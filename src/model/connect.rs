@@ -57,9 +57,10 @@ impl VolumeIndex {
     }
 }
 
-/// Adds each mount in `containers` to the nearest pod that has its volume. Then moves volumes from
-/// other pods to the pods that mount them. The first `known_pods` pods are known from the kind of
-/// the object, and neither get nor lose volumes.
+/// Adds each mount in `containers` to the nearest pod that has its volume. Then copies to each pod
+/// the volumes of other pods that it mounts, and removes them from the other pods that do not mount
+/// them. The first `known_pods` pods are known from the kind of the object, and neither get nor
+/// lose volumes.
 pub(super) fn connect<'a>(
     pods: &mut [Pod<'a>],
     known_pods: usize,

@@ -1,4 +1,5 @@
-//! Custom workloads: kinds outside of Kubernetes whose pods volcheck finds. Policies can add more.
+//! Custom workloads: kinds outside of Kubernetes for which volcheck knows the paths of the pods.
+//! Policies can add more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::pod::{POD_SPEC_LISTS, Pod, PodSpec, PodTemplate};
 use super::value::{List, Str};
 use super::volume::Volume;
 
-/// All custom workloads of a policy. Clones share the workloads until one of them is extended.
+/// All custom workloads of a policy. Clones share the workloads until a clone is extended.
 #[derive(Clone, Debug, Default)]
 pub struct CustomWorkloads(Arc<Vec<CustomWorkload>>);
 

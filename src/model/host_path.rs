@@ -83,10 +83,10 @@ impl HostPath {
     /// Parses a path on a node whose operating system is unknown: cleans it and resolves aliases.
     ///
     /// Relative paths are resolved against `/`, the working directory of the kubelet and
-    /// containerd. `..` is resolved lexically. The rule `host-path-backstep` reports `..`, and the
-    /// API server rejects it if it is a segment between forward slashes. `\var` counts as relative,
-    /// because it has no drive. The kubelet adds the prefix `C:` to it. `C:var` is relative to the
-    /// current directory of the drive.
+    /// containerd. `..` is resolved lexically. The rule `host-path-backstep` reports `..`. The API
+    /// server also rejects `..`, but splits a path only at forward slashes. `\var` counts as
+    /// relative, because it has no drive. The kubelet adds the prefix `C:` to it. `C:var` is
+    /// relative to the current directory of the drive.
     pub fn new(text: &str) -> Self {
         Self::on(None, text)
     }
@@ -274,8 +274,8 @@ impl HostPath {
             && matches!(self.segments.as_slice(), [devices, pipe, ..] if **devices == *DEVICES && **pipe == *"pipe")
     }
 
-    /// Removes redundant slashes and `.` segments. In a Windows path, also removes trailing dots
-    /// and spaces from names. Keeps everything else, including case.
+    /// Removes redundant slashes and `.` segments. In a Windows path without the prefix `\\?\`,
+    /// also removes trailing dots and spaces from names. Keeps everything else, including case.
     pub fn simplify(text: &str) -> String {
         let bytes = text.as_bytes();
         let slashes = slashes(text);

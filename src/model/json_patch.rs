@@ -7,7 +7,8 @@ use super::host_mount::text;
 pub(super) struct Operation<N> {
     pub(super) node: N,
     pub(super) target: Target,
-    /// The value that the operation sets; `None` if it sets none.
+    /// The `value` of an `add` or `replace` operation; `None` if it is absent, and for all other
+    /// operations.
     pub(super) value: Option<N>,
 }
 

@@ -10,8 +10,8 @@ use super::field_path::FieldPath;
 use super::object::{Body, Object};
 use super::pod::Pod;
 
-/// The maximum length of a path, in bytes: the longest path that Linux can open (`PATH_MAX` in
-/// `include/uapi/linux/limits.h`). The kubelet cannot mount a longer path.
+/// The maximum length of a path, in bytes. Linux cannot open a longer path (`PATH_MAX` in
+/// `include/uapi/linux/limits.h`).
 const MAX_PATH_LEN: usize = 4096;
 
 /// The maximum length of the name of a volume or container, in bytes. Findings repeat names.

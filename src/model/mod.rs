@@ -93,8 +93,8 @@ pub struct Decoded<'a, N> {
     pub object: Object<'a>,
     /// The objects that the object contains as mappings. They are not part of its pods.
     pub embedded: Vec<N>,
-    /// The fields that may contain a host path, but could not be checked: fields of unknown meaning
-    /// and paths with placeholders.
+    /// The fields that may contain a host path, but could not be checked. Examples are fields of
+    /// unknown meaning, and paths with placeholders.
     pub unknown_host_paths: Vec<FieldPath>,
     /// The strings with YAML that may contain volumes.
     pub yaml_strings: Vec<YamlString>,

@@ -103,8 +103,9 @@ impl Workload {
     }
 }
 
-/// Returns the name of the CronJob that created the Job named `job`, or `None` if no CronJob did. A
-/// CronJob appends the scheduled time, in minutes since 1970, to the name of a Job.
+/// Returns the name of the CronJob that probably created the Job named `job`. Returns `None` if the
+/// name of the Job does not end with a scheduled time. A CronJob appends this time, in minutes
+/// since 1970, to the name of a Job.
 fn cron_job_name(job: &str) -> Option<&str> {
     let (name, minutes) = job.rsplit_once('-')?;
     (minutes.len() >= 8 && minutes.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)

@@ -14,7 +14,8 @@ use super::volume::Volume;
 /// <https://github.com/openebs/dynamic-localpv-provisioner>
 const OPENEBS_SETTINGS: &str = "cas.openebs.io/config";
 
-/// Returns the strings with YAML in the annotations of an object of a built-in kind.
+/// Returns the annotation with settings of OpenEBS if the object is a StorageClass or a
+/// PersistentVolumeClaim with this annotation. Otherwise, returns an empty list.
 pub(super) fn yaml_annotations(object: &Object<'_>) -> Vec<YamlString> {
     let is_relevant = matches!(object.body, Body::StorageClass(_) | Body::Claim(_));
     let settings = object.annotations.get(OPENEBS_SETTINGS).filter(|_| is_relevant);

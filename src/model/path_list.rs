@@ -12,7 +12,7 @@ pub trait HasPattern {
     fn pattern(&self) -> &PathPattern;
 }
 
-/// Items with path patterns, in order. Clones share the items until one of them is extended.
+/// Items with path patterns, in order. Clones share the items until a clone is extended.
 #[derive(Clone, Debug)]
 pub struct PathList<T> {
     index: Arc<Index<T>>,

@@ -75,19 +75,20 @@ impl SegmentPattern {
 impl PathPattern {
     /// Parses a pattern of node paths.
     ///
-    /// Returns `None` if the pattern can never match, because it is relative, not clean, or
-    /// contains an alias.
+    /// Returns `None` if a segment contains more than one `*`. Also returns `None` if the pattern
+    /// can never match, because it is relative, not clean, or contains an alias.
     pub fn new(text: &str) -> Option<Self> {
         Self::from_path(HostPath::new(text), text)
     }
 
-    /// Parses a pattern of paths inside a container. Returns `None` if it can never match.
+    /// Parses a pattern of paths inside a container. Returns `None` if it can never match, or if a
+    /// segment contains more than one `*`.
     pub fn in_container(text: &str) -> Option<Self> {
         Self::from_path(HostPath::in_container(text), text)
     }
 
-    /// Converts `path` to a pattern. Returns `None` if parsing changed it, so that it differs from
-    /// `text`.
+    /// Converts `path`, which was parsed from `text`, to a pattern. Returns `None` if `path`
+    /// differs from `text`, is relative or uncertain, or has a segment with more than one `*`.
     fn from_path(path: HostPath, text: &str) -> Option<Self> {
         let is_unchanged = match path.syntax {
             Syntax::Posix => path.to_string() == text,
@@ -111,8 +112,8 @@ impl PathPattern {
         self.segments.iter().any(|part| matches!(part, SegmentPattern::Wildcard { .. }))
     }
 
-    /// Returns the number of segments. If two patterns match a path, the deeper one is more
-    /// specific.
+    /// Returns the number of segments. If a path is at or below paths of two patterns, the deeper
+    /// pattern is more specific.
     pub fn depth(&self) -> usize {
         self.segments.len()
     }

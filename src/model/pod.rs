@@ -152,9 +152,9 @@ impl<'a> PodSpec<'a> {
             .or_else(|| self.affinity.node_affinity.required.as_ref()?.os())
     }
 
-    /// Checks whether the pod is critical. The kubelet never evicts critical pods
-    /// (`IsCriticalPod` in `pkg/kubelet/types/pod_update.go`). Only these two priority classes have
-    /// a sufficient priority.
+    /// Checks whether the pod is critical because of its priority class. The kubelet never evicts
+    /// critical pods (`IsCriticalPod` in `pkg/kubelet/types/pod_update.go`). Only these two
+    /// priority classes have a sufficient priority.
     fn is_critical(&self) -> bool {
         matches!(&*self.priority_class_name, "system-node-critical" | "system-cluster-critical")
     }

@@ -22,13 +22,14 @@ pub(super) struct Found<'a, N> {
     pub(super) pods: Vec<Pod<'a>>,
     /// The objects that the object contains as mappings.
     pub(super) embedded: Vec<N>,
-    /// The fields that seem to contain a host path, but are not part of a pod.
+    /// The fields that may contain a host path, but are not part of a pod or exceed a limit.
     pub(super) unknown_host_paths: Vec<FieldPath>,
     pub(super) yaml_strings: Vec<YamlString>,
 }
 
 /// Searches an object of a kind outside of Kubernetes. `pods` are the pods that are known from its
-/// kind, and `fields` are the fields with a known meaning, which are not searched.
+/// kind, and `fields` are the fields with a known meaning. Fields with Helm values are searched,
+/// and other fields with a known meaning are not.
 ///
 /// A mapping is a pod in each of these cases:
 ///

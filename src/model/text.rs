@@ -21,8 +21,8 @@ const DELIMITERS: [(&str, &str); 11] = [
 
 /// Returns the first placeholder in a value, or `None` if there is none. A program replaces
 /// placeholders before the manifest is applied. Examples are `${SIZE}`, `$(SIZE)`, `{{ size }}`,
-/// `<SIZE>` and `__SIZE__`. A value that is only a name in capital letters, such as `$SIZE` or
-/// `SIZE`, is also a placeholder.
+/// `<SIZE>` and `__SIZE__`. A value of at least three characters that is only a name in capital
+/// letters, such as `$SIZE` or `SIZE`, is also a placeholder.
 pub fn placeholder(value: &str) -> Option<&str> {
     let delimited = DELIMITERS.iter().filter_map(|(open, close)| {
         let start = value.find(open)?;
@@ -35,7 +35,7 @@ pub fn placeholder(value: &str) -> Option<&str> {
 }
 
 /// Returns the first placeholder in a value as [`placeholder`] does, but ignores words in capital
-/// letters. They may be misspelled values, such as `MEMORY`.
+/// letters without a `$`. They may be misspelled values, such as `MEMORY`.
 pub fn marked_placeholder(value: &str) -> Option<&str> {
     placeholder(value).filter(|text| !text.starts_with(|c: char| c.is_ascii_uppercase()))
 }
@@ -85,8 +85,8 @@ fn is_variable(placeholder: &str) -> bool {
     placeholder.strip_prefix('$').is_some_and(|name| !name.starts_with("{{") && name.chars().all(is_name))
 }
 
-/// Escapes control characters, bidirectional and zero-width characters, and the noncharacters
-/// U+FFFE and U+FFFF in `text`.
+/// Escapes control characters, line and paragraph separators, bidirectional and zero-width
+/// characters, and the noncharacters U+FFFE and U+FFFF in `text`.
 ///
 /// The API server accepts all of these characters in paths. kubectl prints denials unescaped. The
 /// API server drops warnings that contain control characters.

@@ -69,7 +69,8 @@ pub enum HostPathForm {
     /// A Kubernetes volume: `hostPath: {path: /run, type: Directory}`.
     #[default]
     Volume,
-    /// A volume and its mount in one mapping, such as `{hostPath: /run, mountPath: /run}`.
+    /// A mapping with a host path and, in most cases, its mount path, such as
+    /// `{hostPath: /run, mountPath: /run}`.
     Mount {
         /// The key of the path.
         path: &'static str,
@@ -397,8 +398,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Volume<'a> {
                         volume.name = entries.next_value()?;
                         continue;
                     }
-                    // A valid volume has one source. Each additional source counts against the
-                    // item budget like a list item.
+                    // A valid volume has at most one source. Each additional source counts against
+                    // the item budget like a list item.
                     let source = match volume.sources.is_empty() {
                         true => entries.next_value_seed(SourceSeed(&key))?,
                         false => entries.next_value_seed(Item(SourceSeed(&key)))?,

@@ -26,8 +26,8 @@ profile: recommended
     }
     text.push_str(
         "
-# Levels of rules: error (lint fails, and the webhook denies), warning, info (the webhook records the finding in
-# the audit log, but does not warn) or off.
+# Levels of rules: error (lint fails, and the webhook denies in mode `deny`), warning, info (the webhook records
+# the finding in the audit log, but does not warn) or off.
 # rules:
 #   unclean-host-path: off
 
