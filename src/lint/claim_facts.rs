@@ -250,14 +250,19 @@ impl Source<'_, '_> {
                 several(REPLICAS)
             }
             ("apps" | "extensions", "DaemonSet") => Some(Sharing::EachNode),
-            ("batch", "Job") if self.number(&["spec", "completions"]) != Some(1) => {
-                several(&["spec", "parallelism"])
-            }
-            ("batch", "CronJob") if self.number(&[JOB_SPEC, &["completions"]].concat()) != Some(1) => {
-                several(&[JOB_SPEC, &["parallelism"]].concat())
-            }
+            ("batch", "Job") => self.parallel(&["spec"]),
+            ("batch", "CronJob") => self.parallel(JOB_SPEC),
             _ => None,
         }
+    }
+
+    /// Returns [`Sharing::Replicas`] if several Pods of the Job with the spec at `path` run at the
+    /// same time. Returns `None` otherwise.
+    fn parallel(&self, path: &[&'static str]) -> Option<Sharing> {
+        let field = [path, &["parallelism"]].concat();
+        let completions = self.number(&[path, &["completions"]].concat()).unwrap_or(u64::MAX);
+        let count = self.number(&field)?.min(completions);
+        (count > 1).then(|| Sharing::Replicas { field: FieldPath::from_keys(&field), count })
     }
 
     /// Returns [`Sharing::Surge`] if an update of a Deployment with one replica stops the old Pod

@@ -29,7 +29,8 @@ pub(super) fn is_config_map_or_secret(api_version: &str, kind: &str) -> bool {
 /// further `apiVersion` may be in a string.
 pub(super) fn may_contain_manifest(text: &str, objects: usize) -> bool {
     let bytes = text.as_bytes();
-    let is_encoded = |at: usize| matches!(bytes.get(at + 1), Some(b'x' | b'u'));
+    // An escaped line break joins the parts of a word.
+    let is_encoded = |at: usize| matches!(bytes.get(at + 1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r'));
     word::API_VERSION.find_iter(text).nth(objects).is_some()
         || word::NODE_PATHS.is_in(text)
         || (word::HOST_PATH.is_in(text) && word::PATCH.is_in(text))

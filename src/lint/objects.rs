@@ -219,8 +219,8 @@ impl<'c> Checker<'c> {
         }
         let is_part = self.is_patch
             || (self.may_contain_patch && model::contains_patch_directive(NodeRef { tree, node }));
-        if let (true, Body::Pods(pods)) = (is_part, &mut object.body) {
-            pods.iter_mut().for_each(|pod| pod.is_complete = false);
+        if is_part {
+            object.mark_as_part();
         }
         outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
         let claimed_volumes = match is_part {

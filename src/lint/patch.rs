@@ -45,7 +45,7 @@ pub(super) fn check(
         None => Err(PatchError::Invalid(error.to_string())),
     });
     let Some(tree) = parsed? else { return Ok(CheckedPart::default()) };
-    for _ in 0..MAX_EXPRESSIONS {
+    for _ in 0..=MAX_EXPRESSIONS {
         let node = NodeRef { tree: &tree, node: tree.root() };
         let error = match model::decode_part(node, parent, Part::PodSpec) {
             Ok(decoded) => {

@@ -12,8 +12,10 @@ use super::value::Map;
 /// over `storageClassName`.
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
-/// The annotation of the default storage class.
-const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
+/// The annotations of the default storage class. One of them is sufficient (`IsDefaultAnnotation`
+/// in `pkg/volume/util/storageclass.go`).
+const DEFAULT_CLASS_ANNOTATIONS: [&str; 2] =
+    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
 /// The sources of PersistentVolumes whose volume plugins do not attach volumes to nodes. These
 /// plugins have no `CanAttach` and `NewAttacher` in `pkg/volume` of Kubernetes 1.25.
@@ -343,10 +345,11 @@ pub struct StorageClassFacts {
 
 impl StorageClassFacts {
     pub fn new(class: &StorageClass<'_>) -> Self {
-        let default = class.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION);
+        let is_true =
+            |key: &&str| class.metadata.annotations.get(key).is_some_and(|value| &**value == "true");
         Self {
             name: class.metadata.name.to_string(),
-            is_default: default.is_some_and(|value| &**value == "true"),
+            is_default: DEFAULT_CLASS_ANNOTATIONS.iter().any(is_true),
             waits_for_pod: &*class.volume_binding_mode == "WaitForFirstConsumer",
             is_attachable: !UNATTACHED_PROVISIONERS.contains(&&*class.provisioner),
         }

@@ -171,6 +171,19 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Marks the object as a patch, which contains only some of the fields. Removes a claim, and a
+    /// `hostPath` without a path, because the missing fields may be in the patched object.
+    pub fn mark_as_part(&mut self) {
+        match &mut self.body {
+            Body::Pods(pods) => pods.iter_mut().for_each(|pod| pod.is_complete = false),
+            Body::Claim(_) => self.body = Body::Other,
+            Body::PersistentVolume(spec) => {
+                spec.host_path.take_if(|source| source.path.is_empty());
+            }
+            Body::StorageClass(_) | Body::Other => {}
+        }
+    }
+
     /// Removes the host paths that depend on placeholders, and returns their field paths. Another
     /// program replaces placeholders before it creates the object.
     pub fn remove_placeholders(&mut self, owner: PathOwner) -> Vec<FieldPath> {

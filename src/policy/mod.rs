@@ -275,9 +275,13 @@ impl Policy {
     }
 
     /// Returns the admission mode of a namespace. An exact name takes precedence, then the longest
-    /// matching pattern. Returns `deny` if nothing matches.
+    /// matching pattern. For an object without a namespace, `namespace` is empty, and only the
+    /// pattern `*` applies. Returns `deny` if nothing matches.
     pub fn mode(&self, namespace: &str) -> Mode {
-        let matching = self.modes.iter().filter(|(_, mode)| mode.pattern.matches(namespace));
+        let matching = self.modes.iter().filter(|(text, mode)| match namespace {
+            "" => text == "*",
+            _ => mode.pattern.matches(namespace),
+        });
         let best = matching.max_by_key(|(text, _)| (text == namespace, text.len()));
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }

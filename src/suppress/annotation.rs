@@ -64,8 +64,9 @@ fn parse(text: &str) -> Result<Value<'_>, MalformedIgnore> {
     let separator = dashes.find(|at| text[..*at].chars().next_back().is_none_or(char::is_whitespace));
     let (words, reason) = match separator {
         Some(at) => (&text[..at], text[at + 2..].trim()),
-        // A value such as `volume=data` has no reason.
-        None if text.split_whitespace().all(|word| word.contains('=')) => (text, ""),
+        // A value such as `volume=data` has no reason. In `volume=data is needed`, the words before
+        // the reason are unclear, so parsing fails at the first word without `=`.
+        None if text.split_whitespace().next().is_none_or(|word| word.contains('=')) => (text, ""),
         None => ("", text.trim()),
     };
     let (mut volume, mut container) = (None, None);

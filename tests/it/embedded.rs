@@ -229,8 +229,10 @@ fn objects_in_helm_values_are_reported_once() {
 
 #[test]
 fn finds_manifests_in_escaped_strings() {
-    let json = serde_json::to_string(POD).expect("JSON").replace("apiVersion", "api\\x56ersion");
-    assert_eq!(found(&check(&config_map(&format!("  pod: {json}\n")))).len(), 1);
+    for key in ["api\\x56ersion", "\\u0061piVersion", "\\U00000061piVersion", "api\\\n    Version"] {
+        let json = serde_json::to_string(POD).expect("JSON").replace("apiVersion", key);
+        assert_eq!(found(&check(&config_map(&format!("  pod: {json}\n")))).len(), 1, "{key}");
+    }
 }
 
 #[test]

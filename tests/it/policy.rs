@@ -483,6 +483,12 @@ fn exact_name_then_longest_glob_decides_the_mode() {
     assert_eq!(crate::support::policy("version: 1\n").mode("any"), Mode::Deny);
 }
 
+#[test]
+fn only_the_pattern_for_all_decides_the_mode_of_objects_without_namespace() {
+    let policy = policy("version: 1\nmodes: {'/.*/': off, '**': off, '*': warn}\n");
+    assert_eq!(policy.mode(""), Mode::Warn);
+}
+
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  containers:\n  - name: c\n    image: i\n    volumeMounts:\n    - {name: v, mountPath: /v, readOnly: true}\n  volumes:\n  - name: v\n    hostPath: {path: /, type: Directory}\n";
 
 #[test]

@@ -205,7 +205,8 @@ impl<'c> Inputs<'c> {
         if !paths.is_empty() {
             return DataLocation::Configured(paths);
         }
-        if values.iter().any(Value::is_unknown) {
+        // A relative path depends on the image.
+        if values.iter().any(|value| value.is_unknown() || value.is_relative_path()) {
             return DataLocation::Unknown;
         }
         let is_default = setting.default_if.as_ref().is_none_or(|condition| self.meets(condition));
@@ -329,6 +330,11 @@ impl Value<'_> {
             Self::Known(text) => text.starts_with(['$', '`']),
             Self::Unknown => true,
         }
+    }
+
+    /// Checks whether the value is a relative path with a slash, such as `./data`.
+    fn is_relative_path(&self) -> bool {
+        matches!(self, Self::Known(text) if text.contains('/') && !text.contains("://"))
     }
 
     /// Returns the absolute paths in the value, which can be a list. An item can be a URL, or have
