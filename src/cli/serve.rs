@@ -8,9 +8,12 @@ use rustls::pki_types::ServerName;
 use tracing_subscriber::EnvFilter;
 
 use super::EXIT_OK;
-use super::args::{LogFormat, PolicyArgs, ServeArgs};
+use super::args::{LogFormat, PolicyArgs, ServeArgs, TlsVersionArg};
 use crate::cluster;
-use crate::server::{self, CertificateFiles, CertificateSource, ClientAuthSettings, PolicySource, Settings};
+use crate::server::{
+    self, CertificateFiles, CertificateSource, ClientAuthSettings, PolicySource, Settings, TlsSettings,
+    TlsVersion,
+};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
@@ -29,6 +32,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         certificate_source: certificate_source(arguments)?,
+        tls: tls_settings(arguments)?,
         client_auth,
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
@@ -70,4 +74,14 @@ fn certificate_source(arguments: &ServeArgs) -> anyhow::Result<CertificateSource
     let server_name =
         arguments.tls_name.clone().map(ServerName::try_from).transpose().context("--tls-name")?;
     Ok(CertificateSource::Files(CertificateFiles { cert, key, server_name }))
+}
+
+fn tls_settings(arguments: &ServeArgs) -> anyhow::Result<TlsSettings> {
+    let min_version = match arguments.tls_min_version {
+        TlsVersionArg::Tls12 => TlsVersion::Tls12,
+        TlsVersionArg::Tls13 => TlsVersion::Tls13,
+    };
+    let settings = TlsSettings { min_version, cipher_suites: arguments.tls_cipher_suites.clone() };
+    settings.validate().map_err(anyhow::Error::msg).context("--tls-cipher-suites")?;
+    Ok(settings)
 }

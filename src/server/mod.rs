@@ -40,7 +40,7 @@ use shutdown::{Phase, Signals};
 
 use crate::cluster::{self, Registrar};
 
-pub use certificate::CertificateFiles;
+pub use certificate::{CertificateFiles, CipherSuite, TlsSettings, TlsVersion};
 pub use policy_store::PolicySource;
 
 /// The maximum number of worker threads. One thread serves about ten thousand small reviews (5 KB)
@@ -56,6 +56,7 @@ pub struct Settings {
     /// The address of the admin port, which serves probes and metrics without TLS.
     pub admin_listen: SocketAddr,
     pub certificate_source: CertificateSource,
+    pub tls: TlsSettings,
     /// The clients that may send reviews. If `None`, any client may.
     pub client_auth: Option<ClientAuthSettings>,
     /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
@@ -152,7 +153,8 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
     let client_verifier = client_verifier.map(Arc::new);
-    let tls = certificate.server_config(client_verifier.clone().map(|verifier| verifier as _))?;
+    let tls =
+        certificate.server_config(&settings.tls, client_verifier.clone().map(|verifier| verifier as _))?;
     let policies = PolicyStore::load(policy_source)?;
     let listener = bind(settings.listen).await?;
     let admin_listener = bind(settings.admin_listen).await?;

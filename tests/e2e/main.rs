@@ -19,6 +19,7 @@ mod docs;
 mod harness;
 mod kubelet;
 mod load;
+mod namespaces;
 mod proxy;
 mod self_signed;
 #[path = "../it/support.rs"]
