@@ -269,7 +269,7 @@ struct ChartValue {
     /// The section in which the value is nested, or an empty string.
     section: String,
     key: String,
-    /// The default value as it appears in `values.yaml`, or an empty string if it has several lines.
+    /// The default value in `values.yaml`, or an empty string if it has several lines.
     default: String,
     description: String,
 }
@@ -319,8 +319,8 @@ fn chart_readme() -> Result<String, String> {
 }
 
 /// Returns the schema of the chart's values. It includes the schema of the policy, so that Helm
-/// rejects an invalid policy. All values are required unless their default is null, because Helm
-/// removes a value that is set to null, and the templates would fail.
+/// rejects an invalid policy. Values that must not be null are required, because Helm removes a
+/// value that is set to null.
 fn values_schema() -> Result<String, String> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
     let mut schema = parse(&read("charts/volcheck/values.schema.json")?)?;
@@ -333,17 +333,29 @@ fn values_schema() -> Result<String, String> {
     }
     schema["properties"]["policy"] = Value::Object(std::mem::take(policy));
     let mut required: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for value in chart_values()?.into_iter().filter(|value| value.default != "null") {
-        if !value.section.is_empty() {
-            required.entry(String::new()).or_default().insert(value.section.clone());
+    for ChartValue { section, key, .. } in chart_values()? {
+        let mut node = &schema;
+        if !section.is_empty() {
+            required.entry(String::new()).or_default().insert(section.clone());
+            node = &node["properties"][&section];
         }
-        required.entry(value.section).or_default().insert(value.key);
+        if !allows_null(&node["properties"][&key]) {
+            required.entry(section).or_default().insert(key);
+        }
     }
     for (section, keys) in required {
         let node = if section.is_empty() { &mut schema } else { &mut schema["properties"][&section] };
         node["required"] = keys.into_iter().collect();
     }
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
+}
+
+/// Checks whether a schema allows null.
+fn allows_null(schema: &Value) -> bool {
+    let is_null = |name: &Value| name == "null";
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    schema["type"].as_array().is_some_and(|types| types.iter().any(is_null))
+        || alternatives.map(|schema| &schema["type"]).any(is_null)
 }
 
 /// Returns the README with its generated blocks: the output of its first command and the table of
