@@ -18,7 +18,7 @@ use crate::model::KubernetesVersion;
 use crate::policy::Profile;
 use crate::report::Format;
 #[cfg(feature = "server")]
-use crate::server::CipherSuite;
+use crate::server::{CipherSuite, TlsVersion};
 
 /// Linter and admission webhook that finds unsafe volumes in Kubernetes manifests
 #[derive(Debug, Parser)]
@@ -312,9 +312,9 @@ pub(super) struct ServeArgs {
     /// DNS name that the serving certificate must be valid for, such as `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
-    /// Minimum TLS version of the webhook port
+    /// Minimum TLS version of the webhook port: 1.2 or 1.3
     #[arg(long, value_name = "VERSION", default_value = "1.2")]
-    pub(super) tls_min_version: TlsVersionArg,
+    pub(super) tls_min_version: TlsVersion,
     /// IANA names of the cipher suites of the webhook port, such as TLS_AES_128_GCM_SHA256,
     /// separated by commas. If not set, all supported suites are used. The error message about an
     /// unknown name lists them
@@ -354,8 +354,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
-    /// connection evicts a connection of the client with the most connections, or waits if it
-    /// cannot evict one
+    /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
+    /// the process cannot open enough files
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
@@ -378,15 +378,6 @@ pub(super) struct ServeArgs {
     /// Log level: error, warn, info (includes denials) or debug (includes all verdicts)
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: String,
-}
-
-#[cfg(feature = "server")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum TlsVersionArg {
-    #[value(name = "1.2")]
-    Tls12,
-    #[value(name = "1.3")]
-    Tls13,
 }
 
 #[cfg(feature = "server")]

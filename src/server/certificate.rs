@@ -36,9 +36,9 @@ pub struct CertificateFiles {
 /// The TLS protocol versions and cipher suites of the webhook port.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
-    pub min_version: TlsVersion,
+    min_version: TlsVersion,
     /// The cipher suites. If empty, all suites that volcheck supports.
-    pub cipher_suites: Vec<CipherSuite>,
+    cipher_suites: Vec<CipherSuite>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,12 +52,15 @@ pub enum TlsVersion {
 pub struct CipherSuite(SupportedCipherSuite);
 
 impl TlsSettings {
-    /// Returns an error if the minimum version excludes one of the cipher suites.
-    pub fn validate(&self) -> Result<(), String> {
-        let excluded = self.cipher_suites.iter().find(|suite| suite.version() < self.min_version);
-        excluded.map_or(Ok(()), |suite| {
-            Err(format!("`{suite}` is a cipher suite of TLS 1.2, but the minimum version is 1.3"))
-        })
+    /// Returns an error if the minimum version excludes one of the cipher suites. If there are no
+    /// cipher suites, all suites that volcheck supports are used.
+    pub fn new(min_version: TlsVersion, cipher_suites: Vec<CipherSuite>) -> Result<Self, String> {
+        match cipher_suites.iter().find(|suite| suite.version() < min_version) {
+            None => Ok(Self { min_version, cipher_suites }),
+            Some(suite) => {
+                Err(format!("`{suite}` is a cipher suite of TLS 1.2, but the minimum version is 1.3"))
+            }
+        }
     }
 
     fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
@@ -73,6 +76,18 @@ impl TlsSettings {
             provider.cipher_suites = self.cipher_suites.iter().map(|suite| suite.0).collect();
         }
         Arc::new(provider)
+    }
+}
+
+impl FromStr for TlsVersion {
+    type Err = String;
+
+    fn from_str(version: &str) -> Result<Self, String> {
+        match version {
+            "1.2" => Ok(Self::Tls12),
+            "1.3" => Ok(Self::Tls13),
+            _ => Err("unknown TLS version, expected 1.2 or 1.3".to_owned()),
+        }
     }
 }
 
