@@ -19,6 +19,7 @@ use super::error::RequestError;
 use super::limits::{ConnectionSlot, LARGE_BODY};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
+use super::would_deny;
 use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
@@ -54,6 +55,7 @@ async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Re
         Ok(decision) => {
             shared.metrics.record_decision(endpoint, &decision, duration);
             log_decision(endpoint, &decision, duration);
+            would_deny::report(&shared, endpoint, &decision);
             json_response(&decision)
         }
         Err(error) => {
@@ -129,7 +131,13 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let context = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let context = ReviewContext {
+        policy: &policy.policy,
+        policy_hash: &policy.hash,
+        today,
+        endpoint,
+        message: shared.settings.message.as_deref(),
+    };
     let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {
