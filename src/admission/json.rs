@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn errors_name_the_field() {
         let ephemeral = r#"{"containers": [{"name": "a\"},[{"}, {"volumeMounts": "none"}]}"#;
-        let expected = "containers[1].volumeMounts: invalid type: string \"none\", expected a sequence";
+        let expected = "containers[1].volumeMounts: invalid type: string \"none\", expected a list";
         assert!(error(ephemeral).starts_with(expected), "{}", error(ephemeral));
         assert!(error("{\n\"volumes\":\n [{},\n {\"name\": {}}]}").starts_with("volumes[1].name: "));
         assert!(error("{\"volumes\": 3").starts_with("volumes: "));

@@ -19,7 +19,7 @@ use request::{Request, Reviewable};
 use verdict::Evaluation;
 
 pub use request::ReviewError;
-pub use response::AdmissionResponse;
+pub use response::{AdmissionResponse, parse_message};
 
 /// The endpoint that receives a review. It determines how strictly the policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,9 @@ const MAX_PROBLEM_LEN: usize = 400;
 /// The maximum length of a finding's help in a denial, in characters.
 const MAX_HELP_LEN: usize = 200;
 
+/// The maximum length of the operator's message, in characters.
+const MAX_MESSAGE_LEN: usize = 1000;
+
 /// The maximum length of a warning, in characters. If the warnings of a request total more than
 /// 4096 characters, the API server truncates each to 256
 /// (`k8s.io/apiserver/pkg/endpoints/filters/warning.go`).
@@ -77,6 +80,22 @@ struct Cause {
     reason: &'static str,
     message: String,
     field: String,
+}
+
+/// Parses the operator's message for denials: a text of up to 1000 characters on one line.
+///
+/// # Errors
+///
+/// Returns the problem if the text is empty or too long, or contains a character that responses
+/// escape.
+pub fn parse_message(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("must not be empty".to_owned()),
+        len if len > MAX_MESSAGE_LEN => Err(format!("must not have more than {MAX_MESSAGE_LEN} characters")),
+        _ if printable(text) != text => Err("must be one line without control characters".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 impl AdmissionResponse {

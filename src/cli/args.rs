@@ -12,11 +12,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::lint::output::Output;
-use crate::admission::Endpoint;
+use crate::admission::{self, Endpoint};
 use crate::finding::Severity;
 use crate::model::KubernetesVersion;
-#[cfg(feature = "server")]
-use crate::model::printable;
 use crate::policy::Profile;
 use crate::report::Format;
 
@@ -366,7 +364,7 @@ pub(super) struct ServeArgs {
     pub(super) idle_timeout: Duration,
     /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
     /// refer to `volcheck explain`
-    #[arg(long, value_name = "TEXT", value_parser = denial_message)]
+    #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
     pub(super) message: Option<String>,
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
@@ -441,19 +439,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err(NOT_POSITIVE.to_owned()) } else { Ok(duration) }
-}
-
-/// Parses the text or link that ends each denial.
-#[cfg(feature = "server")]
-fn denial_message(text: &str) -> Result<String, String> {
-    const MAX_LEN: usize = 1000;
-    let text = text.trim();
-    match text.chars().count() {
-        0 => Err("must not be empty".to_owned()),
-        len if len > MAX_LEN => Err(format!("must not have more than {MAX_LEN} characters")),
-        _ if printable(text) != text => Err("must be one line without control characters".to_owned()),
-        _ => Ok(text.to_owned()),
-    }
 }
 
 #[cfg(feature = "server")]

@@ -332,7 +332,7 @@ fn policy_errors_point_at_their_location() {
         (
             &exemption("namespace: a", "namespace: a, kind: [DaemonSet, \"*Set\"], user: alice"),
             4,
-            31,
+            32,
             "never matches: with `user` or `group`, an exemption applies only to Pods that users create themselves",
         ),
         (
