@@ -13,7 +13,6 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::printable;
 use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
@@ -112,7 +111,8 @@ pub struct Decision {
     pub request: RequestInfo,
 }
 
-/// The fields of a request that logs and metrics report, with control characters escaped.
+/// The fields of a request that logs and metrics report, with control characters escaped. Long
+/// fields are truncated.
 #[derive(Clone, Debug, Default)]
 pub struct RequestInfo {
     pub uid: String,
@@ -134,7 +134,7 @@ pub struct RequestInfo {
 
 impl RequestInfo {
     fn new(request: &Request<'_>) -> Self {
-        let escape = |text: &str| printable(text).into_owned();
+        let escape = response::shorten;
         Self {
             uid: escape(&request.uid),
             operation: escape(&request.operation),
@@ -177,6 +177,12 @@ fn decide(evaluation: Evaluation, request: &Request<'_>, context: &ReviewContext
     let response = AdmissionResponse::new(request.uid.to_string(), status, warnings, annotations);
     let request = RequestInfo::new(request);
     Decision { response, outcome, findings, exempted, preexisting, would_deny, request }
+}
+
+/// Returns the maximum memory, in bytes, that the check of a review of `size` bytes needs in
+/// addition to the review itself. The fuzzer `memory` searches for reviews that need more.
+pub const fn max_memory(size: usize) -> usize {
+    2 * size + (8 << 20)
 }
 
 /// Joins rule IDs with commas, sorted and without duplicates.

@@ -344,8 +344,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
-    /// connection evicts a connection of the client with the most connections, or waits if it
-    /// cannot evict one
+    /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
+    /// the process cannot open enough files
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use tracing::{info, warn};
 
 use super::Shared;
+use super::log::Rate;
 use crate::admission::{self, Decision, Endpoint};
 
 /// The maximum number of namespaces with their own value of the label `namespace`, in addition to
@@ -21,11 +22,23 @@ const MAX_NAMESPACE_LEN: usize = 63;
 /// The label value of namespaces above the limit.
 const OTHER: &str = "other";
 
-/// Logs and counts the request if mode `deny` would deny it.
+/// Logs and counts the request if mode `deny` would deny it. Limits the rate of log lines.
 pub(super) fn report(shared: &Shared, endpoint: Endpoint, decision: &Decision) {
     if decision.would_deny.is_empty() {
         return;
     }
+    let namespace = decision.request.namespace.as_str();
+    if shared.log.admits("would-deny", namespace, Rate { burst: 20.0, per_second: 5.0 }) {
+        log(endpoint, decision);
+    }
+    let label = match shared.policies.active().policy.names_namespace(namespace) {
+        true => namespace,
+        false => shared.metrics.would_deny_namespaces.label(namespace),
+    };
+    shared.metrics.record_would_deny(label, &decision.would_deny);
+}
+
+fn log(endpoint: Endpoint, decision: &Decision) {
     let request = &decision.request;
     info!(
         endpoint = endpoint.as_str(),
@@ -42,12 +55,6 @@ pub(super) fn report(shared: &Shared, endpoint: Endpoint, decision: &Decision) {
         severities = admission::join_severities(&decision.findings),
         "would be denied in mode deny"
     );
-    let namespace = request.namespace.as_str();
-    let label = match shared.policies.active().policy.names_namespace(namespace) {
-        true => namespace,
-        false => shared.metrics.would_deny_namespaces.label(namespace),
-    };
-    shared.metrics.record_would_deny(label, &decision.would_deny);
 }
 
 /// The namespaces with their own value of the label `namespace`. They are the first

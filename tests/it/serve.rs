@@ -106,6 +106,9 @@ fn metric_names_are_stable() {
         ("would_deny", "counter"),
         ("errors", "counter"),
         ("connections", "gauge"),
+        ("evicted_connections", "counter"),
+        ("evicted_bodies", "counter"),
+        ("max_open_files", "gauge"),
         ("certificate_expiration_timestamp_seconds", "gauge"),
         ("certificate_reloads", "counter"),
         ("policy_reloads", "counter"),
@@ -223,6 +226,65 @@ fn rejects_invalid_requests_with_a_specific_status() {
 }
 
 #[test]
+fn rejects_identifiers_that_are_too_long() {
+    let server = WebhookServer::start(&[]);
+    let set = |pointer: &str, length: usize| {
+        let mut review: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
+        *review.pointer_mut(pointer).expect("a field") = json!("x".repeat(length));
+        review
+    };
+    for (pointer, max) in [
+        ("/request/uid", 128),
+        ("/request/name", 253),
+        ("/request/namespace", 63),
+        ("/request/operation", 253),
+        ("/request/resource/resource", 253),
+        ("/request/userInfo/username", 4096),
+    ] {
+        let review = set(pointer, max).to_string();
+        assert_eq!(server.connect().review(&review).expect("a response").status, 200, "{pointer}");
+        // The second value is long enough to be rejected before it is parsed.
+        for length in [max + 1, 5_000_000] {
+            let head = post("/validate", JSON);
+            let response = server.connect().request(&head, &set(pointer, length).to_string());
+            let response = response.expect("a response");
+            assert_eq!(response.status, 400, "{pointer}");
+            assert!(response.body.contains("an identifier is longer than"), "{pointer}: {}", response.body);
+            assert!(response.body.len() < 1000, "{pointer}");
+        }
+    }
+    // An escape sequence counts as one character.
+    let escaped = pod_review(ALLOWED_PATH).replace("u-1", &"\\u0075".repeat(128));
+    assert_eq!(server.connect().review(&escaped).expect("a response").status, 200);
+    let mut groups: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
+    groups["request"]["userInfo"]["groups"] = json!(["system:masters", "x".repeat(4097)]);
+    let response = server.connect().request(&post("/validate", JSON), &groups.to_string());
+    assert_eq!(response.expect("a response").status, 400);
+}
+
+#[test]
+fn floods_of_denials_do_not_flood_the_log() {
+    let mut server = WebhookServer::start(&[]);
+    let user = "\\u001b".repeat(4000);
+    let denied = pod_review(DENIED_PATH).replace("alice", &user);
+    let mut client = server.connect();
+    for _ in 0..300 {
+        assert!(!client.review(&denied).expect("a response").is_allowed());
+    }
+    drop(client);
+    server.signal("-TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    let lines: Vec<Value> = server.log.iter().collect();
+    let with = |message: &str| lines.iter().filter(|line| line["message"] == message).collect::<Vec<_>>();
+    let logged = with("denied");
+    let suppressed = with("similar log lines were suppressed");
+    let count: u64 = suppressed.iter().filter_map(|line| line["count"].as_u64()).sum();
+    assert!(logged.len() < 150, "{}", logged.len());
+    assert_eq!(logged.len() as u64 + count, 300);
+    assert!(logged.iter().all(|line| line.to_string().len() < 2000), "{}", logged[0]);
+}
+
+#[test]
 fn denies_and_logs_objects_that_cannot_be_checked() {
     let server = WebhookServer::start(&[]);
     let broken = pod_review(DENIED_PATH).replace("\"volumes\":[", "\"volumes\":[3,");
@@ -331,13 +393,15 @@ fn rejects_tls_versions_below_1_2() {
     }
 }
 
-/// Connects clients that declare a body of `bytes` bytes but send only its first byte.
-fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Client> {
+/// Connects clients that declare a body of `declared` bytes but send only `sent` bytes.
+fn stalled_clients(server: &WebhookServer, count: usize, declared: usize, sent: usize) -> Vec<Client> {
     let head = post("/validate?timeout=30s", JSON);
-    let request = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
+    let request = format!("{head}Content-Length: {declared}\r\n\r\n{}", " ".repeat(sent));
     let connect = |_| {
         let mut client = server.connect();
-        client.send_raw(request.as_bytes());
+        // The server closes the connection if another request needs the memory.
+        let stream = client.0.get_mut();
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
         client
     };
     (0..count).map(connect).collect()
@@ -346,18 +410,24 @@ fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Cl
 #[test]
 fn stalled_large_bodies_do_not_block_other_requests() {
     let server = WebhookServer::start(&[]);
-    // Together, the bodies exceed the body budget.
-    let stalled = stalled_clients(&server, 12, 7_000_000);
-    for _ in 0..20 {
-        assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    let large = pod_review(ALLOWED_PATH)
+        .replace("\"image\":\"i\"", &format!("\"image\":\"{}\"", "i".repeat(3 << 20)));
+    for sent in [1, 6_999_999] {
+        // Together, the bodies exceed the memory budget.
+        let stalled = stalled_clients(&server, 12, 7_000_000, sent);
+        for _ in 0..20 {
+            assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+        }
+        assert!(server.connect().review(&large).expect("a response").is_allowed());
+        drop(stalled);
     }
-    drop(stalled);
+    assert!(server.metric("volcheck_evicted_bodies_total") >= 1.0);
 }
 
 #[test]
 fn stalled_small_bodies_do_not_block_other_requests() {
     let server = WebhookServer::start(&["--read-timeout", "3600"]);
-    let stalled = stalled_clients(&server, 250, 262_144);
+    let stalled = stalled_clients(&server, 250, 262_144, 262_143);
     for _ in 0..20 {
         assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
     }
@@ -378,7 +448,7 @@ fn connect_from_second_address(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn evicts_connections_of_the_largest_client() {
+fn evicts_idle_connections_at_the_connection_limit() {
     let server =
         WebhookServer::start(&["--max-connections", "8", "--read-timeout", "3600", "--idle-timeout", "3600"]);
     let second_client = || {
@@ -395,8 +465,8 @@ fn evicts_connections_of_the_largest_client() {
     }
     let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
     for _ in 0..3 {
-        assert!(second_client().review(&allowed).expect("a response").is_allowed());
         assert!(!persistent.review(&denied).expect("a response on the same connection").is_allowed());
+        assert!(second_client().review(&allowed).expect("a response").is_allowed());
     }
     drop((idle, silent));
 }

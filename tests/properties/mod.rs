@@ -148,7 +148,7 @@ fn is_same(a: &Value, b: &Value) -> bool {
 
 /// Checks `review` and asserts that the API server can use the response. Returns `None` if the text
 /// is not a review.
-fn decide(review: &str) -> Option<Decision> {
+pub fn decide(review: &str) -> Option<Decision> {
     let context = ReviewContext {
         policy: &ALL_RULES,
         policy_hash: "0",
