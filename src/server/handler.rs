@@ -21,6 +21,7 @@ use super::limits::{ConnectionSlot, LARGE_BODY, MemoryPermit};
 use super::log::{LogLimiter, Rate};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
+use super::would_deny;
 use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
@@ -65,6 +66,7 @@ async fn handle(
         Ok((decision, permit)) => {
             shared.metrics.record_decision(endpoint, &decision, duration);
             log_decision(&shared.log, endpoint, &decision, duration);
+            would_deny::report(&shared, endpoint, &decision);
             json_response(&decision, permit)
         }
         Err(error) => {
@@ -155,7 +157,13 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let context = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let context = ReviewContext {
+        policy: &policy.policy,
+        policy_hash: &policy.hash,
+        today,
+        endpoint,
+        message: shared.settings.message.as_deref(),
+    };
     let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {

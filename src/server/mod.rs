@@ -19,6 +19,7 @@ mod open_files;
 mod policy_store;
 mod renewal;
 mod shutdown;
+mod would_deny;
 
 use std::hash::RandomState;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -54,7 +55,7 @@ pub use policy_store::PolicySource;
 /// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect verdicts.
+/// The configuration of the server. It does not affect which objects are admitted.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -80,6 +81,9 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<String>,
 }
 
 /// The source of the serving certificate.
