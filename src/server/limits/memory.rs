@@ -18,14 +18,14 @@ use tokio::time::{self, Instant};
 use super::ClientId;
 
 /// The minimum size of the budget in bytes. A large maximum body size increases the budget.
-const MIN_TOTAL: usize = 32 << 20;
+const MIN_TOTAL: usize = 24 << 20;
 
 /// The part of the budget, in bytes, that large bodies cannot use, so that there is always memory
 /// for small ones.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
 /// The size in bytes above which a body is large.
-pub(crate) const LARGE_BODY: usize = 256 << 10;
+pub(crate) const LARGE_BODY: usize = 64 << 10;
 
 /// The minimum difference between the waits of two requests before one can evict the other. A wait
 /// is the time for which the server has waited for data from the client. The API server sends a
