@@ -52,12 +52,20 @@ async fn read_within_budget(
     deadline: Instant,
 ) -> Result<RequestBody, RequestError> {
     let max = shared.settings.max_body;
-    let permit = shared.memory.permit(client);
+    let permit = shared.memory.permit(client, shared.trust.is_trusted(client));
     let mut chunks = Chunks::default();
     loop {
         let frame = match time::timeout_at(deadline, permit.wait_for_client(body.frame())).await {
-            Err(_) | Ok(Ok(Some(Err(_)))) => return Err(RequestError::IncompleteBody),
-            Ok(Err(error)) => return Err(error.into()),
+            Err(_) | Ok(Ok(Some(Err(_)))) => {
+                shared.trust.record_failure(client);
+                return Err(RequestError::IncompleteBody);
+            }
+            Ok(Err(error)) => {
+                if permit.is_late() {
+                    shared.trust.record_failure(client);
+                }
+                return Err(error.into());
+            }
             Ok(Ok(Some(Ok(frame)))) => frame,
             Ok(Ok(None)) => return Ok(RequestBody { bytes: chunks.concat(), permit }),
         };

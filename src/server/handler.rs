@@ -64,6 +64,7 @@ async fn handle(
     let duration = received_at.elapsed();
     match result {
         Ok((decision, permit)) => {
+            shared.trust.record_review(slot.client());
             shared.metrics.record_decision(endpoint, &decision, duration);
             log_decision(&shared.log, endpoint, &decision, duration);
             would_deny::report(&shared, endpoint, &decision);

@@ -37,7 +37,7 @@ use tracing::info;
 
 use certificate::ServingCertificate;
 use client_auth::ClientVerifier;
-use limits::{LargeReviewLimiter, MemoryBudget};
+use limits::{LargeReviewLimiter, MemoryBudget, Trust};
 use log::LogLimiter;
 use metrics::Metrics;
 use open_files::OpenFiles;
@@ -119,6 +119,7 @@ struct Shared {
     metrics: Metrics,
     log: LogLimiter,
     phase: watch::Sender<Phase>,
+    trust: Arc<Trust>,
     memory: Arc<MemoryBudget>,
     large_reviews: Arc<LargeReviewLimiter>,
     /// The number of connections accepted on the webhook port since the start.
@@ -178,6 +179,7 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
         certificate,
         client_verifier,
         phase: watch::Sender::new(Phase::Serving),
+        trust: Arc::default(),
         memory: MemoryBudget::new(settings.max_body),
         large_reviews: LargeReviewLimiter::new(),
         accepted_connections: AtomicUsize::new(0),

@@ -37,13 +37,16 @@ pub fn worst_case_reviews() -> Vec<String> {
         |n: usize, expression: &str| mount(format!("/etc/{}//{n}", "x".repeat(1300)), expression);
     // Objects just below the limits of `model::limits`.
     let few_mounts = |count: usize, expression: fn(usize) -> String| {
-        (0..count).map(|n| mount(format!("/etc/{}//{n}", "x".repeat(200_000 / count)), &expression(n))).collect()
+        (0..count)
+            .map(|n| mount(format!("/etc/{}//{n}", "x".repeat(200_000 / count)), &expression(n)))
+            .collect()
     };
     let variables = |count: usize| {
         (0..count).map(|n| json!({"name": format!("W{n}"), "value": "w".repeat(4000)})).collect::<Vec<_>>()
     };
     let escaped = |length: usize| {
-        let review = pod(empty_dir(), vec![mount("/m".to_owned(), "")], vec![json!({"name": "E", "value": "E"})]);
+        let review =
+            pod(empty_dir(), vec![mount("/m".to_owned(), "")], vec![json!({"name": "E", "value": "E"})]);
         review.replacen("\"value\":\"E\"", &format!("\"value\":\"{}\"", "\\u0001".repeat(length)), 1)
     };
     vec![
