@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 
 use super::json::{Json, decode_json};
 use super::response::shorten;
-use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
-use crate::policy::Policy;
+use crate::model::{
+    Decode as _, FieldError, ItemBudget, List, Map, ObjectId, Str, TypeMeta, is_built_in, nullable,
+};
+use crate::policy::{Policy, Requester};
 
 /// The reason why an AdmissionReview is invalid. The length of each message is bounded for any
 /// input.
@@ -209,6 +211,18 @@ impl<'a> Request<'a> {
         Ok(TypeMeta { api_version, kind: kind.0.clone() })
     }
 
+    /// Returns the identity of the object according to the request, for objects that cannot be
+    /// decoded.
+    pub(super) fn object_id(&self) -> ObjectId {
+        ObjectId {
+            group: self.kind.group.to_string(),
+            version: self.kind.version.to_string(),
+            kind: self.kind.kind.to_string(),
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
+    }
+
     /// Returns the new object, or `None` for DELETE. For CONNECT, returns the options of the
     /// connection.
     pub(super) fn object(&self) -> Option<Json<'a>> {
@@ -220,21 +234,15 @@ impl<'a> Request<'a> {
         not_null(self.old_object)
     }
 
-    /// Returns true if the user is a controller whose owner references are trusted:
-    ///
-    /// - a Kubernetes controller that creates Pods, such as the ReplicaSet controller
-    /// - the controller manager without `--use-service-account-credentials`
-    /// - one of the `trustedControllers` of the policy
+    /// Returns true if the user is a controller whose owner references are trusted.
     pub(super) fn is_from_trusted_controller(&self, policy: &Policy) -> bool {
-        let user = &*self.user_info.username;
-        let is_built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
-            Some(name) => {
-                let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
-                name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
-            }
-            None => user == "system:kube-controller-manager",
-        };
-        is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
+        policy.trusts_controller(&self.user_info.username)
+    }
+
+    /// Returns the user who sent the request to the API server.
+    pub(super) fn requester(&self) -> Requester<'_> {
+        let UserInfo { username, groups } = &self.user_info;
+        Requester { user: username, groups: groups.iter().map(|group| &**group).collect() }
     }
 
     /// Returns true if the kubelet of the Pod's node sent the request, and the object is the mirror
@@ -251,8 +259,7 @@ impl<'a> Request<'a> {
             && self.user_info.groups.iter().any(|group| &**group == "system:nodes")
     }
 
-    /// Returns true if the new or the old object is being deleted. Controllers and kubelets start
-    /// no more Pods or containers for such an object.
+    /// Returns true if the new or the old object is being deleted.
     pub(super) fn is_terminating(&self) -> bool {
         let is_terminating = |object: Json<'_>| {
             let decoded = object.decode::<Terminating<'_>>();

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::lint::output::Output;
-use crate::admission::Endpoint;
+use crate::admission::{self, Endpoint};
 use crate::finding::Severity;
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
@@ -356,7 +356,7 @@ pub(super) struct ServeArgs {
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
     /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
     /// the process cannot open enough files
-    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    #[arg(long, value_name = "COUNT", default_value_t = 512)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
@@ -372,6 +372,10 @@ pub(super) struct ServeArgs {
     /// server closes its idle connections
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
+    /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
+    /// refer to `volcheck explain`
+    #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
+    pub(super) message: Option<String>,
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(super) log_format: LogFormat,

@@ -24,7 +24,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
-use super::limits::{ClientId, ConnectionLimiter, ConnectionSlot};
+use super::limits::{ClientId, ConnectionLimiter, ConnectionSlot, Trust};
 use super::log::Rate;
 use super::metrics::ErrorKind;
 use super::shutdown::Phase;
@@ -37,7 +37,7 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The maximum size in bytes of a connection's read buffer, and of its TLS write buffer. These
 /// buffers are not part of the memory budget.
-const MAX_BUFFER: usize = 16 << 10;
+const MAX_BUFFER: usize = 8 << 10;
 
 /// A TCP connection on which a write fails if the client reads nothing for the read timeout.
 type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
@@ -65,13 +65,19 @@ pub(super) async fn serve_webhook(shared: Arc<Shared>, listener: TcpListener, tl
                         let _open = shared.metrics.track_connection();
                         serve_http(shared, router, stream, slot).await;
                     }
-                    Ok(Err(error)) => record_failure(&shared, ErrorKind::Tls, &error.to_string()),
-                    Err(_) => record_failure(&shared, ErrorKind::Tls, "TLS handshake timed out"),
+                    Ok(Err(error)) => {
+                        shared.trust.record_failure(slot.client());
+                        record_failure(&shared, ErrorKind::Tls, &error.to_string());
+                    }
+                    Err(_) => {
+                        shared.trust.record_failure(slot.client());
+                        record_failure(&shared, ErrorKind::Tls, "TLS handshake timed out");
+                    }
                 }
             }
         }
     };
-    accept_connections(&shared, listener, max_connections, serve).await;
+    accept_connections(&shared, listener, max_connections, Arc::clone(&shared.trust), serve).await;
 }
 
 /// Accepts connections until the phase is `Closing` and passes each to `serve`. Then waits until
@@ -84,9 +90,10 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     shared: &Arc<Shared>,
     listener: TcpListener,
     max_connections: usize,
+    trust: Arc<Trust>,
     serve: impl Fn(Stream, Arc<ConnectionSlot>) -> T + Clone + Send + 'static,
 ) {
-    let limiter = ConnectionLimiter::new(max_connections);
+    let limiter = ConnectionLimiter::new(max_connections, trust);
     let queue = Arc::new(Semaphore::new(max_connections));
     let max_wait = shared.settings.read_timeout;
     let mut phase = shared.phase.subscribe();

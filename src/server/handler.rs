@@ -21,6 +21,7 @@ use super::limits::{ConnectionSlot, LARGE_BODY, MemoryPermit};
 use super::log::{LogLimiter, Rate};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
+use super::would_deny;
 use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
@@ -63,8 +64,10 @@ async fn handle(
     let duration = received_at.elapsed();
     match result {
         Ok((decision, permit)) => {
+            shared.trust.record_review(slot.client());
             shared.metrics.record_decision(endpoint, &decision, duration);
             log_decision(&shared.log, endpoint, &decision, duration);
+            would_deny::report(&shared, endpoint, &decision);
             json_response(&decision, permit)
         }
         Err(error) => {
@@ -117,7 +120,8 @@ async fn review(
         permit.protect();
         return Ok((check(shared, &text, &policy, endpoint)?, permit));
     }
-    let acquire = shared.large_reviews.acquire(slot.client(), acquire_by.max(Instant::now()));
+    let memory = admission::max_memory(text.len());
+    let acquire = shared.large_reviews.acquire(slot.client(), memory, acquire_by.max(Instant::now()));
     let running = tokio::select! {
         running = acquire => running.ok_or(RequestError::Overloaded)?,
         () = permit.evicted() => return Err(RequestError::Evicted),
@@ -155,7 +159,13 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let context = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let context = ReviewContext {
+        policy: &policy.policy,
+        policy_hash: &policy.hash,
+        today,
+        endpoint,
+        message: shared.settings.message.as_deref(),
+    };
     let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {

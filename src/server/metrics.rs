@@ -1,5 +1,5 @@
-//! Metrics in the OpenMetrics text format. The number of label values is bounded: namespaces, names
-//! and paths are never used as labels.
+//! Metrics in the OpenMetrics text format. The number of label values is bounded: names and paths
+//! are never used as labels, and the number of namespaces is limited.
 
 use std::time::Duration;
 
@@ -13,7 +13,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::would_deny::NamespaceLabels;
 use crate::admission::{Decision, Endpoint, Outcome};
+use crate::finding::RuleId;
 
 /// The prefix of all metric names.
 const PREFIX: &str = "volcheck";
@@ -136,6 +138,12 @@ struct RuleLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WouldDenyLabels {
+    namespace: String,
+    rule: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
 }
@@ -166,6 +174,8 @@ pub(super) struct Metrics {
     findings: Family<FindingLabels, Counter>,
     exempted_findings: Family<RuleLabel, Counter>,
     preexisting_findings: Family<RuleLabel, Counter>,
+    would_deny: Family<WouldDenyLabels, Counter>,
+    pub(super) would_deny_namespaces: NamespaceLabels,
     errors: Family<KindLabel, Counter>,
     connections: Gauge,
     evicted_connections: Counter,
@@ -175,6 +185,7 @@ pub(super) struct Metrics {
     certificate_expirations: Family<RoleLabel, Gauge>,
     certificate_reloads: Family<ResultLabel, Counter>,
     policy_reloads: Family<ResultLabel, Counter>,
+    policy_file_valid: Gauge,
 }
 
 impl Metrics {
@@ -192,6 +203,8 @@ impl Metrics {
             findings: Family::default(),
             exempted_findings: Family::default(),
             preexisting_findings: Family::default(),
+            would_deny: Family::default(),
+            would_deny_namespaces: NamespaceLabels::default(),
             errors: Family::default(),
             connections: Gauge::default(),
             evicted_connections: Counter::default(),
@@ -201,8 +214,11 @@ impl Metrics {
             certificate_expirations: Family::default(),
             certificate_reloads: Family::default(),
             policy_reloads: Family::default(),
+            policy_file_valid: Gauge::default(),
         };
         metrics.register(registers_webhook);
+        // The server does not start with an invalid policy.
+        metrics.set_policy_file_valid(true);
         // Expose these counters from the start. If a counter appeared only with its first error, an
         // alert on an increase would miss that error.
         for kind in ErrorKind::ALL {
@@ -253,6 +269,11 @@ impl Metrics {
             self.preexisting_findings.clone(),
         );
         registry.register(
+            "would_deny",
+            "Admitted requests that mode deny would deny, for each rule that is a reason",
+            self.would_deny.clone(),
+        );
+        registry.register(
             "errors",
             "Failed requests, failed connections and objects that could not be checked",
             self.errors.clone(),
@@ -292,6 +313,11 @@ impl Metrics {
             self.certificate_reloads.clone(),
         );
         registry.register("policy_reloads", "Policy reloads", self.policy_reloads.clone());
+        registry.register(
+            "policy_file_valid",
+            "Whether the policy file was valid when it was last read; if not, the last valid policy is active",
+            self.policy_file_valid.clone(),
+        );
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Version of volcheck", version);
     }
@@ -323,6 +349,15 @@ impl Metrics {
         }
         for rule in &decision.preexisting {
             self.preexisting_findings.get_or_create(&RuleLabel { rule: rule.as_str() }).inc();
+        }
+    }
+
+    /// Records a request that mode `deny` would deny because of `rules`. `namespace` is the value
+    /// of the label. The caller limits the number of its values.
+    pub(super) fn record_would_deny(&self, namespace: &str, rules: &[RuleId]) {
+        for rule in rules {
+            let labels = WouldDenyLabels { namespace: namespace.to_owned(), rule: rule.as_str() };
+            self.would_deny.get_or_create(&labels).inc();
         }
     }
 
@@ -376,6 +411,10 @@ impl Metrics {
 
     pub(super) fn record_policy_reload(&self, is_success: bool) {
         self.policy_reloads.get_or_create(&ResultLabel::new(is_success)).inc();
+    }
+
+    pub(super) fn set_policy_file_valid(&self, is_valid: bool) {
+        self.policy_file_valid.set(is_valid.into());
     }
 
     pub(super) fn set_webhook_registered(&self, is_registered: bool) {

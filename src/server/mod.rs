@@ -19,6 +19,7 @@ mod open_files;
 mod policy_store;
 mod renewal;
 mod shutdown;
+mod would_deny;
 
 use std::hash::RandomState;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -36,7 +37,7 @@ use tracing::info;
 
 use certificate::ServingCertificate;
 use client_auth::ClientVerifier;
-use limits::{LargeReviewLimiter, MemoryBudget};
+use limits::{LargeReviewLimiter, MemoryBudget, Trust};
 use log::LogLimiter;
 use metrics::Metrics;
 use open_files::OpenFiles;
@@ -54,7 +55,7 @@ pub use policy_store::PolicySource;
 /// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect verdicts.
+/// The configuration of the server. It does not affect which objects are admitted.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -81,6 +82,9 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<String>,
 }
 
 /// The source of the serving certificate.
@@ -116,6 +120,7 @@ struct Shared {
     metrics: Metrics,
     log: LogLimiter,
     phase: watch::Sender<Phase>,
+    trust: Arc<Trust>,
     memory: Arc<MemoryBudget>,
     large_reviews: Arc<LargeReviewLimiter>,
     /// The number of connections accepted on the webhook port since the start.
@@ -176,6 +181,7 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
         certificate,
         client_verifier,
         phase: watch::Sender::new(Phase::Serving),
+        trust: Arc::default(),
         memory: MemoryBudget::new(settings.max_body),
         large_reviews: LargeReviewLimiter::new(),
         accepted_connections: AtomicUsize::new(0),

@@ -77,15 +77,18 @@ fn reviews_produce_verdicts_log_lines_and_metrics() {
 #[test]
 fn metric_names_are_stable() {
     let server = WebhookServer::start(&[]);
-    let exemption = "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\n";
-    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + exemption));
+    let more =
+        "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\nmodes: {relaxed: warn}\n";
+    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + more));
     server.wait_for_log("policy reloaded");
     // A metric with labels is exposed only after its first sample.
     let mut update: Value = serde_json::from_str(&pod_review(DENIED_PATH)).expect("JSON");
     update["request"]["operation"] = json!("UPDATE");
     update["request"]["oldObject"] = update["request"]["object"].clone();
-    let exempt = pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", "\"namespace\":\"exempt\"");
-    for review in [update.to_string(), exempt] {
+    let in_namespace = |namespace: &str| {
+        pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", &format!("\"namespace\":\"{namespace}\""))
+    };
+    for review in [update.to_string(), in_namespace("exempt"), in_namespace("relaxed")] {
         assert!(server.connect().review(&review).expect("a response").is_allowed());
     }
     let (_, text) = server.get_admin("/metrics");
@@ -100,6 +103,7 @@ fn metric_names_are_stable() {
         ("findings", "counter"),
         ("exempted_findings", "counter"),
         ("preexisting_findings", "counter"),
+        ("would_deny", "counter"),
         ("errors", "counter"),
         ("connections", "gauge"),
         ("evicted_connections", "counter"),
@@ -108,11 +112,68 @@ fn metric_names_are_stable() {
         ("certificate_expiration_timestamp_seconds", "gauge"),
         ("certificate_reloads", "counter"),
         ("policy_reloads", "counter"),
+        ("policy_file_valid", "gauge"),
         ("build", "info"),
         ("policy", "info"),
     ];
     assert_eq!(names, expected);
     assert!(text.contains("\nvolcheck_policy_info{hash=\"") && text.ends_with("\n# EOF\n"), "{text}");
+}
+
+#[test]
+fn reports_requests_that_mode_deny_would_deny() {
+    let server = WebhookServer::start(&[]);
+    let modes = "modes: {relaxed: warn, \"tenant-*\": audit, \"*\": audit}\n";
+    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + modes));
+    server.wait_for_log("policy reloaded");
+    let mut client = server.connect();
+    let mut create = |namespace: &str| {
+        let namespace = format!("\"namespace\":\"{namespace}\"");
+        let review = pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", &namespace);
+        assert!(client.review(&review).expect("a response").is_allowed(), "{namespace}");
+    };
+    create("shop");
+    let line = server.wait_for_log("would be denied in mode deny");
+    for (key, value) in [
+        ("level", "INFO"),
+        ("namespace", "shop"),
+        ("name", "p"),
+        ("user", "alice"),
+        ("rules", "sensitive-host-path"),
+        ("severities", "sensitive-host-path=error"),
+    ] {
+        assert_eq!(line[key], value, "{key} in {line}");
+    }
+    // A tenant with many namespaces cannot hide those of others.
+    (0..150).for_each(|index| create(&format!("tenant-{index}")));
+    ["shop", "relaxed", "late"].into_iter().for_each(&mut create);
+    let counted = |namespace: &str| {
+        let labels = format!("namespace=\"{namespace}\",rule=\"sensitive-host-path\"");
+        server.metric(&format!("volcheck_would_deny_total{{{labels}}}"))
+    };
+    assert_eq!((counted("shop"), counted("tenant-98"), counted("tenant-99")), (2.0, 1.0, 0.0));
+    assert_eq!((counted("relaxed"), counted("late"), counted("other")), (1.0, 0.0, 52.0));
+    let message = "too many namespaces in volcheck_would_deny_total, counting the others as `other`";
+    assert_eq!(server.wait_for_log(message)["level"], "WARN");
+}
+
+#[test]
+fn metric_shows_an_invalid_policy_file() {
+    let server = WebhookServer::start(&[]);
+    assert_eq!(server.metric("volcheck_policy_file_valid"), 1.0);
+    server.replace_file("volcheck.yaml", "version: 2\n");
+    server.wait_for_log("failed to reload policy, keeping the last valid one");
+    assert_eq!(server.metric("volcheck_policy_file_valid"), 0.0);
+    server.replace_file("volcheck.yaml", POLICY);
+    server.wait_for_metric("volcheck_policy_file_valid", 1.0);
+}
+
+#[test]
+fn operator_message_ends_denials() {
+    let server = WebhookServer::start(&["--message", "ask #platform"]);
+    let denied = server.connect().review(&pod_review(DENIED_PATH)).expect("a response");
+    assert!(denied.body.contains("; ask #platform\""), "{}", denied.body);
+    assert!(!denied.body.contains("volcheck explain"), "{}", denied.body);
 }
 
 #[test]

@@ -8,9 +8,9 @@
 //! 3. new connections, and connections whose requests have all been answered
 //!
 //! Within a group, the connection without progress for the longest time is evicted. Connections of
-//! authenticated clients are evicted only if no others are left, and connections with a request in
-//! progress are never evicted. The number of connections of a client does not matter otherwise,
-//! because a proxy can forward all connections of the API server from one address.
+//! authenticated and of trusted clients are evicted only if no others are left, and connections with
+//! a request in progress are never evicted. The number of connections of a client does not matter
+//! otherwise, because a proxy can forward all connections of the API server from one address.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::ClientId;
+use super::{ClientId, Trust};
 
 /// The time within which a client should have sent its first request. The API server sends it as
 /// soon as it is connected.
@@ -33,6 +33,7 @@ const UNPROVEN_SHARE: usize = 8;
 /// Limits the number of open connections of one port.
 pub(crate) struct ConnectionLimiter {
     max: usize,
+    trust: Arc<Trust>,
     open: Mutex<Vec<Arc<ConnectionSlot>>>,
     /// Notifies waiting connections when a connection closes.
     closed: Notify,
@@ -68,6 +69,13 @@ pub(crate) struct ConnectionPermit {
     pub(crate) slot: Arc<ConnectionSlot>,
 }
 
+impl SlotState {
+    /// Checks whether the client should have sent its first request by now.
+    fn is_overdue(&self) -> bool {
+        self.phase == Phase::Unproven && self.progress_at.elapsed() > GRACE_PERIOD
+    }
+}
+
 impl ConnectionSlot {
     fn new(client: ClientId) -> Self {
         let state = SlotState { client, phase: Phase::Unproven, progress_at: Instant::now() };
@@ -81,6 +89,10 @@ impl ConnectionSlot {
     /// Waits until the connection is evicted.
     pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.lock().is_overdue()
     }
 
     pub(crate) fn client(&self) -> ClientId {
@@ -111,8 +123,8 @@ impl ConnectionSlot {
 }
 
 impl ConnectionLimiter {
-    pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, open: Mutex::default(), closed: Notify::new() })
+    pub(crate) fn new(max: usize, trust: Arc<Trust>) -> Arc<Self> {
+        Arc::new(Self { max, trust, open: Mutex::default(), closed: Notify::new() })
     }
 
     /// Returns a permit for a connection of `client`, and whether another connection was evicted.
@@ -121,8 +133,12 @@ impl ConnectionLimiter {
         let mut open = self.lock();
         let is_full = open.len() >= self.max;
         if is_full {
-            let victim = victim(&open, self.max / UNPROVEN_SHARE)?;
-            open.swap_remove(victim).evicted.notify_one();
+            let index = self.victim(&open)?;
+            let victim = open.swap_remove(index);
+            if victim.is_overdue() {
+                self.trust.record_failure(victim.client());
+            }
+            victim.evicted.notify_one();
         }
         let slot = Arc::new(ConnectionSlot::new(client));
         open.push(Arc::clone(&slot));
@@ -159,29 +175,30 @@ impl ConnectionLimiter {
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<ConnectionSlot>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Returns the index of the connection to evict, or `None` if all of them are busy. Clients with
-/// more than `many` connections without a complete request lose these first.
-fn victim(open: &[Arc<ConnectionSlot>], many: usize) -> Option<usize> {
-    let mut unproven = HashMap::<ClientId, usize>::new();
-    for slot in open {
-        let state = slot.lock();
-        if state.phase == Phase::Unproven {
-            *unproven.entry(state.client).or_default() += 1;
+    /// Returns the index of the connection to evict, or `None` if all of them are busy.
+    fn victim(&self, open: &[Arc<ConnectionSlot>]) -> Option<usize> {
+        let many = self.max / UNPROVEN_SHARE;
+        let mut unproven = HashMap::<ClientId, usize>::new();
+        for slot in open {
+            let state = slot.lock();
+            if state.phase == Phase::Unproven {
+                *unproven.entry(state.client).or_default() += 1;
+            }
         }
-    }
-    let rank = |slot: &ConnectionSlot| {
-        let state = slot.lock();
-        let group = match state.phase {
-            Phase::Unproven if unproven.get(&state.client).is_some_and(|count| *count > many) => 1,
-            Phase::Unproven if state.progress_at.elapsed() > GRACE_PERIOD => 2,
-            Phase::Unproven | Phase::Idle | Phase::Busy => 3,
+        let rank = |slot: &ConnectionSlot| {
+            let state = slot.lock();
+            let group = match state.phase {
+                Phase::Unproven if unproven.get(&state.client).is_some_and(|count| *count > many) => 1,
+                Phase::Unproven if state.is_overdue() => 2,
+                Phase::Unproven | Phase::Idle | Phase::Busy => 3,
+            };
+            let client = state.client;
+            (client.is_authenticated(), self.trust.is_trusted(client), group, state.progress_at)
         };
-        (state.client.is_authenticated(), group, state.progress_at)
-    };
-    let evictable = open.iter().enumerate().filter(|(_, slot)| slot.lock().phase != Phase::Busy);
-    evictable.min_by_key(|(_, slot)| rank(slot)).map(|(index, _)| index)
+        let evictable = open.iter().enumerate().filter(|(_, slot)| slot.lock().phase != Phase::Busy);
+        evictable.min_by_key(|(_, slot)| rank(slot)).map(|(index, _)| index)
+    }
 }
 
 impl Drop for ConnectionPermit {
@@ -230,7 +247,7 @@ mod tests {
 
     #[test]
     fn evicts_idle_connections_last_and_busy_ones_never() {
-        let limiter = ConnectionLimiter::new(3);
+        let limiter = ConnectionLimiter::new(3, Arc::default());
         let [busy, idle, unproven] = [1, 2, 3].map(|number| connect(&limiter, address(number)));
         busy.slot.start_request();
         finish_one_request(&idle);
@@ -250,7 +267,7 @@ mod tests {
 
     #[test]
     fn connections_without_requests_from_many_addresses_are_evicted_in_order() {
-        let limiter = ConnectionLimiter::new(100);
+        let limiter = ConnectionLimiter::new(100, Arc::default());
         let server = connect(&limiter, address(0));
         finish_one_request(&server);
         let old: Vec<_> = (1..=99).map(|number| connect(&limiter, address(number))).collect();
@@ -262,7 +279,7 @@ mod tests {
 
     #[test]
     fn new_connections_are_not_evicted_before_idle_ones() {
-        let limiter = ConnectionLimiter::new(100);
+        let limiter = ConnectionLimiter::new(100, Arc::default());
         let idle: Vec<_> = (0..100).map(|number| connect(&limiter, address(number))).collect();
         idle.iter().for_each(finish_one_request);
         let server = connect(&limiter, address(200));
@@ -271,8 +288,20 @@ mod tests {
     }
 
     #[test]
+    fn trusted_clients_keep_their_connections() {
+        let limiter = ConnectionLimiter::new(10, Arc::default());
+        limiter.trust.record_review(address(0));
+        let trusted: Vec<_> = (0..9).map(|_| connect(&limiter, address(0))).collect();
+        finish_one_request(&trusted[0]);
+        pass_time(&limiter);
+        let others: Vec<_> = (1..100).map(|number| connect(&limiter, address(number))).collect();
+        assert!(!trusted.iter().any(is_evicted));
+        assert_eq!(others.iter().filter(|permit| is_evicted(permit)).count(), 98);
+    }
+
+    #[test]
     fn clients_with_many_connections_lose_their_own_first() {
-        let limiter = ConnectionLimiter::new(80);
+        let limiter = ConnectionLimiter::new(80, Arc::default());
         let new = connect(&limiter, address(1));
         pass_time(&limiter);
         let flood: Vec<_> = (0..200).map(|_| connect(&limiter, address(2))).collect();
@@ -282,7 +311,7 @@ mod tests {
 
     #[test]
     fn authenticated_clients_keep_their_connections() {
-        let limiter = ConnectionLimiter::new(10);
+        let limiter = ConnectionLimiter::new(10, Arc::default());
         let authenticated: Vec<_> = (0..9)
             .map(|_| {
                 let permit = connect(&limiter, address(1));

@@ -3,7 +3,8 @@
 //! Memory is reserved as the bytes of a body arrive, not for its declared size. If the budget is
 //! used up, a request that needs more memory evicts others:
 //!
-//! 1. requests for whose body the server has waited longer, beginning with the longest wait
+//! 1. requests for whose body the server has waited longer, beginning with the longest wait. A
+//!    trusted client can evict all incomplete requests of clients that are not trusted.
 //! 2. requests of the client that uses the most memory, if it uses more than its share
 //!
 //! If none can be evicted, the request waits until memory is released.
@@ -18,17 +19,18 @@ use tokio::time::{self, Instant};
 use super::ClientId;
 
 /// The minimum size of the budget in bytes. A large maximum body size increases the budget.
-const MIN_TOTAL: usize = 36 << 20;
+const MIN_TOTAL: usize = 24 << 20;
 
 /// The part of the budget, in bytes, that large bodies cannot use, so that there is always memory
 /// for small ones.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
 /// The size in bytes above which a body is large.
-pub(crate) const LARGE_BODY: usize = 256 << 10;
+pub(crate) const LARGE_BODY: usize = 64 << 10;
 
-/// How much longer the server must have waited for the data of a request than for the data of
-/// another request before the latter can evict the former. The API server sends a review at once.
+/// The minimum difference between the waits of two requests before one can evict the other. A wait
+/// is the time for which the server has waited for data from the client. The API server sends a
+/// review at once.
 const LATENESS: Duration = Duration::from_millis(50);
 
 /// A client uses more than its share if it uses more than the budget divided by this number.
@@ -52,6 +54,7 @@ struct BudgetState {
 /// A request that uses memory.
 struct Holder {
     client: ClientId,
+    is_trusted: bool,
     size: usize,
     /// The time for which the server has waited for data from the client, except the wait in
     /// progress.
@@ -74,7 +77,7 @@ fn signed(size: usize) -> isize {
 }
 
 /// Returns the part of the budget that a request of `size` bytes must leave available.
-fn reserved_beside(size: usize) -> usize {
+fn reserved_next_to(size: usize) -> usize {
     if size > LARGE_BODY { RESERVED_FOR_SMALL } else { 0 }
 }
 
@@ -104,13 +107,14 @@ impl MemoryBudget {
     }
 
     /// Returns a permit without memory for a request of `client`.
-    pub(crate) fn permit(self: &Arc<Self>, client: ClientId) -> MemoryPermit {
+    pub(crate) fn permit(self: &Arc<Self>, client: ClientId, is_trusted: bool) -> MemoryPermit {
         let mut state = self.lock();
         let id = state.next_id;
         state.next_id += 1;
         let evicted = Arc::new(Notify::new());
         let holder = Holder {
             client,
+            is_trusted,
             size: 0,
             waited: Duration::ZERO,
             waiting_since: None,
@@ -131,7 +135,7 @@ impl BudgetState {
     /// Reserves `additional` bytes for the request `id`. Returns false if they are not available.
     fn try_reserve(&mut self, id: u64, additional: usize) -> bool {
         let Some(own) = self.holders.get_mut(&id) else { return false };
-        let needed = additional + reserved_beside(own.size + additional);
+        let needed = additional + reserved_next_to(own.size + additional);
         if self.available < signed(needed) {
             return false;
         }
@@ -145,14 +149,16 @@ impl BudgetState {
     fn evict_for(&mut self, id: u64, additional: usize, total: usize) {
         let now = Instant::now();
         let Some(own) = self.holders.get(&id) else { return };
-        let needed = additional + reserved_beside(own.size + additional);
-        let (own_client, own_wait) = (own.client, own.wait(now));
+        let needed = additional + reserved_next_to(own.size + additional);
+        let (own_client, is_trusted, own_wait) = (own.client, own.is_trusted, own.wait(now));
         let being_released: usize =
             self.holders.values().filter(|holder| holder.is_evicted).map(|holder| holder.size).sum();
         let mut missing = signed(needed) - self.available - signed(being_released);
         while missing > 0 {
-            let late = self.latest(id, own_wait + LATENESS, now);
-            let Some(victim) = late.or_else(|| self.of_largest_client(own_client, total)) else { break };
+            let late = || self.latest(id, own_wait + LATENESS, now, |_| true);
+            let untrusted = || self.latest(id, Duration::ZERO, now, |holder| !holder.is_trusted);
+            let victim = if is_trusted { untrusted().or_else(late) } else { late() };
+            let Some(victim) = victim.or_else(|| self.of_largest_client(own_client, total)) else { break };
             let Some(holder) = self.holders.get_mut(&victim) else { break };
             holder.is_evicted = true;
             holder.evicted.notify_one();
@@ -165,12 +171,18 @@ impl BudgetState {
         holders.filter(|(_, holder)| holder.is_evictable && !holder.is_evicted && holder.size > 0)
     }
 
-    /// Returns the request other than `id` for whose data the server has waited longest, if that is
-    /// longer than `min_wait`.
-    fn latest(&self, id: u64, min_wait: Duration, now: Instant) -> Option<u64> {
-        let waits = self.evictable().filter(|(other, _)| *other != id);
-        let (latest, wait) =
-            waits.map(|(id, holder)| (id, holder.wait(now))).max_by_key(|(_, wait)| *wait)?;
+    /// Returns the request other than `id` for whose data the server has waited longest, among those
+    /// that `include` selects. Returns `None` if the server has waited at most for `min_wait`.
+    fn latest(
+        &self,
+        id: u64,
+        min_wait: Duration,
+        now: Instant,
+        include: impl Fn(&Holder) -> bool,
+    ) -> Option<u64> {
+        let others = self.evictable().filter(|(other, holder)| *other != id && include(holder));
+        let waits = others.map(|(id, holder)| (id, holder.wait(now)));
+        let (latest, wait) = waits.max_by_key(|(_, wait)| *wait)?;
         (wait > min_wait).then_some(latest)
     }
 
@@ -241,6 +253,12 @@ impl MemoryPermit {
         self.evicted.notified().await;
     }
 
+    /// Checks whether the client has sent its data too slowly.
+    pub(crate) fn is_late(&self) -> bool {
+        let state = self.budget.lock();
+        state.holders.get(&self.id).is_some_and(|holder| holder.wait(Instant::now()) > LATENESS)
+    }
+
     /// Protects the request against eviction while it is checked.
     pub(crate) fn protect(&self) {
         self.update(|holder| holder.is_evictable = false);
@@ -298,7 +316,7 @@ mod tests {
         client: ClientId,
         size: usize,
     ) -> tokio::task::JoinHandle<Result<(), MemoryError>> {
-        let permit = budget.permit(client);
+        let permit = budget.permit(client, false);
         permit.grow(size, Instant::now()).await.expect("memory");
         let task = tokio::spawn(async move { permit.wait_for_client(std::future::pending()).await });
         tokio::task::yield_now().await;
@@ -309,11 +327,11 @@ mod tests {
     fn large_bodies_leave_memory_for_small_ones() {
         block_on(async {
             let budget = MemoryBudget::new(MAX_BODY);
-            let large = budget.permit(client(1));
+            let large = budget.permit(client(1), false);
             large.protect();
             large.grow(MIN_TOTAL - RESERVED_FOR_SMALL, Instant::now()).await.expect("memory");
             assert_eq!(large.grow(1, Instant::now()).await, Err(MemoryError::Timeout));
-            let small = budget.permit(client(1));
+            let small = budget.permit(client(1), false);
             assert_eq!(small.grow(LARGE_BODY, Instant::now()).await, Ok(()));
             large.resize(10);
             assert_eq!(large.grow(LARGE_BODY, Instant::now()).await, Ok(()));
@@ -331,10 +349,29 @@ mod tests {
                 time::sleep(LATENESS).await;
             }
             time::sleep(LATENESS).await;
-            let new = budget.permit(client(9));
+            let new = budget.permit(client(9), false);
             assert_eq!(new.grow(part, Instant::now() + LATENESS).await, Ok(()));
             assert_eq!(late.remove(0).await.expect("a result"), Err(MemoryError::Evicted));
             assert!(!late.iter().any(tokio::task::JoinHandle::is_finished));
+        });
+    }
+
+    #[test]
+    fn trusted_clients_evict_incomplete_requests_of_others() {
+        block_on(async {
+            let budget = MemoryBudget::new(MAX_BODY);
+            let part = (MIN_TOTAL - RESERVED_FOR_SMALL) / 4;
+            let mut held = Vec::new();
+            for number in 0..4 {
+                held.push(hold(&budget, client(number), part).await);
+            }
+            time::sleep(Duration::from_millis(1)).await;
+            let untrusted = budget.permit(client(9), false);
+            assert_eq!(untrusted.grow(part, Instant::now()).await, Err(MemoryError::Timeout));
+            assert!(!held.iter().any(tokio::task::JoinHandle::is_finished));
+            let trusted = budget.permit(client(8), true);
+            assert_eq!(trusted.grow(part, Instant::now() + LATENESS).await, Ok(()));
+            assert_eq!(held.iter().filter(|task| task.is_finished()).count(), 1);
         });
     }
 
@@ -348,10 +385,10 @@ mod tests {
                 held.push(hold(&budget, client(number), part).await);
             }
             // No time has passed, so no request is late.
-            let other = budget.permit(client(3));
+            let other = budget.permit(client(3), false);
             assert_eq!(other.grow(part, Instant::now() + LATENESS).await, Ok(()));
             assert_eq!(held.pop().expect("a task").await.expect("a result"), Err(MemoryError::Evicted));
-            let own = budget.permit(client(2));
+            let own = budget.permit(client(2), false);
             assert_eq!(own.grow(3 * part, Instant::now()).await, Err(MemoryError::Timeout));
             assert!(!held.iter().any(tokio::task::JoinHandle::is_finished));
         });
@@ -361,10 +398,10 @@ mod tests {
     fn protected_requests_are_not_evicted() {
         block_on(async {
             let budget = MemoryBudget::new(MAX_BODY);
-            let checked = budget.permit(client(1));
+            let checked = budget.permit(client(1), false);
             checked.grow(MIN_TOTAL - RESERVED_FOR_SMALL, Instant::now()).await.expect("memory");
             checked.protect();
-            let other = budget.permit(client(2));
+            let other = budget.permit(client(2), false);
             let deadline = Instant::now() + 10 * LATENESS;
             assert_eq!(other.grow(LARGE_BODY + 1, deadline).await, Err(MemoryError::Timeout));
             drop(checked);

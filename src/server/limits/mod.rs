@@ -8,12 +8,14 @@
 mod connections;
 mod large_reviews;
 mod memory;
+mod trust;
 
 use std::net::IpAddr;
 
 pub(super) use connections::{ConnectionLimiter, ConnectionSlot};
 pub(super) use large_reviews::LargeReviewLimiter;
 pub(super) use memory::{LARGE_BODY, MemoryBudget, MemoryError, MemoryPermit};
+pub(super) use trust::Trust;
 
 /// The identity of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
