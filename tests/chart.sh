@@ -49,9 +49,10 @@ for mode in self cert-manager; do
 done
 
 check 'the values files of distributions, and the commands in their documentation'
+template=(helm template volcheck charts/volcheck --namespace volcheck)
 for values in examples/values/*.yaml; do
     grep -qF "(../../$values)" docs/distributions/README.md || fail "docs/distributions/README.md does not link to $values"
-    render -f "$values" > "$work/distribution.yaml"
+    "${template[@]}" -f "$values" > "$work/distribution.yaml"
     "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning "$work/distribution.yaml" > "$work/lint" ||
         { cat "$work/lint"; fail "$values"; }
 done
@@ -71,7 +72,7 @@ cat docs/distributions/*.md | awk -v directory="$work" '
     out { print > out }'
 ls "$work"/example-*.yaml > /dev/null
 for example in "$work"/example-*.yaml; do
-    render -f "$example" --show-only templates/configmap.yaml | sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/policy.yaml"
+    "${template[@]}" -f "$example" --show-only templates/configmap.yaml | sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/policy.yaml"
     "$VOLCHECK" policy check "$work/policy.yaml"
 done
 grep -oh 'node-agents/[a-z0-9/-]*' docs/distributions/*.md examples/values/*.yaml | sort -u |
@@ -94,7 +95,7 @@ spec:
   persistentVolumeReclaimPolicy: Delete
   storageClassName: local-path
 END
-render -f examples/values/k3s.yaml --show-only templates/configmap.yaml |
+"${template[@]}" -f examples/values/k3s.yaml --show-only templates/configmap.yaml |
     sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/k3s.yaml"
 if "$VOLCHECK" lint --no-policy "$work/volume.yaml" > /dev/null; then fail 'the volume has no error without a policy'; fi
 "$VOLCHECK" lint --policy "$work/k3s.yaml" "$work/volume.yaml"
