@@ -23,6 +23,58 @@ for mode in self cert-manager; do
         printf 'certs: { mode: %s }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n' "$mode")
 done
 
+check 'the values files of distributions, and the commands in their documentation'
+template=(helm template volcheck charts/volcheck --namespace volcheck)
+for values in examples/values/*.yaml; do
+    grep -qF "(../../$values)" docs/distributions/README.md || fail "docs/distributions/README.md does not link to $values"
+    "${template[@]}" -f "$values" > "$work/distribution.yaml"
+    "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning "$work/distribution.yaml" > "$work/lint" ||
+        { cat "$work/lint"; fail "$values"; }
+done
+for page in docs/distributions/*.md; do
+    # Joins continued lines. Each command must render with the values file that it names.
+    sed -e :a -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$page" | sed -n 's/^ *helm install/helm template/p' > "$work/commands"
+    [ "$page" = docs/distributions/README.md ] || grep -qF -- '-f examples/values/' "$work/commands" ||
+        fail "$page does not install the chart with a values file"
+    while read -r command; do
+        bash -euc "$command" > /dev/null || fail "$page: $command"
+    done < "$work/commands"
+done
+# The examples of values in these pages.
+cat docs/distributions/*.md | awk -v directory="$work" '
+    /^```/ { out = ""; begins = $0 == "```yaml"; next }
+    begins { if (/^(policy|affinity):/) out = directory "/example-" (++count) ".yaml"; begins = 0 }
+    out { print > out }'
+ls "$work"/example-*.yaml > /dev/null
+for example in "$work"/example-*.yaml; do
+    "${template[@]}" -f "$example" --show-only templates/configmap.yaml | sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/policy.yaml"
+    "$VOLCHECK" policy check "$work/policy.yaml"
+done
+grep -oh 'node-agents/[a-z0-9/-]*' docs/distributions/*.md examples/values/*.yaml | sort -u |
+    sed -e '1i version: 1\nextends:' -e 's/^/  - /' > "$work/packs.yaml"
+"$VOLCHECK" policy check "$work/packs.yaml"
+# Without the pack in this values file, mode `deny` would stop the default storage class of k3s.
+cat > "$work/volume.yaml" << 'END'
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: pvc-0, annotations: { pv.kubernetes.io/provisioned-by: rancher.io/local-path } }
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: { storage: 1Gi }
+  claimRef: { namespace: shop, name: data, uid: 5f1c }
+  local: { path: /var/lib/rancher/k3s/storage/pvc-0_shop_data }
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+        - matchExpressions: [{ key: kubernetes.io/hostname, operator: In, values: [node] }]
+  persistentVolumeReclaimPolicy: Delete
+  storageClassName: local-path
+END
+"${template[@]}" -f examples/values/k3s.yaml --show-only templates/configmap.yaml |
+    sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/k3s.yaml"
+if "$VOLCHECK" lint --no-policy "$work/volume.yaml" > /dev/null; then fail 'the volume has no error without a policy'; fi
+"$VOLCHECK" lint --policy "$work/k3s.yaml" "$work/volume.yaml"
+
 check 'charts/plain.yaml is up to date'
 {
     printf '# volcheck, rendered from charts/volcheck by tests/chart.sh.\n'
