@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Checks the objects of the rendered chart.
 
-    chart.py SECRET.yaml CERT-MANAGER.yaml SELF.yaml CA.crt POLICY
+    chart.py SECRET.yaml CERT-MANAGER.yaml SELF.yaml EVENTS.yaml CA.crt POLICY
 
-The first three files are the chart rendered with each `certs.mode`. CA.crt is `certs.caBundle` of
+The first three files are the chart rendered with each `certs.mode`. EVENTS.yaml is the chart with
+`certs.mode=secret`, with Events and without the installation check. CA.crt is `certs.caBundle` of
 SECRET.yaml and `clients.caBundle` of SELF.yaml. The policy in SECRET.yaml is written to POLICY.
 """
 
@@ -14,7 +15,7 @@ import sys
 
 import yaml
 
-secret, cert_manager, self_signed, ca, policy = map(pathlib.Path, sys.argv[1:])
+secret, cert_manager, self_signed, with_events, ca, policy = map(pathlib.Path, sys.argv[1:])
 
 
 def read(path):
@@ -28,13 +29,33 @@ def expect(what, actual, expected):
         sys.exit(f"error: {what}: expected {expected!r}, found {actual!r}")
 
 
+def check_rules(objects, registration_verbs):
+    """Checks the hooks and the permissions of the installation check."""
+    check = {kind: obj for (kind, name), obj in objects.items() if name == "volcheck-check"}
+    for kind in ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Job"):
+        annotations = check[kind]["metadata"]["annotations"]
+        hooks = annotations["helm.sh/hook"].split(",")
+        expect(f"hooks of {kind}", hooks[:3], ["post-install", "post-upgrade", "post-rollback"])
+        expect(f"delete policy of {kind}", annotations["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded")
+        expect(f"test hook of {kind}", hooks[3:], [] if kind == "Job" else ["test"])
+    expect("rules in the namespace", check["Role"]["rules"], [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}])
+    (rule,) = check["ClusterRole"]["rules"]
+    expect("registration", (rule["resourceNames"], rule["verbs"]), (["volcheck"], registration_verbs))
+    pods = [check["Job"]["spec"]["template"], objects["Pod", "volcheck-test-webhook"]]
+    for pod in pods:
+        expect("labels that the Service doesn't select", pod["metadata"]["labels"]["app.kubernetes.io/name"], "volcheck-check")
+
+
 # certs.mode=secret
 objects = read(secret)
 for (kind, name), obj in objects.items():
-    if kind != "ValidatingWebhookConfiguration":
-        expect(f"namespace of {kind} {name}", obj["metadata"].get("namespace"), "volcheck")
-kinds = [kind for kind, _ in objects if "Role" in kind or "Mutating" in kind]
+    if kind not in ("ValidatingWebhookConfiguration", "ClusterRole", "ClusterRoleBinding"):
+        namespace = "default" if name == "volcheck-check" and "Role" in kind else "volcheck"
+        expect(f"namespace of {kind} {name}", obj["metadata"].get("namespace"), namespace)
+kinds = [kind for kind, name in objects if "Role" in kind and name != "volcheck-check" or "Mutating" in kind]
 expect("roles and mutating webhooks", kinds, [])
+check_rules(objects, ["get"])
+expect("intended webhooks", "webhooks.json" in objects["ConfigMap", "volcheck"]["data"], False)
 
 hooks = objects["ValidatingWebhookConfiguration", "volcheck"]["webhooks"]
 expect("webhook names", [hook["name"].split(".")[0] for hook in hooks], ["validate", "strict", "volumes", "advise"])
@@ -99,7 +120,14 @@ expect("modes", yaml.safe_load(text)["modes"], {"*": "warn"})
 objects = read(self_signed)
 registration = objects["ValidatingWebhookConfiguration", "volcheck"]
 expect("webhooks before volcheck is ready", "webhooks" in registration, False)
-entries = json.loads(registration["metadata"]["annotations"]["volcheck.io/entries"])
+expect("annotations", list(registration["metadata"]["annotations"]), ["admissions.enforcer/disabled"])
+check_rules(objects, ["get", "patch"])
+(container,) = objects["Job", "volcheck-check"]["spec"]["template"]["spec"]["containers"]
+expect("arguments of the check", container["args"], [
+    "probe", "--namespace=default", "--timeout=180", "--registration=volcheck", "--webhooks=/policy/webhooks.json",
+    "--label=team=platform",
+])
+entries = json.loads(objects["ConfigMap", "volcheck"]["data"]["webhooks.json"])
 for hook in hooks:
     del hook["clientConfig"]["caBundle"]
 expect("entries", entries, hooks)
@@ -107,8 +135,10 @@ expect("data of the CA Secret", "data" in objects["Secret", "volcheck-ca"], Fals
 rules = [rule for kind in ("Role", "ClusterRole") for rule in objects[kind, "volcheck"]["rules"]]
 expect("permissions", [(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rules], [
     (["secrets"], ["volcheck-ca"], ["get", "update"]),
+    (["configmaps"], ["volcheck"], ["get", "watch"]),
     (["endpointslices"], None, ["list"]),
-    (["validatingwebhookconfigurations"], ["volcheck"], ["get", "patch"]),
+    (["events"], None, ["create", "patch"]),
+    (["validatingwebhookconfigurations"], ["volcheck"], ["get", "watch", "patch"]),
 ])
 pod = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]
 expect("volumes", [volume["name"] for volume in pod["volumes"]], ["policy"])
@@ -118,3 +148,18 @@ expect("client flags", flags, ["--client-ca=/policy/clients.crt", "--client-name
 expect("automountServiceAccountToken", pod["automountServiceAccountToken"], True)
 egress = objects["NetworkPolicy", "volcheck"]["spec"]["egress"]
 expect("egress", egress, [{"ports": [{"port": 443}, {"port": 6443}]}])
+egress = objects["NetworkPolicy", "volcheck-check"]["spec"]["egress"]
+expect("egress of the check", egress, [{"ports": [{"port": 443}, {"port": 6443}]}])
+
+# events.enabled, with certs.mode=secret
+objects = read(with_events)
+expect("objects of the check", [name for _, name in objects if "-check" in name or "test-webhook" in name], [])
+expect("Roles", [kind for kind, _ in objects if kind in ("Role", "RoleBinding")], [])
+expect("rules for Events", objects["ClusterRole", "volcheck"]["rules"], [
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+])
+pod = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]
+expect("automountServiceAccountToken for Events", pod["automountServiceAccountToken"], True)
+expect("--events", "--events" in pod["containers"][0]["args"], True)
+hooks = objects["ValidatingWebhookConfiguration", "volcheck"]["webhooks"]
+expect("sideEffects with Events", {hook["sideEffects"] for hook in hooks}, {"NoneOnDryRun"})

@@ -32,6 +32,10 @@ rejects "is the kubelet's port" --set hostNetwork=true
 rejects 'certs.issuerRef requires certs.mode=cert-manager' --set certs.issuerRef.name=internal
 rejects 'port and adminPort must differ' --set port=8081
 rejects 'networkPolicy.enabled has no effect' --set hostNetwork=true --set port=10443 --set networkPolicy.enabled=true
+rejects 'webhook.excludedNamespaces contains `default`' --set 'webhook.excludedNamespaces={default}'
+rejects "at '/installCheck/timeoutSeconds'" "${ca[@]}" --set installCheck.timeoutSeconds=0
+rejects "at '/installCheck/namespace'" "${ca[@]}" --set installCheck.namespace=Shop
+rejects "at '/events/enabled'" "${ca[@]}" --set events.enabled=sometimes
 rejects 'not allowed in kube-system' --set resourceQuota=true --namespace kube-system
 rejects 'resourceQuota requires priorityClassName' --set resourceQuota=true --set priorityClassName=
 rejects 'not a valid Service name' --set-string fullnameOverride=1e5
@@ -52,7 +56,7 @@ check 'charts/plain.yaml is up to date'
 {
     printf '# volcheck, rendered from charts/volcheck by tests/chart.sh.\n'
     printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
-    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --skip-tests \
+    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --no-hooks \
         --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
         sed -e '/^ *helm.sh\/chart:/d' -e '/^# Source:/d' -e 's/managed-by: Helm/managed-by: volcheck/' \
             -e 's/image: image@sha256:0*$/image: image-of-volcheck/'
@@ -63,11 +67,12 @@ diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is out o
 
 check 'the rendered objects'
 render "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
+render "${ca[@]}" --set events.enabled=true --set installCheck.enabled=false > "$work/events.yaml"
 render --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
-render --set networkPolicy.enabled=true --set-file "clients.caBundle=$work/certs/ca.crt" \
+render --set networkPolicy.enabled=true --set installCheck.podLabels.team=platform --set-file "clients.caBundle=$work/certs/ca.crt" \
     --set 'clients.names={kube-apiserver}' > "$work/self.yaml"
 venv pyyaml==6.0.4
-python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
+python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/events.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
 "$VOLCHECK" policy check "$work/volcheck.yaml"
 
 check 'YAML 1.1 booleans, and the chart as a subchart'
@@ -86,7 +91,9 @@ import pathlib, sys, yaml
 for obj in yaml.safe_load_all(pathlib.Path(sys.argv[1]).read_text()):
     metadata = obj["metadata"]
     assert metadata["labels"]["app.kubernetes.io/instance"] == "1234", metadata
-    assert metadata.get("namespace", "5678") == "5678", metadata
+    # The installation check has a Role in `installCheck.namespace`.
+    is_check = metadata["name"] == "volcheck-check" and obj["kind"].startswith("Role")
+    assert metadata.get("namespace", "5678") == ("default" if is_check else "5678"), metadata
     if obj["kind"] == "ConfigMap":
         pathlib.Path(sys.argv[2]).write_text(obj["data"]["volcheck.yaml"])
 END

@@ -5,6 +5,7 @@
 //! findings: labels, annotations and comments in an object suppress no findings here.
 
 pub(crate) mod json;
+mod probe;
 mod ratchet;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
 
+pub use probe::{PROBE_ANNOTATION, PROBE_DENIAL};
 pub use request::ReviewError;
 pub use response::AdmissionResponse;
 
@@ -149,6 +151,10 @@ pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, Revie
         Endpoint::Strict => Mode::Deny,
         Endpoint::Validate | Endpoint::Advise => context.policy.mode(&request.namespace),
     };
+    if let Some(nonce) = probe::nonce(&request, context.endpoint) {
+        let evaluation = Evaluation::probe(&nonce, mode, &request.namespace);
+        return Ok(decide(evaluation, &request, context.policy_hash));
+    }
     let reviewable = if mode == Mode::Off { Reviewable::Nothing } else { request.reviewable() };
     let evaluation = match reviewable {
         Reviewable::Object(object) => verdict::evaluate(&request, object, mode, context),

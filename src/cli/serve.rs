@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         idle_timeout: arguments.idle_timeout,
         drain_timeout: arguments.drain_timeout,
         reload_interval: arguments.reload_interval,
+        records_events: arguments.events,
     };
     // The webhook never searches for a policy file, because its verdicts must not depend on the
     // working directory.

@@ -38,7 +38,7 @@ use metrics::Metrics;
 use policy_store::PolicyStore;
 use shutdown::{Phase, Signals};
 
-use crate::cluster::{self, Registrar};
+use crate::cluster::{self, EventRecorder, Registrar};
 
 pub use certificate::CertificateFiles;
 pub use policy_store::PolicySource;
@@ -74,6 +74,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
+    /// Whether to record Events about denied objects.
+    pub records_events: bool,
 }
 
 /// The source of the serving certificate.
@@ -112,6 +114,8 @@ struct Shared {
     large_reviews: LargeReviewLimiter,
     /// The number of connections accepted on the webhook port since the start.
     accepted_connections: AtomicUsize,
+    /// Records Events about reviews; `None` if they are not recorded.
+    review_events: Option<EventRecorder>,
 }
 
 impl Shared {
@@ -146,8 +150,15 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
             (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
         }
         CertificateSource::SelfSigned { cluster, lifetime } => {
-            (Arc::default(), Some((Registrar::new(cluster.clone())?, *lifetime)))
+            let client = cluster::in_cluster_client().context("cannot register the webhook")?;
+            (Arc::default(), Some((Registrar::new(cluster.clone(), client), *lifetime)))
         }
+    };
+    // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
+    // not drop those about the registration.
+    let review_events = match settings.records_events {
+        true => Some(EventRecorder::start(cluster::in_cluster_client().context("cannot record Events")?)),
+        false => None,
     };
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
@@ -165,6 +176,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
         body_budget: BodyBudget::new(settings.max_body),
         large_reviews: LargeReviewLimiter::default(),
         accepted_connections: AtomicUsize::new(0),
+        review_events,
         settings,
     });
     info!(

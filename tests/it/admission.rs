@@ -159,6 +159,36 @@ fn endpoint_and_mode_decide_the_outcome() {
 }
 
 #[test]
+fn probing_pods_are_denied_only_in_dry_runs() {
+    let annotated = |nonce: &str| {
+        let mut pod = pod(&[]);
+        pod["metadata"]["annotations"] = json!({admission::PROBE_ANNOTATION: nonce});
+        pod
+    };
+    let probe = |nonce: &str| Request::new("CREATE", annotated(nonce)).with("dryRun", true);
+    for mode in ["deny", "warn", "audit", "\"off\""] {
+        let policy = policy(&format!("version: 1\nmodes: {{shop: {mode}}}\n"));
+        for endpoint in [Endpoint::Validate, Endpoint::Strict] {
+            let decision = probe("abc").review_at(endpoint, &policy);
+            assert!(!decision.response.is_allowed() && decision.findings.is_empty(), "{mode}");
+            assert!(decision.response.message().starts_with("volcheck: probe `abc`: the mode"), "{mode}");
+            assert_eq!(decision.response.audit_annotations()["probe"], "abc");
+        }
+        // Neither the endpoint that never denies Pods nor a request that creates a Pod is affected.
+        assert!(probe("abc").review_at(Endpoint::Advise, &policy).response.is_allowed());
+        assert!(Request::new("CREATE", annotated("abc")).review(&policy).response.is_allowed());
+        assert!(Request::new("CREATE", pod(&[])).with("dryRun", true).review(&policy).response.is_allowed());
+    }
+    // The annotation does not hide findings.
+    let mut bad = bad();
+    bad["metadata"]["annotations"] = json!({admission::PROBE_ANNOTATION: "abc"});
+    assert_eq!(Request::new("CREATE", bad).review(&sensitive_paths()).outcome, Outcome::Deny);
+    let hostile = probe(&"\n\u{1b}x".repeat(1000)).review(&sensitive_paths());
+    let message = hostile.response.message();
+    assert!(message.len() < 2000 && !message.chars().any(char::is_control), "{message}");
+}
+
+#[test]
 fn undecodable_object_is_treated_like_an_error() {
     let broken = || {
         let mut pod = bad();

@@ -26,6 +26,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* Whether volcheck uses the Kubernetes API: for the CA and the registration, or for Events. */}}
+{{- define "volcheck.usesApi" -}}
+{{- or (eq .Values.certs.mode "self") .Values.events.enabled -}}
+{{- end -}}
+
 {{/* The mode for namespaces that the policy does not mention. Helm parses YAML 1.1, in which `off` is a boolean. */}}
 {{- define "volcheck.mode" -}}
 {{- $modes := .Values.policy.modes | default dict -}}
@@ -50,7 +55,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "volcheck.webhookDefaults" -}}
 {{- $root := index . 0 }}{{ $path := index . 1 -}}
 admissionReviewVersions: [v1]
-sideEffects: None
+# Events are side effects. There are none in dry runs.
+sideEffects: {{ ternary "NoneOnDryRun" "None" $root.Values.events.enabled }}
 matchPolicy: Equivalent
 objectSelector: {}
 {{- with $root.Values.webhook.matchConditions }}
@@ -137,4 +143,80 @@ clientConfig:
     matchLabels: { kubernetes.io/metadata.name: kube-system }
   rules: *pods
 {{- end }}
+{{- end -}}
+
+{{/* Whether the check runs. It can't run in the release namespace, in which the webhook checks nothing. */}}
+{{- define "volcheck.runsCheck" -}}
+{{- and .Values.installCheck.enabled (ne .Values.installCheck.namespace .Release.Namespace) -}}
+{{- end -}}
+
+{{/* The hook annotations of the objects that the check needs. Helm deletes these objects after the hooks. */}}
+{{- define "volcheck.checkHook" -}}
+helm.sh/hook: post-install,post-upgrade,post-rollback,test
+helm.sh/hook-weight: "-1"
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* The labels of the Pods of the check. They differ from the selector labels, so that the Service doesn't select these Pods. */}}
+{{- define "volcheck.checkLabels" -}}
+app.kubernetes.io/name: volcheck-check
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* The spec of a Pod that runs `volcheck probe`. Arguments: the root context and the timeout in seconds. */}}
+{{- define "volcheck.checkPod" -}}
+{{- $root := index . 0 }}{{ $timeout := index . 1 -}}
+{{- with $root.Values -}}
+{{- $isSelf := eq .certs.mode "self" -}}
+restartPolicy: Never
+serviceAccountName: {{ include "volcheck.fullname" $root }}-check
+automountServiceAccountToken: true
+enableServiceLinks: false
+{{- with .image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: { type: RuntimeDefault }
+containers:
+  - name: check
+    image: {{ include "volcheck.image" $root }}
+    imagePullPolicy: {{ .image.pullPolicy }}
+    args:
+      - probe
+      - {{ printf "--namespace=%s" .installCheck.namespace | quote }}
+      - --timeout={{ $timeout }}
+      - --registration={{ include "volcheck.fullname" $root }}
+      {{- if $isSelf }}
+      - --webhooks=/policy/webhooks.json
+      {{- end }}
+      {{- range $key, $value := .installCheck.podLabels }}
+      - {{ printf "--label=%s=%s" $key $value | quote }}
+      {{- end }}
+    resources: {{- toYaml .resources | nindent 6 }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      capabilities: { drop: [ALL] }
+    {{- if $isSelf }}
+    volumeMounts:
+      - { name: policy, mountPath: /policy, readOnly: true }
+    {{- end }}
+{{- if $isSelf }}
+volumes:
+  - name: policy
+    configMap:
+      name: {{ include "volcheck.fullname" $root }}
+{{- end }}
+{{- end -}}
 {{- end -}}
