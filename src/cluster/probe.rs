@@ -10,7 +10,7 @@ use kube::{Api, Client, Config};
 use serde_json::json;
 use tokio::time::{self, Instant};
 
-use super::registrar::{FIELD_MANAGER, entries_patch, refusal};
+use super::registrar::{FIELD_MANAGER, refusal};
 use super::registration::Entries;
 use super::text::bounded;
 
@@ -121,7 +121,7 @@ async fn check_registration(client: &Client, settings: &ProbeSettings) -> anyhow
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    match api.patch(name, &params, &Patch::Merge(entries_patch(None, entries))).await {
+    match api.patch(name, &params, &Patch::Merge(json!({ "webhooks": entries }))).await {
         Ok(_) => Ok(()),
         Err(error) => match refusal(&error) {
             Some(reason) => fatal(format!("the API server refuses the webhooks: {reason}")),

@@ -272,7 +272,10 @@ impl Registrar {
         }
         let name = &self.settings.service;
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = entries_patch(current.metadata.resource_version.as_deref(), desired);
+        // A merge patch replaces the whole list, which removes entries and fields that other clients
+        // have added.
+        let version = &current.metadata.resource_version;
+        let patch = json!({ "metadata": { "resourceVersion": version }, "webhooks": desired });
         match self.registration_api().patch(name, &params, &Patch::Merge(&patch)).await {
             Ok(_) => Ok(Attempt::Done),
             Err(kube::Error::Api(status)) if status.is_conflict() => Ok(Attempt::Conflict),
@@ -326,12 +329,6 @@ impl Registrar {
         let since = *self.reachable_since.get_or_insert_with(Instant::now);
         Ok(since.elapsed() >= self.settings.registration_delay)
     }
-}
-
-/// Returns the patch that puts entries in place. A merge patch replaces the whole list, which
-/// removes entries and fields that other clients have added.
-pub(super) fn entries_patch(resource_version: Option<&str>, entries: &[Value]) -> Value {
-    json!({ "metadata": { "resourceVersion": resource_version }, "webhooks": entries })
 }
 
 /// Returns the reason why the API server refuses an object as invalid. Returns `None` for other
