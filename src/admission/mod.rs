@@ -11,15 +11,16 @@ mod request;
 mod response;
 mod verdict;
 
-use crate::finding::{Finding, RuleId};
-use crate::model::printable;
+use std::collections::BTreeMap;
+
+use crate::finding::{Finding, RuleId, Severity};
 use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
 
 pub use probe::{PROBE_ANNOTATION, PROBE_DENIAL};
 pub use request::ReviewError;
-pub use response::AdmissionResponse;
+pub use response::{AdmissionResponse, parse_message};
 
 /// The endpoint that receives a review. It determines how strictly the policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,9 @@ pub struct ReviewContext<'p> {
     pub today: Date,
     /// The endpoint that received the review.
     pub endpoint: Endpoint,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<&'p str>,
 }
 
 /// The outcome of a review, as counted in metrics.
@@ -99,11 +103,30 @@ pub struct Decision {
     /// The rules of pre-existing errors in mode `deny`. Such an error is no reason to deny an
     /// UPDATE. Empty in other modes.
     pub preexisting: Vec<RuleId>,
+    /// The rules because of which mode `deny` would deny the request, sorted and without
+    /// duplicates. Empty if the request was denied, and if mode `deny` would also admit it.
+    ///
+    /// For an object that could not be checked, this is the rule with which lint reports the
+    /// problem: `unanalyzed-document` or `invalid-field-value`.
+    pub would_deny: Vec<RuleId>,
+    /// The controller of a Pod that was denied, or that mode `deny` would deny. `None` if the user
+    /// is not a trusted controller.
+    pub owner: Option<Owner>,
     /// The request, for the log.
     pub request: RequestInfo,
 }
 
-/// The fields of a request that logs and metrics report, with control characters escaped.
+/// A controller that manages an object, according to the owner reference that it has set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+}
+
+/// The fields of a request that logs and metrics report, with control characters escaped. Long
+/// fields are truncated.
 #[derive(Clone, Debug, Default)]
 pub struct RequestInfo {
     pub uid: String,
@@ -125,7 +148,7 @@ pub struct RequestInfo {
 
 impl RequestInfo {
     fn new(request: &Request<'_>) -> Self {
-        let escape = |text: &str| printable(text).into_owned();
+        let escape = response::shorten;
         Self {
             uid: escape(&request.uid),
             operation: escape(&request.operation),
@@ -153,7 +176,7 @@ pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, Revie
     };
     if let Some(nonce) = probe::nonce(&request, context.endpoint) {
         let evaluation = Evaluation::probe(&nonce, mode, &request.namespace);
-        return Ok(decide(evaluation, &request, context.policy_hash));
+        return Ok(decide(evaluation, &request, context));
     }
     let reviewable = if mode == Mode::Off { Reviewable::Nothing } else { request.reviewable() };
     let evaluation = match reviewable {
@@ -161,16 +184,25 @@ pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, Revie
         Reviewable::Nothing => Evaluation::default(),
         Reviewable::Unsupported => Evaluation::unchecked(&request),
     };
-    Ok(decide(evaluation, &request, context.policy_hash))
+    Ok(decide(evaluation, &request, context))
 }
 
-fn decide(evaluation: Evaluation, request: &Request<'_>, policy_hash: &str) -> Decision {
+fn decide(evaluation: Evaluation, request: &Request<'_>, context: &ReviewContext<'_>) -> Decision {
     let outcome = evaluation.verdict.outcome();
-    let annotations = evaluation.audit_annotations(policy_hash);
-    let Evaluation { verdict, findings, exempted, preexisting, .. } = evaluation;
+    let annotations = evaluation.audit_annotations(context);
+    let Evaluation { verdict, findings, exempted, preexisting, would_deny, .. } = evaluation;
     let (status, warnings) = verdict.into_status_and_warnings();
     let response = AdmissionResponse::new(request.uid.to_string(), status, warnings, annotations);
-    Decision { response, outcome, findings, exempted, preexisting, request: RequestInfo::new(request) }
+    let has_owner = !response.is_allowed() || !would_deny.is_empty();
+    let owner = if has_owner { request.trusted_owner(context.policy) } else { None };
+    let request = RequestInfo::new(request);
+    Decision { response, outcome, findings, exempted, preexisting, would_deny, owner, request }
+}
+
+/// Returns the maximum memory, in bytes, that the check of a review of `size` bytes needs in
+/// addition to the review itself. The fuzzer `memory` searches for reviews that need more.
+pub const fn max_memory(size: usize) -> usize {
+    2 * size + (8 << 20)
 }
 
 /// Joins rule IDs with commas, sorted and without duplicates.
@@ -179,4 +211,16 @@ pub fn join_rules(rules: impl Iterator<Item = RuleId>) -> String {
     rules.sort_unstable();
     rules.dedup();
     rules.join(",")
+}
+
+/// Lists the rules of findings, each with its highest severity, such as
+/// `runtime-socket=error,unused-volume=warning`. The rules are sorted.
+pub fn join_severities(findings: &[Finding]) -> String {
+    let mut severities: BTreeMap<RuleId, Severity> = BTreeMap::new();
+    for finding in findings {
+        let highest = severities.entry(finding.rule).or_insert(finding.severity);
+        *highest = finding.severity.max(*highest);
+    }
+    let listed: Vec<_> = severities.iter().map(|(rule, severity)| format!("{rule}={severity}")).collect();
+    listed.join(",")
 }

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::lint::output::Output;
-use crate::admission::Endpoint;
+use crate::admission::{self, Endpoint};
 use crate::finding::Severity;
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
@@ -347,8 +347,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
-    /// connection evicts a connection of the client with the most connections, or waits if it
-    /// cannot evict one
+    /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
+    /// the process cannot open enough files
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
@@ -369,6 +369,10 @@ pub(super) struct ServeArgs {
     /// Requires a service account that may create and patch Events in all namespaces
     #[arg(long)]
     pub(super) events: bool,
+    /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
+    /// refer to `volcheck explain`
+    #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
+    pub(super) message: Option<String>,
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(super) log_format: LogFormat,

@@ -1,7 +1,5 @@
 //! `volcheck serve`: runs the webhook server.
 
-use std::io;
-
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
@@ -10,11 +8,15 @@ use tracing_subscriber::EnvFilter;
 use super::EXIT_OK;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
-use crate::server::{self, CertificateFiles, CertificateSource, ClientAuthSettings, PolicySource, Settings};
+use crate::server::{
+    self, CertificateFiles, CertificateSource, ClientAuthSettings, LogWriter, PolicySource, Settings,
+};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let is_json = matches!(arguments.log_format, LogFormat::Json);
+    let writer = move || LogWriter { is_json };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     match arguments.log_format {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
@@ -37,6 +39,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         drain_timeout: arguments.drain_timeout,
         reload_interval: arguments.reload_interval,
         records_events: arguments.events,
+        message: arguments.message.clone(),
     };
     // The webhook never searches for a policy file, because its verdicts must not depend on the
     // working directory.
@@ -64,7 +67,7 @@ fn certificate_source(arguments: &ServeArgs) -> anyhow::Result<CertificateSource
             ca_overlap: arguments.ca_overlap,
             registration_delay: arguments.registration_delay,
         };
-        return Ok(CertificateSource::SelfSigned { cluster, lifetime: arguments.certificate_days });
+        return Ok(CertificateSource::OwnCa { cluster, lifetime: arguments.certificate_days });
     }
     let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
     let (cert, key) = cert.zip(key).context("--tls-cert and --tls-key")?;

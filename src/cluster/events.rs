@@ -89,7 +89,8 @@ impl EventRecorder {
     }
 
     /// Records an Event. Drops it if too many Events wait to be sent.
-    pub fn record(&self, event: Event) {
+    pub fn record(&self, mut event: Event) {
+        event.note = bounded(&event.note, MAX_NOTE_LEN);
         if self.queue.try_send(event).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -153,7 +154,7 @@ async fn create(client: &Client, event: &Event, instance: &str) -> anyhow::Resul
         type_: Some(if event.is_warning { "Warning" } else { "Normal" }.to_owned()),
         reason: Some(event.reason.to_owned()),
         action: Some(event.action.to_owned()),
-        note: Some(bounded(&event.note, MAX_NOTE_LEN)),
+        note: Some(event.note.clone()),
         regarding: Some(event.regarding.clone()),
         related: event.related.clone(),
         ..ApiEvent::default()

@@ -32,7 +32,7 @@ const MAX_COST: usize = 512 << 10;
 
 /// Returns an error if the object exceeds a limit.
 pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
-    let mut cost = 0;
+    let (mut count, mut path_bytes) = (0, 0);
     for pod in object.pods() {
         check_lengths(pod)?;
         for volume in &pod.volumes {
@@ -42,19 +42,22 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
             if path_len > MAX_PATH_LEN {
                 return Err(path_too_long(field()));
             }
-            cost += MOUNT_COST + path_len;
+            count += 1;
+            path_bytes += path_len;
             for mount in pod.mounts_of(&volume.name) {
                 let (key, sub_path) = mount.mount.sub_path_entry().unwrap_or_default();
                 if path_len + sub_path.len() > MAX_PATH_LEN {
                     return Err(path_too_long(mount.path().key(key)));
                 }
-                cost += MOUNT_COST + path_len + sub_path.len();
+                count += 1;
+                path_bytes += path_len + sub_path.len();
             }
-            if cost > MAX_COST {
-                return Err(FieldError::too_large(
-                    field(),
-                    "too many host path mounts, or their paths are too long",
-                ));
+            if count * MOUNT_COST + path_bytes > MAX_COST {
+                let message = format!(
+                    "too many host path mounts: at least {count} volumes and mounts with {path_bytes} bytes of paths \
+                     cost more than {MAX_COST} bytes, at {MOUNT_COST} bytes each plus their paths"
+                );
+                return Err(FieldError::too_large(field(), message));
             }
         }
     }
@@ -90,7 +93,10 @@ fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
             variables += mount.sub_path_expr.matches("$(").count();
             if variables > MAX_VARIABLES {
                 let path = container.mount_field(index).key("subPathExpr");
-                return Err(FieldError::too_large(path, "too many variables in sub paths to check"));
+                return Err(FieldError::too_large(
+                    path,
+                    format!("too many variables: volcheck checks at most {MAX_VARIABLES} in sub paths"),
+                ));
             }
         }
     }

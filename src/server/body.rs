@@ -1,6 +1,6 @@
 //! Reading of request bodies within the memory budget.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use http_body_util::BodyExt;
@@ -8,23 +8,22 @@ use tokio::time::{self, Instant};
 
 use super::Shared;
 use super::error::RequestError;
-use super::limits::{BodyPermit, GROWTH_MARGIN, LARGE_BODY};
+use super::limits::{ClientId, MemoryError, MemoryPermit};
 
-/// A complete request body.
+/// A complete request body and its memory permit, which must be held as long as `bytes` exists.
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
-    /// The memory permit of the body, which must be held as long as `bytes` exists. `None` if the
-    /// body is empty.
-    pub(super) permit: Option<BodyPermit>,
+    pub(super) permit: MemoryPermit,
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request of `client`.
 ///
 /// Waits for memory until `acquire_by`. Waits for the body until `deadline`, but at most for the
 /// read timeout. Returns an error if the body is too large, does not arrive completely, or does not
 /// get memory in time.
 pub(super) async fn read_body(
     shared: &Shared,
+    client: ClientId,
     request: Request,
     acquire_by: Instant,
     deadline: Instant,
@@ -36,7 +35,7 @@ pub(super) async fn read_body(
     let deadline = deadline.min(Instant::now() + shared.settings.read_timeout);
     let result = match declared_size {
         Some(size) if size > max => Err(RequestError::TooLarge),
-        _ => read_within_budget(shared, &mut body, declared_size, acquire_by, deadline).await,
+        _ => read_within_budget(shared, client, &mut body, declared_size, acquire_by, deadline).await,
     };
     if let Err(RequestError::TooLarge | RequestError::Overloaded) = result {
         let _ = time::timeout_at(deadline, discard(body, max)).await;
@@ -46,45 +45,44 @@ pub(super) async fn read_body(
 
 async fn read_within_budget(
     shared: &Shared,
+    client: ClientId,
     body: &mut Body,
     declared_size: Option<usize>,
     acquire_by: Instant,
     deadline: Instant,
 ) -> Result<RequestBody, RequestError> {
+    let max = shared.settings.max_body;
+    let permit = shared.memory.permit(client);
     let mut bytes = Vec::new();
-    let mut permit = None;
     loop {
-        let frame = match time::timeout_at(deadline, body.frame()).await {
-            Err(_) | Ok(Some(Err(_))) => return Err(RequestError::IncompleteBody),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(RequestBody { bytes, permit }),
+        let frame = match time::timeout_at(deadline, permit.wait_for_client(body.frame())).await {
+            Err(_) | Ok(Ok(Some(Err(_)))) => return Err(RequestError::IncompleteBody),
+            Ok(Err(error)) => return Err(error.into()),
+            Ok(Ok(Some(Ok(frame)))) => frame,
+            Ok(Ok(None)) => return Ok(RequestBody { bytes, permit }),
         };
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > shared.settings.max_body {
+        let Ok(data): Result<Bytes, _> = frame.into_data() else { continue };
+        let size = bytes.len() + data.len();
+        if size > max {
             return Err(RequestError::TooLarge);
         }
-        match &mut permit {
-            // Acquire memory only when the first bytes have arrived.
-            None => {
-                let is_large = declared_size.is_none_or(|size| size > LARGE_BODY);
-                let size = declared_size.unwrap_or(data.len());
-                // A small body acquires memory as its bytes arrive, not for its declared size.
-                let size = if is_large { size } else { size.min(data.len() + GROWTH_MARGIN) };
-                let acquired =
-                    shared.body_budget.acquire(size, is_large, acquire_by.max(Instant::now())).await;
-                permit = Some(acquired.ok_or(RequestError::Overloaded)?);
-            }
-            Some(permit) => {
-                let missing = (bytes.len() + data.len()).saturating_sub(permit.size());
-                if missing > 0 && !permit.try_grow(missing + GROWTH_MARGIN) {
-                    return Err(RequestError::Overloaded);
-                }
-            }
-        }
-        if let Some(permit) = &permit {
-            bytes.reserve_exact(permit.size() - bytes.len());
+        if size > bytes.capacity() {
+            // The capacity follows the bytes that have arrived, because a declared size is only a
+            // promise.
+            let capacity = (bytes.capacity() * 2).min(declared_size.unwrap_or(max)).max(size);
+            permit.grow(capacity - bytes.capacity(), acquire_by.max(Instant::now())).await?;
+            bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.extend_from_slice(&data);
+    }
+}
+
+impl From<MemoryError> for RequestError {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Timeout => Self::Overloaded,
+            MemoryError::Evicted => Self::Evicted,
+        }
     }
 }
 

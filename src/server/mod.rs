@@ -13,11 +13,16 @@ mod deadline;
 mod error;
 mod handler;
 mod limits;
+mod log;
 mod metrics;
+mod open_files;
 mod policy_store;
 mod renewal;
+mod review_events;
 mod shutdown;
+mod would_deny;
 
+use std::hash::RandomState;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,14 +38,17 @@ use tracing::info;
 
 use certificate::ServingCertificate;
 use client_auth::ClientVerifier;
-use limits::{BodyBudget, LargeReviewLimiter};
+use limits::{LargeReviewLimiter, MemoryBudget};
+use log::LogLimiter;
 use metrics::Metrics;
+use open_files::OpenFiles;
 use policy_store::PolicyStore;
 use shutdown::{Phase, Signals};
 
 use crate::cluster::{self, EventRecorder, Registrar};
 
 pub use certificate::CertificateFiles;
+pub use log::LogWriter;
 pub use policy_store::PolicySource;
 
 /// The maximum number of worker threads. One thread serves about ten thousand small reviews (5 KB)
@@ -48,7 +56,7 @@ pub use policy_store::PolicySource;
 /// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect verdicts.
+/// The configuration of the server. It does not affect which objects are admitted.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -76,6 +84,9 @@ pub struct Settings {
     pub reload_interval: Duration,
     /// Whether to record Events about denied objects.
     pub records_events: bool,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<String>,
 }
 
 /// The source of the serving certificate.
@@ -84,7 +95,7 @@ pub enum CertificateSource {
     /// PEM files, which are reloaded when they change.
     Files(CertificateFiles),
     /// A certificate issued by volcheck's own CA. The server also registers the webhook.
-    SelfSigned {
+    OwnCa {
         cluster: cluster::RegistrarSettings,
         /// The lifetime of serving certificates.
         lifetime: SignedDuration,
@@ -109,13 +120,16 @@ struct Shared {
     certificate: Arc<ServingCertificate>,
     client_verifier: Option<Arc<ClientVerifier>>,
     metrics: Metrics,
+    log: LogLimiter,
     phase: watch::Sender<Phase>,
-    body_budget: BodyBudget,
-    large_reviews: LargeReviewLimiter,
+    memory: Arc<MemoryBudget>,
+    large_reviews: Arc<LargeReviewLimiter>,
     /// The number of connections accepted on the webhook port since the start.
     accepted_connections: AtomicUsize,
     /// Records Events about reviews; `None` if they are not recorded.
     review_events: Option<EventRecorder>,
+    /// Hashes client certificates.
+    certificate_hasher: RandomState,
 }
 
 impl Shared {
@@ -143,13 +157,15 @@ pub fn run(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()
     Ok(())
 }
 
-async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    let open_files = OpenFiles::raise();
+    settings.max_connections = open_files.max_connections(settings.max_connections);
     let (certificate, registrar) = match &settings.certificate_source {
         CertificateSource::Files(files) => {
             (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
         }
-        CertificateSource::SelfSigned { cluster, lifetime } => {
+        CertificateSource::OwnCa { cluster, lifetime } => {
             let client = cluster::in_cluster_client().context("cannot register the webhook")?;
             (Arc::default(), Some((Registrar::new(cluster.clone(), client), *lifetime)))
         }
@@ -169,21 +185,31 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
     let admin_listener = bind(settings.admin_listen).await?;
     let shared = Arc::new(Shared {
         metrics: Metrics::new(registrar.is_some()),
+        log: LogLimiter::default(),
         policies,
         certificate,
         client_verifier,
         phase: watch::Sender::new(Phase::Serving),
-        body_budget: BodyBudget::new(settings.max_body),
-        large_reviews: LargeReviewLimiter::default(),
+        memory: MemoryBudget::new(settings.max_body),
+        large_reviews: LargeReviewLimiter::new(),
         accepted_connections: AtomicUsize::new(0),
         review_events,
+        certificate_hasher: RandomState::new(),
         settings,
     });
+    shared.metrics.set_max_open_files(open_files.limit);
     info!(
         address = %listener.local_addr()?,
         admin_address = %admin_listener.local_addr()?,
         policy = shared.policies.active().hash,
         "listening"
+    );
+    info!(
+        initial_limit = open_files.initial,
+        hard_limit = open_files.hard,
+        limit = open_files.limit,
+        max_connections = shared.settings.max_connections,
+        "open files"
     );
     let reload_task = tokio::spawn(reload(Arc::clone(&shared)));
     let renewal_task = registrar
@@ -212,6 +238,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
         task.abort();
     }
     admin_task.abort();
+    shared.log.report_suppressed();
     info!("stopped");
     Ok(())
 }
@@ -228,12 +255,14 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Reloads the certificates and the policy at each reload interval.
+/// Reloads the certificates and the policy at each reload interval. Also logs the number of
+/// suppressed log lines.
 async fn reload(shared: Arc<Shared>) {
     let mut interval = time::interval(shared.settings.reload_interval);
     interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
+        shared.log.report_suppressed();
         let shared = Arc::clone(&shared);
         // Reading files and compiling a policy would block the worker threads.
         let _ = tokio::task::spawn_blocking(move || {

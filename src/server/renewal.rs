@@ -9,6 +9,7 @@ use tokio::time;
 use tracing::{info, warn};
 
 use super::Shared;
+use super::log::Rate;
 use super::metrics::CertificateRole;
 use super::shutdown::Phase;
 use crate::cluster::ca::{self, CertificateAuthority};
@@ -29,7 +30,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(100);
 const ROUNDS_PER_LOG: u32 = 30;
 
 /// The active serving certificate and the certificate of the CA that signed it, in PEM.
-struct SelfSignedCertificate {
+struct IssuedCertificate {
     cert: String,
     ca: String,
 }
@@ -67,7 +68,7 @@ struct Renewal {
     events: EventRecorder,
     /// The lifetime of serving certificates.
     lifetime: SignedDuration,
-    certificate: Option<SelfSignedCertificate>,
+    certificate: Option<IssuedCertificate>,
     last_error: RepeatedText,
     last_refusal: RepeatedText,
 }
@@ -95,7 +96,7 @@ impl Renewal {
         let ca = registrar.reconcile_ca().await?;
         if self.certificate.as_ref().is_none_or(|certificate| needs_renewal(certificate, &ca)) {
             let pair = ca.issue(&registrar.server_name(), Timestamp::now(), self.lifetime)?;
-            let renewed = SelfSignedCertificate { cert: pair.cert.clone(), ca: ca.current.cert.clone() };
+            let renewed = IssuedCertificate { cert: pair.cert.clone(), ca: ca.current.cert.clone() };
             shared.certificate.replace(pair).map_err(anyhow::Error::msg)?;
             shared.metrics.record_certificate_reload(true);
             info!(
@@ -124,7 +125,9 @@ impl Renewal {
         let name = self.registrar.registration_name();
         if let Some(Change::Repaired { manager }) = registered.change {
             metrics.record_registration_repair();
-            warn!(manager, "reverted a change of the registration by another client");
+            if self.shared.log.admits("registration repaired", "", Rate { burst: 10.0, per_second: 1.0 }) {
+                warn!(manager, "reverted a change of the registration by another client");
+            }
             let note = format!(
                 "reverted a change of ValidatingWebhookConfiguration `{name}` by field manager `{manager}`"
             );
@@ -167,7 +170,7 @@ impl RepeatedText {
 
 /// Checks whether another CA has become the current one since the certificate was issued, or two
 /// thirds of the certificate's lifetime have passed.
-fn needs_renewal(certificate: &SelfSignedCertificate, ca: &CertificateAuthority) -> bool {
+fn needs_renewal(certificate: &IssuedCertificate, ca: &CertificateAuthority) -> bool {
     certificate.ca != ca.current.cert
         || ca::needs_renewal(&certificate.cert, Timestamp::now()).unwrap_or(true)
 }

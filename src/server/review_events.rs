@@ -2,12 +2,15 @@
 
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use crate::admission::{Decision, Outcome};
+use crate::admission::Decision;
 use crate::cluster::{Event, EventRecorder};
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 
 /// The maximum number of findings in an Event.
 const MAX_FINDINGS: usize = 5;
+
+/// The maximum length of a finding in an Event, in characters.
+const MAX_FINDING_LEN: usize = 300;
 
 /// Records an Event if the request was denied, or if mode `deny` would have denied it. The Event is
 /// about the controller that created the Pod, or about the Namespace if another user did. Dry runs,
@@ -20,28 +23,53 @@ pub(super) fn record(events: &EventRecorder, decision: &Decision) {
     }
     let (reason, verdict) = match is_denied {
         true => ("Denied", "denied"),
-        false => ("WouldBeDenied", "admitted, but mode `deny` would deny it"),
+        false => ("WouldBeDenied", "admitted, but would be denied in mode `deny`"),
     };
-    let owner = decision.owner.as_ref();
-    let mut regarding = ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Namespace".to_owned()),
-        namespace: Some(request.namespace.clone()),
-        name: Some(request.namespace.clone()),
-        ..ObjectReference::default()
+    let namespace = &request.namespace;
+    // The Pods of a controller have generated names. Without their names, Events about them are
+    // equal, and are counted instead of repeated.
+    let (regarding, object) = match &decision.owner {
+        Some(owner) => {
+            let object = format!("{} of {} {}", request.resource, owner.kind, owner.name);
+            (reference(namespace, &owner.api_version, &owner.kind, &owner.name, Some(&owner.uid)), object)
+        }
+        None => {
+            let object = format!("{} {namespace}/{}", request.resource, request.name);
+            (reference(namespace, "v1", "Namespace", namespace, None), object)
+        }
     };
-    if let Some(owner) = owner {
-        regarding.api_version = Some(owner.api_version.clone());
-        regarding.kind = Some(owner.kind.clone());
-        regarding.name = Some(owner.name.clone());
-        regarding.uid = Some(owner.uid.clone());
-    }
-    // The Pods of a controller have generated names. Without the name, Events about them are equal,
-    // and are counted instead of repeated.
-    let object = match owner {
-        Some(_) => format!("{} of {} {}", request.kind, owner.kind, owner.name),
-        None => format!("{} {}/{}", request.kind, request.namespace, request.name),
-    };
-    let note = format!("{object}: {verdict}: {}", problems(decision));
+    let note = format!("volcheck: {object} {verdict}: {}", problems(decision));
     events.record(Event { regarding, related: None, is_warning: true, reason, action: "Review", note });
+}
+
+fn reference(
+    namespace: &str,
+    api_version: &str,
+    kind: &str,
+    name: &str,
+    uid: Option<&str>,
+) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        uid: uid.map(str::to_owned),
+        ..ObjectReference::default()
+    }
+}
+
+/// Describes the reasons of the denial on one line.
+fn problems(decision: &Decision) -> String {
+    let is_reason = |finding: &&Finding| {
+        finding.severity == Severity::Error && !decision.preexisting.contains(&finding.rule)
+    };
+    let reasons = decision.findings.iter().filter(is_reason).take(MAX_FINDINGS);
+    let lines: Vec<String> = reasons
+        .map(|finding| {
+            let line = format!("[{}] {}: {}", finding.rule, finding.primary.path, finding.message);
+            line.chars().take(MAX_FINDING_LEN).collect()
+        })
+        .collect();
+    if lines.is_empty() { "the object could not be checked".to_owned() } else { lines.join("; ") }
 }

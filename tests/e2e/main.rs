@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 
 mod apiserver;
+mod attacks;
 mod binder;
 #[path = "../it/binding_cases.rs"]
 mod binding_cases;
@@ -27,3 +28,5 @@ mod self_signed;
 mod support;
 mod user_certs;
 mod verdicts;
+#[path = "../slow/worst_reviews.rs"]
+mod worst_reviews;

@@ -43,13 +43,17 @@ fn pod_gets_the_verdict_of_its_namespace() {
 
     let done = harness.apply("relaxed", &pod("warned", BAD));
     assert!(
-        done.is_success && done.stderr.starts_with("Warning: volcheck: [sensitive-host-path] "),
+        done.is_success
+            && done
+                .stderr
+                .starts_with("Warning: volcheck: Pod relaxed/warned: [sensitive-host-path] spec.volumes[0]."),
         "{done:?}"
     );
     let done = harness.apply("quiet", &pod("audited", BAD));
     assert_eq!((done.is_success, done.stderr.as_str()), (true, ""));
-    let rules = &audit_entry(&harness, "audited")["annotations"]["validate.volcheck.io/rules"];
-    assert_eq!(rules, "sensitive-host-path");
+    let annotations = &audit_entry(&harness, "audited")["annotations"];
+    assert_eq!(annotations["validate.volcheck.io/rules"], "sensitive-host-path");
+    assert_eq!(annotations["validate.volcheck.io/verdict"], "would-deny");
     assert_eq!(harness.apply("unchecked", &pod("unchecked", BAD)).stderr, "");
 }
 
@@ -147,7 +151,7 @@ fn only_the_node_can_create_its_mirror_pod() {
     let create = |user| harness.kubectl_with(user, &["create", "-n", "shop", "-f", "-"], &mirror);
     assert!(create(TENANT).failed().contains(DENIED));
     let done = create(NODE);
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
+    assert!(done.is_success && done.stderr.contains("[sensitive-host-path]"), "{done:?}");
 }
 
 /// The Deployment itself is admitted with a warning.
@@ -156,7 +160,13 @@ fn replica_set_event_reports_the_denial() {
     let harness = harness();
     harness.install(VALUES);
     let done = harness.apply("shop", &deployment("web", "/var/run/docker.sock", "Socket"));
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [runtime-socket] "), "{done:?}");
+    assert!(
+        done.is_success
+            && done.stderr.contains(
+                "Warning: volcheck: Deployment shop/web: its Pods will be denied: [runtime-socket] "
+            ),
+        "{done:?}"
+    );
     let event = wait_for("the event", || {
         let get = [
             "get",
@@ -197,7 +207,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
     assert!(create(GOOD));
 
     let done = harness.kubectl(&["label", "deployment", "old", "-n", "unchecked", "tier=web"]);
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
+    assert!(done.is_success && done.stderr.contains("[sensitive-host-path]"), "{done:?}");
     let writable = deployment("old", BAD, "Directory").replace(", readOnly: true", "");
     let error = harness.apply("unchecked", &writable).failed();
     assert!(error.contains("\"advise.volcheck.io\" denied the request: volcheck: "), "{error}");
