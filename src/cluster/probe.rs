@@ -51,8 +51,8 @@ pub struct ProbeSettings {
 ///
 /// # Errors
 ///
-/// Returns an error if there is no cluster, if the registration does not exist, if the API server refuses the entries, or
-/// if it has not denied the Pod when the timeout ends.
+/// Returns an error if there is no cluster, if the registration does not exist, if the API server
+/// refuses the entries, or if it has not denied the Pod when the timeout ends.
 pub async fn run(settings: &ProbeSettings, mut report: impl FnMut(&str)) -> anyhow::Result<String> {
     let config = Config::infer().await.context("cannot find a cluster")?;
     let deadline = Instant::now() + settings.timeout;

@@ -272,8 +272,8 @@ impl Registrar {
         }
         let name = &self.settings.service;
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        // A merge patch replaces the whole list, which removes entries and fields that other clients
-        // have added.
+        // A merge patch replaces the whole list, which removes the entries and fields that other
+        // clients have added.
         let version = &current.metadata.resource_version;
         let patch = json!({ "metadata": { "resourceVersion": version }, "webhooks": desired });
         match self.registration_api().patch(name, &params, &Patch::Merge(&patch)).await {

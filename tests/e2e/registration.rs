@@ -166,7 +166,7 @@ fn installation_with_refused_entries_fails() {
     let harness = harness();
     harness.uninstall();
     let error = upgrade(&harness, &format!("{VALUES}{BROKEN}")).failed();
-    assert!(error.contains("post-install hooks failed"), "{error}");
+    assert!(error.contains("failed post-install: resource Job/volcheck/volcheck-check"), "{error}");
     let log = check_log(&harness);
     assert!(log.contains("the API server refuses the webhooks: "), "{log}");
     assert_eq!(entries(&harness), Value::Null);
@@ -202,7 +202,7 @@ fn installation_returns_when_the_webhook_is_effective() {
         }
     }
     let left = harness.kubectl(&["get", "jobs,serviceaccounts", "-n", NAMESPACE, "-o", "name"]).ok();
-    assert!(!left.contains("check"), "{left}");
+    assert!(!left.contains("volcheck-check"), "{left}");
     harness.uninstall();
 }
 
@@ -238,7 +238,7 @@ fn probe_annotation_has_an_effect_only_in_dry_runs() {
     let harness = harness();
     harness.install(VALUES);
     let annotated = |name: &str, path: &str| {
-        pod(name, path).replace("{name: ", "{annotations: {volcheck.io/probe: x}, name: ")
+        pod(name, path).replacen("{name: ", "{annotations: {volcheck.io/probe: x}, name: ", 1)
     };
     let good = annotated("probing", GOOD);
     let error = harness.dry_run("unchecked", &good).failed();

@@ -810,6 +810,35 @@ fn workload_exemption_does_not_cover_debug_containers() {
 }
 
 #[test]
+fn only_trusted_controllers_determine_the_owner() {
+    let owned = |name: &str| {
+        let mut pod = bad();
+        pod["metadata"]["ownerReferences"] = json!([
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1"},
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": "2", "controller": true},
+        ]);
+        pod
+    };
+    let controller = json!({"username": "system:serviceaccount:kube-system:replicaset-controller"});
+    let owner = |object: Value, user: &Value, policy: &Policy| {
+        Request::new("CREATE", object).with("userInfo", user.clone()).review(policy).owner
+    };
+    let warn = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nmodes: {shop: warn}\n");
+    for policy in [&sensitive_paths(), &warn] {
+        let owner_of = |object, user| owner(object, user, policy);
+        let found = owner_of(owned("web-1"), &controller).expect("an owner");
+        assert_eq!(
+            [found.api_version, found.kind, found.name, found.uid],
+            ["apps/v1", "ReplicaSet", "web-1", "2"]
+        );
+        assert_eq!(owner_of(owned("web-1"), &json!({"username": "alice"})), None);
+        assert_eq!(owner_of(owned(&"x".repeat(254)), &controller), None);
+        assert_eq!(owner_of(bad(), &controller), None);
+        assert_eq!(owner_of(pod(&[]), &controller), None);
+    }
+}
+
+#[test]
 fn forged_owner_references_grant_no_exemption() {
     let rules = policy(
         "version: 1\nrules: {\"*\": off, shared-host-path: error, unpinned-host-path: error, app-data-host-path: error}\n",
