@@ -26,15 +26,18 @@ pub(super) fn record(events: &EventRecorder, decision: &Decision) {
         false => ("WouldBeDenied", "admitted, but would be denied in mode `deny`"),
     };
     let namespace = &request.namespace;
+    let id = decision.findings.first().and_then(|finding| finding.object.as_ref());
     // The Pods of a controller have generated names. Without their names, Events about them are
     // equal, and are counted instead of repeated.
     let (regarding, object) = match &decision.owner {
         Some(owner) => {
-            let object = format!("{} of {} {}", request.resource, owner.kind, owner.name);
+            let kind = id.map_or(&request.resource, |id| &id.kind);
+            let object = format!("{kind} of {} {}", owner.kind, owner.name);
             (reference(namespace, &owner.api_version, &owner.kind, &owner.name, Some(&owner.uid)), object)
         }
         None => {
-            let object = format!("{} {namespace}/{}", request.resource, request.name);
+            let object =
+                id.map_or_else(|| format!("{} {}", request.resource, request.name), ToString::to_string);
             (reference(namespace, "v1", "Namespace", namespace, None), object)
         }
     };
