@@ -15,7 +15,8 @@ A case is a mapping with these keys:
 - `expect`: for each object, as `KIND/NAME`, the expected values of its fields by their paths. In a
   path, `[3]` is an index, `[key=value]` selects an item of a list, and any other text in brackets is
   a key that contains a dot or a slash. An expected null means that the field is missing. The field
-  `entries` of the ValidatingWebhookConfiguration contains the webhooks that volcheck registers.
+  `entries` of the ValidatingWebhookConfiguration contains its webhooks, or with `certs.mode=self`, the
+  intended webhooks in the ConfigMap.
 - `absent`: objects that must not be rendered.
 - `violations`: the fields that violate the Pod Security level `restricted`; by default none.
 
@@ -72,9 +73,10 @@ def render(case):
         if name in objects:
             raise Failure(f"{name} is rendered twice")
         objects[name] = obj
+    for name, obj in objects.items():
         if obj["kind"] == "ValidatingWebhookConfiguration":
-            entries = obj["metadata"]["annotations"].get("volcheck.io/entries")
-            obj["entries"] = json.loads(entries) if entries else obj["webhooks"]
+            intended = objects[name.replace(obj["kind"], "ConfigMap")]["data"].get("webhooks.json")
+            obj["entries"] = json.loads(intended) if intended else obj["webhooks"]
     return objects, done.stdout
 
 
@@ -200,7 +202,10 @@ def check_every_rendering(objects, case):
     own = {name: obj for name, obj in objects.items() if obj["metadata"].get("labels")}
     for name, obj in own.items():
         metadata = obj["metadata"]
-        expect(f"namespace of {name}", metadata.get("namespace"), None if obj["kind"] in CLUSTER_SCOPED else namespace)
+        expected = None if obj["kind"] in CLUSTER_SCOPED else namespace
+        if obj["kind"] in ("Role", "RoleBinding") and name.endswith("-check"):
+            expected = values.get("installCheck", {}).get("namespace", "default")
+        expect(f"namespace of {name}", metadata.get("namespace"), expected)
         expect(f"instance of {name}", metadata["labels"]["app.kubernetes.io/instance"], release)
         for key in ("labels", "annotations"):
             common = values.get(f"common{key.capitalize()}", {})
@@ -210,7 +215,7 @@ def check_every_rendering(objects, case):
     found = set()
     for name, labels, spec in pod_templates(own):
         found |= violations(spec)
-        volumes = {volume["name"] for volume in spec["volumes"]}
+        volumes = {volume["name"] for volume in spec.get("volumes", [])}
         for container in spec["containers"]:
             mounts = container.get("volumeMounts", [])
             expect(f"undefined volumes of {name}", {mount["name"] for mount in mounts} - volumes, set())
@@ -229,6 +234,8 @@ def check_every_rendering(objects, case):
         raise Failure("the grace period is too short for the drain timeout")
     selectors = [deployment["spec"]["selector"]["matchLabels"]]
     for name, obj in own.items():
+        if name.endswith("-check"):
+            continue
         if obj["kind"] == "Service":
             selectors.append(obj["spec"]["selector"])
         elif obj["kind"] == "PodDisruptionBudget":
@@ -238,6 +245,7 @@ def check_every_rendering(objects, case):
         elif obj["kind"] in ("RoleBinding", "ClusterRoleBinding"):
             accounts = [subject["name"] for subject in obj["subjects"]]
             expect(f"subjects of {name}", accounts, [pod["serviceAccountName"]])
+    check_install_check(own, selectors, values)
     for selector in selectors:
         expect("labels of the Pods", {key: template["metadata"]["labels"].get(key) for key in selector}, selector)
 
@@ -246,7 +254,8 @@ def check_every_rendering(objects, case):
     expect("webhooks before volcheck is ready", "webhooks" in registration, certs != "self")
     for entry in registration["entries"]:
         name = entry["name"]
-        expect(f"sideEffects of {name}", entry["sideEffects"], "None")
+        has_events = values.get("events", {}).get("enabled")
+        expect(f"sideEffects of {name}", entry["sideEffects"], "NoneOnDryRun" if has_events else "None")
         expect(f"matchPolicy of {name}", entry["matchPolicy"], "Equivalent")
         expect(f"admissionReviewVersions of {name}", entry["admissionReviewVersions"], ["v1"])
         expect(f"CA of {name}", "caBundle" in entry["clientConfig"], certs == "secret")
@@ -266,6 +275,39 @@ def check_every_rendering(objects, case):
         [{"key": "volcheck.io/mode", "operator": "NotIn", "values": ["deny"]}],
         [{"key": "volcheck.io/mode", "operator": "In", "values": ["deny"]}],
     ])
+
+
+def check_install_check(objects, selectors, values):
+    """Checks the objects of the installation check: Helm creates all of them before its Pod and deletes them after it, and
+    their permissions are minimal. `selectors` are those of the Pods of the Deployment."""
+    check = {obj["kind"]: obj for name, obj in objects.items() if name.endswith("-check")}
+    if not check:
+        return
+    for kind, obj in check.items():
+        annotations = obj["metadata"]["annotations"]
+        hooks = annotations["helm.sh/hook"].split(",")
+        expect(f"hooks of {kind}", hooks[:3], ["post-install", "post-upgrade", "post-rollback"])
+        expect(f"test hook of {kind}", hooks[3:], [] if kind == "Job" else ["test"])
+        expect(f"weight of {kind}", annotations.get("helm.sh/hook-weight"), None if kind == "Job" else "-1")
+        expect(f"delete policy of {kind}", annotations["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded")
+    expect("rules of Role", check["Role"]["rules"], [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}])
+    (rule,) = check["ClusterRole"]["rules"]
+    is_self = values.get("certs", {}).get("mode", "self") == "self"
+    expect("verbs for the registration", rule["verbs"], ["get", "patch"] if is_self else ["get"])
+    (registration,) = [obj for obj in objects.values() if obj["kind"] == "ValidatingWebhookConfiguration"]
+    expect("name of the registration", rule["resourceNames"], [registration["metadata"]["name"]])
+    account = check["ServiceAccount"]["metadata"]["name"]
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        expect(f"subjects of {kind}", [subject["name"] for subject in check[kind]["subjects"]], [account])
+    pods = [pod for pod in pod_templates(objects) if pod[0].endswith(("-check", "-test-webhook"))]
+    expect("Pods of the check", [name.split("/")[0] for name, _, _ in pods], ["Pod", "Job"])
+    for name, labels, spec in pods:
+        expect(f"service account of {name}", (spec["serviceAccountName"], spec["automountServiceAccountToken"]), (account, True))
+        for selector in selectors:
+            expect(f"{name} is selected", selector.items() <= labels.items(), False)
+        if "NetworkPolicy" in check:
+            selector = check["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
+            expect(f"{name} is selected by the NetworkPolicy", selector.items() <= labels.items(), True)
 
 
 def check_case(case, directory):

@@ -5,6 +5,7 @@
 //! findings: labels, annotations and comments in an object suppress no findings here.
 
 pub(crate) mod json;
+mod probe;
 mod ratchet;
 mod request;
 mod response;
@@ -17,6 +18,7 @@ use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
 
+pub use probe::{PROBE_ANNOTATION, PROBE_DENIAL};
 pub use request::ReviewError;
 pub use response::{AdmissionResponse, parse_message};
 
@@ -107,8 +109,20 @@ pub struct Decision {
     /// For an object that could not be checked, this is the rule with which lint reports the
     /// problem: `unanalyzed-document` or `invalid-field-value`.
     pub would_deny: Vec<RuleId>,
+    /// The controller of a Pod that was denied, or that mode `deny` would deny. `None` if the user
+    /// is not a trusted controller.
+    pub owner: Option<Owner>,
     /// The request, for the log.
     pub request: RequestInfo,
+}
+
+/// A controller that manages an object, according to the owner reference that it has set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
 }
 
 /// The fields of a request that logs and metrics report, with control characters escaped. Long
@@ -160,6 +174,10 @@ pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, Revie
         Endpoint::Strict => Mode::Deny,
         Endpoint::Validate | Endpoint::Advise => context.policy.mode(&request.namespace),
     };
+    if let Some(nonce) = probe::nonce(&request, context.endpoint) {
+        let evaluation = Evaluation::probe(&nonce, mode, &request.namespace);
+        return Ok(decide(evaluation, &request, context));
+    }
     let reviewable = if mode == Mode::Off { Reviewable::Nothing } else { request.reviewable() };
     let evaluation = match reviewable {
         Reviewable::Object(object) => verdict::evaluate(&request, object, mode, context),
@@ -175,8 +193,10 @@ fn decide(evaluation: Evaluation, request: &Request<'_>, context: &ReviewContext
     let Evaluation { verdict, findings, exempted, preexisting, would_deny, .. } = evaluation;
     let (status, warnings) = verdict.into_status_and_warnings();
     let response = AdmissionResponse::new(request.uid.to_string(), status, warnings, annotations);
+    let has_owner = !response.is_allowed() || !would_deny.is_empty();
+    let owner = if has_owner { request.trusted_owner(context.policy) } else { None };
     let request = RequestInfo::new(request);
-    Decision { response, outcome, findings, exempted, preexisting, would_deny, request }
+    Decision { response, outcome, findings, exempted, preexisting, would_deny, owner, request }
 }
 
 /// Returns the maximum memory, in bytes, that the check of a review of `size` bytes needs in

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::Owner;
 use super::json::{Json, decode_json};
 use super::response::shorten;
 use crate::model::{
@@ -239,6 +240,20 @@ impl<'a> Request<'a> {
         policy.trusts_controller(&self.user_info.username)
     }
 
+    /// Returns the controller of the object. Returns `None` if the user is not a trusted controller
+    /// or a field of the reference is longer than names can be.
+    pub(super) fn trusted_owner(&self, policy: &Policy) -> Option<Owner> {
+        let object = self.object().filter(|_| self.is_from_trusted_controller(policy))?;
+        let owners = object.decode::<Owned<'_>>().ok()?.metadata.owner_references;
+        let owner = owners.iter().find(|owner| owner.controller)?;
+        Some(Owner {
+            api_version: owner.api_version.to_string(),
+            kind: owner.kind.to_string(),
+            name: owner.name.to_string(),
+            uid: owner.uid.to_string(),
+        })
+    }
+
     /// Returns the user who sent the request to the API server.
     pub(super) fn requester(&self) -> Requester<'_> {
         let UserInfo { username, groups } = &self.user_info;
@@ -271,6 +286,35 @@ impl<'a> Request<'a> {
 
 fn not_null(object: Option<&RawValue>) -> Option<Json<'_>> {
     object.map(|object| Json::new(object.get())).filter(|json| !json.is_null())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Owned<'a> {
+    #[serde(borrow, deserialize_with = "nullable")]
+    metadata: OwnedMetadata<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct OwnedMetadata<'a> {
+    #[serde(borrow)]
+    owner_references: List<OwnerReference<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct OwnerReference<'a> {
+    #[serde(borrow)]
+    api_version: Identifier<'a, MAX_NAME>,
+    #[serde(borrow)]
+    kind: Identifier<'a, MAX_NAME>,
+    #[serde(borrow)]
+    name: Identifier<'a, MAX_NAME>,
+    #[serde(borrow)]
+    uid: Identifier<'a, MAX_NAME>,
+    #[serde(deserialize_with = "nullable")]
+    controller: bool,
 }
 
 #[derive(Default, Deserialize)]

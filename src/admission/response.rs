@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::probe::PROBE_DENIAL;
 use crate::finding::Finding;
 use crate::model::{ObjectId, printable};
+use crate::policy::Mode;
 
 /// The maximum number of findings listed in a message or in the warnings. Further findings are only
 /// counted.
@@ -162,6 +164,13 @@ impl Status {
             message: format!("volcheck: {count}{object}:{start}{}", lines.join(separator)),
             details: Some(Details { causes: causes.collect() }),
         })
+    }
+
+    /// Returns the status that denies a probing Pod.
+    pub(super) fn probe(nonce: &str, mode: Mode, namespace: &str) -> Self {
+        let (namespace, mode) = (shorten(namespace), mode.as_str());
+        let message = format!("{PROBE_DENIAL} `{nonce}`: the mode for namespace `{namespace}` is `{mode}`");
+        Self { code: 403, reason: "Forbidden", message, details: None }
     }
 
     /// Returns the status that denies an object that could not be checked. `finding` describes why.

@@ -84,6 +84,13 @@ impl Evaluation {
         Self { annotation: Some(("unchecked", response::shorten(&resource))), ..Self::default() }
     }
 
+    /// Denies a probing Pod.
+    pub(super) fn probe(nonce: &str, mode: Mode, namespace: &str) -> Self {
+        let status = Status::probe(nonce, mode, namespace);
+        let annotation = Some(("probe", nonce.to_owned()));
+        Self { verdict: Verdict::Deny { status, warnings: Vec::new() }, annotation, ..Self::default() }
+    }
+
     /// Returns the evaluation of an object that could not be checked. Mode `deny` denies the
     /// object, because admitting unchecked objects would allow users to bypass the policy. The
     /// endpoint `Advise` admits it, regardless of `workloadMode`.

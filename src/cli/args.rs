@@ -43,6 +43,9 @@ pub(super) enum Command {
     /// Print manifests that install the webhook without Helm
     #[cfg(feature = "server")]
     Manifest(ManifestArgs),
+    /// Wait until the API server denies what the webhook denies
+    #[cfg(feature = "server")]
+    Probe(ProbeArgs),
     /// Print the webhook's response to an AdmissionReview, without a cluster
     Review(ReviewArgs),
     /// Explain a rule
@@ -321,9 +324,9 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) tls_cipher_suites: Vec<CipherSuite>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
-    /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list to register is
-    /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. Both objects must
-    /// exist; the Helm chart creates them
+    /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list of the
+    /// ValidatingWebhookConfiguration `NAME` is read from the key `webhooks.json` of the ConfigMap
+    /// `NAME`. All three objects must exist; the Helm chart creates them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(super) service: Option<String>,
     /// Lifetime of the CA, which is replaced after two thirds of this time
@@ -372,6 +375,10 @@ pub(super) struct ServeArgs {
     /// server closes its idle connections
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
+    /// Record Kubernetes Events about objects that are denied, or would be denied in mode `deny`.
+    /// Requires a service account that may create and patch Events in all namespaces
+    #[arg(long)]
+    pub(super) events: bool,
     /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
     /// refer to `volcheck explain`
     #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
@@ -426,6 +433,36 @@ pub(super) struct ManifestArgs {
     /// of --static
     #[arg(long, value_name = "FILE", requires = "static_url")]
     pub(super) ca_bundle: Option<PathBuf>,
+}
+
+#[cfg(feature = "server")]
+#[derive(Debug, Args)]
+pub(super) struct ProbeArgs {
+    /// Namespace of the probing Pod, which is created only in a dry run. The webhook must check
+    /// Pods in this namespace
+    #[arg(long, short = 'n', value_name = "NAMESPACE", default_value = "default")]
+    pub(super) namespace: String,
+    /// Label of the probing Pod; may be repeated. Required if the webhook checks only Pods with
+    /// this label
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(super) labels: Vec<(String, String)>,
+    /// Name of the ValidatingWebhookConfiguration. If it does not exist, the command fails
+    /// immediately
+    #[arg(long, value_name = "NAME")]
+    pub(super) registration: Option<String>,
+    /// JSON file with the intended `webhooks` list of --registration. If the API server refuses
+    /// the list, the command fails immediately
+    #[arg(long, value_name = "FILE", requires = "registration")]
+    pub(super) webhooks: Option<PathBuf>,
+    /// Maximum time to wait for the denial
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub(super) timeout: Duration,
+}
+
+#[cfg(feature = "server")]
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[cfg(feature = "server")]

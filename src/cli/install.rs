@@ -12,7 +12,7 @@ use serde_yaml::Value;
 
 use super::args::{ManifestArgs, PolicyArgs};
 use super::{EXIT_OK, print};
-use crate::cluster::ENTRIES_ANNOTATION;
+use crate::cluster::ENTRIES_KEY;
 use crate::cluster::x509::Validity;
 
 /// The rendered chart, with the placeholders below.
@@ -88,9 +88,9 @@ fn static_registration(chart: &str, url: &str, arguments: &ManifestArgs) -> anyh
     if let Err(error) = Validity::from_pem(&bundle) {
         bail!("--ca-bundle: no PEM certificate in `{}`: {error}", file.display());
     }
-    let key = format!("    {ENTRIES_ANNOTATION}: |\n");
+    let key = format!("  {ENTRIES_KEY}: |\n");
     let (_, json) = chart.split_once(&key).context("the chart has no registration")?;
-    let json: String = json.lines().take_while(|line| line.starts_with("      ")).collect();
+    let json: String = json.lines().take_while(|line| line.starts_with("    ")).collect();
     let mut entries: Vec<ValidatingWebhook> = serde_json::from_str(&json)?;
     for entry in &mut entries {
         let service = entry.client_config.service.take().context("an entry has no Service")?;

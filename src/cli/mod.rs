@@ -12,6 +12,8 @@ mod init;
 mod install;
 mod lint;
 mod policy;
+#[cfg(feature = "server")]
+mod probe;
 mod review;
 mod rules;
 #[cfg(feature = "server")]
@@ -51,6 +53,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Certs(arguments) => certs::run(&arguments),
         #[cfg(feature = "server")]
         args::Command::Manifest(arguments) => install::run(&arguments),
+        #[cfg(feature = "server")]
+        args::Command::Probe(arguments) => probe::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
         args::Command::Completions { shell } => {

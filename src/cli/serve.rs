@@ -42,6 +42,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         idle_timeout: arguments.idle_timeout,
         drain_timeout: arguments.drain_timeout,
         reload_interval: arguments.reload_interval,
+        records_events: arguments.events,
         message: arguments.message.clone(),
     };
     // The webhook never searches for a policy file, because its verdicts must not depend on the

@@ -1,37 +1,91 @@
-//! The webhook entries to register. The chart writes them to an annotation of the
-//! ValidatingWebhookConfiguration. volcheck adds its trust bundle to the entries and registers them
-//! when the Service is reachable.
+//! The webhook entries to register. The chart writes them to a ConfigMap. volcheck adds its trust
+//! bundle to the entries and registers them when the Service is reachable.
+//!
+//! Entries are kept as JSON. Two versions of volcheck that run at the same time, as during an
+//! upgrade, therefore register identical entries, even if one of them does not know all fields.
 
 use anyhow::Context as _;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
 
-/// The annotation with the entries, a JSON list of `ValidatingWebhook`. It is on the
-/// ValidatingWebhookConfiguration itself, so that all replicas read the same entries.
-pub const ENTRIES_ANNOTATION: &str = "volcheck.io/entries";
+/// The key of the ConfigMap with the entries, a JSON list of `ValidatingWebhook`. Users who can
+/// change the registration, but no object in volcheck's namespace, cannot change this list.
+pub const ENTRIES_KEY: &str = "webhooks.json";
 
-/// Returns the entries to register. Each of them contains the trust bundle `bundle`, in PEM.
-/// Returns an error if the annotation is missing or invalid.
-pub(super) fn desired_entries(
-    registration: &ValidatingWebhookConfiguration,
-    bundle: &str,
-) -> anyhow::Result<Vec<ValidatingWebhook>> {
-    let annotations = registration.metadata.annotations.as_ref();
-    let text =
-        annotations.and_then(|annotations| annotations.get(ENTRIES_ANNOTATION)).with_context(|| {
-            format!("no annotation `{ENTRIES_ANNOTATION}`, so volcheck does not manage this registration")
-        })?;
-    let mut entries: Vec<ValidatingWebhook> = serde_json::from_str(text).context(ENTRIES_ANNOTATION)?;
-    for entry in &mut entries {
-        entry.client_config.ca_bundle = Some(ByteString(bundle.into()));
-    }
+/// The entries of a registration.
+pub type Entries = Vec<Value>;
+
+/// Parses the entries to register.
+///
+/// # Errors
+///
+/// Returns an error if the text is not a JSON list of objects, or an entry has no `clientConfig`.
+pub fn parse_entries(text: &str) -> anyhow::Result<Entries> {
+    let entries: Entries = serde_json::from_str(text).context(ENTRIES_KEY)?;
+    let is_complete = |entry: &Value| entry["clientConfig"].is_object();
+    anyhow::ensure!(
+        !entries.is_empty() && entries.iter().all(is_complete),
+        "{ENTRIES_KEY}: expected webhooks with a `clientConfig`"
+    );
     Ok(entries)
 }
 
-/// Checks whether the registration has entries and all of them contain the trust bundle `bundle`.
-pub(super) fn has_bundle(registration: &ValidatingWebhookConfiguration, bundle: &str) -> bool {
-    let entries = registration.webhooks.as_deref().unwrap_or_default();
-    let is_equal = |bytes: &ByteString| bytes.0 == bundle.as_bytes();
-    !entries.is_empty()
-        && entries.iter().all(|entry| entry.client_config.ca_bundle.as_ref().is_some_and(is_equal))
+/// Returns the text of the entries in the ConfigMap. Returns an error if the ConfigMap has none.
+pub(super) fn entries_text(config: &ConfigMap) -> anyhow::Result<&str> {
+    let text = config.data.as_ref().and_then(|data| data.get(ENTRIES_KEY));
+    let text = text.map(String::as_str);
+    text.with_context(|| format!("no key `{ENTRIES_KEY}`, so volcheck does not manage the registration"))
+}
+
+/// Returns the entries of a ValidatingWebhookConfiguration.
+pub(super) fn registered_entries(registration: &DynamicObject) -> &[Value] {
+    registration.data["webhooks"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Returns the entries with the trust bundle `bundle`, in PEM.
+pub(super) fn with_bundle(entries: &[Value], bundle: &str) -> Entries {
+    let mut entries = entries.to_vec();
+    for entry in &mut entries {
+        entry["clientConfig"]["caBundle"] = json!(ByteString(bundle.into()));
+    }
+    entries
+}
+
+/// Returns the field manager that changed the object last, according to `metadata.managedFields`.
+pub(super) fn last_manager(registration: &DynamicObject) -> Option<&str> {
+    let managers = registration.metadata.managed_fields.iter().flatten();
+    managers.max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?.manager.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundle_is_added_and_unknown_fields_are_kept() {
+        let text = r#"[{"name": "a", "future": 1, "clientConfig": {"service": {"name": "volcheck"}}}]"#;
+        let entries = with_bundle(&parse_entries(text).expect("entries"), "PEM");
+        let client_config = json!({"service": {"name": "volcheck"}, "caBundle": "UEVN"});
+        assert_eq!(entries, [json!({"name": "a", "future": 1, "clientConfig": client_config})]);
+    }
+
+    #[test]
+    fn rejects_incomplete_entries() {
+        for text in ["", "{}", "[]", "[1]", r#"[{"name": "a"}]"#, r#"[{"clientConfig": {}}, null]"#] {
+            assert!(parse_entries(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn last_manager_is_the_most_recent_one() {
+        let entry = |manager: &str, second: u32| json!({"manager": manager, "time": format!("2026-01-01T00:00:0{second}Z")});
+        let object = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"managedFields": [entry("helm", 1), entry("kubectl-edit", 3), entry("volcheck", 2)]},
+        });
+        let object: DynamicObject = serde_json::from_value(object).expect("an object");
+        assert_eq!(last_manager(&object), Some("kubectl-edit"));
+    }
 }

@@ -21,7 +21,7 @@ use super::limits::{ConnectionSlot, LARGE_BODY, MemoryPermit};
 use super::log::{LogLimiter, Rate};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
-use super::would_deny;
+use super::{review_events, would_deny};
 use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
@@ -68,6 +68,9 @@ async fn handle(
             shared.metrics.record_decision(endpoint, &decision, duration);
             log_decision(&shared.log, endpoint, &decision, duration);
             would_deny::report(&shared, endpoint, &decision);
+            if let Some(events) = &shared.review_events {
+                review_events::record(events, &decision);
+            }
             json_response(&decision, permit)
         }
         Err(error) => {

@@ -182,6 +182,8 @@ pub(super) struct Metrics {
     evicted_bodies: Counter,
     max_open_files: Gauge,
     webhook_registered: Gauge,
+    registration_valid: Gauge,
+    registration_repairs: Counter,
     certificate_expirations: Family<RoleLabel, Gauge>,
     certificate_reloads: Family<ResultLabel, Counter>,
     policy_reloads: Family<ResultLabel, Counter>,
@@ -211,12 +213,15 @@ impl Metrics {
             evicted_bodies: Counter::default(),
             max_open_files: Gauge::default(),
             webhook_registered: Gauge::default(),
+            registration_valid: Gauge::default(),
+            registration_repairs: Counter::default(),
             certificate_expirations: Family::default(),
             certificate_reloads: Family::default(),
             policy_reloads: Family::default(),
             policy_file_valid: Gauge::default(),
         };
         metrics.register(registers_webhook);
+        metrics.set_registration_valid(true);
         // The server does not start with an invalid policy.
         metrics.set_policy_file_valid(true);
         // Expose these counters from the start. If a counter appeared only with its first error, an
@@ -299,6 +304,16 @@ impl Metrics {
                 "webhook_registered",
                 "Whether the webhook was registered at the last check",
                 self.webhook_registered.clone(),
+            );
+            registry.register(
+                "registration_valid",
+                "Whether the webhooks to register are valid: 0 if the API server refused them",
+                self.registration_valid.clone(),
+            );
+            registry.register(
+                "registration_repairs",
+                "Changes of the registration by other clients that this replica has reverted",
+                self.registration_repairs.clone(),
             );
         }
         registry.register_with_unit(
@@ -421,6 +436,15 @@ impl Metrics {
         self.webhook_registered.set(is_registered.into());
     }
 
+    /// Sets whether the entries to register are valid. They are not if the API server refuses them.
+    pub(super) fn set_registration_valid(&self, is_valid: bool) {
+        self.registration_valid.set(is_valid.into());
+    }
+
+    pub(super) fn record_registration_repair(&self) {
+        self.registration_repairs.inc();
+    }
+
     pub(super) fn record_request_size(&self, bytes: usize) {
         self.request_sizes.observe(bytes as f64);
     }
@@ -492,7 +516,8 @@ mod tests {
 
     #[test]
     fn exposes_registration_only_if_self_registered() {
-        assert!(!Metrics::new(false).encode("0").contains("volcheck_webhook_registered"));
+        let text = Metrics::new(false).encode("0");
+        assert!(!text.contains("volcheck_webhook_registered") && !text.contains("volcheck_registration"));
         let metrics = Metrics::new(true);
         for (is_registered, line) in
             [(false, "\nvolcheck_webhook_registered 0\n"), (true, "\nvolcheck_webhook_registered 1\n")]
@@ -500,7 +525,14 @@ mod tests {
             metrics.set_webhook_registered(is_registered);
             let text = metrics.encode("0");
             assert!(text.contains(line), "{text}");
+            assert!(text.contains("\nvolcheck_registration_valid 1\n"), "{text}");
+            assert!(text.contains("\nvolcheck_registration_repairs_total 0\n"), "{text}");
         }
+        metrics.set_registration_valid(false);
+        metrics.record_registration_repair();
+        let text = metrics.encode("0");
+        assert!(text.contains("\nvolcheck_registration_valid 0\n"), "{text}");
+        assert!(text.contains("\nvolcheck_registration_repairs_total 1\n"), "{text}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod metrics;
 mod open_files;
 mod policy_store;
 mod renewal;
+mod review_events;
 mod shutdown;
 mod would_deny;
 
@@ -44,7 +45,7 @@ use open_files::OpenFiles;
 use policy_store::PolicyStore;
 use shutdown::{Phase, Signals};
 
-use crate::cluster::{self, Registrar};
+use crate::cluster::{self, EventRecorder, Registrar};
 
 pub use certificate::{CertificateFiles, CipherSuite, TlsSettings, TlsVersion};
 pub use log::LogWriter;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
+    /// Whether to record Events about denied objects.
+    pub records_events: bool,
     /// The operator's text or link, which ends each denial. If `None`, denials refer to
     /// `volcheck explain`.
     pub message: Option<String>,
@@ -125,6 +128,8 @@ struct Shared {
     large_reviews: Arc<LargeReviewLimiter>,
     /// The number of connections accepted on the webhook port since the start.
     accepted_connections: AtomicUsize,
+    /// Records Events about reviews; `None` if they are not recorded.
+    review_events: Option<EventRecorder>,
     /// Hashes client certificates.
     certificate_hasher: RandomState,
 }
@@ -163,8 +168,15 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
             (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
         }
         CertificateSource::OwnCa { cluster, lifetime } => {
-            (Arc::default(), Some((Registrar::new(cluster.clone())?, *lifetime)))
+            let client = cluster::in_cluster_client().context("cannot register the webhook")?;
+            (Arc::default(), Some((Registrar::new(cluster.clone(), client), *lifetime)))
         }
+    };
+    // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
+    // not drop those about the registration.
+    let review_events = match settings.records_events {
+        true => Some(EventRecorder::start(cluster::in_cluster_client().context("cannot record Events")?)),
+        false => None,
     };
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
@@ -185,6 +197,7 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
         memory: MemoryBudget::new(settings.max_body),
         large_reviews: LargeReviewLimiter::new(),
         accepted_connections: AtomicUsize::new(0),
+        review_events,
         certificate_hasher: RandomState::new(),
         settings,
     });

@@ -234,6 +234,17 @@ impl Harness {
         wait_for("the Pods to stop", || self.pod_ips().is_empty().then_some(()));
     }
 
+    /// Returns the logs of all Pods so far whose names start with `prefix`, in the order of their
+    /// starts.
+    pub fn logs_of(&self, prefix: &str) -> Vec<String> {
+        kubelet::logs(&self.directory.path().join("pods"), prefix)
+    }
+
+    /// Forgets the values of the installed release, because a test has changed it.
+    pub fn forget(&self) {
+        *self.installed.lock().expect("a lock") = Some(String::new());
+    }
+
     /// Returns the log of the last Pod with this name.
     pub fn log_of(&self, pod: &str) -> String {
         kubelet::log(&self.directory.path().join("pods").join(pod))

@@ -51,7 +51,7 @@ pub struct Kubelet {
     /// The running Pods, by uid.
     running: BTreeMap<String, RunningPod>,
     /// The number of Pods started so far. It determines the IP address of the next Pod.
-    started: u8,
+    started: u16,
 }
 
 impl Kubelet {
@@ -120,7 +120,8 @@ impl Kubelet {
         }
         let name = pod.name_any();
         self.started += 1;
-        let address = format!("10.1.0.{}", self.started);
+        let [high, low] = self.started.to_be_bytes();
+        let address = format!("10.1.{high}.{low}");
         let network = format!("pod{}", self.started);
         create_network(&network, &address);
         let root = self.directory.join(&name);
@@ -251,6 +252,24 @@ impl RunningPod {
 /// Returns the log of the Pod with this root directory.
 pub fn log(root: &Path) -> String {
     fs::read_to_string(root.with_extension("log")).unwrap_or_default()
+}
+
+/// Returns the logs of the Pods whose names start with `prefix`, in the order of their starts.
+pub fn logs(directory: &Path, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let is_log = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "log")
+            && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+    };
+    let mut logs: Vec<_> = entries
+        .filter(is_log)
+        .map(|path| {
+            let metadata = fs::metadata(&path).expect("metadata");
+            (metadata.created().or_else(|_| metadata.modified()).expect("a time"), path)
+        })
+        .collect();
+    logs.sort();
+    logs.into_iter().map(|(_, path)| fs::read_to_string(path).expect("a log")).collect()
 }
 
 /// Returns the files of a volume. Keeps a token that `old` contains. Returns `None` if the source

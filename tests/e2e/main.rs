@@ -17,11 +17,13 @@ mod binding_cases;
 mod cert_manager;
 mod control_plane;
 mod docs;
+mod events;
 mod harness;
 mod kubelet;
 mod load;
 mod namespaces;
 mod proxy;
+mod registration;
 mod self_signed;
 #[path = "../it/support.rs"]
 mod support;

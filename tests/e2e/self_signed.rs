@@ -42,7 +42,7 @@ fn generation(harness: &Harness) -> i64 {
     registration(harness).metadata.generation.expect("a generation")
 }
 
-fn patch_registration(harness: &Harness, patch: &str) {
+pub fn patch_registration(harness: &Harness, patch: &str) {
     let patch = ["patch", "validatingwebhookconfiguration", "volcheck", "--type=json", "-p", patch];
     harness.kubectl(&patch).ok();
 }

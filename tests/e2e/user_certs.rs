@@ -63,7 +63,7 @@ fn only_the_api_server_gets_a_response() {
     dry_run(&pod("trial", GOOD)).ok();
     assert!(dry_run(&pod("trial", BAD)).failed().contains("[sensitive-host-path]"));
     // If another client name is required, the API server's certificate is rejected.
-    harness.upgrade(&with_client("front-proxy"));
+    harness.upgrade(&format!("{}installCheck: {{enabled: false}}\n", with_client("front-proxy")));
     let rejected =
         wait_for("a rejection", || Some(dry_run(&pod("trial", GOOD))).filter(|done| !done.is_success));
     assert!(rejected.failed().contains("failed calling webhook"));

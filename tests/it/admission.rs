@@ -305,6 +305,36 @@ fn endpoint_and_mode_decide_the_outcome() {
 }
 
 #[test]
+fn probing_pods_are_denied_only_in_dry_runs() {
+    let annotated = |nonce: &str| {
+        let mut pod = pod(&[]);
+        pod["metadata"]["annotations"] = json!({admission::PROBE_ANNOTATION: nonce});
+        pod
+    };
+    let probe = |nonce: &str| Request::new("CREATE", annotated(nonce)).with("dryRun", true);
+    for mode in ["deny", "warn", "audit", "\"off\""] {
+        let policy = policy(&format!("version: 1\nmodes: {{shop: {mode}}}\n"));
+        for endpoint in [Endpoint::Validate, Endpoint::Strict] {
+            let decision = probe("abc").review_at(endpoint, &policy);
+            assert!(!decision.response.is_allowed() && decision.findings.is_empty(), "{mode}");
+            assert!(decision.response.message().starts_with("volcheck: probe `abc`: the mode"), "{mode}");
+            assert_eq!(decision.response.audit_annotations()["probe"], "abc");
+        }
+        // Neither the endpoint that never denies Pods nor a request that creates a Pod is affected.
+        assert!(probe("abc").review_at(Endpoint::Advise, &policy).response.is_allowed());
+        assert!(Request::new("CREATE", annotated("abc")).review(&policy).response.is_allowed());
+        assert!(Request::new("CREATE", pod(&[])).with("dryRun", true).review(&policy).response.is_allowed());
+    }
+    // The annotation does not hide findings.
+    let mut bad = bad();
+    bad["metadata"]["annotations"] = json!({admission::PROBE_ANNOTATION: "abc"});
+    assert_eq!(Request::new("CREATE", bad).review(&sensitive_paths()).outcome, Outcome::Deny);
+    let hostile = probe(&"\n\u{1b}x".repeat(1000)).review(&sensitive_paths());
+    let message = hostile.response.message();
+    assert!(message.len() < 2000 && !message.chars().any(char::is_control), "{message}");
+}
+
+#[test]
 fn undecodable_object_is_treated_like_an_error() {
     let broken = || {
         let mut pod = bad();
@@ -777,6 +807,35 @@ fn workload_exemption_does_not_cover_debug_containers() {
     );
     // A debug container without the socket is admitted.
     assert_eq!(debug_with(json!({"name": "scratch", "mountPath": "/m"})).outcome, Outcome::Warn);
+}
+
+#[test]
+fn only_trusted_controllers_determine_the_owner() {
+    let owned = |name: &str| {
+        let mut pod = bad();
+        pod["metadata"]["ownerReferences"] = json!([
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1"},
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": "2", "controller": true},
+        ]);
+        pod
+    };
+    let controller = json!({"username": "system:serviceaccount:kube-system:replicaset-controller"});
+    let owner = |object: Value, user: &Value, policy: &Policy| {
+        Request::new("CREATE", object).with("userInfo", user.clone()).review(policy).owner
+    };
+    let warn = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nmodes: {shop: warn}\n");
+    for policy in [&sensitive_paths(), &warn] {
+        let owner_of = |object, user| owner(object, user, policy);
+        let found = owner_of(owned("web-1"), &controller).expect("an owner");
+        assert_eq!(
+            [found.api_version, found.kind, found.name, found.uid],
+            ["apps/v1", "ReplicaSet", "web-1", "2"]
+        );
+        assert_eq!(owner_of(owned("web-1"), &json!({"username": "alice"})), None);
+        assert_eq!(owner_of(owned(&"x".repeat(254)), &controller), None);
+        assert_eq!(owner_of(bad(), &controller), None);
+        assert_eq!(owner_of(pod(&[]), &controller), None);
+    }
 }
 
 #[test]

@@ -723,6 +723,34 @@ fn self_signed_certificates_require_a_cluster() {
 }
 
 #[test]
+fn events_and_probes_require_a_cluster() {
+    let (cert, key) = TestCa::new().issue(SERVER_NAME);
+    let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("webhooks.json", "[{}]")]);
+    let files = ["serve", "--tls-cert", "tls.crt", "--tls-key", "tls.key", "--events"];
+    for (arguments, message) in [
+        (&files[..], "cannot record Events: not running in a cluster"),
+        (&["probe"], "cannot find a cluster"),
+        (&["probe", "--label", "team"], "expected KEY=VALUE"),
+        (&["probe", "--webhooks", "webhooks.json"], "--registration"),
+        (
+            &["probe", "--registration", "x", "--webhooks", "webhooks.json"],
+            "--webhooks: webhooks.json: expected",
+        ),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .args(arguments)
+            .current_dir(directory.path())
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("KUBECONFIG", directory.path().join("none"))
+            .env("HOME", directory.path())
+            .output()
+            .expect("volcheck");
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(output.status.code() == Some(2) && text.contains(message), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn generated_certificates_are_valid_for_the_service_only() {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};

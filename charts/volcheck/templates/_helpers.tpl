@@ -32,11 +32,11 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end -}}
 
 {{/* The metadata of an object. `root` is the root context. Optional keys: `name`, or `suffix` to append to the default name;
-`isClusterScoped`; additional `labels` and `annotations`. */}}
+`isClusterScoped`, or `namespace` if it is not the release namespace; additional `labels` and `annotations`. */}}
 {{- define "volcheck.metadata" -}}
 name: {{ .name | default (include "volcheck.fullname" .root) }}{{ .suffix }}
 {{- if not .isClusterScoped }}
-namespace: {{ .root.Release.Namespace | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- if .labels }}
@@ -77,6 +77,72 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* The fields that the specs of all Pods have in common. */}}
+{{- define "volcheck.podDefaults" -}}
+{{- with .Values -}}
+enableServiceLinks: false
+{{- with .image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- if not (kindIs "invalid" .hostUsers) }}
+hostUsers: {{ .hostUsers }}
+{{- end }}
+{{- /* Without the host network, `ClusterFirstWithHostNet` is `ClusterFirst`. */}}
+{{- with .dnsPolicy | default (.hostNetwork | ternary "ClusterFirstWithHostNet" "") }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .dnsConfig }}
+dnsConfig: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .hostAliases }}
+hostAliases: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- toYaml .podSecurityContext | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The fields that the containers of all Pods have in common. */}}
+{{- define "volcheck.containerDefaults" -}}
+image: {{ include "volcheck.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- with .Values.extraEnv }}
+env: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom: {{- toYaml . | nindent 2 }}
+{{- end }}
+resources: {{- toYaml .Values.resources | nindent 2 }}
+securityContext: {{- toYaml .Values.securityContext | nindent 2 }}
+{{- end -}}
+
+{{/* The rules of a NetworkPolicy for egress to the API server. The context is the value `networkPolicy`. */}}
+{{- define "volcheck.apiServerEgress" -}}
+- ports:
+    {{- range .apiServerPorts }}
+    - { port: {{ . }} }
+    {{- end }}
+  {{- with .to }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Whether volcheck uses the Kubernetes API: for the CA and the registration, or for Events. */}}
+{{- define "volcheck.usesApi" -}}
+{{- or (eq .Values.certs.mode "self") .Values.events.enabled -}}
+{{- end -}}
+
 {{/* The mode for namespaces that the policy does not mention. Helm parses YAML 1.1, in which `off` is a boolean. */}}
 {{- define "volcheck.mode" -}}
 {{- $modes := .Values.policy.modes | default dict -}}
@@ -103,7 +169,8 @@ path. */}}
 {{- $root := index . 0 }}{{ $entry := index . 1 }}{{ $path := index . 2 -}}
 {{- with $root.Values.webhook -}}
 admissionReviewVersions: [v1]
-sideEffects: None
+# Events are side effects. There are none in dry runs.
+sideEffects: {{ ternary "NoneOnDryRun" "None" $root.Values.events.enabled }}
 matchPolicy: Equivalent
 timeoutSeconds: {{ get .timeouts $entry | default .timeoutSeconds }}
 objectSelector: {{- toYaml .objectSelector | nindent 2 }}
@@ -205,4 +272,89 @@ exclude. A selector is a conjunction, so each of the excluded labels becomes one
     matchLabels: { kubernetes.io/metadata.name: kube-system }
   rules: *pods
 {{- end }}
+{{- end -}}
+
+{{/* Whether labels match a label selector. Arguments: the selector and the labels. */}}
+{{- define "volcheck.selects" -}}
+{{- $selector := index . 0 }}{{ $labels := index . 1 }}{{ $matches := true -}}
+{{- range $key, $value := $selector.matchLabels -}}
+{{- if not (and (hasKey $labels $key) (eq (get $labels $key) $value)) }}{{ $matches = false }}{{ end -}}
+{{- end -}}
+{{- range $selector.matchExpressions -}}
+{{- $exists := hasKey $labels .key -}}
+{{- $isIn := and $exists (has (get $labels .key) .values) -}}
+{{- $result := dict "In" $isIn "NotIn" (not $isIn) "Exists" $exists "DoesNotExist" (not $exists) -}}
+{{- if not (get $result .operator) }}{{ $matches = false }}{{ end -}}
+{{- end -}}
+{{- $matches -}}
+{{- end -}}
+
+{{- define "volcheck.checkNamespace" -}}
+{{- .Values.installCheck.namespace | default "default" -}}
+{{- end -}}
+
+{{/* Whether the check runs. It can't run in the release namespace, in which the webhook checks nothing. */}}
+{{- define "volcheck.runsCheck" -}}
+{{- and .Values.installCheck.enabled (ne (include "volcheck.checkNamespace" .) .Release.Namespace) -}}
+{{- end -}}
+
+{{/* The hook annotations of the objects that the check needs. Helm deletes these objects after the hooks. */}}
+{{- define "volcheck.checkHook" -}}
+helm.sh/hook: post-install,post-upgrade,post-rollback,test
+helm.sh/hook-weight: "-1"
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* The metadata of an object that the check needs. Arguments: the keys of `volcheck.metadata`. */}}
+{{- define "volcheck.checkMetadata" -}}
+{{- include "volcheck.metadata" (merge (dict "suffix" "-check" "annotations" (include "volcheck.checkHook" .root | fromYaml)) .) -}}
+{{- end -}}
+
+{{/* The labels that select the Pods of the check. They differ from the selector labels, so that the Service doesn't select
+these Pods. */}}
+{{- define "volcheck.checkLabels" -}}
+app.kubernetes.io/name: volcheck-check
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* The spec of a Pod that runs `volcheck probe`. Arguments: the root context and the timeout in seconds. The Pod needs no
+host network, because it only connects to the API server. */}}
+{{- define "volcheck.checkPod" -}}
+{{- $root := index . 0 }}{{ $timeout := index . 1 -}}
+{{- with $root.Values -}}
+{{- $isSelf := eq .certs.mode "self" -}}
+restartPolicy: Never
+serviceAccountName: {{ include "volcheck.fullname" $root }}-check
+automountServiceAccountToken: true
+{{ include "volcheck.podDefaults" $root }}
+{{- with .affinity.nodeAffinity }}
+affinity:
+  nodeAffinity: {{- toYaml . | nindent 4 }}
+{{- end }}
+containers:
+  - name: check
+    {{- include "volcheck.containerDefaults" $root | nindent 4 }}
+    args:
+      - probe
+      - {{ printf "--namespace=%s" (include "volcheck.checkNamespace" $root) | quote }}
+      - --timeout={{ $timeout }}
+      - --registration={{ include "volcheck.fullname" $root }}
+      {{- if $isSelf }}
+      - --webhooks=/policy/webhooks.json
+      {{- end }}
+      {{- range $key, $value := .installCheck.podLabels }}
+      - {{ printf "--label=%s=%s" $key $value | quote }}
+      {{- end }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    {{- if $isSelf }}
+    volumeMounts:
+      - { name: policy, mountPath: /policy, readOnly: true }
+    {{- end }}
+{{- if $isSelf }}
+volumes:
+  - name: policy
+    configMap:
+      name: {{ include "volcheck.fullname" $root }}
+{{- end }}
+{{- end -}}
 {{- end -}}
