@@ -820,6 +820,7 @@ fn only_trusted_controllers_determine_the_owner() {
         pod
     };
     let controller = json!({"username": "system:serviceaccount:kube-system:replicaset-controller"});
+    let alice = json!({"username": "alice"});
     let owner = |object: Value, user: &Value, policy: &Policy| {
         Request::new("CREATE", object).with("userInfo", user.clone()).review(policy).owner
     };
@@ -831,7 +832,7 @@ fn only_trusted_controllers_determine_the_owner() {
             [found.api_version, found.kind, found.name, found.uid],
             ["apps/v1", "ReplicaSet", "web-1", "2"]
         );
-        assert_eq!(owner_of(owned("web-1"), &json!({"username": "alice"})), None);
+        assert_eq!(owner_of(owned("web-1"), &alice), None);
         assert_eq!(owner_of(owned(&"x".repeat(254)), &controller), None);
         assert_eq!(owner_of(bad(), &controller), None);
         assert_eq!(owner_of(pod(&[]), &controller), None);
