@@ -8,8 +8,8 @@
 //! 3. new connections, and connections whose requests have all been answered
 //!
 //! Within a group, the connection without progress for the longest time is evicted. Connections of
-//! authenticated and of trusted clients are evicted only if no others are left, and connections with
-//! a request in progress are never evicted. The number of connections of a client does not matter
+//! authenticated and of trusted clients are evicted only if no others are left. Connections with a
+//! request in progress are never evicted. The number of connections of a client does not matter
 //! otherwise, because a proxy can forward all connections of the API server from one address.
 
 use std::collections::HashMap;
