@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::lint::output::Output;
-use crate::admission::{self, Endpoint};
+use crate::admission::Endpoint;
 use crate::finding::Severity;
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
@@ -381,7 +381,7 @@ pub(super) struct ServeArgs {
     pub(super) events: bool,
     /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
     /// refer to `volcheck explain`
-    #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
+    #[arg(long, value_name = "TEXT", value_parser = crate::admission::parse_message)]
     pub(super) message: Option<String>,
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]

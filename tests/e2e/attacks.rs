@@ -36,6 +36,10 @@ const REVIEW_INTERVAL: Duration = Duration::from_millis(50);
 /// The maximum peak of resident memory during an attack, in MiB. The limit of the chart is 128 MiB.
 const MAX_MEMORY: usize = 96;
 
+/// The name of an attack, the numbers of connections with each behavior, and the number of
+/// addresses from which the attackers connect.
+type Scenario = (&'static str, &'static [(Attack, usize)], usize);
+
 /// The target of the attackers.
 struct Target {
     address: SocketAddr,
@@ -303,17 +307,17 @@ fn attacks_do_not_delay_the_api_server() {
     let harness = harness();
     harness.install(&format!("{VALUES}replicas: 1\n"));
     ip(&["route", "replace", "local", "10.9.0.0/22", "dev", "lo"]);
-    let large = Attack::PromisedBody(7_000_000);
-    let small = Attack::PromisedBody(200_000);
-    let attacks: &[(&str, &[(Attack, usize)], usize)] = &[
+    const LARGE: Attack = Attack::PromisedBody(7_000_000);
+    const SMALL: Attack = Attack::PromisedBody(200_000);
+    let attacks: &[Scenario] = &[
         ("no attack", &[], 1),
         ("1,500 half-open connections from 1 address", &[(Attack::HalfOpen, 1500)], 1),
         ("1,500 half-open connections from 1,024 addresses", &[(Attack::HalfOpen, 1500)], 1024),
         ("TLS garbage from 1,024 addresses", &[(Attack::Garbage, 200)], 1024),
         ("1,100 slow heads from 1,024 addresses", &[(Attack::SlowHead, 1100)], 1024),
         ("header floods from 100 addresses", &[(Attack::HeaderFlood, 100)], 100),
-        ("7 large and 1,000 small promised bodies from 1 address", &[(large, 7), (small, 1000)], 1),
-        ("7 large and 1,000 small promised bodies from 1,024 addresses", &[(large, 7), (small, 1000)], 1024),
+        ("7 large and 1,000 small promised bodies from 1 address", &[(LARGE, 7), (SMALL, 1000)], 1),
+        ("7 large and 1,000 small promised bodies from 1,024 addresses", &[(LARGE, 7), (SMALL, 1000)], 1024),
         ("1,000 slow bodies from 1,024 addresses", &[(Attack::SlowBody, 1000)], 1024),
         ("pipelining without reading from 50 addresses", &[(Attack::Pipelining, 50)], 50),
         ("long identifiers from 20 addresses", &[(Attack::LongIdentifier, 20)], 20),
@@ -324,8 +328,8 @@ fn attacks_do_not_delay_the_api_server() {
             &[
                 (Attack::HalfOpen, 500),
                 (Attack::SlowHead, 200),
-                (large, 7),
-                (small, 300),
+                (LARGE, 7),
+                (SMALL, 300),
                 (Attack::WorstReviews, 5),
             ],
             1024,
