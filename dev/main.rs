@@ -268,7 +268,7 @@ fn picture() -> Result<String, String> {
 fn chart_readme() -> Result<String, String> {
     let values = read("charts/volcheck/values.yaml")?;
     let mut table = String::from("| value | default | description |\n|---|---|---|\n");
-    let (mut section, mut description) = ("", None::<String>);
+    let (mut path, mut description) = (Vec::<&str>::new(), None::<String>);
     for line in values.lines() {
         let content = line.trim_start();
         if let Some(text) = content.strip_prefix("# ") {
@@ -279,17 +279,15 @@ fn chart_readme() -> Result<String, String> {
             continue;
         }
         let Some((key, value)) = content.split_once(':') else { continue };
-        let is_inner = content.len() < line.len();
-        if !is_inner && value.is_empty() {
-            section = key;
-        }
+        // The file is indented by two columns per level.
+        path.truncate((line.len() - content.len()) / 2);
+        path.push(key);
         let Some(text) = description.take() else { continue };
-        let name = if is_inner { format!("{section}.{key}") } else { key.to_owned() };
         let default = match value.trim() {
             "" => "see `values.yaml`".to_owned(),
             value => format!("`{value}`"),
         };
-        table.push_str(&format!("| `{name}` | {default} | {} |\n", text.replace('|', "\\|")));
+        table.push_str(&format!("| `{}` | {default} | {} |\n", path.join("."), text.replace('|', "\\|")));
     }
     replace_block(&read("charts/volcheck/README.md")?, "values", &table)
 }

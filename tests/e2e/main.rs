@@ -20,6 +20,11 @@ mod docs;
 mod harness;
 mod kubelet;
 mod load;
+mod monitoring;
+#[path = "../it/monitoring_files.rs"]
+mod monitoring_files;
+#[path = "../it/promql.rs"]
+mod promql;
 mod proxy;
 mod self_signed;
 #[path = "../it/support.rs"]
