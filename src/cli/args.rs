@@ -17,6 +17,8 @@ use crate::finding::Severity;
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
 use crate::report::Format;
+#[cfg(feature = "server")]
+use crate::server::{CipherSuite, TlsVersion};
 
 /// Linter and admission webhook that finds unsafe volumes in Kubernetes manifests
 #[derive(Debug, Parser)]
@@ -310,6 +312,14 @@ pub(super) struct ServeArgs {
     /// DNS name that the serving certificate must be valid for, such as `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
+    /// Minimum TLS version of the webhook port: 1.2 or 1.3
+    #[arg(long, value_name = "VERSION", default_value = "1.2")]
+    pub(super) tls_min_version: TlsVersion,
+    /// IANA names of the cipher suites of the webhook port, such as TLS_AES_128_GCM_SHA256,
+    /// separated by commas. If not set, all supported suites are used. The error message about an
+    /// unknown name lists them
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) tls_cipher_suites: Vec<CipherSuite>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
     /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list to register is
     /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. Both objects must

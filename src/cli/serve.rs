@@ -10,6 +10,7 @@ use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
 use crate::server::{
     self, CertificateFiles, CertificateSource, ClientAuthSettings, LogWriter, PolicySource, Settings,
+    TlsSettings,
 };
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
@@ -31,6 +32,9 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         certificate_source: certificate_source(arguments)?,
+        tls: TlsSettings::new(arguments.tls_min_version, arguments.tls_cipher_suites.clone())
+            .map_err(anyhow::Error::msg)
+            .context("--tls-cipher-suites")?,
         client_auth,
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,

@@ -46,7 +46,7 @@ use shutdown::{Phase, Signals};
 
 use crate::cluster::{self, Registrar};
 
-pub use certificate::CertificateFiles;
+pub use certificate::{CertificateFiles, CipherSuite, TlsSettings, TlsVersion};
 pub use log::LogWriter;
 pub use policy_store::PolicySource;
 
@@ -63,6 +63,7 @@ pub struct Settings {
     /// The address of the admin port, which serves probes and metrics without TLS.
     pub admin_listen: SocketAddr,
     pub certificate_source: CertificateSource,
+    pub tls: TlsSettings,
     /// The clients that may send reviews. If `None`, any client may.
     pub client_auth: Option<ClientAuthSettings>,
     /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
@@ -168,7 +169,8 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
     let client_verifier = client_verifier.map(Arc::new);
-    let tls = certificate.server_config(client_verifier.clone().map(|verifier| verifier as _))?;
+    let tls =
+        certificate.server_config(&settings.tls, client_verifier.clone().map(|verifier| verifier as _))?;
     let policies = PolicyStore::load(policy_source)?;
     let listener = bind(settings.listen).await?;
     let admin_listener = bind(settings.admin_listen).await?;

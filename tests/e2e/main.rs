@@ -23,6 +23,7 @@ mod load;
 mod monitoring;
 #[path = "../it/monitoring_files.rs"]
 mod monitoring_files;
+mod namespaces;
 #[path = "../it/promql.rs"]
 mod promql;
 mod proxy;

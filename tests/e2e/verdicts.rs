@@ -1,6 +1,8 @@
 //! The effects of volcheck's verdicts in the API server: denials, warnings, audit annotations and
 //! metrics.
 
+use std::fs;
+
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -9,7 +11,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::control_plane::{NODE, TENANT, wait_for};
-use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod};
+use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod, root};
 use crate::self_signed::{VALUES, registration};
 
 /// The start of a denial message of the webhook `validate.volcheck.io`.
@@ -261,6 +263,27 @@ fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
     scale("2");
     harness.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=60s"]).ok();
     wait_for("a review", || harness.apply("shop", &pod("reviewed-again", GOOD)).is_success.then_some(()));
+}
+
+/// The values for OpenShift exclude namespaces by their prefix. PersistentVolumes, whose requests
+/// have no namespace, are still checked.
+#[test]
+fn match_condition_excludes_namespaces_by_prefix() {
+    let harness = harness();
+    let values = fs::read_to_string(root().join("examples/values/openshift.yaml")).expect("the values file");
+    harness.install(&format!("{VALUES}{values}"));
+    harness.kubectl(&["create", "namespace", "openshift-test"]).ok();
+    wait_for("the match condition", || {
+        let done = harness.dry_run("openshift-test", &pod("excluded", BAD));
+        (done.is_success && done.stderr.is_empty()).then_some(())
+    });
+    let error = harness.dry_run("shop", &pod("bad", BAD)).failed();
+    assert!(error.contains(DENIED), "{error}");
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: bad-volume}\nspec: {capacity: {storage: 1Gi}, \
+                  accessModes: [ReadWriteOnce], hostPath: {path: /etc, type: Directory}}\n";
+    let error = harness.dry_run("shop", volume).failed();
+    assert!(error.contains("\"volumes.volcheck.io\" denied the request: volcheck: "), "{error}");
+    harness.kubectl(&["delete", "namespace", "openshift-test"]).ok();
 }
 
 /// A registered version covers all versions of a kind (`matchPolicy: Equivalent`). No kind in the

@@ -842,3 +842,86 @@ fn second_signal_stops_immediately() {
     server.wait_for_log("stopped before draining finished");
     assert_eq!(server.exit_code(), Some(0));
 }
+
+/// Connects with these TLS versions. Returns the negotiated version and cipher suite.
+fn negotiate(
+    server: &WebhookServer,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> std::io::Result<String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.ca.0.der().clone()).expect("a CA");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = SERVER_NAME.try_into().expect("a name");
+    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut stream = TcpStream::connect(server.address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    let version = connection.protocol_version().expect("a version");
+    let suite = connection.negotiated_cipher_suite().expect("a cipher suite");
+    Ok(format!("{version:?} {:?}", suite.suite()))
+}
+
+#[test]
+fn tls_settings_limit_versions_and_cipher_suites() {
+    use rustls::version::{TLS12, TLS13};
+    let server = WebhookServer::start(&[]);
+    assert!(negotiate(&server, &[&TLS12]).expect("TLS 1.2").starts_with("TLSv1_2 "));
+    assert!(negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.3").starts_with("TLSv1_3 "));
+
+    let server = WebhookServer::start(&["--tls-min-version", "1.3"]);
+    negotiate(&server, &[&TLS12]).expect_err("a rejected version");
+    assert!(negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.3").starts_with("TLSv1_3 "));
+
+    let server = WebhookServer::start(&[
+        "--tls-cipher-suites",
+        "TLS_CHACHA20_POLY1305_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    ]);
+    assert_eq!(
+        negotiate(&server, &[&TLS12]).expect("TLS 1.2"),
+        "TLSv1_2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+    );
+    assert_eq!(negotiate(&server, &[&TLS13]).expect("TLS 1.3"), "TLSv1_3 TLS13_CHACHA20_POLY1305_SHA256");
+
+    // Without a cipher suite of TLS 1.3, clients that also support TLS 1.2 use this version.
+    let server = WebhookServer::start(&["--tls-cipher-suites", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]);
+    negotiate(&server, &[&TLS13]).expect_err("a rejected version");
+    assert_eq!(
+        negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.2"),
+        "TLSv1_2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+    );
+}
+
+#[test]
+fn rejects_invalid_tls_settings() {
+    let ca = TestCa::new();
+    let (cert, key) = ca.issue(SERVER_NAME);
+    let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    let error = |arguments: &[&str]| {
+        let output = serve_command(directory.path(), arguments).output().expect("volcheck");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let message = error(&["--tls-cipher-suites", "TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA"]);
+    let expected = "invalid value 'TLS_RSA_WITH_RC4_128_SHA' for '--tls-cipher-suites <NAME>': unknown cipher suite, \
+                    expected one of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, \
+                    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, ";
+    assert!(message.contains(expected), "{message}");
+    let message = error(&["--tls-cipher-suites", "TLS13_AES_128_GCM_SHA256"]);
+    assert!(message.contains("unknown cipher suite"), "{message}");
+    let message = error(&[
+        "--tls-min-version=1.3",
+        "--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    ]);
+    let expected = "--tls-cipher-suites: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is a cipher suite of TLS 1.2, but the \
+                    minimum version is 1.3";
+    assert!(message.contains(expected), "{message}");
+    let message = error(&["--tls-min-version", "1.1"]);
+    assert!(message.contains("unknown TLS version, expected 1.2 or 1.3"), "{message}");
+}

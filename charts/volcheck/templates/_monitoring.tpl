@@ -4,8 +4,8 @@
 name: {{ include "volcheck.fullname" $root }}{{ index . 2 }}
 namespace: {{ $values.namespace | default $root.Release.Namespace | quote }}
 labels: {{- merge (include "volcheck.labels" $root | fromYaml) $values.labels | toYaml | nindent 2 }}
-{{- with $values.annotations }}
-annotations: {{- toYaml . | nindent 2 }}
+{{- with include "volcheck.annotations" (list $root $values.annotations) }}
+{{ . }}
 {{- end }}
 {{- end -}}
 
