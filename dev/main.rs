@@ -111,6 +111,8 @@ fn one_verdict_page() -> String {
          checked, the exit code is 1 if and only if the webhook denies an object in the input, or a Pod that a controller\n\
          creates for such an object. The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
+         - findings that an exemption with `user` or `group` suppresses or lowers: only the webhook knows the user. `volcheck\n  \
+         lint` ignores such an exemption, and doesn't report it as unused. It still reports invalid and expired ones\n\
          - objects that the webhook doesn't receive: objects in excluded namespaces, StorageClasses, and objects that the API\n  \
            server rejects first, for example because of `..` in a `subPath`\n\
          - static Pods: the kubelet runs them without asking the API server, so the webhook admits their mirror Pods\n\

@@ -1,6 +1,6 @@
 //! Limits on the log: the rate of similar lines, and the length of each line.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -29,7 +29,7 @@ pub(super) struct Rate {
 #[derive(Default)]
 pub(super) struct LogLimiter {
     hasher: RandomState,
-    buckets: Mutex<HashMap<(&'static str, u64), Bucket>>,
+    buckets: Mutex<BTreeMap<(&'static str, u64), Bucket>>,
 }
 
 struct Bucket {
@@ -63,7 +63,7 @@ impl LogLimiter {
 
     /// Logs the number of suppressed lines of each kind since the last call.
     pub(super) fn report_suppressed(&self) {
-        let mut counts = HashMap::<&str, u64>::new();
+        let mut counts = BTreeMap::<&str, u64>::new();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         for ((kind, _), bucket) in &mut *buckets {
             *counts.entry(kind).or_default() += std::mem::take(&mut bucket.suppressed);

@@ -8,8 +8,8 @@
 //! 3. new connections, and connections whose requests have all been answered
 //!
 //! Within a group, the connection without progress for the longest time is evicted. Connections of
-//! authenticated and of trusted clients are evicted only if no others are left, and connections with
-//! a request in progress are never evicted. The number of connections of a client does not matter
+//! authenticated and of trusted clients are evicted only if no others are left. Connections with a
+//! request in progress are never evicted. The number of connections of a client does not matter
 //! otherwise, because a proxy can forward all connections of the API server from one address.
 
 use std::collections::HashMap;
@@ -18,13 +18,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{self, Instant};
 
 use super::{ClientId, Trust};
 
 /// The time within which a client should have sent its first request. The API server sends it as
 /// soon as it is connected.
 const GRACE_PERIOD: Duration = Duration::from_millis(500);
+
+/// How often a waiting connection searches for a connection to evict.
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A client has many connections without a complete request if it has more than the maximum number
 /// of connections divided by this number.
@@ -152,7 +155,8 @@ impl ConnectionLimiter {
             if let Some(permit) = self.try_acquire(client) {
                 return permit;
             }
-            closed.await;
+            // A connection that is no longer busy can be evicted, too.
+            let _ = time::timeout(RETRY_INTERVAL, closed).await;
         }
     }
 
@@ -263,6 +267,21 @@ mod tests {
         assert!(limiter.try_acquire(address(6)).is_some());
         drop((busy, idle, unproven, other, last));
         assert!(limiter.lock().is_empty());
+    }
+
+    #[test]
+    fn new_connections_wait_while_all_are_busy() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let limiter = ConnectionLimiter::new(1, Arc::default());
+            let busy = connect(&limiter, address(1));
+            busy.slot.start_request();
+            let waits = async || time::timeout(2 * RETRY_INTERVAL, limiter.acquire(address(2))).await;
+            assert!(waits().await.is_err());
+            busy.slot.finish_request();
+            assert!(waits().await.is_ok());
+            assert!(is_evicted(&busy));
+        });
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl LargeReviewLimiter {
         Arc::new(Self { max_concurrent, max_queued, state: Mutex::default() })
     }
 
-    /// Waits for a permit to check a large review of `client`. The check needs up to `memory` bytes.
+    /// Waits for a permit to check a large review of `client`, which needs up to `memory` bytes.
     /// Returns `None` if the queue is full or no permit is available by `deadline`.
     ///
     /// If the queue is full, the newest review of the client with the most waiting reviews is

@@ -171,8 +171,8 @@ impl BudgetState {
         holders.filter(|(_, holder)| holder.is_evictable && !holder.is_evicted && holder.size > 0)
     }
 
-    /// Returns the request other than `id` for whose data the server has waited longest, among those
-    /// that `include` selects. Returns `None` if the server has waited at most for `min_wait`.
+    /// Returns the request for whose data the server has waited longest, except `id` and those that
+    /// `include` does not select. Returns `None` if the server has waited at most for `min_wait`.
     fn latest(
         &self,
         id: u64,
