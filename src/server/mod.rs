@@ -175,7 +175,10 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
     // not drop those about the registration.
     let review_events = match settings.records_events {
-        true => Some(EventRecorder::start(cluster::in_cluster_client().context("cannot record Events")?)),
+        true => {
+            let client = cluster::in_cluster_client().context("cannot record Events")?;
+            Some(EventRecorder::start(client, instance()))
+        }
         false => None,
     };
     let client_verifier =
@@ -245,6 +248,12 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     shared.log.report_suppressed();
     info!("stopped");
     Ok(())
+}
+
+/// Returns the name of the Pod, or `volcheck` outside of a Pod.
+fn instance() -> String {
+    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "volcheck".to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -39,7 +39,7 @@ struct IssuedCertificate {
 /// then on, other replicas maintain the registration. `lifetime` is the lifetime of serving
 /// certificates.
 pub(super) async fn run(shared: Arc<Shared>, registrar: Registrar, lifetime: SignedDuration) {
-    let (changes, events) = (registrar.watch(), registrar.record_events());
+    let (changes, events) = (registrar.watch(), registrar.record_events(super::instance()));
     let mut renewal = Renewal {
         shared,
         registrar,

@@ -716,6 +716,7 @@ fn events_and_probes_require_a_cluster() {
         (&files[..], "cannot record Events: not running in a cluster"),
         (&["probe"], "cannot find a cluster"),
         (&["probe", "--label", "team"], "expected KEY=VALUE"),
+        (&["probe", "--timeout", "0"], "must be positive"),
         (&["probe", "--webhooks", "webhooks.json"], "--registration"),
         (
             &["probe", "--registration", "x", "--webhooks", "webhooks.json"],
