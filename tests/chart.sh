@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the chart: it rejects invalid values, renders the expected objects, and passes volcheck's
-# own rules. Also checks that charts/plain.yaml is up to date. With VOLCHECK_BLESS=1, updates that
-# file.
+# own rules. Also checks that charts/plain is up to date, and that `volcheck manifest` prints the
+# objects of the chart. With VOLCHECK_BLESS=1, updates charts/plain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/delivery/lib.sh
@@ -48,25 +48,50 @@ for mode in self cert-manager; do
         printf 'certs: { mode: %s }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n' "$mode")
 done
 
-check 'charts/plain.yaml is up to date'
-{
-    printf '# volcheck, rendered from charts/volcheck by tests/chart.sh.\n'
-    printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
-    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --skip-tests \
-        --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
-        sed -e '/^ *helm.sh\/chart:/d' -e '/^# Source:/d' -e 's/managed-by: Helm/managed-by: volcheck/' \
-            -e 's/image: image@sha256:0*$/image: image-of-volcheck/'
-} > "$work/plain.yaml"
-[ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" charts/plain.yaml
-diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is out of date: run VOLCHECK_BLESS=1 tests/chart.sh'
+check 'charts/plain is up to date'
+venv pyyaml==6.0.4
+plain() {
+    local mode="$1"; shift
+    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --no-hooks --skip-schema-validation \
+        -f charts/plain/placeholders.yaml --set certs.mode="$mode" "$@" > "$work/rendered.yaml"
+    python3 - "$work/rendered.yaml" << 'END'
+import pathlib, sys, yaml
+def labels(value):
+    for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if key == "helm.sh/chart":
+            del value[key]
+        elif key == "app.kubernetes.io/managed-by":
+            value[key] = "volcheck"
+        elif isinstance(item, (dict, list)):
+            labels(item)
+    return value
+text = lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+yaml.SafeDumper.add_representer(str, text)
+yaml.SafeDumper.ignore_aliases = lambda *_: True
+objects = [labels(obj) for obj in yaml.safe_load_all(pathlib.Path(sys.argv[1]).read_text()) if obj]
+objects.insert(0, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "namespace-of-volcheck"}})
+print("# volcheck, rendered from charts/volcheck by tests/chart.sh.")
+print(yaml.safe_dump_all(objects, width=1000, sort_keys=False), end="")
+END
+}
+for mode in self cert-manager secret; do
+    extra=()
+    [ "$mode" != secret ] || extra=(--set 'certs.caBundle=<certs.caBundle>')
+    plain "$mode" "${extra[@]}" > "$work/plain.yaml"
+    [ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" "charts/plain/$mode.yaml"
+    diff -u "charts/plain/$mode.yaml" "$work/plain.yaml" ||
+        fail "charts/plain is out of date: run VOLCHECK_BLESS=1 tests/chart.sh and rebuild volcheck"
+done
 "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning -
+
+check 'volcheck manifest prints the objects of the chart'
+python3 tests/manifest.py "$VOLCHECK" "$work/certs/ca.crt"
 
 check 'the rendered objects'
 render "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
 render --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
 render --set networkPolicy.enabled=true --set-file "clients.caBundle=$work/certs/ca.crt" \
     --set 'clients.names={kube-apiserver}' > "$work/self.yaml"
-venv pyyaml==6.0.4
 python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
 "$VOLCHECK" policy check "$work/volcheck.yaml"
 

@@ -19,8 +19,10 @@ mod docs;
 mod harness;
 mod kubelet;
 mod load;
+mod page;
 mod proxy;
 mod self_signed;
+mod static_registration;
 #[path = "../it/support.rs"]
 mod support;
 mod user_certs;

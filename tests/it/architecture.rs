@@ -23,6 +23,7 @@ const USES: &[(&str, &[&str])] = &[
     ("report", &["model", "finding", "rules", "source", "lint"]),
     ("admission", &["model", "finding", "rules", "policy", "engine"]),
     ("cluster", &[]),
+    ("install", &["cluster"]),
     ("server", &["finding", "policy", "admission", "cluster"]),
     ("cli", &["*"]),
 ];
