@@ -52,6 +52,9 @@ pub fn static_registration(values: &Values, namespace: &str, url: &str) -> Resul
     if !url.starts_with("https://") {
         return Err(format!("--static: `{url}` does not start with `https://`"));
     }
+    if values.is_empty("certs.caBundle") {
+        return Err("--static requires --ca-bundle".to_owned());
+    }
     let rendered = include_str!("../../charts/plain/secret.yaml");
     let objects = Template::new(values, namespace, "")?.objects(rendered)?;
     let registration = objects.into_iter().find(|object| object["kind"] == "ValidatingWebhookConfiguration");

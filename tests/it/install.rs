@@ -77,7 +77,7 @@ fn values_come_from_files_and_flags() {
         "- --log-level=debug\n",
         "nodeSelector:\n        pool: a\n",
         "image: registry.example/volcheck:1.0\n",
-        "\"kube-system\",\n            \"calico-system\"\n",
+        "\"calico-system\"\n",
         "example.com/team: a,b\n",
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
@@ -184,7 +184,7 @@ fn rejects_invalid_arguments() {
         (&["--image", "i", "--policy", "nosuch.yaml"], "nosuch.yaml"),
         (&["--static", "http://a", "--ca-bundle", "Cargo.toml"], "does not start with `https://`"),
         (&["--static", "https://a", "--ca-bundle", "nosuch.crt"], "nosuch.crt"),
-        (&["--static", "https://a"], "certs.caBundle"),
+        (&["--static", "https://a"], "--static requires --ca-bundle"),
         (
             &["--static", "https://a", "--set", "replicas=3"],
             "the value `replicas` has no effect with --static",
