@@ -22,9 +22,11 @@ mod harness;
 mod kubelet;
 mod load;
 mod namespaces;
+mod page;
 mod proxy;
 mod registration;
 mod self_signed;
+mod static_registration;
 #[path = "../it/support.rs"]
 mod support;
 mod user_certs;
