@@ -17,6 +17,8 @@ pub mod cluster;
 pub mod engine;
 pub mod finding;
 pub mod input;
+#[cfg(feature = "server")]
+pub mod install;
 pub mod lint;
 pub mod model;
 pub mod policy;

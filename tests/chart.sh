@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the chart: it rejects invalid values, renders the expected objects, and passes volcheck's
-# own rules. Also checks that charts/plain.yaml is up to date. With VOLCHECK_BLESS=1, updates that
-# file.
+# own rules. Also checks that charts/plain is up to date, and that `volcheck manifest` prints the
+# objects of the chart. With VOLCHECK_BLESS=1, updates charts/plain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/delivery/lib.sh
@@ -75,18 +75,46 @@ END
 if "$VOLCHECK" lint --no-policy "$work/volume.yaml" > /dev/null; then fail 'the volume has no error without a policy'; fi
 "$VOLCHECK" lint --policy "$work/k3s.yaml" "$work/volume.yaml"
 
-check 'charts/plain.yaml is up to date'
-{
-    printf '# volcheck, rendered from charts/volcheck by tests/chart.sh.\n'
-    printf 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: namespace-of-volcheck\n'
-    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --no-hooks \
-        --set image.repository=image --set image.digest="sha256:$(printf '0%.0s' $(seq 64))" |
-        sed -e '/^ *helm.sh\/chart:/d' -e '/^# Source:/d' -e 's/managed-by: Helm/managed-by: volcheck/' \
-            -e 's/image: image@sha256:0*$/image: image-of-volcheck/'
-} > "$work/plain.yaml"
-[ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" charts/plain.yaml
-diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is out of date: run VOLCHECK_BLESS=1 tests/chart.sh'
+check 'charts/plain is up to date'
+plain() {
+    local mode="$1"; shift
+    helm template volcheck charts/volcheck --namespace namespace-of-volcheck --no-hooks --skip-schema-validation \
+        -f charts/plain/placeholders.yaml --set certs.mode="$mode" --set installCheck.enabled=false "$@" > "$work/rendered.yaml"
+    python3 - "$work/rendered.yaml" << 'END'
+import pathlib, sys, yaml
+def labels(value):
+    for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if key == "helm.sh/chart":
+            del value[key]
+        elif key == "app.kubernetes.io/managed-by":
+            value[key] = "volcheck"
+        elif isinstance(item, (dict, list)):
+            labels(item)
+    return value
+text = lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+yaml.SafeDumper.add_representer(str, text)
+yaml.SafeDumper.ignore_aliases = lambda *_: True
+objects = [labels(obj) for obj in yaml.safe_load_all(pathlib.Path(sys.argv[1]).read_text()) if obj]
+objects.insert(0, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "namespace-of-volcheck"}})
+print("# volcheck, rendered from charts/volcheck by tests/chart.sh.")
+print(yaml.safe_dump_all(objects, width=1000, sort_keys=False), end="")
+END
+}
+for mode in self cert-manager secret; do
+    case "$mode" in
+        self) plain "$mode" --set certs.secretName=volcheck-tls ;;
+        cert-manager) plain "$mode" ;;
+        secret) plain "$mode" --set 'certs.caBundle=<certs.caBundle>' ;;
+    esac > "$work/plain.yaml"
+    [ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" "charts/plain/$mode.yaml"
+    diff -u "charts/plain/$mode.yaml" "$work/plain.yaml" ||
+        fail "charts/plain is out of date: run VOLCHECK_BLESS=1 tests/chart.sh and rebuild volcheck"
+done
 "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning -
+
+check 'volcheck manifest prints the objects of the chart'
+"$VOLCHECK" certs "$work/certs" > /dev/null 2>&1
+python3 tests/manifest.py "$VOLCHECK" "$work/certs/ca.crt"
 
 check 'YAML 1.1 booleans, and the chart as a subchart'
 mkdir -p "$work/platform/charts"

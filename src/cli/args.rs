@@ -312,7 +312,8 @@ pub(super) struct ServeArgs {
     /// PEM file with the private key of the serving certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(super) tls_key: Option<PathBuf>,
-    /// DNS name that the serving certificate must be valid for, such as `SERVICE.NAMESPACE.svc`
+    /// DNS name or IP address that the serving certificate must be valid for, such as
+    /// `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
     /// Minimum TLS version of the webhook port: 1.2 or 1.3
@@ -403,6 +404,10 @@ pub(super) struct CertsArgs {
     /// Namespace of the Service
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
+    /// DNS name or IP address for which the serving certificate is valid, instead of the name of
+    /// the Service; may be repeated
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["service", "namespace"])]
+    pub(super) name: Vec<String>,
     /// Days until the certificates expire
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(super) days: u32,
@@ -411,28 +416,40 @@ pub(super) struct CertsArgs {
 #[cfg(feature = "server")]
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
-    /// Container image of the webhook, with its tag or digest
-    #[arg(long, value_name = "IMAGE", required_unless_present = "static_url")]
+    /// Container image of the webhook, with its tag or digest. Required unless the values contain
+    /// the image
+    #[arg(long, value_name = "IMAGE")]
     pub(super) image: Option<String>,
     /// Namespace to install the webhook in
     #[arg(long, value_name = "NAMESPACE", default_value = "volcheck")]
     pub(super) namespace: String,
-    /// Admission mode of namespaces for which the policy sets no mode
-    #[arg(long, value_parser = ["deny", "warn", "audit", "off"], default_value = "warn")]
-    pub(super) mode: String,
+    /// Admission mode of namespaces for which the policy sets no mode [default: warn]
+    #[arg(long, value_parser = ["deny", "warn", "audit", "off"])]
+    pub(super) mode: Option<String>,
     /// Policy file for the webhook
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
+    /// PEM file with the CA certificates that the API server uses to verify the webhook. Sets
+    /// `certs.mode` to `secret`
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_bundle: Option<PathBuf>,
+    /// File with values of the Helm chart; may be repeated. Values that only Helm supports are
+    /// rejected
+    #[arg(long, short = 'f', value_name = "FILE")]
+    pub(super) values: Vec<PathBuf>,
+    /// Value of the Helm chart, such as `replicas=3` or `webhook.excludedNamespaces={a,b}`; may be
+    /// repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Value of the Helm chart, read from a file; may be repeated
+    #[arg(long, value_name = "KEY=FILE")]
+    pub(super) set_file: Vec<String>,
     /// Print only a static registration of a webhook at this URL, such as
     /// https://volcheck.example:443. Static registrations are files in the API server's
     /// `staticManifestsDir`. This feature is enabled by default since Kubernetes 1.37. Static
     /// registrations cannot be changed through the API
-    #[arg(long = "static", value_name = "URL", requires = "ca_bundle", conflicts_with_all = ["image", "policy"])]
+    #[arg(long = "static", value_name = "URL", conflicts_with_all = ["image", "mode", "policy"])]
     pub(super) static_url: Option<String>,
-    /// PEM file with the CA certificates that the API server uses to verify the webhook at the URL
-    /// of --static
-    #[arg(long, value_name = "FILE", requires = "static_url")]
-    pub(super) ca_bundle: Option<PathBuf>,
 }
 
 #[cfg(feature = "server")]

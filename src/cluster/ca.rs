@@ -137,7 +137,7 @@ impl CertificateAuthority {
     ) -> anyhow::Result<CertifiedKeyPem> {
         let not_after = not_after(&self.current.cert)?.min(now + lifetime);
         let validity = Validity { not_before: now - CLOCK_SKEW, not_after };
-        Ok(x509::serving_certificate(name, &self.current, validity)?)
+        Ok(x509::serving_certificate(&[name.to_owned()], &self.current, validity)?)
     }
 }
 

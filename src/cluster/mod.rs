@@ -17,7 +17,7 @@ pub mod x509;
 pub use changes::Changes;
 pub use events::{Event, EventRecorder};
 pub use registrar::{Change, Registered, Registrar, RegistrarSettings, RegistrationState};
-pub use registration::{ENTRIES_KEY, Entries, parse_entries};
+pub use registration::{Entries, parse_entries};
 
 use anyhow::Context as _;
 use kube::{Client, Config};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// The key of the ConfigMap with the entries, a JSON list of `ValidatingWebhook`. Users who can
 /// change the registration, but no object in volcheck's namespace, cannot change this list.
-pub const ENTRIES_KEY: &str = "webhooks.json";
+const ENTRIES_KEY: &str = "webhooks.json";
 
 /// The entries of a registration.
 pub type Entries = Vec<Value>;

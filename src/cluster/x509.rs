@@ -55,14 +55,14 @@ pub fn ca(validity: Validity) -> Result<CertifiedKeyPem, rcgen::Error> {
     Ok(CertifiedKeyPem { cert: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
 }
 
-/// Generates a serving certificate for the DNS name `name`, signed by `ca`.
+/// Generates a serving certificate for these DNS names and IP addresses, signed by `ca`.
 pub fn serving_certificate(
-    name: &str,
+    names: &[String],
     ca: &CertifiedKeyPem,
     validity: Validity,
 ) -> Result<CertifiedKeyPem, rcgen::Error> {
     let issuer = Issuer::from_ca_cert_pem(&ca.cert, KeyPair::from_pem(&ca.key)?)?;
-    let mut params = params(vec![name.to_owned()], validity)?;
+    let mut params = params(names.to_vec(), validity)?;
     params.distinguished_name.push(DnType::CommonName, "volcheck");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -38,15 +38,23 @@ pub fn discover(directory: &Path) -> Option<PathBuf> {
 
 /// Loads the policy at `path` and the documents that it extends, or returns all problems in them.
 pub(super) fn load(path: &Path, registry: Registry) -> Result<MergedPolicy, Vec<Problem>> {
-    let mut loader = Loader {
-        merged: MergedPolicy::default(),
-        registry,
-        problems: Vec::new(),
-        open: Vec::new(),
-        done: Vec::new(),
-    };
+    let mut loader = Loader::new(registry);
     loader.file(path, path.to_string_lossy().into(), None);
     if loader.problems.is_empty() { Ok(loader.merged) } else { Err(loader.problems) }
+}
+
+/// Returns all problems in the text of a policy. Files that it extends are relative to the current
+/// directory.
+pub fn problems(name: &str, text: &str) -> Vec<Problem> {
+    let mut loader = Loader::new(Registry::built_in());
+    match File::decode(name, text.into()) {
+        Ok(file) => loader.text(&Arc::new(file), name.into(), Path::new("")),
+        Err(error) => {
+            let problem = Problem { path: name.into(), location: None, message: error.to_string() };
+            loader.problems.push(problem);
+        }
+    }
+    loader.problems
 }
 
 struct Loader {
@@ -60,6 +68,16 @@ struct Loader {
 }
 
 impl Loader {
+    fn new(registry: Registry) -> Self {
+        Self {
+            merged: MergedPolicy::default(),
+            registry,
+            problems: Vec::new(),
+            open: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
     /// Loads a file, unless it has already been loaded. `entry` is the entry of `extends` that
     /// names the file; `None` for the policy file that is loaded first. Read errors are reported at
     /// that entry. Without an entry, they have no location.

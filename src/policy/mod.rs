@@ -31,7 +31,7 @@ pub use document::{Mode, WorkloadMode, schema};
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
 pub use level::Level;
-pub use load::{FILE_NAME, discover};
+pub use load::{FILE_NAME, discover, problems};
 pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
 pub use starter::starter;

@@ -2,6 +2,7 @@
 
 use std::process::Child;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
@@ -34,37 +35,76 @@ impl Drop for CertManager {
     }
 }
 
+/// Installs the chart as `docs/cluster.md` recommends, renews the certificate, and deletes its
+/// Secret. No request fails.
 #[test]
-fn certificates_are_served_trusted_and_renewed() {
+fn installation_renewal_and_deleted_secret_cause_no_failed_requests() {
     let harness = harness();
     harness.uninstall();
     let _running = CertManager::start(&harness);
-    harness.install(VALUES);
     let secrets: Api<Secret> = Api::namespaced(harness.client(), NAMESPACE);
     let file = |name: &str| {
-        harness.block(secrets.get("volcheck-tls")).expect("the Secret").data.expect("data")[name].clone()
+        let secret = harness.block(secrets.get_opt("volcheck-tls")).expect("a response");
+        secret.and_then(|secret| secret.data?.remove(name))
     };
     let trusted_cas = || {
         let entries = registration(&harness).webhooks.expect("entries");
         entries.into_iter().map(|entry| entry.client_config.ca_bundle).collect::<Vec<_>>()
     };
-    let (cert, ca) = (file("tls.crt"), file("ca.crt"));
-    assert_eq!(trusted_cas(), vec![Some(ca.clone()); 4]);
     let reloads = || harness.metric("volcheck_certificate_reloads_total{result=\"success\"}");
-    let (sent, failures) = under_load(&harness, |load| {
-        load.wait_for_requests(200);
-        let before = reloads();
-        // cert-manager issues a new certificate if the requested names change.
-        let patch = r#"{"spec": {"dnsNames": ["volcheck.volcheck.svc", "volcheck.volcheck"]}}"#;
-        harness
-            .kubectl(&["patch", "certificate", "volcheck", "-n", NAMESPACE, "--type=merge", "-p", patch])
-            .ok();
-        wait_for("a new certificate", || (file("tls.crt") != cert).then_some(()));
-        wait_for("a reload by both replicas", || (reloads() >= before + 2.0).then_some(()));
+
+    let (sent, failures) = under_good_load(&harness, |load| {
+        load.wait_for_requests(100);
+        harness.install(&format!("{VALUES}webhook: {{failurePolicy: Ignore}}\n"));
+        harness.upgrade(VALUES);
         load.wait_for_requests(200);
     });
     assert!(failures.is_empty(), "of {sent}: {failures:#?}");
-    assert_eq!((file("ca.crt"), trusted_cas()), (ca.clone(), vec![Some(ca); 4]));
+    let ca = file("ca.crt");
+    assert!(ca.is_some());
+    assert_eq!(trusted_cas(), vec![ca.clone(); 4]);
+
+    let (sent, failures) = under_load(&harness, |load| {
+        load.wait_for_requests(200);
+        let wait_for_reissue = |before: Option<ByteString>, reloads_before: f64| {
+            wait_for("a new certificate", || file("tls.crt").filter(|new| Some(new) != before.as_ref()));
+            wait_for("a reload by both replicas", || (reloads() >= reloads_before + 2.0).then_some(()));
+            load.wait_for_requests(200);
+        };
+        // The condition with which `cmctl renew` triggers a renewal.
+        let (cert, before) = (file("tls.crt"), reloads());
+        let patch = r#"[{"op": "add", "path": "/status/conditions/-", "value": {
+            "type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }}]"#;
+        harness
+            .kubectl(&[
+                "patch",
+                "certificate",
+                "volcheck",
+                "-n",
+                NAMESPACE,
+                "--subresource=status",
+                "--type=json",
+                "-p",
+                patch,
+            ])
+            .ok();
+        wait_for_reissue(cert, before);
+        // volcheck keeps serving the certificate of the deleted Secret until there is a new one.
+        let (cert, before) = (file("tls.crt"), reloads());
+        harness.kubectl(&["delete", "secret", "volcheck-tls", "-n", NAMESPACE]).ok();
+        wait_for_reissue(cert, before);
+    });
+    assert!(failures.is_empty(), "of {sent}: {failures:#?}");
+    assert_eq!((file("ca.crt"), trusted_cas()), (ca.clone(), vec![ca.clone(); 4]));
+
+    // The CA injector restores the CA if another client removes it.
+    let patch = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;
+    harness
+        .kubectl(&["patch", "validatingwebhookconfiguration", "volcheck", "--type=json", "-p", patch])
+        .ok();
+    wait_for("the CA", || (trusted_cas() == vec![ca.clone(); 4]).then_some(()));
     harness.uninstall();
 }
 

@@ -12,6 +12,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa};
 
+use crate::page::Page;
+
 /// The timeout for every wait in the tests.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -27,7 +29,7 @@ pub struct ControlPlane {
 }
 
 /// The name of the API server's `staticManifestsDir` in the directory of the control plane.
-pub const STATIC_MANIFESTS: &str = "static";
+pub const STATIC_MANIFESTS: &str = "admission/static";
 
 /// The file with the CA of the API server's client certificate. With this certificate, the API
 /// server authenticates to webhooks.
@@ -76,12 +78,11 @@ impl ControlPlane {
              verbs: [create, update, patch]\n- level: Metadata\n  verbs: [get]\n  resources: \
              [{group: admissionregistration.k8s.io}]\n",
         );
-        fs::create_dir(directory.join(STATIC_MANIFESTS)).expect("a directory");
+        fs::create_dir_all(directory.join(STATIC_MANIFESTS)).expect("a directory");
+        // The documented configuration, with a client certificate for other tests.
         let configuration = format!(
-            "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n\
-             - name: ValidatingAdmissionWebhook\n  configuration:\n    apiVersion: apiserver.config.k8s.io/v1\n    \
-             kind: WebhookAdmissionConfiguration\n    staticManifestsDir: {}\n    kubeConfigFile: {}\n",
-            directory.join(STATIC_MANIFESTS).display(),
+            "{}      kubeConfigFile: {}\n",
+            Page::read("docs/static-registration.md", &directory).block("kind: AdmissionConfiguration"),
             directory.join("webhooks.conf").display()
         );
         create_client_certificate(&directory);

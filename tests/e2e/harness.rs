@@ -147,9 +147,16 @@ impl Harness {
         )
     }
 
+    /// Runs a documented command as a shell does. The tested program is `bin/volcheck`.
+    pub fn shell(&self, command: &str) -> Completed {
+        self.run("sh", ADMIN, &["-euc", command], "")
+    }
+
     fn run(&self, program: &str, user: &str, arguments: &[&str], stdin: &str) -> Completed {
+        let path = std::env::var("PATH").expect("a path");
         let mut child = Command::new(program)
             .args(arguments)
+            .env("PATH", format!("{}:{path}", self.directory.path().join("bin").display()))
             .env("KUBECONFIG", self.directory.path().join(format!("{user}.conf")))
             .env("HOME", self.directory.path())
             .current_dir(root())

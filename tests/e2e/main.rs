@@ -25,11 +25,13 @@ mod monitoring;
 #[path = "../it/monitoring_files.rs"]
 mod monitoring_files;
 mod namespaces;
+mod page;
 #[path = "../it/promql.rs"]
 mod promql;
 mod proxy;
 mod registration;
 mod self_signed;
+mod static_registration;
 #[path = "../it/support.rs"]
 mod support;
 mod user_certs;

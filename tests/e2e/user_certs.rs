@@ -1,5 +1,4 @@
-//! Certificates from the user: `certs.mode=secret`, client certificates, `volcheck certs` and
-//! static registrations.
+//! Certificates from the user: `certs.mode=secret`, client certificates and `volcheck certs`.
 
 use std::fs;
 
@@ -7,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use serde_json::json;
 
-use crate::control_plane::{API_SERVER, CLIENT_CA, STATIC_MANIFESTS, wait_for};
+use crate::control_plane::{API_SERVER, CLIENT_CA, wait_for};
 use crate::harness::{BAD, Completed, GOOD, Harness, NAMESPACE, harness, pod};
 use crate::load::under_load;
 use crate::self_signed::VALUES;
@@ -142,49 +141,17 @@ fn api_server_accepts_the_rendered_chart() {
     assert!(done.is_success && !done.stderr.contains("PodSecurity"), "{done:?}");
 }
 
-/// The API server reads static registrations from files (by default since Kubernetes 1.37).
-#[test]
-fn static_registration_cannot_be_deleted() {
-    let harness = harness();
-    harness.uninstall();
-    let directory = generate_certs(&harness, "static-registration");
-    put_secret(&harness, &directory);
-    let ca = format!("{directory}/ca.crt");
-    harness.install(&values(&ca));
-    harness.kubectl(&["delete", "validatingwebhookconfiguration", "volcheck"]).ok();
-    wait_for("reviews to stop", || is_admitted(&harness).then_some(()));
-
-    // The API server resolves the name of the Service with the hosts file.
-    let get_ip = ["get", "service", "volcheck", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}"];
-    let address = harness.kubectl(&get_ip).ok();
-    let hosts = harness.file("hosts", &format!("127.0.0.1 localhost\n{address} volcheck.volcheck.svc\n"));
-    let mounted = std::process::Command::new("mount").arg("--bind").arg(&hosts).arg("/etc/hosts").status();
-    assert!(mounted.expect("mount").success());
-    let text =
-        harness.volcheck(&["manifest", "--static", "https://volcheck.volcheck.svc", "--ca-bundle", &ca]).ok();
-    let file = harness.control_plane.directory.join(STATIC_MANIFESTS).join("volcheck.yaml");
-    let new = file.with_extension("new");
-    fs::write(&new, text).expect("written");
-    fs::rename(new, &file).expect("renamed");
-    wait_for("reviews to start", || is_enforcing(&harness).then_some(()));
-    let list = harness.kubectl(&["get", "validatingwebhookconfigurations", "-o", "name"]).ok();
-    assert_eq!(list, "");
-    fs::remove_file(file).expect("removed");
-    wait_for("reviews to stop", || is_admitted(&harness).then_some(()));
-    harness.uninstall();
-}
-
 fn create(harness: &Harness, path: &str) -> Completed {
     harness.dry_run("shop", &pod("trial", path))
 }
 
 /// Checks whether a bad Pod is admitted, which means that the API server does not call the webhook.
-fn is_admitted(harness: &Harness) -> bool {
+pub fn is_admitted(harness: &Harness) -> bool {
     create(harness, BAD).is_success
 }
 
 /// Checks whether volcheck admits a good Pod and denies a bad one.
-fn is_enforcing(harness: &Harness) -> bool {
+pub fn is_enforcing(harness: &Harness) -> bool {
     create(harness, GOOD).is_success
         && create(harness, BAD).stderr.contains("denied the request: volcheck: 1 problem")
 }

@@ -43,7 +43,7 @@ fn manifest_contains_the_given_values() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
-    for word in ["of-volcheck", "Helm", "helm.sh", "managed-by: Helm"] {
+    for word in ["of-volcheck", "Helm", "helm.sh", "managed-by: Helm", "<", "6100"] {
         assert!(!text.contains(word), "{word}");
     }
     // The policy in the ConfigMap is valid.
@@ -58,11 +58,53 @@ fn manifest_contains_the_given_values() {
     assert_eq!(policy.mode("other"), volcheck::policy::Mode::Deny);
 
     let defaults = printed(&["--image", "volcheck"]);
-    assert!(defaults.contains("    version: 1\n    modes:\n      '*': warn\n"), "{defaults}");
+    assert!(defaults.contains("    modes:\n      \"*\": warn\n    version: 1\n"), "{defaults}");
 }
 
-/// Returns the static registration of a webhook at this URL.
-fn static_registration(url: &str) -> String {
+/// `tests/manifest.py` compares all values with the chart.
+#[test]
+fn values_come_from_files_and_flags() {
+    let files = temp_dir(&[
+        ("a.yaml", "replicas: 3\nlogLevel: debug\nnodeSelector: { kubernetes.io/os: null, pool: a }\n"),
+        ("b.yaml", "replicas: 4\nimage: { repository: registry.example/volcheck, tag: '1.0' }\n"),
+    ]);
+    let path = |name: &str| files.path().join(name).display().to_string();
+    let set = "webhook.excludedNamespaces={kube-system,calico-system}";
+    let labels = r"podLabels.example\.com/team=a\,b";
+    let text = printed(&["-f", &path("a.yaml"), "-f", &path("b.yaml"), "--set", set, "--set", labels]);
+    for words in [
+        "  replicas: 4\n",
+        "- --log-level=debug\n",
+        "nodeSelector:\n        pool: a\n",
+        "image: registry.example/volcheck:1.0\n",
+        "\"calico-system\"\n",
+        "example.com/team: a,b\n",
+    ] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    assert!(!text.contains("kube-public"), "{text}");
+}
+
+/// Texts that YAML 1.1 parses as other types are quoted.
+#[test]
+fn ambiguous_texts_are_quoted() {
+    let text = printed(&[
+        "--image",
+        "i",
+        "--namespace",
+        "null",
+        "--set",
+        "podLabels.a=on",
+        "--set",
+        "podLabels.b=y",
+    ]);
+    for words in ["  namespace: \"null\"\n", "a: \"on\"\n", "b: \"y\"\n"] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+}
+
+/// Returns the static registration of a webhook at this URL, with more arguments.
+fn static_registration(url: &str, more: &[&str]) -> String {
     let files = temp_dir(&[]);
     let certs = Command::new(env!("CARGO_BIN_EXE_volcheck"))
         .args(["certs", "certs"])
@@ -72,20 +114,25 @@ fn static_registration(url: &str) -> String {
     assert!(certs.status.success());
     let ca = files.path().join("certs/ca.crt");
     let ca = ca.to_str().expect("a path");
-    printed(&["--static", url, "--ca-bundle", ca])
+    printed(&[&["--static", url, "--ca-bundle", ca], more].concat())
 }
 
 #[test]
 fn static_registration_has_the_server_url() {
-    let text = static_registration("https://volcheck.example:8443/");
+    let text = static_registration("https://volcheck.example:8443/", &[]);
     assert!(text.contains("name: volcheck.static.k8s.io\n"), "{text}");
     assert!(text.contains("url: https://volcheck.example:8443/validate/deny\n"), "{text}");
     assert!(!text.contains("service:") && text.matches("caBundle: LS0t").count() == 4, "{text}");
+    let more = ["--set", "webhook.failurePolicy=Ignore", "--set", "fullnameOverride=guard"];
+    let text = static_registration("https://[::1]:8443", &more);
+    assert!(text.contains("name: guard.static.k8s.io\n"), "{text}");
+    assert!(text.contains("url: https://[::1]:8443/advise\n"), "{text}");
+    assert!(!text.contains("failurePolicy: Fail"), "{text}");
 }
 
 #[test]
 fn registration_covers_volumes_and_claims() {
-    let text = static_registration("https://volcheck.example");
+    let text = static_registration("https://volcheck.example", &[]);
     let registration: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
     let entries = registration["webhooks"].as_array().expect("entries");
     let entry_for = |resource: &str| {
@@ -120,16 +167,28 @@ fn rejects_invalid_arguments() {
         (&["--image", "a:"], "invalid image name"),
         (&["--image", ""], "invalid image name"),
         (&["--image", "i", "--namespace", "Shop"], "invalid namespace name"),
-        (&["--image", "i", "--namespace", "null"], "invalid namespace name"),
-        (&["--image", "i", "--namespace", "123"], "invalid namespace name"),
         (&["--image", "i", "--namespace=-a"], "invalid namespace name"),
         (&["--image", "i", "--namespace", ""], "invalid namespace name"),
-        (&["--static", "https://a", "--ca-bundle", "Cargo.toml"], "no PEM certificate in `Cargo.toml`"),
-        (&["--image", "i", "--policy", bad], "mode"),
+        (&["--static", "https://a", "--ca-bundle", "Cargo.toml"], "certs.caBundle: no PEM certificate"),
+        (&["--image", "i", "-f", "nosuch.yaml"], "nosuch.yaml"),
+        (&["--image", "i", "-f", bad], "`version`: unknown value"),
+        (&["--image", "i", "--set", "replicas"], "no `=` in `replicas`"),
+        (&["--image", "i", "--set", "replicas=1,port=2"], "one flag per value"),
+        (&["--image", "i", "--set", "tolerations[0].key=a"], "use a values file"),
+        (&["--image", "i", "--set-file", "certs.caBundle=nosuch.crt"], "nosuch.crt"),
+        (&["--image", "i", "--set", "certs.mode=secret"], "certs.mode=secret requires certs.caBundle"),
+        (&["--image", "i", "--set", "port=null"], "`port`: missing value"),
+        (&["--image", "i", "--set", "policy.rules.x=error"], "unknown rule `x`"),
+        (&["--image", "i", "--set", "policy.modes=deny"], "`policy.modes`: not a mapping"),
+        (&["--image", "i", "--policy", bad], "unknown key `mode`"),
         (&["--image", "i", "--policy", "nosuch.yaml"], "nosuch.yaml"),
         (&["--static", "http://a", "--ca-bundle", "Cargo.toml"], "does not start with `https://`"),
         (&["--static", "https://a", "--ca-bundle", "nosuch.crt"], "nosuch.crt"),
-        (&["--static", "https://a"], "--ca-bundle"),
+        (&["--static", "https://a"], "--static requires --ca-bundle"),
+        (
+            &["--static", "https://a", "--set", "replicas=3"],
+            "the value `replicas` has no effect with --static",
+        ),
         (&[], "--image"),
     ] {
         let output = manifest(arguments);

@@ -736,50 +736,94 @@ fn events_and_probes_require_a_cluster() {
     }
 }
 
-#[test]
-fn generated_certificates_are_valid_for_the_service_only() {
+/// Runs `volcheck certs` in a directory. Returns the exit code and the messages.
+fn certs(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
+        .arg("certs")
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .expect("volcheck");
+    (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
+/// Checks whether the files `ca.crt` and `tls.crt` in a directory are valid for a server name.
+fn is_valid_for(directory: &Path, name: &'static str) -> bool {
+    use rustls::client::danger::ServerCertVerifier;
     use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, ServerName};
-    let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
-    let certs = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_volcheck"))
-            .arg("certs")
-            .args(arguments)
-            .current_dir(directory.path())
-            .output()
-            .expect("volcheck");
-        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    let der = |name: &str| {
+        let pem = fs::read(directory.join(name)).expect("a file");
+        CertificateDer::from_pem_slice(&pem).expect("a certificate").into_owned()
     };
-    let (code, text) = certs(&["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
-    assert_eq!(code, Some(0), "{text}");
-    let hints = ["--set fullnameOverride=hook ", "--set-file certs.caBundle=made/ca.crt"];
-    for part in ["for hook.safe.svc, valid until "].into_iter().chain(hints) {
-        assert!(text.contains(part), "{text}");
-    }
-    let (code, text) = certs(&["made"]);
-    assert!(code == Some(2) && text.contains("made/ca.crt"), "never overwrites files: {text}");
-    assert_eq!(certs(&["--days", "0", "other"]).0, Some(2));
-    let mode = fs::metadata(directory.path().join("made/tls.key")).expect("a key").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let read = |name: &str| fs::read(directory.path().join("made").join(name)).expect("a file");
-    let der = |name: &str| CertificateDer::from_pem_slice(&read(name)).expect("a certificate").into_owned();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(der("ca.crt")).expect("a CA");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
     let verifier = verifier.build().expect("a verifier");
-    let verify = |name: &'static str| {
-        use rustls::client::danger::ServerCertVerifier;
-        let name = ServerName::try_from(name).expect("a name");
-        verifier.verify_server_cert(&der("tls.crt"), &[], &name, &[], rustls::pki_types::UnixTime::now())
-    };
-    assert!(verify("hook.safe.svc").is_ok());
-    assert!(verify("hook.other.svc").is_err());
+    let name = ServerName::try_from(name).expect("a name");
+    verifier.verify_server_cert(&der("tls.crt"), &[], &name, &[], UnixTime::now()).is_ok()
+}
+
+/// Starts a server with the certificate in the subdirectory `made`.
+fn serve_made(directory: tempfile::TempDir, arguments: &[&str]) -> WebhookServer {
     for name in ["tls.crt", "tls.key"] {
         fs::copy(directory.path().join("made").join(name), directory.path().join(name)).expect("copied");
     }
-    let server = WebhookServer::start_in(directory, Arc::new(TestCa::new()), &[]);
+    WebhookServer::start_in(directory, Arc::new(TestCa::new()), arguments)
+}
+
+#[test]
+fn generated_certificates_are_valid_for_the_service_only() {
+    let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
+    let (path, made) = (directory.path(), directory.path().join("made"));
+    let (code, text) = certs(path, &["--service", "hook", "--namespace", "safe", "--days", "30", "made"]);
+    assert_eq!(code, Some(0), "{text}");
+    let hints = ["--set fullnameOverride=hook ", "--set-file certs.caBundle=made/ca.crt"];
+    for part in ["for hook.safe.svc, valid until "].into_iter().chain(hints) {
+        assert!(text.contains(part), "{text}");
+    }
+    let (code, text) = certs(path, &["made"]);
+    assert!(code == Some(2) && text.contains("made/tls.key"), "never overwrites files: {text}");
+    assert_eq!(certs(path, &["--days", "0", "other"]).0, Some(2));
+    let mode = fs::metadata(made.join("tls.key")).expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(is_valid_for(&made, "hook.safe.svc"));
+    assert!(!is_valid_for(&made, "hook.other.svc"));
+    let server = serve_made(directory, &[]);
     assert_eq!(server.get_admin("/readyz").0, 200);
+}
+
+#[test]
+fn generated_certificates_are_valid_for_ip_addresses() {
+    let directory = temp_dir(&[("volcheck.yaml", POLICY)]);
+    let (path, made) = (directory.path(), directory.path().join("made"));
+    let names = ["--name", "fd00::1", "--name", "192.0.2.7", "--name", "volcheck.example"];
+    let (code, text) = certs(path, &[&names[..], &["made"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    for part in ["for fd00::1, 192.0.2.7, volcheck.example, valid", "--static https://[fd00::1]:10250 "] {
+        assert!(text.contains(part), "{text}");
+    }
+    for name in ["fd00::1", "192.0.2.7", "volcheck.example"] {
+        assert!(is_valid_for(&made, name), "{name}");
+    }
+    for name in ["fd00::2", "192.0.2.8", "other.example", "volcheck.volcheck.svc"] {
+        assert!(!is_valid_for(&made, name), "{name}");
+    }
+    for name in ["[fd00::1]", "192.0.2.7:443", "https://volcheck.example", "a b", ""] {
+        let (code, text) = certs(path, &["--name", name, "other"]);
+        assert!(code == Some(2) && text.contains("is not a DNS name or an IP address"), "{name}: {text}");
+    }
+    assert_eq!(certs(path, &["--name", "192.0.2.7", "--service", "hook", "other"]).0, Some(2));
+
+    // `--tls-name` can be an IP address. A certificate for another address is rejected.
+    let server = serve_made(directory, &["--tls-name", "fd00::1"]);
+    assert_eq!(server.get_admin("/readyz").0, 200);
+    let (cert, key) = server.ca.issue("fd00::2");
+    server.replace_file("tls.key", &key);
+    server.replace_file("tls.crt", &cert);
+    let error = rejection_of_pair(&server);
+    assert!(error.starts_with("tls.crt is not valid for fd00::1: "), "{error}");
 }
 
 #[test]

@@ -1,0 +1,16 @@
+//! Installs the webhook without Helm: manifests, static registrations, and certificates.
+//!
+//! The manifests are the chart, rendered once per source of certificates with a placeholder for
+//! each value: `tests/chart.sh` writes them to `charts/plain`. [`manifest`] replaces the
+//! placeholders and removes the objects that the values disable. A test compares the result with
+//! the chart, rendered by Helm with the same values.
+
+mod certificates;
+mod manifest;
+mod schema;
+mod values;
+mod yaml;
+
+pub use certificates::{Certificates, certificates};
+pub use manifest::{manifest, static_registration};
+pub use values::Values;
