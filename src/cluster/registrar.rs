@@ -137,9 +137,9 @@ impl Registrar {
         }
     }
 
-    /// Starts a recorder of Events.
-    pub fn record_events(&self) -> EventRecorder {
-        EventRecorder::start(self.client.clone())
+    /// Starts a recorder of Events. `instance` is the name of the replica.
+    pub fn record_events(&self, instance: String) -> EventRecorder {
+        EventRecorder::start(self.client.clone(), instance)
     }
 
     /// Watches the registration and its intended entries for changes.

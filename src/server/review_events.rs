@@ -18,7 +18,8 @@ const MAX_FINDING_LEN: usize = 300;
 pub(super) fn record(events: &EventRecorder, decision: &Decision) {
     let request = &decision.request;
     let is_denied = !decision.response.is_allowed();
-    if request.dry_run || request.namespace.is_empty() || !(is_denied || !decision.would_deny.is_empty()) {
+    let is_relevant = is_denied || !decision.would_deny.is_empty();
+    if request.dry_run || request.namespace.is_empty() || !is_relevant {
         return;
     }
     let (reason, verdict) = match is_denied {
