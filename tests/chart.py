@@ -110,6 +110,8 @@ objects = read(cert_manager)
 expect("PodDisruptionBudget for one replica", ("PodDisruptionBudget", "volcheck") in objects, False)
 registration = objects["ValidatingWebhookConfiguration", "volcheck"]
 annotations = registration["metadata"]["annotations"]
+(container,) = objects["Deployment", "volcheck"]["spec"]["template"]["spec"]["containers"]
+expect("message", [flag for flag in container["args"] if "message" in flag], ['--message=ask "#platform"'])
 expect("inject-ca-from", annotations["cert-manager.io/inject-ca-from"], "volcheck/volcheck")
 expect("caBundle", any("caBundle" in hook["clientConfig"] for hook in registration["webhooks"]), False)
 expect("dnsNames", objects["Certificate", "volcheck"]["spec"]["dnsNames"], ["volcheck.volcheck.svc"])

@@ -38,6 +38,7 @@ rejects "at '/installCheck/namespace'" "${ca[@]}" --set installCheck.namespace=S
 rejects "at '/events/enabled'" "${ca[@]}" --set events.enabled=sometimes
 rejects 'not allowed in kube-system' --set resourceQuota=true --namespace kube-system
 rejects 'resourceQuota requires priorityClassName' --set resourceQuota=true --set priorityClassName=
+rejects "at '/webhook/message'" --set-string $'webhook.message=a\nb'
 rejects 'not a valid Service name' --set-string fullnameOverride=1e5
 # Policies that volcheck would reject at startup.
 rejects 'rulez' --set policy.rulez.x=error
@@ -68,7 +69,7 @@ diff -u charts/plain.yaml "$work/plain.yaml" || fail 'charts/plain.yaml is out o
 check 'the rendered objects'
 render "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
 render "${ca[@]}" --set events.enabled=true --set installCheck.enabled=false > "$work/events.yaml"
-render --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
+render --set certs.mode=cert-manager --set replicas=1 --set 'webhook.message=ask "#platform"' > "$work/cert-manager.yaml"
 render --set networkPolicy.enabled=true --set installCheck.podLabels.team=platform --set-file "clients.caBundle=$work/certs/ca.crt" \
     --set 'clients.names={kube-apiserver}' > "$work/self.yaml"
 venv pyyaml==6.0.4

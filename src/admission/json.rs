@@ -1,5 +1,7 @@
 //! JSON input for the model.
 
+use std::fmt::{self, Write as _};
+
 use serde::de::DeserializeSeed;
 
 use crate::model::{Decode, FieldError, FieldPath, Segment};
@@ -25,10 +27,29 @@ impl<'a> Decode<'a> for Json<'a> {
         decode_json(self.0, seed).map_err(|error| {
             let path = path_at(self.0, offset_of(&error, self.0));
             let position = format!(" at line {} column {}", error.line(), error.column());
-            let message = error.to_string();
+            let message = start_of(&error);
             FieldError::new(path, message.strip_suffix(&position).unwrap_or(&message))
         })
     }
+}
+
+/// The maximum length of the message of an error, in characters.
+const MAX_MESSAGE_LEN: usize = 1000;
+
+/// Returns the message of an error, or the start of a long message. An error about a string of the
+/// wrong type contains the whole string, which must not be copied.
+fn start_of(error: &serde_json::Error) -> String {
+    struct Start(String);
+    impl fmt::Write for Start {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend(text.chars().take(MAX_MESSAGE_LEN.saturating_sub(self.0.len())));
+            Ok(())
+        }
+    }
+    let mut start = Start(String::new());
+    // Writing to a string never fails.
+    let _ = write!(start, "{error}");
+    start.0
 }
 
 /// The maximum number of segments in the path of an error. Kubernetes objects are less deep.
@@ -137,6 +158,12 @@ mod tests {
         assert!(error("{\"volumes\": 3").starts_with("volumes: "));
         let many = format!("{{\"volumes\": [{}{{}}]}}", "{},\n".repeat(6_000));
         assert!(error(&many).starts_with("volumes[5000]: too many items"), "{}", error(&many));
+    }
+
+    #[test]
+    fn errors_about_long_strings_are_short() {
+        let long = error(&format!("{{\"volumes\": \"{}\"}}", "x".repeat(1 << 20)));
+        assert!(long.starts_with("volumes: invalid type: string \"xxx") && long.len() < 1_100, "{long}");
     }
 
     #[test]

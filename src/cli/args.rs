@@ -349,7 +349,7 @@ pub(super) struct ServeArgs {
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
     /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
     /// the process cannot open enough files
-    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    #[arg(long, value_name = "COUNT", default_value_t = 512)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]

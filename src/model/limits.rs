@@ -21,7 +21,7 @@ const MAX_PATH_LEN: usize = 4096;
 const MAX_NAME_LEN: usize = 253;
 
 /// The maximum number of variable references in the sub paths of a pod. Each may cause a finding.
-const MAX_VARIABLES: usize = 1_000;
+const MAX_VARIABLES: usize = 250;
 
 /// The cost of a volume or a mount, in addition to the length of its path in bytes.
 const MOUNT_COST: usize = 256;
@@ -71,12 +71,28 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// The maximum total length of the names of volumes and the paths of mounts in a pod, in bytes.
+/// Each finding about a volume or mount repeats its name or path several times.
+const MAX_TEXT: usize = 256 << 10;
+
 /// Checks the lengths of names and paths, and the number of variable references.
 fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
+    let mut text = 0;
+    let mut add_text = |path: FieldPath, len: usize| {
+        text += len;
+        match text > MAX_TEXT {
+            true => Err(FieldError::too_large(
+                path,
+                format!("names of volumes and paths of mounts have more than {MAX_TEXT} bytes in total"),
+            )),
+            false => Ok(()),
+        }
+    };
     let volumes = pod.volumes.iter().map(|volume| (&volume.name, &volume.path));
     let containers = pod.containers.iter().map(|container| (&container.name, &container.path));
     for (name, path) in volumes.chain(containers) {
         check_name(name, || path.key("name"))?;
+        add_text(path.key("name"), name.len())?;
     }
     let mut variables = 0;
     for container in &pod.containers {
@@ -90,6 +106,10 @@ fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
                     return Err(path_too_long(container.mount_field(index).key(key)));
                 }
             }
+            add_text(
+                container.mount_field(index),
+                mount.name.len() + mount.mount_path.len() + sub_path.1.len(),
+            )?;
             variables += mount.sub_path_expr.matches("$(").count();
             if variables > MAX_VARIABLES {
                 let path = container.mount_field(index).key("subPathExpr");

@@ -298,7 +298,7 @@ fn check_users(scope: &Match, kinds: Option<&[Pattern]>, problems: &mut Vec<Entr
         return;
     }
     let is_covered = |kind: &&str| kinds.is_none_or(|kinds| kinds.iter().any(|own| own.matches(kind)));
-    if !["Pod", VOLUME_KIND, "PersistentVolumeClaim"].iter().any(|kind| is_covered(kind)) {
+    if !["Pod", VOLUME_KIND, "PersistentVolumeClaim"].iter().any(is_covered) {
         let message = "never matches: with `user` or `group`, an exemption applies only to Pods that users create \
                        themselves, to PersistentVolumes, and to PersistentVolumeClaims";
         problems.push((FieldPath::from_keys(&["match", "kind"]), message.to_owned()));

@@ -1,5 +1,4 @@
-//! A volume is mounted at a parent directory of an image's `VOLUME`, so the data goes to an anonymous
-//! volume.
+//! A volume is mounted at a parent of an image's `VOLUME`, so the data goes to an anonymous volume.
 //!
 //! ## What it does
 //!

@@ -53,27 +53,72 @@ async fn read_within_budget(
 ) -> Result<RequestBody, RequestError> {
     let max = shared.settings.max_body;
     let permit = shared.memory.permit(client);
-    let mut bytes = Vec::new();
+    let mut chunks = Chunks::default();
     loop {
         let frame = match time::timeout_at(deadline, permit.wait_for_client(body.frame())).await {
             Err(_) | Ok(Ok(Some(Err(_)))) => return Err(RequestError::IncompleteBody),
             Ok(Err(error)) => return Err(error.into()),
             Ok(Ok(Some(Ok(frame)))) => frame,
-            Ok(Ok(None)) => return Ok(RequestBody { bytes, permit }),
+            Ok(Ok(None)) => return Ok(RequestBody { bytes: chunks.concat(), permit }),
         };
         let Ok(data): Result<Bytes, _> = frame.into_data() else { continue };
-        let size = bytes.len() + data.len();
+        let size = chunks.len + data.len();
         if size > max {
             return Err(RequestError::TooLarge);
         }
-        if size > bytes.capacity() {
-            // The capacity follows the bytes that have arrived, because a declared size is only a
-            // promise.
-            let capacity = (bytes.capacity() * 2).min(declared_size.unwrap_or(max)).max(size);
-            permit.grow(capacity - bytes.capacity(), acquire_by.max(Instant::now())).await?;
-            bytes.reserve_exact(capacity - bytes.len());
+        // Reserve memory only for bytes that have arrived, because a declared size is a promise.
+        let chunk_size = declared_size.unwrap_or(max).min(CHUNK_SIZE);
+        let capacity = chunks.capacity();
+        if size > capacity {
+            let additional = (size - capacity).next_multiple_of(chunk_size.max(1));
+            permit.grow(additional, acquire_by.max(Instant::now())).await?;
         }
-        bytes.extend_from_slice(&data);
+        chunks.extend(&data, chunk_size);
+    }
+}
+
+/// The size of a chunk in bytes. Chunks of the same size can reuse each other's memory.
+const CHUNK_SIZE: usize = 16 << 10;
+
+/// The bytes of a body that have arrived, in chunks that are full except for the last one. In a
+/// single buffer, each growth would leave a hole in the heap.
+#[derive(Default)]
+struct Chunks {
+    chunks: Vec<Vec<u8>>,
+    len: usize,
+}
+
+impl Chunks {
+    fn capacity(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum()
+    }
+
+    /// Adds bytes, in new chunks of `chunk_size` bytes if the last chunk is full.
+    fn extend(&mut self, mut data: &[u8], chunk_size: usize) {
+        self.len += data.len();
+        while !data.is_empty() {
+            match self.chunks.last_mut().filter(|chunk| chunk.len() < chunk.capacity()) {
+                Some(chunk) => {
+                    let count = data.len().min(chunk.capacity() - chunk.len());
+                    let (start, rest) = data.split_at(count);
+                    chunk.extend_from_slice(start);
+                    data = rest;
+                }
+                None => self.chunks.push(Vec::with_capacity(chunk_size.max(1))),
+            }
+        }
+    }
+
+    /// Returns all bytes in one buffer. Frees each chunk after it is copied.
+    fn concat(mut self) -> Vec<u8> {
+        if self.chunks.len() == 1 {
+            return self.chunks.pop().unwrap_or_default();
+        }
+        let mut bytes = Vec::with_capacity(self.len);
+        for chunk in self.chunks {
+            bytes.extend_from_slice(&chunk);
+        }
+        bytes
     }
 }
 

@@ -37,7 +37,7 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The maximum size in bytes of a connection's read buffer, and of its TLS write buffer. These
 /// buffers are not part of the memory budget.
-const MAX_BUFFER: usize = 16 << 10;
+const MAX_BUFFER: usize = 8 << 10;
 
 /// A TCP connection on which a write fails if the client reads nothing for the read timeout.
 type Stream = Pin<Box<TimeoutStream<TcpStream>>>;

@@ -122,7 +122,8 @@ async fn review(
         permit.protect();
         return Ok((check(shared, &text, &policy, endpoint)?, permit));
     }
-    let acquire = shared.large_reviews.acquire(slot.client(), acquire_by.max(Instant::now()));
+    let memory = admission::max_memory(text.len());
+    let acquire = shared.large_reviews.acquire(slot.client(), memory, acquire_by.max(Instant::now()));
     let running = tokio::select! {
         running = acquire => running.ok_or(RequestError::Overloaded)?,
         () = permit.evicted() => return Err(RequestError::Evicted),

@@ -113,7 +113,9 @@ impl Renewal {
             if registrar.is_registered() && !was_registered {
                 info!("webhook registered");
             }
-            self.report(registered);
+            if let Some(registered) = registered {
+                self.report(registered);
+            }
         }
         Ok(())
     }

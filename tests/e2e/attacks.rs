@@ -36,7 +36,7 @@ const REVIEW_INTERVAL: Duration = Duration::from_millis(50);
 /// The maximum peak of resident memory during an attack, in MiB. The limit of the chart is 128 MiB.
 const MAX_MEMORY: usize = 96;
 
-/// What the attackers need to connect.
+/// The target of the attackers.
 struct Target {
     address: SocketAddr,
     tls: TlsConnector,
@@ -293,7 +293,8 @@ fn run(harness: &Harness, attacks: &[(Attack, usize)], addresses: usize) -> (Rev
         task.abort();
         let _ = harness.block(task);
     }
-    assert!(target.connected.load(Ordering::Relaxed) >= 5, "{attacks:?}: the attackers cannot connect");
+    let connected = target.connected.load(Ordering::Relaxed);
+    assert!(attacks.is_empty() || connected >= 5, "{attacks:?}: the attackers cannot connect");
     (reviews, peak)
 }
 

@@ -35,7 +35,27 @@ pub fn worst_case_reviews() -> Vec<String> {
     // A finding with a long message for each mount.
     let long_mount =
         |n: usize, expression: &str| mount(format!("/etc/{}//{n}", "x".repeat(1300)), expression);
+    // Objects just below the limits of `model::limits`.
+    let few_mounts = |count: usize, expression: fn(usize) -> String| {
+        (0..count)
+            .map(|n| mount(format!("/etc/{}//{n}", "x".repeat(200_000 / count)), &expression(n)))
+            .collect()
+    };
+    let variables = |count: usize| {
+        (0..count).map(|n| json!({"name": format!("W{n}"), "value": "w".repeat(4000)})).collect::<Vec<_>>()
+    };
+    let escaped = |length: usize| {
+        let review =
+            pod(empty_dir(), vec![mount("/m".to_owned(), "")], vec![json!({"name": "E", "value": "E"})]);
+        review.replacen("\"value\":\"E\"", &format!("\"value\":\"{}\"", "\\u0001".repeat(length)), 1)
+    };
     vec![
+        pod(empty_dir(), few_mounts(60, |_| String::new()), Vec::new()),
+        pod(empty_dir(), few_mounts(900, |_| String::new()), Vec::new()),
+        pod(empty_dir(), few_mounts(240, |_| "$(N)".to_owned()), Vec::new()),
+        pod(empty_dir(), few_mounts(240, |n| format!("$(W{n})")), variables(240)),
+        review(json!({"containers": [], "volumes": volumes(1000, &"x".repeat(245))})),
+        escaped(1_000_000),
         review(json!({"containers": vec![json!({}); 2_000_000]})),
         review(json!({"containers": vec![Value::Null; 1_200_000]})),
         review(json!({"containers": [], "volumes": volumes(4900, "")})),

@@ -1,4 +1,4 @@
-//! A limit on concurrent large reviews, which are checked on blocking threads.
+//! A limit on concurrent checks of large reviews, which run on blocking threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,9 @@ use super::ClientId;
 
 /// The maximum number of large reviews that are checked concurrently.
 const MAX_CONCURRENT: usize = 2;
+
+/// The maximum memory, in bytes, for the concurrent checks. A check that needs more runs alone.
+const MAX_MEMORY: usize = 24 << 20;
 
 /// The maximum number of large reviews that wait for a permit.
 const MAX_QUEUED: usize = 32;
@@ -26,6 +29,8 @@ pub(crate) struct LargeReviewLimiter {
 #[derive(Default)]
 struct QueueState {
     running: usize,
+    /// The maximum memory that the running checks need, in bytes.
+    memory: usize,
     /// The waiting reviews, oldest first.
     waiting: Vec<Waiter>,
     /// The number of permits that have been issued.
@@ -36,11 +41,16 @@ struct QueueState {
 
 struct Waiter {
     client: ClientId,
+    /// The maximum memory that the check needs, in bytes.
+    memory: usize,
     permit: oneshot::Sender<LargeReviewPermit>,
 }
 
-/// A permit to check a large review. Dropping it starts the next review.
-pub(crate) struct LargeReviewPermit(Arc<LargeReviewLimiter>);
+/// A permit to check a large review. Dropping it starts the next reviews.
+pub(crate) struct LargeReviewPermit {
+    limiter: Arc<LargeReviewLimiter>,
+    memory: usize,
+}
 
 impl LargeReviewLimiter {
     pub(crate) fn new() -> Arc<Self> {
@@ -51,28 +61,28 @@ impl LargeReviewLimiter {
         Arc::new(Self { max_concurrent, max_queued, state: Mutex::default() })
     }
 
-    /// Waits for a permit to check a large review of `client`. Returns `None` if the queue is full
-    /// or no permit is available by `deadline`.
+    /// Waits for a permit to check a large review of `client`. The check needs up to `memory` bytes.
+    /// Returns `None` if the queue is full or no permit is available by `deadline`.
     ///
     /// If the queue is full, the newest review of the client with the most waiting reviews is
     /// removed, unless `client` would then have the most.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
         client: ClientId,
+        memory: usize,
         deadline: Instant,
     ) -> Option<LargeReviewPermit> {
         let permit = {
             let mut state = self.lock();
             state.waiting.retain(|waiter| !waiter.permit.is_closed());
-            if state.running < self.max_concurrent {
-                state.running += 1;
-                return Some(LargeReviewPermit(Arc::clone(self)));
+            if state.waiting.is_empty() && state.try_start(memory, self.max_concurrent) {
+                return Some(LargeReviewPermit { limiter: Arc::clone(self), memory });
             }
             if state.waiting.len() >= self.max_queued && !state.remove_of_largest_client(client) {
                 return None;
             }
             let (sender, permit) = oneshot::channel();
-            state.waiting.push(Waiter { client, permit: sender });
+            state.waiting.push(Waiter { client, memory, permit: sender });
             permit
         };
         time::timeout_at(deadline, permit).await.ok()?.ok()
@@ -84,6 +94,17 @@ impl LargeReviewLimiter {
 }
 
 impl QueueState {
+    /// Reserves a place and memory for a check. Returns false if there is not enough of both.
+    fn try_start(&mut self, memory: usize, max_concurrent: usize) -> bool {
+        let fits = self.running == 0 || self.memory + memory <= MAX_MEMORY;
+        if self.running >= max_concurrent || !fits {
+            return false;
+        }
+        self.running += 1;
+        self.memory += memory;
+        true
+    }
+
     /// Removes the newest review of the client with the most waiting reviews. Returns false, and
     /// removes nothing, if `client` would then have the most.
     fn remove_of_largest_client(&mut self, client: ClientId) -> bool {
@@ -98,11 +119,14 @@ impl QueueState {
         true
     }
 
-    /// Removes the review that is next: the oldest one of the client whose last permit is the
-    /// longest ago.
-    fn next(&mut self) -> Option<Waiter> {
+    /// Starts and removes the next review: the oldest one of the client whose last permit is the
+    /// longest ago. Returns `None` if there is none, or if it cannot start yet.
+    fn start_next(&mut self, max_concurrent: usize) -> Option<Waiter> {
         let last = |waiter: &Waiter| self.last_issued.get(&waiter.client).copied().unwrap_or_default();
         let index = (0..self.waiting.len()).min_by_key(|index| last(&self.waiting[*index]))?;
+        if !self.try_start(self.waiting[index].memory, max_concurrent) {
+            return None;
+        }
         let waiter = self.waiting.remove(index);
         self.issued += 1;
         self.last_issued.insert(waiter.client, self.issued);
@@ -114,18 +138,20 @@ impl QueueState {
 
 impl Drop for LargeReviewPermit {
     fn drop(&mut self) {
-        let next = {
-            let mut state = self.0.lock();
-            let next = state.next();
-            if next.is_none() {
-                state.running -= 1;
+        let limiter = &self.limiter;
+        let mut started = Vec::new();
+        {
+            let mut state = limiter.lock();
+            state.running -= 1;
+            state.memory -= self.memory;
+            while let Some(waiter) = state.start_next(limiter.max_concurrent) {
+                started.push(waiter);
             }
-            next
-        };
-        if let Some(waiter) = next {
+        }
+        for Waiter { permit, memory, .. } in started {
             // If the review is no longer waiting, the permit is returned and dropped, which starts
-            // the review after it.
-            let _ = waiter.permit.send(Self(Arc::clone(&self.0)));
+            // the reviews after it.
+            let _ = permit.send(Self { limiter: Arc::clone(limiter), memory });
         }
     }
 }
@@ -156,7 +182,7 @@ mod tests {
     ) {
         let (limiter, results) = (Arc::clone(limiter), results.clone());
         tokio::spawn(async move {
-            let permit = limiter.acquire(client(number), later()).await;
+            let permit = limiter.acquire(client(number), 1, later()).await;
             results.send(permit.map(|_permit| number)).expect("a receiver");
         });
         tokio::task::yield_now().await;
@@ -172,18 +198,34 @@ mod tests {
         block_on(async {
             let limiter = LargeReviewLimiter::with_limits(1, 1);
             let soon = || Instant::now() + Duration::from_millis(1);
-            let running = limiter.acquire(client(1), soon()).await.expect("a permit");
+            let running = limiter.acquire(client(1), 1, soon()).await.expect("a permit");
             for _ in 0..3 {
                 // Poll once and drop, as the server does when the connection closes.
-                assert!(time::timeout(Duration::ZERO, limiter.acquire(client(1), later())).await.is_err());
+                assert!(time::timeout(Duration::ZERO, limiter.acquire(client(1), 1, later())).await.is_err());
             }
-            assert!(limiter.acquire(client(1), soon()).await.is_none(), "the deadline passes");
+            assert!(limiter.acquire(client(1), 1, soon()).await.is_none(), "the deadline passes");
             let (sender, mut results) = mpsc::unbounded_channel();
             wait(&limiter, 1, &sender).await;
-            assert!(limiter.acquire(client(1), later()).await.is_none(), "the queue is full");
+            assert!(limiter.acquire(client(1), 1, later()).await.is_none(), "the queue is full");
             drop(running);
             assert_eq!(results.recv().await, Some(Some(1)));
-            assert!(limiter.acquire(client(1), soon()).await.is_some());
+            assert!(limiter.acquire(client(1), 1, soon()).await.is_some());
+        });
+    }
+
+    #[test]
+    fn checks_that_need_much_memory_run_alone() {
+        block_on(async {
+            let limiter = LargeReviewLimiter::with_limits(2, 2);
+            let soon = || Instant::now() + Duration::from_millis(1);
+            let first = limiter.acquire(client(1), 2 * MAX_MEMORY, later()).await.expect("a permit");
+            assert!(limiter.acquire(client(1), 1, soon()).await.is_none());
+            drop(first);
+            let half = || limiter.acquire(client(1), MAX_MEMORY / 2, soon());
+            let both = (half().await, half().await);
+            assert!(both.0.is_some() && both.1.is_some());
+            drop(both);
+            assert_eq!(limiter.lock().memory, 0);
         });
     }
 
@@ -191,14 +233,17 @@ mod tests {
     fn clients_take_turns() {
         block_on(async {
             let limiter = LargeReviewLimiter::with_limits(1, 3);
-            let running = limiter.acquire(client(1), later()).await.expect("a permit");
+            let running = limiter.acquire(client(1), 1, later()).await.expect("a permit");
             let (sender, mut results) = mpsc::unbounded_channel();
             for number in [1, 1, 1, 2] {
                 wait(&limiter, number, &sender).await;
             }
             // The queue is full, so the newest review of the first client leaves it.
             assert_eq!(results.recv().await, Some(None));
-            assert!(limiter.acquire(client(1), later()).await.is_none(), "the client has the most reviews");
+            assert!(
+                limiter.acquire(client(1), 1, later()).await.is_none(),
+                "the client has the most reviews"
+            );
             drop(running);
             for number in [1, 2, 1] {
                 assert_eq!(results.recv().await, Some(Some(number)));

@@ -18,17 +18,18 @@ use tokio::time::{self, Instant};
 use super::ClientId;
 
 /// The minimum size of the budget in bytes. A large maximum body size increases the budget.
-const MIN_TOTAL: usize = 36 << 20;
+const MIN_TOTAL: usize = 24 << 20;
 
 /// The part of the budget, in bytes, that large bodies cannot use, so that there is always memory
 /// for small ones.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
 /// The size in bytes above which a body is large.
-pub(crate) const LARGE_BODY: usize = 256 << 10;
+pub(crate) const LARGE_BODY: usize = 64 << 10;
 
-/// How much longer the server must have waited for the data of a request than for the data of
-/// another request before the latter can evict the former. The API server sends a review at once.
+/// The minimum difference between the waits of two requests before one can evict the other. A wait
+/// is the time for which the server has waited for data from the client. The API server sends a
+/// review at once.
 const LATENESS: Duration = Duration::from_millis(50);
 
 /// A client uses more than its share if it uses more than the budget divided by this number.
@@ -74,7 +75,7 @@ fn signed(size: usize) -> isize {
 }
 
 /// Returns the part of the budget that a request of `size` bytes must leave available.
-fn reserved_beside(size: usize) -> usize {
+fn reserved_next_to(size: usize) -> usize {
     if size > LARGE_BODY { RESERVED_FOR_SMALL } else { 0 }
 }
 
@@ -131,7 +132,7 @@ impl BudgetState {
     /// Reserves `additional` bytes for the request `id`. Returns false if they are not available.
     fn try_reserve(&mut self, id: u64, additional: usize) -> bool {
         let Some(own) = self.holders.get_mut(&id) else { return false };
-        let needed = additional + reserved_beside(own.size + additional);
+        let needed = additional + reserved_next_to(own.size + additional);
         if self.available < signed(needed) {
             return false;
         }
@@ -145,7 +146,7 @@ impl BudgetState {
     fn evict_for(&mut self, id: u64, additional: usize, total: usize) {
         let now = Instant::now();
         let Some(own) = self.holders.get(&id) else { return };
-        let needed = additional + reserved_beside(own.size + additional);
+        let needed = additional + reserved_next_to(own.size + additional);
         let (own_client, own_wait) = (own.client, own.wait(now));
         let being_released: usize =
             self.holders.values().filter(|holder| holder.is_evicted).map(|holder| holder.size).sum();
