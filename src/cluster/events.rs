@@ -80,11 +80,12 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// Starts a task that sends Events. It ends when all recorders are dropped.
-    pub fn start(client: Client) -> Self {
+    /// Starts a task that sends Events. It ends when all recorders are dropped. `instance` is the
+    /// name of the replica.
+    pub fn start(client: Client, instance: String) -> Self {
         let (queue, events) = mpsc::channel(MAX_QUEUED);
         let lost = Arc::new(AtomicU64::new(0));
-        tokio::spawn(send(client, events, Arc::clone(&lost)));
+        tokio::spawn(send(client, instance, events, Arc::clone(&lost)));
         Self { queue, lost }
     }
 
@@ -97,9 +98,7 @@ impl EventRecorder {
     }
 }
 
-async fn send(client: Client, mut events: mpsc::Receiver<Event>, lost: Arc<AtomicU64>) {
-    let instance = std::env::var("HOSTNAME").unwrap_or_default();
-    let instance = if instance.is_empty() { "volcheck".to_owned() } else { instance };
+async fn send(client: Client, instance: String, mut events: mpsc::Receiver<Event>, lost: Arc<AtomicU64>) {
     let mut aggregator = Aggregator::default();
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);

@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod open_files;
 mod policy_store;
+mod registration_metrics;
 mod renewal;
 mod review_events;
 mod shutdown;
@@ -174,10 +175,11 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     };
     // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
     // not drop those about the registration.
-    let review_events = match settings.records_events {
-        true => Some(EventRecorder::start(cluster::in_cluster_client().context("cannot record Events")?)),
-        false => None,
+    let start_recorder = || {
+        let client = cluster::in_cluster_client().context("cannot record Events")?;
+        anyhow::Ok(EventRecorder::start(client, instance()))
     };
+    let review_events = settings.records_events.then(start_recorder).transpose()?;
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
     let client_verifier = client_verifier.map(Arc::new);
@@ -245,6 +247,11 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     shared.log.report_suppressed();
     info!("stopped");
     Ok(())
+}
+
+/// Returns the name of this replica for Events: the Pod's name, which is its host name.
+fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "volcheck".to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
