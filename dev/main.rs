@@ -268,9 +268,8 @@ fn picture() -> Result<String, String> {
 
 /// A value of the chart that has a description, which is the comment above it (`# -- …`).
 struct ChartValue {
-    /// The section in which the value is nested, or an empty string.
-    section: String,
-    key: String,
+    /// The keys of the mappings that contain the value, and its own key.
+    path: Vec<String>,
     /// The default value in `values.yaml`, or an empty string if it has several lines.
     default: String,
     description: String,
@@ -280,7 +279,7 @@ struct ChartValue {
 fn chart_values() -> Result<Vec<ChartValue>, String> {
     let text = read("charts/volcheck/values.yaml")?;
     let mut values = Vec::new();
-    let (mut section, mut description) = ("", None::<String>);
+    let (mut path, mut description) = (Vec::<&str>::new(), None::<String>);
     for line in text.lines() {
         let content = line.trim_start();
         if let Some(text) = content.strip_prefix("# ") {
@@ -291,14 +290,12 @@ fn chart_values() -> Result<Vec<ChartValue>, String> {
             continue;
         }
         let Some((key, value)) = content.split_once(':') else { continue };
-        let is_inner = content.len() < line.len();
-        if !is_inner && value.is_empty() {
-            section = key;
-        }
+        // The file is indented by two columns per level.
+        path.truncate((line.len() - content.len()) / 2);
+        path.push(key);
         let Some(description) = description.take() else { continue };
         values.push(ChartValue {
-            section: if is_inner { section.to_owned() } else { String::new() },
-            key: key.to_owned(),
+            path: path.iter().copied().map(str::to_owned).collect(),
             default: value.trim().to_owned(),
             description,
         });
@@ -309,8 +306,8 @@ fn chart_values() -> Result<Vec<ChartValue>, String> {
 /// Returns the chart's README with the table of its values.
 fn chart_readme() -> Result<String, String> {
     let mut table = String::from("| value | default | description |\n|---|---|---|\n");
-    for ChartValue { section, key, default, description } in chart_values()? {
-        let name = if section.is_empty() { key } else { format!("{section}.{key}") };
+    for ChartValue { path, default, description } in chart_values()? {
+        let name = path.join(".");
         let default = match default.as_str() {
             "" => "see `values.yaml`".to_owned(),
             default => format!("`{default}`"),
@@ -335,18 +332,21 @@ fn values_schema() -> Result<String, String> {
     }
     schema["properties"]["policy"] = Value::Object(std::mem::take(policy));
     let mut required: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for ChartValue { section, key, .. } in chart_values()? {
-        let mut node = &schema;
-        if !section.is_empty() {
-            required.entry(String::new()).or_default().insert(section.clone());
-            node = &node["properties"][&section];
-        }
-        if !allows_null(&node["properties"][&key]) {
-            required.entry(section).or_default().insert(key);
+    for ChartValue { path, .. } in chart_values()? {
+        // The JSON pointer of the schema of the mapping that contains the value.
+        let mut pointer = String::new();
+        for (index, key) in path.iter().enumerate() {
+            let child = format!("{pointer}/properties/{key}");
+            let is_mapping = index + 1 < path.len();
+            if is_mapping || !schema.pointer(&child).is_some_and(allows_null) {
+                required.entry(pointer).or_default().insert(key.clone());
+            }
+            pointer = child;
         }
     }
-    for (section, keys) in required {
-        let node = if section.is_empty() { &mut schema } else { &mut schema["properties"][&section] };
+    for (pointer, keys) in required {
+        let node = schema.pointer_mut(&pointer);
+        let node = node.ok_or_else(|| format!("values.schema.json does not contain `{pointer}`"))?;
         node["required"] = keys.into_iter().collect();
     }
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")

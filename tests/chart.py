@@ -202,10 +202,10 @@ def check_every_rendering(objects, case):
     own = {name: obj for name, obj in objects.items() if obj["metadata"].get("labels")}
     for name, obj in own.items():
         metadata = obj["metadata"]
-        expected = None if obj["kind"] in CLUSTER_SCOPED else namespace
+        expected = case.get("expect", {}).get(name, {}).get("metadata.namespace", namespace)
         if obj["kind"] in ("Role", "RoleBinding") and name.endswith("-check"):
             expected = values.get("installCheck", {}).get("namespace", "default")
-        expect(f"namespace of {name}", metadata.get("namespace"), expected)
+        expect(f"namespace of {name}", metadata.get("namespace"), None if obj["kind"] in CLUSTER_SCOPED else expected)
         expect(f"instance of {name}", metadata["labels"]["app.kubernetes.io/instance"], release)
         for key in ("labels", "annotations"):
             common = values.get(f"common{key.capitalize()}", {})
@@ -238,7 +238,7 @@ def check_every_rendering(objects, case):
             continue
         if obj["kind"] == "Service":
             selectors.append(obj["spec"]["selector"])
-        elif obj["kind"] == "PodDisruptionBudget":
+        elif obj["kind"] in ("PodDisruptionBudget", "ServiceMonitor", "PodMonitor"):
             selectors.append(obj["spec"]["selector"]["matchLabels"])
         elif obj["kind"] == "NetworkPolicy":
             selectors.append(obj["spec"]["podSelector"]["matchLabels"])
@@ -337,16 +337,15 @@ def check_case(case, directory):
 
 def documented_keys():
     """Returns the keys in values.yaml that have a comment `# --`, as in the README."""
-    keys, section, has_comment = [], "", False
+    keys, path, has_comment = [], [], False
     for line in (CHART / "values.yaml").read_text().splitlines():
         content = line.strip()
         if content.startswith("#"):
             has_comment = has_comment or content.startswith("# -- ")
         elif match := re.match(r"( *)([A-Za-z]+):", line):
-            if not match[1]:
-                section = match[2]
+            path = [*path[: len(match[1]) // 2], match[2]]
             if has_comment:
-                keys.append(f"{section}.{match[2]}" if match[1] else match[2])
+                keys.append(".".join(path))
             has_comment = False
     return keys
 
@@ -358,11 +357,13 @@ def check_keys(cases):
     documented = documented_keys()
     accepted = [case for case in cases if "rejects" not in case and (case.get("expect") or case.get("absent"))]
     problems = []
-    for key, value in defaults.items():
-        inner = [] if key in documented or not isinstance(value, dict) else list(value)
-        for name in [f"{key}.{name}" for name in inner] or [key]:
-            if name not in documented:
-                problems.append(f"{name} has no comment in values.yaml")
+    undocumented = [(key, value) for key, value in defaults.items() if key not in documented]
+    for name, value in undocumented:
+        if isinstance(value, dict) and value:
+            inner = [(f"{name}.{key}", value) for key, value in value.items()]
+            undocumented += [(key, value) for key, value in inner if key not in documented]
+        else:
+            problems.append(f"{name} has no comment in values.yaml")
     for name in documented:
         path = name.split(".")
         if not any(field(case.get("values"), name) not in (None, field(defaults, name)) for case in accepted):

@@ -80,8 +80,8 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// Starts a task that sends Events. It ends when all recorders are dropped. `instance` is the
-    /// name of the replica.
+    /// Starts a task that sends Events with `instance` as the reporting instance. It ends when all
+    /// recorders are dropped.
     pub fn start(client: Client, instance: String) -> Self {
         let (queue, events) = mpsc::channel(MAX_QUEUED);
         let lost = Arc::new(AtomicU64::new(0));

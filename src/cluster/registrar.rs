@@ -137,7 +137,7 @@ impl Registrar {
         }
     }
 
-    /// Starts a recorder of Events. `instance` is the name of the replica.
+    /// Starts a recorder of Events with `instance` as the reporting instance.
     pub fn record_events(&self, instance: String) -> EventRecorder {
         EventRecorder::start(self.client.clone(), instance)
     }

@@ -24,9 +24,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
+use super::error::ErrorKind;
 use super::limits::{ClientId, ConnectionLimiter, ConnectionSlot, Trust};
 use super::log::Rate;
-use super::metrics::ErrorKind;
 use super::shutdown::Phase;
 use super::{Shared, handler};
 

@@ -1,8 +1,6 @@
-//! Errors that prevent a verdict on a request.
+//! Errors that prevent a verdict on a request, and the kinds of errors in the metrics.
 
 use axum::http::StatusCode;
-
-use super::metrics::ErrorKind;
 
 /// An error that prevents a verdict on a request.
 #[derive(Debug)]
@@ -55,6 +53,61 @@ impl RequestError {
             Self::Overloaded | Self::Evicted => "overloaded, retry later",
             Self::DeadlineExceeded => "deadline exceeded",
             Self::Panic => "internal error, see volcheck's log",
+        }
+    }
+}
+
+/// The kind of an error, counted in `volcheck_errors_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ErrorKind {
+    /// A request that is not a valid review.
+    Decode,
+    /// A review of an object that could not be checked.
+    Object,
+    /// A request with an unknown path or method.
+    Request,
+    /// A request body above the maximum size.
+    TooLarge,
+    /// A request body that did not arrive completely and in time, or a check that exceeded its
+    /// deadline.
+    Timeout,
+    /// A panic in volcheck.
+    Panic,
+    /// A failed TLS handshake.
+    Tls,
+    /// A connection without a request, or with invalid HTTP.
+    Connection,
+    /// A new connection that was closed because of the connection limit. Evicted connections are
+    /// not counted.
+    ConnectionLimit,
+}
+
+impl ErrorKind {
+    /// All kinds, in declaration order.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Decode,
+        Self::Object,
+        Self::Request,
+        Self::TooLarge,
+        Self::Timeout,
+        Self::Panic,
+        Self::Tls,
+        Self::Connection,
+        Self::ConnectionLimit,
+    ];
+
+    /// Returns the name used in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Object => "object",
+            Self::Request => "request",
+            Self::TooLarge => "too_large",
+            Self::Timeout => "timeout",
+            Self::Panic => "panic",
+            Self::Tls => "tls",
+            Self::Connection => "connection",
+            Self::ConnectionLimit => "connection_limit",
         }
     }
 }

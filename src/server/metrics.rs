@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::error::ErrorKind;
 use super::registration_metrics::RegistrationMetrics;
 use super::would_deny::NamespaceLabels;
 use crate::admission::{Decision, Endpoint, Outcome};
@@ -44,65 +45,6 @@ const RESOURCES: &[&str] = &[
     "persistentvolumes",
     "persistentvolumeclaims",
 ];
-
-/// The kind of an error, counted in `volcheck_errors_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ErrorKind {
-    /// A request that is not a valid review.
-    Decode,
-    /// A review of an object that could not be checked.
-    Object,
-    /// A request with an unknown path or method.
-    Request,
-    /// A request body above the maximum size.
-    TooLarge,
-    /// A request body that did not arrive completely and in time, or a check that exceeded its
-    /// deadline.
-    Timeout,
-    /// A panic in volcheck.
-    Panic,
-    /// A failed TLS handshake.
-    Tls,
-    /// A connection without a request, or with invalid HTTP.
-    Connection,
-    /// A new connection that was closed because of the connection limit. Evicted connections are
-    /// not counted.
-    ConnectionLimit,
-}
-
-impl ErrorKind {
-    /// All kinds, in declaration order.
-    const ALL: [Self; 9] = [
-        Self::Decode,
-        Self::Object,
-        Self::Request,
-        Self::TooLarge,
-        Self::Timeout,
-        Self::Panic,
-        Self::Tls,
-        Self::Connection,
-        Self::ConnectionLimit,
-    ];
-
-    /// Returns the name used in metrics.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Object => "object",
-            Self::Request => "request",
-            Self::TooLarge => "too_large",
-            Self::Timeout => "timeout",
-            Self::Panic => "panic",
-            Self::Tls => "tls",
-            Self::Connection => "connection",
-            Self::ConnectionLimit => "connection_limit",
-        }
-    }
-
-    fn label(self) -> KindLabel {
-        KindLabel { kind: self.as_str() }
-    }
-}
 
 /// The role of a certificate in `volcheck_certificate_expiration_timestamp_seconds`.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +89,12 @@ struct WouldDenyLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
+}
+
+impl KindLabel {
+    fn new(kind: ErrorKind) -> Self {
+        Self { kind: kind.as_str() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -223,7 +171,7 @@ impl Metrics {
         // Expose these counters from the start. If a counter appeared only with its first error, an
         // alert on an increase would miss that error.
         for kind in ErrorKind::ALL {
-            let _ = metrics.errors.get_or_create(&kind.label());
+            let _ = metrics.errors.get_or_create(&KindLabel::new(kind));
         }
         for result in [true, false].map(ResultLabel::new) {
             let _ = metrics.certificate_reloads.get_or_create(&result);
@@ -386,7 +334,7 @@ impl Metrics {
     }
 
     pub(super) fn record_error(&self, kind: ErrorKind) {
-        self.errors.get_or_create(&kind.label()).inc();
+        self.errors.get_or_create(&KindLabel::new(kind)).inc();
     }
 
     pub(super) fn record_evicted_connection(&self) {

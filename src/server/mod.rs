@@ -175,11 +175,13 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     };
     // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
     // not drop those about the registration.
-    let start_recorder = || {
-        let client = cluster::in_cluster_client().context("cannot record Events")?;
-        anyhow::Ok(EventRecorder::start(client, instance()))
+    let review_events = match settings.records_events {
+        true => {
+            let client = cluster::in_cluster_client().context("cannot record Events")?;
+            Some(EventRecorder::start(client, instance()))
+        }
+        false => None,
     };
-    let review_events = settings.records_events.then(start_recorder).transpose()?;
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
     let client_verifier = client_verifier.map(Arc::new);
@@ -249,9 +251,10 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     Ok(())
 }
 
-/// Returns the name of this replica for Events: the Pod's name, which is its host name.
+/// Returns the name of the Pod, or `volcheck` outside of a Pod.
 fn instance() -> String {
-    std::env::var("HOSTNAME").unwrap_or_else(|_| "volcheck".to_owned())
+    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "volcheck".to_owned())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -186,12 +186,22 @@ impl Harness {
     /// may include labels.
     pub fn metric(&self, name: &str) -> f64 {
         let value = |address: &String| {
-            let text = self.block(get_admin(address, "/metrics"));
+            let text = self.metrics_of(address);
             let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
             let values = lines.filter(|(metric, _)| metric.starts_with(name));
             values.map(|(_, value)| value.parse::<f64>().expect("a number")).sum::<f64>()
         };
         self.pod_ips().iter().map(value).sum()
+    }
+
+    /// Returns the metrics of one of the Pods.
+    pub fn metrics(&self) -> String {
+        self.metrics_of(self.pod_ips().first().expect("a Pod"))
+    }
+
+    fn metrics_of(&self, address: &str) -> String {
+        let response = self.block(get_admin(address, "/metrics"));
+        response.split_once("\r\n\r\n").expect("a body").1.to_owned()
     }
 
     /// Installs the chart with these values, unless the installed release has them already. Waits

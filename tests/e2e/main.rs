@@ -21,8 +21,13 @@ mod events;
 mod harness;
 mod kubelet;
 mod load;
+mod monitoring;
+#[path = "../it/monitoring_files.rs"]
+mod monitoring_files;
 mod namespaces;
 mod page;
+#[path = "../it/promql.rs"]
+mod promql;
 mod proxy;
 mod registration;
 mod self_signed;

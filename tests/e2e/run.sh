@@ -21,7 +21,9 @@ VOLCHECK="${VOLCHECK_IMAGE:-target/image/volcheck}"
 go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 VOLCHECK_E2E="$(tests/e2e/programs.sh control-plane)"
 VOLCHECK_CERT_MANAGER="$(tests/e2e/programs.sh cert-manager)"
-export VOLCHECK_E2E VOLCHECK_CERT_MANAGER
+operator="$(go mod download -json github.com/prometheus-operator/prometheus-operator@v0.85.0)"
+VOLCHECK_PROMETHEUS_CRDS="$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<< "$operator")/example/prometheus-operator-crd"
+export VOLCHECK_E2E VOLCHECK_CERT_MANAGER VOLCHECK_PROMETHEUS_CRDS
 export PATH="$VOLCHECK_E2E:$PATH"
 cargo test --quiet --no-run --test e2e
 # At the end, the kernel kills the remaining processes with the PID namespace, and removes the names

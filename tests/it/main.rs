@@ -18,6 +18,10 @@ mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]
 mod install;
+#[cfg(all(unix, feature = "server"))]
+mod monitoring;
+#[cfg(all(unix, feature = "server"))]
+mod monitoring_files;
 mod named_claims;
 mod node_agents;
 mod one_verdict;
@@ -25,6 +29,8 @@ mod outputs;
 mod paths;
 mod policy;
 mod policy_keys;
+#[cfg(all(unix, feature = "server"))]
+mod promql;
 mod properties;
 #[cfg(unix)]
 mod render;

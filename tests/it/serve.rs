@@ -717,6 +717,7 @@ fn events_and_probes_require_a_cluster() {
         (&["probe"], "cannot find a cluster"),
         (&["probe", "--namespace", "shop", "--timeout", "0"], "must be positive"),
         (&["probe", "--label", "team"], "expected KEY=VALUE"),
+        (&["probe", "--timeout", "0"], "must be positive"),
         (&["probe", "--webhooks", "webhooks.json"], "--registration"),
         (
             &["probe", "--registration", "x", "--webhooks", "webhooks.json"],
