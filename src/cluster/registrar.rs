@@ -71,7 +71,7 @@ pub struct RegistrationState {
 }
 
 /// The result of [`Registrar::register`].
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Registered {
     /// The change of the registration; `None` if there was nothing to change.
     pub change: Option<Change>,
@@ -217,18 +217,18 @@ impl Registrar {
     /// the registered entries. If the entries are invalid or the API server refuses them, keeps the
     /// last valid entries, with the trust bundle.
     ///
-    /// Does nothing if the webhooks are not registered and the Service has not had a ready endpoint
+    /// Returns `None` if the webhooks are not registered and the Service has not had a ready endpoint
     /// for the registration delay. There is no delay if the entries were in place before: another
     /// client has then removed them.
     ///
     /// `state` must have been read before `ca`. If the registration has changed since then, for
     /// example because another replica has registered a later CA, the API server rejects the
-    /// update. The next call tries again.
+    /// update, and this function returns `None`. The next call tries again.
     pub async fn register(
         &mut self,
         state: &RegistrationState,
         ca: &CertificateAuthority,
-    ) -> anyhow::Result<Registered> {
+    ) -> anyhow::Result<Option<Registered>> {
         let RegistrationState { registration, intended } = state;
         let found = registration::registered_entries(registration);
         // The registration can have been deleted and created again, for example to change
@@ -236,17 +236,20 @@ impl Registrar {
         self.in_place.take_if(|known| known.uid != registration.metadata.uid);
         if found.is_empty() && self.in_place.is_none() && !self.is_reachable().await? {
             self.trusted = None;
-            return Ok(Registered::default());
+            return Ok(None);
         }
         // Restart the registration delay if the registration is created again later.
         self.reachable_since = None;
         let bundle = ca.trust_bundle();
-        let mut refusal = match intended {
+        let refusal = match intended {
             Ok(intended) => {
                 let desired = registration::with_bundle(intended, &bundle);
                 match self.put(registration, &desired).await? {
-                    Attempt::Done => return Ok(self.put_in_place(registration, desired, bundle, None)),
-                    Attempt::Conflict => return Ok(Registered::default()),
+                    Attempt::Done => {
+                        let change = self.put_in_place(registration, desired, bundle);
+                        return Ok(Some(Registered { change, refusal: None }));
+                    }
+                    Attempt::Conflict => return Ok(None),
                     Attempt::Refused(reason) => Some(reason),
                 }
             }
@@ -256,11 +259,14 @@ impl Registrar {
         let last = registration::with_bundle(last, &bundle);
         if last.is_empty() {
             self.trusted = None;
-            return Ok(Registered { change: None, refusal });
+            return Ok(Some(Registered { change: None, refusal }));
         }
         match self.put(registration, &last).await? {
-            Attempt::Done => Ok(self.put_in_place(registration, last, bundle, refusal.take())),
-            Attempt::Conflict => Ok(Registered { change: None, refusal }),
+            Attempt::Done => {
+                let change = self.put_in_place(registration, last, bundle);
+                Ok(Some(Registered { change, refusal }))
+            }
+            Attempt::Conflict => Ok(None),
             Attempt::Refused(reason) => Err(anyhow::anyhow!(reason).context("the last valid entries")),
         }
     }
@@ -287,13 +293,7 @@ impl Registrar {
     }
 
     /// Records that `entries` are in place, and returns the change that this required.
-    fn put_in_place(
-        &mut self,
-        before: &DynamicObject,
-        entries: Entries,
-        bundle: String,
-        refusal: Option<String>,
-    ) -> Registered {
+    fn put_in_place(&mut self, before: &DynamicObject, entries: Entries, bundle: String) -> Option<Change> {
         let is_unchanged = registration::registered_entries(before) == entries;
         let change = match &self.in_place {
             _ if is_unchanged => None,
@@ -307,7 +307,7 @@ impl Registrar {
             self.trusted = Some((bundle, Instant::now()));
         }
         self.in_place = Some(InPlace { uid: before.metadata.uid.clone(), entries });
-        Registered { change, refusal }
+        change
     }
 
     /// Checks whether the Service has had a ready endpoint for at least the registration delay.

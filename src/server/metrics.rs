@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::error::ErrorKind;
+use super::registration_metrics::RegistrationMetrics;
 use super::would_deny::NamespaceLabels;
 use crate::admission::{Decision, Endpoint, Outcome};
 use crate::finding::RuleId;
@@ -129,9 +130,7 @@ pub(super) struct Metrics {
     evicted_connections: Counter,
     evicted_bodies: Counter,
     max_open_files: Gauge,
-    webhook_registered: Gauge,
-    registration_valid: Gauge,
-    registration_repairs: Counter,
+    pub(super) registration: RegistrationMetrics,
     certificate_expirations: Family<RoleLabel, Gauge>,
     certificate_reloads: Family<ResultLabel, Counter>,
     policy_reloads: Family<ResultLabel, Counter>,
@@ -160,16 +159,13 @@ impl Metrics {
             evicted_connections: Counter::default(),
             evicted_bodies: Counter::default(),
             max_open_files: Gauge::default(),
-            webhook_registered: Gauge::default(),
-            registration_valid: Gauge::default(),
-            registration_repairs: Counter::default(),
+            registration: RegistrationMetrics::default(),
             certificate_expirations: Family::default(),
             certificate_reloads: Family::default(),
             policy_reloads: Family::default(),
             policy_file_valid: Gauge::default(),
         };
         metrics.register(registers_webhook);
-        metrics.set_registration_valid(true);
         // The server does not start with an invalid policy.
         metrics.set_policy_file_valid(true);
         // Expose these counters from the start. If a counter appeared only with its first error, an
@@ -248,21 +244,7 @@ impl Metrics {
         );
         registry.register("max_open_files", "Maximum number of open files", self.max_open_files.clone());
         if registers_webhook {
-            registry.register(
-                "webhook_registered",
-                "Whether the webhook was registered at the last check",
-                self.webhook_registered.clone(),
-            );
-            registry.register(
-                "registration_valid",
-                "Whether the webhooks to register are valid: 0 if the API server refused them",
-                self.registration_valid.clone(),
-            );
-            registry.register(
-                "registration_repairs",
-                "Changes of the registration by other clients that this replica has reverted",
-                self.registration_repairs.clone(),
-            );
+            self.registration.register(registry);
         }
         registry.register_with_unit(
             "certificate_expiration_timestamp",
@@ -380,19 +362,6 @@ impl Metrics {
         self.policy_file_valid.set(is_valid.into());
     }
 
-    pub(super) fn set_webhook_registered(&self, is_registered: bool) {
-        self.webhook_registered.set(is_registered.into());
-    }
-
-    /// Sets whether the entries to register are valid. They are not if the API server refuses them.
-    pub(super) fn set_registration_valid(&self, is_valid: bool) {
-        self.registration_valid.set(is_valid.into());
-    }
-
-    pub(super) fn record_registration_repair(&self) {
-        self.registration_repairs.inc();
-    }
-
     pub(super) fn record_request_size(&self, bytes: usize) {
         self.request_sizes.observe(bytes as f64);
     }
@@ -470,14 +439,14 @@ mod tests {
         for (is_registered, line) in
             [(false, "\nvolcheck_webhook_registered 0\n"), (true, "\nvolcheck_webhook_registered 1\n")]
         {
-            metrics.set_webhook_registered(is_registered);
+            metrics.registration.set_registered(is_registered);
             let text = metrics.encode("0");
             assert!(text.contains(line), "{text}");
             assert!(text.contains("\nvolcheck_registration_valid 1\n"), "{text}");
             assert!(text.contains("\nvolcheck_registration_repairs_total 0\n"), "{text}");
         }
-        metrics.set_registration_valid(false);
-        metrics.record_registration_repair();
+        metrics.registration.set_valid(false);
+        metrics.registration.record_repair();
         let text = metrics.encode("0");
         assert!(text.contains("\nvolcheck_registration_valid 0\n"), "{text}");
         assert!(text.contains("\nvolcheck_registration_repairs_total 1\n"), "{text}");

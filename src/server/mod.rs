@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod open_files;
 mod policy_store;
+mod registration_metrics;
 mod renewal;
 mod review_events;
 mod shutdown;

@@ -78,7 +78,7 @@ impl Renewal {
         let result = time::timeout(ROUND_TIMEOUT, self.renew_and_register()).await;
         let result = result.context("timed out waiting for the API server").flatten();
         let metrics = &self.shared.metrics;
-        metrics.set_webhook_registered(result.is_ok() && self.registrar.is_registered());
+        metrics.registration.set_registered(result.is_ok() && self.registrar.is_registered());
         let error = result.err().map(|error| format!("{error:#}"));
         if error.is_some() {
             metrics.record_certificate_reload(false);
@@ -113,7 +113,9 @@ impl Renewal {
             if registrar.is_registered() && !was_registered {
                 info!("webhook registered");
             }
-            self.report(registered);
+            if let Some(registered) = registered {
+                self.report(registered);
+            }
         }
         Ok(())
     }
@@ -121,10 +123,10 @@ impl Renewal {
     /// Reports a repaired registration, and refused entries, in the log, metrics and Events.
     fn report(&mut self, registered: Registered) {
         let metrics = &self.shared.metrics;
-        metrics.set_registration_valid(registered.refusal.is_none());
+        metrics.registration.set_valid(registered.refusal.is_none());
         let name = self.registrar.registration_name();
         if let Some(Change::Repaired { manager }) = registered.change {
-            metrics.record_registration_repair();
+            metrics.registration.record_repair();
             if self.shared.log.admits("registration repaired", "", Rate { burst: 10.0, per_second: 1.0 }) {
                 warn!(manager, "reverted a change of the registration by another client");
             }

@@ -715,6 +715,7 @@ fn events_and_probes_require_a_cluster() {
     for (arguments, message) in [
         (&files[..], "cannot record Events: not running in a cluster"),
         (&["probe"], "cannot find a cluster"),
+        (&["probe", "--namespace", "shop", "--timeout", "0"], "must be positive"),
         (&["probe", "--label", "team"], "expected KEY=VALUE"),
         (&["probe", "--timeout", "0"], "must be positive"),
         (&["probe", "--webhooks", "webhooks.json"], "--registration"),
