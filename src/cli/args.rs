@@ -45,7 +45,7 @@ pub(super) enum Command {
     Manifest(ManifestArgs),
     /// Wait until the API server denies what the webhook denies
     #[cfg(feature = "server")]
-    Probe(ProbeArgs),
+    Probe(super::probe::ProbeArgs),
     /// Print the webhook's response to an AdmissionReview, without a cluster
     Review(ReviewArgs),
     /// Explain a rule
@@ -453,36 +453,6 @@ pub(super) struct ManifestArgs {
 }
 
 #[cfg(feature = "server")]
-#[derive(Debug, Args)]
-pub(super) struct ProbeArgs {
-    /// Namespace of the probing Pod, which is created only in a dry run. The webhook must check
-    /// Pods in this namespace
-    #[arg(long, short = 'n', value_name = "NAMESPACE", default_value = "default")]
-    pub(super) namespace: String,
-    /// Label of the probing Pod; may be repeated. Required if the webhook checks only Pods with
-    /// this label
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
-    pub(super) labels: Vec<(String, String)>,
-    /// Name of the ValidatingWebhookConfiguration. If it does not exist, the command fails
-    /// immediately
-    #[arg(long, value_name = "NAME")]
-    pub(super) registration: Option<String>,
-    /// JSON file with the intended `webhooks` list of --registration. If the API server refuses
-    /// the list, the command fails immediately
-    #[arg(long, value_name = "FILE", requires = "registration")]
-    pub(super) webhooks: Option<PathBuf>,
-    /// Maximum time to wait for the denial
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
-    pub(super) timeout: Duration,
-}
-
-#[cfg(feature = "server")]
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-#[cfg(feature = "server")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Text,
@@ -499,7 +469,7 @@ fn days(text: &str) -> Result<SignedDuration, String> {
 
 /// Parses a positive number of seconds.
 #[cfg(feature = "server")]
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
     if duration.is_zero() { Err(NOT_POSITIVE.to_owned()) } else { Ok(duration) }
