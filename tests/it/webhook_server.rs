@@ -153,7 +153,7 @@ impl WebhookServer {
     /// Waits until a metric reaches a value. A client may notice that a connection is closed before
     /// the server counts it.
     pub fn wait_for_metric(&self, name: &str, value: f64) {
-        let _ = (0..10_000).any(|_| self.metric(name) >= value);
+        let _ = (0..10_000).any(|_| self.metric(name) == value);
         assert_eq!(self.metric(name), value, "{name}");
     }
 
