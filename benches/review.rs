@@ -41,6 +41,7 @@ fn b_verdict(bencher: Bencher<'_, '_>, name: &str) {
         policy_hash: "0",
         today: volcheck::policy::today(),
         endpoint: Endpoint::Validate,
+        message: None,
     };
     bencher.counter(BytesCount::new(json.len())).bench(|| {
         let decision = admission::review(&json, &context).expect("a decision");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -263,13 +264,22 @@ fn picture() -> Result<String, String> {
     Ok(format!("{start} viewBox=\"0 0 {width} {height}\" role=\"img\">\n  <title>{title}</title>{rest}"))
 }
 
-/// Returns the chart's README with the table of its values. The comment above a value (`# -- …`) is
-/// its description.
-fn chart_readme() -> Result<String, String> {
-    let values = read("charts/volcheck/values.yaml")?;
-    let mut table = String::from("| value | default | description |\n|---|---|---|\n");
+/// A value of the chart that has a description, which is the comment above it (`# -- …`).
+struct ChartValue {
+    /// The section in which the value is nested, or an empty string.
+    section: String,
+    key: String,
+    /// The default value in `values.yaml`, or an empty string if it has several lines.
+    default: String,
+    description: String,
+}
+
+/// Returns the described values in `values.yaml`.
+fn chart_values() -> Result<Vec<ChartValue>, String> {
+    let text = read("charts/volcheck/values.yaml")?;
+    let mut values = Vec::new();
     let (mut section, mut description) = ("", None::<String>);
-    for line in values.lines() {
+    for line in text.lines() {
         let content = line.trim_start();
         if let Some(text) = content.strip_prefix("# ") {
             match &mut description {
@@ -283,19 +293,34 @@ fn chart_readme() -> Result<String, String> {
         if !is_inner && value.is_empty() {
             section = key;
         }
-        let Some(text) = description.take() else { continue };
-        let name = if is_inner { format!("{section}.{key}") } else { key.to_owned() };
-        let default = match value.trim() {
+        let Some(description) = description.take() else { continue };
+        values.push(ChartValue {
+            section: if is_inner { section.to_owned() } else { String::new() },
+            key: key.to_owned(),
+            default: value.trim().to_owned(),
+            description,
+        });
+    }
+    Ok(values)
+}
+
+/// Returns the chart's README with the table of its values.
+fn chart_readme() -> Result<String, String> {
+    let mut table = String::from("| value | default | description |\n|---|---|---|\n");
+    for ChartValue { section, key, default, description } in chart_values()? {
+        let name = if section.is_empty() { key } else { format!("{section}.{key}") };
+        let default = match default.as_str() {
             "" => "see `values.yaml`".to_owned(),
-            value => format!("`{value}`"),
+            default => format!("`{default}`"),
         };
-        table.push_str(&format!("| `{name}` | {default} | {} |\n", text.replace('|', "\\|")));
+        table.push_str(&format!("| `{name}` | {default} | {} |\n", description.replace('|', "\\|")));
     }
     replace_block(&read("charts/volcheck/README.md")?, "values", &table)
 }
 
 /// Returns the schema of the chart's values. It includes the schema of the policy, so that Helm
-/// rejects an invalid policy.
+/// rejects an invalid policy. Values that must not be null are required, because Helm removes a
+/// value that is set to null.
 fn values_schema() -> Result<String, String> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| error.to_string());
     let mut schema = parse(&read("charts/volcheck/values.schema.json")?)?;
@@ -307,7 +332,30 @@ fn values_schema() -> Result<String, String> {
         policy.remove(key);
     }
     schema["properties"]["policy"] = Value::Object(std::mem::take(policy));
+    let mut required: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for ChartValue { section, key, .. } in chart_values()? {
+        let mut node = &schema;
+        if !section.is_empty() {
+            required.entry(String::new()).or_default().insert(section.clone());
+            node = &node["properties"][&section];
+        }
+        if !allows_null(&node["properties"][&key]) {
+            required.entry(section).or_default().insert(key);
+        }
+    }
+    for (section, keys) in required {
+        let node = if section.is_empty() { &mut schema } else { &mut schema["properties"][&section] };
+        node["required"] = keys.into_iter().collect();
+    }
     Ok(serde_json::to_string_pretty(&schema).map_err(|error| error.to_string())? + "\n")
+}
+
+/// Checks whether a schema allows null.
+fn allows_null(schema: &Value) -> bool {
+    let is_null = |name: &Value| name == "null";
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    schema["type"].as_array().is_some_and(|types| types.iter().any(is_null))
+        || alternatives.map(|schema| &schema["type"]).any(is_null)
 }
 
 /// Returns the README with its generated blocks: the output of its first command and the table of

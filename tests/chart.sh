@@ -9,44 +9,71 @@ go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-"$VOLCHECK" certs "$work/certs" 2> /dev/null
-ca=(--set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt")
-render() { helm template volcheck charts/volcheck --namespace volcheck "$@"; }
-rejects() {
-    local message="$1"; shift
-    if render "$@" > /dev/null 2> "$work/err"; then fail "accepted: $*"; fi
-    grep -qF -- "$message" "$work/err" || { cat "$work/err"; fail "the error does not contain \`$message\`"; }
-}
 
 check 'helm lint'
 helm lint --strict charts/volcheck > "$work/lint" || { cat "$work/lint"; fail 'helm lint'; }
 
-check 'invalid values are rejected'
-rejects 'certs.mode=secret requires certs.caBundle' --set certs.mode=secret
-rejects "at '/mode'" "${ca[@]}" --set mode=enforce
-rejects "additional properties 'webhooks'" "${ca[@]}" --set webhooks.failurePolicy=Ignore
-rejects "at '/replicas'" "${ca[@]}" --set replicas=0
-rejects 'certs.caBundle requires certs.mode=secret' --set certs.caBundle=x
-rejects 'clients.names requires clients.caBundle' --set 'clients.names={kube-apiserver}'
-rejects "is the kubelet's port" --set hostNetwork=true
-rejects 'certs.issuerRef requires certs.mode=cert-manager' --set certs.issuerRef.name=internal
-rejects 'port and adminPort must differ' --set port=8081
-rejects 'networkPolicy.enabled has no effect' --set hostNetwork=true --set port=10443 --set networkPolicy.enabled=true
-rejects 'not allowed in kube-system' --set resourceQuota=true --namespace kube-system
-rejects 'resourceQuota requires priorityClassName' --set resourceQuota=true --set priorityClassName=
-rejects 'not a valid Service name' --set-string fullnameOverride=1e5
-# Policies that volcheck would reject at startup.
-rejects 'rulez' --set policy.rulez.x=error
-rejects 'writable-hostpath' --set policy.rules.writable-hostpath=error
-rejects '/policy/modes/shop' --set policy.modes.shop=enforce
-rejects '/policy/exemptions/0' --set 'policy.exemptions[0].reason=why'
-rejects 'is a file' "${ca[@]}" --set 'policy.extends={./more.yaml}'
+venv pyyaml==6.0.4
+check 'each value, and conflicting values'
+tests/chart.py
 
 check "the chart passes volcheck's rules"
 for mode in self cert-manager; do
     "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning --helm charts/volcheck -f <(
         printf 'certs: { mode: %s }\nresourceQuota: true\nnetworkPolicy: { enabled: true }\nwebhook: { adviseKubeSystem: true }\n' "$mode")
 done
+
+check 'the values files of distributions, and the commands in their documentation'
+template=(helm template volcheck charts/volcheck --namespace volcheck)
+for values in examples/values/*.yaml; do
+    grep -qF "(../../$values)" docs/distributions/README.md || fail "docs/distributions/README.md does not link to $values"
+    "${template[@]}" -f "$values" > "$work/distribution.yaml"
+    "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning "$work/distribution.yaml" > "$work/lint" ||
+        { cat "$work/lint"; fail "$values"; }
+done
+for page in docs/distributions/*.md; do
+    # Joins continued lines. Each command must render with the values file that it names.
+    sed -e :a -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$page" | sed -n 's/^ *helm install/helm template/p' > "$work/commands"
+    [ "$page" = docs/distributions/README.md ] || grep -qF -- '-f examples/values/' "$work/commands" ||
+        fail "$page does not install the chart with a values file"
+    while read -r command; do
+        bash -euc "$command" > /dev/null || fail "$page: $command"
+    done < "$work/commands"
+done
+# The examples of values in these pages.
+cat docs/distributions/*.md | awk -v directory="$work" '
+    /^```/ { out = ""; begins = $0 == "```yaml"; next }
+    begins { if (/^(policy|affinity):/) out = directory "/example-" (++count) ".yaml"; begins = 0 }
+    out { print > out }'
+ls "$work"/example-*.yaml > /dev/null
+for example in "$work"/example-*.yaml; do
+    "${template[@]}" -f "$example" --show-only templates/configmap.yaml | sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/policy.yaml"
+    "$VOLCHECK" policy check "$work/policy.yaml"
+done
+grep -oh 'node-agents/[a-z0-9/-]*' docs/distributions/*.md examples/values/*.yaml | sort -u |
+    sed -e '1i version: 1\nextends:' -e 's/^/  - /' > "$work/packs.yaml"
+"$VOLCHECK" policy check "$work/packs.yaml"
+# Without the pack in this values file, mode `deny` would stop the default storage class of k3s.
+cat > "$work/volume.yaml" << 'END'
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: pvc-0, annotations: { pv.kubernetes.io/provisioned-by: rancher.io/local-path } }
+spec:
+  accessModes: [ReadWriteOnce]
+  capacity: { storage: 1Gi }
+  claimRef: { namespace: shop, name: data, uid: 5f1c }
+  local: { path: /var/lib/rancher/k3s/storage/pvc-0_shop_data }
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+        - matchExpressions: [{ key: kubernetes.io/hostname, operator: In, values: [node] }]
+  persistentVolumeReclaimPolicy: Delete
+  storageClassName: local-path
+END
+"${template[@]}" -f examples/values/k3s.yaml --show-only templates/configmap.yaml |
+    sed -n '/volcheck.yaml: |/,$s/^    //p' > "$work/k3s.yaml"
+if "$VOLCHECK" lint --no-policy "$work/volume.yaml" > /dev/null; then fail 'the volume has no error without a policy'; fi
+"$VOLCHECK" lint --policy "$work/k3s.yaml" "$work/volume.yaml"
 
 check 'charts/plain is up to date'
 venv pyyaml==6.0.4
@@ -75,8 +102,12 @@ print(yaml.safe_dump_all(objects, width=1000, sort_keys=False), end="")
 END
 }
 for mode in self cert-manager secret; do
-    extra=()
-    [ "$mode" != secret ] || extra=(--set 'certs.caBundle=<certs.caBundle>')
+    extra=(--set certs.duration=,certs.renewBefore=)
+    case "$mode" in
+        self) extra+=(--set certs.secretName=volcheck-tls) ;;
+        cert-manager) extra=() ;;
+        secret) extra+=(--set 'certs.caBundle=<certs.caBundle>') ;;
+    esac
     plain "$mode" "${extra[@]}" > "$work/plain.yaml"
     [ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" "charts/plain/$mode.yaml"
     diff -u "charts/plain/$mode.yaml" "$work/plain.yaml" ||
@@ -85,15 +116,8 @@ done
 "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning -
 
 check 'volcheck manifest prints the objects of the chart'
+"$VOLCHECK" certs "$work/certs" 2> /dev/null
 python3 tests/manifest.py "$VOLCHECK" "$work/certs/ca.crt"
-
-check 'the rendered objects'
-render "${ca[@]}" --set mode=deny --set 'policy.extends={node-agents}' --set 'policy.modes.shop=audit' > "$work/secret.yaml"
-render --set certs.mode=cert-manager --set replicas=1 > "$work/cert-manager.yaml"
-render --set networkPolicy.enabled=true --set-file "clients.caBundle=$work/certs/ca.crt" \
-    --set 'clients.names={kube-apiserver}' > "$work/self.yaml"
-python3 tests/chart.py "$work/secret.yaml" "$work/cert-manager.yaml" "$work/self.yaml" "$work/certs/ca.crt" "$work/volcheck.yaml"
-"$VOLCHECK" policy check "$work/volcheck.yaml"
 
 check 'YAML 1.1 booleans, and the chart as a subchart'
 mkdir -p "$work/platform/charts"

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeSeed;
 
-use crate::model::{Decode, FieldError, FieldPath};
+use crate::model::{Decode, FieldError, FieldPath, Segment};
 
 /// The text of a JSON value. Each decoding parses the text directly into the requested type.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,89 @@ impl<'a> Json<'a> {
 
 impl<'a> Decode<'a> for Json<'a> {
     fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
-        decode_json(self.0, seed).map_err(|error| FieldError::new(FieldPath::root(), error.to_string()))
+        decode_json(self.0, seed).map_err(|error| {
+            let path = path_at(self.0, offset_of(&error, self.0));
+            let position = format!(" at line {} column {}", error.line(), error.column());
+            let message = error.to_string();
+            FieldError::new(path, message.strip_suffix(&position).unwrap_or(&message))
+        })
     }
+}
+
+/// The maximum number of segments in the path of an error. Kubernetes objects are less deep.
+const MAX_SEGMENTS: usize = 64;
+
+/// The maximum length of a key in the path of an error, in characters.
+const MAX_KEY_LEN: usize = 64;
+
+/// Returns the byte offset at which an error occurred in `text`. After an error about a list item,
+/// serde_json also reads the comma after the item, so the offset is before this comma.
+fn offset_of(error: &serde_json::Error, text: &str) -> usize {
+    let start = match error.line() {
+        0 | 1 => 0,
+        line => text.match_indices('\n').nth(line - 2).map_or(0, |(at, _)| at + 1),
+    };
+    let read = text.get(..start + error.column()).unwrap_or(text);
+    read.trim_end().trim_end_matches(',').len()
+}
+
+/// A mapping or a list that contains the current position.
+enum Scope<'a> {
+    /// A mapping, with its last key as written; `None` before a key.
+    Mapping(Option<&'a str>),
+    /// A list, with the index of the current item.
+    List(usize),
+}
+
+/// Returns the path of the value that contains or ends at `offset` in the JSON text. The text up to
+/// the offset must be valid.
+fn path_at(text: &str, offset: usize) -> FieldPath {
+    let bytes = text.as_bytes();
+    let mut scopes: Vec<Scope<'_>> = Vec::new();
+    // The number of open mappings and lists that are too deep to be in `scopes`.
+    let mut hidden = 0_usize;
+    let mut at = 0;
+    while at < offset.min(bytes.len()) {
+        let is_shallow = scopes.len() < MAX_SEGMENTS;
+        let innermost = scopes.last_mut().filter(|_| hidden == 0);
+        match (bytes[at], innermost) {
+            (b'{', _) if hidden == 0 && is_shallow => scopes.push(Scope::Mapping(None)),
+            (b'[', _) if hidden == 0 && is_shallow => scopes.push(Scope::List(0)),
+            (b'{' | b'[', _) => hidden += 1,
+            (b'}' | b']', _) if hidden > 0 => hidden -= 1,
+            (b'}' | b']', _) => drop(scopes.pop()),
+            (b'"', innermost) => {
+                let end = end_of_string(bytes, at);
+                if let Some(Scope::Mapping(key @ None)) = innermost {
+                    *key = text.get(at + 1..end - 1);
+                }
+                at = end;
+                continue;
+            }
+            (b',', Some(Scope::List(index))) => *index += 1,
+            (b',', Some(Scope::Mapping(key))) => *key = None,
+            _ => {}
+        }
+        at += 1;
+    }
+    let segments = scopes.iter().filter_map(|scope| match scope {
+        Scope::Mapping(key) => key.map(|key| Segment::Key(key.chars().take(MAX_KEY_LEN).collect())),
+        Scope::List(index) => Some(Segment::Index(*index)),
+    });
+    segments.collect()
+}
+
+/// Returns the offset after the string that starts at `start`.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// Decodes a text that contains exactly one JSON value.
@@ -35,4 +116,34 @@ pub(super) fn decode_json<'a, S: DeserializeSeed<'a>>(
     let value = seed.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PodSpec;
+
+    fn error(text: &str) -> String {
+        let error = Json::new(text).decode::<PodSpec<'_>>().expect_err("an error");
+        format!("{}: {}", error.path, error.kind)
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let ephemeral = r#"{"containers": [{"name": "a\"},[{"}, {"volumeMounts": "none"}]}"#;
+        let expected = "containers[1].volumeMounts: invalid type: string \"none\", expected a list";
+        assert!(error(ephemeral).starts_with(expected), "{}", error(ephemeral));
+        assert!(error("{\n\"volumes\":\n [{},\n {\"name\": {}}]}").starts_with("volumes[1].name: "));
+        assert!(error("{\"volumes\": 3").starts_with("volumes: "));
+        let many = format!("{{\"volumes\": [{}{{}}]}}", "{},\n".repeat(6_000));
+        assert!(error(&many).starts_with("volumes[5000]: too many items"), "{}", error(&many));
+    }
+
+    #[test]
+    fn deep_nesting_has_a_short_path() {
+        let deep = format!("{{\"a\": {}{}, \"b\": 1", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(path_at(&deep, deep.len()).to_string(), "b");
+        assert_eq!(path_at(&deep, 50_000).segments().len(), MAX_SEGMENTS);
+        assert_eq!(path_at("\"unterminated\\", 100), FieldPath::root());
+    }
 }

@@ -10,14 +10,15 @@ mod request;
 mod response;
 mod verdict;
 
-use crate::finding::{Finding, RuleId};
-use crate::model::printable;
+use std::collections::BTreeMap;
+
+use crate::finding::{Finding, RuleId, Severity};
 use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
 
 pub use request::ReviewError;
-pub use response::AdmissionResponse;
+pub use response::{AdmissionResponse, parse_message};
 
 /// The endpoint that receives a review. It determines how strictly the policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,9 @@ pub struct ReviewContext<'p> {
     pub today: Date,
     /// The endpoint that received the review.
     pub endpoint: Endpoint,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<&'p str>,
 }
 
 /// The outcome of a review, as counted in metrics.
@@ -97,11 +101,18 @@ pub struct Decision {
     /// The rules of pre-existing errors in mode `deny`. Such an error is no reason to deny an
     /// UPDATE. Empty in other modes.
     pub preexisting: Vec<RuleId>,
+    /// The rules because of which mode `deny` would deny the request, sorted and without
+    /// duplicates. Empty if the request was denied, and if mode `deny` would also admit it.
+    ///
+    /// For an object that could not be checked, this is the rule with which lint reports the
+    /// problem: `unanalyzed-document` or `invalid-field-value`.
+    pub would_deny: Vec<RuleId>,
     /// The request, for the log.
     pub request: RequestInfo,
 }
 
-/// The fields of a request that logs and metrics report, with control characters escaped.
+/// The fields of a request that logs and metrics report, with control characters escaped. Long
+/// fields are truncated.
 #[derive(Clone, Debug, Default)]
 pub struct RequestInfo {
     pub uid: String,
@@ -123,7 +134,7 @@ pub struct RequestInfo {
 
 impl RequestInfo {
     fn new(request: &Request<'_>) -> Self {
-        let escape = |text: &str| printable(text).into_owned();
+        let escape = response::shorten;
         Self {
             uid: escape(&request.uid),
             operation: escape(&request.operation),
@@ -155,16 +166,23 @@ pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, Revie
         Reviewable::Nothing => Evaluation::default(),
         Reviewable::Unsupported => Evaluation::unchecked(&request),
     };
-    Ok(decide(evaluation, &request, context.policy_hash))
+    Ok(decide(evaluation, &request, context))
 }
 
-fn decide(evaluation: Evaluation, request: &Request<'_>, policy_hash: &str) -> Decision {
+fn decide(evaluation: Evaluation, request: &Request<'_>, context: &ReviewContext<'_>) -> Decision {
     let outcome = evaluation.verdict.outcome();
-    let annotations = evaluation.audit_annotations(policy_hash);
-    let Evaluation { verdict, findings, exempted, preexisting, .. } = evaluation;
+    let annotations = evaluation.audit_annotations(context);
+    let Evaluation { verdict, findings, exempted, preexisting, would_deny, .. } = evaluation;
     let (status, warnings) = verdict.into_status_and_warnings();
     let response = AdmissionResponse::new(request.uid.to_string(), status, warnings, annotations);
-    Decision { response, outcome, findings, exempted, preexisting, request: RequestInfo::new(request) }
+    let request = RequestInfo::new(request);
+    Decision { response, outcome, findings, exempted, preexisting, would_deny, request }
+}
+
+/// Returns the maximum memory, in bytes, that the check of a review of `size` bytes needs in
+/// addition to the review itself. The fuzzer `memory` searches for reviews that need more.
+pub const fn max_memory(size: usize) -> usize {
+    2 * size + (8 << 20)
 }
 
 /// Joins rule IDs with commas, sorted and without duplicates.
@@ -173,4 +191,16 @@ pub fn join_rules(rules: impl Iterator<Item = RuleId>) -> String {
     rules.sort_unstable();
     rules.dedup();
     rules.join(",")
+}
+
+/// Lists the rules of findings, each with its highest severity, such as
+/// `runtime-socket=error,unused-volume=warning`. The rules are sorted.
+pub fn join_severities(findings: &[Finding]) -> String {
+    let mut severities: BTreeMap<RuleId, Severity> = BTreeMap::new();
+    for finding in findings {
+        let highest = severities.entry(finding.rule).or_insert(finding.severity);
+        *highest = finding.severity.max(*highest);
+    }
+    let listed: Vec<_> = severities.iter().map(|(rule, severity)| format!("{rule}={severity}")).collect();
+    listed.join(",")
 }

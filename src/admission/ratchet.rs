@@ -1,6 +1,6 @@
 //! The ratchet: an UPDATE is not denied because of findings that the old object already had.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::{CheckResult, keep_most_severe_of_families};
 use crate::finding::{Access, Finding, Fingerprint, RuleId};
@@ -12,12 +12,16 @@ pub(super) struct SplitFindings {
     pub(super) preexisting: Vec<Finding>,
     /// Exempted findings, each with the index of its exemption in the policy.
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
+    /// The exemptions that suppressed or lowered a finding.
+    pub(super) used_exemptions: BTreeSet<ExemptionId>,
 }
 
 impl SplitFindings {
     /// Treats all findings as new, because there is no old object to compare with.
     pub(super) fn all_new(result: CheckResult) -> Self {
-        Self { new: result.findings, preexisting: Vec::new(), exempted: result.exempted }
+        let used_exemptions = used_exemptions(&result);
+        let CheckResult { findings: new, exempted, .. } = result;
+        Self { new, preexisting: Vec::new(), exempted, used_exemptions }
     }
 
     /// Adds findings about added ephemeral containers as new findings. Skips findings without a
@@ -30,6 +34,12 @@ impl SplitFindings {
             }
         }
     }
+}
+
+/// Returns the exemptions that suppressed or lowered a finding.
+fn used_exemptions(result: &CheckResult) -> BTreeSet<ExemptionId> {
+    let suppressing = result.exempted.iter().map(|(_, exemption)| exemption);
+    suppressing.chain(&result.lowered_by).copied().collect()
 }
 
 /// The part of a fingerprint that a finding of the new object must share with a finding of the old
@@ -92,6 +102,7 @@ impl PriorFindings {
     /// and at least the same access. Only new findings supersede new findings: a pre-existing
     /// finding does not hide a new finding of its family.
     pub(super) fn compare(mut self, result: CheckResult) -> SplitFindings {
+        let used_exemptions = used_exemptions(&result);
         let CheckResult { findings, exempted, superseded, .. } = result;
         let mut new: Vec<_> =
             superseded.into_iter().filter(|finding| !self.has_access(&finding.fingerprint)).collect();
@@ -105,7 +116,7 @@ impl PriorFindings {
         preexisting.extend(weaker);
         new.extend(added);
         keep_most_severe_of_families(&mut new);
-        SplitFindings { new, preexisting, exempted }
+        SplitFindings { new, preexisting, exempted, used_exemptions }
     }
 
     /// Checks whether the old object had a finding with the same key and at least the same access,

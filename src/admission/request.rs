@@ -1,13 +1,18 @@
 //! The request that the API server sends for review (`AdmissionRequest` of
 //! `k8s.io/api/admission/v1`).
 
-use serde::Deserialize;
+use std::ops::Deref;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::json::{Json, decode_json};
 use super::response::shorten;
-use crate::model::{Decode as _, FieldError, ItemBudget, List, Map, Str, TypeMeta, is_built_in, nullable};
-use crate::policy::Policy;
+use crate::model::{
+    Decode as _, FieldError, ItemBudget, List, Map, ObjectId, Str, TypeMeta, is_built_in, nullable,
+};
+use crate::policy::{Policy, Requester};
 
 /// The reason why an AdmissionReview is invalid. The length of each message is bounded for any
 /// input.
@@ -34,13 +39,54 @@ pub enum ReviewError {
     NoObject,
 }
 
+/// The maximum length of the UID of a request in bytes. The API server generates UUIDs of 36 bytes
+/// (`k8s.io/apiserver/pkg/admission/plugin/webhook/request`).
+const MAX_UID: usize = 128;
+
+/// The maximum length of most names in Kubernetes in bytes: that of a DNS subdomain
+/// (`k8s.io/apimachinery/pkg/util/validation`).
+const MAX_NAME: usize = 253;
+
+/// The maximum length of a namespace's name in bytes: that of a DNS label.
+const MAX_NAMESPACE: usize = 63;
+
+/// The maximum length of the name of a user or group in bytes. Kubernetes sets no limit. The names
+/// that identity providers assign are shorter.
+const MAX_USER: usize = 4096;
+
+/// A string of at most `MAX` bytes. Longer strings are rejected before they are copied, so that
+/// identifiers, which are copied to the log and the response, never use much memory.
+#[derive(Default)]
+pub(super) struct Identifier<'a, const MAX: usize>(Str<'a>);
+
+impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for Identifier<'a, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let too_long = || D::Error::custom(format_args!("an identifier is longer than {MAX} bytes"));
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        // The escape sequence of one byte has up to six bytes.
+        if json.len() > 6 * MAX + "\"\"".len() {
+            return Err(too_long());
+        }
+        let text: Str<'a> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        if text.len() > MAX { Err(too_long()) } else { Ok(Self(text)) }
+    }
+}
+
+impl<const MAX: usize> Deref for Identifier<'_, MAX> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Review<'a> {
     #[serde(borrow, default)]
-    api_version: Str<'a>,
+    api_version: Identifier<'a, MAX_NAME>,
     #[serde(borrow, default)]
-    kind: Str<'a>,
+    kind: Identifier<'a, MAX_NAME>,
     #[serde(borrow)]
     request: Option<Request<'a>>,
 }
@@ -49,19 +95,19 @@ struct Review<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request<'a> {
     #[serde(borrow, default)]
-    pub(super) uid: Str<'a>,
+    pub(super) uid: Identifier<'a, MAX_UID>,
     #[serde(borrow, default, deserialize_with = "nullable")]
     kind: GroupVersionKind<'a>,
     #[serde(borrow, default)]
     pub(super) resource: Resource<'a>,
     #[serde(borrow, default)]
-    pub(super) sub_resource: Str<'a>,
+    pub(super) sub_resource: Identifier<'a, MAX_NAME>,
     #[serde(borrow, default)]
-    pub(super) namespace: Str<'a>,
+    pub(super) namespace: Identifier<'a, MAX_NAMESPACE>,
     #[serde(borrow, default)]
-    pub(super) name: Str<'a>,
+    pub(super) name: Identifier<'a, MAX_NAME>,
     #[serde(borrow, default)]
-    pub(super) operation: Str<'a>,
+    pub(super) operation: Identifier<'a, MAX_NAME>,
     #[serde(borrow, default)]
     pub(super) user_info: UserInfo<'a>,
     #[serde(default, deserialize_with = "nullable")]
@@ -76,25 +122,25 @@ pub(super) struct Request<'a> {
 #[serde(default)]
 struct GroupVersionKind<'a> {
     #[serde(borrow)]
-    group: Str<'a>,
+    group: Identifier<'a, MAX_NAME>,
     #[serde(borrow)]
-    version: Str<'a>,
+    version: Identifier<'a, MAX_NAME>,
     #[serde(borrow)]
-    kind: Str<'a>,
+    kind: Identifier<'a, MAX_NAME>,
 }
 
 #[derive(Default, Deserialize)]
 pub(super) struct Resource<'a> {
     #[serde(borrow, default)]
-    pub(super) resource: Str<'a>,
+    pub(super) resource: Identifier<'a, MAX_NAME>,
 }
 
 #[derive(Default, Deserialize)]
 pub(super) struct UserInfo<'a> {
     #[serde(borrow, default)]
-    pub(super) username: Str<'a>,
+    pub(super) username: Identifier<'a, MAX_USER>,
     #[serde(borrow, default)]
-    groups: List<Str<'a>>,
+    groups: List<Identifier<'a, MAX_USER>>,
 }
 
 /// The object of a request, if volcheck may have to check it.
@@ -112,7 +158,7 @@ impl<'a> Request<'a> {
         let review = decode_json(text, ItemBudget::new().seed::<Review<'_>>())
             .map_err(|error| ReviewError::Json(error.to_string()))?;
         if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
-            let (api_version, kind) = (review.api_version.to_string(), review.kind.to_string());
+            let (api_version, kind) = (review.api_version.0.to_string(), review.kind.0.to_string());
             return Err(ReviewError::Kind { api_version, kind });
         }
         let request = review.request.ok_or(ReviewError::NoRequest)?;
@@ -159,10 +205,22 @@ impl<'a> Request<'a> {
         let GroupVersionKind { group, version, kind } = &self.kind;
         let api_version = match &**group {
             _ if !is_built_in(group, kind) => return object.decode(),
-            "" => version.clone(),
-            group => Str::owned(&format!("{group}/{version}")),
+            "" => version.0.clone(),
+            group => Str::owned(&format!("{group}/{version}", version = &**version)),
         };
-        Ok(TypeMeta { api_version, kind: kind.clone() })
+        Ok(TypeMeta { api_version, kind: kind.0.clone() })
+    }
+
+    /// Returns the identity of the object according to the request, for objects that cannot be
+    /// decoded.
+    pub(super) fn object_id(&self) -> ObjectId {
+        ObjectId {
+            group: self.kind.group.to_string(),
+            version: self.kind.version.to_string(),
+            kind: self.kind.kind.to_string(),
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
     }
 
     /// Returns the new object, or `None` for DELETE. For CONNECT, returns the options of the
@@ -176,21 +234,15 @@ impl<'a> Request<'a> {
         not_null(self.old_object)
     }
 
-    /// Returns true if the user is a controller whose owner references are trusted:
-    ///
-    /// - a Kubernetes controller that creates Pods, such as the ReplicaSet controller
-    /// - the controller manager without `--use-service-account-credentials`
-    /// - one of the `trustedControllers` of the policy
+    /// Returns true if the user is a controller whose owner references are trusted.
     pub(super) fn is_from_trusted_controller(&self, policy: &Policy) -> bool {
-        let user = &*self.user_info.username;
-        let is_built_in = match user.strip_prefix("system:serviceaccount:kube-system:") {
-            Some(name) => {
-                let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
-                name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
-            }
-            None => user == "system:kube-controller-manager",
-        };
-        is_built_in || policy.trusted_controllers.iter().any(|known| known == user)
+        policy.trusts_controller(&self.user_info.username)
+    }
+
+    /// Returns the user who sent the request to the API server.
+    pub(super) fn requester(&self) -> Requester<'_> {
+        let UserInfo { username, groups } = &self.user_info;
+        Requester { user: username, groups: groups.iter().map(|group| &**group).collect() }
     }
 
     /// Returns true if the kubelet of the Pod's node sent the request, and the object is the mirror
@@ -207,8 +259,7 @@ impl<'a> Request<'a> {
             && self.user_info.groups.iter().any(|group| &**group == "system:nodes")
     }
 
-    /// Returns true if the new or the old object is being deleted. Controllers and kubelets start
-    /// no more Pods or containers for such an object.
+    /// Returns true if the new or the old object is being deleted.
     pub(super) fn is_terminating(&self) -> bool {
         let is_terminating = |object: Json<'_>| {
             let decoded = object.decode::<Terminating<'_>>();

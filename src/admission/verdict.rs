@@ -1,23 +1,25 @@
 //! The verdict on the object of a request. The steps are: decode the object, check it, compare it
 //! with the old object, and enforce the mode.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 use super::ratchet::{PriorFindings, SplitFindings};
 use super::request::Request;
 use super::response::{self, Status};
-use super::{Endpoint, Outcome, ReviewContext, join_rules};
-use crate::engine::judge;
+use super::{Endpoint, Outcome, ReviewContext, join_rules, join_severities};
+use crate::engine::{check_request, judge};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Body, FieldError, Object, Origin, Workload, decode_built_in};
-use crate::policy::{ExemptionId, Mode, Policy, WorkloadMode};
-use crate::rules::Subject;
+use crate::model::{Body, FieldError, FieldPath, Object, ObjectId, Origin, Workload, decode_built_in};
+use crate::policy::{ExemptionId, Mode, Policy, Requester, WorkloadMode};
+use crate::rules::{Subject, Unchecked};
 
 /// The verdict on a request.
 #[derive(Default)]
 pub(super) enum Verdict {
+    /// Admitted without a check.
     #[default]
+    Skip,
     Allow,
     Warn(Vec<String>),
     /// Denied because of errors. The warnings report other findings, such as pre-existing errors.
@@ -35,7 +37,7 @@ pub(super) enum Verdict {
 impl Verdict {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Allow => Outcome::Allow,
+            Self::Skip | Self::Allow => Outcome::Allow,
             Self::Warn(_) => Outcome::Warn,
             Self::Deny { .. } => Outcome::Deny,
             Self::Error { .. } => Outcome::Error,
@@ -45,7 +47,7 @@ impl Verdict {
     /// Returns the status, if the request is denied, and the warnings.
     pub(super) fn into_status_and_warnings(self) -> (Option<Status>, Vec<String>) {
         match self {
-            Self::Allow => (None, Vec::new()),
+            Self::Skip | Self::Allow => (None, Vec::new()),
             Self::Warn(warnings) => (None, warnings),
             Self::Deny { status, warnings } => (Some(status), warnings),
             Self::Error { status, warnings } => (status, warnings),
@@ -60,9 +62,16 @@ pub(super) struct Evaluation {
     pub(super) findings: Vec<Finding>,
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
     pub(super) preexisting: Vec<RuleId>,
+    /// See [`Decision::would_deny`](super::Decision::would_deny).
+    pub(super) would_deny: Vec<RuleId>,
+    /// The exemptions that suppressed or lowered a finding.
+    used_exemptions: BTreeSet<ExemptionId>,
     /// An additional audit annotation, as key and value.
     annotation: Option<(&'static str, String)>,
 }
+
+/// The maximum number of exemptions listed in an audit annotation.
+const MAX_LISTED_EXEMPTIONS: usize = 5;
 
 impl Evaluation {
     /// Admits a request for a kind or subresource that volcheck does not check. Adds an audit
@@ -78,53 +87,104 @@ impl Evaluation {
     /// Returns the evaluation of an object that could not be checked. Mode `deny` denies the
     /// object, because admitting unchecked objects would allow users to bypass the policy. The
     /// endpoint `Advise` admits it, regardless of `workloadMode`.
-    fn error(error: &FieldError, mode: Mode, endpoint: Endpoint) -> Self {
-        let message = response::warning(&format!("the object could not be checked: {}", error.kind));
+    fn error(request: &Request<'_>, error: &FieldError, mode: Mode, context: &ReviewContext<'_>) -> Self {
+        let finding = unchecked_finding(error, context);
+        let object = request.object_id();
+        let warning = response::unchecked_warning(&object, &finding);
+        let can_deny = context.endpoint != Endpoint::Advise;
         let (status, warnings) = match mode {
-            Mode::Deny if endpoint != Endpoint::Advise => (Some(Status::bad_request(&message)), Vec::new()),
-            Mode::Deny | Mode::Warn => (None, vec![message.clone()]),
+            Mode::Deny if can_deny => {
+                (Some(Status::bad_request(&object, &finding, context.message)), Vec::new())
+            }
+            Mode::Deny | Mode::Warn => (None, vec![warning.clone()]),
             Mode::Audit | Mode::Off => (None, Vec::new()),
         };
-        let annotation = Some(("error", message));
-        Self { verdict: Verdict::Error { status, warnings }, annotation, ..Self::default() }
+        let would_deny = if can_deny && status.is_none() { vec![finding.rule] } else { Vec::new() };
+        let annotation = Some(("error", warning));
+        Self { verdict: Verdict::Error { status, warnings }, would_deny, annotation, ..Self::default() }
     }
 
-    /// Returns the audit annotations. They are empty if there is nothing to record. Otherwise, they
-    /// include the hash of the policy.
-    pub(super) fn audit_annotations(&self, policy_hash: &str) -> BTreeMap<&'static str, String> {
-        let rules = [
+    /// Returns the audit annotations. They are empty if no object was to be checked. Otherwise,
+    /// they include the verdict and the hash of the policy.
+    pub(super) fn audit_annotations(&self, context: &ReviewContext<'_>) -> BTreeMap<&'static str, String> {
+        let verdict = match &self.verdict {
+            Verdict::Skip => "",
+            _ if !self.would_deny.is_empty() => "would-deny",
+            verdict => verdict.outcome().as_str(),
+        };
+        let values = [
+            ("verdict", verdict.to_owned()),
             ("rules", join_rules(self.findings.iter().map(|finding| finding.rule))),
+            ("severities", join_severities(&self.findings)),
             ("exempted-rules", join_rules(self.exempted.iter().map(|(finding, _)| finding.rule))),
+            ("exemptions", describe_exemptions(&self.used_exemptions, context.policy)),
             ("preexisting-rules", join_rules(self.preexisting.iter().copied())),
         ];
         let mut annotations: BTreeMap<_, _> = self.annotation.iter().cloned().collect();
-        annotations.extend(rules.into_iter().filter(|(_, rules)| !rules.is_empty()));
+        annotations.extend(values.into_iter().filter(|(_, value)| !value.is_empty()));
         if !annotations.is_empty() {
-            annotations.insert("policy", policy_hash.to_owned());
+            annotations.insert("policy", context.policy_hash.to_owned());
         }
         annotations
     }
 }
 
-/// Evaluates the object of a request in the mode `mode`. Updates of objects that are being deleted
-/// are admitted without a check.
+/// Returns the finding with which lint reports an object that cannot be decoded.
+fn unchecked_finding(error: &FieldError, context: &ReviewContext<'_>) -> Finding {
+    let unchecked = Unchecked::InvalidField { error, kind: None, is_embedded: false };
+    let reported = judge(Subject::Unchecked(&unchecked), context.policy, context.today).findings.pop();
+    // Responses name the field before the message of a finding.
+    let message = error.kind.to_string();
+    match reported {
+        Some(finding) => Finding { message, ..finding },
+        None => {
+            let rule = RuleId::new("unanalyzed-document");
+            Finding::new(rule, Severity::Error, error.path.clone(), message)
+        }
+    }
+}
+
+/// Lists the origin and the reason of each exemption, separated by semicolons. After
+/// [`MAX_LISTED_EXEMPTIONS`], the others are only counted.
+fn describe_exemptions(ids: &BTreeSet<ExemptionId>, policy: &Policy) -> String {
+    let listed = ids.iter().take(MAX_LISTED_EXEMPTIONS).map(|id| {
+        let exemption = policy.exemption(*id);
+        response::shorten(&format!("{} ({})", exemption.origin, exemption.reason))
+    });
+    let unlisted = ids.len().saturating_sub(MAX_LISTED_EXEMPTIONS);
+    let note = (unlisted > 0).then(|| format!("and {unlisted} more"));
+    listed.chain(note).collect::<Vec<_>>().join("; ")
+}
+
+/// Evaluates the object of a request in the mode `mode`.
+///
+/// Updates of objects that are being deleted are admitted without a check, because controllers
+/// create no more Pods for them. Updates of subresources are checked: the API server accepts new
+/// ephemeral containers until the Pod is gone, and only the kubelet decides whether they start.
+/// Current kubelets start no containers of terminating Pods (`pkg/kubelet/pod_workers.go`).
 pub(super) fn evaluate<'a>(
     request: &Request<'a>,
     object: Json<'a>,
     mode: Mode,
     context: &ReviewContext<'_>,
 ) -> Evaluation {
-    if request.is_update() && request.is_terminating() {
+    if request.is_update() && request.sub_resource.is_empty() && request.is_terminating() {
         return Evaluation::default();
     }
     let object = match decode_object(request, object, context.policy) {
         Ok(Some(object)) => object,
         // If a controller creates Pods for this object, the webhook reviews those Pods.
         Ok(None) => return Evaluation::unchecked(request),
-        Err(error) => return Evaluation::error(&error, mode, context.endpoint),
+        Err(error) => return Evaluation::error(request, &error, mode, context),
     };
-    let mode = effective_mode(&object, mode, context);
-    enforce(request, mode, check(request, object, context))
+    let enforcement = Enforcement {
+        object: object.id.clone(),
+        mode: effective_mode(&object, mode, context),
+        can_deny: effective_mode(&object, Mode::Deny, context) == Mode::Deny,
+        denies_pods: mode == Mode::Deny && is_workload(&object),
+        advice: context.message,
+    };
+    enforcement.apply(request, check(request, object, context))
 }
 
 /// Decodes an object of the request. Returns `None` if its kind is not built in.
@@ -152,6 +212,11 @@ fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Objec
     decode_object(request, old, policy).ok().flatten()
 }
 
+/// Checks whether a controller creates Pods for the object.
+fn is_workload(object: &Object<'_>) -> bool {
+    matches!(object.body, Body::Pods(_)) && object.id.kind != "Pod"
+}
+
 /// Returns the mode for the object. This is `mode`, except that `deny` is lowered to `warn` in two
 /// cases:
 ///
@@ -159,21 +224,28 @@ fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Objec
 ///   denied instead of the workload.
 /// - The object is of another kind, and the endpoint is `Advise`.
 fn effective_mode(object: &Object<'_>, mode: Mode, context: &ReviewContext<'_>) -> Mode {
-    let is_workload_or_claim = match &object.body {
-        Body::Pods(_) => object.id.kind != "Pod",
-        Body::Claim(_) => true,
-        Body::PersistentVolume(_) | Body::StorageClass(_) | Body::Other => false,
-    };
-    let is_advisory = match is_workload_or_claim {
+    let is_advisory = match is_workload(object) || matches!(object.body, Body::Claim(_)) {
         true => context.policy.workload_mode == WorkloadMode::Warn,
         false => context.endpoint == Endpoint::Advise,
     };
     if is_advisory && mode == Mode::Deny { Mode::Warn } else { mode }
 }
 
+/// Returns the user whose exemptions apply to the object, or `None` if no exemption for users
+/// applies. Such exemptions do not apply to the Pods that controllers create, because a controller
+/// creates the Pods of all users. They do not apply to workloads either: their Pods would be denied
+/// nevertheless.
+fn requester<'r>(request: &'r Request<'_>, object: &Object<'_>, policy: &Policy) -> Option<Requester<'r>> {
+    let is_controller = request.is_from_trusted_controller(policy);
+    (!is_controller && !is_workload(object)).then(|| request.requester())
+}
+
 /// Checks the object and, for an UPDATE, separates its new findings from pre-existing ones.
 fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewContext<'_>) -> SplitFindings {
-    let run = |object: &Object<'_>| judge(Subject::Object(object), context.policy, context.today);
+    let requester = requester(request, &object, context.policy);
+    let run = |object: &Object<'_>| {
+        check_request(Subject::Object(object), context.policy, context.today, requester.as_ref())
+    };
     let Some(old) = decode_old_object(request, context.policy) else {
         return SplitFindings::all_new(run(&object));
     };
@@ -187,37 +259,77 @@ fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewCont
     split
 }
 
-/// Determines the verdict from the findings and the mode. Findings never lead to the denial of the
-/// mirror Pod of a static Pod (see [`Request::is_mirror_pod`]).
-fn enforce(request: &Request<'_>, mode: Mode, findings: SplitFindings) -> Evaluation {
-    let SplitFindings { new, preexisting, exempted } = findings;
-    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-    let is_visible = |finding: &&Finding| finding.severity >= Severity::Warning;
-    let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
-    let is_mirror_pod = mode == Mode::Deny && !errors.is_empty() && request.is_mirror_pod();
-    let status = match mode {
-        Mode::Deny if !is_mirror_pod => Status::forbidden(&errors),
-        Mode::Deny | Mode::Warn | Mode::Audit | Mode::Off => None,
-    };
-    let is_in_status = |finding: &&Finding| status.is_some() && is_error(finding);
-    let warned = new.iter().filter(|finding| !is_in_status(finding)).chain(&preexisting);
-    let warnings = match mode {
-        Mode::Deny | Mode::Warn => response::warnings(warned.filter(is_visible).collect()),
-        Mode::Audit | Mode::Off => Vec::new(),
-    };
-    let preexisting_errors = match mode {
-        Mode::Deny => preexisting.iter().filter(is_error).map(|finding| finding.rule).collect(),
-        Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
-    };
-    Evaluation {
-        verdict: match status {
-            Some(status) => Verdict::Deny { status, warnings },
-            None if warnings.is_empty() => Verdict::Allow,
-            None => Verdict::Warn(warnings),
-        },
-        findings: new.into_iter().chain(preexisting).collect(),
-        exempted,
-        preexisting: preexisting_errors,
-        annotation: is_mirror_pod.then(|| ("mirror-pod", "true".to_owned())),
+/// How the policy is enforced for an object.
+struct Enforcement<'c> {
+    object: ObjectId,
+    /// The mode for the object.
+    mode: Mode,
+    /// Whether mode `deny` can deny the object.
+    can_deny: bool,
+    /// Whether the object is a workload whose Pods are created in mode `deny`.
+    denies_pods: bool,
+    /// The operator's message for denials.
+    advice: Option<&'c str>,
+}
+
+impl Enforcement<'_> {
+    /// Determines the verdict from the findings. Findings never lead to the denial of the mirror
+    /// Pod of a static Pod (see [`Request::is_mirror_pod`]).
+    fn apply(&self, request: &Request<'_>, findings: SplitFindings) -> Evaluation {
+        let SplitFindings { new, preexisting, exempted, used_exemptions } = findings;
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        let is_visible = |finding: &&Finding| finding.severity >= Severity::Warning;
+        let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
+        let is_mirror_pod = self.can_deny && !errors.is_empty() && request.is_mirror_pod();
+        let (status, would_deny) = match self.mode {
+            _ if !self.can_deny || is_mirror_pod => (None, Vec::new()),
+            Mode::Deny => (Status::forbidden(&errors, self.advice), Vec::new()),
+            Mode::Warn | Mode::Audit | Mode::Off => (None, distinct_rules(&errors)),
+        };
+        let is_in_status = |finding: &&Finding| status.is_some() && is_error(finding);
+        let warned = new.iter().filter(|finding| !is_in_status(finding)).chain(&preexisting);
+        let warnings = match self.mode {
+            Mode::Deny | Mode::Warn => {
+                response::warnings(&self.object, warned.filter(is_visible).collect(), |finding| {
+                    self.effect_on_pods(finding)
+                })
+            }
+            Mode::Audit | Mode::Off => Vec::new(),
+        };
+        let preexisting_errors = match self.mode {
+            Mode::Deny => preexisting.iter().filter(is_error).map(|finding| finding.rule).collect(),
+            Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
+        };
+        Evaluation {
+            verdict: match status {
+                Some(status) => Verdict::Deny { status, warnings },
+                None if warnings.is_empty() => Verdict::Allow,
+                None => Verdict::Warn(warnings),
+            },
+            findings: new.into_iter().chain(preexisting).collect(),
+            exempted,
+            preexisting: preexisting_errors,
+            would_deny,
+            used_exemptions,
+            annotation: (is_mirror_pod && self.mode == Mode::Deny).then(|| ("mirror-pod", "true".to_owned())),
+        }
     }
+
+    /// Returns the effect of a finding about a workload on its Pods, as the start of a warning.
+    /// Returns an empty string if there is none. The claim templates of a StatefulSet are not part
+    /// of its Pods.
+    fn effect_on_pods(&self, finding: &Finding) -> &'static str {
+        let claim_templates = FieldPath::from_keys(&["spec", "volumeClaimTemplates"]);
+        let is_in_pod = !finding.primary.path.starts_with(&claim_templates);
+        match self.denies_pods && is_in_pod && finding.severity == Severity::Error {
+            true => "its Pods will be denied: ",
+            false => "",
+        }
+    }
+}
+
+/// Returns the rules of the findings, sorted and without duplicates.
+fn distinct_rules(findings: &[&Finding]) -> Vec<RuleId> {
+    let rules: BTreeSet<RuleId> = findings.iter().map(|finding| finding.rule).collect();
+    rules.into_iter().collect()
 }

@@ -12,11 +12,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use super::lint::output::Output;
-use crate::admission::Endpoint;
+use crate::admission::{self, Endpoint};
 use crate::finding::Severity;
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
 use crate::report::Format;
+#[cfg(feature = "server")]
+use crate::server::{CipherSuite, TlsVersion};
 
 /// Linter and admission webhook that finds unsafe volumes in Kubernetes manifests
 #[derive(Debug, Parser)]
@@ -311,6 +313,14 @@ pub(super) struct ServeArgs {
     /// `SERVICE.NAMESPACE.svc`
     #[arg(long, value_name = "NAME", requires = "tls_cert")]
     pub(super) tls_name: Option<String>,
+    /// Minimum TLS version of the webhook port: 1.2 or 1.3
+    #[arg(long, value_name = "VERSION", default_value = "1.2")]
+    pub(super) tls_min_version: TlsVersion,
+    /// IANA names of the cipher suites of the webhook port, such as TLS_AES_128_GCM_SHA256,
+    /// separated by commas. If not set, all supported suites are used. The error message about an
+    /// unknown name lists them
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(super) tls_cipher_suites: Vec<CipherSuite>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
     /// --tls-cert. The CA is stored in the Secret `NAME-ca`. The `webhooks` list to register is
     /// read from an annotation of the ValidatingWebhookConfiguration `NAME`. Both objects must
@@ -345,9 +355,9 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
-    /// connection evicts a connection of the client with the most connections, or waits if it
-    /// cannot evict one
-    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
+    /// the process cannot open enough files
+    #[arg(long, value_name = "COUNT", default_value_t = 512)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
@@ -363,6 +373,10 @@ pub(super) struct ServeArgs {
     /// server closes its idle connections
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) idle_timeout: Duration,
+    /// Text or link to add to each denial, at most 1000 characters on one line. If not set, denials
+    /// refer to `volcheck explain`
+    #[arg(long, value_name = "TEXT", value_parser = admission::parse_message)]
+    pub(super) message: Option<String>,
     /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub(super) log_format: LogFormat,

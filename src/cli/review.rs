@@ -21,6 +21,7 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
         policy_hash: &policy_hash,
         today: crate::policy::today(),
         endpoint: arguments.endpoint.into(),
+        message: None,
     };
     let decision = admission::review(&text, &context).with_context(|| input.name.clone())?;
     let mut json = serde_json::to_string_pretty(&decision.response)?;

@@ -1,7 +1,5 @@
 //! `volcheck serve`: runs the webhook server.
 
-use std::io;
-
 use anyhow::{Context as _, bail};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
@@ -10,11 +8,16 @@ use tracing_subscriber::EnvFilter;
 use super::EXIT_OK;
 use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
-use crate::server::{self, CertificateFiles, CertificateSource, ClientAuthSettings, PolicySource, Settings};
+use crate::server::{
+    self, CertificateFiles, CertificateSource, ClientAuthSettings, LogWriter, PolicySource, Settings,
+    TlsSettings,
+};
 
 pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
     let filter = EnvFilter::try_new(&arguments.log_level).context("--log-level")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let is_json = matches!(arguments.log_format, LogFormat::Json);
+    let writer = move || LogWriter { is_json };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     match arguments.log_format {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log.with_ansi(false).init(),
@@ -29,6 +32,9 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         certificate_source: certificate_source(arguments)?,
+        tls: TlsSettings::new(arguments.tls_min_version, arguments.tls_cipher_suites.clone())
+            .map_err(anyhow::Error::msg)
+            .context("--tls-cipher-suites")?,
         client_auth,
         max_body: arguments.max_body,
         max_connections: arguments.max_connections,
@@ -36,6 +42,7 @@ pub(super) fn run(arguments: &ServeArgs) -> anyhow::Result<u8> {
         idle_timeout: arguments.idle_timeout,
         drain_timeout: arguments.drain_timeout,
         reload_interval: arguments.reload_interval,
+        message: arguments.message.clone(),
     };
     // The webhook never searches for a policy file, because its verdicts must not depend on the
     // working directory.
@@ -63,7 +70,7 @@ fn certificate_source(arguments: &ServeArgs) -> anyhow::Result<CertificateSource
             ca_overlap: arguments.ca_overlap,
             registration_delay: arguments.registration_delay,
         };
-        return Ok(CertificateSource::SelfSigned { cluster, lifetime: arguments.certificate_days });
+        return Ok(CertificateSource::OwnCa { cluster, lifetime: arguments.certificate_days });
     }
     let (cert, key) = (arguments.tls_cert.clone(), arguments.tls_key.clone());
     let (cert, key) = cert.zip(key).context("--tls-cert and --tls-key")?;

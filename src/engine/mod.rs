@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::finding::{Finding, Severity};
 use crate::model::{Body, Object};
-use crate::policy::{Date, ExemptionId, Level, Policy};
+use crate::policy::{Date, ExemptionId, Level, Policy, Requester};
 use crate::rules::{Check, Context, FAMILY_ORDER, Rule, Subject};
 
 /// The findings about a subject.
@@ -31,7 +31,20 @@ pub struct CheckResult {
 
 /// Checks `subject` with the rules of `policy`. An exemption whose last day is before `today` does
 /// not apply.
+///
+/// Exemptions for users do not apply, because the user is unknown.
 pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult {
+    check_request(subject, policy, today, None)
+}
+
+/// Checks `subject` like [`judge`], and also applies the exemptions for `requester`, the user who
+/// sent the object to the API server.
+pub fn check_request(
+    subject: Subject<'_>,
+    policy: &Policy,
+    today: Date,
+    requester: Option<&Requester<'_>>,
+) -> CheckResult {
     let mut findings = run_rules(subject, policy);
     if findings.is_empty() {
         return CheckResult::default();
@@ -42,7 +55,7 @@ pub fn judge(subject: Subject<'_>, policy: &Policy, today: Date) -> CheckResult 
         Subject::Unchecked(_) | Subject::Ignores(_) | Subject::Exemption(_) | Subject::Baseline(_) => None,
     };
     let Exempted { findings: mut exempted, lowered_by } = match object {
-        Some(object) => exempt(&mut findings, object, policy, today),
+        Some(object) => exempt(&mut findings, object, policy, today, requester),
         None => Exempted::default(),
     };
     let superseded = keep_most_severe_of_families(&mut findings);
@@ -162,10 +175,16 @@ struct Exempted {
 ///
 /// Must be called before families are applied. Otherwise, a finding that is exempted or lowered
 /// afterwards could supersede another finding.
-fn exempt(findings: &mut Vec<Finding>, object: &Object<'_>, policy: &Policy, today: Date) -> Exempted {
+fn exempt(
+    findings: &mut Vec<Finding>,
+    object: &Object<'_>,
+    policy: &Policy,
+    today: Date,
+    requester: Option<&Requester<'_>>,
+) -> Exempted {
     let mut exempted = Exempted::default();
     for mut finding in std::mem::take(findings) {
-        let exemption = policy.find_exemption(&finding, &object.id, &object.workload, today);
+        let exemption = policy.find_exemption(&finding, object, requester, today);
         match exemption.map(|id| (id, policy.exemption(id).severity)) {
             Some((id, None)) => exempted.findings.push((finding, id)),
             Some((id, Some(severity))) => {

@@ -31,9 +31,14 @@ pub(super) fn check(schema: &Value, root: &Value, value: &Value, path: &str) -> 
         Value::Array(items) => i64::try_from(items.len()).ok(),
         number => number.as_i64(),
     };
-    for (keyword, sign) in
-        [("minimum", 1), ("minLength", 1), ("maximum", -1), ("maxLength", -1), ("maxItems", -1)]
-    {
+    for (keyword, sign) in [
+        ("minimum", 1),
+        ("minLength", 1),
+        ("minItems", 1),
+        ("maximum", -1),
+        ("maxLength", -1),
+        ("maxItems", -1),
+    ] {
         if let (Some(size), Some(limit)) = (size, schema[keyword].as_i64())
             && (size - limit) * sign < 0
         {
@@ -48,14 +53,21 @@ pub(super) fn check(schema: &Value, root: &Value, value: &Value, path: &str) -> 
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         check(&schema["items"], root, item, &format!("{path}[{index}]"))?;
     }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(fields) = value.as_object()
+        && let Some(missing) = required.into_iter().find(|key| !fields.contains_key(*key))
+    {
+        return wrong(format!("`{missing}` is missing"));
+    }
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = join(path, key);
+        check(&schema["propertyNames"], root, &Value::from(key.as_str()), &path)?;
         match schema["properties"].get(key) {
             Some(schema) => check(schema, root, value, &path)?,
             None if schema["additionalProperties"] == Value::Bool(false) => {
                 return Err(format!("`{path}`: unknown value"));
             }
-            None => {}
+            None => check(&schema["additionalProperties"], root, value, &path)?,
         }
     }
     Ok(())
@@ -65,6 +77,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
     match name {
         "string" => value.is_string(),
         "integer" => value.is_i64(),
+        "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         "array" => value.is_array(),
         "object" => value.is_object(),
@@ -90,9 +103,12 @@ mod tests {
             "minLength",
             "maxLength",
             "pattern",
+            "minItems",
             "maxItems",
             "items",
+            "required",
             "properties",
+            "propertyNames",
             "additionalProperties",
             "description",
         ];
@@ -100,8 +116,11 @@ mod tests {
             for (keyword, value) in schema.as_object().expect("a schema") {
                 assert!(KEYWORDS.contains(&keyword.as_str()), "{path}: {keyword}");
                 match keyword.as_str() {
-                    "items" => visit(value, path),
-                    "additionalProperties" => assert!(value.is_boolean(), "{path}"),
+                    "properties" => {
+                        value.as_object().expect("schemas").values().for_each(|schema| visit(schema, path))
+                    }
+                    "items" | "propertyNames" => visit(value, path),
+                    "additionalProperties" if !value.is_boolean() => visit(value, path),
                     _ => {}
                 }
             }

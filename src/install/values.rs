@@ -153,12 +153,21 @@ impl Values {
                 "certs.issuerRef requires certs.mode=cert-manager",
             ),
             (
+                mode != "cert-manager"
+                    && !(self.is_empty("certs.duration") && self.is_empty("certs.renewBefore")),
+                "certs.duration and certs.renewBefore require certs.mode=cert-manager",
+            ),
+            (
                 !self.is_empty("certs.caBundle") && mode != "secret",
                 "certs.caBundle requires certs.mode=secret",
             ),
             (
                 self.is_empty("certs.caBundle") && mode == "secret",
                 "certs.mode=secret requires certs.caBundle: run `volcheck certs DIR`, then pass `--set-file certs.caBundle=DIR/ca.crt`",
+            ),
+            (
+                mode == "self" && !self.is_default("certs.secretName"),
+                "certs.secretName has no effect with certs.mode=self: set certs.mode to secret or cert-manager",
             ),
             (
                 !self.is_empty("clients.names") && self.is_empty("clients.caBundle"),
@@ -182,7 +191,59 @@ impl Values {
                 "resourceQuota is not allowed in kube-system: it would limit all Pods of that priority class there",
             ),
         ];
-        conflicts.into_iter().find(|(is_conflict, _)| *is_conflict).map(|(_, message)| message.to_owned())
+        let conflict = conflicts.into_iter().find(|(is_conflict, _)| *is_conflict);
+        let conflict = conflict.map(|(_, message)| message.to_owned());
+        conflict.or_else(|| self.conflict_with_chart()).or_else(|| {
+            let problem =
+                "networkPolicy.apiServerPorts must not be empty: an empty list would allow all ports";
+            self.is_empty("networkPolicy.apiServerPorts").then(|| problem.to_owned())
+        })
+    }
+
+    /// Returns the first argument, label or annotation that the chart itself sets.
+    fn conflict_with_chart(&self) -> Option<String> {
+        const ARGUMENTS: &[(&str, &str)] = &[
+            ("--listen", "port"),
+            ("--admin-listen", "adminPort"),
+            ("--drain-timeout", "drainTimeoutSeconds"),
+            ("--service", "certs.mode"),
+            ("--tls-cert", "certs.mode"),
+            ("--tls-key", "certs.mode"),
+            ("--tls-name", "webhook.url"),
+        ];
+        const LABELS: &[&str] = &[
+            "app.kubernetes.io/name",
+            "app.kubernetes.io/instance",
+            "app.kubernetes.io/version",
+            "app.kubernetes.io/managed-by",
+            "helm.sh/chart",
+        ];
+        for argument in self.get("extraArgs").as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let flag =
+                argument.split(|c: char| c != '-' && !c.is_ascii_lowercase()).next().unwrap_or_default();
+            if let Some((_, value)) = ARGUMENTS.iter().find(|(argument, _)| *argument == flag) {
+                return Some(format!(
+                    "extraArgs: `{flag}` would contradict other fields of the chart: use the value `{value}`"
+                ));
+            }
+        }
+        for path in ["commonLabels", "podLabels", "service.labels", "serviceAccount.labels"] {
+            if let Some(label) = LABELS.iter().find(|label| self.get(path).get(label).is_some()) {
+                return Some(format!("{path}: the chart sets the label `{label}`"));
+            }
+        }
+        let is_set = |key: &&&str| {
+            ["webhook.annotations", "commonAnnotations"]
+                .iter()
+                .any(|path| self.get(path).get(**key).is_some())
+        };
+        let annotation = ["volcheck.io/entries", "cert-manager.io/inject-ca-from"].iter().find(is_set)?;
+        Some(format!("webhook.annotations: the chart sets the annotation `{annotation}`"))
+    }
+
+    /// Returns the number of replicas.
+    pub(super) fn replicas(&self) -> i64 {
+        self.get("replicas").as_i64().unwrap_or(2)
     }
 
     /// Returns the name of the objects.

@@ -331,5 +331,7 @@ fn exemption_facts<'e>(
     is_unused: bool,
 ) -> ExemptionFacts<'e> {
     let expired = exemption.expires.filter(|_| !exemption.is_active_on(options.today));
-    ExemptionFacts { reason: &exemption.reason, expired, is_unused: is_unused && expired.is_none() }
+    // An exemption for users can match only at admission.
+    let is_unused = is_unused && expired.is_none() && !exemption.is_for_users();
+    ExemptionFacts { reason: &exemption.reason, expired, is_unused }
 }

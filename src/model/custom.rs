@@ -1,5 +1,5 @@
-//! Custom workloads: kinds outside of Kubernetes for which volcheck knows the paths of the pods.
-//! Policies can add more.
+//! Custom workloads: kinds outside of Kubernetes for which volcheck knows the fields that define
+//! pods. Policies can add more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::volume::Volume;
 #[derive(Clone, Debug, Default)]
 pub struct CustomWorkloads(Arc<Vec<CustomWorkload>>);
 
-/// A kind outside of Kubernetes and the paths of its pods.
+/// A kind outside of Kubernetes and the paths of the fields that define its pods.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CustomWorkload {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed};
 
 use super::field_path::FieldPath;
-use super::item_budget::ItemBudget;
+use super::item_budget::{ItemBudget, TOO_MANY_ITEMS};
 use super::text::{did_you_mean, printable};
 use super::value::Str;
 
@@ -201,7 +201,7 @@ pub trait Decode<'a>: Copy {
     fn decode<T: Deserialize<'a>>(self) -> Result<T, FieldError> {
         let budget = ItemBudget::new();
         self.decode_seed(budget.seed::<T>()).map_err(|error| match budget.is_exceeded() {
-            true => FieldError::too_large(error.path, "too many items to check"),
+            true => FieldError::too_large(error.path, TOO_MANY_ITEMS),
             false => error,
         })
     }

@@ -16,6 +16,10 @@ const MAX_ITEMS: usize = 5_000;
 /// The cost of a list item. A map entry, such as a label, costs 1.
 const ITEM_COST: usize = 10;
 
+/// The message about an input that exceeds the limit.
+pub(super) const TOO_MANY_ITEMS: &str =
+    "too many items: volcheck checks at most 5000 list items, and 10 map entries count as one";
+
 /// Counts list items and map entries during deserialization, which fails if there are too many.
 ///
 /// Struct fields cost nothing, because a struct has a fixed number of fields and drops unknown
@@ -313,6 +317,12 @@ mod tests {
         assert!(!exceeds_budget::<Vec<Vec<u8>>>(&nested(2_499)));
         assert!(exceeds_budget::<Vec<Vec<u8>>>(&nested(2_500)));
         assert!(!exceeds_budget::<de::IgnoredAny>(&list(5_001)));
+    }
+
+    #[test]
+    fn message_states_the_limits() {
+        let limits = format!("at most {MAX_ITEMS} list items, and {ITEM_COST} map entries");
+        assert!(TOO_MANY_ITEMS.contains(&limits));
     }
 
     #[test]

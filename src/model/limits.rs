@@ -21,7 +21,7 @@ const MAX_PATH_LEN: usize = 4096;
 const MAX_NAME_LEN: usize = 253;
 
 /// The maximum number of variable references in the sub paths of a pod. Each may cause a finding.
-const MAX_VARIABLES: usize = 1_000;
+const MAX_VARIABLES: usize = 250;
 
 /// The cost of a volume or a mount, in addition to the length of its path in bytes.
 const MOUNT_COST: usize = 256;
@@ -32,7 +32,7 @@ const MAX_COST: usize = 512 << 10;
 
 /// Returns an error if the object exceeds a limit.
 pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
-    let mut cost = 0;
+    let (mut count, mut path_bytes) = (0, 0);
     for pod in object.pods() {
         check_lengths(pod)?;
         for volume in &pod.volumes {
@@ -42,19 +42,22 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
             if path_len > MAX_PATH_LEN {
                 return Err(path_too_long(field()));
             }
-            cost += MOUNT_COST + path_len;
+            count += 1;
+            path_bytes += path_len;
             for mount in pod.mounts_of(&volume.name) {
                 let (key, sub_path) = mount.mount.sub_path_entry().unwrap_or_default();
                 if path_len + sub_path.len() > MAX_PATH_LEN {
                     return Err(path_too_long(mount.path().key(key)));
                 }
-                cost += MOUNT_COST + path_len + sub_path.len();
+                count += 1;
+                path_bytes += path_len + sub_path.len();
             }
-            if cost > MAX_COST {
-                return Err(FieldError::too_large(
-                    field(),
-                    "too many host path mounts, or their paths are too long",
-                ));
+            if count * MOUNT_COST + path_bytes > MAX_COST {
+                let message = format!(
+                    "too many host path mounts: at least {count} volumes and mounts with {path_bytes} bytes of paths \
+                     cost more than {MAX_COST} bytes, at {MOUNT_COST} bytes each plus their paths"
+                );
+                return Err(FieldError::too_large(field(), message));
             }
         }
     }
@@ -68,12 +71,28 @@ pub(super) fn check(object: &Object<'_>) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// The maximum total length of the names of volumes and the paths of mounts in a pod, in bytes.
+/// Each finding about a volume or mount repeats its name or path several times.
+const MAX_TEXT: usize = 256 << 10;
+
 /// Checks the lengths of names and paths, and the number of variable references.
 fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
+    let mut text = 0;
+    let mut add_text = |path: FieldPath, len: usize| {
+        text += len;
+        match text > MAX_TEXT {
+            true => Err(FieldError::too_large(
+                path,
+                format!("names of volumes and paths of mounts have more than {MAX_TEXT} bytes in total"),
+            )),
+            false => Ok(()),
+        }
+    };
     let volumes = pod.volumes.iter().map(|volume| (&volume.name, &volume.path));
     let containers = pod.containers.iter().map(|container| (&container.name, &container.path));
     for (name, path) in volumes.chain(containers) {
         check_name(name, || path.key("name"))?;
+        add_text(path.key("name"), name.len())?;
     }
     let mut variables = 0;
     for container in &pod.containers {
@@ -87,10 +106,17 @@ fn check_lengths(pod: &Pod<'_>) -> Result<(), FieldError> {
                     return Err(path_too_long(container.mount_field(index).key(key)));
                 }
             }
+            add_text(
+                container.mount_field(index),
+                mount.name.len() + mount.mount_path.len() + sub_path.1.len(),
+            )?;
             variables += mount.sub_path_expr.matches("$(").count();
             if variables > MAX_VARIABLES {
                 let path = container.mount_field(index).key("subPathExpr");
-                return Err(FieldError::too_large(path, "too many variables in sub paths to check"));
+                return Err(FieldError::too_large(
+                    path,
+                    format!("too many variables: volcheck checks at most {MAX_VARIABLES} in sub paths"),
+                ));
             }
         }
     }

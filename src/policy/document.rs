@@ -234,6 +234,14 @@ pub(super) struct Match {
     /// The access to exempt: `read` or `write`. `write` also exempts read access.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<Access>,
+    /// The name of the user who sends the object to the API server. With this key or `group`, the
+    /// exemption applies only at admission, and neither to workloads nor to the Pods that their
+    /// controllers create.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<OneOrMany>,
+    /// A group of the user who sends the object to the API server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<OneOrMany>,
 }
 
 /// Settings that apply only to `volcheck lint`.

@@ -15,6 +15,14 @@ use crate::source::{File, Span};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExemptionId(pub(super) usize);
 
+/// The user who sent an object to the API server, as the API server authenticated them.
+#[derive(Clone, Debug)]
+pub struct Requester<'r> {
+    /// The name, such as `alice` or `system:serviceaccount:tools:debugger`.
+    pub user: &'r str,
+    pub groups: Vec<&'r str>,
+}
+
 /// An exemption of a policy.
 #[derive(Clone, Debug)]
 pub struct Exemption {
@@ -27,6 +35,8 @@ pub struct Exemption {
     container: Option<Vec<Pattern>>,
     path: Option<Vec<PathGlob>>,
     access: Option<Access>,
+    user: Option<Vec<Pattern>>,
+    group: Option<Vec<Pattern>>,
     /// The reason for the exemption. It is never empty.
     pub reason: String,
     /// The last day (UTC) on which the exemption is active; `None` if it never expires.
@@ -82,6 +92,8 @@ impl Exemption {
         let volume = patterns("volume", &scope.volume);
         let container = patterns("container", &scope.container);
         let path = parse("path", scope.path.as_ref(), PathGlob::new, &mut problems);
+        let user = parse("user", scope.user.as_ref(), Pattern::of_user, &mut problems);
+        let group = parse("group", scope.group.as_ref(), Pattern::of_user, &mut problems);
         let expires = entry.expires.as_deref().and_then(|text| {
             let day = text.parse::<Date>();
             day.map_err(|_| {
@@ -97,6 +109,7 @@ impl Exemption {
         }
         check_keys(scope, &rules, &mut problems);
         check_kinds(scope, kind.as_deref(), &rules, &mut problems);
+        check_users(scope, kind.as_deref(), &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -112,6 +125,8 @@ impl Exemption {
             container,
             path,
             access,
+            user,
+            group,
             reason,
             expires,
             severity,
@@ -123,6 +138,25 @@ impl Exemption {
     /// Checks whether the exemption is active on `day`.
     pub fn is_active_on(&self, day: Date) -> bool {
         self.expires.is_none_or(|last| day <= last)
+    }
+
+    /// Checks whether the exemption is limited to users or groups. Only admission can apply such an
+    /// exemption.
+    pub fn is_for_users(&self) -> bool {
+        self.user.is_some() || self.group.is_some()
+    }
+
+    /// Checks whether the exemption applies to objects from the user. If the user is unknown, an
+    /// exemption for users does not apply.
+    pub(super) fn matches_requester(&self, requester: Option<&Requester<'_>>) -> bool {
+        let matches = |patterns: &Option<Vec<Pattern>>, texts: &[&str]| {
+            let matches_any = |pattern: &Pattern| texts.iter().any(|text| pattern.matches(text));
+            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(matches_any))
+        };
+        match requester {
+            Some(Requester { user, groups }) => matches(&self.user, &[*user]) && matches(&self.group, groups),
+            None => !self.is_for_users(),
+        }
     }
 
     /// Checks whether the exemption applies to findings of the rule.
@@ -254,6 +288,40 @@ fn check_kinds(
             }
             _ => {}
         }
+    }
+}
+
+/// Reports keys of `match` with which an exemption for users never matches. Such an exemption does
+/// not apply to workloads, nor to the Pods that controllers create.
+fn check_users(scope: &Match, kinds: Option<&[Pattern]>, problems: &mut Vec<EntryProblem>) {
+    if scope.user.is_none() && scope.group.is_none() {
+        return;
+    }
+    let is_covered = |kind: &&str| kinds.is_none_or(|kinds| kinds.iter().any(|own| own.matches(kind)));
+    if !["Pod", VOLUME_KIND, "PersistentVolumeClaim"].iter().any(|kind| is_covered(kind)) {
+        let message = "never matches: with `user` or `group`, an exemption applies only to Pods that users create \
+                       themselves, to PersistentVolumes, and to PersistentVolumeClaims";
+        problems.push((FieldPath::from_keys(&["match", "kind"]), message.to_owned()));
+    }
+    let users = scope.user.iter().flat_map(|users| &users.0);
+    for user in users.filter(|user| is_kubernetes_controller(user)) {
+        let message = format!(
+            "never matches: exemptions for users do not apply to Kubernetes controllers such as `{user}`; \
+             use `kind` and `name` of the workload"
+        );
+        problems.push((FieldPath::from_keys(&["match", "user"]), message));
+    }
+}
+
+/// Checks whether the user is a Kubernetes controller that creates Pods, such as the ReplicaSet
+/// controller, or the controller manager without `--use-service-account-credentials`.
+pub(super) fn is_kubernetes_controller(user: &str) -> bool {
+    match user.strip_prefix("system:serviceaccount:kube-system:") {
+        Some(name) => {
+            let names = ["daemon-set", "replicaset", "statefulset", "job", "replication"];
+            name.strip_suffix("-controller").is_some_and(|name| names.contains(&name))
+        }
+        None => user == "system:kube-controller-manager",
     }
 }
 

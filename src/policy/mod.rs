@@ -22,13 +22,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Ignores, RuleId};
-use crate::model::{CustomWorkloads, KubernetesVersion, ObjectId, Workload};
+use crate::model::{CustomWorkloads, KubernetesVersion, Object};
 use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
 
 pub use builtin::{is_skipped_kind, options, workloads};
 pub use document::{Mode, WorkloadMode, schema};
-pub use exemption::{Exemption, ExemptionId, ExemptionLocation};
+pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
 pub use level::Level;
 pub use load::{FILE_NAME, discover, problems};
@@ -286,15 +286,27 @@ impl Policy {
         best.map_or(Mode::default(), |(_, mode)| mode.mode)
     }
 
-    /// Returns the active exemption for a finding about the object `id`. `workload` is the workload
-    /// that controls the object, or the object itself. The first exemption that suppresses the
-    /// finding takes precedence, then the first one that lowers it to the lowest severity. Returns
-    /// `None` if no exemption applies. Only the engine calls this.
+    /// Checks whether owner references that the user writes are trusted. They are if the user is a
+    /// Kubernetes controller or one of `trusted_controllers`.
+    pub fn trusts_controller(&self, user: &str) -> bool {
+        exemption::is_kubernetes_controller(user)
+            || self.trusted_controllers.iter().any(|known| known == user)
+    }
+
+    /// Checks whether the key `modes` contains this namespace by its exact name.
+    pub fn names_namespace(&self, namespace: &str) -> bool {
+        self.modes.iter().any(|(text, _)| text == namespace)
+    }
+
+    /// Returns the active exemption for a finding about `object`. `requester` is the user who sent
+    /// the object to the API server, or `None` to skip exemptions for users. The first exemption
+    /// that suppresses the finding takes precedence, then the first one that lowers it to the
+    /// lowest severity. Returns `None` if no exemption applies. Only the engine calls this.
     pub(crate) fn find_exemption(
         &self,
         finding: &Finding,
-        id: &ObjectId,
-        workload: &Workload,
+        object: &Object<'_>,
+        requester: Option<&Requester<'_>>,
         today: Date,
     ) -> Option<ExemptionId> {
         let candidates = self.exemptions_by_rule.get(&finding.rule)?;
@@ -302,7 +314,8 @@ impl Policy {
             let exemption = self.exemption(*candidate);
             exemption.is_active_on(today)
                 && exemption.severity.is_none_or(|severity| severity < finding.severity)
-                && exemption.matches(finding, id, workload)
+                && exemption.matches(finding, &object.id, &object.workload)
+                && exemption.matches_requester(requester)
         };
         let applying = candidates.iter().copied().filter(applies);
         applying.min_by_key(|candidate| self.exemption(*candidate).severity)

@@ -41,6 +41,25 @@ impl Pattern {
         Ok(Self::Exact(text.to_owned()))
     }
 
+    /// Compiles a pattern for the name of a user or a group. Such a name can contain any character,
+    /// for example slashes if it comes from an identity provider. Therefore, all characters of a
+    /// glob except `*` and `?` are literal.
+    pub(super) fn of_user(text: &str) -> Result<Self, String> {
+        let is_regex = text.len() > 1 && text.starts_with('/') && text.ends_with('/');
+        if is_regex || text.is_empty() || text == "*" {
+            return Self::new(text);
+        }
+        if !text.contains(['*', '?']) {
+            return Ok(Self::Exact(text.to_owned()));
+        }
+        let expression = |c: char| match c {
+            '*' => ".*".to_owned(),
+            '?' => ".".to_owned(),
+            c => regex::escape(c.encode_utf8(&mut [0; 4])),
+        };
+        whole_regex(&text.chars().map(expression).collect::<String>()).map(Self::Regex)
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,

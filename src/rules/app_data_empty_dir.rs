@@ -16,9 +16,10 @@
 //!    does not depend on an unknown version of the image
 //! 4. a well-known data directory, such as `/var/lib/mysql`, if a volume is mounted at or inside it
 //!
-//! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`. Relative paths are
-//! ignored. For Redis and compatible servers, the default path counts only if an argument sets
-//! `--appendonly yes`, because many of them are only caches.
+//! Arguments in scripts are recognized too, as in `sh -c "mongod --dbpath /x"`. If the argument or
+//! variable contains a relative path with a slash, such as `./data`, the data path is unknown, and
+//! the rule reports nothing for this container. For Redis and compatible servers, the default path
+//! counts only if an argument sets `--appendonly yes`, because many of them are only caches.
 //!
 //! The data is in the volume that the container mounts at the data path. If no volume is mounted
 //! there, the data is in the volume that is mounted at the nearest parent directory. The rule

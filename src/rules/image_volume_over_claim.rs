@@ -1,4 +1,4 @@
-//! A volume is mounted above an image's `VOLUME`, so the data goes to an anonymous volume.
+//! A volume is mounted at a parent of an image's `VOLUME`, so the data goes to an anonymous volume.
 //!
 //! ## What it does
 //!
@@ -98,7 +98,7 @@ use crate::model::{Container, ContainerList, ContainerMount, HostPath, Relation}
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("image-volume-over-claim"),
-    summary: "a volume is mounted above an image's `VOLUME`, so the data goes to an anonymous volume",
+    summary: "a volume is mounted at a parent of an image's `VOLUME`, so the data goes to an anonymous volume",
     group: Group::EmptyDir,
     severity: Severity::Error,
     since: "0.1.0",

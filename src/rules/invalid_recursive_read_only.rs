@@ -142,7 +142,11 @@ fn finding(container_mount: ContainerMount<'_, '_>, is_complete: bool) -> Option
         .help(help);
     let Some(known) = value else { return Some(finding) };
     let mut edits = Vec::new();
+    let mut finding = finding;
     if known != written {
+        if is_missing_read_only || propagates {
+            finding = finding.help(format!("{help}; the value is case-sensitive: write `{known}`"));
+        }
         edits.push(Edit::Set(path.key("recursiveReadOnly"), EditValue::Str(known.to_owned())));
     }
     if is_missing_read_only {

@@ -247,7 +247,7 @@ fn finding(nested: &NestedMount<'_>, content: &Content<'_>, point: Option<HostPa
             quoted(&point.to_string())
         ),
         (_, None) => format!(
-            "the container starts only if {} exists in the volume, because the runtime cannot create it",
+            "the container starts only if the path {} exists in the outer volume, because the runtime cannot create it",
             quoted(&nested.relative)
         ),
     };

@@ -4,8 +4,9 @@
 //!
 //! Reports the path of a `hostPath` or `local` volume if it contains `//` or `/./`, or ends in `/`
 //! or `/.`. The root itself, `/` or `C:\`, is not reported. In a Windows path, backslashes count as
-//! slashes. The severity is info if a single slash at the end is the only problem. Relative paths
-//! are skipped, because `relative-host-path` reports them.
+//! slashes, and the prefix of a share or a device path, such as `\\server` or `\\.\`, does not
+//! count. The severity is info if a single slash at the end is the only problem. Relative paths are
+//! skipped, because `relative-host-path` reports them.
 //!
 //! Also reports a Windows path in one of these forms:
 //!

@@ -101,13 +101,14 @@ fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
         }
         Ignores::None => "the policy does not allow ignores (`ignores: none`)",
     };
-    let help = match facts.limit {
-        Ignores::All => "remove it, or move it to the finding",
-        Ignores::Warnings | Ignores::None => "remove it; to accept the finding, exempt it in the policy",
+    let alternative = match facts.limit {
+        Ignores::All => ", or move it to the finding",
+        Ignores::Warnings | Ignores::None => "; to accept the finding, exempt it in the policy",
     };
     out.extend(facts.unused.iter().map(|ignore| {
         let (noun, rule) = (ignore.by.noun(), ignore.rule);
         let message = format!("unused ignore: this {noun} suppresses no finding of `{rule}`");
+        let help = format!("remove `{rule}` from the {noun}{alternative}");
         Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message).why(why).help(help)
     }));
 }

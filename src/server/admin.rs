@@ -27,7 +27,7 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         let shared = Arc::clone(&shared);
         move |stream, slot| connection::serve_http(Arc::clone(&shared), router.clone(), stream, slot)
     };
-    connection::accept_connections(&shared, listener, MAX_CONNECTIONS, serve).await;
+    connection::accept_connections(&shared, listener, MAX_CONNECTIONS, Arc::default(), serve).await;
 }
 
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {

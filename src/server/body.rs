@@ -1,6 +1,6 @@
 //! Reading of request bodies within the memory budget.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use http_body_util::BodyExt;
@@ -8,23 +8,22 @@ use tokio::time::{self, Instant};
 
 use super::Shared;
 use super::error::RequestError;
-use super::limits::{BodyPermit, GROWTH_MARGIN, LARGE_BODY};
+use super::limits::{ClientId, MemoryError, MemoryPermit};
 
-/// A complete request body.
+/// A complete request body and its memory permit, which must be held as long as `bytes` exists.
 pub(super) struct RequestBody {
     pub(super) bytes: Vec<u8>,
-    /// The memory permit of the body, which must be held as long as `bytes` exists. `None` if the
-    /// body is empty.
-    pub(super) permit: Option<BodyPermit>,
+    pub(super) permit: MemoryPermit,
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request of `client`.
 ///
 /// Waits for memory until `acquire_by`. Waits for the body until `deadline`, but at most for the
 /// read timeout. Returns an error if the body is too large, does not arrive completely, or does not
 /// get memory in time.
 pub(super) async fn read_body(
     shared: &Shared,
+    client: ClientId,
     request: Request,
     acquire_by: Instant,
     deadline: Instant,
@@ -36,7 +35,7 @@ pub(super) async fn read_body(
     let deadline = deadline.min(Instant::now() + shared.settings.read_timeout);
     let result = match declared_size {
         Some(size) if size > max => Err(RequestError::TooLarge),
-        _ => read_within_budget(shared, &mut body, declared_size, acquire_by, deadline).await,
+        _ => read_within_budget(shared, client, &mut body, declared_size, acquire_by, deadline).await,
     };
     if let Err(RequestError::TooLarge | RequestError::Overloaded) = result {
         let _ = time::timeout_at(deadline, discard(body, max)).await;
@@ -46,45 +45,97 @@ pub(super) async fn read_body(
 
 async fn read_within_budget(
     shared: &Shared,
+    client: ClientId,
     body: &mut Body,
     declared_size: Option<usize>,
     acquire_by: Instant,
     deadline: Instant,
 ) -> Result<RequestBody, RequestError> {
-    let mut bytes = Vec::new();
-    let mut permit = None;
+    let max = shared.settings.max_body;
+    let permit = shared.memory.permit(client, shared.trust.is_trusted(client));
+    let mut chunks = Chunks::default();
     loop {
-        let frame = match time::timeout_at(deadline, body.frame()).await {
-            Err(_) | Ok(Some(Err(_))) => return Err(RequestError::IncompleteBody),
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(RequestBody { bytes, permit }),
+        let frame = match time::timeout_at(deadline, permit.wait_for_client(body.frame())).await {
+            Err(_) | Ok(Ok(Some(Err(_)))) => {
+                shared.trust.record_failure(client);
+                return Err(RequestError::IncompleteBody);
+            }
+            Ok(Err(error)) => {
+                if permit.is_late() {
+                    shared.trust.record_failure(client);
+                }
+                return Err(error.into());
+            }
+            Ok(Ok(Some(Ok(frame)))) => frame,
+            Ok(Ok(None)) => return Ok(RequestBody { bytes: chunks.concat(), permit }),
         };
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > shared.settings.max_body {
+        let Ok(data): Result<Bytes, _> = frame.into_data() else { continue };
+        let size = chunks.len + data.len();
+        if size > max {
             return Err(RequestError::TooLarge);
         }
-        match &mut permit {
-            // Acquire memory only when the first bytes have arrived.
-            None => {
-                let is_large = declared_size.is_none_or(|size| size > LARGE_BODY);
-                let size = declared_size.unwrap_or(data.len());
-                // A small body acquires memory as its bytes arrive, not for its declared size.
-                let size = if is_large { size } else { size.min(data.len() + GROWTH_MARGIN) };
-                let acquired =
-                    shared.body_budget.acquire(size, is_large, acquire_by.max(Instant::now())).await;
-                permit = Some(acquired.ok_or(RequestError::Overloaded)?);
-            }
-            Some(permit) => {
-                let missing = (bytes.len() + data.len()).saturating_sub(permit.size());
-                if missing > 0 && !permit.try_grow(missing + GROWTH_MARGIN) {
-                    return Err(RequestError::Overloaded);
+        // Reserve memory only for bytes that have arrived, because a declared size is a promise.
+        let chunk_size = declared_size.unwrap_or(max).min(CHUNK_SIZE);
+        let capacity = chunks.capacity();
+        if size > capacity {
+            let additional = (size - capacity).next_multiple_of(chunk_size.max(1));
+            permit.grow(additional, acquire_by.max(Instant::now())).await?;
+        }
+        chunks.extend(&data, chunk_size);
+    }
+}
+
+/// The size of a chunk in bytes. Chunks of the same size can reuse each other's memory.
+const CHUNK_SIZE: usize = 16 << 10;
+
+/// The bytes of a body that have arrived, in chunks that are full except for the last one. In a
+/// single buffer, each growth would leave a hole in the heap.
+#[derive(Default)]
+struct Chunks {
+    chunks: Vec<Vec<u8>>,
+    len: usize,
+}
+
+impl Chunks {
+    fn capacity(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum()
+    }
+
+    /// Adds bytes, in new chunks of `chunk_size` bytes if the last chunk is full.
+    fn extend(&mut self, mut data: &[u8], chunk_size: usize) {
+        self.len += data.len();
+        while !data.is_empty() {
+            match self.chunks.last_mut().filter(|chunk| chunk.len() < chunk.capacity()) {
+                Some(chunk) => {
+                    let count = data.len().min(chunk.capacity() - chunk.len());
+                    let (start, rest) = data.split_at(count);
+                    chunk.extend_from_slice(start);
+                    data = rest;
                 }
+                None => self.chunks.push(Vec::with_capacity(chunk_size.max(1))),
             }
         }
-        if let Some(permit) = &permit {
-            bytes.reserve_exact(permit.size() - bytes.len());
+    }
+
+    /// Returns all bytes in one buffer. Frees each chunk after it is copied.
+    fn concat(mut self) -> Vec<u8> {
+        if self.chunks.len() == 1 {
+            return self.chunks.pop().unwrap_or_default();
         }
-        bytes.extend_from_slice(&data);
+        let mut bytes = Vec::with_capacity(self.len);
+        for chunk in self.chunks {
+            bytes.extend_from_slice(&chunk);
+        }
+        bytes
+    }
+}
+
+impl From<MemoryError> for RequestError {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Timeout => Self::Overloaded,
+            MemoryError::Evicted => Self::Evicted,
+        }
     }
 }
 

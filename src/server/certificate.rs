@@ -4,11 +4,11 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
-use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
@@ -30,6 +31,94 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// The server name that the certificate must be valid for. If `None`, the name is not checked.
     pub server_name: Option<ServerName<'static>>,
+}
+
+/// The TLS protocol versions and cipher suites of the webhook port.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    min_version: TlsVersion,
+    /// The cipher suites. If empty, all suites that volcheck supports.
+    cipher_suites: Vec<CipherSuite>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+/// A cipher suite that volcheck supports.
+#[derive(Clone, Copy, Debug)]
+pub struct CipherSuite(SupportedCipherSuite);
+
+impl TlsSettings {
+    /// Returns an error if the minimum version excludes one of the cipher suites. If there are no
+    /// cipher suites, all suites that volcheck supports are used.
+    pub fn new(min_version: TlsVersion, cipher_suites: Vec<CipherSuite>) -> Result<Self, String> {
+        match cipher_suites.iter().find(|suite| suite.version() < min_version) {
+            None => Ok(Self { min_version, cipher_suites }),
+            Some(suite) => {
+                Err(format!("`{suite}` is a cipher suite of TLS 1.2, but the minimum version is 1.3"))
+            }
+        }
+    }
+
+    fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
+        match self.min_version {
+            TlsVersion::Tls12 => vec![&version::TLS13, &version::TLS12],
+            TlsVersion::Tls13 => vec![&version::TLS13],
+        }
+    }
+
+    fn provider(&self) -> Arc<CryptoProvider> {
+        let mut provider = ring::default_provider();
+        if !self.cipher_suites.is_empty() {
+            provider.cipher_suites = self.cipher_suites.iter().map(|suite| suite.0).collect();
+        }
+        Arc::new(provider)
+    }
+}
+
+impl FromStr for TlsVersion {
+    type Err = String;
+
+    fn from_str(version: &str) -> Result<Self, String> {
+        match version {
+            "1.2" => Ok(Self::Tls12),
+            "1.3" => Ok(Self::Tls13),
+            _ => Err("unknown TLS version, expected 1.2 or 1.3".to_owned()),
+        }
+    }
+}
+
+impl CipherSuite {
+    fn version(self) -> TlsVersion {
+        if self.0.tls13().is_some() { TlsVersion::Tls13 } else { TlsVersion::Tls12 }
+    }
+
+    /// Returns all cipher suites that volcheck supports.
+    fn all() -> impl Iterator<Item = Self> {
+        ring::ALL_CIPHER_SUITES.iter().copied().map(Self)
+    }
+}
+
+impl fmt::Display for CipherSuite {
+    /// Writes the IANA name. Only the names of rustls mention version 1.3.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{:?}", self.0.suite()).replacen("TLS13_", "TLS_", 1))
+    }
+}
+
+impl FromStr for CipherSuite {
+    type Err = String;
+
+    /// Parses an IANA name, such as `TLS_AES_128_GCM_SHA256`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::all().find(|suite| suite.to_string() == name).ok_or_else(|| {
+            let names: Vec<String> = Self::all().map(|suite| suite.to_string()).collect();
+            format!("unknown cipher suite, expected one of {}", names.join(", "))
+        })
+    }
 }
 
 /// The certificate that the server presents to clients.
@@ -91,14 +180,15 @@ impl ServingCertificate {
         Ok(())
     }
 
-    /// Returns the TLS configuration of the webhook port, with TLS 1.2 or later and HTTP/1.1 only.
-    /// The API server uses HTTP/1.1 for all webhooks that are not on localhost.
+    /// Returns the TLS configuration of the webhook port, with HTTP/1.1 only. The API server uses
+    /// HTTP/1.1 for all webhooks that are not on localhost.
     pub(super) fn server_config(
         self: &Arc<Self>,
+        settings: &TlsSettings,
         client_verifier: Option<Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
-        let builder =
-            ServerConfig::builder_with_provider(crypto_provider()).with_safe_default_protocol_versions()?;
+        let builder = ServerConfig::builder_with_provider(settings.provider())
+            .with_protocol_versions(&settings.versions())?;
         let verifies_clients = client_verifier.is_some();
         let builder = match client_verifier {
             None => builder.with_no_client_auth(),

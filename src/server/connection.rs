@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,10 +20,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{self, Instant};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info};
 
-use super::limits::{ConnectionLimiter, ConnectionSlot};
+use super::limits::{ClientId, ConnectionLimiter, ConnectionSlot, Trust};
+use super::log::Rate;
 use super::metrics::ErrorKind;
 use super::shutdown::Phase;
 use super::{Shared, handler};
@@ -33,9 +35,12 @@ use super::{Shared, handler};
 /// age varies randomly by up to 20 % per connection.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// The maximum size in bytes of a connection's read buffer. Read buffers are not part of the body
-/// budget.
-const MAX_BUFFER: usize = 16 << 10;
+/// The maximum size in bytes of a connection's read buffer, and of its TLS write buffer. These
+/// buffers are not part of the memory budget.
+const MAX_BUFFER: usize = 8 << 10;
+
+/// A TCP connection on which a write fails if the client reads nothing for the read timeout.
+type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// Serves the webhook port until the phase is `Closing`, then waits until all connections are
 /// closed.
@@ -45,23 +50,34 @@ pub(super) async fn serve_webhook(shared: Arc<Shared>, listener: TcpListener, tl
     let max_connections = shared.settings.max_connections;
     let serve = {
         let shared = Arc::clone(&shared);
-        move |stream: TcpStream, slot| {
+        move |stream: Stream, slot: Arc<ConnectionSlot>| {
             shared.accepted_connections.fetch_add(1, Ordering::Relaxed);
             let (shared, acceptor, router) = (Arc::clone(&shared), acceptor.clone(), router.clone());
             async move {
-                let _ = stream.set_nodelay(true);
                 match time::timeout(shared.settings.read_timeout, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => {
+                    Ok(Ok(mut stream)) => {
+                        let tls = stream.get_mut().1;
+                        tls.set_buffer_limit(Some(MAX_BUFFER));
+                        if let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first) {
+                            let hash = shared.certificate_hasher.hash_one(certificate.as_ref());
+                            slot.authenticate(ClientId::Certificate(hash));
+                        }
                         let _open = shared.metrics.track_connection();
                         serve_http(shared, router, stream, slot).await;
                     }
-                    Ok(Err(error)) => record_failure(&shared, ErrorKind::Tls, &error.to_string()),
-                    Err(_) => record_failure(&shared, ErrorKind::Tls, "TLS handshake timed out"),
+                    Ok(Err(error)) => {
+                        shared.trust.record_failure(slot.client());
+                        record_failure(&shared, ErrorKind::Tls, &error.to_string());
+                    }
+                    Err(_) => {
+                        shared.trust.record_failure(slot.client());
+                        record_failure(&shared, ErrorKind::Tls, "TLS handshake timed out");
+                    }
                 }
             }
         }
     };
-    accept_connections(&shared, listener, max_connections, serve).await;
+    accept_connections(&shared, listener, max_connections, Arc::clone(&shared.trust), serve).await;
 }
 
 /// Accepts connections until the phase is `Closing` and passes each to `serve`. Then waits until
@@ -74,9 +90,10 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
     shared: &Arc<Shared>,
     listener: TcpListener,
     max_connections: usize,
-    serve: impl Fn(TcpStream, Arc<ConnectionSlot>) -> T + Clone + Send + 'static,
+    trust: Arc<Trust>,
+    serve: impl Fn(Stream, Arc<ConnectionSlot>) -> T + Clone + Send + 'static,
 ) {
-    let limiter = ConnectionLimiter::new(max_connections);
+    let limiter = ConnectionLimiter::new(max_connections, trust);
     let queue = Arc::new(Semaphore::new(max_connections));
     let max_wait = shared.settings.read_timeout;
     let mut phase = shared.phase.subscribe();
@@ -91,11 +108,11 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
         let Ok((stream, client)) = accepted else {
             // The process has too many open files, or the client has disconnected. Both are
             // temporary.
-            time::sleep(Duration::from_millis(10)).await;
+            let _ = time::timeout(Duration::from_millis(10), limiter.closed()).await;
             continue;
         };
-        let (limiter, serve, address) = (Arc::clone(&limiter), serve.clone(), client.ip());
-        let permit = limiter.try_acquire(address);
+        let (limiter, serve, address) = (Arc::clone(&limiter), serve.clone(), client.ip().to_canonical());
+        let permit = limiter.try_acquire(ClientId::Address(address));
         let queued = match permit {
             Some(_) => None,
             None => Arc::clone(&queue).try_acquire_owned().ok(),
@@ -108,19 +125,25 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
         tokio::spawn(async move {
             let permit = match permit {
                 Some(permit) => Ok(permit),
-                None => time::timeout(max_wait, limiter.acquire(address)).await,
+                None => time::timeout(max_wait, limiter.acquire(ClientId::Address(address))).await,
             };
             drop(queued);
-            let Ok(permit) = permit else {
+            let Ok((permit, has_evicted)) = permit else {
                 return record_failure(
                     &shared,
                     ErrorKind::ConnectionLimit,
                     "connection limit reached, wait timed out",
                 );
             };
+            if has_evicted {
+                shared.metrics.record_evicted_connection();
+            }
+            let _ = stream.set_nodelay(true);
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(max_wait));
             tokio::select! {
                 () = permit.slot.evicted() => debug!(%address, "connection evicted"),
-                () = serve(stream, Arc::clone(&permit.slot)) => {}
+                () = serve(Box::pin(stream), Arc::clone(&permit.slot)) => {}
             }
         });
     }
@@ -131,7 +154,7 @@ pub(super) async fn accept_connections<T: Future<Output = ()> + Send>(
 
 fn record_failure(shared: &Shared, kind: ErrorKind, reason: &str) {
     shared.metrics.record_error(kind);
-    if shared.metrics.should_log(kind) {
+    if shared.log.admits(kind.as_str(), "", Rate { burst: 1.0, per_second: 1.0 }) {
         info!(reason, "connection failed");
     }
 }
@@ -151,11 +174,14 @@ pub(super) async fn serve_http(
         service_fn(move |mut request: Request<Incoming>| {
             has_request.store(true, Ordering::Relaxed);
             let slot = Arc::clone(&slot);
+            if request.body().is_end_stream() {
+                slot.start_request();
+            }
             request.extensions_mut().insert(Arc::clone(&slot));
             let (shared, response) = (Arc::clone(&shared), router.call(request));
             async move {
                 let Ok(mut response): Result<Response<Body>, Infallible> = response.await;
-                slot.set_busy(false);
+                slot.finish_request();
                 let status = response.status();
                 let is_last = shared.phase() != Phase::Serving
                     || Instant::now() > reconnect_at

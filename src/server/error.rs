@@ -14,6 +14,8 @@ pub(super) enum RequestError {
     /// The deadline passed or the connection failed before the body was complete.
     IncompleteBody,
     Overloaded,
+    /// Another request needed the memory of this one.
+    Evicted,
     DeadlineExceeded,
     /// A panic in volcheck.
     Panic,
@@ -26,21 +28,21 @@ impl RequestError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::IncompleteBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded | Self::Evicted => StatusCode::TOO_MANY_REQUESTS,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// Returns the error kind for the metrics. Returns `None` for `Overloaded`, which the metrics
-    /// count as a decision.
+    /// Returns the error kind for the metrics. Returns `None` for `Overloaded` and `Evicted`,
+    /// which the metrics count as a decision.
     pub(super) fn kind(&self) -> Option<ErrorKind> {
         Some(match self {
             Self::UnsupportedMediaType | Self::Malformed(_) => ErrorKind::Decode,
             Self::TooLarge => ErrorKind::TooLarge,
             Self::IncompleteBody | Self::DeadlineExceeded => ErrorKind::Timeout,
             Self::Panic => ErrorKind::Panic,
-            Self::Overloaded => return None,
+            Self::Overloaded | Self::Evicted => return None,
         })
     }
 
@@ -50,7 +52,7 @@ impl RequestError {
             Self::TooLarge => "request body too large",
             Self::Malformed(message) => message,
             Self::IncompleteBody => "request body incomplete",
-            Self::Overloaded => "overloaded, retry later",
+            Self::Overloaded | Self::Evicted => "overloaded, retry later",
             Self::DeadlineExceeded => "deadline exceeded",
             Self::Panic => "internal error, see volcheck's log",
         }

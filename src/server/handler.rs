@@ -4,27 +4,34 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use tokio::time::{self, Instant};
 use tracing::{debug, info, warn};
 
 use super::Shared;
-use super::body::read_body;
+use super::body::{RequestBody, read_body};
 use super::deadline::time_limit;
 use super::error::RequestError;
-use super::limits::{ConnectionSlot, LARGE_BODY};
+use super::limits::{ConnectionSlot, LARGE_BODY, MemoryPermit};
+use super::log::{LogLimiter, Rate};
 use super::metrics::ErrorKind;
 use super::policy_store::ActivePolicy;
+use super::would_deny;
 use crate::admission::{self, Decision, Endpoint, Outcome, ReviewContext};
 use crate::finding::Severity;
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let route = |endpoint: Endpoint| {
-        post(move |State(shared): State<Arc<Shared>>, request: Request| handle(shared, endpoint, request))
+        post(
+            move |State(shared): State<Arc<Shared>>,
+                  Extension(slot): Extension<Arc<ConnectionSlot>>,
+                  request| { handle(shared, slot, endpoint, request) },
+        )
     };
     Router::new()
         .route("/validate", route(Endpoint::Validate))
@@ -38,28 +45,45 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 /// Rejects a request with an unknown path or method.
 async fn reject_route(State(shared): State<Arc<Shared>>, status: StatusCode) -> Response {
     shared.metrics.record_error(ErrorKind::Request);
-    if shared.metrics.should_log(ErrorKind::Request) {
+    if shared.log.admits(ErrorKind::Request.as_str(), "", Rate { burst: 1.0, per_second: 1.0 }) {
         warn!(status = status.as_u16(), "unknown path or method");
     }
     status.into_response()
 }
 
-async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Response {
+async fn handle(
+    shared: Arc<Shared>,
+    slot: Arc<ConnectionSlot>,
+    endpoint: Endpoint,
+    request: Request,
+) -> Response {
     let received_at = Instant::now();
     let _in_flight = shared.metrics.track_request();
     let deadline = received_at + time_limit(request.uri().query().unwrap_or_default());
-    let result = review(&shared, endpoint, request, received_at, deadline).await;
+    let result = review(&shared, &slot, endpoint, request, received_at, deadline).await;
     let duration = received_at.elapsed();
     match result {
-        Ok(decision) => {
+        Ok((decision, permit)) => {
+            shared.trust.record_review(slot.client());
             shared.metrics.record_decision(endpoint, &decision, duration);
-            log_decision(endpoint, &decision, duration);
-            json_response(&decision)
+            log_decision(&shared.log, endpoint, &decision, duration);
+            would_deny::report(&shared, endpoint, &decision);
+            json_response(&decision, permit)
         }
         Err(error) => {
             shared.metrics.record_request_error(endpoint, error.kind(), duration);
             let (status, message) = (error.status(), error.message());
-            warn!(endpoint = endpoint.as_str(), status = status.as_u16(), error = message, "review failed");
+            if matches!(error, RequestError::Evicted) {
+                shared.metrics.record_evicted_body();
+            }
+            if shared.log.admits("review failed", "", Rate { burst: 10.0, per_second: 1.0 }) {
+                warn!(
+                    endpoint = endpoint.as_str(),
+                    status = status.as_u16(),
+                    error = message,
+                    "review failed"
+                );
+            }
             let mut response = (status, format!("{message}\n")).into_response();
             if status == StatusCode::TOO_MANY_REQUESTS {
                 // The API server retries only if the response has this header
@@ -74,37 +98,43 @@ async fn handle(shared: Arc<Shared>, endpoint: Endpoint, request: Request) -> Re
 /// Reads the review in a request and checks it.
 async fn review(
     shared: &Arc<Shared>,
+    slot: &ConnectionSlot,
     endpoint: Endpoint,
     request: Request,
     received_at: Instant,
     deadline: Instant,
-) -> Result<Decision, RequestError> {
+) -> Result<(Decision, MemoryPermit), RequestError> {
     if !is_json(request.headers()) {
         return Err(RequestError::UnsupportedMediaType);
     }
     // Waiting longer for memory or a permit would leave too little time for the check.
     let acquire_by = received_at + (deadline - received_at) / 4;
-    let slot = request.extensions().get::<Arc<ConnectionSlot>>().cloned();
-    let body = read_body(shared, request, acquire_by, deadline).await?;
-    if let Some(slot) = slot {
-        slot.set_busy(true);
-    }
-    shared.metrics.record_request_size(body.bytes.len());
-    let text = String::from_utf8(body.bytes)
+    let RequestBody { bytes, permit } =
+        read_body(shared, slot.client(), request, acquire_by, deadline).await?;
+    slot.start_request();
+    shared.metrics.record_request_size(bytes.len());
+    let text = String::from_utf8(bytes)
         .map_err(|_| RequestError::Malformed("request body is not UTF-8".to_owned()))?;
     let policy = shared.policies.active();
     if text.len() <= LARGE_BODY {
-        return check(shared, &text, &policy, endpoint);
+        permit.protect();
+        return Ok((check(shared, &text, &policy, endpoint)?, permit));
     }
-    let permit = shared.large_reviews.acquire(acquire_by.max(Instant::now())).await;
-    let permit = permit.ok_or(RequestError::Overloaded)?;
+    let memory = admission::max_memory(text.len());
+    let acquire = shared.large_reviews.acquire(slot.client(), memory, acquire_by.max(Instant::now()));
+    let running = tokio::select! {
+        running = acquire => running.ok_or(RequestError::Overloaded)?,
+        () = permit.evicted() => return Err(RequestError::Evicted),
+    };
+    permit.protect();
     let shared = Arc::clone(shared);
-    run_blocking(deadline, move || {
-        // Hold both permits until the check ends, even if the deadline passes first.
-        let _permits = (body.permit, permit);
-        check(&shared, &text, &policy, endpoint)
+    let (decision, permit, _running) = run_blocking(deadline, move || {
+        // Keep both permits until the check ends, even if the deadline passes first.
+        let decision = check(&shared, &text, &policy, endpoint)?;
+        Ok((decision, permit, running))
     })
-    .await
+    .await?;
+    Ok((decision, permit))
 }
 
 /// Runs `work` on a blocking thread, where it does not delay other requests, and waits for the
@@ -129,7 +159,13 @@ fn check(
 ) -> Result<Decision, RequestError> {
     let started_at = Instant::now();
     let today = crate::policy::today();
-    let context = ReviewContext { policy: &policy.policy, policy_hash: &policy.hash, today, endpoint };
+    let context = ReviewContext {
+        policy: &policy.policy,
+        policy_hash: &policy.hash,
+        today,
+        endpoint,
+        message: shared.settings.message.as_deref(),
+    };
     let result = panic::catch_unwind(AssertUnwindSafe(|| admission::review(text, &context)));
     shared.metrics.record_evaluation(started_at.elapsed());
     match result {
@@ -144,17 +180,38 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn json_response(decision: &Decision) -> Response {
+/// Returns the response, which keeps a permit for its memory until it has been sent.
+fn json_response(decision: &Decision, permit: MemoryPermit) -> Response {
     match serde_json::to_vec(&decision.response) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Ok(bytes) => {
+            permit.resize(bytes.capacity());
+            let body = Bytes::from_owner(ResponseBytes { bytes, _permit: permit });
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
+/// The bytes of a response and the permit for their memory.
+struct ResponseBytes {
+    bytes: Vec<u8>,
+    _permit: MemoryPermit,
+}
+
+impl AsRef<[u8]> for ResponseBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Logs denials at level info, objects that could not be checked at warn, and other verdicts at
-/// debug.
-fn log_decision(endpoint: Endpoint, decision: &Decision, duration: Duration) {
+/// debug. Limits the rate of lines, except at level debug.
+fn log_decision(log: &LogLimiter, endpoint: Endpoint, decision: &Decision, duration: Duration) {
     let request = &decision.request;
+    let admits = || {
+        let kind = decision.outcome.as_str();
+        log.admits(kind, &request.namespace, Rate { burst: 20.0, per_second: 5.0 })
+    };
     let rules = || {
         let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
         admission::join_rules(errors.map(|finding| finding.rule))
@@ -180,9 +237,10 @@ fn log_decision(endpoint: Endpoint, decision: &Decision, duration: Duration) {
         };
     }
     match decision.outcome {
+        Outcome::Allow | Outcome::Warn => log_verdict!(debug, "allowed"),
+        Outcome::Deny | Outcome::Error if !admits() => {}
         Outcome::Deny => log_verdict!(info, "denied"),
         Outcome::Error => log_verdict!(warn, "object could not be checked"),
-        Outcome::Allow | Outcome::Warn => log_verdict!(debug, "allowed"),
     }
 }
 

@@ -13,11 +13,15 @@ mod deadline;
 mod error;
 mod handler;
 mod limits;
+mod log;
 mod metrics;
+mod open_files;
 mod policy_store;
 mod renewal;
 mod shutdown;
+mod would_deny;
 
+use std::hash::RandomState;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,14 +37,17 @@ use tracing::info;
 
 use certificate::ServingCertificate;
 use client_auth::ClientVerifier;
-use limits::{BodyBudget, LargeReviewLimiter};
+use limits::{LargeReviewLimiter, MemoryBudget, Trust};
+use log::LogLimiter;
 use metrics::Metrics;
+use open_files::OpenFiles;
 use policy_store::PolicyStore;
 use shutdown::{Phase, Signals};
 
 use crate::cluster::{self, Registrar};
 
-pub use certificate::CertificateFiles;
+pub use certificate::{CertificateFiles, CipherSuite, TlsSettings, TlsVersion};
+pub use log::LogWriter;
 pub use policy_store::PolicySource;
 
 /// The maximum number of worker threads. One thread serves about ten thousand small reviews (5 KB)
@@ -48,7 +55,7 @@ pub use policy_store::PolicySource;
 /// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect verdicts.
+/// The configuration of the server. It does not affect which objects are admitted.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -56,6 +63,7 @@ pub struct Settings {
     /// The address of the admin port, which serves probes and metrics without TLS.
     pub admin_listen: SocketAddr,
     pub certificate_source: CertificateSource,
+    pub tls: TlsSettings,
     /// The clients that may send reviews. If `None`, any client may.
     pub client_auth: Option<ClientAuthSettings>,
     /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
@@ -74,6 +82,9 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
+    /// The operator's text or link, which ends each denial. If `None`, denials refer to
+    /// `volcheck explain`.
+    pub message: Option<String>,
 }
 
 /// The source of the serving certificate.
@@ -82,7 +93,7 @@ pub enum CertificateSource {
     /// PEM files, which are reloaded when they change.
     Files(CertificateFiles),
     /// A certificate issued by volcheck's own CA. The server also registers the webhook.
-    SelfSigned {
+    OwnCa {
         cluster: cluster::RegistrarSettings,
         /// The lifetime of serving certificates.
         lifetime: SignedDuration,
@@ -107,11 +118,15 @@ struct Shared {
     certificate: Arc<ServingCertificate>,
     client_verifier: Option<Arc<ClientVerifier>>,
     metrics: Metrics,
+    log: LogLimiter,
     phase: watch::Sender<Phase>,
-    body_budget: BodyBudget,
-    large_reviews: LargeReviewLimiter,
+    trust: Arc<Trust>,
+    memory: Arc<MemoryBudget>,
+    large_reviews: Arc<LargeReviewLimiter>,
     /// The number of connections accepted on the webhook port since the start.
     accepted_connections: AtomicUsize,
+    /// Hashes client certificates.
+    certificate_hasher: RandomState,
 }
 
 impl Shared {
@@ -139,39 +154,53 @@ pub fn run(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()
     Ok(())
 }
 
-async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
+async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    let open_files = OpenFiles::raise();
+    settings.max_connections = open_files.max_connections(settings.max_connections);
     let (certificate, registrar) = match &settings.certificate_source {
         CertificateSource::Files(files) => {
             (ServingCertificate::load(files).map_err(anyhow::Error::msg)?, None)
         }
-        CertificateSource::SelfSigned { cluster, lifetime } => {
+        CertificateSource::OwnCa { cluster, lifetime } => {
             (Arc::default(), Some((Registrar::new(cluster.clone())?, *lifetime)))
         }
     };
     let client_verifier =
         settings.client_auth.clone().map(ClientVerifier::load).transpose().map_err(anyhow::Error::msg)?;
     let client_verifier = client_verifier.map(Arc::new);
-    let tls = certificate.server_config(client_verifier.clone().map(|verifier| verifier as _))?;
+    let tls =
+        certificate.server_config(&settings.tls, client_verifier.clone().map(|verifier| verifier as _))?;
     let policies = PolicyStore::load(policy_source)?;
     let listener = bind(settings.listen).await?;
     let admin_listener = bind(settings.admin_listen).await?;
     let shared = Arc::new(Shared {
         metrics: Metrics::new(registrar.is_some()),
+        log: LogLimiter::default(),
         policies,
         certificate,
         client_verifier,
         phase: watch::Sender::new(Phase::Serving),
-        body_budget: BodyBudget::new(settings.max_body),
-        large_reviews: LargeReviewLimiter::default(),
+        trust: Arc::default(),
+        memory: MemoryBudget::new(settings.max_body),
+        large_reviews: LargeReviewLimiter::new(),
         accepted_connections: AtomicUsize::new(0),
+        certificate_hasher: RandomState::new(),
         settings,
     });
+    shared.metrics.set_max_open_files(open_files.limit);
     info!(
         address = %listener.local_addr()?,
         admin_address = %admin_listener.local_addr()?,
         policy = shared.policies.active().hash,
         "listening"
+    );
+    info!(
+        initial_limit = open_files.initial,
+        hard_limit = open_files.hard,
+        limit = open_files.limit,
+        max_connections = shared.settings.max_connections,
+        "open files"
     );
     let reload_task = tokio::spawn(reload(Arc::clone(&shared)));
     let renewal_task = registrar
@@ -200,6 +229,7 @@ async fn serve(settings: Settings, policy_source: PolicySource) -> anyhow::Resul
         task.abort();
     }
     admin_task.abort();
+    shared.log.report_suppressed();
     info!("stopped");
     Ok(())
 }
@@ -216,12 +246,14 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Reloads the certificates and the policy at each reload interval.
+/// Reloads the certificates and the policy at each reload interval. Also logs the number of
+/// suppressed log lines.
 async fn reload(shared: Arc<Shared>) {
     let mut interval = time::interval(shared.settings.reload_interval);
     interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
+        shared.log.report_suppressed();
         let shared = Arc::clone(&shared);
         // Reading files and compiling a policy would block the worker threads.
         let _ = tokio::task::spawn_blocking(move || {

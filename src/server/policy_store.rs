@@ -48,7 +48,9 @@ impl PolicyStore {
     /// new one is invalid or cannot be read.
     pub(super) fn reload(&self, metrics: &Metrics) {
         let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        match (self.source)() {
+        let loaded = (self.source)();
+        metrics.set_policy_file_valid(loaded.is_ok());
+        match loaded {
             Ok(policy) => {
                 last_error.clear();
                 let policy = ActivePolicy::new(policy);

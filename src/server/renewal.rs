@@ -25,7 +25,7 @@ const UNREGISTERED_INTERVAL: Duration = Duration::from_millis(500);
 const ROUNDS_PER_LOG: u32 = 30;
 
 /// The active serving certificate and the certificate of the CA that signed it, in PEM.
-struct SelfSignedCertificate {
+struct IssuedCertificate {
     cert: String,
     ca: String,
 }
@@ -64,7 +64,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut registrar: Registrar, lifetime:
 async fn renew_and_register(
     shared: &Shared,
     registrar: &mut Registrar,
-    certificate: &mut Option<SelfSignedCertificate>,
+    certificate: &mut Option<IssuedCertificate>,
     lifetime: SignedDuration,
 ) -> anyhow::Result<()> {
     // Fetch the registration before the CA, so that a registration with a newer CA is never
@@ -73,7 +73,7 @@ async fn renew_and_register(
     let ca = registrar.reconcile_ca().await?;
     if certificate.as_ref().is_none_or(|certificate| needs_renewal(certificate, &ca)) {
         let pair = ca.issue(&registrar.server_name(), Timestamp::now(), lifetime)?;
-        let renewed = SelfSignedCertificate { cert: pair.cert.clone(), ca: ca.current.cert.clone() };
+        let renewed = IssuedCertificate { cert: pair.cert.clone(), ca: ca.current.cert.clone() };
         shared.certificate.replace(pair).map_err(anyhow::Error::msg)?;
         shared.metrics.record_certificate_reload(true);
         info!(not_after = shared.certificate.not_after().map(tracing::field::display), "certificate issued");
@@ -93,7 +93,7 @@ async fn renew_and_register(
 
 /// Checks whether another CA has become the current one since the certificate was issued, or two
 /// thirds of the certificate's lifetime have passed.
-fn needs_renewal(certificate: &SelfSignedCertificate, ca: &CertificateAuthority) -> bool {
+fn needs_renewal(certificate: &IssuedCertificate, ca: &CertificateAuthority) -> bool {
     certificate.ca != ca.current.cert
         || ca::needs_renewal(&certificate.cert, Timestamp::now()).unwrap_or(true)
 }

@@ -94,7 +94,7 @@ pub fn comments(
     for comment in marked_comments(text, chunk).filter(|comment| !tree.is_in_scalar(comment.hash)) {
         let directive = comment.text.trim_start();
         if directive.starts_with("ignore-file") {
-            // `file_comments` parses the other `ignore-file` comments.
+            // Report only misplaced `ignore-file` comments here. `file_comments` parses the rest.
             if !may_ignore_file || comment.hash > root.start {
                 set.report_malformed(MalformedIgnore::MisplacedIgnoreFile, comment.range());
             }

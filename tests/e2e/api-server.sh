@@ -14,7 +14,7 @@ api_server() {
     openssl ec -in "$dir/accounts.key" -pubout -out "$dir/accounts.pub" 2> /dev/null
     echo 'admin-token,admin,1,"system:masters"' > "$dir/tokens.csv"
     "$api_server" --etcd-servers="$store" --cert-dir="$dir/pki" --bind-address=127.0.0.1 --secure-port="$port" \
-        --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24 \
+        --endpoint-reconciler-type=none --service-cluster-ip-range=10.0.0.0/24,fd00::/112 \
         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$dir/accounts.pub" \
         --service-account-signing-key-file="$dir/accounts.key" --token-auth-file="$dir/tokens.csv" \
         --authorization-mode=RBAC > "$dir/kube-apiserver.log" 2>&1 &

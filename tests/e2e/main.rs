@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 
 mod apiserver;
+mod attacks;
 mod binder;
 #[path = "../it/binding_cases.rs"]
 mod binding_cases;
@@ -19,6 +20,7 @@ mod docs;
 mod harness;
 mod kubelet;
 mod load;
+mod namespaces;
 mod page;
 mod proxy;
 mod self_signed;
@@ -27,3 +29,5 @@ mod static_registration;
 mod support;
 mod user_certs;
 mod verdicts;
+#[path = "../slow/worst_reviews.rs"]
+mod worst_reviews;

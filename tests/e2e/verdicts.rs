@@ -1,6 +1,8 @@
 //! The effects of volcheck's verdicts in the API server: denials, warnings, audit annotations and
 //! metrics.
 
+use std::fs;
+
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -9,7 +11,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::control_plane::{NODE, TENANT, wait_for};
-use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod};
+use crate::harness::{BAD, GOOD, Harness, NAMESPACE, harness, pod, root};
 use crate::self_signed::{VALUES, registration};
 
 /// The start of a denial message of the webhook `validate.volcheck.io`.
@@ -43,13 +45,17 @@ fn pod_gets_the_verdict_of_its_namespace() {
 
     let done = harness.apply("relaxed", &pod("warned", BAD));
     assert!(
-        done.is_success && done.stderr.starts_with("Warning: volcheck: [sensitive-host-path] "),
+        done.is_success
+            && done
+                .stderr
+                .starts_with("Warning: volcheck: Pod relaxed/warned: [sensitive-host-path] spec.volumes[0]."),
         "{done:?}"
     );
     let done = harness.apply("quiet", &pod("audited", BAD));
     assert_eq!((done.is_success, done.stderr.as_str()), (true, ""));
-    let rules = &audit_entry(&harness, "audited")["annotations"]["validate.volcheck.io/rules"];
-    assert_eq!(rules, "sensitive-host-path");
+    let annotations = &audit_entry(&harness, "audited")["annotations"];
+    assert_eq!(annotations["validate.volcheck.io/rules"], "sensitive-host-path");
+    assert_eq!(annotations["validate.volcheck.io/verdict"], "would-deny");
     assert_eq!(harness.apply("unchecked", &pod("unchecked", BAD)).stderr, "");
 }
 
@@ -147,7 +153,7 @@ fn only_the_node_can_create_its_mirror_pod() {
     let create = |user| harness.kubectl_with(user, &["create", "-n", "shop", "-f", "-"], &mirror);
     assert!(create(TENANT).failed().contains(DENIED));
     let done = create(NODE);
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
+    assert!(done.is_success && done.stderr.contains("[sensitive-host-path]"), "{done:?}");
 }
 
 /// The Deployment itself is admitted with a warning.
@@ -156,7 +162,13 @@ fn replica_set_event_reports_the_denial() {
     let harness = harness();
     harness.install(VALUES);
     let done = harness.apply("shop", &deployment("web", "/var/run/docker.sock", "Socket"));
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [runtime-socket] "), "{done:?}");
+    assert!(
+        done.is_success
+            && done.stderr.contains(
+                "Warning: volcheck: Deployment shop/web: its Pods will be denied: [runtime-socket] "
+            ),
+        "{done:?}"
+    );
     let event = wait_for("the event", || {
         let get = [
             "get",
@@ -197,7 +209,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
     assert!(create(GOOD));
 
     let done = harness.kubectl(&["label", "deployment", "old", "-n", "unchecked", "tier=web"]);
-    assert!(done.is_success && done.stderr.contains("Warning: volcheck: [sensitive-host-path]"), "{done:?}");
+    assert!(done.is_success && done.stderr.contains("[sensitive-host-path]"), "{done:?}");
     let writable = deployment("old", BAD, "Directory").replace(", readOnly: true", "");
     let error = harness.apply("unchecked", &writable).failed();
     assert!(error.contains("\"advise.volcheck.io\" denied the request: volcheck: "), "{error}");
@@ -251,6 +263,27 @@ fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
     scale("2");
     harness.kubectl(&["rollout", "status", "deployment/volcheck", "-n", NAMESPACE, "--timeout=60s"]).ok();
     wait_for("a review", || harness.apply("shop", &pod("reviewed-again", GOOD)).is_success.then_some(()));
+}
+
+/// The values for OpenShift exclude namespaces by their prefix. PersistentVolumes, whose requests
+/// have no namespace, are still checked.
+#[test]
+fn match_condition_excludes_namespaces_by_prefix() {
+    let harness = harness();
+    let values = fs::read_to_string(root().join("examples/values/openshift.yaml")).expect("the values file");
+    harness.install(&format!("{VALUES}{values}"));
+    harness.kubectl(&["create", "namespace", "openshift-test"]).ok();
+    wait_for("the match condition", || {
+        let done = harness.dry_run("openshift-test", &pod("excluded", BAD));
+        (done.is_success && done.stderr.is_empty()).then_some(())
+    });
+    let error = harness.dry_run("shop", &pod("bad", BAD)).failed();
+    assert!(error.contains(DENIED), "{error}");
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: bad-volume}\nspec: {capacity: {storage: 1Gi}, \
+                  accessModes: [ReadWriteOnce], hostPath: {path: /etc, type: Directory}}\n";
+    let error = harness.dry_run("shop", volume).failed();
+    assert!(error.contains("\"volumes.volcheck.io\" denied the request: volcheck: "), "{error}");
+    harness.kubectl(&["delete", "namespace", "openshift-test"]).ok();
 }
 
 /// A registered version covers all versions of a kind (`matchPolicy: Equivalent`). No kind in the

@@ -49,7 +49,10 @@ impl Request {
 }
 
 fn review_text(text: &str, endpoint: Endpoint, policy: &Policy) -> Result<Decision, ReviewError> {
-    admission::review(text, &ReviewContext { policy, policy_hash: "0123", today: TODAY, endpoint })
+    admission::review(
+        text,
+        &ReviewContext { policy, policy_hash: "0123", today: TODAY, endpoint, message: None },
+    )
 }
 
 /// Returns a Pod with these host paths, each mounted by the named containers.
@@ -103,20 +106,26 @@ fn denial_lists_all_errors_within_limits() {
         (&json!(403), &json!("Forbidden"))
     );
     let message = response["status"]["message"].as_str().expect("a message");
-    assert!(
-        message.starts_with(
-            "volcheck: 2 problems in Pod shop/p: [sensitive-host-path] spec.volumes[0].hostPath.path: "
-        ),
-        "{message}"
-    );
-    assert!(message.ends_with("; see \"volcheck explain sensitive-host-path\""), "{message}");
+    let lines: Vec<_> = message.lines().collect();
+    assert_eq!(lines[0], "volcheck: 2 problems in Pod shop/p:");
+    for (line, index) in lines[1..3].iter().zip(0..) {
+        let start = format!("[sensitive-host-path] spec.volumes[{index}].hostPath.path: ");
+        assert!(line.starts_with(&start) && line.contains("; help: "), "{line}");
+    }
+    assert_eq!(lines[3..], ["see \"volcheck explain sensitive-host-path\""]);
     let causes = response["status"]["details"]["causes"].as_array().expect("causes");
     assert_eq!(causes.len(), 2);
     assert_eq!(
         (&causes[1]["reason"], &causes[1]["field"]),
         (&json!("sensitive-host-path"), &json!("spec.volumes[1].hostPath.path"))
     );
-    assert_eq!(response["auditAnnotations"], json!({"rules": "sensitive-host-path", "policy": "0123"}));
+    assert_eq!(
+        response["auditAnnotations"],
+        json!({
+            "verdict": "deny", "rules": "sensitive-host-path", "severities": "sensitive-host-path=error",
+            "policy": "0123",
+        })
+    );
     assert!(response.get("patch").is_none() && response.get("warnings").is_none());
     assert_eq!(decision.outcome, Outcome::Deny);
     // Hostile input: the message is bounded, and each warning is one short line.
@@ -131,8 +140,145 @@ fn denial_lists_all_errors_within_limits() {
     let (message, warnings) = (decision.response.message(), decision.response.warnings());
     assert!(message.contains("and 30 more") && message.len() < 10_000, "{}", message.len());
     assert_eq!(warnings.len(), 11);
-    assert!(warnings.iter().chain([&message.to_owned()]).all(|text| !text.chars().any(char::is_control)));
+    let lines = warnings.iter().map(String::as_str).chain(message.lines());
+    assert!(lines.clone().all(|text| !text.chars().any(char::is_control)));
     assert!(warnings.iter().all(|text| text.chars().count() <= 240));
+    // A long path hides neither the help nor the number of the other errors.
+    assert_eq!(message.matches("; help: ").count(), 10, "{message}");
+}
+
+#[test]
+fn operator_message_replaces_the_explain_command() {
+    let message = "see https://wiki.example/volumes or ask #platform";
+    let review = |object: &Value| {
+        let policy = sensitive_paths();
+        let (policy, endpoint) = (&policy, Endpoint::Validate);
+        let context =
+            ReviewContext { policy, policy_hash: "0", today: TODAY, endpoint, message: Some(message) };
+        let decision = admission::review(&Request::new("CREATE", object.clone()).text(), &context);
+        decision.expect("a review").response.message().to_owned()
+    };
+    let mut broken = bad();
+    broken["spec"]["volumes"] = json!("none");
+    for denial in [review(&bad()), review(&broken)] {
+        assert!(
+            denial.ends_with(&format!("; {message}")) && !denial.contains("volcheck explain"),
+            "{denial}"
+        );
+        assert!(denial.contains("; help: ") && denial.lines().count() == 1, "{denial}");
+    }
+}
+
+/// kubectl shows each warning text only once per command.
+#[test]
+fn warnings_name_the_object_and_the_field() {
+    let rules = policy("version: 1\nrules: {\"*\": off, sensitive-host-path: warning}\n");
+    let warnings =
+        |object: &Value| Request::new("CREATE", object.clone()).review(&rules).response.warnings().to_vec();
+    let mut second = bad();
+    second["metadata"]["name"] = "q".into();
+    let (first, second) = (warnings(&bad()), warnings(&second));
+    assert!(
+        first[0].starts_with(
+            "volcheck: Pod shop/p: [sensitive-host-path] spec.volumes[0].hostPath.path: sensitive host path "
+        ),
+        "{first:?}"
+    );
+    assert_ne!(first, second);
+    // The rule, the field and the start of the message fit even if all names have their maximum
+    // length.
+    let mut long = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": format!("{}-7", "n".repeat(250))},
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": bad()["spec"]}}}}});
+    long["metadata"]["namespace"] = "m".repeat(63).into();
+    let rules = policy("version: 1\n");
+    let decision = Request::new("CREATE", long).review(&rules);
+    let parts = [
+        "nn-7: its Pods will be denied: [sensitive-host-path] ",
+        "spec.jobTemplate.spec.template.spec.volumes[0].hostPath.path: sens",
+    ];
+    let warning = &decision.response.warnings()[0];
+    assert!(parts.iter().all(|part| warning.contains(part)), "{warning}");
+    assert!(warning.chars().count() <= 240, "{warning}");
+}
+
+#[test]
+fn workload_warnings_announce_the_denial_of_pods() {
+    let announced = |policy_text: &str, object: &Value| {
+        let decision =
+            Request::new("CREATE", object.clone()).review_at(Endpoint::Advise, &policy(policy_text));
+        assert_eq!(decision.outcome, Outcome::Warn, "{policy_text}");
+        decision.response.warnings()[0].contains(": its Pods will be denied: [")
+    };
+    let error = "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\n";
+    assert!(announced(error, &deployment(&bad())));
+    assert!(!announced(&format!("{error}modes: {{shop: warn}}\n"), &deployment(&bad())));
+    assert!(!announced(&error.replace("error", "warning"), &deployment(&bad())));
+    assert!(!announced(error, &bad()), "a Pod has no Pods");
+    // The webhook denies no Pods because of a claim template.
+    let mut stateful = deployment(&pod(&[]));
+    stateful["kind"] = "StatefulSet".into();
+    stateful["spec"]["volumeClaimTemplates"] =
+        json!([{"metadata": {"name": "data"}, "spec": {"volumeName": "pv"}}]);
+    assert!(!announced("version: 1\nrules: {\"*\": off, unclassed-claim: error}\n", &stateful));
+    // An existing error of a Deployment also denies its new Pods.
+    let update = Request::new("UPDATE", deployment(&bad())).old(&deployment(&bad()));
+    let decision = update.review_at(Endpoint::Advise, &sensitive_paths());
+    assert!(decision.response.warnings()[0].contains("its Pods will be denied"));
+}
+
+#[test]
+fn reports_what_mode_deny_would_deny() {
+    let with_mode = |mode: &str| {
+        policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error}}\nmodes: {{shop: {mode}}}\n"
+        ))
+    };
+    let result = |request: &Request, endpoint, mode: &str| {
+        let decision = request.review_at(endpoint, &with_mode(mode));
+        let verdict = decision.response.audit_annotations().get("verdict").cloned();
+        (decision.would_deny.iter().map(|rule| rule.as_str()).collect::<Vec<_>>(), verdict)
+    };
+    let (create, none) = (Request::new("CREATE", bad()), Vec::<&str>::new());
+    let verdict = |text: &str| Some(text.to_owned());
+    let would_deny = (vec!["sensitive-host-path"], verdict("would-deny"));
+    for mode in ["warn", "audit"] {
+        assert_eq!(result(&create, Endpoint::Validate, mode), would_deny, "{mode}");
+    }
+    assert_eq!(result(&create, Endpoint::Validate, "deny"), (none.clone(), verdict("deny")));
+    assert_eq!(result(&create, Endpoint::Validate, "\"off\""), (none.clone(), None));
+    let good = Request::new("CREATE", pod(&[]));
+    assert_eq!(result(&good, Endpoint::Validate, "warn"), (none.clone(), verdict("allow")));
+    // Mode deny does not deny on this endpoint, and denies no workloads.
+    assert_eq!(result(&create, Endpoint::Advise, "warn"), (none.clone(), verdict("warn")));
+    let workload = Request::new("CREATE", deployment(&bad()));
+    assert_eq!(result(&workload, Endpoint::Advise, "warn"), (none.clone(), verdict("warn")));
+    let strict = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\nmodes: {shop: warn}\nworkloadMode: deny\n",
+    );
+    assert_eq!(workload.review_at(Endpoint::Advise, &strict).would_deny, ["sensitive-host-path"]);
+    // Mode deny does not deny an update because of existing errors.
+    let update = Request::new("UPDATE", bad()).old(&bad());
+    assert_eq!(result(&update, Endpoint::Validate, "warn"), (none.clone(), verdict("warn")));
+    // An object that cannot be checked.
+    let mut broken = bad();
+    broken["spec"]["volumes"] = json!("none");
+    let broken = Request::new("CREATE", broken);
+    let unchecked = (vec!["invalid-field-value"], verdict("would-deny"));
+    assert_eq!(result(&broken, Endpoint::Validate, "warn"), unchecked);
+    assert_eq!(result(&broken, Endpoint::Validate, "deny"), (none.clone(), verdict("error")));
+    assert_eq!(result(&broken, Endpoint::Advise, "warn"), (none.clone(), verdict("error")));
+    let large = Request::new("CREATE", {
+        let mut pod = bad();
+        pod["spec"]["containers"] = vec![json!({}); 5001].into();
+        pod
+    });
+    assert_eq!(result(&large, Endpoint::Validate, "audit").0, ["unanalyzed-document"]);
+    // The mirror Pod of a static Pod is never denied.
+    let mut mirror = bad();
+    mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "abc"});
+    let node = json!({"username": "system:node:node-1", "groups": ["system:nodes"]});
+    let mirror = Request::new("CREATE", mirror).with("userInfo", node);
+    assert_eq!(result(&mirror, Endpoint::Validate, "warn"), (none, verdict("warn")));
 }
 
 #[test]
@@ -170,7 +316,9 @@ fn undecodable_object_is_treated_like_an_error() {
     let review = serde_json::to_value(&denied.response).expect("JSON");
     assert_eq!(review["response"]["status"]["code"], 400);
     assert!(
-        denied.response.message().starts_with("volcheck: the object could not be checked: "),
+        denied.response.message().starts_with(
+            "volcheck: Pod shop/p could not be checked: [invalid-field-value] spec.volumes: invalid type: string \"none\""
+        ),
         "{}",
         denied.response.message()
     );
@@ -199,9 +347,13 @@ fn create_pod(spec: Value) -> (Outcome, String) {
 /// Asserts that the object could not be checked and that the message contains `reason`.
 #[track_caller]
 fn assert_unchecked((outcome, message): (Outcome, String), reason: &str) {
-    let start = "volcheck: the object could not be checked: ";
+    let start = "volcheck: Pod shop/p could not be checked: [unanalyzed-document] spec.";
+    let help = "; help: use fewer items, fewer host path mounts, or shorter paths and names; see ";
     assert!(
-        outcome == Outcome::Error && message.starts_with(start) && message.contains(reason),
+        outcome == Outcome::Error
+            && message.starts_with(start)
+            && message.contains(reason)
+            && message.contains(help),
         "no {reason:?} in {outcome:?}: {message}"
     );
 }
@@ -261,6 +413,22 @@ fn denies_objects_with_too_many_items() {
     for _ in 0..2 {
         assert_ne!(create_pod(json!({"containers": [], "volumes": volumes(5000)})).0, Outcome::Error);
     }
+}
+
+#[test]
+fn errors_about_limits_name_the_field_and_the_limit() {
+    let mounts: Vec<_> = (0..6000).map(|at| json!({"name": "v", "mountPath": format!("/{at}")})).collect();
+    let (_, message) = create_pod(json!({"containers": [{"name": "c", "volumeMounts": mounts}]}));
+    let expected =
+        "spec.containers[0].volumeMounts[5000]: too many items: volcheck checks at most 5000 list items";
+    assert!(message.contains(expected), "{message}");
+    let mounts: Vec<_> = (0..3000).map(|at| json!({"name": "v", "mountPath": format!("/{at}")})).collect();
+    let (_, message) = create_pod(json!({
+        "containers": [{"name": "c", "volumeMounts": mounts}],
+        "volumes": [{"name": "v", "hostPath": {"path": "/srv", "type": ""}}],
+    }));
+    let expected = "spec.volumes[0].hostPath.path: too many host path mounts: at least 3001 volumes and mounts with 12004 bytes";
+    assert!(message.contains(expected), "{message}");
 }
 
 #[test]
@@ -459,6 +627,20 @@ fn update_of_a_terminating_object_is_admitted() {
         Request::new("CONNECT", bad()).with("subResource", "exec").review(&rules).outcome,
         Outcome::Allow
     );
+}
+
+/// The API server accepts ephemeral containers for a terminating Pod.
+#[test]
+fn ephemeral_containers_of_terminating_pods_are_checked() {
+    let rules = sensitive_paths();
+    let mut terminating = bad();
+    terminating["metadata"]["deletionTimestamp"] = json!("2026-06-01T00:00:00Z");
+    let debugged = with_debugger(&terminating, json!({"name": "etc-kubernetes", "mountPath": "/m"}));
+    let update = |old: &Value| {
+        let request = Request::new("UPDATE", debugged.clone()).old(old);
+        request.with("subResource", "ephemeralcontainers").review(&rules).outcome
+    };
+    assert_eq!((update(&terminating), update(&debugged)), (Outcome::Deny, Outcome::Warn));
 }
 
 #[test]
@@ -661,6 +843,130 @@ fn tenants_cannot_exempt_themselves() {
     });
     let decision = Request::new("CREATE", pod).review(&rules);
     assert_eq!(decision.outcome, Outcome::Deny, "{:?}", decision.exempted);
+}
+
+/// Returns the Pod that `kubectl debug node/node-1` of Kubernetes 1.37 creates.
+fn node_debugger() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+        "name": "node-debugger-node-1-x7k2p", "labels": {"app.kubernetes.io/managed-by": "kubectl-debug"}},
+    "spec": {
+        "nodeName": "node-1", "hostNetwork": true, "hostPID": true, "hostIPC": true, "restartPolicy": "Never",
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [{"name": "debugger", "image": "busybox", "stdin": true, "tty": true,
+            "volumeMounts": [{"name": "host-root", "mountPath": "/host"}]}],
+        "volumes": [{"name": "host-root", "hostPath": {"path": "/", "type": ""}}],
+    }})
+}
+
+fn user(name: &str, groups: &[&str]) -> Value {
+    json!({"username": name, "groups": groups})
+}
+
+/// The exemption that docs/cluster.md recommends for `kubectl debug node`.
+#[test]
+fn documented_exemption_admits_node_debuggers_of_a_group() {
+    let page = std::fs::read_to_string(crate::support::root().join("docs/cluster.md")).expect("the page");
+    let (_, rest) = page.split_once("```yaml\nexemptions:\n").expect("the example");
+    let (example, _) = rest.split_once("```").expect("the end of the example");
+    let rules = policy(&format!("version: 1\nexemptions:\n{example}"));
+    let create = |object: &Value, namespace: &str, user: Value| {
+        let request = Request::new("CREATE", object.clone()).with("userInfo", user);
+        request.with("namespace", namespace).review(&rules)
+    };
+    let admin = user("alice", &["system:authenticated", "node-debuggers"]);
+    let admitted = create(&node_debugger(), "node-debug", admin.clone());
+    assert_eq!(admitted.outcome, Outcome::Allow, "{}", admitted.response.message());
+    let used = &admitted.response.audit_annotations()["exemptions"];
+    assert!(used.contains("volcheck.yaml:") && used.contains("(node debugging"), "{used}");
+    let mut renamed = node_debugger();
+    renamed["metadata"]["name"] = "web".into();
+    for (object, namespace, user) in [
+        (&node_debugger(), "node-debug", user("bob", &["system:authenticated"])),
+        (&node_debugger(), "shop", admin.clone()),
+        (&renamed, "node-debug", admin),
+    ] {
+        assert_eq!(create(object, namespace, user).outcome, Outcome::Deny, "{namespace}");
+    }
+}
+
+#[test]
+fn exemptions_for_users_match_names_and_groups() {
+    let outcome = |scope: &str, requester: Value| {
+        let rules = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error}}\nexemptions: [{{rules: \"*\", match: {{namespace: shop, {scope}}}, reason: ours}}]\n"
+        ));
+        Request::new("CREATE", bad()).with("userInfo", requester).review(&rules).outcome
+    };
+    let alice = || user("https://login.example#alice", &["/platform/debug", "CORP\\admins"]);
+    for scope in [
+        "user: \"https://login.example#alice\"",
+        "user: \"https://login.example#*\"",
+        "user: [bob, '/.*#alice/']",
+        "group: /platform/debug",
+        "group: 'CORP\\admins'",
+        "group: 'CORP\\*'",
+        "user: \"*alice\", group: \"*debug\"",
+    ] {
+        assert_eq!(outcome(scope, alice()), Outcome::Allow, "{scope}");
+        assert_eq!(outcome(scope, user("mallory", &["system:authenticated"])), Outcome::Deny, "{scope}");
+    }
+    // Both keys must match, and the glob is literal except for its wildcards.
+    for scope in ["user: bob, group: \"*debug\"", "user: \"https://login?example#bob*\"", "user: \"alice\""] {
+        assert_eq!(outcome(scope, alice()), Outcome::Deny, "{scope}");
+    }
+    assert_eq!(outcome("user: alice", json!({})), Outcome::Deny);
+}
+
+/// A controller creates the Pods of all users, so its requests say nothing about a person.
+#[test]
+fn exemptions_for_users_never_cover_workloads_or_their_pods() {
+    let rules = policy(
+        "version: 1\nrules: {\"*\": off, sensitive-host-path: error}\ntrustedControllers: [rollouts]\n\
+         exemptions: [{rules: \"*\", match: {namespace: shop, group: [\"*\"]}, reason: ours}]\n",
+    );
+    let outcome = |object: Value, name: &str| {
+        let request = Request::new("CREATE", object).with("userInfo", user(name, &["system:authenticated"]));
+        request.review_at(Endpoint::Validate, &rules).outcome
+    };
+    assert_eq!(outcome(bad(), "alice"), Outcome::Allow);
+    for controller in [
+        "system:serviceaccount:kube-system:replicaset-controller",
+        "system:kube-controller-manager",
+        "rollouts",
+    ] {
+        assert_eq!(outcome(bad(), controller), Outcome::Deny, "{controller}");
+    }
+    // The Pods of the Deployment are denied, so its warning stays.
+    assert_eq!(outcome(deployment(&bad()), "alice"), Outcome::Warn);
+    // A debug container that another user adds is checked on its own.
+    let debugged = with_debugger(&bad(), json!({"name": "etc-kubernetes", "mountPath": "/m"}));
+    let add = |groups: &[&str]| {
+        let request =
+            Request::new("UPDATE", debugged.clone()).old(&bad()).with("userInfo", user("bob", groups));
+        request.with("subResource", "ephemeralcontainers").review(&rules).outcome
+    };
+    assert_eq!((add(&["other"]), add(&[])), (Outcome::Allow, Outcome::Deny));
+}
+
+#[test]
+fn audit_annotation_names_used_exemptions() {
+    let exemption = |rule: &str, extra: &str| {
+        format!("- {{rules: {rule}, match: {{namespace: shop}}, reason: {}{extra}}}\n", "because ".repeat(50))
+    };
+    let used = |entries: String| {
+        let rules = policy(&format!(
+            "version: 1\nrules: {{\"*\": off, sensitive-host-path: error, host-path: error}}\nexemptions:\n{entries}"
+        ));
+        let decision = Request::new("CREATE", bad()).review(&rules);
+        decision.response.audit_annotations().get("exemptions").cloned().unwrap_or_default()
+    };
+    let both = used(exemption("sensitive-host-path", ", severity: info") + &exemption("host-path", ""));
+    assert!(
+        both.contains("volcheck.yaml:4 (because ") && both.contains("volcheck.yaml:5 (because "),
+        "{both}"
+    );
+    assert!(both.chars().count() <= 2 * 242, "{both}");
+    assert_eq!(used(exemption("host-root", "")), "");
 }
 
 #[test]

@@ -240,8 +240,8 @@ fn files_have_at_most_560_lines() {
 }
 
 #[test]
-fn command_line_has_at_most_1700_lines() {
+fn command_line_has_at_most_1800_lines() {
     let lines = |path: &PathBuf| fs::read_to_string(path).expect("a source file").lines().count();
     let total: usize = sources(&root().join("src/cli")).iter().map(lines).sum();
-    assert!(total <= 1_700, "src/cli has {total} lines");
+    assert!(total <= 1_800, "src/cli has {total} lines");
 }

@@ -283,7 +283,10 @@ fn expressions_in_pod_spec_patches_count_as_absent() {
     let outcome = check(&format!("{{\"volumes\": [{}]}}", vec![volume; 6000].join(",")));
     let [finding] = outcome.findings.as_slice() else { panic!("{:?}", found(&outcome)) };
     assert_eq!(finding.finding.severity, Severity::Warning);
-    assert_eq!(finding.finding.message, "`spec.podSpecPatch` of this Workflow: too many items to check");
+    assert_eq!(
+        finding.finding.message,
+        "`spec.podSpecPatch` of this Workflow: too many items: volcheck checks at most 5000 list items, and 10 map entries count as one"
+    );
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn rejects_invalid_arguments() {
         (&["--image", "i", "--set", "tolerations[0].key=a"], "use a values file"),
         (&["--image", "i", "--set-file", "certs.caBundle=nosuch.crt"], "nosuch.crt"),
         (&["--image", "i", "--set", "certs.mode=secret"], "certs.mode=secret requires certs.caBundle"),
-        (&["--image", "i", "--set", "replicas=null"], "`replicas`: missing value"),
+        (&["--image", "i", "--set", "port=null"], "`port`: missing value"),
         (&["--image", "i", "--set", "policy.rules.x=error"], "unknown rule `x`"),
         (&["--image", "i", "--set", "policy.modes=deny"], "`policy.modes`: not a mapping"),
         (&["--image", "i", "--policy", bad], "unknown key `mode`"),

@@ -203,7 +203,8 @@ fn review(
     policy: &Policy,
     today: Date,
 ) -> Result<(AdmissionResponse, Vec<Finding>), ReviewError> {
-    let context = ReviewContext { policy, policy_hash: "0123", today, endpoint: Endpoint::Validate };
+    let context =
+        ReviewContext { policy, policy_hash: "0123", today, endpoint: Endpoint::Validate, message: None };
     admission::review(text, &context).map(|decision| (decision.response, decision.findings))
 }
 

@@ -330,6 +330,19 @@ fn policy_errors_point_at_their_location() {
             "never matches: findings of `deleted-claim` have no path",
         ),
         (
+            &exemption("namespace: a", "namespace: a, kind: [DaemonSet, \"*Set\"], user: alice"),
+            4,
+            32,
+            "never matches: with `user` or `group`, an exemption applies only to Pods that users create themselves",
+        ),
+        (
+            &exemption("namespace: a", "namespace: a, user: system:kube-controller-manager"),
+            4,
+            31,
+            "never matches: exemptions for users do not apply to Kubernetes controllers such as `system:kube-controller-manager`",
+        ),
+        (&exemption("namespace: a", "namespace: a, group: []"), 4, 32, "an empty list never matches"),
+        (
             &exemption("reason: r", "reason: r\n  severity: error"),
             6,
             13,
@@ -576,6 +589,11 @@ fn reports_unused_exemptions_of_complete_runs_only() {
         "{text}"
     );
     assert!(!run("kind: Deployment", &["deploy"]).1.contains("unused-exemption"));
+    // Lint does not know the user, so it neither applies nor reports an exemption for users.
+    for scope in ["user: alice", "group: \"*\""] {
+        let (code, text) = run(scope, &[]);
+        assert_eq!((code, text.contains("host-root"), text.contains("unused")), (1, true, false), "{text}");
+    }
     assert!(!run("kind: Deployment", &["--select", "host-root"]).1.contains("unused-exemption"));
 }
 

@@ -44,6 +44,8 @@ fn full_policy() -> Value {
             {"rules": ["writable-host-path", "sensitive-host-path"], "match": {"namespace": "*", "name": ["log", "sketch"]}, "reason": "reveals the other findings of the family"},
             {"rules": ["host-root"], "match": {"namespace": "*"}, "reason": "no longer needed", "expires": "2020-01-31"},
             {"rules": ["untyped-host-path"], "match": {"namespace": "*", "name": "socket"}, "reason": "the agent creates it", "severity": "info"},
+            {"rules": ["host-root"], "match": {"namespace": "audited", "user": "alice"}, "reason": "for another user than that of the review"},
+            {"rules": ["host-root"], "match": {"namespace": "audited", "group": "admins"}, "reason": "for a group that the user is not in"},
         ],
         "lint": {"exclude": ["skipped/**"], "namespace": "shop", "baseline": "known.json"},
     })

@@ -77,15 +77,18 @@ fn reviews_produce_verdicts_log_lines_and_metrics() {
 #[test]
 fn metric_names_are_stable() {
     let server = WebhookServer::start(&[]);
-    let exemption = "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\n";
-    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + exemption));
+    let more =
+        "exemptions: [{rules: [\"*\"], match: {namespace: exempt}, reason: r}]\nmodes: {relaxed: warn}\n";
+    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + more));
     server.wait_for_log("policy reloaded");
     // A metric with labels is exposed only after its first sample.
     let mut update: Value = serde_json::from_str(&pod_review(DENIED_PATH)).expect("JSON");
     update["request"]["operation"] = json!("UPDATE");
     update["request"]["oldObject"] = update["request"]["object"].clone();
-    let exempt = pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", "\"namespace\":\"exempt\"");
-    for review in [update.to_string(), exempt] {
+    let in_namespace = |namespace: &str| {
+        pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", &format!("\"namespace\":\"{namespace}\""))
+    };
+    for review in [update.to_string(), in_namespace("exempt"), in_namespace("relaxed")] {
         assert!(server.connect().review(&review).expect("a response").is_allowed());
     }
     let (_, text) = server.get_admin("/metrics");
@@ -100,16 +103,77 @@ fn metric_names_are_stable() {
         ("findings", "counter"),
         ("exempted_findings", "counter"),
         ("preexisting_findings", "counter"),
+        ("would_deny", "counter"),
         ("errors", "counter"),
         ("connections", "gauge"),
+        ("evicted_connections", "counter"),
+        ("evicted_bodies", "counter"),
+        ("max_open_files", "gauge"),
         ("certificate_expiration_timestamp_seconds", "gauge"),
         ("certificate_reloads", "counter"),
         ("policy_reloads", "counter"),
+        ("policy_file_valid", "gauge"),
         ("build", "info"),
         ("policy", "info"),
     ];
     assert_eq!(names, expected);
     assert!(text.contains("\nvolcheck_policy_info{hash=\"") && text.ends_with("\n# EOF\n"), "{text}");
+}
+
+#[test]
+fn reports_requests_that_mode_deny_would_deny() {
+    let server = WebhookServer::start(&[]);
+    let modes = "modes: {relaxed: warn, \"tenant-*\": audit, \"*\": audit}\n";
+    server.replace_file("volcheck.yaml", &(POLICY.to_owned() + modes));
+    server.wait_for_log("policy reloaded");
+    let mut client = server.connect();
+    let mut create = |namespace: &str| {
+        let namespace = format!("\"namespace\":\"{namespace}\"");
+        let review = pod_review(DENIED_PATH).replace("\"namespace\":\"shop\"", &namespace);
+        assert!(client.review(&review).expect("a response").is_allowed(), "{namespace}");
+    };
+    create("shop");
+    let line = server.wait_for_log("would be denied in mode deny");
+    for (key, value) in [
+        ("level", "INFO"),
+        ("namespace", "shop"),
+        ("name", "p"),
+        ("user", "alice"),
+        ("rules", "sensitive-host-path"),
+        ("severities", "sensitive-host-path=error"),
+    ] {
+        assert_eq!(line[key], value, "{key} in {line}");
+    }
+    // A tenant with many namespaces cannot hide those of others.
+    (0..150).for_each(|index| create(&format!("tenant-{index}")));
+    ["shop", "relaxed", "late"].into_iter().for_each(&mut create);
+    let counted = |namespace: &str| {
+        let labels = format!("namespace=\"{namespace}\",rule=\"sensitive-host-path\"");
+        server.metric(&format!("volcheck_would_deny_total{{{labels}}}"))
+    };
+    assert_eq!((counted("shop"), counted("tenant-98"), counted("tenant-99")), (2.0, 1.0, 0.0));
+    assert_eq!((counted("relaxed"), counted("late"), counted("other")), (1.0, 0.0, 52.0));
+    let message = "too many namespaces in volcheck_would_deny_total, counting the others as `other`";
+    assert_eq!(server.wait_for_log(message)["level"], "WARN");
+}
+
+#[test]
+fn metric_shows_an_invalid_policy_file() {
+    let server = WebhookServer::start(&[]);
+    assert_eq!(server.metric("volcheck_policy_file_valid"), 1.0);
+    server.replace_file("volcheck.yaml", "version: 2\n");
+    server.wait_for_log("failed to reload policy, keeping the last valid one");
+    assert_eq!(server.metric("volcheck_policy_file_valid"), 0.0);
+    server.replace_file("volcheck.yaml", POLICY);
+    server.wait_for_metric("volcheck_policy_file_valid", 1.0);
+}
+
+#[test]
+fn operator_message_ends_denials() {
+    let server = WebhookServer::start(&["--message", "ask #platform"]);
+    let denied = server.connect().review(&pod_review(DENIED_PATH)).expect("a response");
+    assert!(denied.body.contains("; ask #platform\""), "{}", denied.body);
+    assert!(!denied.body.contains("volcheck explain"), "{}", denied.body);
 }
 
 #[test]
@@ -160,6 +224,65 @@ fn rejects_invalid_requests_with_a_specific_status() {
     }
     assert_eq!(server.wait_for_log("unknown path or method")["status"], 404);
     assert!(server.connect().review(&allowed).expect("a response").is_allowed());
+}
+
+#[test]
+fn rejects_identifiers_that_are_too_long() {
+    let server = WebhookServer::start(&[]);
+    let set = |pointer: &str, length: usize| {
+        let mut review: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
+        *review.pointer_mut(pointer).expect("a field") = json!("x".repeat(length));
+        review
+    };
+    for (pointer, max) in [
+        ("/request/uid", 128),
+        ("/request/name", 253),
+        ("/request/namespace", 63),
+        ("/request/operation", 253),
+        ("/request/resource/resource", 253),
+        ("/request/userInfo/username", 4096),
+    ] {
+        let review = set(pointer, max).to_string();
+        assert_eq!(server.connect().review(&review).expect("a response").status, 200, "{pointer}");
+        // The second value is long enough to be rejected before it is parsed.
+        for length in [max + 1, 5_000_000] {
+            let head = post("/validate", JSON);
+            let response = server.connect().request(&head, &set(pointer, length).to_string());
+            let response = response.expect("a response");
+            assert_eq!(response.status, 400, "{pointer}");
+            assert!(response.body.contains("an identifier is longer than"), "{pointer}: {}", response.body);
+            assert!(response.body.len() < 1000, "{pointer}");
+        }
+    }
+    // An escape sequence counts as one character.
+    let escaped = pod_review(ALLOWED_PATH).replace("u-1", &"\\u0075".repeat(128));
+    assert_eq!(server.connect().review(&escaped).expect("a response").status, 200);
+    let mut groups: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
+    groups["request"]["userInfo"]["groups"] = json!(["system:masters", "x".repeat(4097)]);
+    let response = server.connect().request(&post("/validate", JSON), &groups.to_string());
+    assert_eq!(response.expect("a response").status, 400);
+}
+
+#[test]
+fn floods_of_denials_do_not_flood_the_log() {
+    let mut server = WebhookServer::start(&[]);
+    let user = "\\u001b".repeat(4000);
+    let denied = pod_review(DENIED_PATH).replace("alice", &user);
+    let mut client = server.connect();
+    for _ in 0..300 {
+        assert!(!client.review(&denied).expect("a response").is_allowed());
+    }
+    drop(client);
+    server.signal("-TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    let lines: Vec<Value> = server.log.iter().collect();
+    let with = |message: &str| lines.iter().filter(|line| line["message"] == message).collect::<Vec<_>>();
+    let logged = with("denied");
+    let suppressed = with("similar log lines were suppressed");
+    let count: u64 = suppressed.iter().filter_map(|line| line["count"].as_u64()).sum();
+    assert!(logged.len() < 150, "{}", logged.len());
+    assert_eq!(logged.len() as u64 + count, 300);
+    assert!(logged.iter().all(|line| line.to_string().len() < 2000), "{}", logged[0]);
 }
 
 #[test]
@@ -271,13 +394,15 @@ fn rejects_tls_versions_below_1_2() {
     }
 }
 
-/// Connects clients that declare a body of `bytes` bytes but send only its first byte.
-fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Client> {
+/// Connects clients that declare a body of `declared` bytes but send only `sent` bytes.
+fn stalled_clients(server: &WebhookServer, count: usize, declared: usize, sent: usize) -> Vec<Client> {
     let head = post("/validate?timeout=30s", JSON);
-    let request = format!("{head}Content-Length: {bytes}\r\n\r\n{{");
+    let request = format!("{head}Content-Length: {declared}\r\n\r\n{}", " ".repeat(sent));
     let connect = |_| {
         let mut client = server.connect();
-        client.send_raw(request.as_bytes());
+        // The server closes the connection if another request needs the memory.
+        let stream = client.0.get_mut();
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
         client
     };
     (0..count).map(connect).collect()
@@ -286,18 +411,24 @@ fn stalled_clients(server: &WebhookServer, count: usize, bytes: usize) -> Vec<Cl
 #[test]
 fn stalled_large_bodies_do_not_block_other_requests() {
     let server = WebhookServer::start(&[]);
-    // Together, the bodies exceed the body budget.
-    let stalled = stalled_clients(&server, 12, 7_000_000);
-    for _ in 0..20 {
-        assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+    let large = pod_review(ALLOWED_PATH)
+        .replace("\"image\":\"i\"", &format!("\"image\":\"{}\"", "i".repeat(3 << 20)));
+    for sent in [1, 6_999_999] {
+        // Together, the bodies exceed the memory budget.
+        let stalled = stalled_clients(&server, 12, 7_000_000, sent);
+        for _ in 0..20 {
+            assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
+        }
+        assert!(server.connect().review(&large).expect("a response").is_allowed());
+        drop(stalled);
     }
-    drop(stalled);
+    assert!(server.metric("volcheck_evicted_bodies_total") >= 1.0);
 }
 
 #[test]
 fn stalled_small_bodies_do_not_block_other_requests() {
     let server = WebhookServer::start(&["--read-timeout", "3600"]);
-    let stalled = stalled_clients(&server, 250, 262_144);
+    let stalled = stalled_clients(&server, 250, 262_144, 262_143);
     for _ in 0..20 {
         assert!(server.connect().review(&pod_review(ALLOWED_PATH)).expect("a response").is_allowed());
     }
@@ -318,7 +449,7 @@ fn connect_from_second_address(address: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn evicts_connections_of_the_largest_client() {
+fn evicts_idle_connections_at_the_connection_limit() {
     let server =
         WebhookServer::start(&["--max-connections", "8", "--read-timeout", "3600", "--idle-timeout", "3600"]);
     let second_client = || {
@@ -335,8 +466,8 @@ fn evicts_connections_of_the_largest_client() {
     }
     let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(server.address).expect("a connection")).collect();
     for _ in 0..3 {
-        assert!(second_client().review(&allowed).expect("a response").is_allowed());
         assert!(!persistent.review(&denied).expect("a response on the same connection").is_allowed());
+        assert!(second_client().review(&allowed).expect("a response").is_allowed());
     }
     drop((idle, silent));
 }
@@ -754,4 +885,87 @@ fn second_signal_stops_immediately() {
     server.signal("-INT");
     server.wait_for_log("stopped before draining finished");
     assert_eq!(server.exit_code(), Some(0));
+}
+
+/// Connects with these TLS versions. Returns the negotiated version and cipher suite.
+fn negotiate(
+    server: &WebhookServer,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> std::io::Result<String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.ca.0.der().clone()).expect("a CA");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = SERVER_NAME.try_into().expect("a name");
+    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut stream = TcpStream::connect(server.address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    let version = connection.protocol_version().expect("a version");
+    let suite = connection.negotiated_cipher_suite().expect("a cipher suite");
+    Ok(format!("{version:?} {:?}", suite.suite()))
+}
+
+#[test]
+fn tls_settings_limit_versions_and_cipher_suites() {
+    use rustls::version::{TLS12, TLS13};
+    let server = WebhookServer::start(&[]);
+    assert!(negotiate(&server, &[&TLS12]).expect("TLS 1.2").starts_with("TLSv1_2 "));
+    assert!(negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.3").starts_with("TLSv1_3 "));
+
+    let server = WebhookServer::start(&["--tls-min-version", "1.3"]);
+    negotiate(&server, &[&TLS12]).expect_err("a rejected version");
+    assert!(negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.3").starts_with("TLSv1_3 "));
+
+    let server = WebhookServer::start(&[
+        "--tls-cipher-suites",
+        "TLS_CHACHA20_POLY1305_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    ]);
+    assert_eq!(
+        negotiate(&server, &[&TLS12]).expect("TLS 1.2"),
+        "TLSv1_2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+    );
+    assert_eq!(negotiate(&server, &[&TLS13]).expect("TLS 1.3"), "TLSv1_3 TLS13_CHACHA20_POLY1305_SHA256");
+
+    // Without a cipher suite of TLS 1.3, clients that also support TLS 1.2 use this version.
+    let server = WebhookServer::start(&["--tls-cipher-suites", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]);
+    negotiate(&server, &[&TLS13]).expect_err("a rejected version");
+    assert_eq!(
+        negotiate(&server, &[&TLS12, &TLS13]).expect("TLS 1.2"),
+        "TLSv1_2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+    );
+}
+
+#[test]
+fn rejects_invalid_tls_settings() {
+    let ca = TestCa::new();
+    let (cert, key) = ca.issue(SERVER_NAME);
+    let directory = temp_dir(&[("tls.crt", &cert), ("tls.key", &key), ("volcheck.yaml", POLICY)]);
+    let error = |arguments: &[&str]| {
+        let output = serve_command(directory.path(), arguments).output().expect("volcheck");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let message = error(&["--tls-cipher-suites", "TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA"]);
+    let expected = "invalid value 'TLS_RSA_WITH_RC4_128_SHA' for '--tls-cipher-suites <NAME>': unknown cipher suite, \
+                    expected one of TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, \
+                    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, ";
+    assert!(message.contains(expected), "{message}");
+    let message = error(&["--tls-cipher-suites", "TLS13_AES_128_GCM_SHA256"]);
+    assert!(message.contains("unknown cipher suite"), "{message}");
+    let message = error(&[
+        "--tls-min-version=1.3",
+        "--tls-cipher-suites=TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    ]);
+    let expected = "--tls-cipher-suites: `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` is a cipher suite of TLS 1.2, but the \
+                    minimum version is 1.3";
+    assert!(message.contains(expected), "{message}");
+    let message = error(&["--tls-min-version", "1.1"]);
+    assert!(message.contains("unknown TLS version, expected 1.2 or 1.3"), "{message}");
 }

@@ -100,11 +100,15 @@ impl WebhookServer {
                 }
             }
         });
-        let first: Value = log.recv_timeout(TIMEOUT).expect("a line");
-        let address = |key: &str| {
-            let text = first[key].as_str().unwrap_or_else(|| panic!("no {key} in {first}"));
-            text.parse().expect("an address")
+        let mut lines = Vec::new();
+        let listening = loop {
+            let line: Value = log.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("{lines:?}"));
+            if line["message"] == "listening" {
+                break line;
+            }
+            lines.push(line);
         };
+        let address = |key: &str| listening[key].as_str().expect("an address").parse().expect("an address");
         let (address, admin_address) = (address("address"), address("admin_address"));
         Self { directory, child, log, address, admin_address, ca }
     }

@@ -148,20 +148,21 @@ fn is_same(a: &Value, b: &Value) -> bool {
 
 /// Checks `review` and asserts that the API server can use the response. Returns `None` if the text
 /// is not a review.
-fn decide(review: &str) -> Option<Decision> {
+pub fn decide(review: &str) -> Option<Decision> {
     let context = ReviewContext {
         policy: &ALL_RULES,
         policy_hash: "0",
         today: Date::MIN,
         endpoint: Endpoint::Validate,
+        message: None,
     };
     let decision = admission::review(review, &context).ok()?;
     let body = serde_json::to_value(&decision.response).unwrap_or_default();
     let response = &body["response"];
     assert_eq!(response["allowed"], decision.response.is_allowed());
     assert!(!response["uid"].as_str().unwrap_or_default().is_empty(), "a response without uid");
-    let messages =
-        decision.response.warnings().iter().map(String::as_str).chain([decision.response.message()]);
+    let messages = decision.response.warnings().iter().map(String::as_str);
+    let messages = messages.chain(decision.response.message().lines());
     assert!(
         messages.clone().all(|text| !text.chars().any(char::is_control)),
         "the API server drops messages with control characters"

@@ -8,6 +8,7 @@ mod balancer;
 mod support;
 #[path = "../it/webhook_server.rs"]
 mod webhook_server;
+mod worst_reviews;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use balancer::Balancer;
-use serde_json::{Value, json};
 use webhook_server::{ALLOWED_PATH, Client, DENIED_PATH, Response, TestCa, WebhookServer, pod_review, post};
+use worst_reviews::worst_case_reviews;
 
 /// A load of review requests, and the failures among them.
 #[derive(Default)]
@@ -207,50 +208,4 @@ fn worst_case_reviews_fit_in_the_memory_limit() {
     assert!(checked.into_inner() > reviews.len());
     let peak = peak_memory(&server);
     assert!(peak < 128, "{peak} MiB");
-}
-
-fn worst_case_reviews() -> Vec<String> {
-    let review = |spec: Value| {
-        let mut review: Value = serde_json::from_str(&pod_review(ALLOWED_PATH)).expect("JSON");
-        review["request"]["object"]["spec"] = spec;
-        review.to_string()
-    };
-    let volumes = |count: usize, suffix: &str| {
-        let volume = |index| json!({"name": format!("v{index}{suffix}"), "emptyDir": {}});
-        (0..count).map(volume).collect::<Vec<_>>()
-    };
-    let pod = |volume: Value, mounts: Vec<Value>, env: Vec<Value>| {
-        review(json!({
-            "containers": [{"name": "c", "env": env, "volumeMounts": mounts}],
-            "volumes": [volume],
-        }))
-    };
-    let empty_dir = || json!({"name": "v", "emptyDir": {}});
-    let mount =
-        |path: String, expression: &str| json!({"name": "v", "mountPath": path, "subPathExpr": expression});
-    // Each variable refers to the two before it.
-    let fibonacci = (0..3900)
-        .map(|n: i32| json!({"name": format!("V{n}"), "value": format!("$(V{})$(V{})", n - 1, n - 2)}));
-    let fibonacci_mounts = (0..1000).map(|n| mount(format!("/{n}"), &format!("$(V{n})")));
-    // Thousands of variables, whose expanded values have the maximum length.
-    let value = |n: usize| if n == 0 { "w".repeat(4096) } else { "$(W0)".to_owned() };
-    let long_values = (0..4000).map(|n| json!({"name": format!("W{n}"), "value": value(n)}));
-    // A finding with a long message for each mount.
-    let long_mount =
-        |n: usize, expression: &str| mount(format!("/etc/{}//{n}", "x".repeat(1300)), expression);
-    vec![
-        review(json!({"containers": vec![json!({}); 2_000_000]})),
-        review(json!({"containers": vec![Value::Null; 1_200_000]})),
-        review(json!({"containers": [], "volumes": volumes(4900, "")})),
-        review(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(248))})),
-        review(json!({"containers": [], "volumes": volumes(4900, &"x".repeat(1300))})),
-        pod(
-            json!({"name": "v", "hostPath": {"path": "/srv"}}),
-            fibonacci_mounts.collect(),
-            fibonacci.collect(),
-        ),
-        pod(empty_dir(), vec![mount("/m".to_owned(), "$(W9)")], long_values.collect()),
-        pod(empty_dir(), (0..900).map(|n| long_mount(n, "$(N)")).collect(), Vec::new()),
-        pod(empty_dir(), (0..4900).map(|n| long_mount(n, "")).collect(), Vec::new()),
-    ]
 }

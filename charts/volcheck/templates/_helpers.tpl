@@ -18,10 +18,61 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The annotations of an object: `commonAnnotations` and those of the object, which take precedence. Arguments: the root
+context and the annotations of the object. */}}
+{{- define "volcheck.annotations" -}}
+{{- with mergeOverwrite (deepCopy (index . 0).Values.commonAnnotations) (index . 1) -}}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* The metadata of an object. `root` is the root context. Optional keys: `name`, or `suffix` to append to the default name;
+`isClusterScoped`; additional `labels` and `annotations`. */}}
+{{- define "volcheck.metadata" -}}
+name: {{ .name | default (include "volcheck.fullname" .root) }}{{ .suffix }}
+{{- if not .isClusterScoped }}
+namespace: {{ .root.Release.Namespace | quote }}
+{{- end }}
+labels:
+  {{- if .labels }}
+  {{- mergeOverwrite (include "volcheck.labels" .root | fromYaml) .labels | toYaml | nindent 2 }}
+  {{- else }}
+  {{- include "volcheck.labels" .root | nindent 2 }}
+  {{- end }}
+{{- with include "volcheck.annotations" (list .root (.annotations | default dict)) }}
+{{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* The smallest and the largest number of replicas. */}}
+{{- define "volcheck.minReplicas" -}}
+{{- ternary .Values.autoscaling.minReplicas (.Values.replicas | default 2) .Values.autoscaling.enabled -}}
+{{- end -}}
+{{- define "volcheck.maxReplicas" -}}
+{{- ternary .Values.autoscaling.maxReplicas (.Values.replicas | default 2) .Values.autoscaling.enabled -}}
+{{- end -}}
+
+{{- define "volcheck.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "volcheck.fullname" .) -}}
+{{- end -}}
+
+{{/* The host name by which the API server reaches volcheck, for which the serving certificate must be valid. */}}
+{{- define "volcheck.serverName" -}}
+{{- if .Values.webhook.url -}}
+{{- (urlParse .Values.webhook.url).hostname -}}
+{{- else -}}
+{{- printf "%s.%s.svc" (include "volcheck.fullname" .) .Release.Namespace -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "volcheck.image" -}}
 {{- with .Values.image -}}
+{{- with .registry }}{{ . }}/{{ end -}}
 {{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 {{- end -}}
@@ -46,14 +97,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toYaml $policy -}}
 {{- end -}}
 
-{{/* The fields that all webhook entries have in common. Arguments: the root context and the URL path. */}}
+{{/* The fields that all webhook entries have in common. Arguments: the root context, the name of the entry and the URL
+path. */}}
 {{- define "volcheck.webhookDefaults" -}}
-{{- $root := index . 0 }}{{ $path := index . 1 -}}
+{{- $root := index . 0 }}{{ $entry := index . 1 }}{{ $path := index . 2 -}}
+{{- with $root.Values.webhook -}}
 admissionReviewVersions: [v1]
 sideEffects: None
 matchPolicy: Equivalent
-objectSelector: {}
-{{- with $root.Values.webhook.matchConditions }}
+timeoutSeconds: {{ get .timeouts $entry | default .timeoutSeconds }}
+objectSelector: {{- toYaml .objectSelector | nindent 2 }}
+{{- with .matchConditions }}
 matchConditions:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -61,15 +115,21 @@ clientConfig:
   {{- if eq $root.Values.certs.mode "secret" }}
   caBundle: {{ $root.Values.certs.caBundle | b64enc }}
   {{- end }}
+  {{- if .url }}
+  url: {{ .url }}{{ $path }}
+  {{- else }}
   service:
     namespace: {{ $root.Release.Namespace | quote }}
     name: {{ include "volcheck.fullname" $root }}
     path: {{ $path }}
     port: 443
+  {{- end }}
+{{- end -}}
 {{- end -}}
 
-{{/* The match expression that excludes the release namespace and `webhook.excludedNamespaces`. */}}
-{{- define "volcheck.excludedNamespaces" -}}
+{{/* The match expressions of the checked namespaces. They exclude the release namespace and the namespaces that the values
+exclude. A selector is a conjunction, so each of the excluded labels becomes one negated expression. */}}
+{{- define "volcheck.checkedNamespaces" -}}
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values:
@@ -79,48 +139,57 @@ clientConfig:
     - {{ . | quote }}
     {{- end }}
     {{- end }}
+{{- range $key, $values := .Values.webhook.excludedNamespaceLabels }}
+{{- if $values }}
+- { key: {{ $key | quote }}, operator: NotIn, values: {{ toJson $values }} }
+{{- else }}
+- { key: {{ $key | quote }}, operator: DoesNotExist }
+{{- end }}
+{{- end }}
+{{- range $key, $value := .Values.webhook.namespaceSelector.matchLabels }}
+- { key: {{ $key | quote }}, operator: In, values: [{{ $value | quote }}] }
+{{- end }}
+{{- with .Values.webhook.namespaceSelector.matchExpressions }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* The webhook entries. */}}
 {{- define "volcheck.webhooks" -}}
 - name: validate.volcheck.io
-  {{- include "volcheck.webhookDefaults" (list . "/validate") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "validate" "/validate") | nindent 2 }}
   failurePolicy: {{ .Values.webhook.failurePolicy }}
-  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
-      # Each Pod outside of the excluded namespaces matches either this entry or the next one. The
-      # label can enforce mode `deny` in a namespace, but cannot weaken the mode that the policy sets.
+      {{- include "volcheck.checkedNamespaces" . | nindent 6 }}
+      # Each Pod in the checked namespaces matches either this entry or the next one. The label can
+      # enforce mode `deny` in a namespace, but cannot weaken the mode that the policy sets.
       - { key: volcheck.io/mode, operator: NotIn, values: [deny] }
   rules: &pods
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [pods], scope: Namespaced }
     - { apiGroups: [""], apiVersions: ["*"], operations: [UPDATE], resources: [pods/ephemeralcontainers], scope: Namespaced }
 - name: strict.volcheck.io
-  {{- include "volcheck.webhookDefaults" (list . "/validate/deny") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "strict" "/validate/deny") | nindent 2 }}
   failurePolicy: {{ .Values.webhook.failurePolicy }}
-  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
+      {{- include "volcheck.checkedNamespaces" . | nindent 6 }}
       - { key: volcheck.io/mode, operator: In, values: [deny] }
   rules: *pods
 - name: volumes.volcheck.io
-  {{- include "volcheck.webhookDefaults" (list . "/validate") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "volumes" "/validate") | nindent 2 }}
   # A rejected volume would stall its provisioner, and with it storage for the whole cluster.
   failurePolicy: Ignore
-  timeoutSeconds: {{ .Values.webhook.timeoutSeconds }}
   namespaceSelector: {}
   rules:
     # The source of a volume never changes, but an update can bind it or change its reclaim policy.
     - { apiGroups: [""], apiVersions: ["*"], operations: [CREATE, UPDATE], resources: [persistentvolumes], scope: Cluster }
 - name: advise.volcheck.io
-  {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "advise" "/advise") | nindent 2 }}
   failurePolicy: Ignore
-  timeoutSeconds: 2
   namespaceSelector:
     matchExpressions:
-      {{- include "volcheck.excludedNamespaces" . | nindent 6 }}
+      {{- include "volcheck.checkedNamespaces" . | nindent 6 }}
   rules:
     - apiGroups: ["", apps, batch]
       apiVersions: ["*"]
@@ -129,10 +198,9 @@ clientConfig:
       scope: Namespaced
 {{- if .Values.webhook.adviseKubeSystem }}
 - name: system.volcheck.io
-  {{- include "volcheck.webhookDefaults" (list . "/advise") | nindent 2 }}
+  {{- include "volcheck.webhookDefaults" (list . "system" "/advise") | nindent 2 }}
   # A failing webhook must not prevent the cluster from starting.
   failurePolicy: Ignore
-  timeoutSeconds: 2
   namespaceSelector:
     matchLabels: { kubernetes.io/metadata.name: kube-system }
   rules: *pods
