@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Context as _;
 
-use super::args::ProbeArgs;
+use super::server_args::ProbeArgs;
 use super::{EXIT_OK, eprint, print};
 use crate::admission::{PROBE_ANNOTATION, PROBE_DENIAL};
 use crate::cluster;
