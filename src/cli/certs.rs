@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 
-use super::server_args::CertsArgs;
+use super::args::CertsArgs;
 use super::{EXIT_OK, eprint};
 use crate::install;
 

@@ -2,9 +2,8 @@
 
 use anyhow::{anyhow, bail};
 
-use super::args::PolicyArgs;
+use super::args::{ManifestArgs, PolicyArgs};
 use super::policy::{ConfigError, load_merged};
-use super::server_args::ManifestArgs;
 use super::{EXIT_OK, print};
 use crate::install::{self, Values};
 use crate::lint::ConfigFile;

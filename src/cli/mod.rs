@@ -18,8 +18,6 @@ mod review;
 mod rules;
 #[cfg(feature = "server")]
 mod serve;
-#[cfg(feature = "server")]
-mod server_args;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -6,8 +6,7 @@ use rustls::pki_types::ServerName;
 use tracing_subscriber::EnvFilter;
 
 use super::EXIT_OK;
-use super::args::PolicyArgs;
-use super::server_args::{LogFormat, ServeArgs};
+use super::args::{LogFormat, PolicyArgs, ServeArgs};
 use crate::cluster;
 use crate::server::{
     self, CertificateFiles, CertificateSource, ClientAuthSettings, LogWriter, PolicySource, Settings,

@@ -67,7 +67,7 @@ pub struct Event {
     pub reason: &'static str,
     /// What volcheck did, in CamelCase.
     pub action: &'static str,
-    /// The message. Control characters are replaced, and longer messages than [`MAX_NOTE_LEN`] are
+    /// The message. Control characters are replaced, and messages of more than 1,024 bytes are
     /// truncated.
     pub note: String,
 }
