@@ -70,8 +70,8 @@ fn values_come_from_files_and_flags() {
     ]);
     let path = |name: &str| files.path().join(name).display().to_string();
     let set = "webhook.excludedNamespaces={kube-system,calico-system}";
-    let labels = r"podLabels.example\.com/team=a\,b";
-    let text = printed(&["-f", &path("a.yaml"), "-f", &path("b.yaml"), "--set", set, "--set", labels]);
+    let annotations = r"podAnnotations.example\.com/team=a\,b";
+    let text = printed(&["-f", &path("a.yaml"), "-f", &path("b.yaml"), "--set", set, "--set", annotations]);
     for words in [
         "  replicas: 4\n",
         "- --log-level=debug\n",
