@@ -227,8 +227,7 @@ impl<'a> Template<'a> {
                 let filled = fields.iter().filter(|(key, _)| !is_replaced(key));
                 let mut filled: Map<String, Value> =
                     filled.filter_map(|(key, value)| Some((key.clone(), self.fill(value)?))).collect();
-                // In alphabetical order, so `commonLabels` and `commonAnnotations` come first, and
-                // other values take precedence.
+                // In alphabetical order: `commonLabels` and `commonAnnotations` are overridden.
                 let added = fields.keys().filter_map(|key| self.mappings.get(key)).flatten();
                 filled.extend(added.map(|(key, value)| (key.clone(), value.clone())));
                 (fields.is_empty() || !filled.is_empty()).then_some(Value::Object(filled))

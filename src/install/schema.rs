@@ -57,7 +57,7 @@ pub(super) fn check(schema: &Value, root: &Value, value: &Value, path: &str) -> 
     if let Some(fields) = value.as_object()
         && let Some(missing) = required.into_iter().find(|key| !fields.contains_key(*key))
     {
-        return wrong(format!("`{missing}` is missing"));
+        return Err(format!("`{}`: missing value", join(path, missing)));
     }
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = join(path, key);
