@@ -217,9 +217,9 @@ impl Registrar {
     /// the registered entries. If the entries are invalid or the API server refuses them, keeps the
     /// last valid entries, with the trust bundle.
     ///
-    /// Returns `None` if the webhooks are not registered and the Service has not had a ready endpoint
-    /// for the registration delay. There is no delay if the entries were in place before: another
-    /// client has then removed them.
+    /// Returns `None` if the webhooks are not registered, and the Service has not had a ready
+    /// endpoint for the registration delay. There is no delay if the entries were in place before:
+    /// another client has then removed them.
     ///
     /// `state` must have been read before `ca`. If the registration has changed since then, for
     /// example because another replica has registered a later CA, the API server rejects the
