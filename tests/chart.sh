@@ -101,11 +101,13 @@ print(yaml.safe_dump_all(objects, width=1000, sort_keys=False), end="")
 END
 }
 for mode in self cert-manager secret; do
+    extra=(--set certs.duration=,certs.renewBefore=)
     case "$mode" in
-        self) plain "$mode" --set certs.secretName=volcheck-tls ;;
-        cert-manager) plain "$mode" ;;
-        secret) plain "$mode" --set 'certs.caBundle=<certs.caBundle>' ;;
-    esac > "$work/plain.yaml"
+        self) extra+=(--set certs.secretName=volcheck-tls) ;;
+        cert-manager) extra=() ;;
+        secret) extra+=(--set 'certs.caBundle=<certs.caBundle>') ;;
+    esac
+    plain "$mode" "${extra[@]}" > "$work/plain.yaml"
     [ -z "${VOLCHECK_BLESS:-}" ] || cp "$work/plain.yaml" "charts/plain/$mode.yaml"
     diff -u "charts/plain/$mode.yaml" "$work/plain.yaml" ||
         fail "charts/plain is out of date: run VOLCHECK_BLESS=1 tests/chart.sh and rebuild volcheck"
@@ -113,7 +115,7 @@ done
 "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning -
 
 check 'volcheck manifest prints the objects of the chart'
-"$VOLCHECK" certs "$work/certs" > /dev/null 2>&1
+"$VOLCHECK" certs "$work/certs" 2> /dev/null
 python3 tests/manifest.py "$VOLCHECK" "$work/certs/ca.crt"
 
 check 'YAML 1.1 booleans, and the chart as a subchart'

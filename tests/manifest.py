@@ -8,8 +8,8 @@ must reject them with the same message, and otherwise, it must print the same ob
 value of the chart is neither tested here nor rejected.
 """
 
-import itertools
 import json
+import pathlib
 import random
 import re
 import subprocess
@@ -31,7 +31,7 @@ SAMPLES = {
         {"extends": ["./more.yaml"]},
     ],
     "replicas": [1, 3],
-    "image.registry": ["other.example:5000"],
+    "image.registry": ["registry.example:5000"],
     "image.repository": ["other.example:5000/volcheck"],
     "image.tag": ["1.2.3"],
     "image.digest": ["sha256:" + "0" * 64],
@@ -41,26 +41,46 @@ SAMPLES = {
     "certs.secretName": ["other-tls"],
     "certs.caBundle": [FILE],
     "certs.issuerRef": [{"kind": "ClusterIssuer", "name": "internal"}],
+    "certs.duration": ["48h"],
+    "certs.renewBefore": ["24h"],
+    "tls.minVersion": ["1.3"],
     "clients.caBundle": [FILE],
     "clients.names": [["kube-apiserver"], ["one", "two"]],
     "webhook.failurePolicy": ["Ignore"],
     "webhook.timeoutSeconds": [2, 30],
+    "webhook.timeouts.advise": [3],
+    "webhook.timeouts.system": [4],
+    "webhook.message": ["see https://wiki.example/volumes: \"hostPath\""],
+    "webhook.annotations": [{"a": "b", "admissions.enforcer/disabled": "false"}, {"cert-manager.io/inject-ca-from": "a/b"}],
+    "service.annotations": [{"a": "service"}],
+    "service.labels": [{"a": "service"}],
+    "service.trafficDistribution": ["PreferSameZone"],
+    "serviceAccount.annotations": [{"a": "account"}],
+    "serviceAccount.labels": [{"a": "account"}, {"helm.sh/chart": "x"}],
     "webhook.excludedNamespaces": [[], ["kube-system", "guard", "calico-system"]],
     "webhook.matchConditions": [[{"name": "a", "expression": 'request.userInfo.username != "x"'}]],
     "webhook.adviseKubeSystem": [True],
     "logLevel": ["debug"],
     "drainTimeoutSeconds": [5],
     "extraArgs": [["--max-body=61001", "--idle-timeout=300"], ["--listen=[::]:1"], ["--events"]],
+    "extraEnv": [[{"name": "A", "value": "<port>"}, {"name": "B", "value": "on"}]],
+    "extraEnvFrom": [[{"configMapRef": {"name": "proxy"}}]],
+    "revisionHistoryLimit": [0],
+    "runtimeClassName": ["gvisor"],
+    "hostAliases": [[{"ip": "10.0.0.1", "hostnames": ["a.example"]}]],
+    "deploymentAnnotations": [{"a": "deployment"}],
+    "commonLabels": [{"a": "common", "team": "all"}],
+    "commonAnnotations": [{"a": "common", "b": "common"}],
     "resources": [{"requests": {"cpu": "1", "memory": None}, "limits": {"cpu": "2"}}],
     "priorityClassName": ["", "important"],
     "resourceQuota": [True],
     "port": [10443, 8081],
     "adminPort": [8082, 10250],
     "hostNetwork": [True],
-    "nodeSelector": [{"kubernetes.io/os": None}, {"example.com/pool": "<port>"}],
+    "nodeSelector": [{"kubernetes.io/os": None}, {"example.com/pool": "name-of-volcheck"}],
     "tolerations": [[{"operator": "Exists"}]],
     "affinity": [{"nodeAffinity": {}}],
-    "podLabels": [{"team": "storage"}, {"app.kubernetes.io/name": "reserved"}],
+    "podLabels": [{"team": "storage"}, {"app.kubernetes.io/name": "other"}],
     "podAnnotations": [{"example.com/team": "name-of-volcheck"}],
     "networkPolicy.enabled": [True],
     "networkPolicy.apiServerPorts": [[], [443, 7443, 61005]],
@@ -77,6 +97,17 @@ COMBINATIONS = [
     {"hostNetwork": True, "port": 10443, "networkPolicy.enabled": True},
     {"networkPolicy.enabled": True, "networkPolicy.apiServerPorts": [443, 7443]},
     {"networkPolicy.enabled": True, "networkPolicy.apiServerPorts": [], "certs.mode": "cert-manager"},
+    {"certs.mode": "cert-manager", "certs.duration": "48h", "certs.renewBefore": "24h"},
+    {"webhook.adviseKubeSystem": True, "webhook.timeoutSeconds": 9, "webhook.timeouts.system": 4},
+    {"commonLabels": {"a": "common"}, "podLabels": {"a": "pod"}, "service.labels": {"a": "service"}},
+    {
+        "commonAnnotations": {"a": "common", "b": "common"},
+        "podAnnotations": {"a": "pod"},
+        "deploymentAnnotations": {"a": "deployment"},
+        "webhook.annotations": {"a": "webhook"},
+        "service.annotations": {"a": "service"},
+        "serviceAccount.annotations": {"a": "account"},
+    },
     {"resourceQuota": True, "replicas": 5},
     {"resourceQuota": True, "priorityClassName": ""},
 ]
@@ -84,7 +115,6 @@ COMBINATIONS = [
 INVALID = {
     "mode": ["enforce"],
     "replicas": [0, "two"],
-    "port": [None, 65536],
     "image.repository": [""],
     "image.digest": ["sha256:0"],
     "certs.mode": ["manual"],
@@ -93,7 +123,12 @@ INVALID = {
     "webhook.timeoutSeconds": [0, 31],
     "webhook.adviseKubeSystem": ["yes"],
     "webhook.unknown": [1],
+    "webhook.matchConditions": [[{"name": "a"}]],
+    "hostAliases": [[{"ip": "10.0.0.1", "hostnames": []}]],
+    "nodeSelector": [{"a b": "c"}, {"a": "b c"}],
+    "podAnnotations": [{"a": 1}],
     "drainTimeoutSeconds": [26],
+    "port": [None, 65536],
     "networkPolicy.apiServerPorts": [[443, 0]],
     "fullnameOverride": ["x" * 51],
     "unknown": [1],
@@ -160,9 +195,23 @@ def fail(values, *reasons):
     sys.exit("\n".join([f"error: with the values\n{nested(values)}", *map(str, reasons)]))
 
 
+def merge(base, changes):
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def is_supported(values):
+    _, ours = render("volcheck", values)
+    return "is not supported without Helm" not in ours.stderr
+
+
 def compare(namespace, values):
     # Without an image in the values, `volcheck manifest` requires `--image`.
-    values = {"image.repository": "registry.example/volcheck", **values}
+    if "image" not in values:
+        values = {"image.repository": "registry.example/volcheck", **values}
     helm, ours = render(namespace, values)
     if helm.returncode:
         found = re.search(r"error calling fail: (.*)", helm.stderr)
@@ -197,8 +246,6 @@ for path, samples in SAMPLES.items():
     for sample in samples:
         counts[compare("volcheck", {path: sample})] += 1
 for values in COMBINATIONS:
-    if not all(sample in SAMPLES[path] or path for path, sample in values.items()):
-        fail(values)
     counts[compare("guard", values)] += 1
 counts[compare("kube-system", {"resourceQuota": True})] += 1
 generator = random.Random(1)
@@ -207,6 +254,18 @@ for index in range(60):
     paths = generator.sample(sorted(SAMPLES.keys() - {"certs.mode", "certs.caBundle"}), 6)
     values = {**certs[index % 3], **{path: generator.choice(SAMPLES[path]) for path in paths}}
     counts[compare("guard", values)] += 1
+
+# The cases of the chart's tests, except those with values that are not supported.
+for file in sorted(pathlib.Path("tests/chart").glob("*.yaml")):
+    for case in yaml.safe_load(file.read_text()):
+        values = {"image": {"repository": "registry.example/volcheck"}}
+        merge(values, case.get("values") or {})
+        # `volcheck manifest` also checks that these values are certificates.
+        for key in ("certs", "clients"):
+            if values.get(key, {}).get("caBundle"):
+                values[key]["caBundle"] = FILE
+        if case.get("release", "volcheck") == "volcheck" and is_supported(values):
+            counts[compare(case.get("namespace", "volcheck"), values)] += 1
 
 for path, samples in INVALID.items():
     for sample in samples:
@@ -224,6 +283,8 @@ for path in unsupported:
             # The key of a free mapping, such as a label.
             break
         schema = schema["properties"][key]
+        if "$ref" in schema:
+            schema = SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
     kinds = {"string": "x", "integer": 9, "boolean": not lookup(DEFAULTS, path), "array": [{}], "object": {"x": "y"}}
     kind = schema.get("type", "string")
     kind = next(one for one in ([kind] if isinstance(kind, str) else kind) if one != "null")

@@ -12,7 +12,7 @@ use super::yaml;
 use crate::cluster::x509::Validity;
 
 const NAMESPACE_PLACEHOLDER: &str = "namespace-of-volcheck";
-const IMAGE_PLACEHOLDER: &str = "<image.repository>:<image.tag>";
+const IMAGE_PLACEHOLDER: &str = "<image.registry>/<image.repository>:<image.tag>";
 /// The placeholder of `replicas`, multiplied by 2.
 const QUOTA_PLACEHOLDER: i64 = 122_002;
 /// The placeholder of `drainTimeoutSeconds`, plus 30.
@@ -71,14 +71,15 @@ pub fn static_registration(values: &Values, namespace: &str, url: &str) -> Resul
 
 /// Returns the image from the values, as the chart does.
 fn image_of(values: &Values) -> String {
-    let (repository, digest) = (values.text("image.repository"), values.text("image.digest"));
-    let registry = Some(values.text("image.registry")).filter(|registry| !registry.is_empty());
-    let prefix = registry.map(|registry| format!("{registry}/")).unwrap_or_default();
-    let tag = Some(values.text("image.tag")).filter(|tag| !tag.is_empty());
-    match digest {
-        "" => format!("{prefix}{repository}:{}", tag.unwrap_or(env!("CARGO_PKG_VERSION"))),
-        digest => format!("{prefix}{repository}@{digest}"),
-    }
+    let [registry, repository, tag, digest] =
+        ["registry", "repository", "tag", "digest"].map(|key| values.text(&format!("image.{key}")));
+    let slash = if registry.is_empty() { "" } else { "/" };
+    let version = match (digest, tag) {
+        ("", "") => format!(":{}", env!("CARGO_PKG_VERSION")),
+        ("", tag) => format!(":{tag}"),
+        (digest, _) => format!("@{digest}"),
+    };
+    format!("{registry}{slash}{repository}{version}")
 }
 
 /// The replacements of placeholders.
@@ -93,7 +94,11 @@ struct Template<'a> {
 
 impl<'a> Template<'a> {
     fn new(values: &'a Values, namespace: &str, image: &str) -> Result<Self, String> {
-        let number = |path: &str| values.get(path).as_i64().unwrap_or_default();
+        let number = |path: &str| match path {
+            "replicas" => Some(values.replicas()),
+            path => values.get(path).as_i64(),
+        };
+        let required = |path: &str| number(path).ok_or(format!("`{path}`: missing value"));
         let mut template = Self {
             values,
             texts: BTreeMap::from([
@@ -102,7 +107,7 @@ impl<'a> Template<'a> {
             ]),
             numbers: BTreeMap::from([
                 (QUOTA_PLACEHOLDER, values.replicas() * 2),
-                (GRACE_PERIOD_PLACEHOLDER, number("drainTimeoutSeconds") + 30),
+                (GRACE_PERIOD_PLACEHOLDER, required("drainTimeoutSeconds")? + 30),
             ]),
             lists: Vec::new(),
             mappings: BTreeMap::new(),
@@ -115,14 +120,20 @@ impl<'a> Template<'a> {
         }
         template.texts.insert(base64("<certs.caBundle>"), base64(values.text("certs.caBundle")));
         for (path, placeholder, value) in values.placeholders() {
+            if value.is_null() && placeholder.is_string() {
+                return Err(format!("`{path}`: missing value"));
+            }
             match placeholder {
                 Value::String(text) => {
-                    let value = if path == "fullnameOverride" { values.name() } else { values.text(&path) };
-                    template.texts.insert(text.clone(), value.trim_end().to_owned());
+                    let value = match value {
+                        _ if path == "fullnameOverride" => values.name().to_owned(),
+                        Value::String(value) => value.trim_end().to_owned(),
+                        scalar => scalar.to_string(),
+                    };
+                    template.texts.insert(text.clone(), value);
                 }
                 Value::Number(_) => {
-                    let value = if path == "replicas" { values.replicas() } else { number(&path) };
-                    template.numbers.insert(placeholder.as_i64().unwrap_or_default(), value);
+                    template.numbers.insert(placeholder.as_i64().unwrap_or_default(), required(&path)?);
                 }
                 Value::Array(items) => {
                     let element = items.first().ok_or(format!("{path}: no placeholder"))?;
@@ -216,9 +227,9 @@ impl<'a> Template<'a> {
                 let filled = fields.iter().filter(|(key, _)| !is_replaced(key));
                 let mut filled: Map<String, Value> =
                     filled.filter_map(|(key, value)| Some((key.clone(), self.fill(value)?))).collect();
-                for (key, value) in fields.keys().filter_map(|key| self.mappings.get(key)).flatten() {
-                    filled.entry(key).or_insert_with(|| value.clone());
-                }
+                // In alphabetical order: `commonLabels` and `commonAnnotations` are overridden.
+                let added = fields.keys().filter_map(|key| self.mappings.get(key)).flatten();
+                filled.extend(added.map(|(key, value)| (key.clone(), value.clone())));
                 (fields.is_empty() || !filled.is_empty()).then_some(Value::Object(filled))
             }
             other => Some(other.clone()),
@@ -228,6 +239,10 @@ impl<'a> Template<'a> {
     /// Returns the elements that replace an element of a list.
     fn fill_item(&self, element: &Value) -> Vec<Value> {
         if self.is_disabled(element) {
+            return Vec::new();
+        }
+        let is_unset = |text: &str| self.texts.iter().any(|(from, to)| to.is_empty() && text.contains(from));
+        if element.as_str().is_some_and(is_unset) {
             return Vec::new();
         }
         let Some((placeholder, items)) = self.lists.iter().find(|(text, _)| contains(element, text)) else {

@@ -31,9 +31,14 @@ pub(super) fn check(schema: &Value, root: &Value, value: &Value, path: &str) -> 
         Value::Array(items) => i64::try_from(items.len()).ok(),
         number => number.as_i64(),
     };
-    for (keyword, sign) in
-        [("minimum", 1), ("minLength", 1), ("maximum", -1), ("maxLength", -1), ("maxItems", -1)]
-    {
+    for (keyword, sign) in [
+        ("minimum", 1),
+        ("minLength", 1),
+        ("minItems", 1),
+        ("maximum", -1),
+        ("maxLength", -1),
+        ("maxItems", -1),
+    ] {
         if let (Some(size), Some(limit)) = (size, schema[keyword].as_i64())
             && (size - limit) * sign < 0
         {
@@ -48,11 +53,11 @@ pub(super) fn check(schema: &Value, root: &Value, value: &Value, path: &str) -> 
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         check(&schema["items"], root, item, &format!("{path}[{index}]"))?;
     }
-    let required = schema["required"].as_array().filter(|_| value.is_object());
-    for key in required.into_iter().flatten().filter_map(Value::as_str) {
-        if value.get(key).is_none() {
-            return Err(format!("`{}`: missing value", join(path, key)));
-        }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Some(fields) = value.as_object()
+        && let Some(missing) = required.into_iter().find(|key| !fields.contains_key(*key))
+    {
+        return Err(format!("`{}`: missing value", join(path, missing)));
     }
     for (key, value) in value.as_object().into_iter().flatten() {
         let path = join(path, key);
@@ -98,23 +103,24 @@ mod tests {
             "minLength",
             "maxLength",
             "pattern",
+            "minItems",
             "maxItems",
             "items",
+            "required",
             "properties",
             "propertyNames",
             "additionalProperties",
-            "required",
             "description",
         ];
         fn visit(schema: &Value, path: &str) {
             for (keyword, value) in schema.as_object().expect("a schema") {
                 assert!(KEYWORDS.contains(&keyword.as_str()), "{path}: {keyword}");
                 match keyword.as_str() {
+                    "properties" => {
+                        value.as_object().expect("schemas").values().for_each(|schema| visit(schema, path))
+                    }
                     "items" | "propertyNames" => visit(value, path),
                     "additionalProperties" if !value.is_boolean() => visit(value, path),
-                    "properties" => {
-                        value.as_object().expect("schemas").values().for_each(|schema| visit(schema, path));
-                    }
                     _ => {}
                 }
             }

@@ -24,7 +24,6 @@ const COMPUTED: &[&str] = &[
     "certs.mode",
     "hostNetwork",
     "image.digest",
-    "image.registry",
     "mode",
     "policy",
 ];
@@ -154,6 +153,11 @@ impl Values {
                 "certs.issuerRef requires certs.mode=cert-manager",
             ),
             (
+                mode != "cert-manager"
+                    && !(self.is_empty("certs.duration") && self.is_empty("certs.renewBefore")),
+                "certs.duration and certs.renewBefore require certs.mode=cert-manager",
+            ),
+            (
                 !self.is_empty("certs.caBundle") && mode != "secret",
                 "certs.caBundle requires certs.mode=secret",
             ),
@@ -187,19 +191,18 @@ impl Values {
                 "resourceQuota is not allowed in kube-system: it would limit all Pods of that priority class there",
             ),
         ];
-        let found = conflicts.into_iter().find(|(is_conflict, _)| *is_conflict);
-        let found = found.map(|(_, message)| message.to_owned());
-        found.or_else(|| self.contradicting_argument()).or_else(|| self.reserved_label()).or_else(|| {
-            self.is_empty("networkPolicy.apiServerPorts").then(|| {
-                "networkPolicy.apiServerPorts must not be empty: an empty list would allow all ports"
-                    .to_owned()
-            })
+        let conflict = conflicts.into_iter().find(|(is_conflict, _)| *is_conflict);
+        let conflict = conflict.map(|(_, message)| message.to_owned());
+        conflict.or_else(|| self.conflict_with_chart()).or_else(|| {
+            let problem =
+                "networkPolicy.apiServerPorts must not be empty: an empty list would allow all ports";
+            self.is_empty("networkPolicy.apiServerPorts").then(|| problem.to_owned())
         })
     }
 
-    /// Returns an error about an element of `extraArgs` that contradicts other fields of the chart.
-    fn contradicting_argument(&self) -> Option<String> {
-        const VALUES: &[(&str, &str)] = &[
+    /// Returns the first argument, label or annotation that the chart itself sets.
+    fn conflict_with_chart(&self) -> Option<String> {
+        const ARGUMENTS: &[(&str, &str)] = &[
             ("--listen", "port"),
             ("--admin-listen", "adminPort"),
             ("--drain-timeout", "drainTimeoutSeconds"),
@@ -209,18 +212,6 @@ impl Values {
             ("--tls-name", "webhook.url"),
             ("--events", "events.enabled"),
         ];
-        let arguments = self.get("extraArgs").as_array().into_iter().flatten().filter_map(Value::as_str);
-        let mut found = arguments.flat_map(|argument| {
-            let flag = argument.split_once('=').map_or(argument, |(flag, _)| flag);
-            VALUES.iter().find(|(name, _)| *name == flag)
-        });
-        found.next().map(|(flag, value)| {
-            format!("extraArgs: `{flag}` would contradict other fields of the chart: use the value `{value}`")
-        })
-    }
-
-    /// Returns an error about a label in `podLabels` that the chart sets.
-    fn reserved_label(&self) -> Option<String> {
         const LABELS: &[&str] = &[
             "app.kubernetes.io/name",
             "app.kubernetes.io/instance",
@@ -228,11 +219,27 @@ impl Values {
             "app.kubernetes.io/managed-by",
             "helm.sh/chart",
         ];
-        let label = LABELS.iter().find(|label| self.get("podLabels").get(label).is_some())?;
-        Some(format!("podLabels: the chart sets the label `{label}`"))
+        for argument in self.get("extraArgs").as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let flag =
+                argument.split(|c: char| c != '-' && !c.is_ascii_lowercase()).next().unwrap_or_default();
+            if let Some((_, value)) = ARGUMENTS.iter().find(|(argument, _)| *argument == flag) {
+                return Some(format!(
+                    "extraArgs: `{flag}` would contradict other fields of the chart: use the value `{value}`"
+                ));
+            }
+        }
+        for path in ["commonLabels", "podLabels", "service.labels", "serviceAccount.labels"] {
+            if let Some(label) = LABELS.iter().find(|label| self.get(path).get(label).is_some()) {
+                return Some(format!("{path}: the chart sets the label `{label}`"));
+            }
+        }
+        const ANNOTATION: &str = "cert-manager.io/inject-ca-from";
+        let mut paths = ["webhook.annotations", "commonAnnotations"].iter();
+        let is_set = paths.any(|path| self.get(path).get(ANNOTATION).is_some());
+        is_set.then(|| format!("webhook.annotations: the chart sets the annotation `{ANNOTATION}`"))
     }
 
-    /// Returns the number of replicas, whose default is 2.
+    /// Returns the number of replicas.
     pub(super) fn replicas(&self) -> i64 {
         self.get("replicas").as_i64().unwrap_or(2)
     }

@@ -47,5 +47,8 @@ chart --set certs.mode=secret --set-file "certs.caBundle=$work/certs/ca.crt" --s
 "${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$crds" > /dev/null
 chart --set certs.mode=cert-manager
 chart --set certs.mode=cert-manager --set certs.issuerRef.kind=ClusterIssuer --set certs.issuerRef.name=internal
-"$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 | accept 'the plain manifest'
+manifest() { "$VOLCHECK" manifest --image registry.example/volcheck:0.1.0 "$@" | accept "the plain manifest with $*"; }
+manifest
+manifest --ca-bundle "$work/certs/ca.crt" --set resourceQuota=true --set networkPolicy.enabled=true
+manifest --set certs.mode=cert-manager --set hostNetwork=true --set port=10443
 echo "$version accepts all manifests"
