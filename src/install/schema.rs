@@ -117,7 +117,7 @@ mod tests {
                 assert!(KEYWORDS.contains(&keyword.as_str()), "{path}: {keyword}");
                 match keyword.as_str() {
                     "properties" => {
-                        value.as_object().expect("schemas").values().for_each(|schema| visit(schema, path))
+                        value.as_object().expect("schemas").values().for_each(|schema| visit(schema, path));
                     }
                     "items" | "propertyNames" => visit(value, path),
                     "additionalProperties" if !value.is_boolean() => visit(value, path),
