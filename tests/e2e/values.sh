@@ -12,7 +12,12 @@ go_tool helm helm.sh/helm/v4/cmd/helm v4.3.1
 venv pyyaml==6.0.4
 programs="$(tests/e2e/programs.sh control-plane)"
 oldest="$(tests/e2e/programs.sh oldest)"
-crds="$(tests/e2e/programs.sh cert-manager)/crds"
+operator="$(go mod download -json github.com/prometheus-operator/prometheus-operator@v0.85.0)"
+operator="$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<< "$operator")/example/prometheus-operator-crd"
+crds=("$(tests/e2e/programs.sh cert-manager)/crds")
+for name in podmonitors prometheusrules servicemonitors; do
+    crds+=("$operator/monitoring.coreos.com_$name.yaml")
+done
 
 work="$(mktemp -d)"
 trap 'kill $(jobs -p) 2> /dev/null || true; wait; rm -rf "$work"' EXIT
@@ -33,12 +38,28 @@ for server in "$oldest" "$programs"; do
     kubectl=("$programs/kubectl" --server=https://127.0.0.1:16443 --certificate-authority="$dir/pki/apiserver.crt"
         --token=admin-token --tls-server-name=kubernetes)
     wait_ready "$dir" "${kubectl[@]}" || fail "$version is not ready"
-    "${kubectl[@]}" create namespace volcheck > /dev/null
+    values_of() { sed -n "s/^ *$1: //p" "$work"/cases/*/*.yaml | tr -d "\"'" | sort -u; }
+    for namespace in volcheck $(values_of namespace); do
+        "${kubectl[@]}" get namespace "$namespace" > /dev/null 2>&1 || "${kubectl[@]}" create namespace "$namespace" > /dev/null
+        # There is no controller manager to create the default account, and a dry run creates none.
+        for account in default $(values_of serviceAccountName); do
+            "${kubectl[@]}" get serviceaccount "$account" -n "$namespace" > /dev/null 2>&1 ||
+                "${kubectl[@]}" create serviceaccount "$account" -n "$namespace" > /dev/null
+        done
+    done
+    # Pods, unlike Deployments, need existing classes.
+    for class in $(values_of priorityClassName | grep -v '^system-'); do
+        "${kubectl[@]}" create priorityclass "$class" --value=1 > /dev/null
+    done
+    for class in $(values_of runtimeClassName); do
+        printf 'apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: { name: %s }\nhandler: runc\n' "$class" |
+            "${kubectl[@]}" apply -f - > /dev/null
+    done
     "${kubectl[@]}" label namespace volcheck pod-security.kubernetes.io/warn=restricted > /dev/null
-    # There is no controller manager to create the service account.
-    "${kubectl[@]}" create serviceaccount default --namespace volcheck > /dev/null
-    "${kubectl[@]}" apply --server-side -f "$crds" > /dev/null
-    "${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$crds" > /dev/null
+    for crd in "${crds[@]}"; do
+        "${kubectl[@]}" apply --server-side -f "$crd" > /dev/null
+        "${kubectl[@]}" wait --for=condition=Established --timeout=60s -f "$crd" > /dev/null
+    done
     for file in "$work"/cases/restricted/*.yaml; do
         apply "$file"
         if grep 'would violate PodSecurity' "$work/out"; then fail "${file##*/} violates the Pod Security level restricted"; fi
