@@ -101,7 +101,7 @@ print(yaml.safe_dump_all(objects, width=1000, sort_keys=False), end="")
 END
 }
 for mode in self cert-manager secret; do
-    extra=(--set certs.duration=,certs.renewBefore=)
+    extra=(--set 'certs.duration=,certs.renewBefore=')
     case "$mode" in
         self) extra+=(--set certs.secretName=volcheck-tls) ;;
         cert-manager) extra=() ;;
