@@ -1,4 +1,4 @@
-//! The documentation: the console session in `docs/cluster.md`, and the manifests that follow the
+//! The documentation: the console session in `docs/webhook.md`, and the manifests that follow the
 //! recommendations in `docs/guidance.md`.
 
 use std::fs;
@@ -39,7 +39,7 @@ fn documented_console_session_is_current() {
         wait_for("the event", || Some(session(&harness, get_event)).filter(|text| text.contains("/web-")));
     shown += &format!("{}\n", with_fixed_suffix(&event));
     harness.kubectl(&["delete", "pod/reader", "deployment/web", "-n", "shop"]).ok();
-    let page = root().join("docs/cluster.md");
+    let page = root().join("docs/webhook.md");
     let text = fs::read_to_string(&page).expect("the page");
     let (start, end) = ("<!-- shown -->\n```console\n", "```\n<!-- /shown -->");
     let (before, rest) = text.split_once(start).expect("the start marker");

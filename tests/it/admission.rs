@@ -922,10 +922,10 @@ fn user(name: &str, groups: &[&str]) -> Value {
     json!({"username": name, "groups": groups})
 }
 
-/// The exemption that docs/cluster.md recommends for `kubectl debug node`.
+/// The exemption that docs/webhook.md recommends for `kubectl debug node`.
 #[test]
 fn documented_exemption_admits_node_debuggers_of_a_group() {
-    let page = std::fs::read_to_string(crate::support::root().join("docs/cluster.md")).expect("the page");
+    let page = std::fs::read_to_string(crate::support::root().join("docs/webhook.md")).expect("the page");
     let (_, rest) = page.split_once("```yaml\nexemptions:\n").expect("the example");
     let (example, _) = rest.split_once("```").expect("the end of the example");
     let rules = policy(&format!("version: 1\nexemptions:\n{example}"));
