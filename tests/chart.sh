@@ -31,6 +31,8 @@ for values in examples/values/*.yaml; do
     "$VOLCHECK" lint --no-policy --profile restricted --fail-on warning "$work/distribution.yaml" > "$work/lint" ||
         { cat "$work/lint"; fail "$values"; }
 done
+"${template[@]}" -f examples/values/openshift.yaml > "$work/distribution.yaml"
+if grep -E 'runAsUser|runAsGroup|fsGroup' "$work/distribution.yaml"; then fail 'OpenShift rejects fixed IDs'; fi
 for page in docs/distributions/*.md; do
     # Joins continued lines. Each command must render with the values file that it names.
     sed -e :a -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$page" | sed -n 's/^ *helm install/helm template/p' > "$work/commands"
