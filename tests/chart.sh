@@ -33,9 +33,12 @@ for values in examples/values/*.yaml; do
 done
 "${template[@]}" -f examples/values/openshift.yaml > "$work/distribution.yaml"
 if grep -E 'runAsUser|runAsGroup|fsGroup' "$work/distribution.yaml"; then fail 'OpenShift rejects fixed IDs'; fi
+printf 'image: { repository: registry.example/volcheck }\nmode: warn\n' > "$work/values.yaml"
+printf 'policy:\n  version: 1\n  extends: [node-agents/node-exporter]\n' > "$work/policy.yaml"
 for page in docs/distributions/*.md; do
-    # Joins continued lines. Each command must render with the values file that it names.
-    sed -e :a -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$page" | sed -n 's/^ *helm install/helm template/p' > "$work/commands"
+    # Joins continued lines. Each command must render with the values files that it names.
+    sed -e :a -e '/\\$/{N;s/\\\n *//;ta' -e '}' "$page" |
+        sed -n "s/^ *helm upgrade --install/helm template/; s#-f \(values\|policy\).yaml#-f $work/\1.yaml#g; /^helm template/p" > "$work/commands"
     [ "$page" = docs/distributions/README.md ] || grep -qF -- '-f examples/values/' "$work/commands" ||
         fail "$page does not install the chart with a values file"
     while read -r command; do
@@ -45,7 +48,7 @@ done
 # The examples of values in these pages.
 cat docs/distributions/*.md | awk -v directory="$work" '
     /^```/ { out = ""; begins = $0 == "```yaml"; next }
-    begins { if (/^(policy|affinity):/) out = directory "/example-" (++count) ".yaml"; begins = 0 }
+    begins { if (/^(policy|affinity|image|webhook|hostNetwork):/) out = directory "/example-" (++count) ".yaml"; begins = 0 }
     out { print > out }'
 ls "$work"/example-*.yaml > /dev/null
 for example in "$work"/example-*.yaml; do

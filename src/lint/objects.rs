@@ -91,7 +91,9 @@ impl<'c> Checker<'c> {
         // kubectl treats any object that has a list under `items` as a list of objects.
         let items = tree.get(node, "items").filter(|items| matches!(tree.view(*items), View::Sequence(_)));
         if let Some(items) = items.filter(|_| !meta.kind.is_empty()) {
-            for item in tree.items(items) {
+            let items = tree.items(items);
+            outcome.counts.empty_lists += usize::from(items.is_empty());
+            for item in items {
                 self.check_object(tree, *item, Outer::List { list: &meta, is_embedded }, outcome, ignores);
             }
             return;

@@ -18,6 +18,8 @@ pub struct Counts {
     pub objects: usize,
     /// PersistentVolumes, claims, StorageClasses, and objects with volumes or claim templates.
     pub objects_with_volumes: usize,
+    /// Lists without objects, such as kubectl prints if it finds none.
+    pub empty_lists: usize,
     /// Documents that are not Kubernetes objects.
     pub other_documents: usize,
     /// Kustomizations that were not rendered.
@@ -47,6 +49,7 @@ impl Counts {
         self.files += other.files;
         self.objects += other.objects;
         self.objects_with_volumes += other.objects_with_volumes;
+        self.empty_lists += other.empty_lists;
         self.other_documents += other.other_documents;
         self.kustomizations += other.kustomizations;
         self.charts += other.charts;

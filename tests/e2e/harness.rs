@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -147,19 +148,36 @@ impl Harness {
         )
     }
 
-    /// Runs a documented command as a shell does. The tested program is `bin/volcheck`.
+    /// Runs a documented command as a shell does. The tested program is `bin/volcheck`, which
+    /// `install_program` creates.
     pub fn shell(&self, command: &str) -> Completed {
-        self.run("sh", ADMIN, &["-euc", command], "")
+        self.shell_in(root(), command)
+    }
+
+    /// Runs a documented command in a directory.
+    pub fn shell_in(&self, directory: &Path, command: &str) -> Completed {
+        self.run_in(directory, "sh", ADMIN, &["-euc", command], "")
     }
 
     fn run(&self, program: &str, user: &str, arguments: &[&str], stdin: &str) -> Completed {
+        self.run_in(root(), program, user, arguments, stdin)
+    }
+
+    fn run_in(
+        &self,
+        directory: &Path,
+        program: &str,
+        user: &str,
+        arguments: &[&str],
+        stdin: &str,
+    ) -> Completed {
         let path = std::env::var("PATH").expect("a path");
         let mut child = Command::new(program)
             .args(arguments)
             .env("PATH", format!("{}:{path}", self.directory.path().join("bin").display()))
             .env("KUBECONFIG", self.directory.path().join(format!("{user}.conf")))
             .env("HOME", self.directory.path())
-            .current_dir(root())
+            .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -172,6 +190,18 @@ impl Harness {
             is_success: output.status.success(),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
+        }
+    }
+
+    /// Copies the tested program to `bin/volcheck` in the directory of the control plane, which all
+    /// users can then access.
+    pub fn install_program(&self) {
+        let directory = self.directory.path();
+        fs::create_dir_all(directory.join("bin")).expect("a directory");
+        let program = std::env::var("VOLCHECK").expect("VOLCHECK is set by tests/e2e/run.sh");
+        fs::copy(program, directory.join("bin/volcheck")).expect("copied");
+        for directory in [directory, directory.parent().expect("a parent")] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o711)).expect("a mode");
         }
     }
 
@@ -218,7 +248,7 @@ impl Harness {
         }
         self.upgrade(values);
         if values.contains("mode: self") {
-            // The command from `docs/cluster.md`.
+            // The command from the notes of the chart.
             let is_registered = "--for=jsonpath={.webhooks[0].name}=validate.volcheck.io";
             let registration = "validatingwebhookconfiguration/volcheck";
             self.kubectl(&["wait", is_registered, "--timeout=2m", registration]).ok();

@@ -36,5 +36,6 @@ mod static_registration;
 mod support;
 mod user_certs;
 mod verdicts;
+mod walkthrough;
 #[path = "../slow/worst_reviews.rs"]
 mod worst_reviews;

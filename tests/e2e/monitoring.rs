@@ -3,7 +3,7 @@
 //! `docs/monitoring.md`.
 
 use crate::control_plane::{ADMIN, wait_for};
-use crate::harness::{GOOD, NAMESPACE, harness, pod};
+use crate::harness::{GOOD, Harness, NAMESPACE, harness, pod};
 use crate::monitoring_files::{compare_generated_block, generated_block, problems, text};
 use crate::promql::Catalog;
 use crate::self_signed::VALUES;
@@ -77,15 +77,20 @@ fn monitoring_uses_metrics_of_the_cluster() {
     compare_generated_block("API server metrics", &api_server.to_table());
 }
 
-#[test]
-fn prometheus_operator_crds_accept_the_objects() {
-    let harness = harness();
+/// Creates the CRDs of the Prometheus Operator.
+pub fn create_crds(harness: &Harness) {
     let crds = std::env::var("VOLCHECK_PROMETHEUS_CRDS").expect("set by tests/e2e/run.sh");
     for name in ["servicemonitors", "podmonitors", "prometheusrules"] {
         let crd = format!("{crds}/monitoring.coreos.com_{name}.yaml");
         harness.kubectl(&["apply", "--server-side", "-f", &crd]).ok();
         harness.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crd]).ok();
     }
+}
+
+#[test]
+fn prometheus_operator_crds_accept_the_objects() {
+    let harness = harness();
+    create_crds(&harness);
     let relabeling = "[{sourceLabels: [pod], targetLabel: replica}]";
     let monitor = format!(
         "{{enabled: true, interval: 30s, scrapeTimeout: 10s, relabelings: {relabeling}, metricRelabelings: {relabeling}}}"

@@ -1,8 +1,7 @@
 //! The steps in `docs/static-registration.md`: a registration in a file, and volcheck outside of
 //! the cluster. systemd is simulated.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -36,16 +35,6 @@ impl Drop for Unit {
     }
 }
 
-/// Copies the tested program to `directory/bin`, and makes the directory accessible to other users.
-fn install_program(directory: &Path) {
-    fs::create_dir_all(directory.join("bin")).expect("a directory");
-    let program = std::env::var("VOLCHECK").expect("VOLCHECK is set by tests/e2e/run.sh");
-    fs::copy(program, directory.join("bin/volcheck")).expect("copied");
-    for directory in [directory, directory.parent().expect("a parent")] {
-        fs::set_permissions(directory, Permissions::from_mode(0o711)).expect("a mode");
-    }
-}
-
 /// Returns how often the API server has reloaded the static registrations with this result.
 fn reloads(harness: &Harness, page: &Page, result: &str) -> f64 {
     let text = harness.shell(page.block("kubectl get --raw /metrics")).ok();
@@ -64,7 +53,7 @@ fn static_registration_denies_pods_until_its_file_is_removed() {
     let harness = harness();
     harness.uninstall();
     let directory = &harness.control_plane.directory;
-    install_program(directory);
+    harness.install_program();
     let page = Page::read("docs/static-registration.md", directory);
     let run = |text: &str| harness.shell(page.block(text));
     let unit = page.block("[Service]");

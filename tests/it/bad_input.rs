@@ -294,6 +294,19 @@ fn fails_if_no_object_is_found() {
         .has_lines(1);
 }
 
+/// kubectl prints such a list if it finds no objects.
+#[test]
+fn accepts_an_empty_list() {
+    const LIST: &str = "apiVersion: v1\nitems: []\nkind: List\nmetadata:\n  resourceVersion: \"\"\n";
+    for (name, text) in
+        [("list.yaml", LIST), ("list.json", r#"{"apiVersion":"v1","kind":"PodList","items":[]}"#)]
+    {
+        TestDir::new(&[(name, text)]).lint(&["."]).reports(0, &[]).has_lines(0);
+    }
+    // Without a kind, it is not a Kubernetes list.
+    TestDir::new(&[("list.yaml", "items: []\n")]).lint(&["."]).reports(2, &[]);
+}
+
 #[cfg(unix)]
 #[test]
 fn reports_cyclic_and_dangling_symbolic_links() {

@@ -102,7 +102,8 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     if !report.errors.is_empty() {
         return EXIT_ERROR;
     }
-    if report.counts.objects == 0 && !arguments.allow_empty {
+    let counts = &report.counts;
+    if counts.objects == 0 && counts.empty_lists == 0 && !arguments.allow_empty {
         eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
         return EXIT_ERROR;
     }
