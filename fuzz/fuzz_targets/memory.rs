@@ -1,8 +1,7 @@
 //! Checking a review needs memory in proportion to its size. The fuzzer searches for the reviews
 //! that need the most.
 //!
-//! The input is a pattern for a review: `START@@UNIT@@END`. `UNIT` is repeated until the review has
-//! the size `SIZE`, and each `##` in it is replaced with its number.
+//! The input is a pattern, which is expanded to a review of the size `SIZE`.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,8 +15,9 @@ use volcheck::admission;
 #[path = "../../tests/properties/mod.rs"]
 mod properties;
 
-/// The size of a review in bytes.
-const SIZE: usize = 1 << 20;
+/// The size of a review in bytes. Most larger ones exceed the limits on the number of items, and
+/// then need less memory.
+const SIZE: usize = 200 << 10;
 
 /// An allocator that counts the allocated bytes.
 struct Counting;
@@ -47,25 +47,8 @@ static ALLOCATOR: Counting = Counting;
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static LEVELS: [AtomicU8; 512] = [const { AtomicU8::new(0) }; 512];
 
-/// Returns the review for a pattern.
-fn review(pattern: &str) -> String {
-    let mut parts = pattern.splitn(3, "@@");
-    let [start, unit, end] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    let mut review = String::with_capacity(SIZE);
-    review.push_str(start);
-    for number in 0.. {
-        let repeated = unit.replace("##", &number.to_string());
-        if repeated.is_empty() || review.len() + repeated.len() + end.len() > SIZE {
-            break;
-        }
-        review.push_str(&repeated);
-    }
-    review.push_str(end);
-    review
-}
-
 fuzz_target!(|pattern: &str| {
-    let review = review(pattern);
+    let review = properties::expand(pattern, SIZE);
     let before = ALLOCATED.load(Relaxed);
     PEAK.store(before, Relaxed);
     let decision = properties::decide(&review);

@@ -202,7 +202,7 @@ fn decide(evaluation: Evaluation, request: &Request<'_>, context: &ReviewContext
 /// Returns the maximum memory, in bytes, that the check of a review of `size` bytes needs in
 /// addition to the review itself. The fuzzer `memory` searches for reviews that need more.
 pub const fn max_memory(size: usize) -> usize {
-    2 * size + (6 << 20)
+    2 * size + (8 << 20)
 }
 
 /// Joins rule IDs with commas, sorted and without duplicates.

@@ -19,6 +19,7 @@ pub struct Counts {
     /// PersistentVolumes, claims, StorageClasses, and objects with volumes or claim templates.
     pub objects_with_volumes: usize,
     /// Lists without objects, such as kubectl prints if it finds none.
+    #[serde(skip)]
     pub empty_lists: usize,
     /// Documents that are not Kubernetes objects.
     pub other_documents: usize,

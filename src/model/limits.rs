@@ -24,10 +24,10 @@ const MAX_NAME_LEN: usize = 253;
 const MAX_VARIABLES: usize = 250;
 
 /// The cost of a volume or a mount, in addition to the length of its path in bytes.
-const MOUNT_COST: usize = 256;
+const MOUNT_COST: usize = 512;
 
 /// The maximum total cost of the `hostPath` volumes and mounts of an object. This allows up to
-/// about two thousand mounts, ten times as many as in the largest Pods of real clusters.
+/// about a thousand mounts, five times as many as in the largest Pods of real clusters.
 const MAX_COST: usize = 512 << 10;
 
 /// Returns an error if the object exceeds a limit.

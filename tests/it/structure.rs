@@ -372,8 +372,8 @@ fn policy_can_disable_the_search_by_structure() {
 fn many_volumes_of_one_name_exceed_a_limit() {
     let part = format!("{{volumes: [{VOLUME}], volumeMounts: [{{name: h, mountPath: /h}}]}}");
     let list = |count: usize| custom(&format!("{{parts: [{}]}}", vec![part.as_str(); count].join(",")));
-    assert_eq!(check(&list(500)).unchecked.len(), 0);
-    assert_eq!(check(&list(1_500)).unchecked.len(), 1);
+    assert_eq!(check(&list(400)).unchecked.len(), 0);
+    assert_eq!(check(&list(600)).unchecked.len(), 1);
 }
 
 #[test]

@@ -49,7 +49,15 @@ pub fn worst_case_reviews() -> Vec<String> {
             pod(empty_dir(), vec![mount("/m".to_owned(), "")], vec![json!({"name": "E", "value": "E"})]);
         review.replacen("\"value\":\"E\"", &format!("\"value\":\"{}\"", "\\u0001".repeat(length)), 1)
     };
+    let annotations = (0..500_000).map(|n| format!("\"k{n}\":\"\\u0041\"")).collect::<Vec<_>>().join(",");
+    let update = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","operation":"UPDATE","namespace":"n","resource":{{"version":"v1","resource":"pods"}},"object":{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","annotations":{{{annotations}}}}}}},"oldObject":{{"kind":"Pod"}}}}}}"#
+    );
+    let host_paths =
+        (0..1000).map(|n| json!({"name": format!("v{n}"), "hostPath": {"path": format!("/etc/{n}")}}));
     vec![
+        update,
+        review(json!({"containers": [{"name": "c"}], "volumes": host_paths.collect::<Vec<_>>()})),
         pod(empty_dir(), few_mounts(60, |_| String::new()), Vec::new()),
         pod(empty_dir(), few_mounts(900, |_| String::new()), Vec::new()),
         pod(empty_dir(), few_mounts(240, |_| "$(N)".to_owned()), Vec::new()),
