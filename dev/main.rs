@@ -107,17 +107,18 @@ fn one_verdict_page() -> String {
     let mut page = String::from(
         "# Differences between lint and the webhook\n\n\
          For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
-         `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`. If all input can be\n\
-         checked, the exit code is 1 if and only if the webhook denies an object in the input, or a Pod that a controller\n\
-         creates for such an object. The exceptions are:\n\n\
+         `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`. With the default\n\
+         `--fail-on`, and if all input can be checked, the exit code is 1 if and only if the webhook denies an object in the\n\
+         input, or a Pod that a controller creates for such an object. The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
          - findings that an exemption with `user` or `group` suppresses or lowers: only the webhook knows the user. `volcheck\n  \
          lint` ignores such an exemption, and doesn't report it as unused. It still reports invalid and expired ones\n\
-         - objects that the webhook doesn't receive: objects in excluded namespaces, StorageClasses, and objects that the API\n  \
-           server rejects first, for example because of `..` in a `subPath`\n\
+         - objects that the webhook doesn't receive: Pods, workloads and PersistentVolumeClaims in excluded namespaces,\n  \
+           StorageClasses, and objects that the API server rejects first, for example because of `..` in a `subPath`\n\
          - static Pods: the kubelet runs them without asking the API server, so the webhook admits their mirror Pods\n\
-         - findings about a Pod that depend on another object: for example, `mismatched-volume-mode` compares how a container\n  \
-           uses a volume with the volume mode of the PersistentVolumeClaim\n\
+         - findings about a Pod that depend on another object, because the webhook sees one object at a time: for example,\n  \
+           `mismatched-volume-mode` compares how a container uses a volume with the volume mode of the PersistentVolumeClaim\n\
+         - exemptions that apply to a Pod only because of its owner references: see below\n\
          - errors about a PersistentVolumeClaim, or about a claim template of a StatefulSet: the webhook denies the claim or\n  \
            the StatefulSet only if the policy's `workloadMode` is `deny`\n\
          - host paths in custom resources that are not part of a Pod or PersistentVolume, such as the `disks` of a Longhorn\n  \
@@ -145,8 +146,8 @@ fn one_verdict_page() -> String {
          PersistentVolume is an update of both. The webhook doesn't deny an update because of errors that the object already\n\
          had. The existing errors of a PersistentVolume or claim therefore don't prevent its binding.\n\n\
          The webhook sees one object at a time and doesn't know the other objects of the cluster. If the claim of a Pod is\n\
-         bound to a PersistentVolume with a host path, the webhook therefore admits the Pod. It checks the host path when the\n\
-         PersistentVolume is created.\n\n\
+         bound to a PersistentVolume with a host path, the webhook therefore doesn't report the host path when it checks the\n\
+         Pod. It checks the host path when the PersistentVolume is created.\n\n\
          The claim templates of a StatefulSet are not part of its Pods. The webhook reports findings about a claim template\n\
          when it checks the StatefulSet, not when it checks the Pods.\n",
     );
