@@ -144,7 +144,7 @@ impl Values {
         let name = self.name();
         if !Regex::new("^[a-z]([-a-z0-9]*[a-z0-9])?$").is_ok_and(|valid| valid.is_match(name)) {
             return Some(format!(
-                "`{name}` is not a valid Service name: set `fullnameOverride` to a name that starts with a letter"
+                "`{name}` is not a valid Service name: set `fullnameOverride` to a name that starts with a letter and contains only lowercase letters, digits and `-`"
             ));
         }
         let conflicts = [
@@ -224,7 +224,7 @@ impl Values {
                 argument.split(|c: char| c != '-' && !c.is_ascii_lowercase()).next().unwrap_or_default();
             if let Some((_, value)) = ARGUMENTS.iter().find(|(argument, _)| *argument == flag) {
                 return Some(format!(
-                    "extraArgs: `{flag}` would contradict other fields of the chart: use the value `{value}`"
+                    "extraArgs: `{flag}` would contradict the chart: set the value `{value}` instead"
                 ));
             }
         }

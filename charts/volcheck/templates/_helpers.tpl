@@ -3,7 +3,7 @@
 {{- if not (contains "volcheck" $name) }}{{ $name = printf "%s-volcheck" $name }}{{ end -}}
 {{- $name = .Values.fullnameOverride | default $name | trunc 50 | trimSuffix "-" -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
-{{- fail (printf "`%s` is not a valid Service name: set `fullnameOverride` to a name that starts with a letter" $name) -}}
+{{- fail (printf "`%s` is not a valid Service name: set `fullnameOverride` to a name that starts with a letter and contains only lowercase letters, digits and `-`" $name) -}}
 {{- end -}}
 {{- $name -}}
 {{- end -}}
