@@ -58,8 +58,9 @@ const MAX_SEGMENTS: usize = 64;
 /// The maximum length of a key in the path of an error, in characters.
 const MAX_KEY_LEN: usize = 64;
 
-/// Returns the byte offset at which an error occurred in `text`. After an error about a list item,
-/// serde_json also reads the comma after the item, so the offset is before this comma.
+/// Returns the byte offset at which an error occurred in `text`. For an error about a list item,
+/// serde_json reports a position after the comma that follows the item. This function returns the
+/// offset before this comma.
 fn offset_of(error: &serde_json::Error, text: &str) -> usize {
     let start = match error.line() {
         0 | 1 => 0,

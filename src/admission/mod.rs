@@ -59,8 +59,8 @@ pub struct ReviewContext<'p> {
     pub today: Date,
     /// The endpoint that received the review.
     pub endpoint: Endpoint,
-    /// The operator's text or link, which ends each denial. If `None`, denials refer to
-    /// `volcheck explain`.
+    /// The text or link from `--message`, which ends the messages of denials. If `None`, these
+    /// messages refer to `volcheck explain`.
     pub message: Option<&'p str>,
 }
 
@@ -71,7 +71,7 @@ pub enum Outcome {
     Allow,
     /// Admitted with warnings.
     Warn,
-    /// Denied because of a finding.
+    /// Denied because of a finding, or because the object is a probing Pod.
     Deny,
     /// The object could not be checked. Mode and endpoint decide whether it is admitted.
     Error,
@@ -109,14 +109,15 @@ pub struct Decision {
     /// For an object that could not be checked, this is the rule with which lint reports the
     /// problem: `unanalyzed-document` or `invalid-field-value`.
     pub would_deny: Vec<RuleId>,
-    /// The controller of a Pod that was denied, or that mode `deny` would deny. `None` if the user
-    /// is not a trusted controller.
+    /// The owner of an object that was denied, or that mode `deny` would deny. `None` if the user
+    /// is not a trusted controller, or if the object has no owner.
     pub owner: Option<Owner>,
     /// The request, for the log.
     pub request: RequestInfo,
 }
 
-/// A controller that manages an object, according to the owner reference that it has set.
+/// The object that controls another one, such as the ReplicaSet of a Pod, according to the owner
+/// reference with `controller: true`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub api_version: String,

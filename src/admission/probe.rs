@@ -1,9 +1,9 @@
-//! Probing Pods, with which `volcheck probe` checks that the API server denies what the webhook
-//! denies.
+//! Probing Pods, with which `volcheck probe` checks that the API server enforces the verdicts of
+//! the webhook.
 //!
-//! The webhook denies a probing Pod in every mode and with every policy. It does so only in dry
-//! runs, which never create a Pod. The annotation therefore neither admits an object that would be
-//! denied without it, nor prevents the creation of an object.
+//! The endpoints that can deny Pods deny a probing Pod in every mode and with every policy. They do
+//! so only in dry runs, which never create a Pod. The annotation therefore neither admits an object
+//! that would be denied without it, nor prevents the creation of an object.
 
 use serde::Deserialize;
 

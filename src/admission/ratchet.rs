@@ -12,7 +12,7 @@ pub(super) struct SplitFindings {
     pub(super) preexisting: Vec<Finding>,
     /// Exempted findings, each with the index of its exemption in the policy.
     pub(super) exempted: Vec<(Finding, ExemptionId)>,
-    /// The exemptions that suppressed or lowered a finding.
+    /// The exemptions that suppressed a finding or lowered its severity.
     pub(super) used_exemptions: BTreeSet<ExemptionId>,
 }
 
@@ -36,7 +36,7 @@ impl SplitFindings {
     }
 }
 
-/// Returns the exemptions that suppressed or lowered a finding.
+/// Returns the exemptions that suppressed a finding or lowered its severity.
 fn used_exemptions(result: &CheckResult) -> BTreeSet<ExemptionId> {
     let suppressing = result.exempted.iter().map(|(_, exemption)| exemption);
     suppressing.chain(&result.lowered_by).copied().collect()

@@ -240,8 +240,9 @@ impl<'a> Request<'a> {
         policy.trusts_controller(&self.user_info.username)
     }
 
-    /// Returns the controller of the object. Returns `None` if the user is not a trusted controller
-    /// or a field of the reference is longer than names can be.
+    /// Returns the owner that controls the object. Returns `None` if there is no such owner, if the
+    /// user is not a trusted controller, or if a field of the owner reference is longer than names
+    /// can be.
     pub(super) fn trusted_owner(&self, policy: &Policy) -> Option<Owner> {
         let object = self.object().filter(|_| self.is_from_trusted_controller(policy))?;
         let owners = object.decode::<Owned<'_>>().ok()?.metadata.owner_references;

@@ -14,14 +14,14 @@ use crate::policy::Mode;
 /// counted.
 const MAX_FINDINGS: usize = 10;
 
-/// The maximum length of a finding's rule, field and message in a denial, in characters. Findings
-/// can contain long paths.
+/// The maximum total length of a finding's rule, field and message in a denial, in characters.
+/// Findings can contain long paths.
 const MAX_PROBLEM_LEN: usize = 400;
 
 /// The maximum length of a finding's help in a denial, in characters.
 const MAX_HELP_LEN: usize = 200;
 
-/// The maximum length of the operator's message, in characters.
+/// The maximum length of the text from `--message`, in characters.
 const MAX_MESSAGE_LEN: usize = 1000;
 
 /// The maximum length of a warning, in characters. If the warnings of a request total more than
@@ -84,7 +84,7 @@ struct Cause {
     field: String,
 }
 
-/// Parses the operator's message for denials: a text of up to 1000 characters on one line.
+/// Parses the value of `--message`: a text of up to 1000 characters on one line.
 ///
 /// # Errors
 ///
@@ -139,8 +139,8 @@ impl Status {
     ///
     /// The message describes each error on a line: the rule, the field, the problem and the remedy.
     /// A single error is on the first line. The message lists up to [`MAX_FINDINGS`] errors and
-    /// counts the others. It ends with the operator's `advice` or, if there is none, with a command
-    /// that explains the first rule.
+    /// counts the others. It ends with `advice`, which is the text from `--message`. Without
+    /// `advice`, it ends with a command that explains the first rule.
     pub(super) fn forbidden(errors: &[&Finding], advice: Option<&str>) -> Option<Self> {
         let first = errors.first()?;
         let object = first.object.as_ref().map_or_else(String::new, |id| format!(" in {id}"));

@@ -55,7 +55,7 @@ impl Verdict {
     }
 }
 
-/// A verdict and the findings that it is based on. The default admits the request without findings.
+/// A verdict and the findings that it is based on. The default admits the request without a check.
 #[derive(Default)]
 pub(super) struct Evaluation {
     pub(super) verdict: Verdict,
@@ -64,7 +64,7 @@ pub(super) struct Evaluation {
     pub(super) preexisting: Vec<RuleId>,
     /// See [`Decision::would_deny`](super::Decision::would_deny).
     pub(super) would_deny: Vec<RuleId>,
-    /// The exemptions that suppressed or lowered a finding.
+    /// The exemptions that suppressed a finding or lowered its severity.
     used_exemptions: BTreeSet<ExemptionId>,
     /// An additional audit annotation, as key and value.
     annotation: Option<(&'static str, String)>,
@@ -111,8 +111,9 @@ impl Evaluation {
         Self { verdict: Verdict::Error { status, warnings }, would_deny, annotation, ..Self::default() }
     }
 
-    /// Returns the audit annotations. They are empty if no object was to be checked. Otherwise,
-    /// they include the verdict and the hash of the policy.
+    /// Returns the audit annotations. There are none if the request needs no check. Otherwise, they
+    /// include the hash of the policy. They also include the verdict, unless volcheck does not
+    /// check the kind or subresource.
     pub(super) fn audit_annotations(&self, context: &ReviewContext<'_>) -> BTreeMap<&'static str, String> {
         let verdict = match &self.verdict {
             Verdict::Skip => "",
@@ -140,7 +141,7 @@ impl Evaluation {
 fn unchecked_finding(error: &FieldError, context: &ReviewContext<'_>) -> Finding {
     let unchecked = Unchecked::InvalidField { error, kind: None, is_embedded: false };
     let reported = judge(Subject::Unchecked(&unchecked), context.policy, context.today).findings.pop();
-    // Responses name the field before the message of a finding.
+    // Responses name the field before the message, so the message itself must not name it.
     let message = error.kind.to_string();
     match reported {
         Some(finding) => Finding { message, ..finding },
@@ -266,7 +267,7 @@ fn check<'a>(request: &Request<'a>, mut object: Object<'a>, context: &ReviewCont
     split
 }
 
-/// How the policy is enforced for an object.
+/// The enforcement of the policy for an object.
 struct Enforcement<'c> {
     object: ObjectId,
     /// The mode for the object.
@@ -275,7 +276,7 @@ struct Enforcement<'c> {
     can_deny: bool,
     /// Whether the object is a workload whose Pods are created in mode `deny`.
     denies_pods: bool,
-    /// The operator's message for denials.
+    /// The text from `--message`, for denials.
     advice: Option<&'c str>,
 }
 

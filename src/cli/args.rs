@@ -43,7 +43,7 @@ pub(super) enum Command {
     /// Print manifests that install the webhook without Helm
     #[cfg(feature = "server")]
     Manifest(ManifestArgs),
-    /// Wait until the API server denies what the webhook denies
+    /// Wait until the API server enforces the verdicts of the webhook
     #[cfg(feature = "server")]
     Probe(super::probe::ProbeArgs),
     /// Print the webhook's response to an AdmissionReview, without a cluster
@@ -321,7 +321,7 @@ pub(super) struct ServeArgs {
     pub(super) tls_min_version: TlsVersion,
     /// IANA names of the cipher suites of the webhook port, such as TLS_AES_128_GCM_SHA256,
     /// separated by commas. If not set, all supported suites are used. The error message about an
-    /// unknown name lists them
+    /// unknown name lists all supported names
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(super) tls_cipher_suites: Vec<CipherSuite>,
     /// Issue the serving certificate for this Service and register the webhook, instead of using
@@ -343,8 +343,8 @@ pub(super) struct ServeArgs {
     /// How long the Service must have a ready endpoint before the webhook is registered
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, requires = "service")]
     pub(super) registration_delay: Duration,
-    /// PEM file with the CAs of client certificates; reloaded when it changes. If not set, any
-    /// client may send reviews
+    /// PEM file with the CAs that sign client certificates; reloaded when it changes. If not set,
+    /// any client may send reviews
     #[arg(long, value_name = "FILE")]
     pub(super) client_ca: Option<PathBuf>,
     /// Common name or DNS name of an allowed client; may be repeated. If not set, all names are
@@ -358,8 +358,8 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 7 << 20)]
     pub(super) max_body: usize,
     /// Maximum number of open connections to the webhook port. When this number is reached, a new
-    /// connection evicts one that has no request in progress, or waits if there is none. Reduced if
-    /// the process cannot open enough files
+    /// connection evicts another one, or waits while all others have requests that are being
+    /// checked. The number is reduced if the process cannot open enough files
     #[arg(long, value_name = "COUNT", default_value_t = 512)]
     pub(super) max_connections: usize,
     /// Maximum time to keep accepting requests after SIGTERM
@@ -417,7 +417,7 @@ pub(super) struct CertsArgs {
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
     /// Container image of the webhook, with its tag or digest. Required unless the values contain
-    /// the image
+    /// the image or --static is set
     #[arg(long, value_name = "IMAGE")]
     pub(super) image: Option<String>,
     /// Namespace to install the webhook in
@@ -445,9 +445,9 @@ pub(super) struct ManifestArgs {
     #[arg(long, value_name = "KEY=FILE")]
     pub(super) set_file: Vec<String>,
     /// Print only a static registration of a webhook at this URL, such as
-    /// https://volcheck.example:443. Static registrations are files in the API server's
-    /// `staticManifestsDir`. This feature is enabled by default since Kubernetes 1.37. Static
-    /// registrations cannot be changed through the API
+    /// https://volcheck.example:443. Requires --ca-bundle. Static registrations are files in the
+    /// API server's `staticManifestsDir`. This feature is enabled by default since Kubernetes 1.37.
+    /// Static registrations cannot be changed through the API
     #[arg(long = "static", value_name = "URL", conflicts_with_all = ["image", "mode", "policy"])]
     pub(super) static_url: Option<String>,
 }

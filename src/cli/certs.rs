@@ -44,9 +44,9 @@ pub(super) fn run(arguments: &CertsArgs) -> anyhow::Result<u8> {
             names[0]
         )
     };
-    let (names, last_day) = (names.join(", "), made.last_day);
+    let (names, expires_on) = (names.join(", "), made.expires_on);
     eprint(&format!(
-        "Wrote ca.crt, tls.crt and tls.key for {names}, valid until {last_day}. To use them:\n{usage}"
+        "Wrote ca.crt, tls.crt and tls.key for {names}, valid until {expires_on}. To use them:\n{usage}"
     ));
     Ok(EXIT_OK)
 }

@@ -1,4 +1,4 @@
-//! `volcheck probe`: waits until the API server denies what the webhook denies.
+//! `volcheck probe`: waits until the API server enforces the verdicts of the webhook.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,8 +27,8 @@ pub(super) struct ProbeArgs {
     /// immediately
     #[arg(long, value_name = "NAME")]
     pub(super) registration: Option<String>,
-    /// JSON file with the intended `webhooks` list of --registration. If the API server refuses
-    /// the list, the command fails immediately
+    /// JSON file with the intended `webhooks` list of the ValidatingWebhookConfiguration. If the
+    /// API server refuses the list, the command fails immediately
     #[arg(long, value_name = "FILE", requires = "registration")]
     pub(super) webhooks: Option<PathBuf>,
     /// Maximum time to wait for the denial

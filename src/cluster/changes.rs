@@ -17,14 +17,14 @@ use tracing::warn;
 /// The duration of one watch in seconds. Afterwards, a new watch starts.
 const WATCH_SECONDS: u32 = 290;
 
-/// The time after which a watch without a response is considered broken. It exceeds
+/// The time limit of a watch, in case its connection breaks without an error. It exceeds
 /// [`WATCH_SECONDS`], after which the API server ends the watch.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The pause after a failed watch.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Watches for changes of single objects. The watches end when this is dropped.
+/// Watches for changes of single objects. The watches end when this value is dropped.
 ///
 /// A notification can be delayed or lost if the connection to the API server breaks, so the objects
 /// must also be read at intervals.
@@ -60,7 +60,7 @@ impl Changes {
         });
     }
 
-    /// Waits for a change since the last call.
+    /// Waits until an object has changed since the last call.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }

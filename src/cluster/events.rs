@@ -31,12 +31,14 @@ const MAX_NOTE_LEN: usize = 1024;
 /// The maximum length of `reportingInstance` in bytes (the same file).
 const MAX_INSTANCE_LEN: usize = 128;
 
-/// The maximum numbers of namespaces and of series that are tracked at the same time.
+/// The maximum number of namespaces, and of series of equal Events, that are tracked at the same
+/// time.
 const MAX_TRACKED: usize = 1024;
 
-/// The maximum number of Events that a namespace gets at once. Each of them is also replenished
-/// after [`REFILL_INTERVAL`].
+/// The maximum number of Events that a namespace gets at once.
 const BURST: f64 = 10.0;
+
+/// The time after which a namespace may get one more Event, up to [`BURST`] at once.
 const REFILL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The minimum time between two updates of the count of a series.
@@ -57,15 +59,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// An Event to record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The object that the Event is about. The Event is created in its namespace, so it must have
-    /// one. For an Event about a Namespace, this is the Namespace itself.
+    /// The object that the Event is about. The reference must have a namespace, in which the Event
+    /// is created. For a Namespace, this is the Namespace itself.
     pub regarding: ObjectReference,
-    /// A second object; may be of any scope.
+    /// A second object, namespaced or cluster-scoped.
     pub related: Option<ObjectReference>,
     pub is_warning: bool,
     /// The reason, in CamelCase.
     pub reason: &'static str,
-    /// What volcheck did, in CamelCase.
+    /// The action of volcheck, in CamelCase.
     pub action: &'static str,
     /// The message. Control characters are replaced, and messages of more than 1,024 bytes are
     /// truncated.
@@ -80,8 +82,8 @@ pub struct EventRecorder {
 }
 
 impl EventRecorder {
-    /// Starts a task that sends Events with `instance` as the reporting instance. It ends when all
-    /// recorders are dropped.
+    /// Starts a task that sends Events with `instance` as the reporting instance. The task ends
+    /// when all clones of the recorder are dropped.
     pub fn start(client: Client, instance: String) -> Self {
         let (queue, events) = mpsc::channel(MAX_QUEUED);
         let lost = Arc::new(AtomicU64::new(0));
@@ -108,7 +110,7 @@ async fn send(client: Client, instance: String, mut events: mpsc::Receiver<Event
             event = events.recv() => {
                 let Some(event) = event else { return };
                 match aggregator.add(&event, Instant::now()) {
-                    Admission::New(key) => match create(&client, &event, &instance).await {
+                    AddResult::New(key) => match create(&client, &event, &instance).await {
                         Ok(name) => aggregator.set_name(&key, name),
                         Err(error) => {
                             aggregator.remove(&key);
@@ -116,8 +118,8 @@ async fn send(client: Client, instance: String, mut events: mpsc::Receiver<Event
                             last_error = Some(format!("{error:#}"));
                         }
                     },
-                    Admission::Repeated => {}
-                    Admission::Limited => {
+                    AddResult::Repeated => {}
+                    AddResult::Limited => {
                         lost.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -125,7 +127,7 @@ async fn send(client: Client, instance: String, mut events: mpsc::Receiver<Event
             _ = ticks.tick() => {
                 for update in aggregator.due(Instant::now()) {
                     if let Err(error) = update.send(&client).await {
-                        // The Event may have expired: start a new one.
+                        // The Event may have expired. Its next repetition creates a new one.
                         aggregator.remove(&update.key);
                         last_error = Some(format!("{error:#}"));
                     }
@@ -197,12 +199,12 @@ struct Series {
     last_sent: Instant,
 }
 
-/// The decision about an Event.
+/// The result of adding an Event to an [`Aggregator`].
 #[derive(Debug, PartialEq, Eq)]
-enum Admission {
+enum AddResult {
     /// Create the Event.
     New(Key),
-    /// The Event was added to the count of an earlier one.
+    /// The Event was added to the count of an earlier, equal one.
     Repeated,
     /// The Event exceeds a limit.
     Limited,
@@ -236,15 +238,15 @@ struct Aggregator {
 }
 
 impl Aggregator {
-    fn add(&mut self, event: &Event, now: Instant) -> Admission {
+    fn add(&mut self, event: &Event, now: Instant) -> AddResult {
         let key = Key::new(event);
         if let Some(series) = self.series.get_mut(&key) {
             series.count = series.count.saturating_add(1);
             (series.last_seen, series.last_observed) = (now, Timestamp::now());
-            return Admission::Repeated;
+            return AddResult::Repeated;
         }
         if self.series.len() >= MAX_TRACKED || !self.spend(&key.namespace, now) {
-            return Admission::Limited;
+            return AddResult::Limited;
         }
         let series = Series {
             name: String::new(),
@@ -255,7 +257,7 @@ impl Aggregator {
             last_sent: now,
         };
         self.series.insert(key.clone(), series);
-        Admission::New(key)
+        AddResult::New(key)
     }
 
     /// Reduces the allowance of a namespace by one Event. Returns false if it is used up, or if too
@@ -331,13 +333,13 @@ mod tests {
     #[test]
     fn repeated_events_are_counted() {
         let (mut aggregator, start) = (Aggregator::default(), Instant::now());
-        let Admission::New(key) = aggregator.add(&event("shop", "a"), start) else { panic!("limited") };
+        let AddResult::New(key) = aggregator.add(&event("shop", "a"), start) else { panic!("limited") };
         aggregator.set_name(&key, "volcheck-1".to_owned());
         for _ in 0..99 {
-            assert_eq!(aggregator.add(&event("shop", "a"), start), Admission::Repeated);
+            assert_eq!(aggregator.add(&event("shop", "a"), start), AddResult::Repeated);
         }
-        assert!(matches!(aggregator.add(&event("shop", "b"), start), Admission::New(_)));
-        assert!(matches!(aggregator.add(&event("bank", "a"), start), Admission::New(_)));
+        assert!(matches!(aggregator.add(&event("shop", "b"), start), AddResult::New(_)));
+        assert!(matches!(aggregator.add(&event("bank", "a"), start), AddResult::New(_)));
         assert!(aggregator.due(start + TICK).is_empty());
         let updates = aggregator.due(start + UPDATE_INTERVAL);
         assert_eq!(updates.len(), 1);
@@ -346,7 +348,7 @@ mod tests {
         // After a series has ended, an equal Event starts a new one.
         aggregator.due(start + SERIES_TIMEOUT);
         assert!(aggregator.series.is_empty() && aggregator.allowances.is_empty());
-        assert!(matches!(aggregator.add(&event("shop", "a"), start + SERIES_TIMEOUT), Admission::New(_)));
+        assert!(matches!(aggregator.add(&event("shop", "a"), start + SERIES_TIMEOUT), AddResult::New(_)));
     }
 
     #[test]
@@ -355,7 +357,7 @@ mod tests {
         let mut admitted = |namespace: &str, at: Instant| {
             let is_new = |index: &u32| {
                 let event = event(namespace, &format!("{index} {at:?}"));
-                matches!(aggregator.add(&event, at), Admission::New(_))
+                matches!(aggregator.add(&event, at), AddResult::New(_))
             };
             (0..100).filter(is_new).count()
         };
@@ -374,7 +376,7 @@ mod tests {
         assert!(aggregator.series.len() <= MAX_TRACKED && aggregator.allowances.len() <= MAX_TRACKED);
         // The state of idle namespaces is removed.
         aggregator.due(start + SERIES_TIMEOUT);
-        assert!(matches!(aggregator.add(&event("late", "a"), start + SERIES_TIMEOUT), Admission::New(_)));
+        assert!(matches!(aggregator.add(&event("late", "a"), start + SERIES_TIMEOUT), AddResult::New(_)));
     }
 
     #[test]

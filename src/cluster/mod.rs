@@ -3,7 +3,7 @@
 //!
 //! Reviews do not depend on this module. The client updates two objects that the chart creates, and
 //! reads a ConfigMap and the EndpointSlices of the Service. It creates no objects except Events, so
-//! uninstalling the chart removes all objects.
+//! uninstalling the chart removes all other objects.
 
 pub mod ca;
 mod changes;

@@ -1,4 +1,5 @@
-//! The probe, which checks from outside that the API server denies what the webhook denies.
+//! The probe, a client of the API server. It checks that the API server enforces the verdicts of
+//! the webhook.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const MAX_ANSWER_LEN: usize = 1000;
 
 #[derive(Clone, Debug)]
 pub struct ProbeSettings {
-    /// The namespace in which the probing Pod would be created. The webhook must check it.
+    /// The namespace of the probing Pod. The webhook must check Pods in this namespace.
     pub namespace: String,
     /// The labels of the probing Pod.
     pub labels: Vec<(String, String)>,
@@ -40,19 +41,19 @@ pub struct ProbeSettings {
     pub denial: &'static str,
     /// The name of the ValidatingWebhookConfiguration, which must exist.
     pub registration: Option<String>,
-    /// The entries that the API server must accept for `registration`.
+    /// The webhook entries that the API server must accept in `registration`.
     pub entries: Option<Entries>,
     /// The maximum time until the API server denies the probing Pod.
     pub timeout: Duration,
 }
 
 /// Waits until the API server denies a probing Pod because of the webhook. Returns the message of
-/// the denial. `report` gets the other answers of the API server, when they change.
+/// the denial. Calls `report` with each other answer, unless it repeats the last one.
 ///
 /// # Errors
 ///
-/// Returns an error if there is no cluster, if the registration does not exist, if the API server
-/// refuses the entries, or if it has not denied the Pod when the timeout ends.
+/// Returns an error if no cluster is configured, if the registration does not exist, if the API
+/// server refuses the entries, or if it has not denied the Pod when the timeout ends.
 pub async fn run(settings: &ProbeSettings, mut report: impl FnMut(&str)) -> anyhow::Result<String> {
     let config = Config::infer().await.context("cannot find a cluster")?;
     let deadline = Instant::now() + settings.timeout;
@@ -139,7 +140,8 @@ enum Answer {
 
 /// Creates the probing Pod in a dry run.
 async fn create_pod(client: Client, settings: &ProbeSettings) -> Answer {
-    // The nonce distinguishes the webhook's denial from others, and from denials of other probes.
+    // The nonce distinguishes this denial from denials by other webhooks and denials of other
+    // probes.
     let nonce = format!("{:x}", jiff::Timestamp::now().as_nanosecond());
     let pods: Api<Pod> = Api::namespaced(client, &settings.namespace);
     let params = PostParams { dry_run: true, ..PostParams::default() };

@@ -49,14 +49,15 @@ pub struct Registrar {
     /// without interruption. `None` if the webhooks were not registered when this replica last
     /// checked.
     trusted: Option<(String, Instant)>,
-    /// The entries that this replica last found in place, or put in place. `None` at the start.
+    /// The entries that this replica last registered, or found registered as intended. `None` at
+    /// the start, and after the registration has been created again.
     in_place: Option<InPlace>,
     /// The time since which the Service has had a ready endpoint. `None` if it has none, or if the
     /// webhooks are registered.
     reachable_since: Option<Instant>,
 }
 
-/// Entries, with the trust bundle, and the uid of the registration that contained them.
+/// Entries, with the trust bundle, and the uid of the registration that contains them.
 struct InPlace {
     uid: Option<String>,
     entries: Entries,
@@ -83,14 +84,15 @@ pub struct Registered {
 /// A change of the registration by volcheck.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The intended entries or the trust bundle had changed.
+    /// The entries were registered for the first time, or the intended entries or the trust bundle
+    /// had changed.
     Updated,
-    /// Another client had changed the registration, and the change was reverted. Contains the field
-    /// manager of the last change, which that client has chosen.
+    /// Another client had changed the registration, and the change was reverted. Contains the name
+    /// of the field manager of the last change. That client can choose any name.
     Repaired { manager: String },
 }
 
-/// The result of an attempt to put entries in place.
+/// The result of an attempt to register entries.
 enum Attempt {
     Done,
     /// Another client changed the registration after it was read.
@@ -116,7 +118,7 @@ impl Registrar {
         &self.settings.service
     }
 
-    /// Returns the registration as an object of Events.
+    /// Returns a reference to the registration, for Events.
     pub fn registration(&self) -> ObjectReference {
         ObjectReference {
             api_version: Some("admissionregistration.k8s.io/v1".to_owned()),
@@ -126,7 +128,7 @@ impl Registrar {
         }
     }
 
-    /// Returns the Service as an object of Events.
+    /// Returns a reference to the Service, for Events.
     pub fn service(&self) -> ObjectReference {
         ObjectReference {
             api_version: Some("v1".to_owned()),
@@ -185,9 +187,9 @@ impl Registrar {
         trusted.is_some_and(|(_, since)| since.elapsed() >= self.settings.ca_overlap)
     }
 
-    /// Checks whether the last call of [`register`](Self::register) found or created a
-    /// registration. A call that fails, or whose update conflicts with another update, does not
-    /// change the result.
+    /// Checks whether the last call of [`register`](Self::register) registered the webhooks, or
+    /// found them registered. A call that fails, or whose update conflicts with another update,
+    /// does not change the result.
     pub fn is_registered(&self) -> bool {
         self.trusted.is_some()
     }
@@ -218,8 +220,8 @@ impl Registrar {
     /// last valid entries, with the trust bundle.
     ///
     /// Returns `None` if the webhooks are not registered and the Service has not had a ready
-    /// endpoint for the registration delay. There is no delay if the entries were in place before:
-    /// another client has then removed them.
+    /// endpoint for the registration delay. There is no delay if this replica has already seen them
+    /// registered: another client has then removed them.
     ///
     /// `state` must have been read before `ca`. If the registration has changed since then, for
     /// example because another replica has registered a later CA, the API server rejects the
@@ -246,7 +248,7 @@ impl Registrar {
                 let desired = registration::with_bundle(intended, &bundle);
                 match self.put(registration, &desired).await? {
                     Attempt::Done => {
-                        let change = self.put_in_place(registration, desired, bundle);
+                        let change = self.record_entries(registration, desired, bundle);
                         return Ok(Some(Registered { change, refusal: None }));
                     }
                     Attempt::Conflict => return Ok(None),
@@ -263,15 +265,17 @@ impl Registrar {
         }
         match self.put(registration, &last).await? {
             Attempt::Done => {
-                let change = self.put_in_place(registration, last, bundle);
+                let change = self.record_entries(registration, last, bundle);
                 Ok(Some(Registered { change, refusal }))
             }
             Attempt::Conflict => Ok(None),
-            Attempt::Refused(reason) => Err(anyhow::anyhow!(reason).context("the last valid entries")),
+            Attempt::Refused(reason) => {
+                Err(anyhow::anyhow!(reason).context("cannot register the last valid webhooks"))
+            }
         }
     }
 
-    /// Puts entries in place, unless the registration contains exactly these entries.
+    /// Registers entries, unless the registration already contains exactly these entries.
     async fn put(&self, current: &DynamicObject, desired: &[Value]) -> anyhow::Result<Attempt> {
         if registration::registered_entries(current) == desired {
             return Ok(Attempt::Done);
@@ -292,8 +296,8 @@ impl Registrar {
         }
     }
 
-    /// Records that `entries` are in place, and returns the change that this required.
-    fn put_in_place(&mut self, before: &DynamicObject, entries: Entries, bundle: String) -> Option<Change> {
+    /// Records that `entries` are registered, and returns the change that this required.
+    fn record_entries(&mut self, before: &DynamicObject, entries: Entries, bundle: String) -> Option<Change> {
         let is_unchanged = registration::registered_entries(before) == entries;
         let change = match &self.in_place {
             _ if is_unchanged => None,

@@ -11,7 +11,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 /// The key of the ConfigMap with the entries, a JSON list of `ValidatingWebhook`. Users who can
-/// change the registration, but no object in volcheck's namespace, cannot change this list.
+/// change the registration, but no objects in volcheck's namespace, cannot change this list.
 const ENTRIES_KEY: &str = "webhooks.json";
 
 /// The entries of a registration.
@@ -21,7 +21,8 @@ pub type Entries = Vec<Value>;
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not a JSON list of objects, or an entry has no `clientConfig`.
+/// Returns an error if the text is not a JSON list, if the list is empty, or if an entry is not an
+/// object with a `clientConfig`.
 pub fn parse_entries(text: &str) -> anyhow::Result<Entries> {
     let entries: Entries = serde_json::from_str(text).context(ENTRIES_KEY)?;
     let is_complete = |entry: &Value| entry["clientConfig"].is_object();

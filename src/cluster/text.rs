@@ -1,4 +1,4 @@
-//! Text from other programs, for logs and events.
+//! Text from other programs, for logs and Events.
 
 /// Replaces control characters with spaces, and truncates the text to `max_len` bytes.
 pub(super) fn bounded(text: &str, max_len: usize) -> String {

@@ -14,8 +14,8 @@ pub struct Certificates {
     pub ca: String,
     pub cert: String,
     pub key: String,
-    /// The last day (UTC) on which the certificates are valid.
-    pub last_day: Date,
+    /// The day at whose start (UTC) the certificates expire.
+    pub expires_on: Date,
 }
 
 /// Generates a CA and a serving certificate for DNS names and IP addresses. They are valid from the
@@ -26,14 +26,15 @@ pub fn certificates(names: &[String], today: Date, days: u32) -> Result<Certific
     }
     let midnight = |day: Date| day.to_zoned(TimeZone::UTC).map(|start| start.timestamp());
     let dates = || {
-        let last_day = today.checked_add(i64::from(days).days())?;
-        Ok((last_day, Validity { not_before: midnight(today.yesterday()?)?, not_after: midnight(last_day)? }))
+        let expires_on = today.checked_add(i64::from(days).days())?;
+        let (not_before, not_after) = (midnight(today.yesterday()?)?, midnight(expires_on)?);
+        Ok((expires_on, Validity { not_before, not_after }))
     };
-    let (last_day, validity) = dates().map_err(|error: jiff::Error| error.to_string())?;
+    let (expires_on, validity) = dates().map_err(|error: jiff::Error| error.to_string())?;
     let pair = || {
         let ca = x509::ca(validity)?;
         Ok((x509::serving_certificate(names, &ca, validity)?, ca.cert))
     };
     let (serving, ca) = pair().map_err(|error: rcgen::Error| error.to_string())?;
-    Ok(Certificates { ca, cert: serving.cert, key: serving.key, last_day })
+    Ok(Certificates { ca, cert: serving.cert, key: serving.key, expires_on })
 }

@@ -13,9 +13,9 @@ use crate::cluster::x509::Validity;
 
 const NAMESPACE_PLACEHOLDER: &str = "namespace-of-volcheck";
 const IMAGE_PLACEHOLDER: &str = "<image.registry>/<image.repository>:<image.tag>";
-/// The placeholder of `replicas`, multiplied by 2.
+/// The number of Pods in the rendered ResourceQuota: twice the placeholder of `replicas`.
 const QUOTA_PLACEHOLDER: i64 = 122_002;
-/// The placeholder of `drainTimeoutSeconds`, plus 30.
+/// The rendered grace period of the Pods: the placeholder of `drainTimeoutSeconds`, plus 30.
 const GRACE_PERIOD_PLACEHOLDER: i64 = 61_033;
 
 /// The end of the name of a static registration
@@ -23,7 +23,7 @@ const GRACE_PERIOD_PLACEHOLDER: i64 = 61_033;
 const STATIC_SUFFIX: &str = ".static.k8s.io";
 
 /// Returns the manifests that install the webhook in `namespace`. If `image` is `None`, the values
-/// contain the image.
+/// must contain the image.
 pub fn manifest(values: &Values, namespace: &str, image: Option<&str>) -> Result<String, String> {
     values.check(namespace, |_| true)?;
     let rendered = match values.text("certs.mode") {
@@ -37,14 +37,14 @@ pub fn manifest(values: &Values, namespace: &str, image: Option<&str>) -> Result
         None => image_of(values),
     };
     if image.is_empty() || image.ends_with(':') || !image.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(format!("--image: invalid image name `{image}`"));
+        return Err(format!("invalid image name `{image}`"));
     }
     let objects = Template::new(values, namespace, &image)?.objects(rendered)?;
     Ok(objects.iter().map(yaml::to_string).collect::<Vec<_>>().join("---\n"))
 }
 
 /// Returns the registration of a webhook at `url` for the API server's `staticManifestsDir`.
-/// `values` contains the CA certificates of the webhook.
+/// `values` must contain the CA certificates of the webhook, in `certs.caBundle`.
 pub fn static_registration(values: &Values, namespace: &str, url: &str) -> Result<String, String> {
     const USED: &[&str] = &["webhook.", "certs.mode", "certs.caBundle", "fullnameOverride"];
     values.check(namespace, |path| USED.iter().any(|used| path.starts_with(used)))?;
@@ -155,7 +155,7 @@ impl<'a> Template<'a> {
         Ok(template)
     }
 
-    /// Returns the objects of the rendered chart with the values.
+    /// Returns the objects of the rendered chart, changed according to the values.
     fn objects(&self, rendered: &str) -> Result<Vec<Value>, String> {
         let mut objects = Vec::new();
         for document in serde_yaml::Deserializer::from_str(rendered) {
@@ -227,7 +227,8 @@ impl<'a> Template<'a> {
                 let filled = fields.iter().filter(|(key, _)| !is_replaced(key));
                 let mut filled: Map<String, Value> =
                     filled.filter_map(|(key, value)| Some((key.clone(), self.fill(value)?))).collect();
-                // In alphabetical order: `commonLabels` and `commonAnnotations` are overridden.
+                // The placeholders are in alphabetical order, so those of `commonLabels` and
+                // `commonAnnotations` are replaced first, and other mappings override them.
                 let added = fields.keys().filter_map(|key| self.mappings.get(key)).flatten();
                 filled.extend(added.map(|(key, value)| (key.clone(), value.clone())));
                 (fields.is_empty() || !filled.is_empty()).then_some(Value::Object(filled))
@@ -255,8 +256,9 @@ impl<'a> Template<'a> {
         items.iter().map(fill).collect()
     }
 
-    /// Replaces the placeholders in a text in a single pass, so that values can contain any text.
-    /// In JSON, replaces those in the values.
+    /// Replaces the placeholders in a text in a single pass, so that no part of a value is taken
+    /// for a placeholder. If the text is a JSON list or mapping, replaces the placeholders in it as
+    /// in YAML. Returns `None` if the text becomes empty.
     fn fill_text(&self, text: &str) -> Option<String> {
         if let Ok(json @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str::<Value>(text) {
             return Some(format!("{:#}\n", self.fill(&json)?));
@@ -280,7 +282,7 @@ impl<'a> Template<'a> {
     }
 }
 
-/// Returns whether a value contains this placeholder, outside of lists in it.
+/// Checks whether a value contains this placeholder. Does not search nested lists.
 fn contains(value: &Value, placeholder: &Value) -> bool {
     match (value, placeholder) {
         (Value::Object(fields), _) => fields.values().any(|value| contains(value, placeholder)),

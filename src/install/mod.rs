@@ -1,9 +1,9 @@
 //! Installs the webhook without Helm: manifests, static registrations, and certificates.
 //!
-//! The manifests are the chart, rendered once per source of certificates with a placeholder for
-//! each value: `tests/chart.sh` writes them to `charts/plain`. [`manifest`] replaces the
-//! placeholders and removes the objects that the values disable. A test compares the result with
-//! the chart, rendered by Helm with the same values.
+//! `tests/chart.sh` renders the chart once per source of certificates, with placeholders for the
+//! values, and writes the manifests to `charts/plain`. [`manifest`] replaces the placeholders and
+//! removes the objects that the values disable. A test compares the result with the chart, rendered
+//! by Helm with the same values.
 
 mod certificates;
 mod manifest;

@@ -40,7 +40,7 @@ pub struct Values {
 impl Values {
     /// Returns the chart's defaults, changed by values files, by assignments such as
     /// `webhook.failurePolicy=Ignore`, and by assignments of the content of a file, such as
-    /// `certs.caBundle=ca.crt`. Later ones take precedence. The syntax is Helm's.
+    /// `certs.caBundle=ca.crt`. Later ones take precedence. The syntax is a subset of Helm's.
     pub fn new(files: &[PathBuf], set: &[String], set_file: &[String]) -> Result<Self, String> {
         let (defaults, placeholders) = (parse_yaml(DEFAULTS)?, parse_yaml(PLACEHOLDERS)?);
         let mut merged = defaults.clone();
@@ -104,7 +104,7 @@ impl Values {
         self.get(path) == lookup(&self.defaults, path)
     }
 
-    /// Returns an error if a value is invalid, not supported, or in conflict with another value.
+    /// Returns an error if a value is invalid or not supported, or conflicts with another value.
     /// `is_used` returns whether the value at a path has an effect.
     pub(super) fn check(&self, namespace: &str, is_used: impl Fn(&str) -> bool) -> Result<(), String> {
         let schema: Value = serde_json::from_str(SCHEMA).map_err(|error| error.to_string())?;
@@ -130,7 +130,8 @@ impl Values {
         }
     }
 
-    /// Returns the first conflict between values, in the words of the chart's templates.
+    /// Returns the message about the first conflict between values. The chart's templates have the
+    /// same messages.
     fn conflict(&self, namespace: &str) -> Option<String> {
         let mode = self.text("certs.mode");
         let extends = self.get("policy.extends").as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -200,7 +201,8 @@ impl Values {
         })
     }
 
-    /// Returns the first argument, label or annotation that the chart itself sets.
+    /// Returns the message about the first argument, label or annotation in the values that the
+    /// chart itself sets.
     fn conflict_with_chart(&self) -> Option<String> {
         const ARGUMENTS: &[(&str, &str)] = &[
             ("--listen", "port"),
@@ -244,14 +246,14 @@ impl Values {
         self.get("replicas").as_i64().unwrap_or(2)
     }
 
-    /// Returns the name of the objects.
+    /// Returns the name of the installed objects, to which some of them add a suffix.
     pub(super) fn name(&self) -> &str {
         let name = Some(self.text("fullnameOverride")).filter(|name| !name.is_empty()).unwrap_or("volcheck");
         name.strip_suffix('-').unwrap_or(name)
     }
 
-    /// Returns the policy with `version` and with a mode for the pattern `*`, as YAML. Returns an
-    /// error if it is not a mapping.
+    /// Returns the policy as YAML. Adds the `version` and a mode for the pattern `*` if they are
+    /// missing. Returns an error if the policy or its `modes` is not a mapping.
     pub fn policy(&self) -> Result<String, String> {
         let off = |mode: &Value| if *mode == Value::Bool(false) { json!("off") } else { mode.clone() };
         let mut policy = self.get("policy").as_object().cloned().ok_or("`policy`: not a mapping")?;
@@ -263,7 +265,7 @@ impl Values {
         Ok(yaml::to_string(&Value::Object(policy)))
     }
 
-    /// Returns each placeholder with the value at its path.
+    /// Returns the path of each placeholder, the placeholder, and the value at this path.
     pub(super) fn placeholders(&self) -> Vec<(String, &Value, &Value)> {
         let mut found = Vec::new();
         walk(&self.placeholders, "", &mut found);
@@ -283,8 +285,8 @@ impl Values {
     }
 }
 
-/// Collects the path and the value of each leaf: a scalar, a list, or a mapping that is a
-/// placeholder.
+/// Collects the path and the value of each leaf: a scalar, a list, or a mapping with a placeholder
+/// as a key.
 fn walk<'a>(value: &'a Value, path: &str, leaves: &mut Vec<(String, &'a Value)>) {
     match value {
         Value::Object(fields) if !fields.keys().any(|key| is_placeholder(key)) => {
@@ -356,8 +358,8 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     serde_yaml::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Parses the value of `--set`, such as `5`, `text` or `{a,b}`. Returns `None` if it contains a
-/// comma outside of a list.
+/// Parses the value of `--set`, such as `5`, `text` or `{a,b}`. Returns `None` if it contains an
+/// unescaped comma outside of a list.
 fn parse_value(text: &str) -> Option<Value> {
     let list = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let parts = split_unescaped(list.unwrap_or(text), ',');

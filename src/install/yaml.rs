@@ -55,7 +55,7 @@ fn is_block(text: &str) -> bool {
     !body.is_empty() && !body.starts_with([' ', '\n']) && !body.ends_with('\n') && body.lines().all(is_plain)
 }
 
-/// Returns a text as a plain scalar, or as a quoted one if a parser could read it as another type.
+/// Returns a text as a plain scalar, or as a quoted one if a parser could misread the plain scalar.
 fn scalar(text: &str) -> String {
     const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let has_plain_start =

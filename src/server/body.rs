@@ -19,8 +19,8 @@ pub(super) struct RequestBody {
 /// Reads the body of a request of `client`.
 ///
 /// Waits for memory until `acquire_by`. Waits for the body until `deadline`, but at most for the
-/// read timeout. Returns an error if the body is too large, does not arrive completely, or does not
-/// get memory in time.
+/// read timeout. Returns an error if the body is too large, does not arrive completely, does not
+/// get memory in time, or loses its memory to another request.
 pub(super) async fn read_body(
     shared: &Shared,
     client: ClientId,
@@ -74,7 +74,7 @@ async fn read_within_budget(
         if size > max {
             return Err(RequestError::TooLarge);
         }
-        // Reserve memory only for bytes that have arrived, because a declared size is a promise.
+        // Reserve memory only for bytes that have arrived: the client may never send the others.
         let chunk_size = declared_size.unwrap_or(max).min(CHUNK_SIZE);
         let capacity = chunks.capacity();
         if size > capacity {

@@ -103,7 +103,8 @@ impl CipherSuite {
 }
 
 impl fmt::Display for CipherSuite {
-    /// Writes the IANA name. Only the names of rustls mention version 1.3.
+    /// Writes the IANA name. For TLS 1.3, the names in rustls start with `TLS13_` instead of
+    /// `TLS_`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&format!("{:?}", self.0.suite()).replacen("TLS13_", "TLS_", 1))
     }
@@ -262,7 +263,7 @@ impl ServingCertificate {
         }
     }
 
-    /// Returns an error if `certificate` is not valid now but the active certificate is.
+    /// Returns `certificate`, or an error if it is not valid now but the active certificate is.
     fn accept(&self, certificate: ActiveCertificate) -> Result<ActiveCertificate, String> {
         match certificate.validity.problem(Timestamp::now()) {
             Some(problem) if self.problem().is_none() => Err(problem),

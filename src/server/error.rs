@@ -32,8 +32,8 @@ impl RequestError {
         }
     }
 
-    /// Returns the error kind for the metrics. Returns `None` for `Overloaded` and `Evicted`,
-    /// which the metrics count as a decision.
+    /// Returns the error kind for the metrics. Returns `None` for `Overloaded` and `Evicted`, which
+    /// the metrics count as requests with the decision `overloaded`, but not as errors.
     pub(super) fn kind(&self) -> Option<ErrorKind> {
         Some(match self {
             Self::UnsupportedMediaType | Self::Malformed(_) => ErrorKind::Decode,

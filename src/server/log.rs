@@ -8,15 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 use tracing::warn;
 
-/// The maximum length of a line in bytes. The fields of each line are shorter. The limit is for
-/// errors whose text volcheck does not control.
+/// The maximum length of a line in bytes. Only lines with errors whose text volcheck does not
+/// control can exceed it.
 const MAX_LINE: usize = 16 << 10;
 
-/// The number of groups into which namespaces are divided. A tenant whose requests cause many lines
-/// suppresses only lines about namespaces of the same group.
+/// The number of groups into which namespaces are divided. If many lines are about one namespace,
+/// only lines about namespaces of the same group are suppressed.
 const NAMESPACE_GROUPS: u64 = 64;
 
-/// How many lines of a kind may be logged.
+/// The maximum rate of lines of one kind about one group of namespaces.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     /// The maximum number of lines at once.
@@ -83,7 +83,7 @@ pub struct LogWriter {
 }
 
 impl Write for LogWriter {
-    /// Writes one line. `tracing_subscriber` writes each line at once.
+    /// Writes one line. `tracing_subscriber` passes each line in a single call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut stderr = io::stderr().lock();
         match shortened(line, self.is_json) {
@@ -100,7 +100,7 @@ impl Write for LogWriter {
 
 /// Returns the replacement of a line above the maximum length, and `None` for other lines.
 fn shortened(line: &[u8], is_json: bool) -> Option<String> {
-    // Escape sequences make the start up to six times longer.
+    // JSON escape sequences can make the start up to six times longer.
     let start = String::from_utf8_lossy(&line.get(..=MAX_LINE)?[..MAX_LINE / 8]);
     Some(match is_json {
         true => {

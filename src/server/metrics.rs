@@ -1,5 +1,5 @@
-//! Metrics in the OpenMetrics text format. The number of label values is bounded: names and paths
-//! are never used as labels, and the number of namespaces is limited.
+//! Metrics in the OpenMetrics text format. The number of label values is bounded: names of objects
+//! and paths are never label values, and the number of namespaces is limited.
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Metrics {
         );
         registry.register(
             "preexisting_findings",
-            "Errors that did not deny an update in mode deny, because the object already had them",
+            "Errors that were no reason to deny an update in mode deny, because the object already had them",
             self.preexisting_findings.clone(),
         );
         registry.register(
@@ -234,7 +234,7 @@ impl Metrics {
         );
         registry.register(
             "evicted_connections",
-            "Connections closed because the connection limit was reached",
+            "Connections closed to make room for new ones when the connection limit was reached",
             self.evicted_connections.clone(),
         );
         registry.register(

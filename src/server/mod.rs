@@ -57,7 +57,7 @@ pub use policy_store::PolicySource;
 /// replicas.
 const MAX_WORKER_THREADS: usize = 2;
 
-/// The configuration of the server. It does not affect which objects are admitted.
+/// The configuration of the server, except the policy.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address of the webhook port.
@@ -68,15 +68,15 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// The clients that may send reviews. If `None`, any client may.
     pub client_auth: Option<ClientAuthSettings>,
-    /// The maximum size of a request body in bytes. A review contains up to two objects of 3 MiB
-    /// each.
+    /// The maximum size of a request body in bytes. A review contains up to two objects, and the
+    /// API server accepts objects of up to 3 MiB.
     pub max_body: usize,
     /// The maximum number of open connections to the webhook port.
     pub max_connections: usize,
     /// The timeout for a TLS handshake, the first request of a connection, and a request body.
     pub read_timeout: Duration,
     /// The timeout of idle connections. It should exceed the API server's own idle timeout of 90
-    /// seconds. Otherwise, the API server could send a request on a connection that the server is
+    /// seconds. Otherwise, the API server could send a request on a connection that volcheck is
     /// closing. The API server does not retry such a request (`k8s.io/apimachinery/pkg/util/net`).
     pub idle_timeout: Duration,
     /// The maximum time for which the server continues to accept requests after a shutdown signal.
@@ -84,10 +84,10 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The interval at which files and the registration are checked for changes.
     pub reload_interval: Duration,
-    /// Whether to record Events about denied objects.
+    /// Whether to record Events about objects that are denied, or would be denied in mode `deny`.
     pub records_events: bool,
-    /// The operator's text or link, which ends each denial. If `None`, denials refer to
-    /// `volcheck explain`.
+    /// The text or link from `--message`, which ends the messages of denials. If `None`, these
+    /// messages refer to `volcheck explain`.
     pub message: Option<String>,
 }
 
@@ -107,8 +107,8 @@ pub enum CertificateSource {
 /// The settings of client authentication.
 #[derive(Clone, Debug)]
 pub struct ClientAuthSettings {
-    /// A PEM file with the CA certificates that sign client certificates. It is reloaded when it
-    /// changes.
+    /// A PEM file with the certificates of the CAs that sign client certificates. It is reloaded
+    /// when it changes.
     pub ca: PathBuf,
     /// The allowed common names and DNS names. A client certificate must have at least one of them.
     /// If empty, any name is allowed.
@@ -173,8 +173,8 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
             (Arc::default(), Some((Registrar::new(cluster.clone(), client), *lifetime)))
         }
     };
-    // Reviews and the registration do not share a recorder, so a flood of Events about reviews does
-    // not drop those about the registration.
+    // Reviews and the registration do not share a recorder. A flood of Events about reviews
+    // therefore does not displace Events about the registration.
     let review_events = match settings.records_events {
         true => {
             let client = cluster::in_cluster_client().context("cannot record Events")?;

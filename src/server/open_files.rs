@@ -39,14 +39,14 @@ impl OpenFiles {
     }
 
     /// Returns the maximum number of connections to the webhook port. This is `requested`, or less
-    /// if the limit on open files is too low. Twice as many files can be open, because as many
-    /// connections can wait.
+    /// if the limit on open files is too low. Up to the same number of connections can wait in
+    /// addition, so twice as many files can be open.
     pub(super) fn max_connections(self, requested: usize) -> usize {
         let Some(limit) = self.limit else { return requested };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let available = (limit.saturating_sub(RESERVED) / 2).max(MIN_CONNECTIONS);
         if available < requested {
-            warn!(limit, requested, available, "too few open files for the maximum number of connections");
+            warn!(limit, requested, available, "limit on open files allows fewer connections than requested");
         }
         requested.min(available)
     }

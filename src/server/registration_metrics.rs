@@ -14,7 +14,7 @@ impl Default for RegistrationMetrics {
     fn default() -> Self {
         let metrics =
             Self { registered: Gauge::default(), valid: Gauge::default(), repairs: Counter::default() };
-        // The entries count as valid until the API server refuses them.
+        // The webhooks to register count as valid until the first check.
         metrics.set_valid(true);
         metrics
     }
@@ -29,7 +29,7 @@ impl RegistrationMetrics {
         );
         registry.register(
             "registration_valid",
-            "Whether the webhooks to register are valid: 0 if the API server refuses them",
+            "Whether the webhooks to register are valid; 0 if they cannot be parsed or the API server refuses them",
             self.valid.clone(),
         );
         registry.register(
@@ -43,7 +43,8 @@ impl RegistrationMetrics {
         self.registered.set(is_registered.into());
     }
 
-    /// Sets whether the entries to register are valid. They are not if the API server refuses them.
+    /// Sets whether the webhooks to register are valid. They are invalid if they cannot be parsed
+    /// or the API server refuses them.
     pub(super) fn set_valid(&self, is_valid: bool) {
         self.valid.set(is_valid.into());
     }

@@ -13,8 +13,9 @@ const MAX_FINDINGS: usize = 5;
 const MAX_FINDING_LEN: usize = 300;
 
 /// Records an Event if the request was denied, or if mode `deny` would have denied it. The Event is
-/// about the controller that created the Pod, or about the Namespace if another user did. Dry runs,
-/// and requests for cluster-scoped objects, have no Events.
+/// about the owner of the object, such as the ReplicaSet of a Pod, if [`Decision::owner`] is set.
+/// Otherwise, it is about the Namespace. Dry runs, and requests for cluster-scoped objects, have no
+/// Events.
 pub(super) fn record(events: &EventRecorder, decision: &Decision) {
     let request = &decision.request;
     let is_denied = !decision.response.is_allowed();
@@ -28,8 +29,8 @@ pub(super) fn record(events: &EventRecorder, decision: &Decision) {
     };
     let namespace = &request.namespace;
     let id = decision.findings.first().and_then(|finding| finding.object.as_ref());
-    // The Pods of a controller have generated names. Without their names, Events about them are
-    // equal, and are counted instead of repeated.
+    // The Pods of one owner have generated names. Without these names, the Events about the Pods
+    // are equal, and are counted instead of repeated.
     let (regarding, object) = match &decision.owner {
         Some(owner) => {
             let kind = id.map_or(&request.resource, |id| &id.kind);
@@ -65,11 +66,15 @@ fn reference(
 
 /// Describes the reasons of the denial on one line.
 fn problems(decision: &Decision) -> String {
-    let is_reason = |finding: &&Finding| {
-        finding.severity == Severity::Error && !decision.preexisting.contains(&finding.rule)
-    };
-    let reasons = decision.findings.iter().filter(is_reason).take(MAX_FINDINGS);
+    let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let (preexisting, new): (Vec<&Finding>, Vec<&Finding>) =
+        errors.partition(|finding| decision.preexisting.contains(&finding.rule));
+    // `preexisting` contains only rules. A new error of such a rule may be the reason of the
+    // denial.
+    let reasons = if new.is_empty() { preexisting } else { new };
     let lines: Vec<String> = reasons
+        .into_iter()
+        .take(MAX_FINDINGS)
         .map(|finding| {
             let line = format!("[{}] {}: {}", finding.rule, finding.primary.path, finding.message);
             line.chars().take(MAX_FINDING_LEN).collect()

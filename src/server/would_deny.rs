@@ -22,7 +22,8 @@ const MAX_NAMESPACE_LEN: usize = 63;
 /// The label value of namespaces above the limit.
 const OTHER: &str = "other";
 
-/// Logs and counts the request if mode `deny` would deny it. Limits the rate of log lines.
+/// Logs and counts the request if it was admitted, but mode `deny` would deny it. Limits the rate
+/// of log lines.
 pub(super) fn report(shared: &Shared, endpoint: Endpoint, decision: &Decision) {
     if decision.would_deny.is_empty() {
         return;
@@ -59,7 +60,7 @@ fn log(endpoint: Endpoint, decision: &Decision) {
 
 /// The namespaces with their own value of the label `namespace`. They are the first
 /// [`MAX_NAMESPACES`] in which mode `deny` would have denied a request. They keep their time series
-/// until the server stops, so a user who creates many namespaces cannot remove those of others.
+/// until the server stops, so a user who creates many namespaces cannot displace other namespaces.
 #[derive(Default)]
 pub(super) struct NamespaceLabels {
     known: Mutex<HashSet<String>>,

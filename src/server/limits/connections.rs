@@ -1,16 +1,18 @@
-//! A limit on open connections with eviction.
+//! A limit on open connections.
 //!
-//! When the limit is reached, a new connection evicts one of the first of these groups that is not
-//! empty:
+//! When the limit is reached, a new connection evicts an open one. The candidates are the
+//! connections of the first group that is not empty:
 //!
-//! 1. connections that have sent no complete request, of clients with many such connections
-//! 2. connections that have sent no complete request for some time
+//! 1. connections without a complete request, if their client has many of them
+//! 2. other connections without a complete request after the grace period
 //! 3. new connections, and connections whose requests have all been answered
 //!
 //! Within a group, the connection without progress for the longest time is evicted. Connections of
-//! authenticated and of trusted clients are evicted only if no others are left. Connections with a
-//! request in progress are never evicted. The number of connections of a client does not matter
-//! otherwise, because a proxy can forward all connections of the API server from one address.
+//! authenticated and of trusted clients are evicted only if no other connection can be evicted.
+//! Connections with a complete request that has not been answered yet are never evicted.
+//!
+//! Except in group 1, the number of a client's connections does not matter, because a proxy can
+//! forward all connections of the API server from one address.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,15 +24,15 @@ use tokio::time::{self, Instant};
 
 use super::{ClientId, Trust};
 
-/// The time within which a client should have sent its first request. The API server sends it as
-/// soon as it is connected.
+/// The time within which a client should send its first request on a connection. The API server
+/// sends a request as soon as it is connected.
 const GRACE_PERIOD: Duration = Duration::from_millis(500);
 
-/// How often a waiting connection searches for a connection to evict.
+/// The interval at which a waiting connection searches for a connection to evict.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A client has many connections without a complete request if it has more than the maximum number
-/// of connections divided by this number.
+/// A client has many connections without a complete request if it has more of them than the maximum
+/// number of connections divided by this number.
 const UNPROVEN_SHARE: usize = 8;
 
 /// Limits the number of open connections of one port.
@@ -51,7 +53,8 @@ pub(crate) struct ConnectionSlot {
 struct SlotState {
     client: ClientId,
     phase: Phase,
-    /// The time when the connection was accepted, or its last complete request or response.
+    /// The time when the connection was accepted, or when the last request was complete or
+    /// answered.
     progress_at: Instant,
 }
 
@@ -73,7 +76,7 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl SlotState {
-    /// Checks whether the client should have sent its first request by now.
+    /// Checks whether no complete request has arrived within the grace period.
     fn is_overdue(&self) -> bool {
         self.phase == Phase::Unproven && self.progress_at.elapsed() > GRACE_PERIOD
     }
@@ -114,8 +117,8 @@ impl ConnectionSlot {
         state.progress_at = Instant::now();
     }
 
-    /// Records that the response to a request is ready. A response to an incomplete request is no
-    /// progress.
+    /// Records that the response to a request is ready. A response to an incomplete request does
+    /// not count as progress.
     pub(crate) fn finish_request(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Busy {
@@ -148,14 +151,14 @@ impl ConnectionLimiter {
         Some((ConnectionPermit { limiter: Arc::clone(self), slot }, is_full))
     }
 
-    /// Waits for a permit for a connection of `client`.
+    /// Waits until [`try_acquire`](Self::try_acquire) returns a permit.
     pub(crate) async fn acquire(self: &Arc<Self>, client: ClientId) -> (ConnectionPermit, bool) {
         loop {
             let closed = self.closed.notified();
             if let Some(permit) = self.try_acquire(client) {
                 return permit;
             }
-            // A connection that is no longer busy can be evicted, too.
+            // Try again even if no connection closes: one that is no longer busy can be evicted.
             let _ = time::timeout(RETRY_INTERVAL, closed).await;
         }
     }

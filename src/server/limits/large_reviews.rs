@@ -33,7 +33,7 @@ struct QueueState {
     memory: usize,
     /// The waiting reviews, oldest first.
     waiting: Vec<Waiter>,
-    /// The number of permits that have been issued.
+    /// The number of permits that waiting reviews have got.
     issued: u64,
     /// The value of `issued` when a client with waiting reviews last got a permit.
     last_issued: HashMap<ClientId, u64>,
@@ -61,11 +61,14 @@ impl LargeReviewLimiter {
         Arc::new(Self { max_concurrent, max_queued, state: Mutex::default() })
     }
 
-    /// Waits for a permit to check a large review of `client`, which needs up to `memory` bytes.
-    /// Returns `None` if the queue is full or no permit is available by `deadline`.
+    /// Waits for a permit to check a large review of `client`. The check needs up to `memory`
+    /// bytes.
     ///
     /// If the queue is full, the newest review of the client with the most waiting reviews is
-    /// removed, unless `client` would then have the most.
+    /// removed to make room. If `client` would then have the most, no review is removed.
+    ///
+    /// Returns `None` if the queue stays full, if this review is removed from the queue later, or
+    /// if no permit is available by `deadline`.
     pub(crate) async fn acquire(
         self: &Arc<Self>,
         client: ClientId,
@@ -94,7 +97,8 @@ impl LargeReviewLimiter {
 }
 
 impl QueueState {
-    /// Reserves a place and memory for a check. Returns false if there is not enough of both.
+    /// Counts a check that needs up to `memory` bytes as running if the limits allow it. Returns
+    /// false otherwise.
     fn try_start(&mut self, memory: usize, max_concurrent: usize) -> bool {
         let fits = self.running == 0 || self.memory + memory <= MAX_MEMORY;
         if self.running >= max_concurrent || !fits {
@@ -149,8 +153,8 @@ impl Drop for LargeReviewPermit {
             }
         }
         for Waiter { permit, memory, .. } in started {
-            // If the review is no longer waiting, the permit is returned and dropped, which starts
-            // the reviews after it.
+            // If the review is no longer waiting, `send` returns the permit. It is dropped here,
+            // which starts the next reviews.
             let _ = permit.send(Self { limiter: Arc::clone(limiter), memory });
         }
     }
@@ -173,7 +177,7 @@ mod tests {
         Instant::now() + Duration::from_secs(3600)
     }
 
-    /// Waits for a permit, returns it at once, and sends `number`. Sends `None` if there is no
+    /// Waits for a permit, drops it at once, and sends `number`. Sends `None` if there is no
     /// permit.
     async fn wait(
         limiter: &Arc<LargeReviewLimiter>,

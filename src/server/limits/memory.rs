@@ -1,13 +1,16 @@
 //! A memory budget for requests and responses, shared by all connections.
 //!
 //! Memory is reserved as the bytes of a body arrive, not for its declared size. If the budget is
-//! used up, a request that needs more memory evicts others:
+//! used up, a request that needs more memory evicts other requests, in this order:
 //!
-//! 1. requests for whose body the server has waited longer, beginning with the longest wait. A
-//!    trusted client can evict all incomplete requests of clients that are not trusted.
-//! 2. requests of the client that uses the most memory, if it uses more than its share
+//! 1. Requests for whose bodies the server has waited longer than for the body of this request,
+//!    beginning with the longest wait. A request of a trusted client first evicts requests of
+//!    clients that are not trusted, even if their wait is shorter.
+//! 2. Requests of the client that uses the most memory, if this client uses more than its share,
+//!    and more than the client of this request.
 //!
-//! If none can be evicted, the request waits until memory is released.
+//! A request whose check has started is never evicted. The request that needs memory waits until
+//! enough is released, at most until its deadline.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,16 +24,15 @@ use super::ClientId;
 /// The minimum size of the budget in bytes. A large maximum body size increases the budget.
 const MIN_TOTAL: usize = 24 << 20;
 
-/// The part of the budget, in bytes, that large bodies cannot use, so that there is always memory
-/// for small ones.
+/// The part of the budget, in bytes, that is reserved for small bodies.
 const RESERVED_FOR_SMALL: usize = 8 << 20;
 
 /// The size in bytes above which a body is large.
 pub(crate) const LARGE_BODY: usize = 64 << 10;
 
-/// The minimum difference between the waits of two requests before one can evict the other. A wait
-/// is the time for which the server has waited for data from the client. The API server sends a
-/// review at once.
+/// The tolerance for slow requests. The wait of a request is the total time for which the server
+/// has waited for its data. A request can evict another one whose wait is longer by more than this
+/// tolerance. The API server sends a review at once, so the waits of its requests are short.
 const LATENESS: Duration = Duration::from_millis(50);
 
 /// A client uses more than its share if it uses more than the budget divided by this number.
@@ -45,7 +47,7 @@ pub(crate) struct MemoryBudget {
 }
 
 struct BudgetState {
-    /// The unreserved bytes. Negative if responses are larger than their requests.
+    /// The unreserved bytes. Can be negative, because responses can be larger than their requests.
     available: isize,
     next_id: u64,
     holders: HashMap<u64, Holder>,
@@ -144,8 +146,8 @@ impl BudgetState {
         true
     }
 
-    /// Evicts other requests, so that `additional` bytes become available for the request `id` when
-    /// the evicted requests have ended.
+    /// Evicts other requests until `additional` bytes for the request `id` are available or being
+    /// released, or until no further request can be evicted.
     fn evict_for(&mut self, id: u64, additional: usize, total: usize) {
         let now = Instant::now();
         let Some(own) = self.holders.get(&id) else { return };
@@ -155,8 +157,8 @@ impl BudgetState {
             self.holders.values().filter(|holder| holder.is_evicted).map(|holder| holder.size).sum();
         let mut missing = signed(needed) - self.available - signed(being_released);
         while missing > 0 {
-            let late = || self.latest(id, own_wait + LATENESS, now, |_| true);
-            let untrusted = || self.latest(id, Duration::ZERO, now, |holder| !holder.is_trusted);
+            let late = || self.longest_waiting(id, own_wait + LATENESS, now, |_| true);
+            let untrusted = || self.longest_waiting(id, Duration::ZERO, now, |holder| !holder.is_trusted);
             let victim = if is_trusted { untrusted().or_else(late) } else { late() };
             let Some(victim) = victim.or_else(|| self.of_largest_client(own_client, total)) else { break };
             let Some(holder) = self.holders.get_mut(&victim) else { break };
@@ -171,9 +173,9 @@ impl BudgetState {
         holders.filter(|(_, holder)| holder.is_evictable && !holder.is_evicted && holder.size > 0)
     }
 
-    /// Returns the request for whose data the server has waited longest, except `id` and those that
-    /// `include` does not select. Returns `None` if the server has waited at most for `min_wait`.
-    fn latest(
+    /// Returns the evictable request with the longest wait, among the requests other than `id` that
+    /// `include` selects. Returns `None` if this wait is at most `min_wait`.
+    fn longest_waiting(
         &self,
         id: u64,
         min_wait: Duration,
@@ -182,8 +184,8 @@ impl BudgetState {
     ) -> Option<u64> {
         let others = self.evictable().filter(|(other, holder)| *other != id && include(holder));
         let waits = others.map(|(id, holder)| (id, holder.wait(now)));
-        let (latest, wait) = waits.max_by_key(|(_, wait)| *wait)?;
-        (wait > min_wait).then_some(latest)
+        let (longest_waiting, wait) = waits.max_by_key(|(_, wait)| *wait)?;
+        (wait > min_wait).then_some(longest_waiting)
     }
 
     /// Returns the newest evictable request of the client that uses the most memory. Returns `None`
@@ -213,8 +215,8 @@ impl MemoryPermit {
                 if state.try_reserve(self.id, additional) {
                     return Ok(());
                 }
-                // Each release of memory wakes all waiting requests, so the search is not repeated
-                // each time.
+                // Each release of memory wakes all waiting requests. Limit how often they search
+                // for requests to evict.
                 if evict_at <= Instant::now() {
                     state.evict_for(self.id, additional, self.budget.total);
                     evict_at = Instant::now() + LATENESS;
@@ -232,8 +234,8 @@ impl MemoryPermit {
         }
     }
 
-    /// Waits for data from the client. If the memory runs out meanwhile, the requests with the
-    /// longest waits are evicted first.
+    /// Waits for data from the client, and adds the time to the wait of the request. Returns an
+    /// error if the request is evicted meanwhile.
     pub(crate) async fn wait_for_client<T>(&self, data: impl Future<Output = T>) -> Result<T, MemoryError> {
         self.update(|holder| holder.waiting_since = Some(Instant::now()));
         let result = tokio::select! {
@@ -259,7 +261,7 @@ impl MemoryPermit {
         state.holders.get(&self.id).is_some_and(|holder| holder.wait(Instant::now()) > LATENESS)
     }
 
-    /// Protects the request against eviction while it is checked.
+    /// Protects the request against eviction from now on, because its check starts.
     pub(crate) fn protect(&self) {
         self.update(|holder| holder.is_evictable = false);
     }
@@ -310,7 +312,7 @@ mod tests {
         runtime.enable_time().start_paused(true).build().expect("a runtime").block_on(test);
     }
 
-    /// Reserves `size` bytes, and drops the permit when it is evicted, as the server does.
+    /// Reserves `size` bytes, and drops the permit when the request is evicted, as the server does.
     async fn hold(
         budget: &Arc<MemoryBudget>,
         client: ClientId,

@@ -22,7 +22,7 @@ pub(super) use trust::Trust;
 pub(super) enum ClientId {
     /// The IP address of a client without a client certificate.
     Address(IpAddr),
-    /// The hash of the client certificate. It identifies a client behind any address.
+    /// The hash of the client certificate. It identifies a client independently of its address.
     Certificate(u64),
 }
 

@@ -1,8 +1,9 @@
 //! Trust in clients, based on their recent requests.
 //!
-//! A client is trusted if nearly all of its recent requests were reviews that it sent without
-//! delay. The API server is therefore trusted after its first review. Clients that only open
-//! connections, or that announce data and do not send it, are not.
+//! A client is trusted if its recent complete reviews far outnumber its failures, which are
+//! connections and requests that it did not complete. One review without a failure is enough, so
+//! the API server is trusted after its first review. Clients that only open connections, or that
+//! announce data and do not send it, are not trusted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,20 +13,20 @@ use tokio::time::Instant;
 
 use super::ClientId;
 
-/// The time after which a request counts half.
+/// The time after which a review or a failure counts only half.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// The minimum ratio of complete reviews to failures of a trusted client.
+/// The ratio of complete reviews to failures that a trusted client must exceed.
 const MIN_RATIO: f64 = 8.0;
 
-/// The maximum number of clients whose requests are counted.
+/// The maximum number of clients whose reviews and failures are counted.
 const MAX_CLIENTS: usize = 4096;
 
-/// The recent requests of all clients.
+/// The recent reviews and failures of all clients.
 #[derive(Default)]
 pub(crate) struct Trust(Mutex<HashMap<ClientId, History>>);
 
-/// The numbers of recent requests of a client, which decrease over time.
+/// The numbers of a client's recent reviews and failures, which decrease over time.
 struct History {
     reviews: f64,
     failures: f64,
@@ -66,8 +67,8 @@ impl Trust {
         let now = Instant::now();
         let mut histories = self.lock();
         if histories.len() >= MAX_CLIENTS && !histories.contains_key(&client) {
-            // Clients with failures only are removed first, so that many of them cannot remove a
-            // trusted client.
+            // Clients that are not trusted are removed first, so that many of them cannot displace
+            // a trusted client.
             let rank = |history: &History| (history.is_trusted(), history.updated_at);
             let oldest = histories.iter().min_by_key(|(_, history)| rank(history)).map(|(client, _)| *client);
             oldest.map(|oldest| histories.remove(&oldest));
