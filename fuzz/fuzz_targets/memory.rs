@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize};
 use libfuzzer_sys::fuzz_target;
 use volcheck::admission;
 
+#[path = "../../tests/memory/pattern.rs"]
+mod pattern;
 #[allow(dead_code, reason = "each fuzzer checks one property")]
 #[path = "../../tests/properties/mod.rs"]
 mod properties;
@@ -47,8 +49,8 @@ static ALLOCATOR: Counting = Counting;
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
 static LEVELS: [AtomicU8; 512] = [const { AtomicU8::new(0) }; 512];
 
-fuzz_target!(|pattern: &str| {
-    let review = properties::expand(pattern, SIZE);
+fuzz_target!(|text: &str| {
+    let review = pattern::expand(text, SIZE);
     let before = ALLOCATED.load(Relaxed);
     PEAK.store(before, Relaxed);
     let decision = properties::decide(&review);

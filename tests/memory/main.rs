@@ -1,6 +1,7 @@
 //! The memory that checking a review needs.
 #![allow(unreachable_pub, reason = "a test program has no public API")]
 
+mod pattern;
 #[allow(dead_code, reason = "only some properties are tested here")]
 #[path = "../properties/mod.rs"]
 mod properties;
@@ -24,7 +25,7 @@ fn expanded_patterns() -> Vec<String> {
         let path = entry.expect("an entry").path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("memory-")) {
             let pattern = fs::read_to_string(path).expect("a pattern");
-            reviews.extend([1 << 16, 1 << 20, 7 << 20].map(|size| properties::expand(&pattern, size)));
+            reviews.extend([1 << 16, 1 << 20, 7 << 20].map(|size| pattern::expand(&pattern, size)));
         }
     }
     assert!(!reviews.is_empty());
