@@ -115,9 +115,10 @@ pub(super) struct LintArgs {
     /// Baseline file [default: `lint.baseline` in the policy]
     #[arg(long, value_name = "FILE")]
     pub(super) baseline: Option<PathBuf>,
-    /// Report only findings in objects that changed since this Git commit. Findings in rendered
-    /// charts and kustomizations, and in standard input, are always reported
-    #[arg(long, value_name = "COMMIT")]
+    /// Report only findings in objects that changed since the current branch forked from this
+    /// branch or commit, and in charts and kustomizations whose files changed since then. `REF..`
+    /// compares with REF itself
+    #[arg(long, value_name = "REF")]
     pub(super) changed_since: Option<String>,
     /// Lowest severity of a finding that causes exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = "error")]

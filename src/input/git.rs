@@ -1,6 +1,6 @@
 //! The lines that changed since a commit, according to `git`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -12,24 +12,25 @@ use std::process::Command;
 pub struct Changes {
     /// The changed lines of each file. The first line is 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
+    /// The paths of all changed files, including deleted ones, and the old paths of renamed ones.
+    paths: HashSet<PathBuf>,
 }
 
 impl Changes {
-    /// Returns the changes since the commit `reference` in the repository that contains
-    /// `directory`. They include uncommitted changes, and untracked files that Git does not ignore.
-    /// Returns an error if `reference` is not a commit or git fails. The error is a message for the
-    /// user.
-    pub fn since(reference: &str, directory: &Path) -> Result<Self, String> {
-        let not_a_commit = || format!("`{reference}` is not a commit");
-        // git would interpret a reference that starts with a dash as a flag.
-        if reference.is_empty() || reference.starts_with('-') {
-            return Err(not_a_commit());
-        }
+    /// Returns the changes of the working tree that contains `directory`, since the point that
+    /// `revision` describes:
+    ///
+    /// - `REF` or `REF...`: since the branch that is checked out forked from `REF`
+    /// - `REF..`: since the commit `REF`
+    ///
+    /// The dots may be followed by a reference to the commit that is checked out. The changes
+    /// include uncommitted changes, and untracked files that Git does not ignore.
+    ///
+    /// Returns an error if `revision` is invalid or git fails. The error is a message for the user.
+    pub fn since(revision: &str, directory: &Path) -> Result<Self, String> {
         let root = git(directory, &["rev-parse", "--show-toplevel"])?;
         let root = PathBuf::from(root.trim_end_matches(['\n', '\r']));
-        let revision = format!("{reference}^{{commit}}");
-        let commit = git(directory, &["rev-parse", "--verify", "--quiet", "--end-of-options", &revision])
-            .map_err(|error| if error.is_empty() { not_a_commit() } else { error })?;
+        let commit = start_of_changes(revision, &root)?;
         let diff = git(
             &root,
             &[
@@ -44,7 +45,7 @@ impl Changes {
                 "--src-prefix=a/",
                 "--dst-prefix=b/",
                 "--ignore-submodules",
-                commit.trim(),
+                &commit,
                 "--",
             ],
         )?;
@@ -56,7 +57,11 @@ impl Changes {
         for name in untracked.split('\0').filter(|name| !name.is_empty()) {
             files.insert(canonical(&root.join(name)), vec![1..=usize::MAX]);
         }
-        Ok(Self { files })
+        let names = ["diff", "--name-only", "--no-renames", "-z", "--ignore-submodules", &commit, "--"];
+        let names = git(&root, &names)?;
+        let paths = names.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name));
+        let paths = paths.chain(files.keys().cloned()).collect();
+        Ok(Self { files, paths })
     }
 
     /// Checks whether any of the given lines of a file changed.
@@ -69,6 +74,61 @@ impl Changes {
     pub fn touches_file(&self, path: &Path) -> bool {
         self.files.contains_key(&canonical(path))
     }
+
+    /// Checks whether the file at `path`, or a file below this directory, was changed, added,
+    /// deleted or renamed.
+    pub(super) fn touches_below(&self, path: &Path) -> bool {
+        let path = canonical(path);
+        self.paths.iter().any(|changed| changed.starts_with(&path))
+    }
+}
+
+/// Returns the commit at which the changes that `revision` describes start.
+fn start_of_changes(revision: &str, root: &Path) -> Result<String, String> {
+    let (base, dots, end) = match (revision.split_once("..."), revision.split_once("..")) {
+        (Some((base, end)), _) => (base, "...", end),
+        (None, Some((base, end))) => (base, "..", end),
+        (None, None) => (revision, "...", ""),
+    };
+    let base = commit(base, root)?;
+    let head = commit("HEAD", root)?;
+    if !end.is_empty() && commit(end, root)? != head {
+        return Err(format!("`{end}` is not the commit that is checked out"));
+    }
+    if dots == ".." {
+        return Ok(base);
+    }
+    let fork = git(root, &["merge-base", &base, &head]).unwrap_or_default();
+    match fork.trim() {
+        "" if is_shallow(root) => Err(format!("no common ancestor with HEAD {IN_SHALLOW_CLONE}")),
+        "" => Err("no common ancestor with HEAD".to_owned()),
+        fork => Ok(fork.to_owned()),
+    }
+}
+
+/// The end of error messages about shallow clones.
+const IN_SHALLOW_CLONE: &str =
+    "in this shallow clone; fetch the history, for example with `git fetch --unshallow`";
+
+/// Returns the hash of the commit `reference`.
+fn commit(reference: &str, root: &Path) -> Result<String, String> {
+    let not_a_commit = || match is_shallow(root) {
+        true => format!("`{reference}` is not a commit {IN_SHALLOW_CLONE}"),
+        false => format!("`{reference}` is not a commit"),
+    };
+    // git would interpret a reference that starts with a dash as a flag.
+    if reference.is_empty() || reference.starts_with('-') {
+        return Err(not_a_commit());
+    }
+    let revision = format!("{reference}^{{commit}}");
+    let hash = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &revision])
+        .map_err(|error| if error.is_empty() { not_a_commit() } else { error })?;
+    Ok(hash.trim().to_owned())
+}
+
+/// Checks whether the history of the repository is incomplete.
+fn is_shallow(root: &Path) -> bool {
+    git(root, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|text| text.trim() == "true")
 }
 
 fn canonical(path: &Path) -> PathBuf {

@@ -1,10 +1,14 @@
 //! Renders charts and kustomizations with the user's installation of helm, kustomize or kubectl.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fs, iter};
 
-use super::{Input, InputErrorKind, InputSource};
+use serde_yaml::Value;
+
+use super::{Changes, Input, InputErrorKind, InputSource};
 
 /// The file names that kustomize accepts.
 const KUSTOMIZATION_FILES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -53,6 +57,22 @@ impl Rendering {
         }
     }
 
+    /// Checks whether a file that the rendering reads may have changed. Returns true for charts
+    /// that are not in a local file or directory.
+    pub fn may_have_changed(&self, changes: &Changes) -> bool {
+        match self {
+            Self::Chart { chart, values, .. } => {
+                let files = iter::once(Path::new(chart)).chain(values.iter().map(PathBuf::as_path));
+                files.into_iter().any(|path| !path.exists() || changes.touches_below(path))
+            }
+            Self::Kustomization(directory) => {
+                let mut known = BTreeSet::new();
+                add_references(Path::new(directory), &mut known);
+                known.iter().any(|path| changes.touches_below(path))
+            }
+        }
+    }
+
     /// Returns up to `max_bytes` of the rendered manifests. The messages of the programs go to the
     /// standard error of volcheck.
     pub(super) fn render(&self, max_bytes: u64) -> Result<Vec<u8>, InputErrorKind> {
@@ -80,6 +100,39 @@ impl Rendering {
                     .ok_or(InputErrorKind::KustomizeNotFound)
             }
         }
+    }
+}
+
+/// Adds a directory to `known`, and the files and directories to which its kustomization refers.
+fn add_references(directory: &Path, known: &mut BTreeSet<PathBuf>) {
+    let Ok(directory) = fs::canonicalize(directory) else { return };
+    if !known.insert(directory.clone()) {
+        return;
+    }
+    let Some(Input { source: InputSource::File(file), .. }) = kustomization_in(&directory) else { return };
+    let Ok(text) = fs::read_to_string(file) else { return };
+    let Ok(kustomization) = serde_yaml::from_str(&text) else { return };
+    let mut strings = Vec::new();
+    add_strings(&kustomization, &mut strings);
+    for string in strings {
+        // An item of `files` in a generator can be `KEY=PATH`.
+        for path in [string, string.split_once('=').map_or("", |(_, path)| path)] {
+            let path = directory.join(path);
+            if path.is_dir() {
+                add_references(&path, known);
+            } else if path.is_file() {
+                known.insert(path);
+            }
+        }
+    }
+}
+
+fn add_strings<'v>(value: &'v Value, strings: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => strings.push(text),
+        Value::Sequence(items) => items.iter().for_each(|item| add_strings(item, strings)),
+        Value::Mapping(entries) => entries.values().for_each(|value| add_strings(value, strings)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
     }
 }
 

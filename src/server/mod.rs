@@ -24,6 +24,7 @@ mod shutdown;
 mod would_deny;
 
 use std::hash::RandomState;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::time;
 use tracing::info;
@@ -188,8 +189,8 @@ async fn serve(mut settings: Settings, policy_source: PolicySource) -> anyhow::R
     let tls =
         certificate.server_config(&settings.tls, client_verifier.clone().map(|verifier| verifier as _))?;
     let policies = PolicyStore::load(policy_source)?;
-    let listener = bind(settings.listen).await?;
-    let admin_listener = bind(settings.admin_listen).await?;
+    let listener = bind(settings.listen)?;
+    let admin_listener = bind(settings.admin_listen)?;
     let shared = Arc::new(Shared {
         metrics: Metrics::new(registrar.is_some()),
         log: LogLimiter::default(),
@@ -257,16 +258,31 @@ fn instance() -> String {
     name.unwrap_or_else(|| "volcheck".to_owned())
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let mut listener = TcpListener::bind(address).await;
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let mut listener = listen(address);
     // On a host without IPv6, `[::]` cannot be bound. Bind all IPv4 addresses instead.
     if let (Err(_), SocketAddr::V6(v6)) = (&listener, address)
         && v6.ip().is_unspecified()
         && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err()
     {
-        listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+        listener = listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())));
     }
     listener.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The maximum number of connections that wait in the accept queue.
+///
+/// When the queue is full, Linux drops new connections, and the operating system of the client
+/// tries again after a second. Linux limits the queue to `net.core.somaxconn`, by default 4096.
+const ACCEPT_QUEUE: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    // A restarted server can use the address at once.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE)
 }
 
 /// Reloads the certificates and the policy at each reload interval. Also logs the number of

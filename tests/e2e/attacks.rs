@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -28,7 +29,7 @@ use crate::self_signed::VALUES;
 use crate::worst_reviews::worst_case_reviews;
 
 /// The duration of each attack while reviews are measured.
-const DURATION: Duration = Duration::from_secs(8);
+const DURATION: Duration = Duration::from_secs(5);
 
 /// The time between two reviews of the API server.
 const REVIEW_INTERVAL: Duration = Duration::from_millis(50);
@@ -282,16 +283,27 @@ async fn target(harness: &Harness, addresses: usize) -> Target {
     }
 }
 
+/// Returns a runtime whose threads have a low priority. Attackers would have processors of their
+/// own, and here, they would otherwise also slow down the API server and its proxy.
+fn attackers_runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().on_thread_start(|| {
+        rustix::process::nice(10).expect("a lower priority");
+    });
+    builder.build().expect("a runtime")
+}
+
 /// Runs attackers with these behaviors while reviews are measured.
 fn run(harness: &Harness, attacks: &[(Attack, usize)], addresses: usize) -> (Reviews, usize) {
     let process = Process::find();
     process.reset_peak_memory();
     let target = Arc::new(harness.block(target(harness, addresses)));
     let mut tasks = Vec::new();
+    let attackers = attackers_runtime();
     for (attack, connections) in attacks {
         for number in 0..*connections {
             let (target, attack) = (Arc::clone(&target), *attack);
-            tasks.push(harness.runtime.spawn(async move { target.attack(attack, number).await }));
+            tasks.push(attackers.spawn(async move { target.attack(attack, number).await }));
         }
     }
     let reviews = harness.block(async {
@@ -303,7 +315,7 @@ fn run(harness: &Harness, attacks: &[(Attack, usize)], addresses: usize) -> (Rev
     target.is_over.store(true, Ordering::Relaxed);
     for task in tasks {
         task.abort();
-        let _ = harness.block(task);
+        let _ = attackers.block_on(task);
     }
     let connected = target.connected.load(Ordering::Relaxed);
     assert!(attacks.is_empty() || connected >= 5, "{attacks:?}: the attackers cannot connect");

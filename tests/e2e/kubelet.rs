@@ -23,6 +23,9 @@ use tokio::time;
 
 use crate::control_plane::{API, ip};
 
+/// The user of Pods without `runAsUser`, as OpenShift would assign it.
+const USER: i64 = 1_000_650_000;
+
 /// The files of a volume: the path below the mount, and the content.
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -134,7 +137,8 @@ impl Kubelet {
         let security = spec.security_context.clone().unwrap_or_default();
         // Without `runAsGroup`, the group is 0: the image has no /etc/passwd with another group for
         // the user.
-        let (user, group) = (security.run_as_user.expect("a user"), security.run_as_group.unwrap_or(0));
+        let user = security.run_as_user.unwrap_or(USER);
+        let group = security.run_as_group.unwrap_or(0);
         let identity = format!("--userspec={user}:{group}");
         let child = Command::new("ip")
             .args(["netns", "exec", &network, "chroot", &identity])

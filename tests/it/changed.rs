@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::support::{temp_dir, volcheck_in};
 
-fn git(directory: &Path, arguments: &[&str]) {
+/// Runs git in a directory, independently of the configuration of the user.
+pub fn git(directory: &Path, arguments: &[&str]) {
     let output = Command::new("git")
         .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"])
         .args(arguments)
@@ -83,6 +84,67 @@ fn reports_unparsable_files_only_if_changed() {
     assert_eq!(lint(directory, &["HEAD"]).0, 2);
     commit_all(directory);
     assert_eq!(lint(directory, &["HEAD"]).0, 0);
+}
+
+/// The errors that the main branch fixed meanwhile are not due to the branch.
+#[test]
+fn compares_with_the_fork_point() {
+    let repository = repository();
+    let directory = repository.path();
+    git(directory, &["checkout", "--quiet", "-b", "branch"]);
+    fs::write(directory.join("branch.yaml"), pod("new", "/root")).expect("written");
+    commit_all(directory);
+    git(directory, &["checkout", "--quiet", "main"]);
+    fs::write(directory.join("one.yaml"), pod("c", "/srv")).expect("written");
+    commit_all(directory);
+    git(directory, &["checkout", "--quiet", "branch"]);
+    for revision in ["main", "main...", "main...HEAD", "main...branch"] {
+        assert_eq!(lint(directory, &[revision]).1, ["new"], "{revision}");
+    }
+    for revision in ["main..", "main..HEAD"] {
+        assert_eq!(lint(directory, &[revision]).1, ["new", "c"], "{revision}");
+    }
+    let (code, text) = volcheck_in(directory, &["lint", "--changed-since", "branch...main"]);
+    assert!(code == 2 && text.contains("`main` is not the commit that is checked out"), "{text}");
+    git(directory, &["checkout", "--quiet", "--orphan", "other"]);
+    commit_all(directory);
+    let (code, text) = volcheck_in(directory, &["lint", "--changed-since", "main"]);
+    assert!(code == 2 && text.contains("no common ancestor with HEAD"), "{text}");
+}
+
+#[test]
+fn shallow_clones_need_more_history() {
+    let repository = repository();
+    let directory = repository.path();
+    git(directory, &["checkout", "--quiet", "-b", "branch"]);
+    fs::write(directory.join("branch.yaml"), pod("new", "/root")).expect("written");
+    commit_all(directory);
+    git(directory, &["checkout", "--quiet", "main"]);
+    fs::write(directory.join("one.yaml"), pod("c", "/srv")).expect("written");
+    commit_all(directory);
+    let clones = temp_dir(&[]);
+    let url = format!("file://{}", directory.display());
+    git(
+        clones.path(),
+        &["clone", "--quiet", "--depth=1", "--no-single-branch", "--branch=branch", &url, "a"],
+    );
+    git(clones.path(), &["clone", "--quiet", "--depth=1", "--branch=branch", &url, "b"]);
+    for (clone, reason) in [("a", "no common ancestor"), ("b", "`origin/main` is not a commit")] {
+        let directory = clones.path().join(clone);
+        let (code, text) = volcheck_in(&directory, &["lint", "--changed-since", "origin/main"]);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(reason) && text.contains("git fetch --unshallow"), "{text}");
+    }
+    let directory = clones.path().join("a");
+    git(&directory, &["fetch", "--quiet", "--unshallow"]);
+    assert_eq!(lint(&directory, &["origin/main"]).1, ["new"]);
+}
+
+#[test]
+fn does_not_apply_to_standard_input() {
+    let repository = repository();
+    let (code, text) = volcheck_in(repository.path(), &["lint", "--changed-since", "HEAD", "-"]);
+    assert!(code == 2 && text.contains("--changed-since does not apply to standard input"), "{text}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::changed::git;
 use crate::support::temp_dir;
 
 /// The output of helm for a chart with two templates, the second with two documents.
@@ -312,4 +313,51 @@ fn rendering_failures_do_not_stop_the_run() {
     }
     // Values require a chart.
     assert_eq!(lint(&["-f", "a.yaml", "rendered.yaml"]).0, 2);
+}
+
+#[test]
+fn changed_since_reports_changed_renderings() {
+    let directory = temp_dir(&[
+        ("charts/front/Chart.yaml", "name: shop\n"),
+        ("charts/front/templates/agent.yaml", "a\n"),
+        ("staging.yaml", "a: 1\n"),
+        ("rendered.yaml", RENDERED),
+        ("app/kustomization.yaml", "resources: [../base]\npatches: [{path: p.yaml}]\n"),
+        ("app/p.yaml", "[]\n"),
+        // kustomize rejects cycles, but finding the changed files must not hang.
+        (
+            "base/kustomization.yaml",
+            "resources: [pod.yaml, ../app, .]\nconfigMapGenerator: [{files: [a=data]}]\n",
+        ),
+        ("base/data", "a\n"),
+        ("other.yaml", "a: 1\n"),
+    ]);
+    let path = directory.path();
+    let bin = path.join("bin");
+    write_program(&bin, "helm", "cat rendered.yaml");
+    write_program(&bin, "kustomize", "cat rendered.yaml");
+    git(path, &["init", "--quiet"]);
+    git(path, &["add", "."]);
+    git(path, &["commit", "--quiet", "--message=a commit"]);
+    let codes = || {
+        let chart = ["--helm", "charts/front", "-f", "staging.yaml", "--changed-since", "HEAD"];
+        [&chart[..], &["--kustomize", "app", "--changed-since", "HEAD"]]
+            .map(|arguments| lint(path, &bin, arguments).0)
+    };
+    assert_eq!(codes(), [0, 0]);
+    for (file, expected) in [
+        ("other.yaml", [0, 0]),
+        ("charts/front/templates/new.yaml", [1, 0]),
+        ("charts/front/templates/agent.yaml", [1, 0]),
+        ("staging.yaml", [1, 0]),
+        ("app/p.yaml", [0, 1]),
+        ("base/data", [0, 1]),
+        ("base/kustomization.yaml", [0, 1]),
+    ] {
+        fs::write(path.join(file), "changed: true\n").expect("written");
+        assert_eq!(codes(), expected, "{file}");
+        git(path, &["stash", "--quiet", "--include-untracked"]);
+    }
+    fs::remove_file(path.join("charts/front/templates/agent.yaml")).expect("deleted");
+    assert_eq!(codes(), [1, 0]);
 }

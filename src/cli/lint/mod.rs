@@ -12,7 +12,7 @@ use super::args::{FailOn, LintArgs, When};
 use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
 use crate::finding::Severity;
-use crate::input::{Changes, Discovery};
+use crate::input::{Changes, Discovery, InputSource};
 use crate::lint::{Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
@@ -34,6 +34,11 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
 fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let mut timings = verbose::Timings::start();
     let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
+    if arguments.changed_since.is_some()
+        && setup.found.inputs.iter().any(|input| input.source == InputSource::Stdin)
+    {
+        anyhow::bail!("--changed-since does not apply to standard input, which is not in a Git repository");
+    }
     timings.end("loading policy and discovering files");
     if arguments.verbose > 0 {
         eprint(&verbose::policy(&setup.policy));
@@ -56,10 +61,10 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&verbose::inputs(&setup.found.inputs, &run.counts, &run.report.counts, per_input));
     }
     let mut report = run.report;
-    if let Some(reference) = &arguments.changed_since {
-        let changes = Changes::since(reference, &env::current_dir()?)
-            .map_err(|error| anyhow::anyhow!("--changed-since {reference}: {error}"))?;
-        keep_changed(&mut report, reference, &changes);
+    if let Some(revision) = &arguments.changed_since {
+        let changes = Changes::since(revision, &env::current_dir()?)
+            .map_err(|error| anyhow::anyhow!("--changed-since {revision}: {error}"))?;
+        keep_changed(&mut report, &setup.found.inputs, revision, &changes);
     }
     let style = style(arguments);
     print(&report::render(&report, arguments.format, style));
