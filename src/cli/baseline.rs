@@ -9,13 +9,13 @@ use super::args::BaselineArgs;
 use super::file::write_atomically;
 use super::lint::setup::RunSetup;
 use super::policy::ConfigError;
-use super::{EXIT_ERROR, EXIT_OK, eprint};
+use super::{EXIT_OK, eprint};
 use crate::input::InputErrorKind;
-use crate::lint::ConfigFile;
+use crate::lint::{ConfigFile, LocatedFinding};
 use crate::policy::{Policy, Problem};
 use crate::report::counted;
 use crate::source::{File, Position, Span};
-use crate::suppress::Baseline;
+use crate::suppress::{Baseline, Entry};
 
 /// The default name of a baseline file.
 const FILE_NAME: &str = ".volcheck-baseline.json";
@@ -28,33 +28,40 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
             Some(directory) => directory.join(FILE_NAME),
             None => PathBuf::from(FILE_NAME),
         });
-    let findings = run.report.findings.iter().map(|located| (&located.finding, &*located.location.path));
-    let found = Baseline::from_findings(findings);
-    let known = match path.exists() {
-        true => Some(read(&path)?),
-        false if arguments.prune => bail!("{}: no baseline to prune", path.display()),
-        false => None,
-    };
-    let written = match &known {
-        Some(known) if arguments.prune => found.intersection(known),
-        Some(known) if !arguments.force && found.count_missing_in(known) > 0 => bail!(
+    let exists = path.exists();
+    if arguments.prune && !exists {
+        bail!("{}: no baseline to prune", path.display());
+    }
+    let known = if exists { read(&path)? } else { Baseline::default() };
+    if !run.report.errors.is_empty() {
+        bail!(
+            "{} could not be checked, so the baseline was not written; run `volcheck lint` to list the errors",
+            counted(run.report.files_with_errors(), "file")
+        );
+    }
+    let coverage = setup.coverage(&path)?;
+    let covered = |entry: &Entry| coverage.of(entry);
+    let findings = run.report.findings.iter().map(|LocatedFinding { finding, location, .. }| {
+        (finding, coverage.path(&location.path), location.is_rendered)
+    });
+    let found = Baseline::from_findings(findings).with_patterns_of(&known);
+    let outside = known.outside(&found, covered);
+    let (common, new) = found.split(&known.without(&outside));
+    if new > 0 && exists && !arguments.prune && !arguments.force {
+        bail!(
             "{} missing from {}: pass `--force` to add new findings, or `--prune` to only remove fixed ones",
-            counted(found.count_missing_in(known), "finding"),
+            counted(new, "finding"),
             path.display()
-        ),
-        _ => found,
-    };
+        );
+    }
+    let before = if exists { format!(" ({} before)", known.len()) } else { String::new() };
+    let written = if arguments.prune { common } else { found }.union(outside);
     write_atomically(&path, &written.to_json()).with_context(|| path.display().to_string())?;
-    let before = known.map_or_else(String::new, |known| format!(" ({} before)", known.len()));
     eprint(&format!("Wrote {} with {}{before}.\n", path.display(), counted(written.len(), "finding")));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
         eprint("To use the baseline, set `lint.baseline` in the policy or pass `--baseline`.\n");
     }
-    if run.report.errors.is_empty() {
-        return Ok(EXIT_OK);
-    }
-    eprint("Some input could not be checked. To list it, run `volcheck lint`.\n");
-    Ok(EXIT_ERROR)
+    Ok(EXIT_OK)
 }
 
 /// Returns the path of the baseline from the arguments, or else from the policy, if any.

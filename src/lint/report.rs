@@ -115,6 +115,13 @@ impl Report {
         Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
     }
 
+    /// Returns the number of files with errors.
+    pub fn files_with_errors(&self) -> usize {
+        let mut files: Vec<_> = self.errors.iter().map(|located| &located.location.path).collect();
+        files.dedup();
+        files.len()
+    }
+
     /// Returns the number of findings with this severity that are not suppressed.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()

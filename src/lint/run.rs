@@ -12,7 +12,9 @@ use super::bindings::Bindings;
 use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
-use super::{Counts, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize};
+use super::{
+    Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize,
+};
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
 use crate::input::{self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering};
@@ -82,12 +84,18 @@ impl Run {
         self.raw_templates.iter().filter_map(|path| chart_directory(path)).collect()
     }
 
-    /// Suppresses the findings that the baseline in the file `path` contains. Reports the stale
-    /// entries of the baseline if the run is complete.
-    pub fn apply_baseline(&mut self, path: &Path, mut baseline: Baseline, options: &RunOptions<'_>) {
+    /// Suppresses the findings that the baseline in the file `path` contains. If the run is
+    /// complete, reports the stale entries of the baseline that it covers.
+    pub fn apply_baseline(
+        &mut self,
+        path: &Path,
+        mut baseline: Baseline,
+        coverage: &Coverage,
+        options: &RunOptions<'_>,
+    ) {
         let report = &mut self.report;
         for mut located in std::mem::take(&mut report.findings) {
-            if baseline.take(&located.finding, &located.location.path) {
+            if baseline.take(&located.finding, &coverage.path(&located.location.path)) {
                 located.suppressed = Some(Suppression { by: SuppressedBy::Baseline, reason: String::new() });
                 report.suppressed.push(located);
             } else {
@@ -95,7 +103,8 @@ impl Run {
             }
         }
         if options.is_complete {
-            let facts = baseline.stale(3);
+            let new = report.findings.iter().map(|located| &located.finding);
+            let facts = baseline.stale(|entry| coverage.of(entry), new, 3);
             let result = judge(Subject::Baseline(&facts), options.lint.policy, options.lint.today);
             let location = |finding| LocatedFinding::new(finding, Location::of_file(&path.to_string_lossy()));
             report.findings.extend(result.findings.into_iter().map(location));

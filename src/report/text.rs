@@ -295,9 +295,8 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
     }
     out.push_str(".\n");
     if !report.errors.is_empty() {
-        let mut files: Vec<_> = report.errors.iter().map(|located| &located.location.path).collect();
-        files.dedup();
-        let _ = writeln!(out, "{} could not be fully checked.", counted(files.len(), "file"));
+        let files = report.files_with_errors();
+        let _ = writeln!(out, "{} could not be fully checked.", counted(files, "file"));
     }
     let by_noun = counts.unrendered.iter().map(|(noun, count)| (*count, noun.as_str()));
     let own = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")].into_iter();

@@ -4,7 +4,8 @@
 //!
 //! Reports stale entries of the baseline. An entry is stale if it matches no finding, or if it
 //! counts more findings than exist. The rule runs only if volcheck checks the entire directory that
-//! contains the policy file, without the flags `--exclude`, `--select` and `--ignore`.
+//! contains the policy file, without the flags `--exclude`, `--select` and `--ignore`. Entries for
+//! charts and kustomizations count only if the run renders them.
 //!
 //! ## Why is this bad?
 //!
@@ -88,6 +89,11 @@ fn check(baseline: &BaselineFacts, out: &mut Vec<Finding>) {
             "stale entries hide these findings if they recur: {}{more}",
             baseline.examples.join("; ")
         ))
-        .help("run `volcheck baseline --prune` to remove stale entries");
+        .help(match baseline.has_renamed_objects {
+            true => {
+                "run `volcheck baseline --prune` to remove stale entries; if the names of objects differ in each run, replace the part that differs with `*` in the `name` of the entry"
+            }
+            false => "run `volcheck baseline --prune` to remove stale entries",
+        });
     out.push(finding);
 }

@@ -290,4 +290,6 @@ pub struct BaselineFacts {
     pub stale: usize,
     /// Descriptions of the first stale entries.
     pub examples: Vec<String>,
+    /// Whether a new finding differs from a stale entry only in the name of the object.
+    pub has_renamed_objects: bool,
 }

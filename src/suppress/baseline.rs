@@ -1,67 +1,102 @@
 //! The baseline: known findings by object and fingerprint, with the number of their occurrences.
 //!
-//! An entry for a finding about an object contains neither the line nor the file, so it remains
-//! valid if lines move or the file is renamed. An entry for any other finding contains the file. If
-//! the same object occurs several times in a run, each occurrence of a finding is counted.
+//! An entry for a finding about an object matches the same finding in any file, so it remains valid
+//! if lines move or the file is renamed. An entry for any other finding matches only in its file.
+//! If the same object occurs several times in a run, each occurrence of a finding is counted.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
+use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 use crate::rules::BaselineFacts;
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// The entry for all findings with the same identity.
+/// The entry for all findings with the same identity in one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    rule: String,
+pub struct Entry {
+    pub(crate) rule: String,
     group: String,
     kind: String,
     namespace: String,
+    /// The name of the object. It may contain `*`, for names that differ in each run.
     name: String,
     fingerprint: String,
+    /// The path of the file, relative to the directory of the baseline.
+    pub(crate) file: String,
+    /// Whether the text was rendered from the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rendered: bool,
     count: usize,
     message: String,
 }
 
-/// The identity of an entry: all its strings other than the message, in the order of the fields.
+/// Whether a run covers an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covered {
+    /// The run has checked the file of the entry, or would have, if the file still existed.
+    Yes,
+    /// The run would not have checked the file, but the file no longer exists. The object may have
+    /// moved to another file.
+    Missing,
+    /// The run has not checked the file.
+    No,
+}
+
+/// The identity of an entry: its rule, the group, kind, namespace and name of the object, and the
+/// fingerprint. If the finding is not about an object, its file has the place of the name.
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
-    /// Creates the entry for a finding in the file `path`. If the finding is not about an object,
-    /// the path is stored in `name`.
-    fn from_finding(finding: &Finding, path: &str) -> Self {
+    fn from_finding(finding: &Finding, file: &str, rendered: bool) -> Self {
         let fingerprint = finding.fingerprint.to_string();
         let [rule, group, kind, namespace, name, fingerprint] =
-            identity(finding, path, &fingerprint).map(str::to_owned);
-        let message = finding.message.clone();
-        Self { rule, group, kind, namespace, name, fingerprint, count: 1, message }
+            identity(finding, "", &fingerprint).map(str::to_owned);
+        let (file, message) = (file.to_owned(), finding.message.clone());
+        Self { rule, group, kind, namespace, name, fingerprint, file, rendered, count: 1, message }
     }
 
     fn identity(&self) -> Identity<'_> {
-        [&self.rule, &self.group, &self.kind, &self.namespace, &self.name, &self.fingerprint]
+        let name = if self.kind.is_empty() { &self.file } else { &self.name };
+        [&self.rule, &self.group, &self.kind, &self.namespace, name, &self.fingerprint]
     }
 
     fn order(&self, other: &Self) -> Ordering {
-        self.identity().cmp(&other.identity())
+        let key = (&self.file, self.rendered);
+        self.identity().cmp(&other.identity()).then_with(|| key.cmp(&(&other.file, other.rendered)))
     }
 }
 
-fn identity<'f>(finding: &'f Finding, path: &'f str, fingerprint: &'f str) -> Identity<'f> {
+/// Returns the identity of the entries for a finding in a file.
+fn identity<'f>(finding: &'f Finding, file: &'f str, fingerprint: &'f str) -> Identity<'f> {
     match &finding.object {
         Some(id) => [finding.rule.as_str(), &id.group, &id.kind, &id.namespace, &id.name, fingerprint],
-        None => [finding.rule.as_str(), "", "", "", path, fingerprint],
+        None => [finding.rule.as_str(), "", "", "", file, fingerprint],
     }
+}
+
+/// Returns the identity without the name.
+fn without_name(identity: Identity<'_>) -> [&str; 5] {
+    let [rule, group, kind, namespace, _, fingerprint] = identity;
+    [rule, group, kind, namespace, fingerprint]
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    version: u32,
+    #[serde(rename = "version")]
+    _version: u32,
     entries: Vec<Entry>,
 }
 
@@ -80,14 +115,25 @@ pub struct BaselineError {
 /// A baseline, with the number of times that each entry may still match.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// The entries, sorted by identity and without duplicates.
+    /// The entries, sorted by identity and file, and without duplicates.
     entries: Vec<Entry>,
+    /// The indices of the entries with a pattern, and the patterns.
+    patterns: Vec<(usize, GlobMatcher)>,
 }
 
 impl Baseline {
     /// Parses a baseline. Returns an error if the JSON or its version is invalid, if two entries
-    /// have the same identity, or if the count of an entry is 0.
+    /// have the same identity and file, or if the count of an entry is 0.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
+        // The fields of the entries depend on the version.
+        if let Ok(Version { version }) = serde_json::from_str(text)
+            && version != VERSION
+        {
+            let message = format!(
+                "unsupported version {version}, expected {VERSION}: delete the baseline, and run `volcheck baseline`"
+            );
+            return Err(BaselineError { message, line: 0, column: 0 });
+        }
         let document: Document = serde_json::from_str(text).map_err(|error| BaselineError {
             message: format!(
                 "invalid baseline: {}",
@@ -96,10 +142,6 @@ impl Baseline {
             line: error.line(),
             column: error.column().max(1),
         })?;
-        if document.version != VERSION {
-            let message = format!("unsupported version {}, expected {VERSION}", document.version);
-            return Err(BaselineError { message, line: 0, column: 0 });
-        }
         let mut entries = document.entries;
         entries.sort_by(Entry::order);
         let duplicate = entries.windows(2).find(|pair| pair[0].order(&pair[1]).is_eq()).map(|pair| &pair[1]);
@@ -112,74 +154,152 @@ impl Baseline {
             let message = format!("{problem}: {rule} in {kind} {name}: {message}");
             return Err(BaselineError { message, line: 0, column: 0 });
         }
-        Ok(Self { entries })
+        Ok(Self::from_entries(entries))
     }
 
-    /// Creates a baseline from findings and the paths of their files.
-    pub fn from_findings<'f>(findings: impl Iterator<Item = (&'f Finding, &'f str)>) -> Self {
-        let mut entries: Vec<_> =
-            findings.map(|(finding, path)| Entry::from_finding(finding, path)).collect();
+    /// Creates a baseline from findings. Each comes with the path of its file, relative to the
+    /// directory of the baseline, and with true if its text was rendered from the file.
+    pub fn from_findings<'f>(findings: impl Iterator<Item = (&'f Finding, String, bool)>) -> Self {
+        let entries = findings.map(|(finding, file, rendered)| Entry::from_finding(finding, &file, rendered));
+        Self::from_entries(entries.collect())
+    }
+
+    /// Adds the counts of entries for the same finding in the same file.
+    fn from_entries(mut entries: Vec<Entry>) -> Self {
+        entries.retain(|entry| entry.count > 0);
         entries.sort_by(Entry::order);
         entries.dedup_by(|next, first| {
             let is_same = next.order(first).is_eq();
-            first.count += usize::from(is_same);
+            first.count += if is_same { next.count } else { 0 };
             is_same
         });
-        Self { entries }
+        let names =
+            entries.iter().map(|entry| &entry.name).enumerate().filter(|(_, name)| name.contains('*'));
+        let patterns = names.filter_map(|(at, name)| Some((at, Glob::new(name).ok()?.compile_matcher())));
+        Self { patterns: patterns.collect(), entries }
     }
 
-    fn find(&self, identity: Identity<'_>) -> Option<usize> {
-        self.entries.binary_search_by(|entry| entry.identity().cmp(&identity)).ok()
+    /// Returns the indices of the entries with this identity.
+    fn equal(&self, identity: Identity<'_>) -> Range<usize> {
+        let start = self.entries.partition_point(|entry| entry.identity() < identity);
+        let equal = self.entries[start..].iter().take_while(|entry| entry.identity() == identity);
+        start..start + equal.count()
     }
 
-    /// Returns the count of the entry with the same identity as `entry`, or 0 if there is none.
-    fn count(&self, entry: &Entry) -> usize {
-        self.find(entry.identity()).map_or(0, |at| self.entries[at].count)
+    /// Returns the indices of the entries whose pattern matches the identity.
+    fn with_pattern(&self, identity: Identity<'_>) -> impl Iterator<Item = usize> {
+        let matching = self.patterns.iter().filter(move |(at, pattern)| {
+            let entry = self.entries[*at].identity();
+            without_name(entry) == without_name(identity) && pattern.is_match(identity[4])
+        });
+        matching.map(|(at, _)| *at)
     }
 
-    /// Checks whether an entry matches the finding. If so, decrements the count of the entry. An
-    /// entry with a count of 0 matches no finding.
-    pub fn take(&mut self, finding: &Finding, path: &str) -> bool {
+    /// Checks whether an entry matches the finding in this file. If so, decrements the count of the
+    /// entry. An entry with a count of 0 matches no finding.
+    pub fn take(&mut self, finding: &Finding, file: &str) -> bool {
         let fingerprint = finding.fingerprint.to_string();
-        match self.find(identity(finding, path, &fingerprint)) {
-            Some(at) if self.entries[at].count > 0 => {
+        let identity = identity(finding, file, &fingerprint);
+        let matching = self.equal(identity).chain(self.with_pattern(identity));
+        let left = matching.filter(|at| self.entries[*at].count > 0);
+        match left.min_by_key(|at| self.entries[*at].file != file) {
+            Some(at) => {
                 self.entries[at].count -= 1;
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 
     /// Returns the number of stale entries, and descriptions of the first `max_examples` of them.
-    /// An entry is stale if its count is still above 0 after all findings were taken.
-    pub fn stale(&self, max_examples: usize) -> BaselineFacts {
-        let stale = || self.entries.iter().filter(|entry| entry.count > 0);
-        let text = |entry: &Entry| {
+    /// An entry is stale if the run covers it, and its count is still above 0 after all findings
+    /// were taken. `new` are the findings without an entry.
+    pub fn stale<'f>(
+        &self,
+        covered: impl Fn(&Entry) -> Covered,
+        new: impl Iterator<Item = &'f Finding>,
+        max_examples: usize,
+    ) -> BaselineFacts {
+        let stale: Vec<_> =
+            self.entries.iter().filter(|entry| entry.count > 0 && covered(entry) == Covered::Yes).collect();
+        let text = |entry: &&Entry| {
             let join = |parts: [&str; 2], separator: &str| {
                 let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 parts.join(separator)
             };
-            let name = join([&*entry.namespace, &*entry.name], "/");
+            let name = if entry.kind.is_empty() { &entry.file } else { &entry.name };
+            let name = join([&*entry.namespace, name], "/");
             let object = join([&*entry.kind, &*name], " ");
             let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
             format!("{} in {object}: {}{times}", entry.rule, entry.message)
         };
-        BaselineFacts { stale: stale().count(), examples: stale().take(max_examples).map(text).collect() }
-    }
-
-    /// Returns the number of findings in this baseline that `other` does not contain.
-    pub fn count_missing_in(&self, other: &Self) -> usize {
-        self.entries.iter().map(|entry| entry.count.saturating_sub(other.count(entry))).sum()
-    }
-
-    /// Returns the baseline of the findings that both baselines contain.
-    #[must_use]
-    pub fn intersection(mut self, other: &Self) -> Self {
-        self.entries.retain_mut(|entry| {
-            entry.count = entry.count.min(other.count(entry));
-            entry.count > 0
+        let examples = stale.iter().take(max_examples).map(text).collect();
+        let about_objects = stale.iter().filter(|entry| !entry.kind.is_empty());
+        let nameless: HashSet<_> = about_objects.map(|entry| without_name(entry.identity())).collect();
+        let has_renamed_objects = new.filter(|finding| finding.object.is_some()).any(|finding| {
+            let fingerprint = finding.fingerprint.to_string();
+            nameless.contains(&without_name(identity(finding, "", &fingerprint)))
         });
-        self
+        BaselineFacts { stale: stale.len(), examples, has_renamed_objects }
+    }
+
+    /// Replaces the names of entries for which `known` contains a pattern with the pattern.
+    #[must_use]
+    pub fn with_patterns_of(mut self, known: &Self) -> Self {
+        for entry in &mut self.entries {
+            let identity = entry.identity();
+            let pattern = match known.equal(identity).is_empty() {
+                true => known.with_pattern(identity).next(),
+                false => None,
+            };
+            if let Some(at) = pattern {
+                entry.name.clone_from(&known.entries[at].name);
+            }
+        }
+        Self::from_entries(self.entries)
+    }
+
+    /// Returns the entries of this baseline that a run with the findings `found` leaves unchanged.
+    #[must_use]
+    pub fn outside(&self, found: &Self, covered: impl Fn(&Entry) -> Covered) -> Self {
+        let is_outside = |entry: &&Entry| match covered(entry) {
+            Covered::Yes => false,
+            Covered::Missing => found.equal(entry.identity()).is_empty(),
+            Covered::No => true,
+        };
+        Self::from_entries(self.entries.iter().filter(is_outside).cloned().collect())
+    }
+
+    /// Returns this baseline without the entries of `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let is_in_other = |entry: &Entry| other.entries.binary_search_by(|one| one.order(entry)).is_ok();
+        Self::from_entries(self.entries.iter().filter(|entry| !is_in_other(entry)).cloned().collect())
+    }
+
+    /// Splits the findings of this baseline into those that `known` also contains, in any file, and
+    /// the number of the others.
+    pub fn split(&self, known: &Self) -> (Self, usize) {
+        let mut left: HashMap<Identity<'_>, usize> = HashMap::new();
+        for entry in &known.entries {
+            *left.entry(entry.identity()).or_default() += entry.count;
+        }
+        let mut common = self.entries.clone();
+        let mut new = 0;
+        for (entry, found) in common.iter_mut().zip(&self.entries) {
+            let left = left.entry(found.identity()).or_default();
+            entry.count = found.count.min(*left);
+            *left -= entry.count;
+            new += found.count - entry.count;
+        }
+        (Self::from_entries(common), new)
+    }
+
+    /// Returns the entries of both baselines.
+    #[must_use]
+    pub fn union(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        Self::from_entries(self.entries)
     }
 
     /// Returns the number of findings in the baseline.

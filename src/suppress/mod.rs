@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::rules::{IgnoreProblem, IgnoreProblemKind, MalformedIgnore, Registry, Rule, UnusedIgnore};
 
 pub use annotation::annotations;
-pub use baseline::{Baseline, BaselineError};
+pub use baseline::{Baseline, BaselineError, Covered, Entry};
 pub use comment::{comments, file_comments, head_len};
 
 /// A comment or an annotation that suppresses findings.

@@ -6,6 +6,7 @@ mod allow_list;
 mod apiserver;
 mod architecture;
 mod bad_input;
+mod baseline;
 mod binding_cases;
 mod ca;
 mod changed;

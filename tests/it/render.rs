@@ -49,7 +49,7 @@ spec:
 ";
 
 /// Writes a shell script to the directory `bin`.
-fn write_program(bin: &Path, name: &str, script: &str) {
+pub fn write_program(bin: &Path, name: &str, script: &str) {
     fs::create_dir_all(bin).expect("a directory");
     let path = bin.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");

@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 
 use volcheck::finding::Severity;
 use volcheck::input::{self, DiscoveryOptions};
-use volcheck::lint::{self, LocatedFinding, Manifest, Options, Outcome, Report, Role, Run, RunOptions};
+use volcheck::lint::{
+    self, Coverage, LocatedFinding, Manifest, Options, Outcome, Report, Role, Run, RunOptions,
+};
 use volcheck::model::PathPattern;
 use volcheck::policy::{Date, Overrides, Policy, Profile};
 use volcheck::report::{self, Format, Style};
@@ -65,7 +67,9 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
     let options = RunOptions { lint: options(policy), is_complete: true };
     let mut run = lint::run(&found, &options, &|| {});
     if let Some(baseline) = baseline {
-        run.apply_baseline(Path::new("baseline.json"), baseline, &options);
+        let directory = directory.canonicalize().expect("a directory");
+        let coverage = Coverage::new(&directory, &directory, &found, None);
+        run.apply_baseline(Path::new("baseline.json"), baseline, &coverage, &options);
     }
     run
 }
@@ -88,7 +92,7 @@ pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Ou
     let report = match rule {
         "stale-baseline" => {
             let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &example).findings;
-            let known = known.iter().map(|located| (&located.finding, "agent.yaml"));
+            let known = known.iter().map(|located| (&located.finding, "agent.yaml".to_owned(), false));
             let baseline = Baseline::from_findings(known);
             let directory = temp_dir(&[("manifest.yaml", text)]);
             let select = ["writable-host-path", rule];

@@ -221,16 +221,19 @@ fn baseline_suppresses_known_findings_only() {
 
 #[test]
 fn rejects_invalid_baselines() {
-    let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"count\": 1, \"message\": \"m\"}";
+    let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"file\": \"p.yaml\", \"count\": 1, \"message\": \"m\"}";
     for (text, message) in [
         ("", "invalid baseline: EOF while parsing a value"),
-        ("{\"version\": 1, \"entries\": [", "invalid baseline: EOF while parsing a list"),
-        ("{\"version\": 2, \"entries\": []}", "unsupported version 2, expected 1"),
-        ("{\"version\": 1, \"entries\": [{}]}", "invalid baseline: missing field `rule`"),
-        ("{\"version\": 1, \"entrys\": []}", "invalid baseline: unknown field `entrys`"),
-        (&format!("{{\"version\": 1, \"entries\": [{entry}, {entry}]}}"), "duplicate entry: r in Pod p: m"),
+        ("{\"version\": 2, \"entries\": [", "invalid baseline: EOF while parsing a list"),
         (
-            &format!("{{\"version\": 1, \"entries\": [{}]}}", entry.replace("1,", "0,")),
+            "{\"version\": 3, \"entries\": []}",
+            "unsupported version 3, expected 2: delete the baseline, and run `volcheck baseline`",
+        ),
+        ("{\"version\": 2, \"entries\": [{}]}", "invalid baseline: missing field `rule`"),
+        ("{\"version\": 2, \"entrys\": []}", "invalid baseline: unknown field `entrys`"),
+        (&format!("{{\"version\": 2, \"entries\": [{entry}, {entry}]}}"), "duplicate entry: r in Pod p: m"),
+        (
+            &format!("{{\"version\": 2, \"entries\": [{}]}}", entry.replace("1,", "0,")),
             "entry with `count` 0: r in Pod p: m",
         ),
         ("version: 1", "invalid baseline: expected value"),

@@ -53,7 +53,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         || with_ignores.then(|| baseline::load(arguments.baseline.as_deref(), &setup.policy)).transpose(),
     );
     if let Some((path, baseline)) = baseline?.flatten() {
-        run.apply_baseline(&path, baseline, &options);
+        run.apply_baseline(&path, baseline, &setup.coverage(&path)?, &options);
     }
     timings.end("checking files");
     if arguments.verbose > 0 {

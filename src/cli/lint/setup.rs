@@ -1,12 +1,16 @@
 //! The setup of a run: discovers the inputs and loads the policy.
 
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
 
 use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::policy;
 use crate::input::{self, Discovery, Input, InputSource, Rendering};
-use crate::lint::{self, Run, RunOptions};
+use crate::lint::{self, Coverage, Run, RunOptions};
 use crate::policy::{Policy, today};
 
 /// The inputs of a run and the policy to check them with.
@@ -16,6 +20,8 @@ pub(in crate::cli) struct RunSetup<'a> {
     /// Whether flags exclude inputs or rules, or the policy is a built-in one, as in `volcheck
     /// init`. If so, unused exemptions and stale entries of the baseline are not reported.
     is_narrowed: bool,
+    /// Whether flags select or exclude rules.
+    selects_rules: bool,
     pub(in crate::cli) policy: Policy,
 }
 
@@ -25,8 +31,9 @@ impl<'a> RunSetup<'a> {
         let settings = settings(input)?;
         let (loaded, found) =
             rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
-        let is_narrowed = policy.select.is_some() || !policy.ignore.is_empty() || !input.exclude.is_empty();
-        let mut setup = Self { arguments: input, found, is_narrowed, policy: loaded? };
+        let selects_rules = policy.select.is_some() || !policy.ignore.is_empty();
+        let is_narrowed = selects_rules || !input.exclude.is_empty();
+        let mut setup = Self { arguments: input, found, is_narrowed, selects_rules, policy: loaded? };
         lint::exclude(&setup.policy, &mut setup.found)?;
         let renderings = renderings(input, &setup.policy.namespace, &policy.kube_version);
         setup.found.inputs.extend(renderings);
@@ -41,7 +48,7 @@ impl<'a> RunSetup<'a> {
     ) -> anyhow::Result<Self> {
         let mut found = input::discover(&input.paths, &settings(input)?);
         found.inputs.extend(renderings(input, &policy.namespace, kube_version));
-        Ok(Self { arguments: input, found, is_narrowed: true, policy })
+        Ok(Self { arguments: input, found, is_narrowed: true, selects_rules: false, policy })
     }
 
     /// Returns the options of the run. Comments and annotations suppress findings only if
@@ -52,6 +59,15 @@ impl<'a> RunSetup<'a> {
             lint: lint::Options { policy, today: today(), with_ignores, parse_all },
             is_complete: !self.is_narrowed && lint::covers(&self.arguments.paths, policy),
         }
+    }
+
+    /// Returns the coverage of the run, for the baseline at `path`.
+    pub(in crate::cli) fn coverage(&self, path: &Path) -> anyhow::Result<Coverage> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
+        let selecting = self.selects_rules.then_some(&self.policy);
+        Ok(Coverage::new(&real_path(Path::new("."))?, &real_path(directory)?, &self.found, selecting))
     }
 
     /// Checks the inputs, with a progress line on a terminal.

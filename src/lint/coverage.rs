@@ -1,0 +1,135 @@
+//! The coverage of a run: the entries of a baseline that a run may change.
+
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+use crate::input::{Discovery, InputSource};
+use crate::policy::Policy;
+use crate::suppress::{Covered, Entry};
+
+/// The inputs that a run checks, with paths relative to the directory of the baseline.
+#[derive(Debug)]
+pub struct Coverage {
+    /// The directory of the baseline.
+    directory: PathBuf,
+    /// The path of the working directory, relative to the directory of the baseline.
+    prefix: PathBuf,
+    files: HashSet<String>,
+    directories: Vec<String>,
+    /// The charts and kustomizations.
+    renderings: Vec<String>,
+    /// The rules that flags select; `None` if no flag selects rules.
+    rules: Option<HashSet<&'static str>>,
+}
+
+impl Coverage {
+    /// Returns the coverage of a run. `directory` is that of the baseline. Both directories must be
+    /// absolute and contain no symbolic links. If flags select rules, `selecting` is the policy
+    /// with these rules.
+    pub fn new(
+        working_directory: &Path,
+        directory: &Path,
+        found: &Discovery,
+        selecting: Option<&Policy>,
+    ) -> Self {
+        let rules = |policy: &Policy| policy.enabled_rules().map(|(rule, _)| rule.id.as_str()).collect();
+        let mut coverage = Self {
+            directory: directory.to_owned(),
+            prefix: relative(working_directory, directory),
+            files: HashSet::new(),
+            directories: Vec::new(),
+            renderings: Vec::new(),
+            rules: selecting.map(rules),
+        };
+        for input in &found.inputs {
+            let path = coverage.path(&input.name);
+            match input.source {
+                InputSource::Rendered(_) => coverage.renderings.push(path),
+                InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {
+                    coverage.files.insert(path);
+                }
+            }
+        }
+        let searched = found.searched.iter().map(|directory| directory.to_string_lossy());
+        coverage.directories = searched.map(|directory| coverage.path(&directory)).collect();
+        coverage
+    }
+
+    /// Converts a path in a report to the path in a baseline.
+    pub fn path(&self, path: &str) -> String {
+        if path.starts_with('<') {
+            return path.to_owned();
+        }
+        let path = match Path::new(path).is_absolute() {
+            true => relative(Path::new(path), &self.directory),
+            false => self.prefix.join(path),
+        };
+        let clean = clean(&path);
+        clean.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// Returns whether the run covers an entry.
+    pub fn of(&self, entry: &Entry) -> Covered {
+        if self.rules.as_ref().is_some_and(|rules| !rules.contains(entry.rule.as_str())) {
+            return Covered::No;
+        }
+        let is_in = |outer: &String| outer.is_empty() || Path::new(&entry.file).starts_with(outer);
+        if entry.rendered {
+            return if self.renderings.iter().any(is_in) { Covered::Yes } else { Covered::No };
+        }
+        if self.files.contains(&entry.file) {
+            return Covered::Yes;
+        }
+        match self.directory.join(&entry.file).exists() {
+            true => Covered::No,
+            false if self.directories.iter().any(is_in) => Covered::Yes,
+            false => Covered::Missing,
+        }
+    }
+}
+
+/// Returns the path of `path` relative to `directory`. Both must be absolute.
+fn relative(path: &Path, directory: &Path) -> PathBuf {
+    let (path, directory) = (clean(path), clean(directory));
+    let common = path.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
+    let up = directory.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(common)).collect()
+}
+
+/// Removes `.`, and `..` after a name.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if clean.file_name().is_some() => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_baseline() {
+        for (working_directory, directory, path, expected) in [
+            ("/repo", "/repo", "./a/b.yaml", "a/b.yaml"),
+            ("/repo", "/repo", ".", ""),
+            ("/repo/a", "/repo", "b.yaml", "a/b.yaml"),
+            ("/repo/a", "/repo", "../c/d.yaml", "c/d.yaml"),
+            ("/repo", "/repo/conf", "a.yaml", "../a.yaml"),
+            ("/repo", "/repo", "/repo/a.yaml", "a.yaml"),
+            ("/repo", "/repo", "/other/a.yaml", "../other/a.yaml"),
+            ("/repo", "/repo", "<stdin>", "<stdin>"),
+        ] {
+            let found = Discovery::default();
+            let coverage = Coverage::new(Path::new(working_directory), Path::new(directory), &found, None);
+            assert_eq!(coverage.path(path), expected, "{path} in {working_directory}");
+        }
+    }
+}
