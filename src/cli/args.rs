@@ -124,7 +124,7 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "SEVERITY", default_value = "error")]
     pub(super) fail_on: FailOn,
     /// Lowest severity to show [default: info for json, jsonl and sarif; warning for the other
-    /// formats]
+    /// formats]. Findings that cause exit code 1 are always shown
     #[arg(long, value_name = "SEVERITY")]
     pub(super) min_severity: Option<Severity>,
     /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle

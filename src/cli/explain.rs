@@ -8,8 +8,8 @@ use crate::rules::{Group, Registry};
 pub(super) fn run(arguments: &ExplainArgs) -> anyhow::Result<u8> {
     let rules = Policy::from_profile(Profile::default(), &Overrides::default())?.rules();
     match &arguments.rule {
-        Some(id) => print(&rules.require(id)?.page().markdown),
-        None => print(&index(rules)),
+        Some(id) => print(&rules.require(id)?.page().markdown)?,
+        None => print(&index(rules))?,
     }
     Ok(EXIT_OK)
 }

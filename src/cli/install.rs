@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &ManifestArgs) -> anyhow::Result<u8> {
     if !problems.is_empty() {
         return Err(ConfigError::new(ConfigFile::Policy, problems).into());
     }
-    print(&text);
+    print(&text)?;
     Ok(EXIT_OK)
 }
 

@@ -57,10 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Probe(arguments) => probe::run(&arguments),
         args::Command::Explain(arguments) => explain::run(&arguments),
         args::Command::Rules(arguments) => rules::run(&arguments),
-        args::Command::Completions { shell } => {
-            print(&generated::completions(shell));
-            Ok(EXIT_OK)
-        }
+        args::Command::Completions { shell } => print(&generated::completions(shell)).map(|()| EXIT_OK),
         args::Command::Man { directory } => generated::manual(&directory).map(|()| EXIT_OK),
         args::Command::Init(arguments) => init::run(&arguments),
         args::Command::Policy(command) => policy::run(&command),
@@ -80,17 +77,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     match arguments.schema {
-        args::SchemaKind::Output => print(crate::report::SCHEMA),
-        args::SchemaKind::Policy => print(&crate::policy::schema()),
+        args::SchemaKind::Output => print(crate::report::SCHEMA)?,
+        args::SchemaKind::Policy => print(&crate::policy::schema())?,
     }
     Ok(EXIT_OK)
 }
 
-/// Prints to standard output. Ignores write errors: if the reader closes the pipe, as `head` does,
-/// the exit code must still reflect the findings.
-fn print(text: &str) {
+/// Prints to standard output. Returns an error if the text cannot be written, for example because
+/// the disk is full. It is not an error if the reader closes the pipe, as `head` does.
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints to standard error.

@@ -56,6 +56,6 @@ pub(super) fn run(arguments: &ProbeArgs) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = |answer: &str| eprint(&format!("waiting: {answer}\n"));
     let message = runtime.block_on(probe::run(&settings, report))?;
-    print(&format!("The API server denied the probing Pod: {message}\n"));
+    print(&format!("The API server denied the probing Pod: {message}\n"))?;
     Ok(EXIT_OK)
 }

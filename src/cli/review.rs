@@ -26,6 +26,6 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
     let decision = admission::review(&text, &context).with_context(|| input.name.clone())?;
     let mut json = serde_json::to_string_pretty(&decision.response)?;
     json.push('\n');
-    print(&json);
+    print(&json)?;
     Ok(if decision.response.is_allowed() { EXIT_OK } else { EXIT_FINDINGS })
 }

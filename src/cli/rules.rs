@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &RulesArgs) -> anyhow::Result<u8> {
         RulesFormat::Text => text(&policy),
         RulesFormat::Json => json(&policy),
         RulesFormat::Markdown => markdown(&policy),
-    });
+    })?;
     Ok(EXIT_OK)
 }
 

@@ -205,3 +205,51 @@ fn every_format_reports_an_invalid_policy_and_baseline() {
         }
     }
 }
+
+/// A report that shows no finding would contradict the exit code.
+#[test]
+fn findings_that_fail_the_run_are_shown() {
+    let base =
+        ["lint", MIXED, "--ignore", "undefined-volume,unused-volume", "--fail-on", "info", "--min-severity"];
+    let directory = tempfile::tempdir().expect("a directory");
+    for format in Format::ALL.map(Format::name) {
+        let file = directory.path().join(format);
+        let flags = ["--format", format, &output_flag(format, &file)];
+        for min_severity in ["error", "warning", "info"] {
+            let run = volcheck(&[&base[..], &[min_severity], &flags].concat());
+            assert_eq!(run.status.code(), Some(1), "{format}");
+            assert!(out(&run).contains("sensitive-host-path"), "{format}: {}", out(&run));
+            assert_eq!(fs::read_to_string(&file).expect("a report"), out(&run), "{format}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn reports_a_full_standard_output() {
+    for arguments in ["lint", "rules", "schema policy", "policy show", "explain host-root"] {
+        let command = format!("\"$0\" {arguments} > /dev/full");
+        let run = Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_volcheck")]).output();
+        let run = run.expect("volcheck");
+        assert_eq!(run.status.code(), Some(2), "{arguments}");
+        let error = String::from_utf8_lossy(&run.stderr);
+        assert!(error.contains("error: cannot write to standard output: No space left"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn output_to_standard_output_keeps_the_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("out").display().to_string();
+    for redirection in ["> \"$1\"", ">> \"$1\"", "| cat > \"$1\""] {
+        let command = format!("\"$0\" lint {FIRST} --output json=/dev/stdout {redirection}");
+        let arguments = ["-c", &command, env!("CARGO_BIN_EXE_volcheck"), &file];
+        Command::new("sh").args(arguments).status().expect("a status");
+        let text = fs::read_to_string(&file).expect("both reports");
+        assert!(text.starts_with("error[") && text.ends_with("}\n"), "{redirection}: {text}");
+        fs::remove_file(&file).expect("removed");
+    }
+    let error = err(&["lint", FIRST, "--output", "json=-"]);
+    assert!(error.contains("`-` is not a file; use `--format json`"), "{error}");
+}

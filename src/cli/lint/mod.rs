@@ -24,9 +24,9 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
             // `cli::run` also prints these problems to standard error, as text.
             if arguments.format != Format::Text {
-                print(&report::render(report, arguments.format, style(arguments)));
+                print_report(report, arguments);
             }
-            output::write(&arguments.output, report, arguments.min_severity, style(arguments));
+            output::write(report, arguments, style(arguments));
         }
     })
 }
@@ -44,7 +44,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&verbose::policy(&setup.policy));
     }
     if arguments.show_files {
-        return Ok(show_files(&setup.found));
+        return show_files(&setup.found);
     }
     let with_ignores = !arguments.no_ignores;
     let options = setup.options(with_ignores);
@@ -67,26 +67,39 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         keep_changed(&mut report, &setup.found.inputs, revision, &changes);
     }
     let style = style(arguments);
-    print(&report::render(&report, arguments.format, style));
+    let is_printed = print_report(&report, arguments);
     if arguments.statistics && !arguments.format.includes_statistics() {
         eprint(&report::statistics(&report, style.min_severity));
     }
     let code = exit_code(&report, arguments);
-    let is_written = output::write(&arguments.output, &report, arguments.min_severity, style);
+    let is_written = output::write(&report, arguments, style);
     timings.end("writing reports");
     if arguments.timings {
         eprint(&timings.text());
     }
     // The process is about to exit, so freeing memory would only cost time.
     std::mem::forget((setup, report));
-    Ok(if is_written { code } else { EXIT_ERROR })
+    Ok(if is_printed && is_written { code } else { EXIT_ERROR })
+}
+
+/// Prints the report to standard output. If this fails, prints an error and returns false.
+fn print_report(report: &Report, arguments: &LintArgs) -> bool {
+    let printed = print(&report::render(report, arguments.format, style(arguments)));
+    printed.inspect_err(|error| eprint(&format!("error: {error:#}\n"))).is_ok()
+}
+
+/// Returns the lowest severity to show in a format. Findings that cause exit code 1 are always
+/// shown.
+fn min_severity(arguments: &LintArgs, format: Format) -> Severity {
+    let shown = arguments.min_severity.unwrap_or(format.default_min_severity());
+    FailOn::severity(arguments.fail_on).map_or(shown, |failing| shown.min(failing))
 }
 
 fn style(arguments: &LintArgs) -> Style {
     Style {
         color: is_enabled(arguments.color, io::stdout().is_terminal()),
         links: is_enabled(arguments.links, io::stdout().is_terminal()),
-        min_severity: arguments.min_severity.unwrap_or(arguments.format.default_min_severity()),
+        min_severity: min_severity(arguments, arguments.format),
         show_suppressed: arguments.show_suppressed,
         quiet: arguments.quiet,
         statistics: arguments.statistics,
@@ -95,12 +108,12 @@ fn style(arguments: &LintArgs) -> Style {
 
 /// Prints the names of the inputs, and an error for each input that could not be read. Returns the
 /// exit code.
-fn show_files(found: &Discovery) -> u8 {
-    print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>());
+fn show_files(found: &Discovery) -> anyhow::Result<u8> {
+    print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>())?;
     for error in &found.errors {
         eprint(&format!("error: could not read {}: {}\n", printable(&error.name), error.kind));
     }
-    if found.errors.is_empty() { EXIT_OK } else { EXIT_ERROR }
+    Ok(if found.errors.is_empty() { EXIT_OK } else { EXIT_ERROR })
 }
 
 fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {

@@ -1,13 +1,16 @@
 //! `--output FORMAT=FILE`: writes reports to files.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::bail;
 
+use super::min_severity;
+use crate::cli::args::LintArgs;
 use crate::cli::eprint;
 use crate::cli::file::{resolved, write_atomically};
-use crate::finding::Severity;
 use crate::lint::Report;
 use crate::report::{self, Format, Style};
 
@@ -23,6 +26,9 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
+            Some((format, "-")) => {
+                Err(format!("`-` is not a file; use `--format {format}` to print to standard output"))
+            }
             Some((format, file)) if !file.is_empty() => {
                 Ok(Self { format: format.parse()?, file: PathBuf::from(file) })
             }
@@ -44,20 +50,28 @@ pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
 
 /// Writes the reports. Prints an error for each file that cannot be written, and returns whether
 /// all were written.
-pub(super) fn write(
-    outputs: &[Output],
-    report: &Report,
-    min_severity: Option<Severity>,
-    style: Style,
-) -> bool {
+pub(super) fn write(report: &Report, arguments: &LintArgs, style: Style) -> bool {
     let mut is_written = true;
-    for Output { format, file } in outputs {
-        let min_severity = min_severity.unwrap_or(format.default_min_severity());
+    for Output { format, file } in &arguments.output {
+        let min_severity = min_severity(arguments, *format);
         let style = Style { color: false, links: false, min_severity, ..style };
-        if let Err(error) = write_atomically(file, &report::render(report, *format, style)) {
+        let text = report::render(report, *format, style);
+        // Replacing the file would disconnect a redirected standard output from its file.
+        let written = if is_stream(file) { append(file, &text) } else { write_atomically(file, &text) };
+        if let Err(error) = written {
             eprint(&format!("error: cannot write {}: {error}\n", file.display()));
             is_written = false;
         }
     }
     is_written
+}
+
+/// Checks whether a path names an open file of the process, such as `/dev/stdout`.
+fn is_stream(file: &Path) -> bool {
+    let names = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
+    cfg!(unix) && names.iter().any(|name| file.starts_with(name))
+}
+
+fn append(file: &Path, text: &str) -> io::Result<()> {
+    File::options().append(true).open(file)?.write_all(text.as_bytes())
 }

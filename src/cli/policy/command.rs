@@ -15,7 +15,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
     match command {
         PolicyCommand::Show { file, flat, policy } => {
             let policy = load_merged(&with_file(file.clone(), policy))?;
-            print(&policy.text(!flat));
+            print(&policy.text(!flat))?;
         }
         PolicyCommand::Check { file } => {
             let found = || policy::discover(&env::current_dir().ok()?);
@@ -27,7 +27,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             };
             let shown = file.display().to_string();
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
-            print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)));
+            print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)))?;
         }
     }
     Ok(EXIT_OK)
