@@ -11,11 +11,10 @@ use super::lint::setup::RunSetup;
 use super::policy::ConfigError;
 use super::{EXIT_OK, eprint};
 use crate::input::InputErrorKind;
-use crate::lint::{ConfigFile, LocatedFinding};
+use crate::lint::{self, ConfigFile};
 use crate::policy::{Policy, Problem};
 use crate::report::counted;
-use crate::source::{File, Position, Span};
-use crate::suppress::{Baseline, Entry};
+use crate::suppress::Baseline;
 
 /// The default name of a baseline file.
 const FILE_NAME: &str = ".volcheck-baseline.json";
@@ -40,13 +39,8 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
         );
     }
     let coverage = setup.coverage(&path)?;
-    let covered = |entry: &Entry| coverage.of(entry);
-    let findings = run.report.findings.iter().map(|LocatedFinding { finding, location, .. }| {
-        (finding, coverage.path(&location.path), location.is_rendered)
-    });
-    let found = Baseline::from_findings(findings).with_patterns_of(&known);
-    let outside = known.outside(&found, covered);
-    let (common, new) = found.split(&known.without(&outside));
+    let found = coverage.findings(&run.report);
+    let (written, new) = known.update(found, |entry| coverage.of(entry), arguments.prune);
     if new > 0 && exists && !arguments.prune && !arguments.force {
         bail!(
             "{} missing from {}: pass `--force` to add new findings, or `--prune` to only remove fixed ones",
@@ -55,7 +49,6 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
         );
     }
     let before = if exists { format!(" ({} before)", known.len()) } else { String::new() };
-    let written = if arguments.prune { common } else { found }.union(outside);
     write_atomically(&path, &written.to_json()).with_context(|| path.display().to_string())?;
     eprint(&format!("Wrote {} with {}{before}.\n", path.display(), counted(written.len(), "finding")));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
@@ -79,20 +72,10 @@ pub(super) fn load(argument: Option<&Path>, policy: &Policy) -> anyhow::Result<O
 
 fn read(path: &Path) -> anyhow::Result<Baseline> {
     let name = path.display().to_string();
-    let invalid = |location, message| {
-        let problem = Problem { path: name.as_str().into(), location, message };
-        ConfigError::new(ConfigFile::Baseline, vec![problem])
-    };
-    let text = fs::read_to_string(path)
-        .map_err(|error| invalid(None, format!("could not be read: {}", InputErrorKind::from(error))))?;
-    Baseline::parse(&text).map_err(|error| {
-        let file = File::decode(name.as_str(), text.clone().into_bytes()).ok().filter(|_| error.line > 0);
-        let location = file.map(|file| {
-            let line = file.line_range(error.line);
-            let at = (line.start + error.column - 1).min(line.end);
-            let position = Position { line: error.line, column: error.column, offset: at };
-            (std::sync::Arc::new(file), Span { start: position, end: position })
-        });
-        invalid(location, error.message).into()
-    })
+    let invalid = |problem| ConfigError::new(ConfigFile::Baseline, vec![problem]);
+    let text = fs::read_to_string(path).map_err(|error| {
+        let message = format!("could not be read: {}", InputErrorKind::from(error));
+        invalid(Problem { path: name.as_str().into(), location: None, message })
+    })?;
+    lint::parse_baseline(&name, &text).map_err(|problem| invalid(problem).into())
 }

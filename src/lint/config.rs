@@ -1,6 +1,11 @@
 //! The files that configure a run.
 
+use std::sync::Arc;
+
 use crate::finding::RuleId;
+use crate::policy::Problem;
+use crate::source::{File, Position, Span};
+use crate::suppress::Baseline;
 
 /// A file that configures a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +43,18 @@ impl ConfigFile {
             Self::Baseline => "volcheck baseline --help",
         }
     }
+}
+
+/// Parses the baseline in the file `name`.
+pub fn parse_baseline(name: &str, text: &str) -> Result<Baseline, Problem> {
+    Baseline::parse(text).map_err(|error| {
+        let file = File::decode(name, text.as_bytes().to_vec()).ok().filter(|_| error.line > 0);
+        let location = file.map(|file| {
+            let line = file.line_range(error.line);
+            let at = (line.start + error.column - 1).min(line.end);
+            let position = Position { line: error.line, column: error.column, offset: at };
+            (Arc::new(file), Span { start: position, end: position })
+        });
+        Problem { path: name.into(), location, message: error.message }
+    })
 }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::{LocatedFinding, Report};
 use crate::input::{Discovery, InputSource};
 use crate::policy::Policy;
-use crate::suppress::{Covered, Entry};
+use crate::suppress::{Baseline, Covered, Entry};
 
 /// The inputs that a run checks, with paths relative to the directory of the baseline.
 #[derive(Debug)]
@@ -66,6 +67,14 @@ impl Coverage {
         };
         let clean = clean(&path);
         clean.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    }
+
+    /// Returns a baseline with the findings of a report.
+    pub fn findings(&self, report: &Report) -> Baseline {
+        let findings = report.findings.iter();
+        Baseline::from_findings(findings.map(|LocatedFinding { finding, location, .. }| {
+            (finding, self.path(&location.path), location.is_rendered)
+        }))
     }
 
     /// Returns whether the run covers an entry.

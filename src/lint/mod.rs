@@ -31,7 +31,7 @@ use crate::policy::{Date, Policy};
 pub use changed::keep_changed;
 pub use check::check;
 pub use claim_facts::BindingFacts;
-pub use config::ConfigFile;
+pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use report::{Counts, Report, UnknownHostPath};

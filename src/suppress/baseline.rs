@@ -243,9 +243,33 @@ impl Baseline {
         BaselineFacts { stale: stale.len(), examples, has_renamed_objects }
     }
 
+    /// Returns the baseline after a run with the findings `found`, and the number of new findings.
+    /// Entries that the run does not cover stay. With `prune`, the result omits the new findings.
+    pub fn update(&self, found: Self, covered: impl Fn(&Entry) -> Covered, prune: bool) -> (Self, usize) {
+        let found = found.with_patterns_of(self);
+        let is_outside = |entry: &Entry| match covered(entry) {
+            Covered::Yes => false,
+            Covered::Missing => found.equal(entry.identity()).is_empty(),
+            Covered::No => true,
+        };
+        let (mut updated, inside): (Vec<_>, Vec<_>) = self.entries.iter().cloned().partition(is_outside);
+        let mut known: HashMap<Identity<'_>, usize> = HashMap::new();
+        for entry in &inside {
+            *known.entry(entry.identity()).or_default() += entry.count;
+        }
+        let mut new = 0;
+        for entry in &found.entries {
+            let known = known.entry(entry.identity()).or_default();
+            let count = entry.count.min(*known);
+            *known -= count;
+            new += entry.count - count;
+            updated.push(Entry { count: if prune { count } else { entry.count }, ..entry.clone() });
+        }
+        (Self::from_entries(updated), new)
+    }
+
     /// Replaces the names of entries for which `known` contains a pattern with the pattern.
-    #[must_use]
-    pub fn with_patterns_of(mut self, known: &Self) -> Self {
+    fn with_patterns_of(mut self, known: &Self) -> Self {
         for entry in &mut self.entries {
             let identity = entry.identity();
             let pattern = match known.equal(identity).is_empty() {
@@ -256,49 +280,6 @@ impl Baseline {
                 entry.name.clone_from(&known.entries[at].name);
             }
         }
-        Self::from_entries(self.entries)
-    }
-
-    /// Returns the entries of this baseline that a run with the findings `found` leaves unchanged.
-    #[must_use]
-    pub fn outside(&self, found: &Self, covered: impl Fn(&Entry) -> Covered) -> Self {
-        let is_outside = |entry: &&Entry| match covered(entry) {
-            Covered::Yes => false,
-            Covered::Missing => found.equal(entry.identity()).is_empty(),
-            Covered::No => true,
-        };
-        Self::from_entries(self.entries.iter().filter(is_outside).cloned().collect())
-    }
-
-    /// Returns this baseline without the entries of `other`.
-    #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
-        let is_in_other = |entry: &Entry| other.entries.binary_search_by(|one| one.order(entry)).is_ok();
-        Self::from_entries(self.entries.iter().filter(|entry| !is_in_other(entry)).cloned().collect())
-    }
-
-    /// Splits the findings of this baseline into those that `known` also contains, in any file, and
-    /// the number of the others.
-    pub fn split(&self, known: &Self) -> (Self, usize) {
-        let mut left: HashMap<Identity<'_>, usize> = HashMap::new();
-        for entry in &known.entries {
-            *left.entry(entry.identity()).or_default() += entry.count;
-        }
-        let mut common = self.entries.clone();
-        let mut new = 0;
-        for (entry, found) in common.iter_mut().zip(&self.entries) {
-            let left = left.entry(found.identity()).or_default();
-            entry.count = found.count.min(*left);
-            *left -= entry.count;
-            new += found.count - entry.count;
-        }
-        (Self::from_entries(common), new)
-    }
-
-    /// Returns the entries of both baselines.
-    #[must_use]
-    pub fn union(mut self, other: Self) -> Self {
-        self.entries.extend(other.entries);
         Self::from_entries(self.entries)
     }
 
