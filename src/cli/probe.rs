@@ -31,7 +31,7 @@ pub(super) struct ProbeArgs {
     /// API server refuses the list, the command fails immediately
     #[arg(long, value_name = "FILE", requires = "registration")]
     pub(super) webhooks: Option<PathBuf>,
-    /// Maximum time to wait for the denial
+    /// Maximum time to wait until the API server denies the probing Pod
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(super) timeout: Duration,
 }

@@ -22,8 +22,8 @@ pub enum Access {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint {
     pub rule: RuleId,
-    /// The name of the volume; empty if the finding is not about a volume. A host path in a field
-    /// outside of a volume is named after its field path, which may contain an index.
+    /// The name of the volume; empty if the finding is not about a volume. For a host path in a
+    /// field outside of a volume, this is the path of the field, which may contain an index.
     pub volume: String,
     /// The name of the container; empty if the finding is not about a container.
     pub container: String,

@@ -10,9 +10,9 @@ use crate::model::FieldPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Safety {
-    /// The fix does not change behavior, or the object cannot run without the fix.
+    /// The fix does not change the behavior of a running object.
     Safe,
-    /// The fix may change behavior.
+    /// The fix may change behavior, or there are several possible fixes.
     Unsafe,
 }
 

@@ -20,7 +20,7 @@ impl Changes {
     /// Returns the changes of the working tree that contains `directory`, since the point that
     /// `revision` describes:
     ///
-    /// - `REF` or `REF...`: since the branch that is checked out forked from `REF`
+    /// - `REF` or `REF...`: since the checked-out branch forked from `REF`
     /// - `REF..`: since the commit `REF`
     ///
     /// The dots may be followed by a reference to the commit that is checked out. The changes
@@ -75,8 +75,8 @@ impl Changes {
         self.files.contains_key(&canonical(path))
     }
 
-    /// Checks whether the file at `path`, or a file below this directory, was changed, added,
-    /// deleted or renamed.
+    /// Checks whether the file at `path` or, if `path` is a directory, a file below it was changed,
+    /// added, deleted or renamed.
     pub(super) fn touches_below(&self, path: &Path) -> bool {
         let path = canonical(path);
         self.paths.iter().any(|changed| changed.starts_with(&path))

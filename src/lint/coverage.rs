@@ -24,9 +24,9 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Returns the coverage of a run. `directory` is that of the baseline. Both directories must be
-    /// absolute and contain no symbolic links. If flags select rules, `selecting` is the policy
-    /// with these rules.
+    /// Returns the coverage of a run. `directory` is that of the baseline. `working_directory` and
+    /// `directory` must be absolute and contain no symbolic links. If flags select rules,
+    /// `selecting` is the policy with these rules.
     pub fn new(
         working_directory: &Path,
         directory: &Path,
@@ -105,7 +105,7 @@ fn relative(path: &Path, directory: &Path) -> PathBuf {
     up.chain(path.components().skip(common)).collect()
 }
 
-/// Removes `.`, and `..` after a name.
+/// Removes each `.`, and each `..` together with the name before it.
 fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {

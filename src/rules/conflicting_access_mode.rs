@@ -171,7 +171,7 @@ fn finding(claimed: &ClaimedVolume, sharing: &Sharing, mode: &str) -> Option<Fin
         ),
         Sharing::Surge { .. } => (
             "an update starts the new Pod before it stops the old one".to_owned(),
-            "set `strategy.type: Recreate`, or request `ReadWriteMany`",
+            "set `strategy.type: Recreate` without `rollingUpdate`, or request `ReadWriteMany`",
         ),
     };
     let why = match mode {
@@ -181,7 +181,7 @@ fn finding(claimed: &ClaimedVolume, sharing: &Sharing, mode: &str) -> Option<Fin
     let message = format!("claim {} is `{mode}`, but {reason}", quoted(&claim.name));
     let finding = Finding::new(RULE.id, Severity::Warning, claimed.field.clone(), message)
         .label(format!("volume {}", quoted(&claimed.volume)))
-        .related_elsewhere(&claim.label, format!("claim {}", quoted(&claim.name)))
+        .related_elsewhere(&claim.label, format!("in claim {}", quoted(&claim.name)))
         .volume(&claimed.volume)
         .why(why)
         .help(help);

@@ -242,7 +242,7 @@ fn why(access: &HostPathAccess<'_>) -> String {
     let blind = "checks of the Pod, such as Pod Security admission, do not see the path";
     match class_reason(access.class) {
         reason if reason.is_empty() => blind.to_owned(),
-        reason => format!("{reason}, and {blind}"),
+        reason => format!("{reason}; {blind}"),
     }
 }
 

@@ -17,7 +17,7 @@
 //! - The outer volume is a `configMap`, `secret`, `downwardAPI` or `projected` volume, in which the
 //!   kubelet creates the mount point.
 //! - The outer volume is a `hostPath` volume, and volcheck knows that the mount point exists on the
-//!   node. It knows this for paths whose type is in volcheck's host path catalog, parent
+//!   node. It knows this for paths with a type in volcheck's host path catalog, parent
 //!   directories of catalog entries whose path contains no `*`, well-known devices, and names that
 //!   end in `.sock`. It also knows this for the path of each `hostPath` volume that a container of
 //!   the Pod mounts, and for the parent directories of this path.

@@ -26,8 +26,8 @@
 //! - `data/x`: depending on `hostPath.type`, the kubelet or containerd checks or creates `/data/x`.
 //!   Even if `/data/x` exists, runc fails, because the bundle contains no `data/x`. The container
 //!   never starts.
-//! - `var/run`: on most nodes, `/var/run` is a symbolic link to `/run`, and containerd resolves the
-//!   link. The container gets all of `/run`.
+//! - `var/run`: on many nodes, `/var/run` is a symbolic link to the absolute path `/run`.
+//!   containerd resolves the link and passes `/run` to runc. The container gets all of `/run`.
 //! - `.`, `rootfs` and `config.json`: these paths exist in the bundle. Without a `type`, the
 //!   container gets the bundle, the root filesystem in it or the configuration in it.
 //!
@@ -193,7 +193,7 @@ const WINDOWS_REASON: &str = "the kubelet and the container runtime resolve it a
 /// Relative paths that exist in the bundle of a container, which is the working directory of runc.
 const BUNDLE_PATHS: &[&str] = &["", "config.json", "rootfs"];
 
-/// Relative paths that are symbolic links to an absolute path on most nodes.
+/// Relative paths that are symbolic links to an absolute path on many nodes.
 const LINKS: &[&str] = &["dev/core", "dev/fd", "var/lock", "var/run"];
 
 /// Returns the consequence of a relative path. For a `hostPath` volume, this is the consequence

@@ -145,7 +145,7 @@ impl Problem {
             severity: Severity::Warning,
             predicate: "is not a whole number of bytes",
             why: "the API server stores it in thousandths of a byte, so the stored object differs from the manifest",
-            help: "write a whole number of bytes, such as `1127Mi` instead of `1.1Gi`; `m` means a thousandth",
+            help: "write a whole number of bytes, such as `1127Mi` instead of `1.1Gi`",
         })
     }
 }

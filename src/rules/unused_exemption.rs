@@ -6,7 +6,8 @@
 //! volcheck checks the entire directory that contains the policy file, without the flags
 //! `--select`, `--ignore` and `--exclude`. The severity is info, because the policy may also be
 //! used for clusters whose objects are not part of the run. Exemptions of a built-in pack, such as
-//! `node-agents`, are never reported.
+//! `node-agents`, are never reported. Neither are exemptions with `user` or `group`, which apply
+//! only in the webhook.
 //!
 //! ## Why is this bad?
 //!

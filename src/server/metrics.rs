@@ -219,7 +219,7 @@ impl Metrics {
         );
         registry.register(
             "would_deny",
-            "Admitted requests that mode deny would deny, for each rule that is a reason",
+            "Admitted requests that mode deny would deny, counted once for each rule that causes the denial",
             self.would_deny.clone(),
         );
         registry.register(

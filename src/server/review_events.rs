@@ -69,8 +69,8 @@ fn problems(decision: &Decision) -> String {
     let errors = decision.findings.iter().filter(|finding| finding.severity == Severity::Error);
     let (preexisting, new): (Vec<&Finding>, Vec<&Finding>) =
         errors.partition(|finding| decision.preexisting.contains(&finding.rule));
-    // `preexisting` contains only rules. A new error of such a rule may be the reason of the
-    // denial.
+    // `Decision::preexisting` contains only rules, so new and pre-existing errors of such a rule
+    // cannot be told apart. If there are no other errors, one of these is the reason.
     let reasons = if new.is_empty() { preexisting } else { new };
     let lines: Vec<String> = reasons
         .into_iter()

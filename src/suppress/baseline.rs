@@ -45,12 +45,12 @@ pub enum Covered {
     /// The run would not have checked the file, but the file no longer exists. The object may have
     /// moved to another file.
     Missing,
-    /// The run has not checked the file.
+    /// The run has not checked the file, or not with the rule of the entry.
     No,
 }
 
 /// The identity of an entry: its rule, the group, kind, namespace and name of the object, and the
-/// fingerprint. If the finding is not about an object, its file has the place of the name.
+/// fingerprint. If the finding is not about an object, the path of its file replaces the name.
 type Identity<'e> = [&'e str; 6];
 
 impl Entry {
@@ -123,7 +123,7 @@ pub struct Baseline {
 
 impl Baseline {
     /// Parses a baseline. Returns an error if the JSON or its version is invalid, if two entries
-    /// have the same identity and file, or if the count of an entry is 0.
+    /// are about the same finding in the same text, or if the count of an entry is 0.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
         // The fields of the entries depend on the version.
         if let Ok(Version { version }) = serde_json::from_str(text)
@@ -150,8 +150,9 @@ impl Baseline {
             let empty = entries.iter().find(|entry| entry.count == 0);
             empty.map(|entry| ("entry with `count` 0", entry))
         });
-        if let Some((problem, Entry { rule, kind, name, message, .. })) = invalid {
-            let message = format!("{problem}: {rule} in {kind} {name}: {message}");
+        if let Some((problem, Entry { rule, kind, name, file, message, .. })) = invalid {
+            let place = if kind.is_empty() { file.clone() } else { format!("{kind} {name}") };
+            let message = format!("{problem}: {rule} in {place}: {message}");
             return Err(BaselineError { message, line: 0, column: 0 });
         }
         Ok(Self::from_entries(entries))
@@ -164,7 +165,8 @@ impl Baseline {
         Self::from_entries(entries.collect())
     }
 
-    /// Adds the counts of entries for the same finding in the same file.
+    /// Creates a baseline. Merges the entries for the same finding in the same file into one with
+    /// the sum of their counts, and drops entries with the count 0.
     fn from_entries(mut entries: Vec<Entry>) -> Self {
         entries.retain(|entry| entry.count > 0);
         entries.sort_by(Entry::order);
@@ -268,7 +270,8 @@ impl Baseline {
         (Self::from_entries(updated), new)
     }
 
-    /// Replaces the names of entries for which `known` contains a pattern with the pattern.
+    /// If an entry matches only a pattern in `known`, replaces the name of the entry with that
+    /// pattern.
     fn with_patterns_of(mut self, known: &Self) -> Self {
         for entry in &mut self.entries {
             let identity = entry.identity();

@@ -139,8 +139,8 @@ fn documented_steps_lead_from_warn_to_deny() {
     harness.uninstall();
     harness.install_program();
     create_crds(&harness);
-    // Other tests have left objects with errors.
-    let all = "deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs,pods,pvc,pv";
+    // Other tests have left objects with errors, and Events about them.
+    let all = "deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs,pods,pvc,pv,events";
     harness.kubectl(&["delete", all, "--all", "-n", "shop", "--force", "--grace-period=0"]).ok();
     start_agents(&harness, Path::new(&shared));
     harness.kubectl_with("admin", &["apply", "-f", "-"], CART).ok();
