@@ -86,9 +86,9 @@ fn reports_unparsable_files_only_if_changed() {
     assert_eq!(lint(directory, &["HEAD"]).0, 0);
 }
 
-/// The errors that the main branch fixed meanwhile are not due to the branch.
-#[test]
-fn compares_with_the_fork_point() {
+/// Returns a repository with the branch `branch`, which adds a Pod, and with a later commit on
+/// `main`, which fixes a Pod.
+fn repository_with_branch() -> tempfile::TempDir {
     let repository = repository();
     let directory = repository.path();
     git(directory, &["checkout", "--quiet", "-b", "branch"]);
@@ -97,6 +97,14 @@ fn compares_with_the_fork_point() {
     git(directory, &["checkout", "--quiet", "main"]);
     fs::write(directory.join("one.yaml"), pod("c", "/srv")).expect("written");
     commit_all(directory);
+    repository
+}
+
+/// The errors that the main branch fixed meanwhile are not due to the branch.
+#[test]
+fn compares_with_the_fork_point() {
+    let repository = repository_with_branch();
+    let directory = repository.path();
     git(directory, &["checkout", "--quiet", "branch"]);
     for revision in ["main", "main...", "main...HEAD", "main...branch"] {
         assert_eq!(lint(directory, &[revision]).1, ["new"], "{revision}");
@@ -114,14 +122,8 @@ fn compares_with_the_fork_point() {
 
 #[test]
 fn shallow_clones_need_more_history() {
-    let repository = repository();
+    let repository = repository_with_branch();
     let directory = repository.path();
-    git(directory, &["checkout", "--quiet", "-b", "branch"]);
-    fs::write(directory.join("branch.yaml"), pod("new", "/root")).expect("written");
-    commit_all(directory);
-    git(directory, &["checkout", "--quiet", "main"]);
-    fs::write(directory.join("one.yaml"), pod("c", "/srv")).expect("written");
-    commit_all(directory);
     let clones = temp_dir(&[]);
     let url = format!("file://{}", directory.display());
     git(
