@@ -49,7 +49,7 @@ pub fn worst_case_reviews() -> Vec<String> {
             pod(empty_dir(), vec![mount("/m".to_owned(), "")], vec![json!({"name": "E", "value": "E"})]);
         review.replacen("\"value\":\"E\"", &format!("\"value\":\"{}\"", "\\u0001".repeat(length)), 1)
     };
-    let annotations = (0..500_000).map(|n| format!("\"k{n}\":\"\\u0041\"")).collect::<Vec<_>>().join(",");
+    let annotations = (0..350_000).map(|n| format!("\"k{n}\":\"\\u0041\"")).collect::<Vec<_>>().join(",");
     let update = format!(
         r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","operation":"UPDATE","namespace":"n","resource":{{"version":"v1","resource":"pods"}},"object":{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p","annotations":{{{annotations}}}}}}},"oldObject":{{"kind":"Pod"}}}}}}"#
     );
