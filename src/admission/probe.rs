@@ -8,9 +8,9 @@
 use serde::Deserialize;
 
 use super::Endpoint;
-use super::request::Request;
+use super::request::{AnnotatedMetadata, Request};
 use super::response::shorten;
-use crate::model::{Decode as _, Map, nullable};
+use crate::model::{Decode as _, nullable};
 
 /// The annotation of probing Pods. Its value is a nonce, which the denial repeats.
 pub const PROBE_ANNOTATION: &str = "volcheck.io/probe";
@@ -34,12 +34,5 @@ pub(super) fn nonce(request: &Request<'_>, endpoint: Endpoint) -> Option<String>
 #[serde(default)]
 struct Probe<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
-    metadata: ProbeMetadata<'a>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ProbeMetadata<'a> {
-    #[serde(borrow)]
-    annotations: Map<'a>,
+    metadata: AnnotatedMetadata<'a>,
 }

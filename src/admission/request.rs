@@ -336,16 +336,17 @@ struct TerminatingMetadata<'a> {
 #[serde(default)]
 struct MirrorPod<'a> {
     #[serde(borrow, deserialize_with = "nullable")]
-    metadata: MirrorPodMetadata<'a>,
+    metadata: AnnotatedMetadata<'a>,
     #[serde(borrow, deserialize_with = "nullable")]
     spec: MirrorPodSpec<'a>,
 }
 
+/// The metadata of a Pod, as far as its annotations identify the kind of Pod.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct MirrorPodMetadata<'a> {
+pub(super) struct AnnotatedMetadata<'a> {
     #[serde(borrow)]
-    annotations: Map<'a>,
+    pub(super) annotations: Map<'a>,
 }
 
 #[derive(Default, Deserialize)]

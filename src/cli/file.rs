@@ -12,7 +12,8 @@ pub(super) fn resolved(file: &Path) -> PathBuf {
     file.canonicalize().ok().or_else(in_directory).unwrap_or_else(|| file.to_owned())
 }
 
-fn directory_of(file: &Path) -> &Path {
+/// Returns the directory of a file, which is `.` for a bare name.
+pub(super) fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,6 +1,6 @@
 //! The lines that changed since a commit, according to `git`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ pub struct Changes {
     /// The changed lines of each file. The first line is 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
     /// The paths of all changed files, including deleted ones, and the old paths of renamed ones.
-    paths: HashSet<PathBuf>,
+    paths: Vec<PathBuf>,
 }
 
 impl Changes {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::kustomize::normalized;
 use super::{LocatedFinding, Report};
 use crate::input::{Discovery, InputSource};
 use crate::policy::Policy;
@@ -65,8 +66,7 @@ impl Coverage {
             true => relative(Path::new(path), &self.directory),
             false => self.prefix.join(path),
         };
-        let clean = clean(&path);
-        clean.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+        normalized(&path).iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
     }
 
     /// Returns a baseline with the findings of a report.
@@ -99,25 +99,10 @@ impl Coverage {
 
 /// Returns the path of `path` relative to `directory`. Both must be absolute.
 fn relative(path: &Path, directory: &Path) -> PathBuf {
-    let (path, directory) = (clean(path), clean(directory));
+    let (path, directory) = (normalized(path), normalized(directory));
     let common = path.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
     let up = directory.components().skip(common).map(|_| Component::ParentDir);
     up.chain(path.components().skip(common)).collect()
-}
-
-/// Removes each `.`, and each `..` together with the name before it.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if clean.file_name().is_some() => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 #[cfg(test)]

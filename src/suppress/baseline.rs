@@ -62,9 +62,13 @@ impl Entry {
         Self { rule, group, kind, namespace, name, fingerprint, file, rendered, count: 1, message }
     }
 
+    /// Returns the name of the object, or the file if the finding is not about an object.
+    fn name_or_file(&self) -> &str {
+        if self.kind.is_empty() { &self.file } else { &self.name }
+    }
+
     fn identity(&self) -> Identity<'_> {
-        let name = if self.kind.is_empty() { &self.file } else { &self.name };
-        [&self.rule, &self.group, &self.kind, &self.namespace, name, &self.fingerprint]
+        [&self.rule, &self.group, &self.kind, &self.namespace, self.name_or_file(), &self.fingerprint]
     }
 
     fn order(&self, other: &Self) -> Ordering {
@@ -87,6 +91,12 @@ fn without_name(identity: Identity<'_>) -> [&str; 5] {
     [rule, group, kind, namespace, fingerprint]
 }
 
+/// Joins the parts that are not empty.
+fn join(parts: [&str; 2], separator: &str) -> String {
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(separator)
+}
+
 #[derive(Deserialize)]
 struct Version {
     version: u32,
@@ -95,8 +105,7 @@ struct Version {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    #[serde(rename = "version")]
-    _version: u32,
+    version: u32,
     entries: Vec<Entry>,
 }
 
@@ -125,16 +134,19 @@ impl Baseline {
     /// Parses a baseline. Returns an error if the JSON or its version is invalid, if two entries
     /// are about the same finding in the same text, or if the count of an entry is 0.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
-        // The fields of the entries depend on the version.
-        if let Ok(Version { version }) = serde_json::from_str(text)
-            && version != VERSION
-        {
+        let parsed = serde_json::from_str::<Document>(text);
+        let version = match &parsed {
+            Ok(document) => Some(document.version),
+            // The fields of the entries depend on the version.
+            Err(_) => serde_json::from_str(text).ok().map(|Version { version }| version),
+        };
+        if let Some(version) = version.filter(|version| *version != VERSION) {
             let message = format!(
                 "unsupported version {version}, expected {VERSION}: delete the baseline, and run `volcheck baseline`"
             );
             return Err(BaselineError { message, line: 0, column: 0 });
         }
-        let document: Document = serde_json::from_str(text).map_err(|error| BaselineError {
+        let document = parsed.map_err(|error| BaselineError {
             message: format!(
                 "invalid baseline: {}",
                 error.to_string().split(" at line ").next().unwrap_or_default()
@@ -150,9 +162,9 @@ impl Baseline {
             let empty = entries.iter().find(|entry| entry.count == 0);
             empty.map(|entry| ("entry with `count` 0", entry))
         });
-        if let Some((problem, Entry { rule, kind, name, file, message, .. })) = invalid {
-            let place = if kind.is_empty() { file.clone() } else { format!("{kind} {name}") };
-            let message = format!("{problem}: {rule} in {place}: {message}");
+        if let Some((problem, entry)) = invalid {
+            let place = join([&entry.kind, entry.name_or_file()], " ");
+            let message = format!("{problem}: {} in {place}: {}", entry.rule, entry.message);
             return Err(BaselineError { message, line: 0, column: 0 });
         }
         Ok(Self::from_entries(entries))
@@ -225,13 +237,8 @@ impl Baseline {
         let stale: Vec<_> =
             self.entries.iter().filter(|entry| entry.count > 0 && covered(entry) == Covered::Yes).collect();
         let text = |entry: &&Entry| {
-            let join = |parts: [&str; 2], separator: &str| {
-                let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                parts.join(separator)
-            };
-            let name = if entry.kind.is_empty() { &entry.file } else { &entry.name };
-            let name = join([&*entry.namespace, name], "/");
-            let object = join([&*entry.kind, &*name], " ");
+            let name = join([&entry.namespace, entry.name_or_file()], "/");
+            let object = join([&entry.kind, &name], " ");
             let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
             format!("{} in {object}: {}{times}", entry.rule, entry.message)
         };

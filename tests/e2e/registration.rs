@@ -1,5 +1,6 @@
 //! The registration of `certs.mode=self` under attack, and the check after the installation.
 
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
@@ -23,6 +24,14 @@ const REMOVE_ENTRIES: &str = r#"[{"op": "remove", "path": "/webhooks"}]"#;
 /// Values with a long interval between reads, so that only the watch can notice a change in time.
 fn slow_values() -> String {
     VALUES.replace("--reload-interval=0.5", "--reload-interval=60")
+}
+
+/// Installs two replicas that rarely read the registration again without a change.
+fn harness_with_slow_replicas() -> MutexGuard<'static, Harness> {
+    let harness = harness();
+    harness.install(&slow_values());
+    wait_for("exactly two replicas", || (harness.pod_ips().len() == 2).then_some(()));
+    harness
 }
 
 fn entries(harness: &Harness) -> Value {
@@ -51,9 +60,7 @@ fn denies(harness: &Harness) -> bool {
 
 #[test]
 fn foreign_changes_are_reverted_within_a_second() {
-    let harness = harness();
-    harness.install(&slow_values());
-    wait_for("exactly two replicas", || (harness.pod_ips().len() == 2).then_some(()));
+    let harness = harness_with_slow_replicas();
     let expected = entries(&harness);
     let repairs = || harness.metric("volcheck_registration_repairs_total");
     let before = repairs();
@@ -126,9 +133,7 @@ fn rollback_restores_the_entries_without_failed_requests() {
 
 #[test]
 fn refused_entries_leave_the_last_valid_ones() {
-    let harness = harness();
-    harness.install(&slow_values());
-    wait_for("exactly two replicas", || (harness.pod_ips().len() == 2).then_some(()));
+    let harness = harness_with_slow_replicas();
     let valid = entries(&harness);
     let logged = || {
         let logs = harness.logs_of("volcheck-").concat();

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
+use crate::cli::file::directory_of;
 use crate::cli::policy;
 use crate::input::{self, Discovery, Input, InputSource, Rendering};
 use crate::lint::{self, Coverage, Run, RunOptions};
@@ -63,11 +64,9 @@ impl<'a> RunSetup<'a> {
 
     /// Returns the coverage of the run, for the baseline at `path`.
     pub(in crate::cli) fn coverage(&self, path: &Path) -> anyhow::Result<Coverage> {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
         let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
-        let selecting = self.selects_rules.then_some(&self.policy);
-        Ok(Coverage::new(&real_path(Path::new("."))?, &real_path(directory)?, &self.found, selecting))
+        let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
+        Ok(Coverage::new(&current, &directory, &self.found, self.selects_rules.then_some(&self.policy)))
     }
 
     /// Checks the inputs, with a progress line on a terminal.
