@@ -240,8 +240,10 @@ fn files_have_at_most_560_lines() {
 }
 
 #[test]
-fn command_line_has_at_most_1800_lines() {
+fn command_line_has_at_most_1500_lines_without_the_declarations_of_arguments() {
     let lines = |path: &PathBuf| fs::read_to_string(path).expect("a source file").lines().count();
-    let total: usize = sources(&root().join("src/cli")).iter().map(lines).sum();
-    assert!(total <= 1_800, "src/cli has {total} lines");
+    let arguments = root().join("src/cli/args");
+    let files = sources(&root().join("src/cli")).into_iter().filter(|path| !path.starts_with(&arguments));
+    let total: usize = files.map(|path| lines(&path)).sum();
+    assert!(total <= 1_500, "src/cli has {total} lines");
 }

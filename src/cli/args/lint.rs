@@ -1,0 +1,165 @@
+//! The arguments of the commands that check manifests.
+
+use std::path::PathBuf;
+
+use clap::builder::ArgPredicate;
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::{KubeVersionArg, PolicyArgs};
+use crate::cli::lint::output::Output;
+use crate::finding::Severity;
+use crate::report::Format;
+
+/// The input arguments of the commands that check manifests.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InputArgs {
+    /// Files, directories or globs to check; `-` reads standard input [default: the current
+    /// directory, unless --helm or --kustomize is given]
+    #[arg(hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
+    pub(in crate::cli) paths: Vec<String>,
+    /// Helm chart to render with `helm` and check; may be repeated. If --kube-version is set, the
+    /// chart is rendered for this version
+    #[arg(long, value_name = "CHART")]
+    pub(in crate::cli) helm: Vec<String>,
+    /// Values file for the charts; may be repeated
+    #[arg(long, short = 'f', value_name = "FILE", requires = "helm")]
+    pub(in crate::cli) values: Vec<PathBuf>,
+    /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) kustomize: Vec<String>,
+    /// Glob of paths to exclude, even if they are named explicitly; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(in crate::cli) exclude: Vec<String>,
+    /// Include files that `.gitignore` and similar files exclude
+    #[arg(long)]
+    pub(in crate::cli) no_gitignore: bool,
+    /// File extensions of the manifests to check in directories, separated by commas
+    #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
+    pub(in crate::cli) ext: Vec<String>,
+    /// File name to report for standard input
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) stdin_filename: Option<String>,
+    /// Also parse documents that cannot contain a volume, and report their syntax errors
+    #[arg(long)]
+    pub(in crate::cli) strict_parse: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LintArgs {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArgs,
+    #[command(flatten)]
+    pub(in crate::cli) policy: PolicyArgs,
+    /// Baseline file [default: `lint.baseline` in the policy]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
+    /// Report only findings in objects that changed since the current branch forked from this
+    /// branch or commit, and in charts and kustomizations whose files changed since then. `REF..`
+    /// compares with REF itself
+    #[arg(long, value_name = "REF")]
+    pub(in crate::cli) changed_since: Option<String>,
+    /// Lowest severity of a finding that causes exit code 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    pub(in crate::cli) fail_on: FailOn,
+    /// Lowest severity to show [default: info for json, jsonl and sarif; warning for the other
+    /// formats]. Findings that cause exit code 1 are always shown
+    #[arg(long, value_name = "SEVERITY")]
+    pub(in crate::cli) min_severity: Option<Severity>,
+    /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle
+    /// or markdown
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(in crate::cli) format: Format,
+    /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
+    #[arg(long, value_name = "FORMAT=FILE")]
+    pub(in crate::cli) output: Vec<Output>,
+    /// Print the number of findings of each rule. In text and concise reports, the numbers follow
+    /// the findings. For other formats, they are printed to standard error
+    #[arg(long)]
+    pub(in crate::cli) statistics: bool,
+    /// Omit the summary from text and markdown reports
+    #[arg(long)]
+    pub(in crate::cli) quiet: bool,
+    /// Do not fail if no Kubernetes objects are found
+    #[arg(long)]
+    pub(in crate::cli) allow_empty: bool,
+    /// Do not apply ignore comments, ignore annotations or the baseline
+    #[arg(long)]
+    pub(in crate::cli) no_ignores: bool,
+    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl reports
+    #[arg(long)]
+    pub(in crate::cli) show_suppressed: bool,
+    /// Print the path of the policy file, the profile and the number of objects to standard error;
+    /// `-vv` also prints the number of objects in each file
+    #[arg(long, short = 'v', action = ArgAction::Count)]
+    pub(in crate::cli) verbose: u8,
+    /// Print the names of the input files without checking them
+    #[arg(long)]
+    pub(in crate::cli) show_files: bool,
+    /// Print the duration of each phase to standard error
+    #[arg(long)]
+    pub(in crate::cli) timings: bool,
+    /// When to use colors
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(in crate::cli) color: When,
+    /// When to use hyperlinks to the pages of the rules. Has no effect yet, because the pages are
+    /// not published
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(in crate::cli) links: When,
+}
+
+#[derive(Debug, Args)]
+// `init` does not read a policy, so the version has another default.
+#[command(mut_arg("kube_version", |arg| arg.help(INIT_KUBE_VERSION_HELP)))]
+pub(in crate::cli) struct InitArgs {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArgs,
+    #[command(flatten)]
+    pub(in crate::cli) kube_version: KubeVersionArg,
+}
+
+const INIT_KUBE_VERSION_HELP: &str =
+    "Version of Kubernetes that runs the objects, such as 1.33 [default: 1.37]";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BaselineArgs {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArgs,
+    #[command(flatten)]
+    pub(in crate::cli) policy: PolicyArgs,
+    /// Baseline file [default: `lint.baseline` in the policy, or .volcheck-baseline.json]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
+    /// Only remove entries for findings that are no longer reported
+    #[arg(long, conflicts_with = "force")]
+    pub(in crate::cli) prune: bool,
+    /// Add new findings to an existing baseline
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FailOn {
+    Error,
+    Warning,
+    Info,
+    Never,
+}
+
+impl FailOn {
+    /// Returns the lowest severity for which the exit code is 1, or `None` for `never`.
+    pub(in crate::cli) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Info => Some(Severity::Info),
+            Self::Never => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum When {
+    Auto,
+    Always,
+    Never,
+}
