@@ -243,8 +243,7 @@ fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
             .ok()
     };
     scale("0");
-    let pods = || harness.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
-    wait_for("the Pods to stop", || pods().is_empty().then_some(()));
+    wait_for("the Pods to stop", || harness.pod_names().is_empty().then_some(()));
 
     let error = harness.apply("shop", &pod("unreviewed", GOOD)).failed();
     assert!(error.contains("failed calling webhook \"validate.volcheck.io\""), "{error}");
