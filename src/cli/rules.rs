@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::{RulesArgs, RulesFormat};
 use super::{EXIT_OK, print};
-use crate::policy::{Level, Overrides, Policy, Profile};
+use crate::policy::{Overrides, Policy, Profile, today};
 use crate::rules::{FixClass, Group, Rule};
 
 pub(super) fn run(arguments: &RulesArgs) -> anyhow::Result<u8> {
@@ -22,11 +22,7 @@ pub(super) fn run(arguments: &RulesArgs) -> anyhow::Result<u8> {
 }
 
 fn level(policy: &Policy, rule: &Rule) -> &'static str {
-    match policy.level(rule.id) {
-        Level::Off => "off",
-        Level::As(severity) => severity.name(),
-        Level::Default => rule.severity.name(),
-    }
+    policy.level(rule.id, today()).name().unwrap_or(rule.severity.name())
 }
 
 fn text(policy: &Policy) -> String {

@@ -45,15 +45,15 @@ pub fn check_request(
     today: Date,
     requester: Option<&Requester<'_>>,
 ) -> CheckResult {
-    let mut findings = run_rules(subject, policy);
-    if findings.is_empty() {
-        return CheckResult::default();
-    }
     let object = match subject {
         Subject::Object(object) | Subject::Claims(object, _) => Some(object),
         Subject::Text(_, object) => object,
         Subject::Unchecked(_) | Subject::Ignores(_) | Subject::Exemption(_) | Subject::Baseline(_) => None,
     };
+    let mut findings = run_rules(subject, &Levels { policy, today, object });
+    if findings.is_empty() {
+        return CheckResult::default();
+    }
     let Exempted { findings: mut exempted, lowered_by } = match object {
         Some(object) => exempt(&mut findings, object, policy, today, requester),
         None => Exempted::default(),
@@ -73,7 +73,8 @@ pub fn check_request(
 /// Returns the findings of the enabled rules about the subject, with the severities that the policy
 /// sets. A finding about a pod in Helm values is at most a warning. Unchecked input is reported
 /// regardless of the policy.
-fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
+fn run_rules(subject: Subject<'_>, levels: &Levels<'_>) -> Vec<Finding> {
+    let policy = levels.policy;
     let mut findings = Vec::new();
     match subject {
         Subject::Object(object) | Subject::Claims(object, _) => match &object.body {
@@ -86,7 +87,7 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
                     let mut cx = Context::for_pod(object, pod, &policy.options);
                     cx.claimed_volumes = volumes.iter().filter(|volume| volume.pod == index).collect();
                     let from = findings.len();
-                    check_volumes(&cx, policy, &mut findings);
+                    check_volumes(&cx, levels, &mut findings);
                     let supports_fixes = pod.has_only_kubernetes_volumes();
                     for finding in &mut findings[from..] {
                         finding.is_heuristic = pod.is_heuristic;
@@ -99,11 +100,11 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
             }
             Body::PersistentVolume(spec) => {
                 let cx = Context::for_persistent_volume(object, spec, &policy.options);
-                check_volumes(&cx, policy, &mut findings);
+                check_volumes(&cx, levels, &mut findings);
             }
             Body::Claim(spec) => {
                 let cx = Context::for_claim(object, spec, &policy.options);
-                check_volumes(&cx, policy, &mut findings);
+                check_volumes(&cx, levels, &mut findings);
             }
             Body::StorageClass(_) | Body::Other => {}
         },
@@ -115,22 +116,22 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
                 }
             }
         }
-        Subject::Text(facts, _) => for_each_rule(policy, &mut findings, |rule, out| {
+        Subject::Text(facts, _) => levels.for_each_rule( &mut findings, |rule, out| {
             if let Check::Text(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Ignores(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+        Subject::Ignores(facts) => levels.for_each_rule( &mut findings, |rule, out| {
             if let Check::Ignores(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Exemption(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+        Subject::Exemption(facts) => levels.for_each_rule( &mut findings, |rule, out| {
             if let Check::Exemption(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Baseline(facts) => for_each_rule(policy, &mut findings, |rule, out| {
+        Subject::Baseline(facts) => levels.for_each_rule( &mut findings, |rule, out| {
             if let Check::Baseline(check) = rule.check {
                 check(facts, out);
             }
@@ -139,24 +140,40 @@ fn run_rules(subject: Subject<'_>, policy: &Policy) -> Vec<Finding> {
     findings
 }
 
-fn check_volumes(cx: &Context<'_>, policy: &Policy, findings: &mut Vec<Finding>) {
-    for_each_rule(policy, findings, |rule, out| {
+fn check_volumes(cx: &Context<'_>, levels: &Levels<'_>, findings: &mut Vec<Finding>) {
+    levels.for_each_rule(findings, |rule, out| {
         if let Check::Volumes(check) | Check::Claims(check) = rule.check {
             check(cx, out);
         }
     });
 }
 
-/// Runs `check` for each enabled rule and applies the rule's level and family to its findings.
-fn for_each_rule(policy: &Policy, findings: &mut Vec<Finding>, check: impl Fn(&Rule, &mut Vec<Finding>)) {
-    for (rule, level) in policy.enabled_rules() {
-        let from = findings.len();
-        check(rule, findings);
-        for finding in &mut findings[from..] {
-            finding.family = rule.family;
-            if let Level::As(severity) = level {
-                finding.severity = severity;
-            }
+/// The levels of the rules in a check.
+struct Levels<'p> {
+    policy: &'p Policy,
+    today: Date,
+    /// The object to which overrides may apply.
+    object: Option<&'p Object<'p>>,
+}
+
+impl Levels<'_> {
+    /// Runs `check` for each enabled rule, and applies the rule's level and family to its findings.
+    fn for_each_rule(&self, findings: &mut Vec<Finding>, check: impl Fn(&Rule, &mut Vec<Finding>)) {
+        for (rule, level) in self.policy.enabled_rules(self.today) {
+            let from = findings.len();
+            check(rule, findings);
+            let is_disabled = |finding: &mut Finding| {
+                finding.family = rule.family;
+                let level = match self.object {
+                    Some(object) => self.policy.overridden_level(finding, object, level, self.today),
+                    None => level,
+                };
+                if let Level::As(severity) = level {
+                    finding.severity = severity;
+                }
+                level == Level::Off
+            };
+            findings.extract_if(from.., is_disabled).for_each(drop);
         }
     }
 }

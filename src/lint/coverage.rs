@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::kustomize::normalized;
 use super::{LocatedFinding, Report};
 use crate::input::{Discovery, InputSource};
-use crate::policy::Policy;
+use crate::policy::{Date, Policy};
 use crate::suppress::{Baseline, Covered, Entry};
 
 /// The inputs that a run checks, with paths relative to the directory of the baseline.
@@ -27,14 +27,16 @@ pub struct Coverage {
 impl Coverage {
     /// Returns the coverage of a run. `directory` is that of the baseline. `working_directory` and
     /// `directory` must be absolute and contain no symbolic links. If flags select rules,
-    /// `selecting` is the policy with these rules.
+    /// `selecting` is the policy with these rules, and the current date.
     pub fn new(
         working_directory: &Path,
         directory: &Path,
         found: &Discovery,
-        selecting: Option<&Policy>,
+        selecting: Option<(&Policy, Date)>,
     ) -> Self {
-        let rules = |policy: &Policy| policy.enabled_rules().map(|(rule, _)| rule.id.as_str()).collect();
+        let rules = |(policy, today): (&Policy, _)| {
+            policy.enabled_rules(today).map(|(rule, _)| rule.id.as_str()).collect()
+        };
         let mut coverage = Self {
             directory: directory.to_owned(),
             prefix: relative(working_directory, directory),

@@ -41,7 +41,7 @@ impl FileIgnores {
                 continue;
             }
             apply_set(&mut set, options, &document_at, outcome);
-            let (problems, unused) = (set.take_problems(), set.unused(options.policy));
+            let (problems, unused) = (set.take_problems(), set.unused(options.policy, options.today));
             let facts = IgnoreFacts { problems, unused, limit: options.policy.ignores };
             if !facts.is_empty() {
                 let result = judge(Subject::Ignores(&facts), options.policy, options.today);

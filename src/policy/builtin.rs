@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::document::{CatalogEntry, Directory, Document, ExemptionEntry, Match, OneOrMany};
 use super::exemption::Exemption;
-use super::level::Level;
+use super::level::LevelSchedule;
 use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
 use super::profile::Profile;
 use crate::finding::{RuleId, Severity};
@@ -170,7 +170,7 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
 /// Returns the levels of a profile by rule, including the levels of the profiles that it is based
 /// on. Omits rules for which these profiles set no level. The origin of a level is the profile that
 /// sets it.
-pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<Level>> {
+pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<LevelSchedule>> {
     let document: Document = built_in(match profile {
         Profile::None => document!("none"),
         Profile::Recommended => document!("recommended"),
@@ -181,7 +181,8 @@ pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<Ru
     let mut levels = base.unwrap_or_default();
     for rule in registry.iter() {
         let setting = document.rules.get(rule.id.as_str()).or_else(|| document.rules.get("*"));
-        if let Some(value) = setting.and_then(|setting| setting.level) {
+        if let Some(level) = setting.and_then(|setting| setting.severity) {
+            let value = level.into();
             levels.insert(rule.id, Sourced { value, origin: format!("profile {profile}") });
         }
     }

@@ -11,9 +11,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::level::Level;
 use super::pattern::why_unreachable;
 use super::profile::Profile;
+use super::setting::{Keyword, KeywordVisitor, RuleSetting, override_severities_schema};
 use crate::finding::{Access, Ignores, Severity};
 use crate::model::{CustomWorkload, KubernetesVersion, PathPattern, known_sources};
 use crate::rules::{Entry, EntryClass, HostPathType, ListedPath, Registry};
@@ -32,9 +32,9 @@ pub(super) struct Document {
     /// The packs, such as `node-agents`, and the policy files to extend. Paths are relative to this
     /// file. Later entries override earlier ones, and this file overrides all of them.
     pub(super) extends: Vec<String>,
-    /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. The
-    /// key `"*"` sets the level of all rules for which this file sets no other level, except for
-    /// the rules that report unchecked input.
+    /// The level of each rule: a severity, `off`, or a mapping with `severity` and `options`. With
+    /// `until` and `then`, the level changes on a date. The key `"*"` sets the level of all rules
+    /// for which this file sets no other level, except for the rules that report unchecked input.
     #[schemars(transform = list_rule_ids)]
     pub(super) rules: BTreeMap<String, RuleSetting>,
     /// The version of Kubernetes that runs the objects, such as `1.33`. Defaults to the newest
@@ -62,6 +62,9 @@ pub(super) struct Document {
     pub(super) ignores: Option<Ignores>,
     /// The findings to exempt, each with a reason.
     pub(super) exemptions: Vec<ExemptionEntry>,
+    /// Severities of rules for a part of the objects. They take precedence over `rules`, and later
+    /// entries over earlier ones.
+    pub(super) overrides: Vec<OverrideEntry>,
     /// Custom workloads: kinds outside of Kubernetes that create Pods, with the paths of their pod
     /// specs.
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
@@ -203,6 +206,36 @@ pub(super) struct ExemptionEntry {
     pub(super) severity: Option<Severity>,
 }
 
+/// Severities of rules for a part of the objects.
+#[derive(Clone, Debug, DeriveDeserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OverrideEntry {
+    /// The scope of the override. A finding gets the severity only if it matches all keys. The keys
+    /// are those of exemptions, except for `user` and `group`.
+    #[serde(rename = "match")]
+    #[schemars(schema_with = "override_scope_schema")]
+    pub(super) scope: Match,
+    /// The severity of each rule. The key `"*"` sets the severity of all rules that are enabled and
+    /// that this entry does not name.
+    #[schemars(schema_with = "override_severities_schema", transform = list_overridable_rules)]
+    pub(super) rules: BTreeMap<String, RuleSetting>,
+}
+
+fn override_scope_schema(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = Match::json_schema(generator);
+    if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        properties.remove("user");
+        properties.remove("group");
+    }
+    schema
+}
+
+fn list_overridable_rules(schema: &mut Schema) {
+    let rules = Registry::built_in().iter().filter(|rule| rule.is_exemptable());
+    let names: Vec<&str> = std::iter::once("*").chain(rules.map(|rule| rule.id.as_str())).collect();
+    schema.insert("propertyNames".to_owned(), serde_json::json!({ "enum": names }));
+}
+
 /// The scope of an exemption. Each key except `access` takes a pattern or a list of patterns. A
 /// pattern is a name, a glob (`*` matches any text, `?` any single character), or a regular
 /// expression between slashes. The patterns of `path` differ.
@@ -306,37 +339,6 @@ impl Keyword for Mode {
     }
 }
 
-/// A type whose values are keywords in policy documents. One of the keywords is `off`.
-trait Keyword: Sized {
-    /// The valid keywords, as listed in error messages.
-    const EXPECTED: &'static str;
-
-    fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E>;
-}
-
-/// A visitor that decodes a [`Keyword`]. It accepts `false` for `off`, because Helm parses YAML
-/// 1.1, where an unquoted `off` is a boolean.
-struct KeywordVisitor<T>(PhantomData<T>);
-
-impl<T: Keyword> Visitor<'_> for KeywordVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::EXPECTED)
-    }
-
-    fn visit_str<E: de::Error>(self, keyword: &str) -> Result<T, E> {
-        T::from_keyword(keyword)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
-        match value {
-            false => T::from_keyword("off"),
-            true => Err(E::invalid_value(de::Unexpected::Bool(true), &self)),
-        }
-    }
-}
-
 fn accept_false(schema: &mut Schema) {
     if let Some(variants) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
         let description = "The same as `off`, which YAML 1.1 parses as `false`.";
@@ -391,92 +393,6 @@ impl JsonSchema for OneOrMany {
         json_schema!({
             "description": "A string, or a list of strings.",
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }],
-        })
-    }
-}
-
-/// The setting of a rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct RuleSetting {
-    pub(super) level: Option<Level>,
-    pub(super) options: BTreeMap<String, String>,
-}
-
-impl<'de> Deserialize<'de> for RuleSetting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Default, DeriveDeserialize)]
-        #[serde(default, deny_unknown_fields)]
-        struct FullSetting {
-            severity: Option<LevelKeyword>,
-            options: BTreeMap<String, String>,
-        }
-        struct SettingVisitor;
-        impl<'de> Visitor<'de> for SettingVisitor {
-            type Value = RuleSetting;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("error, warning, info, off, or a mapping with `severity` and `options`")
-            }
-
-            fn visit_str<E: de::Error>(self, keyword: &str) -> Result<RuleSetting, E> {
-                let level = Some(LevelKeyword::from_keyword(keyword)?.0);
-                Ok(RuleSetting { level, ..RuleSetting::default() })
-            }
-
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<RuleSetting, E> {
-                let level = Some(KeywordVisitor::<LevelKeyword>(PhantomData).visit_bool(value)?.0);
-                Ok(RuleSetting { level, ..RuleSetting::default() })
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<RuleSetting, A::Error> {
-                let full = FullSetting::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(RuleSetting { level: full.severity.map(|level| level.0), options: full.options })
-            }
-        }
-        deserializer.deserialize_any(SettingVisitor)
-    }
-}
-
-/// A level in a policy document: a severity or `off`.
-struct LevelKeyword(Level);
-
-impl<'de> Deserialize<'de> for LevelKeyword {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KeywordVisitor(PhantomData))
-    }
-}
-
-impl Keyword for LevelKeyword {
-    const EXPECTED: &'static str = "error, warning, info or off";
-
-    fn from_keyword<E: de::Error>(keyword: &str) -> Result<Self, E> {
-        match keyword {
-            "off" => Ok(Self(Level::Off)),
-            keyword => keyword
-                .parse::<Severity>()
-                .map(|severity| Self(Level::As(severity)))
-                .map_err(|_| E::invalid_value(de::Unexpected::Str(keyword), &Self::EXPECTED)),
-        }
-    }
-}
-
-impl JsonSchema for RuleSetting {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RuleSetting".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let level = serde_json::json!({ "enum": ["error", "warning", "info", "off", false] });
-        json_schema!({
-            "description": "A severity, `off`, or a mapping with `severity` and `options`.",
-            "anyOf": [level.clone(), {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": {
-                    "severity": level,
-                    "options": { "type": "object", "additionalProperties": { "type": "string" } },
-                },
-            }],
         })
     }
 }

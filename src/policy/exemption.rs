@@ -28,13 +28,7 @@ pub struct Requester<'r> {
 pub struct Exemption {
     /// The rules whose findings are exempt; empty for all rules.
     rules: Vec<&'static Rule>,
-    namespace: Option<Vec<Pattern>>,
-    kind: Option<Vec<Pattern>>,
-    name: Option<Vec<Pattern>>,
-    volume: Option<Vec<Pattern>>,
-    container: Option<Vec<Pattern>>,
-    path: Option<Vec<PathGlob>>,
-    access: Option<Access>,
+    scope: Scope,
     user: Option<Vec<Pattern>>,
     group: Option<Vec<Pattern>>,
     /// The reason for the exemption. It is never empty.
@@ -47,6 +41,19 @@ pub struct Exemption {
     pub origin: String,
     /// The location in the policy file; `None` if a built-in pack declares the exemption.
     pub location: Option<ExemptionLocation>,
+}
+
+/// The findings to which an entry of a policy applies, except that this type does not consider the
+/// rule and the user.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    namespace: Option<Vec<Pattern>>,
+    kind: Option<Vec<Pattern>>,
+    name: Option<Vec<Pattern>>,
+    volume: Option<Vec<Pattern>>,
+    container: Option<Vec<Pattern>>,
+    path: Option<Vec<PathGlob>>,
+    access: Option<Access>,
 }
 
 /// The location of an exemption in a policy file.
@@ -75,64 +82,25 @@ impl Exemption {
             problems
                 .push((FieldPath::from_keys(&["reason"]), "empty reason: explain the exemption".to_owned()));
         }
-        let scope = &entry.scope;
-        let has_only_volumes =
-            !rules.is_empty() && rules.iter().all(|rule| rule.objects == ObjectKinds::PersistentVolume);
-        if scope.namespace.is_none() && !has_only_volumes && cluster_scoped_kind(scope).is_none() {
-            let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
-                           only for `kind: PersistentVolume` or `StorageClass`)";
-            problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
-        }
-        let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
-            parse(key, texts.as_ref(), Pattern::new, &mut problems)
-        };
-        let namespace = patterns("namespace", &scope.namespace);
-        let kind = patterns("kind", &scope.kind);
-        let name = patterns("name", &scope.name);
-        let volume = patterns("volume", &scope.volume);
-        let container = patterns("container", &scope.container);
-        let path = parse("path", scope.path.as_ref(), PathGlob::new, &mut problems);
-        let user = parse("user", scope.user.as_ref(), Pattern::of_user, &mut problems);
-        let group = parse("group", scope.group.as_ref(), Pattern::of_user, &mut problems);
+        let scope = Scope::new(&entry.scope, &rules, rules.is_empty(), &mut problems);
+        let user = parse("user", entry.scope.user.as_ref(), Pattern::of_user, &mut problems);
+        let group = parse("group", entry.scope.group.as_ref(), Pattern::of_user, &mut problems);
         let expires = entry.expires.as_deref().and_then(|text| {
-            let day = text.parse::<Date>();
-            day.map_err(|_| {
-                let message = format!("invalid date `{text}`, expected YYYY-MM-DD");
-                problems.push((FieldPath::from_keys(&["expires"]), message));
-            })
-            .ok()
+            let day = parse_date(text);
+            day.map_err(|message| problems.push((FieldPath::from_keys(&["expires"]), message))).ok()
         });
         if entry.severity == Some(Severity::Error) {
             let message =
                 "an exemption cannot lower findings to `error`: use `warning` or `info`, or omit the key";
             problems.push((FieldPath::from_keys(&["severity"]), message.to_owned()));
         }
-        check_keys(scope, &rules, &mut problems);
-        check_kinds(scope, kind.as_deref(), &rules, &mut problems);
-        check_users(scope, kind.as_deref(), &mut problems);
+        check_users(&entry.scope, scope.kind.as_deref(), &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         let reason = entry.reason.trim().to_owned();
-        let access = scope.access;
         let severity = entry.severity;
-        Ok(Self {
-            rules,
-            namespace,
-            kind,
-            name,
-            volume,
-            container,
-            path,
-            access,
-            user,
-            group,
-            reason,
-            expires,
-            severity,
-            origin,
-            location,
-        })
+        Ok(Self { rules, scope, user, group, reason, expires, severity, origin, location })
     }
 
     /// Checks whether the exemption is active on `day`.
@@ -164,12 +132,51 @@ impl Exemption {
         self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
-    /// Checks whether the exemption matches a finding about the object `id`. `workload` is the
-    /// workload that controls the object, or the object itself if no workload controls it. The keys
-    /// `kind` and `name` must both match the object, or both match the workload. An exemption with
-    /// the key `namespace` matches only objects with a namespace. An exemption without this key
-    /// matches only objects without a namespace. A key other than `kind` does not match if the
-    /// finding or the object has no value for it.
+    /// Checks whether the scope of the exemption matches a finding about the object `id`.
+    pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
+        self.scope.matches(finding, id, workload)
+    }
+}
+
+impl Scope {
+    /// Compiles the key `match` of an entry that names `rules`, and covers all rules if `covers_all`
+    /// is set. Adds a problem for each invalid pattern, and for each key that prevents a match.
+    pub(super) fn new(
+        scope: &Match,
+        rules: &[&Rule],
+        covers_all: bool,
+        problems: &mut Vec<EntryProblem>,
+    ) -> Self {
+        let has_only_volumes =
+            !covers_all && rules.iter().all(|rule| rule.objects == ObjectKinds::PersistentVolume);
+        if scope.namespace.is_none() && !has_only_volumes && cluster_scoped_kind(scope).is_none() {
+            let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
+                           only for `kind: PersistentVolume` or `StorageClass`)";
+            problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
+        }
+        let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
+            parse(key, texts.as_ref(), Pattern::new, problems)
+        };
+        let compiled = Self {
+            namespace: patterns("namespace", &scope.namespace),
+            kind: patterns("kind", &scope.kind),
+            name: patterns("name", &scope.name),
+            volume: patterns("volume", &scope.volume),
+            container: patterns("container", &scope.container),
+            path: parse("path", scope.path.as_ref(), PathGlob::new, problems),
+            access: scope.access,
+        };
+        check_keys(scope, rules, problems);
+        check_kinds(scope, compiled.kind.as_deref(), rules, problems);
+        compiled
+    }
+
+    /// Checks whether the scope matches a finding about the object `id`. `workload` is the workload
+    /// that controls the object, or the object itself if no workload controls it. The keys `kind`
+    /// and `name` must both match the object, or both match the workload. A scope with the key
+    /// `namespace` matches only objects with a namespace. A scope without this key matches only
+    /// objects without a namespace. A key other than `kind` does not match if the finding or the
+    /// object has no value for it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
         let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
@@ -194,6 +201,11 @@ impl Exemption {
             && self.access.is_none_or(|access| fingerprint.access.is_some_and(|own| own <= access))
             && self.path.as_ref().is_none_or(matches_path)
     }
+}
+
+/// Parses a date.
+pub(super) fn parse_date(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| format!("invalid date `{text}`, expected YYYY-MM-DD"))
 }
 
 /// Returns the rules that an exemption lists, or an empty list if it lists `*`. Unless `*` is

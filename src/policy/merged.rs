@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{AllowedEntry, Directory, Document, ExemptionEntry, Mode, RuleSetting, WorkloadMode};
-use super::exemption::{Exemption, ExemptionLocation};
-use super::level::Level;
+use super::document::{
+    AllowedEntry, Directory, Document, ExemptionEntry, Mode, OverrideEntry, WorkloadMode,
+};
+use super::exemption::{Exemption, ExemptionLocation, Scope, parse_date};
+use super::level::{Level, LevelSchedule};
 use super::pattern::{Pattern, why_unreachable};
 use super::profile::Profile;
+use super::setting::RuleSetting;
+use super::severity_override::{DeclaredOverride, SeverityOverride};
 use crate::finding::{Ignores, RuleId};
 use crate::model::{
     CustomWorkload, FieldPath, KubernetesVersion, PathPattern, Quantity, did_you_mean, known_sources,
@@ -38,7 +42,7 @@ pub(super) struct Sourced<T> {
 #[derive(Clone, Debug, Default)]
 pub struct MergedPolicy {
     pub(super) profile: Option<Sourced<Profile>>,
-    pub(super) levels: HashMap<RuleId, Sourced<Level>>,
+    pub(super) levels: HashMap<RuleId, Sourced<LevelSchedule>>,
     /// The values of the option `defaultSize`, by rule. A suggested fix sets this value as
     /// `sizeLimit`.
     pub(super) default_sizes: HashMap<RuleId, String>,
@@ -56,6 +60,8 @@ pub struct MergedPolicy {
     pub(super) workload_mode: Option<WorkloadMode>,
     pub(super) ignores: Option<Ignores>,
     pub(super) exemptions: Vec<DeclaredExemption>,
+    /// Later entries take precedence.
+    pub(super) overrides: Vec<DeclaredOverride>,
     pub(super) workloads: Vec<CustomWorkload>,
     pub(super) heuristic: Option<bool>,
     pub(super) trusted_controllers: Vec<String>,
@@ -143,6 +149,7 @@ impl MergedPolicy {
             workload_mode: document.workload_mode,
             ignores: document.ignores,
             exemptions: checker.exemptions(document.exemptions),
+            overrides: checker.overrides(document.overrides),
             workloads: document.workloads,
             heuristic: document.heuristic,
             trusted_controllers: document.trusted_controllers,
@@ -172,6 +179,7 @@ impl MergedPolicy {
             workload_mode: over.workload_mode.or(below.workload_mode),
             ignores: over.ignores.or(below.ignores),
             exemptions: overlaid(below.exemptions, over.exemptions),
+            overrides: overlaid(below.overrides, over.overrides),
             workloads: overlaid(below.workloads, over.workloads),
             heuristic: over.heuristic.or(below.heuristic),
             trusted_controllers: overlaid(below.trusted_controllers, over.trusted_controllers),
@@ -187,6 +195,10 @@ impl MergedPolicy {
 fn overlaid<C: IntoIterator + Extend<C::Item>>(mut below: C, over: C) -> C {
     below.extend(over);
     below
+}
+
+fn unchangeable_severity(id: &str) -> String {
+    format!("cannot change the severity of `{id}`: it reports input that could not be checked")
 }
 
 /// Describes why `entry` of the allow list has no effect if the list also contains `other`.
@@ -325,6 +337,109 @@ impl Checker<'_, '_> {
         exemptions
     }
 
+    fn overrides(&mut self, entries: Vec<OverrideEntry>) -> Vec<DeclaredOverride> {
+        let field = FieldPath::from_keys(&["overrides"]);
+        let mut overrides = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let field = field.index(index);
+            let origin = format!("{}:{}", self.text.name, self.text.value_span(&field).start.line);
+            let (mut rules, mut levels, mut others) = (Vec::new(), BTreeMap::new(), None);
+            if entry.rules.is_empty() {
+                self.report(&field.key("rules"), "no rule given");
+            }
+            for (id, setting) in &entry.rules {
+                let field = field.key("rules").key(id.to_owned());
+                if let Some(rule) = self.overridden_rule(&field, id) {
+                    rules.extend(rule);
+                    let Some(level) = self.overriding_level(&field, setting) else { continue };
+                    match rule {
+                        Some(rule) => drop(levels.insert(rule.id, level)),
+                        None => others = Some(level),
+                    }
+                }
+            }
+            let mut problems = Vec::new();
+            let scope = Scope::new(&entry.scope, &rules, entry.rules.contains_key("*"), &mut problems);
+            for (key, _) in [("user", &entry.scope.user), ("group", &entry.scope.group)]
+                .into_iter()
+                .filter(|(_, patterns)| patterns.is_some())
+            {
+                let message = format!("overrides do not support `{key}`: `volcheck lint` does not know the user");
+                problems.push((FieldPath::from_keys(&["match", key]), message));
+            }
+            problems.iter().for_each(|(path, message)| self.report(&field.join(path), message));
+            let compiled = SeverityOverride { scope, levels, others };
+            overrides.push(DeclaredOverride { entry, compiled, origin });
+        }
+        overrides
+    }
+
+    /// Returns the rule named `id` in an override, or `Some(None)` for `*`. If the rule does not
+    /// exist or cannot be overridden, reports this at the key `field` and returns `None`.
+    fn overridden_rule(&mut self, field: &FieldPath, id: &str) -> Option<Option<&'static Rule>> {
+        let message = match self.registry.require(id) {
+            Err(_) if id == "*" => return Some(None),
+            Ok(rule) if rule.is_exemptable() => return Some(Some(rule)),
+            Ok(rule) if rule.reports_unchecked_input() => unchangeable_severity(id),
+            Ok(_) => format!(
+                "`{id}` cannot be overridden: its findings are not about an object; change its severity with the top-level key `rules`"
+            ),
+            Err(unknown) => unknown.to_string(),
+        };
+        self.report_key(field, message);
+        None
+    }
+
+    /// Returns the level that an override sets. If it is missing or invalid, reports this and returns
+    /// `None`.
+    fn overriding_level(
+        &mut self,
+        field: &FieldPath,
+        setting: &RuleSetting,
+    ) -> Option<Sourced<LevelSchedule>> {
+        if !setting.options.is_empty() {
+            let message = "options cannot be overridden: set them with the top-level key `rules`";
+            self.report_key(&field.key("options"), message);
+        }
+        if [setting.severity, setting.then].contains(&Some(Level::Off)) {
+            let message = "an override cannot disable a rule: use an exemption, which gives a reason";
+            self.report(field, message);
+            return None;
+        }
+        if setting.severity.is_none() && setting.until.is_none() && setting.then.is_none() {
+            self.report(field, "missing key `severity`");
+        }
+        self.level(field, setting)
+    }
+
+    /// Returns the level that a setting declares, with its origin. Returns `None` if it declares no
+    /// level, or if `until` or `then` is invalid, which is reported.
+    fn level(&mut self, field: &FieldPath, setting: &RuleSetting) -> Option<Sourced<LevelSchedule>> {
+        let origin = format!("{}:{}", self.text.name, self.text.key_span(field).start.line);
+        let value = match (setting.severity, &setting.until, setting.then) {
+            (level, None, None) => level?.into(),
+            (Some(level), Some(until), Some(then)) => {
+                if then == level {
+                    self.report(&field.key("then"), "`then` must differ from `severity`");
+                }
+                let last_day = parse_date(until);
+                let last_day = last_day.map_err(|message| self.report(&field.key("until"), message)).ok()?;
+                LevelSchedule { level, change: Some((last_day, then)) }
+            }
+            (_, until, then) => {
+                let key = if until.is_some() { "until" } else { "then" };
+                let message = match (until, then) {
+                    (Some(_), Some(_)) => "missing key `severity`: the severity up to this day",
+                    (Some(_), None) => "missing key `then`: the severity after this day",
+                    (None, _) => "missing key `until`: the last day of `severity`",
+                };
+                self.report_key(&field.key(key), message);
+                return None;
+            }
+        };
+        Some(Sourced { value, origin })
+    }
+
     fn exclude(&mut self, directory: &Path, globs: &[String]) -> Vec<(PathBuf, String)> {
         let field = FieldPath::from_keys(&["lint", "exclude"]);
         let mut checked = Vec::new();
@@ -341,7 +456,7 @@ impl Checker<'_, '_> {
     fn rules(
         &mut self,
         settings: &BTreeMap<String, RuleSetting>,
-    ) -> (HashMap<RuleId, Sourced<Level>>, HashMap<RuleId, String>) {
+    ) -> (HashMap<RuleId, Sourced<LevelSchedule>>, HashMap<RuleId, String>) {
         let (mut levels, mut sizes) = (HashMap::new(), HashMap::new());
         // `*` sorts before every id, so the levels of single rules are set later and override the
         // level that `*` sets.
@@ -356,21 +471,15 @@ impl Checker<'_, '_> {
                 }
             };
             self.options(id, rule, setting, &mut sizes);
-            let Some(level) = setting.level else { continue };
-            if rule.is_some_and(Rule::reports_unchecked_input) {
-                let message = format!(
-                    "cannot change the severity of `{id}`: it reports input that could not be checked"
-                );
-                self.report(&field, message);
-                continue;
-            }
-            let origin = format!("{}:{}", self.text.name, self.text.key_span(&field).start.line);
-            let sourced = || Sourced { value: level, origin: origin.clone() };
+            let Some(level) = self.level(&field, setting) else { continue };
             match rule {
-                Some(rule) => levels.extend([(rule.id, sourced())]),
+                Some(rule) if rule.reports_unchecked_input() => {
+                    self.report(&field, unchangeable_severity(id));
+                }
+                Some(rule) => drop(levels.insert(rule.id, level)),
                 None => {
                     let all = self.registry.iter().filter(|rule| !rule.reports_unchecked_input());
-                    levels.extend(all.map(|rule| (rule.id, sourced())));
+                    levels.extend(all.map(|rule| (rule.id, level.clone())));
                 }
             }
         }

@@ -8,6 +8,7 @@
 //! and these override the profile. This module does not inspect objects.
 
 mod builtin;
+mod change;
 mod document;
 mod exemption;
 mod level;
@@ -15,6 +16,8 @@ mod load;
 mod merged;
 mod pattern;
 mod profile;
+mod setting;
+mod severity_override;
 mod show;
 mod starter;
 
@@ -24,9 +27,12 @@ use std::path::{Path, PathBuf};
 use crate::finding::{Finding, Ignores, RuleId};
 use crate::model::{CustomWorkloads, KubernetesVersion, Object};
 use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
+use level::LevelSchedule;
 use merged::{NamespaceMode, Sourced};
+use severity_override::SeverityOverride;
 
 pub use builtin::{is_skipped_kind, options, workloads};
+pub use change::LevelChange;
 pub use document::{Mode, WorkloadMode, schema};
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
@@ -47,9 +53,14 @@ pub struct Policy {
     registry: Registry,
     /// The profile that the levels are based on.
     pub profile: Profile,
-    levels: HashMap<RuleId, Level>,
-    /// The enabled rules, in the order of the registry.
-    enabled: Vec<(&'static Rule, Level)>,
+    levels: HashMap<RuleId, LevelSchedule>,
+    /// The rules that are enabled on some day or by an override, in the order of the registry.
+    enabled: Vec<EnabledRule>,
+    /// Later overrides take precedence.
+    overrides: Vec<SeverityOverride>,
+    overrides_by_rule: HashMap<RuleId, Vec<usize>>,
+    /// The changes of levels on a date.
+    pub level_changes: Vec<LevelChange>,
     /// The options of the rules.
     pub options: Options,
     pub custom_workloads: CustomWorkloads,
@@ -73,6 +84,15 @@ pub struct Policy {
     pub baseline: Option<PathBuf>,
     /// The path of the policy file; `None` if no file was loaded.
     pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct EnabledRule {
+    rule: &'static Rule,
+    /// The level outside of overrides.
+    schedule: LevelSchedule,
+    /// Whether an override names the rule, which enables it for the objects of the override.
+    is_overridden: bool,
 }
 
 /// Command-line flags that override parts of a policy.
@@ -131,7 +151,7 @@ impl MergedPolicy {
         // effect if the profile disables the rule. The profile `none` enables no rule, not even
         // this one.
         if self.allowed_volume_types.is_some() && profile.value != Profile::None {
-            let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allow".to_owned() };
+            let enabled = Sourced { value: Level::Default.into(), origin: "volumeTypes.allow".to_owned() };
             levels.insert(RuleId::new("unlisted-volume-type"), enabled);
         }
         levels.extend(std::mem::take(&mut self.levels));
@@ -142,29 +162,38 @@ impl MergedPolicy {
             let selected: Result<Vec<_>, _> = select.iter().map(|id| registry.require(id)).collect();
             let selected: Vec<RuleId> = selected?.iter().map(|rule| rule.id).collect();
             for rule in registry.iter().filter(|rule| !rule.reports_unchecked_input()) {
-                match (selected.contains(&rule.id), self.level(rule.id)) {
-                    (false, _) => self.set_level(rule.id, Level::Off, "--select"),
-                    (true, Level::Off) => self.set_level(rule.id, Level::Default, "--select"),
-                    (true, _) => {}
+                let level = self.level(rule.id);
+                match selected.contains(&rule.id) {
+                    false => self.disable(rule.id, "--select"),
+                    true if level != level.enabled() => {
+                        self.set_level(rule.id, level.enabled(), "--select");
+                    }
+                    true => {}
                 }
             }
         }
         for id in &overrides.ignore {
             let rule = registry.require(id)?;
             if !rule.reports_unchecked_input() {
-                self.set_level(rule.id, Level::Off, "--ignore");
+                self.disable(rule.id, "--ignore");
             }
         }
         Ok(self)
     }
 
-    fn set_level(&mut self, rule: RuleId, value: Level, origin: &str) {
+    /// Disables a rule, also for the objects of overrides.
+    fn disable(&mut self, rule: RuleId, origin: &str) {
+        self.set_level(rule, Level::Off.into(), origin);
+        self.overrides.retain_mut(|declared| declared.disable(rule));
+    }
+
+    fn set_level(&mut self, rule: RuleId, value: LevelSchedule, origin: &str) {
         self.levels.insert(rule, Sourced { value, origin: origin.to_owned() });
     }
 
     /// Returns the level of a rule, which is [`Level::Default`] if nothing sets it.
-    fn level(&self, rule: RuleId) -> Level {
-        self.levels.get(&rule).map_or(Level::Default, |level| level.value)
+    fn level(&self, rule: RuleId) -> LevelSchedule {
+        self.levels.get(&rule).map_or(Level::Default.into(), |level| level.value)
     }
 
     /// Returns the origin of a rule's level: a file and line, a profile, a flag, the policy key
@@ -176,10 +205,21 @@ impl MergedPolicy {
     /// Converts the policy to the form that the engine uses.
     pub fn resolve(self) -> Policy {
         let registry = Registry::built_in();
+        let level_changes = self.level_changes();
         let levels: HashMap<_, _> = self.levels.iter().map(|(rule, level)| (*rule, level.value)).collect();
-        let level = |rule: &Rule| levels.get(&rule.id).copied().unwrap_or(Level::Default);
-        let enabled = registry.iter().map(|rule| (rule, level(rule)));
-        let enabled = enabled.filter(|(_, level)| *level != Level::Off).collect();
+        let overrides: Vec<_> = self.overrides.into_iter().map(|declared| declared.compiled).collect();
+        let enabled = registry.iter().map(|rule| EnabledRule {
+            rule,
+            schedule: levels.get(&rule.id).copied().unwrap_or(Level::Default.into()),
+            is_overridden: overrides.iter().any(|own: &SeverityOverride| own.levels.contains_key(&rule.id)),
+        });
+        let enabled = enabled.filter(|rule| rule.is_overridden || !rule.schedule.is_off()).collect();
+        let concerning = |rule: &Rule| {
+            let indexed = overrides.iter().enumerate();
+            indexed.filter(|(_, own)| own.concerns(rule.id)).map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let overrides_by_rule = registry.iter().filter(|rule| rule.is_exemptable());
+        let overrides_by_rule = overrides_by_rule.map(|rule| (rule.id, concerning(rule))).collect();
         let mut options = options().clone();
         options.default_sizes = self.default_sizes;
         options.allowed_host_paths = self.allowed_host_paths;
@@ -206,6 +246,9 @@ impl MergedPolicy {
             profile: self.profile.map(|profile| profile.value).unwrap_or_default(),
             levels,
             enabled,
+            overrides,
+            overrides_by_rule,
+            level_changes,
             options,
             custom_workloads,
             heuristic: self.heuristic.unwrap_or(true),
@@ -251,19 +294,48 @@ impl Policy {
         self.registry
     }
 
-    /// Returns the enabled rules and their levels, in the order of the registry.
-    pub fn enabled_rules(&self) -> impl Iterator<Item = (&'static Rule, Level)> {
-        self.enabled.iter().copied()
+    /// Returns the rules that are enabled on a day, at least by an override, with their levels
+    /// outside of overrides. The rules are in the order of the registry.
+    pub fn enabled_rules(&self, today: Date) -> impl Iterator<Item = (&'static Rule, Level)> {
+        let rules = self.enabled.iter().map(move |own| (own, own.schedule.on(today)));
+        rules
+            .filter(|(own, level)| own.is_overridden || *level != Level::Off)
+            .map(|(own, level)| (own.rule, level))
     }
 
-    /// Returns the level of a rule, which is [`Level::Default`] if nothing sets it. Only the engine
-    /// applies levels to findings.
-    pub fn level(&self, rule: RuleId) -> Level {
-        self.levels.get(&rule).copied().unwrap_or(Level::Default)
+    /// Returns the level of a rule outside of overrides, which is [`Level::Default`] if nothing sets
+    /// it. Only the engine applies levels to findings.
+    pub fn level(&self, rule: RuleId, today: Date) -> Level {
+        self.levels.get(&rule).map_or(Level::Default, |schedule| schedule.on(today))
     }
 
-    pub fn is_enabled(&self, rule: RuleId) -> bool {
-        self.level(rule) != Level::Off
+    pub fn is_enabled(&self, rule: RuleId, today: Date) -> bool {
+        self.enabled_rules(today).any(|(enabled, _)| enabled.id == rule)
+    }
+
+    /// Returns the level for a finding about `object`, whose rule has the level `level` outside of
+    /// overrides. The last override that applies takes precedence. Only the engine calls this.
+    pub(crate) fn overridden_level(
+        &self,
+        finding: &Finding,
+        object: &Object<'_>,
+        level: Level,
+        today: Date,
+    ) -> Level {
+        let candidates = self.overrides_by_rule.get(&finding.rule).into_iter().flatten();
+        candidates.fold(level, |level, index| {
+            let schedule = self.overrides[*index].schedule(finding, object, level);
+            schedule.map_or(level, |schedule| schedule.on(today))
+        })
+    }
+
+    pub fn override_count(&self) -> usize {
+        self.overrides.len()
+    }
+
+    /// Returns the changes of levels within the next 30 days.
+    pub fn upcoming_changes(&self, today: Date) -> impl Iterator<Item = &LevelChange> {
+        self.level_changes.iter().filter(move |change| change.is_upcoming(today))
     }
 
     pub fn exemptions(&self) -> impl ExactSizeIterator<Item = (ExemptionId, &Exemption)> {

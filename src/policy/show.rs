@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::document::{AllowedEntry, CatalogEntry, Directory};
-use super::level::Level;
+use super::level::LevelSchedule;
 use super::merged::MergedPolicy;
 use crate::finding::digest;
 use crate::rules::{AllowedHostPath, Entry, ListedPath, Registry};
@@ -30,27 +30,12 @@ impl MergedPolicy {
         let rules = Registry::built_in().iter().filter(|rule| !rule.reports_unchecked_input());
         for rule in rules {
             let id = rule.id;
-            let level = match self.level(id) {
-                Level::Off => "off",
-                Level::As(severity) => severity.name(),
-                // An explicit severity would override the lower severity of some findings of the
-                // rule.
-                Level::Default => "",
-            };
-            let origin = self.origin(id);
-            match (self.default_sizes.get(&id), level) {
-                (Some(size), "") => {
-                    out.line(&format!("  {id}: {{ options: {{ defaultSize: {size} }} }}"), origin);
-                }
-                (Some(size), level) => out.line(
-                    &format!("  {id}: {{ severity: {level}, options: {{ defaultSize: {size} }} }}"),
-                    origin,
-                ),
-                (None, "") if with_origins => {
+            match setting(self.level(id), self.default_sizes.get(&id)) {
+                Some(setting) => out.line(&format!("  {id}: {setting}"), self.origin(id)),
+                None if with_origins => {
                     let _ = writeln!(out.text, "  # {id}: {} (default)", rule.severity);
                 }
-                (None, "") => {}
-                (None, level) => out.line(&format!("  {id}: {level}"), origin),
+                None => {}
             }
         }
         if self.allowed_host_paths.is_some() || !self.catalog.is_empty() {
@@ -85,7 +70,25 @@ impl MergedPolicy {
         out.list_if_any("workloads", &self.workloads, |_| "");
         let exemptions: Vec<_> = self.exemptions.iter().map(|declared| &declared.entry).collect();
         out.list_if_any("exemptions", &exemptions, |index| &self.exemptions[index].exemption.origin);
+        let overrides: Vec<_> = self.overrides.iter().map(|declared| &declared.entry).collect();
+        out.list_if_any("overrides", &overrides, |index| &self.overrides[index].origin);
         out.text
+    }
+}
+
+/// Returns the setting of a rule on one line. Returns `None` if nothing is set: an explicit severity
+/// would override the lower severity of some findings of the rule.
+fn setting(LevelSchedule { level, change }: LevelSchedule, default_size: Option<&String>) -> Option<String> {
+    let mut fields: Vec<_> = level.name().map(|name| format!("severity: {name}")).into_iter().collect();
+    if let Some((last_day, then)) = change {
+        fields.push(format!("until: {last_day}"));
+        fields.extend(then.name().map(|name| format!("then: {name}")));
+    }
+    fields.extend(default_size.map(|size| format!("options: {{ defaultSize: {size} }}")));
+    match (level.name(), fields.as_slice()) {
+        (_, []) => None,
+        (Some(name), [_]) => Some(name.to_owned()),
+        _ => Some(format!("{{ {} }}", fields.join(", "))),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The active policy, which is the last valid policy that was loaded.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tracing::{info, warn};
 
 use super::metrics::Metrics;
-use crate::policy::{MergedPolicy, Policy};
+use crate::policy::{Date, MergedPolicy, Policy, today};
 
 /// A function that loads the policy. It returns an error if the policy is invalid or cannot be
 /// read.
@@ -28,6 +29,8 @@ impl ActivePolicy {
 pub(super) struct PolicyStore {
     source: PolicySource,
     active: ArcSwap<ActivePolicy>,
+    /// The changes of severities that have been announced in the log. Each is announced once.
+    announced: Mutex<BTreeSet<String>>,
     /// The error of the last reload, so that each error is logged only once. Empty if the reload
     /// succeeded.
     last_error: Mutex<String>,
@@ -37,11 +40,23 @@ impl PolicyStore {
     /// Loads the initial policy. Returns an error if the policy is invalid or cannot be read.
     pub(super) fn load(source: PolicySource) -> anyhow::Result<Self> {
         let active = ArcSwap::from_pointee(ActivePolicy::new(source()?));
-        Ok(Self { source, active, last_error: Mutex::default() })
+        let store = Self { source, active, announced: Mutex::default(), last_error: Mutex::default() };
+        store.announce_changes(today());
+        Ok(store)
     }
 
     pub(super) fn active(&self) -> Arc<ActivePolicy> {
         self.active.load_full()
+    }
+
+    /// Logs the changes of severities that are due soon, except those that have already been logged.
+    fn announce_changes(&self, today: Date) {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in self.active().policy.upcoming_changes(today) {
+            if announced.insert(change.to_string()) {
+                warn!(%change, "the severity of a rule changes soon");
+            }
+        }
     }
 
     /// Loads the policy again and activates it if it has changed. Keeps the active policy if the
@@ -70,5 +85,6 @@ impl PolicyStore {
                 }
             }
         }
+        self.announce_changes(today());
     }
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::finding::{Finding, RuleId, Severity, SuppressedBy, Suppression};
 use crate::model::{FieldPath, Mark};
-use crate::policy::Policy;
+use crate::policy::{Date, Policy};
 use crate::rules::{IgnoreProblem, IgnoreProblemKind, MalformedIgnore, Registry, Rule, UnusedIgnore};
 
 pub use annotation::annotations;
@@ -161,14 +161,14 @@ impl IgnoreSet {
     /// Returns the ignores that covered no finding, one for each rule in them. Omits rules that are
     /// disabled. Also omits rules whose findings depend on other objects, because the run might not
     /// include these objects.
-    pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
+    pub fn unused(&self, policy: &Policy, today: Date) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);
         let rules = self.ignores.iter().zip(&self.used).flat_map(|(ignore, used)| {
             ignore.rules.iter().zip(used).map(move |((rule, mark), used)| (ignore.by, *rule, *mark, *used))
         });
         rules
-            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule) && !needs_other_objects(*rule))
+            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule, today) && !needs_other_objects(*rule))
             .map(|(by, rule, mark, _)| UnusedIgnore { rule, by, mark })
             .collect()
     }

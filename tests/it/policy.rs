@@ -7,7 +7,7 @@ use volcheck::finding::{RuleId, Severity};
 use volcheck::policy::{Level, MergedPolicy, Mode, Overrides, Policy, PolicyError, Profile};
 use volcheck::rules::Registry;
 
-use crate::support::{lint, matches_schema, policy, root, temp_dir, volcheck_in};
+use crate::support::{TODAY, lint, matches_schema, policy, root, temp_dir, volcheck_in};
 
 fn load(directory: &Path) -> Result<Policy, PolicyError> {
     Policy::load(&directory.join("volcheck.yaml"), &Overrides::default())
@@ -462,9 +462,9 @@ fn later_documents_override_earlier_and_flags_override_both() {
     ]);
     let policy = load(directory.path()).expect("a policy");
     assert_eq!(policy.profile, Profile::Baseline);
-    assert_eq!(policy.level(RuleId::new("host-root")), Level::As(Severity::Info));
-    assert_eq!(policy.level(RuleId::new("runtime-socket")), Level::Off);
-    assert_eq!(policy.level(RuleId::new("untyped-host-path")), Level::As(Severity::Warning));
+    assert_eq!(policy.level(RuleId::new("host-root"), TODAY), Level::As(Severity::Info));
+    assert_eq!(policy.level(RuleId::new("runtime-socket"), TODAY), Level::Off);
+    assert_eq!(policy.level(RuleId::new("untyped-host-path"), TODAY), Level::As(Severity::Warning));
     assert_eq!(origin(directory.path(), "host-root", &Overrides::default()), "volcheck.yaml:3");
     assert_eq!(origin(directory.path(), "untyped-host-path", &Overrides::default()), "a.yaml:3");
     assert_eq!(policy.options.allowed_host_paths.as_ref().map(Vec::len), Some(0));
@@ -477,8 +477,8 @@ fn later_documents_override_earlier_and_flags_override_both() {
         ..Overrides::default()
     };
     let policy = Policy::load(&directory.path().join("volcheck.yaml"), &flags).expect("a policy");
-    assert_eq!(policy.level(RuleId::new("host-root")), Level::As(Severity::Info));
-    assert_eq!(policy.level(RuleId::new("host-path")), Level::Off);
+    assert_eq!(policy.level(RuleId::new("host-root"), TODAY), Level::As(Severity::Info));
+    assert_eq!(policy.level(RuleId::new("host-path"), TODAY), Level::Off);
     assert_eq!(origin(directory.path(), "host-path", &flags), "--ignore");
     assert_eq!(policy.namespace, "other");
 }
@@ -787,7 +787,7 @@ fn flat_policy_is_equivalent_and_shows_origins() {
     assert_eq!(merged.text(false), flat);
     let again = merged.resolve();
     for rule in Registry::built_in().iter() {
-        assert_eq!(again.level(rule.id), whole.level(rule.id), "{}", rule.id);
+        assert_eq!(again.level(rule.id, TODAY), whole.level(rule.id, TODAY), "{}", rule.id);
     }
     assert_eq!(again.exemptions().len(), whole.exemptions().len());
     assert_eq!(again.mode("off-x"), Mode::Off);

@@ -88,7 +88,7 @@ pub const TODAY: Date = Date::constant(2026, 6, 1);
 /// - `unused-ignore`: the text is a manifest, which is checked with all recommended rules.
 pub fn check_for_rule(policy: &Policy, name: &str, text: &str, rule: &str) -> Outcome {
     let example = fs::read_to_string(root().join("examples/first/agent.yaml")).expect("the example");
-    let is_enabled = policy.enabled_rules().any(|(enabled, _)| enabled.id == *rule);
+    let is_enabled = policy.enabled_rules(TODAY).any(|(enabled, _)| enabled.id == *rule);
     let report = match rule {
         "stale-baseline" => {
             let known = lint(&selecting(&["writable-host-path"]), "agent.yaml", &example).findings;

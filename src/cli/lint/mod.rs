@@ -46,6 +46,9 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     if arguments.show_files {
         return show_files(&setup.found);
     }
+    for change in setup.policy.upcoming_changes(crate::policy::today()) {
+        eprint(&format!("warning: {change}\n"));
+    }
     let with_ignores = !arguments.no_ignores;
     let options = setup.options(with_ignores);
     let (mut run, baseline) = rayon::join(

@@ -66,7 +66,7 @@ impl<'a> RunSetup<'a> {
     pub(in crate::cli) fn coverage(&self, path: &Path) -> anyhow::Result<Coverage> {
         let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
         let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
-        Ok(Coverage::new(&current, &directory, &self.found, self.selects_rules.then_some(&self.policy)))
+        Ok(Coverage::new(&current, &directory, &self.found, self.selects_rules.then_some((&self.policy, today()))))
     }
 
     /// Checks the inputs, with a progress line on a terminal.

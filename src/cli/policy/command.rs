@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use super::{load, load_merged};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
-use crate::cli::{EXIT_OK, print};
+use crate::cli::{EXIT_OK, eprint, print};
 use crate::policy::{self, Policy};
 use crate::report::counted;
 
@@ -27,7 +27,9 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             };
             let shown = file.display().to_string();
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
-            print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)))?;
+            let policy = load(&arguments)?;
+            print(&format!("{shown} is valid: {}.\n", summary(&policy)))?;
+            eprint(&notices(&policy));
         }
     }
     Ok(EXIT_OK)
@@ -41,17 +43,30 @@ fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     arguments
 }
 
+/// Returns warnings about changes of severities on a date that are in the near future or in the
+/// past.
+fn notices(policy: &Policy) -> String {
+    let today = policy::today();
+    let upcoming = policy.upcoming_changes(today).map(|change| format!("warning: {change}\n"));
+    let past = policy.level_changes.iter().filter(|change| change.is_past(today));
+    let past = past.map(|change| format!("warning: {change}, which is in the past: set only the last severity\n"));
+    upcoming.chain(past).collect()
+}
+
 fn summary(policy: &Policy) -> String {
     let today = policy::today();
     let expired = policy.exemptions().filter(|(_, exemption)| !exemption.is_active_on(today)).count();
     let mut text = format!(
         "profile {}, {}, {}",
         policy.profile,
-        counted(policy.enabled_rules().count(), "enabled rule"),
+        counted(policy.enabled_rules(today).count(), "enabled rule"),
         counted(policy.exemptions().len(), "exemption")
     );
     if expired > 0 {
         text.push_str(&format!(" ({expired} expired)"));
+    }
+    if policy.override_count() > 0 {
+        text.push_str(&format!(", {}", counted(policy.override_count(), "override")));
     }
     text
 }
