@@ -5,6 +5,7 @@
 //! findings: labels, annotations and comments in an object suppress no findings here.
 
 pub(crate) mod json;
+mod mode;
 mod probe;
 mod ratchet;
 mod request;
@@ -18,6 +19,7 @@ use crate::policy::{Date, ExemptionId, Mode, Policy};
 use request::{Request, Reviewable};
 use verdict::Evaluation;
 
+pub use mode::{Effect, MODE_LABEL, ObjectClass, STRICT_MODE, is_about_pods};
 pub use probe::{PROBE_ANNOTATION, PROBE_DENIAL};
 pub use request::ReviewError;
 pub use response::{AdmissionResponse, parse_message};
@@ -171,10 +173,7 @@ impl RequestInfo {
 /// not an error: its review gets a response, with the outcome [`Outcome::Error`].
 pub fn review(text: &str, context: &ReviewContext<'_>) -> Result<Decision, ReviewError> {
     let request = Request::parse(text)?;
-    let mode = match context.endpoint {
-        Endpoint::Strict => Mode::Deny,
-        Endpoint::Validate | Endpoint::Advise => context.policy.mode(&request.namespace),
-    };
+    let mode = context.endpoint.mode(context.policy, &request.namespace);
     if let Some(nonce) = probe::nonce(&request, context.endpoint) {
         let evaluation = Evaluation::probe(&nonce, mode, &request.namespace);
         return Ok(decide(evaluation, &request, context));

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
+use super::mode::{Effect, ObjectClass, is_about_pods};
 use super::ratchet::{PriorFindings, SplitFindings};
 use super::request::Request;
 use super::response::{self, Status};
 use super::{Endpoint, Outcome, ReviewContext, join_rules, join_severities};
 use crate::engine::{check_request, judge};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{Body, FieldError, FieldPath, Object, ObjectId, Origin, Workload, decode_built_in};
-use crate::policy::{ExemptionId, Mode, Policy, Requester, WorkloadMode};
+use crate::model::{FieldError, Object, ObjectId, Origin, Workload, decode_built_in};
+use crate::policy::{ExemptionId, Mode, Policy, Requester};
 use crate::rules::{Subject, Unchecked};
 
 /// The verdict on a request.
@@ -185,10 +186,11 @@ pub(super) fn evaluate<'a>(
         Ok(None) => return Evaluation::unchecked(request),
         Err(error) => return Evaluation::error(request, &error, mode, context),
     };
+    let mode_for = |mode| context.endpoint.mode_for(ObjectClass::of(&object), mode, context.policy);
     let enforcement = Enforcement {
         object: object.id.clone(),
-        mode: effective_mode(&object, mode, context),
-        can_deny: effective_mode(&object, Mode::Deny, context) == Mode::Deny,
+        mode: mode_for(mode),
+        can_deny: mode_for(Mode::Deny) == Mode::Deny,
         denies_pods: mode == Mode::Deny && is_workload(&object),
         advice: context.message,
     };
@@ -222,21 +224,7 @@ fn decode_old_object<'a>(request: &Request<'a>, policy: &Policy) -> Option<Objec
 
 /// Checks whether a controller creates Pods for the object.
 fn is_workload(object: &Object<'_>) -> bool {
-    matches!(object.body, Body::Pods(_)) && object.id.kind != "Pod"
-}
-
-/// Returns the mode for the object. This is `mode`, except that `deny` is lowered to `warn` in two
-/// cases:
-///
-/// - The object is a workload or a claim, and `workloadMode` is `warn`. Pods of a workload are
-///   denied instead of the workload.
-/// - The object is of another kind, and the endpoint is `Advise`.
-fn effective_mode(object: &Object<'_>, mode: Mode, context: &ReviewContext<'_>) -> Mode {
-    let is_advisory = match is_workload(object) || matches!(object.body, Body::Claim(_)) {
-        true => context.policy.workload_mode == WorkloadMode::Warn,
-        false => context.endpoint == Endpoint::Advise,
-    };
-    if is_advisory && mode == Mode::Deny { Mode::Warn } else { mode }
+    ObjectClass::of(object).is_some_and(ObjectClass::is_workload)
 }
 
 /// Returns the user whose exemptions apply to the object, or `None` if no exemption for users
@@ -286,7 +274,7 @@ impl Enforcement<'_> {
     fn apply(&self, request: &Request<'_>, findings: SplitFindings) -> Evaluation {
         let SplitFindings { new, preexisting, exempted, used_exemptions } = findings;
         let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-        let is_visible = |finding: &&Finding| finding.severity >= Severity::Warning;
+        let is_visible = |finding: &&Finding| Effect::new(finding.severity, self.mode) >= Effect::Warn;
         let errors: Vec<&Finding> = new.iter().filter(is_error).collect();
         let is_mirror_pod = self.can_deny && !errors.is_empty() && request.is_mirror_pod();
         let (status, would_deny) = match self.mode {
@@ -296,14 +284,9 @@ impl Enforcement<'_> {
         };
         let is_in_status = |finding: &&Finding| status.is_some() && is_error(finding);
         let warned = new.iter().filter(|finding| !is_in_status(finding)).chain(&preexisting);
-        let warnings = match self.mode {
-            Mode::Deny | Mode::Warn => {
-                response::warnings(&self.object, warned.filter(is_visible).collect(), |finding| {
-                    self.effect_on_pods(finding)
-                })
-            }
-            Mode::Audit | Mode::Off => Vec::new(),
-        };
+        let warnings = response::warnings(&self.object, warned.filter(is_visible).collect(), |finding| {
+            self.effect_on_pods(finding)
+        });
         let preexisting_errors = match self.mode {
             Mode::Deny => preexisting.iter().filter(is_error).map(|finding| finding.rule).collect(),
             Mode::Warn | Mode::Audit | Mode::Off => Vec::new(),
@@ -324,12 +307,9 @@ impl Enforcement<'_> {
     }
 
     /// Returns the effect of a finding about a workload on its Pods, as the start of a warning.
-    /// Returns an empty string if there is none. The claim templates of a StatefulSet are not part
-    /// of its Pods.
+    /// Returns an empty string if there is none.
     fn effect_on_pods(&self, finding: &Finding) -> &'static str {
-        let claim_templates = FieldPath::from_keys(&["spec", "volumeClaimTemplates"]);
-        let is_in_pod = !finding.primary.path.starts_with(&claim_templates);
-        match self.denies_pods && is_in_pod && finding.severity == Severity::Error {
+        match self.denies_pods && is_about_pods(finding) && finding.severity == Severity::Error {
             true => "its Pods will be denied: ",
             false => "",
         }

@@ -116,22 +116,22 @@ fn run_rules(subject: Subject<'_>, levels: &Levels<'_>) -> Vec<Finding> {
                 }
             }
         }
-        Subject::Text(facts, _) => levels.for_each_rule( &mut findings, |rule, out| {
+        Subject::Text(facts, _) => levels.for_each_rule(&mut findings, |rule, out| {
             if let Check::Text(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Ignores(facts) => levels.for_each_rule( &mut findings, |rule, out| {
+        Subject::Ignores(facts) => levels.for_each_rule(&mut findings, |rule, out| {
             if let Check::Ignores(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Exemption(facts) => levels.for_each_rule( &mut findings, |rule, out| {
+        Subject::Exemption(facts) => levels.for_each_rule(&mut findings, |rule, out| {
             if let Check::Exemption(check) = rule.check {
                 check(facts, out);
             }
         }),
-        Subject::Baseline(facts) => levels.for_each_rule( &mut findings, |rule, out| {
+        Subject::Baseline(facts) => levels.for_each_rule(&mut findings, |rule, out| {
             if let Check::Baseline(check) = rule.check {
                 check(facts, out);
             }

@@ -168,6 +168,7 @@ impl<'c> Checker<'c> {
         // Always parse a file that may contain ignores, so that unused ignores are reported.
         if !self.options.parse_all
             && !self.may_contain_ignores
+            && !(self.options.as_admission && word::VOLCHECK.is_in(text))
             && let Some(count) = count_skippable(text)
         {
             outcome.counts.objects += count;

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Review;
 use crate::finding::{Finding, Suppression};
 use crate::model::printable;
 use crate::source::{self, File, Span, Tree};
@@ -18,6 +19,9 @@ pub struct LocatedFinding {
     pub suppressed: Option<Suppression>,
     /// The byte range of the object in the text; `None` if the finding is not about an object.
     pub object: Option<Range<usize>>,
+    /// The review of the object; `None` if the webhook receives neither the object nor Pods of it,
+    /// or if the run does not determine the verdicts of the webhook.
+    pub review: Option<Review>,
 }
 
 /// The location of a finding.
@@ -76,7 +80,7 @@ impl Location {
 
 impl LocatedFinding {
     pub fn new(finding: Finding, location: Location) -> Self {
-        Self { finding, location, suppressed: None, object: None }
+        Self { finding, location, suppressed: None, object: None, review: None }
     }
 
     /// Compares findings by path, line, rule, column and message. [`Report`](super::Report)
@@ -118,11 +122,15 @@ impl LocatedFinding {
     }
 
     /// Returns the message for report formats with only one location per finding. The message
-    /// includes the related locations in other files and, if the text was rendered, the line.
+    /// includes the verdict of the webhook, if it is known, the related locations in other files
+    /// and, if the text was rendered, the line.
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
             message.to_mut().push_str(&format!(" (rendered, line {})", span.start.line));
+        }
+        if let Some(review) = &self.review {
+            message.to_mut().push_str(&format!(" ({})", review.verdict().name()));
         }
         for related in &self.location.related {
             let Some(other) = &related.other_file else { continue };

@@ -5,6 +5,7 @@
 //! files only to find the source files of rendered documents. [`run`] checks many inputs in
 //! parallel.
 
+mod as_admission;
 mod bindings;
 mod changed;
 mod check;
@@ -24,10 +25,13 @@ mod strings;
 mod suppression;
 mod template;
 mod text_facts;
+mod verdict;
 mod word;
 
 use crate::policy::{Date, Policy};
 
+pub use crate::admission::Effect;
+pub use as_admission::ReviewedObject;
 pub use changed::keep_changed;
 pub use check::check;
 pub use claim_facts::BindingFacts;
@@ -36,6 +40,7 @@ pub use coverage::Coverage;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
+pub use verdict::{ObjectVerdict, Review};
 
 /// A manifest to check.
 #[derive(Clone, Debug)]
@@ -73,6 +78,8 @@ pub struct Options<'p> {
     /// Whether to also parse documents that cannot contain a volume, so that their syntax errors
     /// are reported.
     pub parse_all: bool,
+    /// Whether to report only what the webhook would report, with the verdicts of the webhook.
+    pub as_admission: bool,
 }
 
 /// The result of checking a manifest.
@@ -90,6 +97,9 @@ pub struct Outcome {
     /// Fields that may contain a host path, but were not checked, for example because their meaning
     /// is unknown.
     pub unknown_host_paths: Vec<UnknownHostPath>,
+    /// Namespaces with the label for mode `deny`. Empty unless the verdicts of the webhook are
+    /// determined.
+    pub strict_namespaces: std::collections::BTreeSet<String>,
     /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,
 }
@@ -109,6 +119,7 @@ impl Outcome {
         append(&mut self.findings, other.findings);
         append(&mut self.suppressed, other.suppressed);
         self.used_exemptions.extend(other.used_exemptions);
+        self.strict_namespaces.extend(other.strict_namespaces);
         append(&mut self.unchecked, other.unchecked);
         append(&mut self.unknown_host_paths, other.unknown_host_paths);
         self.bindings.merge(other.bindings);

@@ -9,7 +9,8 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
+use super::{Options, Outcome, Review, UnknownHostPath, embedded, patch, text_facts};
+use crate::admission::{MODE_LABEL, ObjectClass, STRICT_MODE};
 use crate::engine::judge;
 use crate::input::is_kustomization;
 use crate::model::{
@@ -118,6 +119,12 @@ impl<'c> Checker<'c> {
         if let Some(noun) = unrendered_noun(&meta) {
             outcome.counts.add_unrendered(noun);
         }
+        if self.options.as_admission
+            && (self.depth, is_embedded) == (0, false)
+            && (&*meta.api_version, &*meta.kind) == ("v1", "Namespace")
+        {
+            self.add_strict_namespace(tree, node, &meta, outcome);
+        }
         let is_skipped = policy::is_skipped_kind(&meta.api_version, &meta.kind);
         // The strings of an embedded object are also strings of the outer object, which have
         // already been checked.
@@ -129,6 +136,31 @@ impl<'c> Checker<'c> {
             return;
         }
         self.check_decoded(tree, node, &meta, is_embedded, outcome, ignores);
+    }
+
+    /// Adds the Namespace at `node` to the strict namespaces if it has the label for mode `deny`.
+    fn add_strict_namespace(
+        &self,
+        tree: &Tree<'_>,
+        node: NodeId,
+        meta: &TypeMeta<'_>,
+        outcome: &mut Outcome,
+    ) {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Namespace<'a> {
+            #[serde(borrow, deserialize_with = "model::nullable")]
+            metadata: model::Metadata<'a>,
+        }
+        match source::decode::<Namespace<'_>>(tree, node) {
+            Ok(Namespace { metadata })
+                if metadata.labels.get(MODE_LABEL).is_some_and(|mode| **mode == *STRICT_MODE) =>
+            {
+                outcome.strict_namespaces.insert(metadata.name.to_string());
+            }
+            Ok(_) => {}
+            Err(error) => self.add_invalid_field(tree, node, &error, Some(meta), false, outcome),
+        }
     }
 
     /// Reports the value at `node`, which kubectl rejects, if it is an item of a list that is
@@ -225,7 +257,9 @@ impl<'c> Checker<'c> {
             object.mark_as_part();
         }
         outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
-        let claimed_volumes = match is_part {
+        let first = outcome.findings.len();
+        // The webhook sees one object at a time.
+        let claimed_volumes = match is_part || self.options.as_admission {
             true => Vec::new(),
             false => self.claimed_volumes(tree, node, &object, outcome),
         };
@@ -240,6 +274,12 @@ impl<'c> Checker<'c> {
             suppress::annotations(tree, node, &object, policy.rules(), &mut ignores.annotations);
         }
         self.add_unknown_host_paths(tree, node, &object, &unknown_host_paths, outcome);
+        if self.options.as_admission && !is_embedded && !is_part {
+            let class = ObjectClass::of(&object).filter(|_| object.id.kind != "ControllerRevision");
+            for located in &mut outcome.findings[first..] {
+                located.review = class.map(Review::new);
+            }
+        }
         for inner in embedded {
             self.check_inner_object(tree, inner.node, outcome, ignores);
         }

@@ -82,6 +82,9 @@ pub struct Report {
     /// The commit given by `--changed-since`, and the number of findings and errors outside the
     /// changes since that commit.
     pub outside: Option<(String, usize)>,
+    /// The number of findings that the report omits because the webhook does not report them.
+    /// `None` unless the run determines the verdicts of the webhook.
+    pub omitted_findings: Option<usize>,
     /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
 }
@@ -97,6 +100,7 @@ impl Report {
             suppressed: Vec::new(),
             unknown_host_paths: Vec::new(),
             outside: None,
+            omitted_findings: None,
             invalid_config: None,
         }
     }

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::document::{CatalogEntry, Directory, Document, ExemptionEntry, Match, OneOrMany};
 use super::exemption::Exemption;
 use super::level::LevelSchedule;
-use super::merged::{DeclaredExemption, MergedPolicy, Sourced};
+use super::merged::{DeclaredExemption, MergedPolicy};
 use super::profile::Profile;
+use super::sourced::Sourced;
 use crate::finding::{RuleId, Severity};
 use crate::model::{CustomWorkload, CustomWorkloads, PathPattern};
 use crate::rules::{
@@ -170,7 +171,10 @@ fn data_directory(entry: DataEntry) -> DataDirectory {
 /// Returns the levels of a profile by rule, including the levels of the profiles that it is based
 /// on. Omits rules for which these profiles set no level. The origin of a level is the profile that
 /// sets it.
-pub(super) fn profile_levels(profile: Profile, registry: Registry) -> HashMap<RuleId, Sourced<LevelSchedule>> {
+pub(super) fn profile_levels(
+    profile: Profile,
+    registry: Registry,
+) -> HashMap<RuleId, Sourced<LevelSchedule>> {
     let document: Document = built_in(match profile {
         Profile::None => document!("none"),
         Profile::Recommended => document!("recommended"),

@@ -6,7 +6,8 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::level::{Level, LevelSchedule};
-use super::merged::{MergedPolicy, Sourced};
+use super::merged::MergedPolicy;
+use super::sourced::Sourced;
 use crate::finding::RuleId;
 use crate::rules::Registry;
 
@@ -87,7 +88,8 @@ impl MergedPolicy {
         for declared in &self.overrides {
             let named = declared.compiled.levels.iter().map(|(rule, level)| (Some(*rule), level));
             let others = declared.compiled.others.iter().map(|level| (None, level));
-            changes.extend(named.chain(others).filter_map(|(rule, level)| LevelChange::new(rule, level, true)));
+            changes
+                .extend(named.chain(others).filter_map(|(rule, level)| LevelChange::new(rule, level, true)));
         }
         changes
     }

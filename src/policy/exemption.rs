@@ -139,8 +139,9 @@ impl Exemption {
 }
 
 impl Scope {
-    /// Compiles the key `match` of an entry that names `rules`, and covers all rules if `covers_all`
-    /// is set. Adds a problem for each invalid pattern, and for each key that prevents a match.
+    /// Compiles the key `match` of an entry that names `rules`, and covers all rules if
+    /// `covers_all` is set. Adds a problem for each invalid pattern, and for each key that prevents
+    /// a match.
     pub(super) fn new(
         scope: &Match,
         rules: &[&Rule],
@@ -154,9 +155,8 @@ impl Scope {
                            only for `kind: PersistentVolume` or `StorageClass`)";
             problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
         }
-        let mut patterns = |key: &'static str, texts: &Option<OneOrMany>| {
-            parse(key, texts.as_ref(), Pattern::new, problems)
-        };
+        let mut patterns =
+            |key: &'static str, texts: &Option<OneOrMany>| parse(key, texts.as_ref(), Pattern::new, problems);
         let compiled = Self {
             namespace: patterns("namespace", &scope.namespace),
             kind: patterns("kind", &scope.kind),

@@ -52,7 +52,8 @@ impl LevelSchedule {
         self.level == Level::Off && self.change.is_none_or(|(_, then)| then == Level::Off)
     }
 
-    /// Returns the schedule or, if the rule is disabled on some day, [`Level::Default`] on all days.
+    /// Returns the schedule or, if the rule is disabled on some day, [`Level::Default`] on all
+    /// days.
     pub(super) fn enabled(self) -> Self {
         let is_off = self.level == Level::Off || self.change.is_some_and(|(_, then)| then == Level::Off);
         if is_off { Level::Default.into() } else { self }

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::{
-    AllowedEntry, Directory, Document, ExemptionEntry, Mode, OverrideEntry, WorkloadMode,
-};
+use super::document::{AllowedEntry, Directory, Document, ExemptionEntry, Mode, OverrideEntry, WorkloadMode};
 use super::exemption::{Exemption, ExemptionLocation, Scope, parse_date};
 use super::level::{Level, LevelSchedule};
 use super::pattern::{Pattern, why_unreachable};
 use super::profile::Profile;
 use super::setting::RuleSetting;
 use super::severity_override::{DeclaredOverride, SeverityOverride};
+use super::sourced::Sourced;
 use crate::finding::{Ignores, RuleId};
 use crate::model::{
     CustomWorkload, FieldPath, KubernetesVersion, PathPattern, Quantity, did_you_mean, known_sources,
@@ -29,13 +28,6 @@ pub struct Problem {
     pub location: Option<(Arc<File>, Span)>,
     /// The problem, in one clause.
     pub message: String,
-}
-
-/// A value and its origin, such as a file, a file and line, a profile or a flag.
-#[derive(Clone, Debug)]
-pub(super) struct Sourced<T> {
-    pub(super) value: T,
-    pub(super) origin: String,
 }
 
 /// A checked policy document, or several documents combined by `merge`.
@@ -360,11 +352,10 @@ impl Checker<'_, '_> {
             }
             let mut problems = Vec::new();
             let scope = Scope::new(&entry.scope, &rules, entry.rules.contains_key("*"), &mut problems);
-            for (key, _) in [("user", &entry.scope.user), ("group", &entry.scope.group)]
-                .into_iter()
-                .filter(|(_, patterns)| patterns.is_some())
-            {
-                let message = format!("overrides do not support `{key}`: `volcheck lint` does not know the user");
+            let users = [("user", &entry.scope.user), ("group", &entry.scope.group)];
+            for (key, _) in users.into_iter().filter(|(_, patterns)| patterns.is_some()) {
+                let message =
+                    format!("overrides do not support `{key}`: `volcheck lint` does not know the user");
                 problems.push((FieldPath::from_keys(&["match", key]), message));
             }
             problems.iter().for_each(|(path, message)| self.report(&field.join(path), message));
@@ -390,8 +381,8 @@ impl Checker<'_, '_> {
         None
     }
 
-    /// Returns the level that an override sets. If it is missing or invalid, reports this and returns
-    /// `None`.
+    /// Returns the level that an override sets. If it is missing or invalid, reports this and
+    /// returns `None`.
     fn overriding_level(
         &mut self,
         field: &FieldPath,

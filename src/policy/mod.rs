@@ -19,6 +19,7 @@ mod profile;
 mod setting;
 mod severity_override;
 mod show;
+mod sourced;
 mod starter;
 
 use std::collections::HashMap;
@@ -28,8 +29,9 @@ use crate::finding::{Finding, Ignores, RuleId};
 use crate::model::{CustomWorkloads, KubernetesVersion, Object};
 use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
 use level::LevelSchedule;
-use merged::{NamespaceMode, Sourced};
+use merged::NamespaceMode;
 use severity_override::SeverityOverride;
+use sourced::Sourced;
 
 pub use builtin::{is_skipped_kind, options, workloads};
 pub use change::LevelChange;
@@ -303,8 +305,8 @@ impl Policy {
             .map(|(own, level)| (own.rule, level))
     }
 
-    /// Returns the level of a rule outside of overrides, which is [`Level::Default`] if nothing sets
-    /// it. Only the engine applies levels to findings.
+    /// Returns the level of a rule outside of overrides, which is [`Level::Default`] if nothing
+    /// sets it. Only the engine applies levels to findings.
     pub fn level(&self, rule: RuleId, today: Date) -> Level {
         self.levels.get(&rule).map_or(Level::Default, |schedule| schedule.on(today))
     }

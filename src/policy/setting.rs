@@ -96,7 +96,8 @@ impl Serialize for RuleSetting {
             return serializer.serialize_str(keyword);
         }
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in [("severity", name(severity)), ("until", until.as_deref()), ("then", name(then))] {
+        for (key, value) in [("severity", name(severity)), ("until", until.as_deref()), ("then", name(then))]
+        {
             if let Some(value) = value {
                 map.serialize_entry(key, value)?;
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::OverrideEntry;
 use super::exemption::Scope;
 use super::level::{Level, LevelSchedule};
-use super::merged::Sourced;
+use super::sourced::Sourced;
 use crate::finding::{Finding, RuleId};
 use crate::model::Object;
 
@@ -36,7 +36,12 @@ impl SeverityOverride {
 
     /// Returns the schedule for a finding about `object`, whose level is `level` without the
     /// override. Returns `None` if the override does not apply to the finding.
-    pub(super) fn schedule(&self, finding: &Finding, object: &Object<'_>, level: Level) -> Option<LevelSchedule> {
+    pub(super) fn schedule(
+        &self,
+        finding: &Finding,
+        object: &Object<'_>,
+        level: Level,
+    ) -> Option<LevelSchedule> {
         let others = self.others.as_ref().filter(|_| level != Level::Off);
         let schedule = self.levels.get(&finding.rule).or(others)?;
         self.scope.matches(finding, &object.id, &object.workload).then_some(schedule.value)

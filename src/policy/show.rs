@@ -76,8 +76,8 @@ impl MergedPolicy {
     }
 }
 
-/// Returns the setting of a rule on one line. Returns `None` if nothing is set: an explicit severity
-/// would override the lower severity of some findings of the rule.
+/// Returns the setting of a rule on one line. Returns `None` if nothing is set: an explicit
+/// severity would override the lower severity of some findings of the rule.
 fn setting(LevelSchedule { level, change }: LevelSchedule, default_size: Option<&String>) -> Option<String> {
     let mut fields: Vec<_> = level.name().map(|name| format!("severity: {name}")).into_iter().collect();
     if let Some((last_day, then)) = change {

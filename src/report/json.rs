@@ -3,9 +3,10 @@
 
 use serde::Serialize;
 
+use super::verdicts::{self, VerdictCounts};
 use super::{Style, docs, shown};
 use crate::finding::{Edit, EditValue, Finding, RuleId, Severity, Suppression};
-use crate::lint::{Counts, LocatedFinding, Report};
+use crate::lint::{Counts, Effect, LocatedFinding, ObjectVerdict, Report};
 use crate::model::ObjectId;
 use crate::source::{Position, Span};
 
@@ -41,6 +42,9 @@ pub(super) struct Summary<'r> {
     denied_in_cluster: usize,
     changed_since: Option<&'r str>,
     outside_changes: usize,
+    /// `None` unless the run determines the verdicts of the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdicts: Option<VerdictCounts>,
     #[serde(flatten)]
     counts: &'r Counts,
 }
@@ -64,6 +68,16 @@ pub(super) struct Entry<'r> {
     fingerprint: Option<String>,
     heuristic: bool,
     suppressed: Option<&'r Suppression>,
+    /// `None` unless the run determines the verdicts of the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admission: Option<AdmissionEntry>,
+}
+
+#[derive(Serialize)]
+struct AdmissionEntry {
+    verdict: ObjectVerdict,
+    object: Option<Effect>,
+    pods: Option<Effect>,
 }
 
 #[derive(Serialize)]
@@ -142,6 +156,7 @@ pub(super) fn summary(report: &Report) -> Summary<'_> {
         denied_in_cluster: report.denied_in_cluster(),
         changed_since: report.outside.as_ref().map(|(reference, _)| reference.as_str()),
         outside_changes: report.outside.as_ref().map_or(0, |(_, outside)| *outside),
+        verdicts: verdicts::counts(report, Severity::Info),
         counts: &report.counts,
     }
 }
@@ -186,6 +201,11 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
         suppressed: located.suppressed.as_ref(),
+        admission: located.review.map(|review| AdmissionEntry {
+            verdict: review.verdict(),
+            object: review.object,
+            pods: review.pods,
+        }),
     }
 }
 

@@ -13,6 +13,7 @@ mod markdown;
 mod sarif;
 mod statistics;
 mod text;
+mod verdicts;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -117,6 +118,12 @@ impl Format {
         }
     }
 
+    /// Checks whether reports in this format contain the verdicts of the webhook. The readers of
+    /// other formats know only severities.
+    pub fn includes_verdicts(self) -> bool {
+        matches!(self, Self::Text | Self::Concise | Self::Json | Self::Jsonl | Self::Markdown)
+    }
+
     /// Checks whether reports in this format can include statistics. Reports in other formats have
     /// no place for them.
     pub fn includes_statistics(self) -> bool {
@@ -197,6 +204,14 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),
+    }
+}
+
+/// Joins one or more items to `a`, `a and b`, or `a, b and c`.
+fn joined(mut items: Vec<String>) -> String {
+    match (items.pop(), items.join(", ")) {
+        (Some(last), rest) if rest.is_empty() => last,
+        (last, rest) => format!("{rest} and {}", last.unwrap_or_default()),
     }
 }
 

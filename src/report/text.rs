@@ -7,7 +7,7 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{Style, counted, docs, docs_url, shown, statistics};
+use super::{Style, counted, docs, docs_url, joined, shown, statistics, verdicts};
 use crate::finding::{Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
@@ -27,6 +27,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         out.push_str(&statistics(report, style.min_severity));
         out.push('\n');
     }
+    out.push_str(&verdicts::table(report, style.min_severity));
     if !style.quiet {
         out.push_str(&summary(report, style));
     }
@@ -108,6 +109,9 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
         if !text.is_empty() {
             note(name, text);
         }
+    }
+    if let Some(review) = &located.review {
+        note("verdict", review.verdict().name());
     }
     if let Some(suppression) = &located.suppressed {
         let reason = match suppression.reason.as_str() {
@@ -307,15 +311,8 @@ pub(super) fn summary(report: &Report, style: Style) -> String {
         let _ = writeln!(out, "{} {verb} not rendered.", nouns.join(" and "));
     }
     out.push_str(&unknown_host_paths(report));
+    out.push_str(&verdicts::summary(report, style.min_severity));
     out
-}
-
-/// Joins one or more items to `a`, `a and b`, or `a, b and c`.
-fn joined(mut items: Vec<String>) -> String {
-    match (items.pop(), items.join(", ")) {
-        (Some(last), rest) if rest.is_empty() => last,
-        (last, rest) => format!("{rest} and {}", last.unwrap_or_default()),
-    }
 }
 
 /// The maximum number of fields with possible host paths that the summary names.

@@ -49,7 +49,8 @@ impl PolicyStore {
         self.active.load_full()
     }
 
-    /// Logs the changes of severities that are due soon, except those that have already been logged.
+    /// Logs the changes of severities that are due soon, except those that have already been
+    /// logged.
     fn announce_changes(&self, today: Date) {
         let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
         for change in self.active().policy.upcoming_changes(today) {

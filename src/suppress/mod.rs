@@ -168,7 +168,9 @@ impl IgnoreSet {
             ignore.rules.iter().zip(used).map(move |((rule, mark), used)| (ignore.by, *rule, *mark, *used))
         });
         rules
-            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule, today) && !needs_other_objects(*rule))
+            .filter(|(_, rule, _, used)| {
+                !used && policy.is_enabled(*rule, today) && !needs_other_objects(*rule)
+            })
             .map(|(by, rule, mark, _)| UnusedIgnore { rule, by, mark })
             .collect()
     }

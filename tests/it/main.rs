@@ -5,6 +5,7 @@ mod admission;
 mod allow_list;
 mod apiserver;
 mod architecture;
+mod as_admission;
 mod bad_input;
 mod baseline;
 mod binding_cases;
@@ -39,6 +40,7 @@ mod reports;
 mod rules;
 #[cfg(all(unix, feature = "server"))]
 mod serve;
+mod severity;
 mod spans;
 mod structure;
 mod support;

@@ -138,7 +138,7 @@ fn claim_names(workload: &Value) -> Vec<&str> {
 
 /// Returns a Pod that a controller would create for the workload. Returns `None` if objects of its
 /// kind have no Pods, or if the API server rejects the workload because it has no selector.
-fn pod_of(workload: &Value) -> Option<Value> {
+pub fn pod_of(workload: &Value) -> Option<Value> {
     let kind = workload["kind"].as_str()?;
     if workload["apiVersion"] == "apps/v1" && workload["spec"]["selector"].is_null() {
         return None;

@@ -17,6 +17,7 @@ fn full_policy() -> Value {
         "extends": ["base.yaml"],
         "rules": {
             "conflicting-read-only": "off",
+            "untyped-host-path": {"severity": "warning", "until": "2126-09-30", "then": "error"},
             "unbounded-empty-dir": {"severity": "info", "options": {"defaultSize": "3Gi"}},
         },
         "hostPaths": {
@@ -46,6 +47,13 @@ fn full_policy() -> Value {
             {"rules": ["untyped-host-path"], "match": {"namespace": "*", "name": "socket"}, "reason": "the agent creates it", "severity": "info"},
             {"rules": ["host-root"], "match": {"namespace": "audited", "user": "alice"}, "reason": "for another user than that of the review"},
             {"rules": ["host-root"], "match": {"namespace": "audited", "group": "admins"}, "reason": "for a group that the user is not in"},
+        ],
+        "overrides": [
+            {
+                "match": {"namespace": "logs", "kind": "DaemonSet", "name": "agent-a", "volume": "logs", "container": "writer", "path": "/srv/a/**"},
+                "rules": {"writable-host-path": {"severity": "info", "until": "2126-09-30", "then": "warning"}},
+            },
+            {"match": {"namespace": "logs", "access": "read"}, "rules": {"sensitive-host-path": "info"}},
         ],
         "lint": {"exclude": ["skipped/**"], "namespace": "shop", "baseline": "known.json"},
     })

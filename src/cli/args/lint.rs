@@ -50,6 +50,11 @@ pub(in crate::cli) struct LintArgs {
     pub(in crate::cli) input: InputArgs,
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
+    /// Report what the webhook would deny, warn about and audit, by the modes in the policy. The
+    /// exit code is 1 if it would deny an object, or the Pods of an object. Ignores and the
+    /// baseline do not apply. Supports the formats text, concise, json, jsonl and markdown
+    #[arg(long, conflicts_with_all = ["baseline", "fail_on"])]
+    pub(in crate::cli) as_admission: bool,
     /// Baseline file [default: `lint.baseline` in the policy]
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) baseline: Option<PathBuf>,

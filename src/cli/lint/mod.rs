@@ -19,7 +19,7 @@ use crate::report::{self, Format, Style};
 use setup::RunSetup;
 
 pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
-    output::check(&arguments.output)?;
+    output::check(arguments)?;
     check(arguments).inspect_err(|error| {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
             // `cli::run` also prints these problems to standard error, as text.
@@ -49,8 +49,9 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     for change in setup.policy.upcoming_changes(crate::policy::today()) {
         eprint(&format!("warning: {change}\n"));
     }
-    let with_ignores = !arguments.no_ignores;
-    let options = setup.options(with_ignores);
+    let with_ignores = !arguments.no_ignores && !arguments.as_admission;
+    let mut options = setup.options(with_ignores);
+    options.lint.as_admission = arguments.as_admission;
     let (mut run, baseline) = rayon::join(
         || setup.run(&options),
         || with_ignores.then(|| baseline::load(arguments.baseline.as_deref(), &setup.policy)).transpose(),
@@ -127,6 +128,9 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     if counts.objects == 0 && counts.empty_lists == 0 && !arguments.allow_empty {
         eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
         return EXIT_ERROR;
+    }
+    if arguments.as_admission {
+        return if report.has_denials() { EXIT_FINDINGS } else { EXIT_OK };
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
     let fails = |min: Severity| worst.is_some_and(|worst| worst >= min);

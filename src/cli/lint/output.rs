@@ -38,8 +38,16 @@ impl FromStr for Output {
 }
 
 /// Returns an error if several outputs have the same file, because each would overwrite the
-/// previous output.
-pub(super) fn check(outputs: &[Output]) -> anyhow::Result<()> {
+/// previous output. Also returns an error if a format cannot contain the verdicts that
+/// `--as-admission` reports.
+pub(super) fn check(arguments: &LintArgs) -> anyhow::Result<()> {
+    let outputs = &arguments.output;
+    let formats = outputs.iter().map(|output| output.format).chain([arguments.format]);
+    if let Some(format) =
+        formats.filter(|format| !format.includes_verdicts()).find(|_| arguments.as_admission)
+    {
+        bail!("--as-admission does not support the format `{}`, which has no verdicts", format.name());
+    }
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|other| resolved(&other.file) == resolved(&output.file)) {
             bail!("more than one --output writes to `{}`", output.file.display());

@@ -57,7 +57,7 @@ impl<'a> RunSetup<'a> {
     pub(in crate::cli) fn options(&self, with_ignores: bool) -> RunOptions<'_> {
         let (policy, parse_all) = (&self.policy, self.arguments.strict_parse);
         RunOptions {
-            lint: lint::Options { policy, today: today(), with_ignores, parse_all },
+            lint: lint::Options { policy, today: today(), with_ignores, parse_all, as_admission: false },
             is_complete: !self.is_narrowed && lint::covers(&self.arguments.paths, policy),
         }
     }
@@ -66,7 +66,12 @@ impl<'a> RunSetup<'a> {
     pub(in crate::cli) fn coverage(&self, path: &Path) -> anyhow::Result<Coverage> {
         let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
         let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
-        Ok(Coverage::new(&current, &directory, &self.found, self.selects_rules.then_some((&self.policy, today()))))
+        Ok(Coverage::new(
+            &current,
+            &directory,
+            &self.found,
+            self.selects_rules.then_some((&self.policy, today())),
+        ))
     }
 
     /// Checks the inputs, with a progress line on a terminal.

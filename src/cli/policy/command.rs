@@ -49,7 +49,8 @@ fn notices(policy: &Policy) -> String {
     let today = policy::today();
     let upcoming = policy.upcoming_changes(today).map(|change| format!("warning: {change}\n"));
     let past = policy.level_changes.iter().filter(|change| change.is_past(today));
-    let past = past.map(|change| format!("warning: {change}, which is in the past: set only the last severity\n"));
+    let past =
+        past.map(|change| format!("warning: {change}, which is in the past: set only the last severity\n"));
     upcoming.chain(past).collect()
 }
 
