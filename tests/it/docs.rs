@@ -28,15 +28,15 @@ fn paths_with_sources_are_in_a_catalog() {
 }
 
 #[test]
-fn documented_policy_is_valid() {
-    let [policy] = blocks("policy.md", "yaml").try_into().expect("one block");
-    let directory = temp_dir(&[
-        ("repo/volcheck.yaml", &policy),
-        ("platform/volcheck.yaml", "version: 1\n"),
-        ("repo/.git/HEAD", ""),
-    ]);
-    let (code, text) = volcheck_in(&directory.path().join("repo"), &["policy", "check"]);
-    assert_eq!(code, 0, "{text}");
+fn documented_policies_are_valid() {
+    let directory = temp_dir(&[("platform/volcheck.yaml", "version: 1\n"), ("repo/.git/HEAD", "")]);
+    for block in blocks("policy.md", "yaml") {
+        // All blocks except the first one are parts of a policy.
+        let version = if block.starts_with("version:") { "" } else { "version: 1\n" };
+        fs::write(directory.path().join("repo/volcheck.yaml"), format!("{version}{block}")).expect("written");
+        let (code, text) = volcheck_in(&directory.path().join("repo"), &["policy", "check"]);
+        assert_eq!(code, 0, "{text}");
+    }
 }
 
 #[test]

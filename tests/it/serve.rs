@@ -617,6 +617,19 @@ fn certificate_rotation_causes_no_failed_requests() {
 }
 
 #[test]
+fn logs_upcoming_changes_of_severities() {
+    let server = WebhookServer::start(&[]);
+    let today = volcheck::policy::today();
+    let level = format!("{{severity: info, until: {today}, then: error}}");
+    server.replace_file("volcheck.yaml", &format!("version: 1\nrules: {{host-root: {level}}}\n"));
+    let line = server.wait_for_log("the severity of a rule changes soon");
+    let change =
+        format!("volcheck.yaml:2: the severity of `host-root` changes from info to error after {today}");
+    assert!(line["change"].as_str().is_some_and(|text| text.ends_with(&change)), "{line}");
+    assert_eq!(line["level"], "WARN");
+}
+
+#[test]
 fn reloads_valid_policies_only() {
     let server = WebhookServer::start(&[]);
     let mut client = server.connect();
