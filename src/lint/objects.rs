@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
+use super::{Options, Outcome, UnknownHostPath, embedded, inventory, patch, text_facts};
 use crate::engine::judge;
 use crate::input::is_kustomization;
 use crate::model::{
@@ -212,7 +212,14 @@ impl<'c> Checker<'c> {
             true => PathOwner::Template,
             false => PathOwner::Manifest,
         };
-        unknown_host_paths.extend(object.remove_placeholders(owner));
+        let mut volumes = match self.options.with_volumes {
+            true => self.volume_rows(NodeRef { tree, node }, &object),
+            false => Vec::new(),
+        };
+        let removed = object.remove_placeholders(owner);
+        inventory::mark_unknown(&mut volumes, &removed);
+        outcome.volumes.append(&mut volumes);
+        unknown_host_paths.extend(removed);
         if is_embedded {
             object.origin = Origin::Embedded;
         }

@@ -67,7 +67,7 @@ pub(super) struct Entry<'r> {
 }
 
 #[derive(Serialize)]
-struct Object<'r> {
+pub(super) struct Object<'r> {
     group: &'r str,
     version: &'r str,
     kind: &'r str,
@@ -127,8 +127,13 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         findings: shown(report, style).into_iter().map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
+    pretty(&document)
+}
+
+/// Renders a document with indentation.
+pub(super) fn pretty(document: &impl Serialize) -> String {
     // Serializing these types never fails.
-    let mut out = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut out = serde_json::to_string_pretty(document).unwrap_or_default();
     out.push('\n');
     out
 }
@@ -189,7 +194,7 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
     }
 }
 
-fn object(id: &ObjectId) -> Object<'_> {
+pub(super) fn object(id: &ObjectId) -> Object<'_> {
     Object {
         group: &id.group,
         version: &id.version,

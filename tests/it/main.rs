@@ -44,6 +44,7 @@ mod structure;
 mod support;
 mod suppression;
 mod volume_types;
+mod volumes;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;
 mod yaml;
