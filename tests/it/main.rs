@@ -24,6 +24,7 @@ mod monitoring;
 #[cfg(all(unix, feature = "server"))]
 mod monitoring_files;
 mod named_claims;
+mod near_manifests;
 mod node_agents;
 mod one_verdict;
 mod outputs;
