@@ -18,6 +18,7 @@ mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod policy_warnings;
 mod report;
 mod run;
 mod strings;
@@ -34,6 +35,7 @@ pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use policy_warnings::policy_warnings;
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
 

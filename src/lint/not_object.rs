@@ -79,7 +79,8 @@ fn misspelled<'t>(tree: &'t Tree<'_>, node: NodeId, key: &'static str) -> Option
 /// The mapping is probably an object in each of these cases:
 ///
 /// - It has `metadata` or a `spec`, and both keys, but at least one of them is misspelled.
-/// - It has `metadata` or a `spec`, and its kind is a built-in kind with volumes.
+/// - It has only fields of objects, among them `metadata` or a `spec`, and its kind is a built-in
+///   kind with volumes.
 /// - It has only fields of objects, among them `metadata` and a `spec` with containers.
 pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
     let (has_metadata, spec) = (has_mapping(tree, node, "metadata"), tree.get(node, "spec"));
@@ -98,10 +99,12 @@ pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
             .any(|list| tree.items(list).iter().any(is_container))
     };
     let is_object = match (&lookalike.api_version, &kind) {
+        // Helm values can also contain a kind.
+        (TypeKey::Missing, _) if !has_only_object_fields(tree, node) => false,
         (TypeKey::Missing, Some(kind)) => {
             similar_kind(kind).is_some_and(|(known, _)| known == kind || has_containers())
         }
-        (TypeKey::Missing, None) => has_metadata && has_only_object_fields(tree, node) && has_containers(),
+        (TypeKey::Missing, None) => has_metadata && has_containers(),
         (_, Some(kind)) => kind.starts_with(char::is_uppercase) || has_containers(),
         (_, None) => false,
     };
@@ -121,10 +124,11 @@ fn has_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     has_only_object_fields(tree, node) && tree.get(node, "spec").is_some_and(has_pods)
 }
 
-/// Checks whether all keys of a mapping are fields of objects.
+/// Checks whether all keys of a mapping are fields of objects, or misspellings of them.
 fn has_only_object_fields(tree: &Tree<'_>, node: NodeId) -> bool {
     const FIELDS: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
-    tree.entries(node).iter().all(|entry| FIELDS.contains(&&*tree.key(entry.key)))
+    let is_field = |key: &str| misspelled_field(key, FIELDS.into_iter()).is_some();
+    tree.entries(node).iter().all(|entry| is_field(&tree.key(entry.key)))
 }
 
 /// Checks whether a mapping has a key whose value is a mapping.

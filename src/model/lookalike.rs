@@ -33,7 +33,8 @@ pub fn similar_kind(kind: &str) -> Option<(&'static str, &'static str)> {
 /// Returns the `kind` and `apiVersion` that are probably intended, if the API server has no kind of
 /// this type. Returns `None` for built-in kinds, and for kinds that may be custom resources.
 pub fn intended_type(meta: &TypeMeta<'_>) -> Option<(&'static str, &'static str)> {
-    if is_built_in(meta.group(), &meta.kind) || placeholder(&meta.api_version).is_some() {
+    let is_name = meta.api_version.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if is_built_in(meta.group(), &meta.kind) || !is_name || placeholder(&meta.api_version).is_some() {
         return None;
     }
     let (kind, api_version) = similar_kind(&meta.kind)?;
@@ -121,6 +122,7 @@ mod tests {
             ("apps.example.io/v1", "Deployment"),
             ("batch.volcano.sh/v1alpha1", "Job"),
             ("{{ version }}", "Deployment"),
+            ("...", "Deployment"),
             ("v1", "DeploymentConfig"),
             ("v1", "PodList"),
             ("v1", "Node"),

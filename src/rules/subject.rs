@@ -197,6 +197,8 @@ pub struct UnusedIgnore {
     pub rule: RuleId,
     pub by: SuppressedBy,
     pub mark: Mark,
+    /// Whether the ignore covers a finding that the policy does not allow it to suppress.
+    pub is_forbidden: bool,
 }
 
 /// A volume of a pod that comes from a claim.

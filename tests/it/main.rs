@@ -24,6 +24,7 @@ mod monitoring;
 #[cfg(all(unix, feature = "server"))]
 mod monitoring_files;
 mod named_claims;
+mod near_exemptions;
 mod near_manifests;
 mod node_agents;
 mod one_verdict;
@@ -31,6 +32,7 @@ mod outputs;
 mod paths;
 mod policy;
 mod policy_keys;
+mod policy_warnings;
 #[cfg(all(unix, feature = "server"))]
 mod promql;
 mod properties;

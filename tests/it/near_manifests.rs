@@ -48,13 +48,12 @@ fn reports_documents_that_look_like_objects() {
         ),
         ("Kind: Pod\nmetadata: {name: p}\n", "has no `apiVersion` and has `Kind` instead of `kind`"),
         ("apiVersion: v1\nKind: Pod\nnote: x\n", "has `Kind` instead of `kind`"),
-        ("kind: Pod\nnote: x\n", "has no `apiVersion`"),
         ("kind: pod\n", "has no `apiVersion`"),
         ("metadata: {name: p}\n", "has no `apiVersion` and has no `kind`"),
     ] {
         assert_eq!(found(&format!("{head}{SPEC}")), warning(problem), "{head}");
     }
-    let volume = "kind: PersistentVolume\nspec: {hostPath: {path: /etc}}\nnote: x\n";
+    let volume = "kind: PersistentVolume\nspec: {local: {path: /etc}}\n";
     assert_eq!(found(volume), warning("has no `apiVersion`"));
 }
 
@@ -72,6 +71,7 @@ fn accepts_documents_of_other_programs() {
     for text in [
         "kind: role\nversion: v7\nmetadata: {name: access}\nspec: {allow: {logins: [root]}}\n",
         "kind: Pod\nname: web\n",
+        "kind: DaemonSet\nimage: {tag: 1}\nspec: {containers: [{name: c}]}\n",
         "Kind: note\nmetadata: {}\n",
         "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
         "metadata: {name: x}\nspec: {replicas: 3}\n",
