@@ -185,8 +185,8 @@ impl Status {
     }
 }
 
-/// Describes the problem and the remedy of a finding on one line. Also names an exemption that almost
-/// applies.
+/// Describes the problem and the remedy of a finding on one line. Also names an exemption that
+/// almost applies.
 fn denial_line(finding: &Finding) -> String {
     let rule = finding.rule;
     let problem = match finding.primary.path.is_root() {

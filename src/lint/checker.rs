@@ -152,8 +152,8 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// Adds the finding about a part of the object at `root` that is not checked. The finding must be
-    /// a warning.
+    /// Adds the finding about a part of the object at `root` that is not checked. The finding must
+    /// be a warning.
     pub(super) fn add_warning(
         &self,
         tree: &Tree<'_>,

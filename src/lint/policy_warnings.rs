@@ -43,8 +43,8 @@ pub fn policy_warnings(policy: &Policy, today: Date) -> Vec<String> {
     warnings
 }
 
-/// Returns a warning if other rules still report mounts that an entry of the allow list permits, and
-/// no exemption covers these findings.
+/// Returns a warning if other rules still report mounts that an entry of the allow list permits,
+/// and no exemption covers these findings.
 fn still_reported(entry: &AllowedHostPath, policy: &Policy, today: Date) -> Option<String> {
     let is_covered = |finding: &Finding| {
         let path = &finding.fingerprint.path;
@@ -78,8 +78,8 @@ fn still_reported(entry: &AllowedHostPath, policy: &Policy, today: Date) -> Opti
     ))
 }
 
-/// Returns the findings about a Pod that mounts the path of the entry with the access that the entry
-/// permits.
+/// Returns the findings about a Pod that mounts the path of the entry with the access that the
+/// entry permits.
 fn findings_about(entry: &AllowedHostPath, policy: &Policy, today: Date) -> Vec<Finding> {
     let path = serde_json::Value::from(entry.path.replace('*', "any"));
     let text = format!(

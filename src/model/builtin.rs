@@ -54,8 +54,8 @@ impl Shape {
         })
     }
 
-    /// Returns the keys on the path to the pod spec, or an empty slice if a kind has none or volcheck
-    /// does not need all of them.
+    /// Returns the keys on the path to the pod spec, or an empty slice if a kind has none or
+    /// volcheck does not need all of them.
     fn pod_spec_path(self) -> &'static [&'static str] {
         match self {
             Self::Pod => &["spec"],

@@ -138,16 +138,20 @@ fn visit<'a, N: Node<'a>>(node: N, schema: &Schema, path: &FieldPath, found: &mu
 }
 
 /// Returns the name in `known` that `word` is almost certainly a misspelling of, or `None` if there
-/// is none. The word differs only in case, hyphens, underscores or a final `s`, or by one or two
-/// typing errors in a long name. Newer versions of Kubernetes are unlikely to add such a name.
+/// is none. The word starts with the same letter, and differs only in case, hyphens, underscores or
+/// a final `s`, or by one or two typing errors in a long name. Newer versions of Kubernetes are
+/// unlikely to add such a name.
 pub fn misspelled_field<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    /// The maximum number of additional characters.
+    /// The maximum difference in length. A word can have additional hyphens or underscores.
     const MAX_EXTRA: usize = 4;
+    let first = word.bytes().next()?;
     if !word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
         return None;
     }
     let distance = |known: &'k str| {
-        if word.len() > known.len() + MAX_EXTRA {
+        // Most keys differ in the first letter, so this check avoids most comparisons.
+        let has_same_start = known.bytes().next().is_some_and(|start| start.eq_ignore_ascii_case(&first));
+        if !has_same_start || word.len().abs_diff(known.len()) > MAX_EXTRA {
             return None;
         }
         let (word, name) = (simplified(word), simplified(known));

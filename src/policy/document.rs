@@ -89,8 +89,8 @@ fn version_schema(_: &mut SchemaGenerator) -> Schema {
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPaths {
-    /// The only paths that workloads may use: `unlisted-host-path` reports all other paths. The other
-    /// rules still check the listed paths. An empty list allows no path.
+    /// The only paths that workloads may use: `unlisted-host-path` reports all other paths. The
+    /// other rules still check the listed paths. An empty list allows no path.
     pub(super) allow_only: Option<Vec<AllowedEntry>>,
     /// Paths on your nodes and their classes, in addition to the built-in catalog.
     pub(super) catalog: Vec<CatalogEntry>,
@@ -101,8 +101,8 @@ pub(super) struct HostPaths {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct VolumeTypes {
     /// The only types of volumes that Pods may have, such as `configMap`: `unlisted-volume-type`
-    /// reports all other types. The other rules still check volumes of the listed types. Defaults to
-    /// the types that the Pod Security Standard `restricted` allows.
+    /// reports all other types. The other rules still check volumes of the listed types. Defaults
+    /// to the types that the Pod Security Standard `restricted` allows.
     #[schemars(transform = list_volume_types)]
     pub(super) allow_only: Option<Vec<String>>,
 }

@@ -192,9 +192,9 @@ impl Exemption {
         self.mismatches(finding, id, workload).next().is_none()
     }
 
-    /// Iterates over the keys that do not match a finding. The keys `kind` and `name` must both match
-    /// the object, or both match the workload. An exemption with the key `namespace` matches only
-    /// objects with a namespace. An exemption without this key matches only objects without a
+    /// Iterates over the keys that do not match a finding. The keys `kind` and `name` must both
+    /// match the object, or both match the workload. An exemption with the key `namespace` matches
+    /// only objects with a namespace. An exemption without this key matches only objects without a
     /// namespace. A key other than `kind` does not match if the finding or the object has no value
     /// for it.
     fn mismatches<'m>(
@@ -242,13 +242,13 @@ impl Exemption {
     }
 
     /// Returns the key that alone prevents the exemption from applying to a finding, if this key is
-    /// probably a mistake. This is the key `expires` if all others match. Otherwise, exactly one key
-    /// does not match, and one of these conditions is true:
+    /// probably a mistake. This is the key `expires` if all others match. Otherwise, exactly one
+    /// key does not match, and one of these conditions is true:
     ///
     /// - The key is `namespace`, `kind` or `access`, and the exemption has a name other than `*`.
     /// - The key is `access`, and the exemption has a path other than `/**`.
-    /// - The value of the finding resembles that of the exemption. For a path, one of them is inside
-    ///   the other.
+    /// - The value of the finding resembles that of the exemption. For a path, one of them is
+    ///   inside the other.
     /// - The key is `container`, the finding is about a volume, and the exemption lists its rule.
     ///
     /// For an exemption of a pack, the key is `namespace`, because the other keys of a pack are not

@@ -294,8 +294,8 @@ impl Policy {
             || self.trusted_controllers.iter().any(|known| known == user)
     }
 
-    /// Returns the keys of `modes` with mode `deny` that have no effect, because no other key matches
-    /// them and `deny` is the default.
+    /// Returns the keys of `modes` with mode `deny` that have no effect, because no other key
+    /// matches them and `deny` is the default.
     pub fn redundant_deny_modes(&self) -> impl Iterator<Item = &str> {
         let has_broader =
             |text: &str| self.modes.iter().any(|(other, mode)| other != text && mode.pattern.matches(text));

@@ -106,7 +106,8 @@ pub(super) enum PathGlob {
     Any,
     /// The paths that the pattern matches. The text is that of the pattern.
     Exact(PathPattern, String),
-    /// The paths that the pattern matches, and all paths below them. The text is that of the pattern.
+    /// The paths that the pattern matches, and all paths below them. The text is that of the
+    /// pattern.
     Subtree(PathPattern, String),
     Regex(Regex),
 }

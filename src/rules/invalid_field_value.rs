@@ -13,8 +13,9 @@
 //!   it creates the object.
 //! - The value is a placeholder, as in `readOnly: ${READ_ONLY}`. volcheck then checks the object as
 //!   if the field were absent, so it can also report further fields of the object.
-//! - The key is probably a misspelling of a field of a volume or a mount, or of a field that contains
-//!   them, such as `readonly` or `volumeMount`. volcheck then checks the object without the key.
+//! - The key is probably a misspelling of a field of a volume or a mount, or of a field that
+//!   contains them, such as `readonly` or `volumeMount`. volcheck then checks the object without
+//!   the key.
 //!
 //! Some custom resources contain a patch of a pod spec as text. The rule reports such a text if it
 //! is not a valid patch, which the controller then cannot apply.

@@ -61,8 +61,8 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allowOnly` in the policy lists allowed paths. Sockets at or inside these paths are not
-//! reported. However, an entry with `readOnly: true` allows only read-only mounts.
+//! `hostPaths.allowOnly` in the policy lists allowed paths. Sockets at or inside these paths are
+//! not reported. However, an entry with `readOnly: true` allows only read-only mounts.
 //!
 //! ## When to allow it
 //!

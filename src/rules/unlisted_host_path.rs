@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is not allowed by the policy's
-//! allow list `hostPaths.allowOnly`. An entry of the list allows its path and everything below it. With `readOnly: true`,
-//! it allows only read-only mounts. If several entries contain the path, the most specific one
-//! decides. Relative paths and paths with `..` are never allowed.
+//! allow list `hostPaths.allowOnly`. An entry of the list allows its path and everything below it.
+//! With `readOnly: true`, it allows only read-only mounts. If several entries contain the path, the
+//! most specific one decides. Relative paths and paths with `..` are never allowed.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.

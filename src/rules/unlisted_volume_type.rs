@@ -65,8 +65,8 @@
 //!
 //! ## Options
 //!
-//! `volumeTypes.allowOnly` is the list of allowed types. If the policy sets it, the rule also reports
-//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
+//! `volumeTypes.allowOnly` is the list of allowed types. If the policy sets it, the rule also
+//! reports `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
 //!
 //! ## When to allow it
 //!

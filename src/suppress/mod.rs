@@ -147,9 +147,9 @@ impl IgnoreSet {
         std::mem::take(&mut self.problems)
     }
 
-    /// Returns the suppression of a finding by the first ignore that covers it. Returns `None` if no
-    /// ignore does, or if the policy does not allow it. Records the use of all ignores that cover the
-    /// finding. `candidates` are the indexes of the ignores to consider.
+    /// Returns the suppression of a finding by the first ignore that covers it. Returns `None` if
+    /// no ignore does, or if the policy does not allow it. Records the use of all ignores that
+    /// cover the finding. `candidates` are the indexes of the ignores to consider.
     pub fn suppress(
         &mut self,
         finding: &Finding,
@@ -172,9 +172,9 @@ impl IgnoreSet {
         suppression.filter(|_| is_ignorable)
     }
 
-    /// Returns the ignores that suppressed no finding, one for each rule in them. Omits rules that are
-    /// disabled. Also omits rules whose findings depend on other objects, because the run might not
-    /// include these objects.
+    /// Returns the ignores that suppressed no finding, one for each rule in them. Omits rules that
+    /// are disabled. Also omits rules whose findings depend on other objects, because the run might
+    /// not include these objects.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);

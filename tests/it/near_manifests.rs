@@ -9,8 +9,8 @@ fn policy() -> Policy {
     Policy::from_profile(Profile::None, &Overrides::default()).expect("a policy")
 }
 
-/// Returns the severity, the rule, the line and the message of each finding and of each error, under
-/// a policy without optional rules.
+/// Returns the severity, the rule, the line and the message of each finding and of each error,
+/// under a policy without optional rules.
 fn found(text: &str) -> Vec<String> {
     described(&lint(&policy(), "m.yaml", text))
 }

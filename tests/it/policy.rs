@@ -62,9 +62,21 @@ fn policy_errors_point_at_their_location() {
         ("version: 1\nrulez: {}\n", 2, 1, "unknown key `rulez`; did you mean `rules`?"),
         ("version: 1\nlint: {exclud: []}\n", 2, 8, "unknown key `exclud`; did you mean `exclude`?"),
         (
+            "version: 1\nhostPaths: {allow: []}\n",
+            2,
+            13,
+            "unknown key `allow`: to forbid all other host paths, write `allowOnly`; to accept findings about a path, add an entry to `exemptions`",
+        ),
+        (
+            "version: 1\nvolumeTypes: {allow: []}\n",
+            2,
+            15,
+            "unknown key `allow`: to forbid all other volume types, write `allowOnly`; to accept findings about a volume, add an entry to `exemptions`",
+        ),
+        (
             "version: 1\nhostPaths: {allowOnly: [{path: /a, x: 1}]}\n",
             2,
-            32,
+            36,
             "unknown key `x`; expected `path` or `readOnly`",
         ),
         (
@@ -89,7 +101,7 @@ fn policy_errors_point_at_their_location() {
         (
             "version: 1\nvolumeTypes: {allowOnly: [secret, emptydir]}\n",
             2,
-            31,
+            35,
             "unknown volume type `emptydir`; did you mean `emptyDir`?",
         ),
         (
@@ -156,37 +168,37 @@ fn policy_errors_point_at_their_location() {
         (
             "version: 1\nhostPaths: {allowOnly: [{path: var/log}]}\n",
             2,
-            28,
+            32,
             "`var/log` never matches: the path must be absolute",
         ),
         (
             "version: 1\nhostPaths: {allowOnly: [{path: /var/run/x}]}\n",
             2,
-            28,
+            32,
             "`/var/run/x` never matches: the effective path is `/run/x`",
         ),
         (
             "version: 1\nhostPaths: {allowOnly: [{path: /a/../b}]}\n",
             2,
-            28,
+            32,
             "`/a/../b` never matches: the path must be absolute and clean, with `*` as the only wildcard, at most once per segment",
         ),
         (
             "version: 1\nhostPaths: {allowOnly: [{path: /a}, {path: /b}, {path: /a, readOnly: true}]}\n",
             2,
-            52,
+            56,
             "`/a` is already in the list",
         ),
         (
             "version: 1\nhostPaths: {allowOnly: [{path: /a/b, readOnly: true}, {path: /a, readOnly: true}]}\n",
             2,
-            28,
+            32,
             "`/a/b` has no effect: `/a` already allows read-only mounts of it",
         ),
         (
             "version: 1\nhostPaths: {allowOnly: [{path: /a*}, {path: /a/b, readOnly: true}, {path: /ab/c*}]}\n",
             2,
-            71,
+            75,
             "`/ab/c*` has no effect: `/a*` already allows it",
         ),
         (
