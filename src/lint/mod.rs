@@ -19,6 +19,7 @@ mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod policy_warnings;
 mod report;
 mod run;
 mod strings;
@@ -36,6 +37,7 @@ pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use inventory::{VolumeOrigin, VolumeRow};
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use policy_warnings::policy_warnings;
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
 

@@ -67,11 +67,7 @@ pub(super) fn boolean(value: bool) -> &'static str {
 
 /// Returns the name of an access; empty if there is none.
 pub(super) fn access(access: Option<Access>) -> &'static str {
-    match access {
-        None => "",
-        Some(Access::Read) => "read",
-        Some(Access::Write) => "write",
-    }
+    access.map_or("", Access::as_str)
 }
 
 /// A table in CSV.

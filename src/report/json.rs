@@ -63,7 +63,17 @@ pub(super) struct Entry<'r> {
     fix: Option<FixEntry<'r>>,
     fingerprint: Option<String>,
     heuristic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    near_exemption: Option<NearEntry<'r>>,
     suppressed: Option<&'r Suppression>,
+}
+
+#[derive(Serialize)]
+struct NearEntry<'r> {
+    origin: &'r str,
+    key: &'static str,
+    expected: &'r str,
+    found: &'r str,
 }
 
 #[derive(Serialize)]
@@ -190,6 +200,12 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
+        near_exemption: finding.near_exemption.as_deref().map(|near| NearEntry {
+            origin: &near.origin,
+            key: near.key,
+            expected: &near.expected,
+            found: near.found(finding),
+        }),
         suppressed: located.suppressed.as_ref(),
     }
 }

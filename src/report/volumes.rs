@@ -141,16 +141,15 @@ fn text(entries: &[Entry<'_>]) -> String {
 }
 
 fn cells(entry: &Entry<'_>) -> [String; COLUMNS] {
-    let source =
-        match entry.volume_type {
-            "emptyDir" => [entry.medium, entry.size_limit]
-                .iter()
-                .filter(|text| !text.is_empty())
-                .fold(String::new(), |out, text| {
-                    if out.is_empty() { (*text).to_owned() } else { format!("{out}, {text}") }
-                }),
-            _ => format!("{}{}", entry.host_path, entry.claim),
-        };
+    let source = match entry.volume_type {
+        "emptyDir" => [entry.medium, entry.size_limit].iter().filter(|text| !text.is_empty()).fold(
+            String::new(),
+            |out, text| {
+                if out.is_empty() { (*text).to_owned() } else { format!("{out}, {text}") }
+            },
+        ),
+        _ => format!("{}{}", entry.host_path, entry.claim),
+    };
     let volume_type = match entry.host_path_type {
         "" => entry.volume_type.to_owned(),
         host_path_type => format!("{} ({host_path_type})", entry.volume_type),

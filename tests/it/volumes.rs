@@ -113,7 +113,7 @@ fn table_has_one_row_per_volume_and_mount() {
 #[test]
 fn json_matches_its_schema() {
     let schema = fs::read_to_string(root().join("docs/reference/paths.schema.json")).expect("the schema");
-    let (_, printed) = volcheck_in(&root(), &["schema", "paths"]);
+    let (_, printed) = volcheck_in(root(), &["schema", "paths"]);
     assert_eq!(printed, schema);
     let (code, text) = paths(MANIFEST, &["--format", "json"]);
     assert_eq!(code, 0, "{text}");
@@ -123,7 +123,7 @@ fn json_matches_its_schema() {
     assert_eq!(socket["volume"], "socket");
     assert_eq!((&socket["file"], &socket["line"]), (&"store.yaml".into(), &22.into()));
     let (code, text) =
-        volcheck_in(&root(), &["paths", "--no-policy", "--format", "json", "examples", "tests/fixtures"]);
+        volcheck_in(root(), &["paths", "--no-policy", "--format", "json", "examples", "tests/fixtures"]);
     assert_eq!(code, 2, "some fixtures are invalid");
     let json = &text[text.find('{').expect("JSON")..=text.rfind("\n}\n").expect("JSON") + 1];
     assert_valid(&schema, json);
