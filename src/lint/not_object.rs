@@ -99,6 +99,8 @@ pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
             .any(|list| tree.items(list).iter().any(is_container))
     };
     let is_object = match (&lookalike.api_version, &kind) {
+        // A list without items.
+        (TypeKey::Correct, _) if lookalike.kind == TypeKey::Correct => false,
         // Helm values can also contain a kind.
         (TypeKey::Missing, _) if !has_only_object_fields(tree, node) => false,
         (TypeKey::Missing, Some(kind)) => {

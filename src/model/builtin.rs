@@ -8,7 +8,6 @@ use super::claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 use super::decode::{Decode, FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
 use super::limits;
-use super::lookalike::{self, MissingField};
 use super::metadata::Metadata;
 use super::misspelled_key::{self, MisspelledKey, Schema};
 use super::object::{Body, Object, ObjectId, Origin, Workload};
@@ -92,10 +91,10 @@ pub fn is_built_in(group: &str, kind: &str) -> bool {
     Shape::new(group, kind).is_some()
 }
 
-/// Returns the missing field on the path to the pod spec of an object that looks complete. Returns
-/// `None` if there is none, or if the kind is not built in.
-pub fn missing_field<'a>(node: impl Node<'a>, meta: &TypeMeta<'_>) -> Option<MissingField> {
-    lookalike::missing_field(node, Shape::new(meta.group(), &meta.kind)?.pod_spec_path())
+/// Returns the keys on the path to the pod spec of an object. Returns `None` if the kind is not
+/// built in, and an empty slice if it has no pod spec or does not require all keys.
+pub(super) fn pod_spec_path(meta: &TypeMeta<'_>) -> Option<&'static [&'static str]> {
+    Shape::new(meta.group(), &meta.kind).map(Shape::pod_spec_path)
 }
 
 /// Returns the misspelled keys of an object of a built-in kind, or `None` for any other kind.
