@@ -151,8 +151,8 @@ pub struct Style {
     pub links: bool,
     /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
-    /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl` and `csv`. `sarif` always
-    /// contains them, and the other formats never do.
+    /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl` and `csv`. `sarif`
+    /// always contains them, and the other formats never do.
     pub show_suppressed: bool,
     /// Whether to omit the summary from `text` and `markdown`.
     pub quiet: bool,
