@@ -275,7 +275,7 @@ impl Exemption {
         let is_near = match key {
             "namespace" => has_name() || resembles(&self.namespace, &[&id.namespace]),
             "kind" => has_name() || resembles(&self.kind, &[&id.kind, &workload.kind]),
-            "access" => has_name() || has_path(),
+            "access" => fingerprint.access.is_some() && (has_name() || has_path()),
             "name" => resembles(&self.name, &[&id.name, &workload.name]),
             "volume" => resembles(&self.volume, &[&fingerprint.volume]),
             "container" if fingerprint.container.is_empty() => !self.rules.is_empty(),

@@ -32,7 +32,7 @@ fn exempting(rule: &str, scope: &str, rest: &str) -> Policy {
     ))
 }
 
-fn note(outcome: &Outcome) -> Option<String> {
+fn note_of(outcome: &Outcome) -> Option<String> {
     let [located] = outcome.findings.as_slice() else { panic!("{:?}", outcome.findings) };
     let finding = &located.finding;
     finding.near_exemption.as_ref().map(|near| near.describe(finding))
@@ -40,7 +40,7 @@ fn note(outcome: &Outcome) -> Option<String> {
 
 /// Returns the note at the finding of `writable-host-path`, without the location of the exemption.
 fn note_for(scope: &str, rest: &str) -> Option<String> {
-    let note = note(&lint(&exempting("writable-host-path", scope, rest), "m.yaml", MANIFEST))?;
+    let note = note_of(&lint(&exempting("writable-host-path", scope, rest), "m.yaml", MANIFEST))?;
     let (start, end) = note.split_once(":4 ").expect("the line of the exemption");
     assert!(start.starts_with("the exemption at "), "{note}");
     Some(end.to_owned())
@@ -77,9 +77,14 @@ fn names_access_and_expired_exemptions() {
     let scope = "namespace: logging, name: log-agent";
     let outcome =
         lint(&exempting("sensitive-host-path", &format!("{scope}, access: read"), ""), "m.yaml", MANIFEST);
-    let note = note(&outcome).expect("a note");
+    let note = note_of(&outcome).expect("a note");
     assert!(note.ends_with("matches except for `access`: `read` does not match `write`"), "{note}");
     assert_eq!(note_for(scope, "  expires: 2020-01-01\n").as_deref(), Some("expired on 2020-01-01"));
+    let policy = policy(&format!(
+        "version: 1\nrules: {{\"*\": off, untyped-host-path: error}}\nexemptions:\n- rules: \"*\"\n  match: {{{scope}, access: read}}\n  reason: r\n"
+    ));
+    let untyped = MANIFEST.replace(", type: Directory", "");
+    assert_eq!(note_of(&lint(&policy, "m.yaml", &untyped)), None);
     assert_eq!(note_for("namespace: logs, name: log-agent", "  expires: 2020-01-01\n"), None);
 }
 

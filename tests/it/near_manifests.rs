@@ -49,7 +49,7 @@ fn reports_documents_that_look_like_objects() {
         ("Kind: Pod\nmetadata: {name: p}\n", "has no `apiVersion` and has `Kind` instead of `kind`"),
         ("apiVersion: v1\nKind: Pod\nnote: x\n", "has `Kind` instead of `kind`"),
         ("kind: pod\n", "has no `apiVersion`"),
-        ("metadata: {name: p}\n", "has no `apiVersion` and has no `kind`"),
+        ("metadata: {name: p}\n", "has neither `apiVersion` nor `kind`"),
     ] {
         assert_eq!(found(&format!("{head}{SPEC}")), warning(problem), "{head}");
     }
