@@ -88,6 +88,9 @@ pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
         return None;
     }
     let lookalike = spelling(tree, node);
+    if lookalike.api_version == TypeKey::Correct && lookalike.kind == TypeKey::Correct {
+        return None;
+    }
     let kind = text(tree, node, "kind").or_else(|| misspelled(tree, node, "kind").map(|(_, kind)| kind));
     let has_containers = || {
         let inner = [&["template", "spec"][..], &["jobTemplate", "spec", "template", "spec"]];

@@ -8,7 +8,6 @@ use super::claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
 use super::decode::{Decode, FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
 use super::limits;
-use super::lookalike::{self, MissingField};
 use super::metadata::Metadata;
 use super::misspelled_key::{self, MisspelledKey, Schema};
 use super::object::{Body, Object, ObjectId, Origin, Workload};
@@ -54,8 +53,8 @@ impl Shape {
         })
     }
 
-    /// Returns the keys on the path to the pod spec, or an empty slice if a kind has none or
-    /// volcheck does not need all of them.
+    /// Returns the keys on the path to the pod spec; empty if objects of the kind need not contain
+    /// one.
     fn pod_spec_path(self) -> &'static [&'static str] {
         match self {
             Self::Pod => &["spec"],
@@ -92,10 +91,10 @@ pub fn is_built_in(group: &str, kind: &str) -> bool {
     Shape::new(group, kind).is_some()
 }
 
-/// Returns the missing field on the path to the pod spec of an object that looks complete. Returns
-/// `None` if there is none, or if the kind is not built in.
-pub fn missing_field<'a>(node: impl Node<'a>, meta: &TypeMeta<'_>) -> Option<MissingField> {
-    lookalike::missing_field(node, Shape::new(meta.group(), &meta.kind)?.pod_spec_path())
+/// Returns the keys on the path to the pod spec of an object, or an empty slice if the kind has no
+/// pod spec that it must contain, or is not built in.
+pub(super) fn pod_spec_path(meta: &TypeMeta<'_>) -> &'static [&'static str] {
+    Shape::new(meta.group(), &meta.kind).map_or(&[], Shape::pod_spec_path)
 }
 
 /// Returns the misspelled keys of an object of a built-in kind, or `None` for any other kind.

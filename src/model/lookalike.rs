@@ -1,7 +1,7 @@
 //! Objects that look like a built-in kind, but are not valid: the API server has no such kind, or
 //! the pod spec is at the wrong place.
 
-use super::builtin::is_built_in;
+use super::builtin::{is_built_in, pod_spec_path};
 use super::decode::{Node, TypeMeta};
 use super::field_path::FieldPath;
 use super::misspelled_key::misspelled_field;
@@ -58,10 +58,11 @@ pub struct MissingField {
     pub misplaced: Option<(FieldPath, FieldPath)>,
 }
 
-/// Searches for the pod spec of an object in which it is at the path `chain`. Returns the missing
-/// field if there is no pod spec, although the object looks complete. Returns `None` for an object
-/// that may be a patch.
-pub(super) fn missing_field<'a, N: Node<'a>>(node: N, chain: &[&'static str]) -> Option<MissingField> {
+/// Returns the missing field on the path to the pod spec of an object, if the object looks
+/// complete. Returns `None` if no field is missing, if the object may be a patch, or if the kind is
+/// not built in.
+pub fn missing_field<'a, N: Node<'a>>(node: N, meta: &TypeMeta<'_>) -> Option<MissingField> {
+    let chain = pod_spec_path(meta);
     let mut parent = node;
     for (depth, key) in chain.iter().enumerate() {
         if let Some(value) = parent.get(key) {

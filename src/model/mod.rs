@@ -55,7 +55,7 @@ pub use binding_facts::{
     AccessModes, ClaimFacts, ClaimName, Demand, RequestedClass, Requirement, Reservation, StorageClassFacts,
     VolumeFacts, split_ordinal,
 };
-pub use builtin::{decode_built_in, is_built_in, missing_field};
+pub use builtin::{decode_built_in, is_built_in};
 pub use claim::{ClaimResources, ClaimRetention, ClaimSpec, ClaimTemplate, LabelExpression, LabelSelector};
 pub use container::{
     Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
@@ -67,7 +67,7 @@ pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
 pub use host_path::{HostPath, Relation, clean_container_path};
 pub(crate) use item_budget::ItemBudget;
-pub use lookalike::{MissingField, intended_type, similar_kind};
+pub use lookalike::{MissingField, intended_type, missing_field, similar_kind};
 pub use mark::Mark;
 pub use metadata::{Metadata, OwnerReference};
 pub use misspelled_key::{MisspelledKey, misspelled_field};

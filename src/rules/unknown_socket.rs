@@ -66,8 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! Exempt the workload in the policy if you know what the service does for its clients. If the policy
-//! has a list `hostPaths.allowOnly`, you can add the path to this list instead.
+//! Exempt the workload in the policy if you know what the service does for its clients. If the
+//! policy has a list `hostPaths.allowOnly`, you can add the path to this list instead.
 //!
 //! ## References
 //!

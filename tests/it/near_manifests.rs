@@ -71,6 +71,7 @@ fn accepts_documents_of_other_programs() {
     for text in [
         "kind: role\nversion: v7\nmetadata: {name: access}\nspec: {allow: {logins: [root]}}\n",
         "kind: Pod\nname: web\n",
+        "apiVersion: v1\nkind: List\nmetadata: {}\nitems: []\n",
         "kind: DaemonSet\nimage: {tag: 1}\nspec: {containers: [{name: c}]}\n",
         "Kind: note\nmetadata: {}\n",
         "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
