@@ -14,11 +14,13 @@ mod claim_facts;
 mod config;
 mod coverage;
 mod embedded;
+mod inventory;
 mod kustomize;
 mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod policy_warnings;
 mod report;
 mod run;
 mod strings;
@@ -37,7 +39,9 @@ pub use check::check;
 pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
+pub use inventory::{VolumeOrigin, VolumeRow};
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use policy_warnings::policy_warnings;
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
 pub use verdict::{ObjectVerdict, Review};
@@ -80,6 +84,8 @@ pub struct Options<'p> {
     pub parse_all: bool,
     /// Whether to report only what the webhook would report, with the verdicts of the webhook.
     pub as_admission: bool,
+    /// Whether to list the volumes in [`Outcome::volumes`].
+    pub with_volumes: bool,
 }
 
 /// The result of checking a manifest.
@@ -100,6 +106,8 @@ pub struct Outcome {
     /// Namespaces with the label for mode `deny`. Empty unless the verdicts of the webhook are
     /// determined.
     pub strict_namespaces: std::collections::BTreeSet<String>,
+    /// The volumes, if the options ask for them.
+    pub volumes: Vec<VolumeRow>,
     /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,
 }
@@ -122,6 +130,7 @@ impl Outcome {
         self.strict_namespaces.extend(other.strict_namespaces);
         append(&mut self.unchecked, other.unchecked);
         append(&mut self.unknown_host_paths, other.unknown_host_paths);
+        append(&mut self.volumes, other.volumes);
         self.bindings.merge(other.bindings);
     }
 }

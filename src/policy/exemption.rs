@@ -6,9 +6,10 @@ use jiff::civil::Date;
 
 use super::document::{ExemptionEntry, Match, OneOrMany};
 use super::pattern::{PathGlob, Pattern};
-use crate::finding::{Access, Finding, RuleId, Severity};
-use crate::model::{FieldPath, ObjectId, Workload};
-use crate::rules::{MatchKey, ObjectKinds, Registry, Rule};
+use super::scope::{EntryProblem, Scope, VOLUME_KIND, parse};
+use crate::finding::{Finding, NearExemption, RuleId, Severity};
+use crate::model::{FieldPath, ObjectId, Workload, printable};
+use crate::rules::{Registry, Rule};
 use crate::source::{File, Span};
 
 /// The index of an exemption in its policy.
@@ -41,19 +42,8 @@ pub struct Exemption {
     pub origin: String,
     /// The location in the policy file; `None` if a built-in pack declares the exemption.
     pub location: Option<ExemptionLocation>,
-}
-
-/// The findings to which an entry of a policy applies, except that this type does not consider the
-/// rule and the user.
-#[derive(Clone, Debug)]
-pub(super) struct Scope {
-    namespace: Option<Vec<Pattern>>,
-    kind: Option<Vec<Pattern>>,
-    name: Option<Vec<Pattern>>,
-    volume: Option<Vec<Pattern>>,
-    container: Option<Vec<Pattern>>,
-    path: Option<Vec<PathGlob>>,
-    access: Option<Access>,
+    /// For each key, the description for a finding that only this key does not match.
+    near: Vec<Arc<NearExemption>>,
 }
 
 /// The location of an exemption in a policy file.
@@ -64,9 +54,6 @@ pub struct ExemptionLocation {
     pub file: Arc<File>,
     pub span: Span,
 }
-
-/// A problem in an entry: the field path within the entry, and the message.
-pub(super) type EntryProblem = (FieldPath, String);
 
 impl Exemption {
     /// Compiles an entry of a policy document, or returns all of its problems.
@@ -100,7 +87,8 @@ impl Exemption {
         }
         let reason = entry.reason.trim().to_owned();
         let severity = entry.severity;
-        Ok(Self { rules, scope, user, group, reason, expires, severity, origin, location })
+        let near = near_exemptions(entry, &origin);
+        Ok(Self { rules, scope, user, group, reason, expires, severity, origin, location, near })
     }
 
     /// Checks whether the exemption is active on `day`.
@@ -127,80 +115,107 @@ impl Exemption {
         }
     }
 
+    /// Checks whether the exemption suppresses every finding about a namespaced object.
+    pub fn covers_everything(&self) -> bool {
+        let Scope { namespace, kind, name, volume, container, path, access } = &self.scope;
+        let is_any = |patterns: &Option<Vec<Pattern>>| {
+            patterns.iter().flatten().all(|pattern| matches!(pattern, Pattern::Any))
+        };
+        self.rules.is_empty()
+            && [namespace, kind, name].into_iter().all(is_any)
+            && (volume.is_none() && container.is_none() && path.is_none() && access.is_none())
+            && self.severity.is_none()
+            && !self.is_for_users()
+    }
+
+    /// Checks whether the exemption applies to findings about this path.
+    pub fn covers_path(&self, path: &str) -> bool {
+        self.scope.path.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.matches(path)))
+    }
+
     /// Checks whether the exemption applies to findings of the rule.
-    pub(super) fn covers_rule(&self, rule: RuleId) -> bool {
+    pub fn covers_rule(&self, rule: RuleId) -> bool {
         self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
-    /// Checks whether the scope of the exemption matches a finding about the object `id`.
+    /// Checks whether the exemption matches a finding about the object `id`. `workload` is the
+    /// workload that controls the object, or the object itself if no workload controls it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
-        self.scope.matches(finding, id, workload)
+        self.scope.mismatches(finding, id, workload).next().is_none()
+    }
+
+    /// Returns the key that alone prevents the exemption from applying to a finding, if this key is
+    /// probably a mistake. This is the key `expires` if all others match. Otherwise, exactly one
+    /// key does not match, and one of these conditions is true:
+    ///
+    /// - The key is `namespace`, `kind` or `access`, and the exemption has a name other than `*`.
+    /// - The key is `access`, and the exemption has a path other than `/**`.
+    /// - The value of the finding resembles that of the exemption. For a path, one of them is
+    ///   inside the other.
+    /// - The key is `container`, the finding is about a volume, and the exemption lists its rule.
+    ///
+    /// For an exemption of a pack, the key is `namespace`, because the other keys of a pack are not
+    /// mistakes.
+    pub(super) fn near(
+        &self,
+        finding: &Finding,
+        id: &ObjectId,
+        workload: &Workload,
+        today: Date,
+    ) -> Option<&Arc<NearExemption>> {
+        let Self { rules, scope, .. } = self;
+        let mut mismatches = scope.mismatches(finding, id, workload);
+        let key = match (mismatches.next(), mismatches.next()) {
+            (None, _) if !self.is_active_on(today) => "expires",
+            (Some(key), None) if self.is_active_on(today) => key,
+            _ => return None,
+        };
+        let fingerprint = &finding.fingerprint;
+        let has_name = || scope.name.iter().flatten().any(|pattern| !matches!(pattern, Pattern::Any));
+        let has_path = || scope.path.iter().flatten().any(|glob| !matches!(glob, PathGlob::Any));
+        let resembles = |patterns: &Option<Vec<Pattern>>, texts: &[&str]| {
+            patterns.iter().flatten().any(|pattern| texts.iter().any(|text| pattern.resembles(text)))
+        };
+        let is_near = match key {
+            "namespace" => has_name() || resembles(&scope.namespace, &[&id.namespace]),
+            "kind" => has_name() || resembles(&scope.kind, &[&id.kind, &workload.kind]),
+            "access" => fingerprint.access.is_some() && (has_name() || has_path()),
+            "name" => resembles(&scope.name, &[&id.name, &workload.name]),
+            "volume" => resembles(&scope.volume, &[&fingerprint.volume]),
+            "container" if fingerprint.container.is_empty() => !rules.is_empty(),
+            "container" => resembles(&scope.container, &[&fingerprint.container]),
+            "path" => scope.path.iter().flatten().any(|glob| glob.resembles(&fingerprint.path)),
+            _ => true,
+        };
+        let is_candidate = is_near && (self.location.is_some() || key == "namespace");
+        self.near.iter().find(|near| near.key == key).filter(|_| is_candidate)
     }
 }
 
-impl Scope {
-    /// Compiles the key `match` of an entry that names `rules`, and covers all rules if
-    /// `covers_all` is set. Adds a problem for each invalid pattern, and for each key that prevents
-    /// a match.
-    pub(super) fn new(
-        scope: &Match,
-        rules: &[&Rule],
-        covers_all: bool,
-        problems: &mut Vec<EntryProblem>,
-    ) -> Self {
-        let has_only_volumes =
-            !covers_all && rules.iter().all(|rule| rule.objects == ObjectKinds::PersistentVolume);
-        if scope.namespace.is_none() && !has_only_volumes && cluster_scoped_kind(scope).is_none() {
-            let message = "missing key `namespace`: list the namespaces, or use `\"*\"` for all (omit it \
-                           only for `kind: PersistentVolume` or `StorageClass`)";
-            problems.push((FieldPath::from_keys(&["match"]), message.to_owned()));
-        }
-        let mut patterns =
-            |key: &'static str, texts: &Option<OneOrMany>| parse(key, texts.as_ref(), Pattern::new, problems);
-        let compiled = Self {
-            namespace: patterns("namespace", &scope.namespace),
-            kind: patterns("kind", &scope.kind),
-            name: patterns("name", &scope.name),
-            volume: patterns("volume", &scope.volume),
-            container: patterns("container", &scope.container),
-            path: parse("path", scope.path.as_ref(), PathGlob::new, problems),
-            access: scope.access,
-        };
-        check_keys(scope, rules, problems);
-        check_kinds(scope, compiled.kind.as_deref(), rules, problems);
-        compiled
-    }
-
-    /// Checks whether the scope matches a finding about the object `id`. `workload` is the workload
-    /// that controls the object, or the object itself if no workload controls it. The keys `kind`
-    /// and `name` must both match the object, or both match the workload. A scope with the key
-    /// `namespace` matches only objects with a namespace. A scope without this key matches only
-    /// objects without a namespace. A key other than `kind` does not match if the finding or the
-    /// object has no value for it.
-    pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
-        let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
-        };
-        let matches_value = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.is_none() || (!text.is_empty() && matches(patterns, text))
-        };
-        let matches_object =
-            |kind: &str, name: &str| matches(&self.kind, kind) && matches_value(&self.name, name);
-        let fingerprint = &finding.fingerprint;
-        let in_namespace = match id.namespace.as_str() {
-            "" => self.namespace.is_none(),
-            namespace => self.namespace.is_some() && matches(&self.namespace, namespace),
-        };
-        let matches_path = |globs: &Vec<PathGlob>| {
-            !fingerprint.path.is_empty() && globs.iter().any(|glob| glob.matches(&fingerprint.path))
-        };
-        in_namespace
-            && (matches_object(&id.kind, &id.name) || matches_object(&workload.kind, &workload.name))
-            && matches_value(&self.volume, &fingerprint.volume)
-            && matches_value(&self.container, &fingerprint.container)
-            && self.access.is_none_or(|access| fingerprint.access.is_some_and(|own| own <= access))
-            && self.path.as_ref().is_none_or(matches_path)
-    }
+/// Returns, for each key of an exemption, the [`NearExemption`] that names this key.
+fn near_exemptions(entry: &ExemptionEntry, origin: &str) -> Vec<Arc<NearExemption>> {
+    /// The number of patterns to show. A pattern list can be as long as the policy.
+    const MAX_PATTERNS: usize = 3;
+    let Match { namespace, kind, name, volume, container, path, access, user: _, group: _ } = &entry.scope;
+    let lists = [
+        ("namespace", namespace),
+        ("kind", kind),
+        ("name", name),
+        ("volume", volume),
+        ("container", container),
+        ("path", path),
+    ];
+    let patterns = |OneOrMany(texts): &OneOrMany| {
+        let shown: Vec<_> =
+            texts.iter().take(MAX_PATTERNS).map(|text| format!("`{}`", printable(text))).collect();
+        let rest = if texts.len() > MAX_PATTERNS { " …" } else { "" };
+        format!("{}{rest}", shown.join(", "))
+    };
+    let lists = lists.into_iter().filter_map(|(key, texts)| Some((key, patterns(texts.as_ref()?))));
+    let access = access.map(|access| ("access", format!("`{}`", access.as_str())));
+    let expires = entry.expires.clone().map(|date| ("expires", date));
+    let near = |(key, expected)| Arc::new(NearExemption { origin: origin.to_owned(), key, expected });
+    lists.chain(access).chain(expires).map(near).collect()
 }
 
 /// Parses a date.
@@ -244,65 +259,6 @@ fn exempted_rules(
     found
 }
 
-/// Reports keys of `match` that prevent a match: keys for which the findings of a listed rule never
-/// have a value, `access: read` for a rule that reports only write access, and the keys `namespace`
-/// and `container` for a kind that has neither.
-fn check_keys(scope: &Match, rules: &[&Rule], problems: &mut Vec<EntryProblem>) {
-    let field = |name| FieldPath::from_keys(&["match", name]);
-    for rule in rules {
-        let has_only_writes = rule.match_keys.contains(&MatchKey::WriteAccess);
-        let is_declared =
-            |key: &MatchKey| rule.match_keys.contains(key) || (has_only_writes && *key == MatchKey::Access);
-        let missing = MatchKey::ALL.into_iter().filter(|key| !is_declared(key));
-        for key in missing.filter(|key| has_key(scope, *key)).map(MatchKey::name) {
-            let message = format!("never matches: findings of `{}` have no {key}", rule.id);
-            problems.push((field(key), message));
-        }
-        if has_only_writes && scope.access == Some(Access::Read) {
-            let message = format!("never matches: findings of `{}` are about write access", rule.id);
-            problems.push((field("access"), message));
-        }
-    }
-    let Some(kind) = cluster_scoped_kind(scope) else { return };
-    if scope.namespace.is_some() {
-        problems.push((field("namespace"), format!("never matches: a {kind} has no namespace")));
-    }
-    if scope.container.is_some() {
-        problems.push((field("container"), format!("never matches: a {kind} has no containers")));
-    }
-}
-
-/// Reports a `kind` or `namespace` that matches none of the objects that a listed rule reports.
-/// `patterns` contains the compiled patterns of the key `kind`.
-fn check_kinds(
-    scope: &Match,
-    patterns: Option<&[Pattern]>,
-    rules: &[&Rule],
-    problems: &mut Vec<EntryProblem>,
-) {
-    let mut add = |key, message| problems.push((FieldPath::from_keys(&["match", key]), message));
-    let includes_volumes = patterns.is_none_or(|kinds| kinds.iter().any(|kind| kind.matches(VOLUME_KIND)));
-    let includes_only_volumes =
-        scope.kind.as_ref().is_some_and(|kinds| kinds.0.iter().all(|kind| kind == VOLUME_KIND));
-    for Rule { id, objects, .. } in rules {
-        match objects {
-            ObjectKinds::PersistentVolume if !includes_volumes => {
-                add("kind", format!("never matches: findings of `{id}` are about PersistentVolumes"));
-            }
-            ObjectKinds::PersistentVolume
-                if scope.namespace.is_some() && cluster_scoped_kind(scope).is_none() =>
-            {
-                let reason = "are about PersistentVolumes, which have no namespace";
-                add("namespace", format!("never matches: findings of `{id}` {reason}"));
-            }
-            ObjectKinds::ExceptPersistentVolume if includes_only_volumes => {
-                add("kind", format!("never matches: findings of `{id}` are not about PersistentVolumes"));
-            }
-            _ => {}
-        }
-    }
-}
-
 /// Reports keys of `match` with which an exemption for users never matches. Such an exemption does
 /// not apply to workloads, nor to the Pods that controllers create.
 fn check_users(scope: &Match, kinds: Option<&[Pattern]>, problems: &mut Vec<EntryProblem>) {
@@ -335,46 +291,4 @@ pub(super) fn is_kubernetes_controller(user: &str) -> bool {
         }
         None => user == "system:kube-controller-manager",
     }
-}
-
-fn has_key(scope: &Match, key: MatchKey) -> bool {
-    match key {
-        MatchKey::Volume => scope.volume.is_some(),
-        MatchKey::Container => scope.container.is_some(),
-        MatchKey::Path => scope.path.is_some(),
-        MatchKey::Access | MatchKey::WriteAccess => scope.access.is_some(),
-    }
-}
-
-const VOLUME_KIND: &str = "PersistentVolume";
-
-/// Returns the first kind in `scope` if every listed kind is `PersistentVolume` or `StorageClass`,
-/// which have no namespace. Returns `None` if another kind or a pattern is listed, or if the key
-/// `kind` is missing or empty.
-fn cluster_scoped_kind(scope: &Match) -> Option<&'static str> {
-    let known = |kind: &String| [VOLUME_KIND, "StorageClass"].into_iter().find(|known| kind == known);
-    let kinds: Option<Vec<_>> = scope.kind.as_ref()?.0.iter().map(known).collect();
-    kinds?.first().copied()
-}
-
-fn parse<T>(
-    key: &'static str,
-    texts: Option<&OneOrMany>,
-    compile: fn(&str) -> Result<T, String>,
-    problems: &mut Vec<EntryProblem>,
-) -> Option<Vec<T>> {
-    let texts = texts?;
-    let path = FieldPath::from_keys(&["match", key]);
-    if texts.0.is_empty() {
-        problems.push((path, "an empty list never matches".to_owned()));
-        return None;
-    }
-    let mut parsed = Vec::with_capacity(texts.0.len());
-    for text in &texts.0 {
-        match compile(text) {
-            Ok(pattern) => parsed.push(pattern),
-            Err(message) => problems.push((path.clone(), message)),
-        }
-    }
-    Some(parsed)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::document::OverrideEntry;
-use super::exemption::Scope;
 use super::level::{Level, LevelSchedule};
+use super::scope::Scope;
 use super::sourced::Sourced;
 use crate::finding::{Finding, RuleId};
 use crate::model::Object;

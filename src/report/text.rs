@@ -110,6 +110,9 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
             note(name, text);
         }
     }
+    if let Some(near) = &finding.near_exemption {
+        note("note", &near.describe(finding));
+    }
     if let Some(review) = &located.review {
         note("verdict", review.verdict().name());
     }

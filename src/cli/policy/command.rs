@@ -7,7 +7,8 @@ use anyhow::bail;
 
 use super::{load, load_merged};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
-use crate::cli::{EXIT_OK, eprint, print};
+use crate::cli::{EXIT_OK, print};
+use crate::lint::policy_warnings;
 use crate::policy::{self, Policy};
 use crate::report::counted;
 
@@ -28,8 +29,10 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             let shown = file.display().to_string();
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
             let policy = load(&arguments)?;
-            print(&format!("{shown} is valid: {}.\n", summary(&policy)))?;
-            eprint(&notices(&policy));
+            let warnings = policy_warnings(&policy, policy::today());
+            let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            text.push_str(&format!("{shown} is valid: {}.\n", summary(&policy)));
+            print(&text)?;
         }
     }
     Ok(EXIT_OK)
@@ -41,17 +44,6 @@ fn with_file(file: Option<PathBuf>, arguments: &PolicyArgs) -> PolicyArgs {
     let mut arguments = arguments.clone();
     arguments.policy = file.or(arguments.policy);
     arguments
-}
-
-/// Returns warnings about changes of severities on a date that are in the near future or in the
-/// past.
-fn notices(policy: &Policy) -> String {
-    let today = policy::today();
-    let upcoming = policy.upcoming_changes(today).map(|change| format!("warning: {change}\n"));
-    let past = policy.level_changes.iter().filter(|change| change.is_past(today));
-    let past =
-        past.map(|change| format!("warning: {change}, which is in the past: set only the last severity\n"));
-    upcoming.chain(past).collect()
 }
 
 fn summary(policy: &Policy) -> String {
