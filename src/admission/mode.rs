@@ -111,7 +111,9 @@ impl Effect {
 }
 
 /// Checks whether a finding about a workload is also about its Pods. The claim templates of a
-/// StatefulSet are not part of its Pods.
+/// StatefulSet are not part of its Pods, so a finding that depends on them is not.
 pub fn is_about_pods(finding: &Finding) -> bool {
-    !finding.primary.path.starts_with(&FieldPath::from_keys(&["spec", "volumeClaimTemplates"]))
+    let claim_templates = FieldPath::from_keys(&["spec", "volumeClaimTemplates"]);
+    let mut labels = std::iter::once(&finding.primary).chain(&finding.related);
+    !labels.any(|label| label.path.starts_with(&claim_templates))
 }

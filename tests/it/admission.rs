@@ -220,6 +220,12 @@ fn workload_warnings_announce_the_denial_of_pods() {
     stateful["spec"]["volumeClaimTemplates"] =
         json!([{"metadata": {"name": "data"}, "spec": {"volumeName": "pv"}}]);
     assert!(!announced("version: 1\nrules: {\"*\": off, unclassed-claim: error}\n", &stateful));
+    // The finding is about a mount, but depends on a claim template.
+    let mounts = json!([{"name": "data", "mountPath": "/data"}]);
+    stateful["spec"]["template"]["spec"]["containers"] =
+        json!([{"name": "c", "image": "i", "volumeMounts": mounts}]);
+    stateful["spec"]["volumeClaimTemplates"][0]["spec"] = json!({"volumeMode": "Block"});
+    assert!(!announced("version: 1\nrules: {\"*\": off, mismatched-volume-mode: error}\n", &stateful));
     // An existing error of a Deployment also denies its new Pods.
     let update = Request::new("UPDATE", deployment(&bad())).old(&deployment(&bad()));
     let decision = update.review_at(Endpoint::Advise, &sensitive_paths());
