@@ -110,7 +110,8 @@ fn one_verdict_page() -> String {
          For the same object and policy, `volcheck lint` and the webhook report the same findings. The exit code of\n\
          `volcheck lint` therefore predicts the decision of the webhook about new objects in mode `deny`. With the default\n\
          `--fail-on`, and if all input can be checked, the exit code is 1 if and only if the webhook denies an object in the\n\
-         input, or a Pod that a controller creates for such an object. The exceptions are:\n\n\
+         input, or a Pod that a controller creates for such an object. For other modes, use\n\
+         [`volcheck lint --as-admission`](from-warn-to-deny.md#existing-objects). The exceptions are:\n\n\
          - findings that a comment, an annotation or the baseline suppresses\n\
          - findings that an exemption with `user` or `group` suppresses or lowers: only the webhook knows the user. `volcheck\n  \
          lint` ignores such an exemption, and doesn't report it as unused. It still reports invalid and expired ones\n\

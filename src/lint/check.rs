@@ -166,9 +166,10 @@ impl<'c> Checker<'c> {
         }
         let text = &self.file.text()[chunk.range.clone()];
         // Always parse a file that may contain ignores, so that unused ignores are reported.
+        let may_contain_mode_label = self.options.as_admission && word::VOLCHECK.is_in(text);
         if !self.options.parse_all
             && !self.may_contain_ignores
-            && !(self.options.as_admission && word::VOLCHECK.is_in(text))
+            && !may_contain_mode_label
             && let Some(count) = count_skippable(text)
         {
             outcome.counts.objects += count;

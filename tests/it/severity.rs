@@ -141,7 +141,7 @@ fn overrides_enable_only_the_rules_that_they_name() {
     let error = |rule: &str| (rule.to_owned(), Severity::Error);
     let info = ("writable-host-path".to_owned(), Severity::Info);
     assert_eq!(found(&named, "prod"), [error("sensitive-host-path"), info.clone()]);
-    assert_eq!(found(&named, "shop"), [info.clone()]);
+    assert_eq!(found(&named, "shop"), [info]);
     assert!(named.is_enabled(RuleId::new("sensitive-host-path"), TODAY));
     let all = policy(&text("{\"*\": error}"));
     assert_eq!(found(&all, "prod"), [error("writable-host-path")]);
