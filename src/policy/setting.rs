@@ -117,8 +117,10 @@ impl JsonSchema for RuleSetting {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut schema = level_schema(&json!({ "enum": ["error", "warning", "info", "off", false] }));
         let options = json!({ "type": "object", "additionalProperties": { "type": "string" } });
-        if let Some(properties) = schema.pointer_mut("/anyOf/1/properties") {
-            properties["options"] = options;
+        for shape in ["/anyOf/1/properties", "/anyOf/2/properties"] {
+            if let Some(properties) = schema.pointer_mut(shape) {
+                properties["options"] = options.clone();
+            }
         }
         schema.insert(
             "description".to_owned(),
@@ -138,12 +140,18 @@ pub(super) fn override_severities_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": schema, "minProperties": 1 })
 }
 
-/// Returns the schema of a level that may change on a date.
+/// Returns the schema of a level that may change on a date. The mapping has two shapes, because the
+/// keyword `dependentRequired` has no effect in Helm.
 fn level_schema(level: &Value) -> Schema {
     json_schema!({
         "anyOf": [level, {
             "type": "object",
             "additionalProperties": false,
+            "properties": { "severity": level },
+        }, {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["severity", "until", "then"],
             "properties": {
                 "severity": level,
                 "until": {
@@ -153,7 +161,6 @@ fn level_schema(level: &Value) -> Schema {
                 },
                 "then": level,
             },
-            "dependentRequired": { "until": ["severity", "then"], "then": ["until"] },
         }],
     })
 }
