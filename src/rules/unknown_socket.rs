@@ -73,6 +73,7 @@
 //! - [unix(7): pathname socket ownership and permissions](https://man7.org/linux/man-pages/man7/unix.7.html)
 
 use super::support::findings::{host_path_finding, socket_help};
+use super::support::options::CATALOG;
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -85,10 +86,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[RuleOption {
-        name: "hostPaths.allow",
-        summary: "the allowed paths; allowed sockets are not reported",
-    }],
+    options: &[
+        RuleOption::policy_key("hostPaths.allow", "the allowed paths; allowed sockets are not reported"),
+        CATALOG,
+    ],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -101,7 +102,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
         }
-        let noun = if access.path.is_named_pipe() { "named pipe" } else { "socket" };
+        let noun = access.socket_noun();
         let message =
             format!("{} is a {noun} that is not in the host path catalog", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
@@ -111,8 +112,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(socket_help(
                 cx,
                 access,
-                "remove the volume (a read-only mount does not protect sockets), or add the path to \
-                 `hostPaths.allow` in the policy",
+                format!(
+                    "remove the volume (a read-only mount does not protect {noun}s), or add the path to \
+                     `hostPaths.allow` in the policy"
+                ),
             ));
         out.push(finding);
     }

@@ -41,8 +41,11 @@ mod rules;
 mod serve;
 mod spans;
 mod structure;
+#[cfg(unix)]
+mod summary;
 mod support;
 mod suppression;
+mod usage;
 mod volume_types;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;

@@ -61,6 +61,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&verbose::inputs(&setup.found.inputs, &run.counts, &run.report.counts, per_input));
     }
     let mut report = run.report;
+    report.lacks_objects = report.has_no_objects() && report.errors.is_empty() && !arguments.allow_empty;
     if let Some(revision) = &arguments.changed_since {
         let changes = Changes::since(revision, &env::current_dir()?)
             .map_err(|error| anyhow::anyhow!("--changed-since {revision}: {error}"))?;
@@ -70,6 +71,9 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let is_printed = print_report(&report, arguments);
     if arguments.statistics && !arguments.format.includes_statistics() {
         eprint(&report::statistics(&report, style.min_severity));
+    }
+    if !arguments.quiet && !arguments.format.includes_summary() {
+        eprint(&report::notes(&report));
     }
     let code = exit_code(&report, arguments);
     let is_written = output::write(&report, arguments, style);
@@ -98,7 +102,6 @@ fn min_severity(arguments: &LintArgs, format: Format) -> Severity {
 fn style(arguments: &LintArgs) -> Style {
     Style {
         color: is_enabled(arguments.color, io::stdout().is_terminal()),
-        links: is_enabled(arguments.links, io::stdout().is_terminal()),
         min_severity: min_severity(arguments, arguments.format),
         show_suppressed: arguments.show_suppressed,
         quiet: arguments.quiet,
@@ -120,9 +123,8 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     if !report.errors.is_empty() {
         return EXIT_ERROR;
     }
-    let counts = &report.counts;
-    if counts.objects == 0 && counts.empty_lists == 0 && !arguments.allow_empty {
-        eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
+    if report.lacks_objects {
+        eprint(&format!("error: {}\n", report::NO_OBJECTS));
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
@@ -133,7 +135,7 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     }
 }
 
-/// Checks whether to use colors or links. With `auto`, the environment variables `NO_COLOR`,
+/// Checks whether to use colors. With `auto`, the environment variables `NO_COLOR`,
 /// `FORCE_COLOR` and `CLICOLOR_FORCE` decide, in this order of precedence. If none of them is set,
 /// returns true if the output is a terminal, except if `TERM` is `dumb`.
 fn is_enabled(when: When, is_terminal: bool) -> bool {
