@@ -61,8 +61,8 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allow` in the policy lists allowed paths. Sockets at or inside these paths are not
-//! reported. However, an entry with `readOnly: true` allows only read-only mounts.
+//! `hostPaths.allowOnly` in the policy lists allowed paths. Sockets at or inside these paths are
+//! not reported. However, an entry with `readOnly: true` allows only read-only mounts.
 //!
 //! ## When to allow it
 //!
@@ -87,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[
-        RuleOption::policy_key("hostPaths.allow", "the allowed paths; allowed sockets are not reported"),
+        RuleOption::policy_key("hostPaths.allowOnly", "the allowed paths; allowed sockets are not reported"),
         CATALOG,
     ],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
@@ -114,7 +114,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 access,
                 format!(
                     "remove the volume (a read-only mount does not protect {noun}s), or add the path to \
-                     `hostPaths.allow` in the policy"
+                     `hostPaths.allowOnly` in the policy"
                 ),
             ));
         out.push(finding);

@@ -207,8 +207,19 @@ impl Harness {
 
     /// Returns the IP addresses of volcheck's Pods.
     pub fn pod_ips(&self) -> Vec<String> {
-        let path = "jsonpath={.items[*].status.podIP}";
-        let text = self.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", path]).ok();
+        self.pods("{.items[*].status.podIP}")
+    }
+
+    /// Returns the names of volcheck's Pods, including those that are terminating.
+    pub fn pod_names(&self) -> Vec<String> {
+        self.pods("{.items[*].metadata.name}")
+    }
+
+    /// Returns the values at a JSONPath in the list of volcheck's Pods. Pods of hooks and of `helm
+    /// test` are omitted.
+    fn pods(&self, path: &str) -> Vec<String> {
+        let (label, path) = ("app.kubernetes.io/name=volcheck", format!("jsonpath={path}"));
+        let text = self.kubectl(&["get", "pods", "-n", NAMESPACE, "-l", label, "-o", &path]).ok();
         text.split_whitespace().map(str::to_owned).collect()
     }
 
@@ -253,6 +264,11 @@ impl Harness {
             let registration = "validatingwebhookconfiguration/volcheck";
             self.kubectl(&["wait", is_registered, "--timeout=2m", registration]).ok();
         }
+        self.wait_for_review();
+    }
+
+    /// Waits until the API server calls the webhook.
+    pub fn wait_for_review(&self) {
         wait_for("a review", || self.is_reviewing().then_some(()));
     }
 

@@ -219,7 +219,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
 
     // An invalid policy is rejected, and the last valid one stays active.
     let invalid =
-        VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allow: [{path: srv}]}");
+        VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allowOnly: [{path: srv}]}");
     let file = harness.file("invalid.yaml", &invalid).display().to_string();
     harness.helm(&["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file]).ok();
     wait_for("a failed reload of both replicas", || {
@@ -243,8 +243,7 @@ fn unreachable_webhook_rejects_pods_outside_excluded_namespaces() {
             .ok()
     };
     scale("0");
-    let pods = || harness.kubectl(&["get", "pods", "-n", NAMESPACE, "-o", "name"]).ok();
-    wait_for("the Pods to stop", || pods().is_empty().then_some(()));
+    wait_for("the Pods to stop", || harness.pod_names().is_empty().then_some(()));
 
     let error = harness.apply("shop", &pod("unreviewed", GOOD)).failed();
     assert!(error.contains("failed calling webhook \"validate.volcheck.io\""), "{error}");

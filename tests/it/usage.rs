@@ -144,7 +144,7 @@ fn explain_states_the_properties_of_a_rule() {
     );
     assert!(empty_dir.iter().any(|line| line.starts_with("- rule option `defaultSize`: ")), "{empty_dir:?}");
     let unlisted = properties("unlisted-host-path");
-    assert!(unlisted.iter().any(|line| line.starts_with("- policy key `hostPaths.allow`: ")), "{unlisted:?}");
+    assert!(unlisted.iter().any(|line| line.starts_with("- policy key `hostPaths.allowOnly`: ")), "{unlisted:?}");
     let baseline = properties("stale-baseline");
     assert!(baseline.iter().any(|line| line.starts_with("- webhook: never denies ")), "{baseline:?}");
 }

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::{KubeVersionArg, PolicyArgs, one_of};
 use crate::cli::lint::output::Output;
 use crate::finding::Severity;
-use crate::report::Format;
+use crate::report::{Format, VolumesFormat};
 
 const FINDINGS: &str = "Findings";
 const REPORT: &str = "Report";
@@ -90,7 +90,8 @@ pub(in crate::cli) struct LintArgs {
     /// Do not apply ignore comments, ignore annotations or the baseline
     #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) no_ignores: bool,
-    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl reports
+    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl and csv
+    /// reports
     #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) show_suppressed: bool,
     /// Print the path of the policy file, the profile and the number of objects to standard error;
@@ -163,4 +164,18 @@ pub(in crate::cli) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PathsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArgs,
+    #[command(flatten)]
+    pub(in crate::cli) policy: PolicyArgs,
+    /// Format of the list
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VolumesFormat>(VolumesFormat::ALL.map(VolumesFormat::name)))]
+    pub(in crate::cli) format: VolumesFormat,
+    /// Do not fail if no Kubernetes objects are found
+    #[arg(long)]
+    pub(in crate::cli) allow_empty: bool,
 }

@@ -124,7 +124,7 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
         return EXIT_ERROR;
     }
     if report.lacks_objects {
-        eprint(&format!("error: {}\n", report::NO_OBJECTS));
+        eprint_no_objects();
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
@@ -133,6 +133,11 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
         Some(min) if fails(min) => EXIT_FINDINGS,
         _ => EXIT_OK,
     }
+}
+
+/// Prints the error that the input contains no objects.
+pub(super) fn eprint_no_objects() {
+    eprint(&format!("error: {}\n", report::NO_OBJECTS));
 }
 
 /// Checks whether to use colors. With `auto`, the environment variables `NO_COLOR`,
