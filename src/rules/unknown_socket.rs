@@ -66,7 +66,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow the path in the policy if you know what the service does for its clients.
+//! Exempt the workload in the policy if you know what the service does for its clients. If the
+//! policy has a list `hostPaths.allowOnly`, you can add the path to this list instead.
 //!
 //! ## References
 //!
@@ -98,6 +99,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // In a policy without a list, the first entry would forbid all other host paths.
+    let alternative = match cx.options.allowed_host_paths {
+        Some(_) => "add the path to `hostPaths.allowOnly` in the policy",
+        None => "exempt the workload in the policy",
+    };
     for (volume, access) in cx.host_path_accesses() {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
@@ -112,10 +118,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(socket_help(
                 cx,
                 access,
-                format!(
-                    "remove the volume (a read-only mount does not protect {noun}s), or add the path to \
-                     `hostPaths.allowOnly` in the policy"
-                ),
+                format!("remove the volume (a read-only mount does not protect {noun}s), or {alternative}"),
             ));
         out.push(finding);
     }
