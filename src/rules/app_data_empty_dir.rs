@@ -110,7 +110,7 @@
 
 use super::support::data_mounts::empty_dir_data_mounts;
 use super::support::empty_dir::is_stateful_set;
-use super::support::options::DATA_DIRECTORIES;
+use super::support::policy_keys::DATA_DIRECTORIES;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 

@@ -65,7 +65,7 @@
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
 use super::support::data_mounts::generic_ephemeral_data_mounts;
-use super::support::options::DATA_DIRECTORIES;
+use super::support::policy_keys::DATA_DIRECTORIES;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 

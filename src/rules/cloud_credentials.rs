@@ -75,7 +75,7 @@
 //! - [Kubernetes: security checklist](https://kubernetes.io/docs/concepts/security/security-checklist/)
 
 use super::support::findings::host_path_finding;
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, EntryClass, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};

@@ -75,7 +75,7 @@
 //!
 //! - [Kubernetes: types of volumes](https://kubernetes.io/docs/concepts/storage/volumes/#volume-types)
 
-use super::support::options::KUBERNETES_VERSION;
+use super::support::policy_keys::KUBERNETES_VERSION;
 use super::support::volume_types::{Deprecation, sources};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};

@@ -72,7 +72,7 @@
 //! - [CVE-2024-10220](https://github.com/kubernetes/kubernetes/issues/128885)
 //! - [CVE-2025-1767](https://github.com/kubernetes/kubernetes/issues/130786)
 
-use super::support::options::KUBERNETES_VERSION;
+use super::support::policy_keys::KUBERNETES_VERSION;
 use super::support::volume_types::sources;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};

@@ -139,7 +139,7 @@
 
 use super::support::context::is_disk;
 use super::support::findings::is_provisioner_directory;
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{class_reason, host_path, quoted};
 use super::{
     Candidate, Check, ClaimedVolume, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType,

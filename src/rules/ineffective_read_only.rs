@@ -87,7 +87,7 @@
 //! - [Kubernetes: mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,

@@ -80,7 +80,7 @@
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
 use super::support::host_path_type::{self, RequestedType, with_article};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::quoted;
 use super::{
     Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, Rule,

@@ -79,7 +79,7 @@
 //! - [NRI: the Node Resource Interface](https://github.com/containerd/nri)
 
 use super::support::findings::{host_path_finding, socket_help};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};

@@ -103,7 +103,7 @@ use std::cell::LazyCell;
 
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, quoted};
 use super::{
     Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, PathClass, Rule,

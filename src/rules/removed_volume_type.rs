@@ -80,7 +80,7 @@
 //! - [Kubernetes: types of volumes](https://kubernetes.io/docs/concepts/storage/volumes/#volume-types)
 //! - `pkg/api/pod/warnings.go` of Kubernetes
 
-use super::support::options::KUBERNETES_VERSION;
+use super::support::policy_keys::KUBERNETES_VERSION;
 use super::support::volume_types::{Deprecation, sources};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};

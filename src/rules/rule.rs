@@ -169,7 +169,7 @@ pub struct RuleOption {
 }
 
 impl RuleOption {
-    /// Returns an option that is set by a key at the top of the policy, such as `hostPaths.allowOnly`.
+    /// Returns an option that a key at the top of the policy sets, such as `hostPaths.allowOnly`.
     pub const fn policy_key(name: &'static str, summary: &'static str) -> Self {
         Self { name, summary, is_policy_key: true }
     }

@@ -73,8 +73,9 @@
 //!
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
+use super::runtime_socket::nouns;
 use super::support::findings::host_path_finding;
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{class_reason, host_path, may_be_elsewhere};
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -102,7 +103,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         }
         let verb = if may_be_elsewhere(access) { "may contain" } else { "contains" };
         let noun = access.socket_noun();
-        let message = format!("{} {verb} container runtime {noun}s", host_path(volume, access));
+        let message = format!("{} {verb} {}", host_path(volume, access), nouns(access).1);
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
             .help(format!(

@@ -73,7 +73,7 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
-use super::support::options::SCRATCH_DIRECTORIES;
+use super::support::policy_keys::SCRATCH_DIRECTORIES;
 use super::support::wording::{container, host_path, quoted};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, ListedPath, MatchKey, ObjectKinds, Options, Rule,

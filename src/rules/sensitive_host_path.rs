@@ -116,7 +116,7 @@
 use std::borrow::Cow;
 
 use super::support::findings::{host_path_finding, is_provisioner_directory};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{accessor, class_reason, host_path, quoted, read_only_setting};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,

@@ -104,7 +104,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::host_path_type::{self, RequestedType};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, quoted, written_path};
 use super::{
     Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,

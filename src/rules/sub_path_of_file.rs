@@ -73,7 +73,7 @@
 //! - `makeMounts` in `pkg/kubelet/kubelet_pods.go`, Kubernetes 1.37
 
 use super::support::host_path_type::{self, RequestedType};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, quoted, volume_and_path};
 use super::{
     Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,

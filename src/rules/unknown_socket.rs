@@ -74,7 +74,7 @@
 //! - [unix(7): pathname socket ownership and permissions](https://man7.org/linux/man-pages/man7/unix.7.html)
 
 use super::support::findings::{host_path_finding, socket_help};
-use super::support::options::CATALOG;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};

@@ -257,7 +257,7 @@ fn rejects_invalid_baselines() {
     let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"file\": \"p.yaml\", \"count\": 1, \"message\": \"m\"}";
     for (text, message) in [
         ("", "the baseline is empty; to write a new one, run `volcheck baseline`\n"),
-        ("{\"version\": 2, \"entries\": [", "not valid JSON: expected a JSON value\n --> b.json:1:27\n"),
+        ("{\"version\": 2, \"entries\": [", "not valid JSON: expected a JSON value\n --> b.json:1:28\n"),
         (
             "{\"version\": 3, \"entries\": []}",
             "unsupported version 3, expected 2: delete the baseline, and run `volcheck baseline`",

@@ -144,7 +144,10 @@ fn explain_states_the_properties_of_a_rule() {
     );
     assert!(empty_dir.iter().any(|line| line.starts_with("- rule option `defaultSize`: ")), "{empty_dir:?}");
     let unlisted = properties("unlisted-host-path");
-    assert!(unlisted.iter().any(|line| line.starts_with("- policy key `hostPaths.allowOnly`: ")), "{unlisted:?}");
+    assert!(
+        unlisted.iter().any(|line| line.starts_with("- policy key `hostPaths.allowOnly`: ")),
+        "{unlisted:?}"
+    );
     let baseline = properties("stale-baseline");
     assert!(baseline.iter().any(|line| line.starts_with("- webhook: never denies ")), "{baseline:?}");
 }
@@ -195,7 +198,7 @@ fn review_explains_invalid_input() {
         (&format!("{head}}}"), "the AdmissionReview has no request".to_owned()),
         (
             &format!("{head},\"request\":{{\"uid\":3}}}}"),
-            "invalid AdmissionReview: `request.uid`: invalid type: integer `3`, expected a string".to_owned(),
+            "invalid AdmissionReview: `request`: invalid type: integer `3`, expected a string".to_owned(),
         ),
         (
             &format!("{head},\"request\":{{\"uid\":\"a\",\"dryRun\":\"x\"}}}}"),
