@@ -257,8 +257,8 @@ pub enum ReadOnlyField {
     ReadOnly,
     /// `writable`, which must be false, as in kubeadm before 1.13.
     Writable,
-    /// The field at this path, which must be the string `true`, as in the configuration of Spark.
-    Text(FieldPath),
+    /// This key, which must be the string `true`, as in the configuration of Spark.
+    Text(String),
 }
 
 impl VolumeMount<'_> {

@@ -187,7 +187,7 @@ pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<
                 sub_path,
                 read_only: fields.remove("mount.readOnly").map(is_read_only),
                 path: Some(field),
-                read_only_field: ReadOnlyField::Text(path.key(key)),
+                read_only_field: ReadOnlyField::Text(key),
                 ..VolumeMount::default()
             });
         }

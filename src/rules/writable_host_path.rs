@@ -56,8 +56,7 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true` on the mount, or the equivalent field of a mount outside of Pods, such as
-//! `writable: false` of kubeadm. Unsafe: the container may need to write.
+//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write.
 //!
 //! Sockets stay writable through a read-only mount, and so do devices that the container can open.
 //! There is no fix for them, except for harmless devices such as `/dev/null`. A read-only mount of

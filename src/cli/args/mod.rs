@@ -32,8 +32,8 @@ const LINT_EXIT_CODES: &str = "\
 Exit codes:
   0  no finding reaches --fail-on
   1  a finding reaches --fail-on
-  2  some input could not be checked, no Kubernetes objects were found, a report could not be written,
-     or the arguments, the policy or the baseline are invalid";
+  2  some input could not be checked, there are no Kubernetes objects, the
+     arguments, policy or baseline are invalid, or a report could not be written";
 
 const REVIEW_EXIT_CODES: &str = "\
 Exit codes:

@@ -2,9 +2,9 @@
 
 use super::catalog::Entry;
 use super::context::{Context, HostPathAccess, HostPathVolume};
-use super::wording::{self, container, quoted, read_only_setting};
+use super::wording::{self, container, quoted};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{ContainerMount, HostPath, HostPathForm, ReadOnlyField, Relation};
+use crate::model::{ContainerMount, HostPath, HostPathForm, Relation};
 
 /// The maximum number of other mounts among the related locations. A volume may have thousands of
 /// mounts.
@@ -79,13 +79,8 @@ pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: S
 
 /// Returns the fix that makes a mount read-only.
 pub(crate) fn read_only_fix(mount: ContainerMount<'_, '_>) -> Fix {
-    let path = mount.path();
-    let edit = match &mount.mount.read_only_field {
-        ReadOnlyField::ReadOnly => Edit::Set(path.key("readOnly"), EditValue::Bool(true)),
-        ReadOnlyField::Writable => Edit::Set(path.key("writable"), EditValue::Bool(false)),
-        ReadOnlyField::Text(field) => Edit::Set(field.clone(), EditValue::Str("true".to_owned())),
-    };
-    Fix::unsafe_edits(format!("set {}", read_only_setting(mount)), vec![edit])
+    let edit = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
+    Fix::unsafe_edits("set `readOnly: true`", vec![edit])
 }
 
 /// Returns the label of a mount of the volume that a finding is about.

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use super::catalog::PathClass;
 use super::context::{HostPathAccess, HostPathVolume};
 use crate::model::{
-    Container, ContainerList, ContainerMount, FieldPath, HostPathForm, Piece, ReadOnlyField, Relation,
-    Segment, pieces, printable,
+    Container, ContainerList, ContainerMount, HostPathForm, Piece, ReadOnlyField, Relation, pieces, printable,
 };
 
 /// Returns user-supplied text in backticks, with control and bidirectional characters escaped.
@@ -70,15 +69,7 @@ pub(crate) fn read_only_setting(mount: ContainerMount<'_, '_>) -> Cow<'static, s
     match &mount.mount.read_only_field {
         ReadOnlyField::ReadOnly => "`readOnly: true`".into(),
         ReadOnlyField::Writable => "`writable: false`".into(),
-        ReadOnlyField::Text(path) => format!("`{}: \"true\"`", last_key(path)).into(),
-    }
-}
-
-/// Returns the last key of a path without the brackets and quotes of special keys.
-fn last_key(path: &FieldPath) -> Cow<'_, str> {
-    match path.segments().last() {
-        Some(Segment::Key(key)) => printable(key),
-        Some(Segment::Index(_)) | None => Cow::Borrowed(""),
+        ReadOnlyField::Text(key) => format!("`{}: \"true\"`", printable(key)).into(),
     }
 }
 
