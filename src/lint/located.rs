@@ -22,6 +22,8 @@ pub struct LocatedFinding {
     /// The review of the object; `None` if the webhook receives neither the object nor Pods of it,
     /// or if the run does not determine the verdicts of the webhook.
     pub review: Option<Review>,
+    /// The paths of the other files that the finding is about, such as other templates of a chart.
+    pub other_files: Vec<Arc<str>>,
 }
 
 /// The location of a finding.
@@ -80,7 +82,12 @@ impl Location {
 
 impl LocatedFinding {
     pub fn new(finding: Finding, location: Location) -> Self {
-        Self { finding, location, suppressed: None, object: None, review: None }
+        Self { finding, location, suppressed: None, object: None, review: None, other_files: Vec::new() }
+    }
+
+    /// Returns the paths of all files that the finding is about.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.location.path).chain(&self.other_files)
     }
 
     /// Compares findings by path, line, rule, column and message. [`Report`](super::Report)

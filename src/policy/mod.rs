@@ -19,6 +19,7 @@ mod profile;
 mod scope;
 mod setting;
 mod severity_override;
+mod properties;
 mod show;
 mod sourced;
 mod starter;
@@ -44,6 +45,7 @@ pub use level::Level;
 pub use load::{FILE_NAME, discover, problems};
 pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
+pub use properties::properties;
 pub use starter::starter;
 
 /// Returns the current date in UTC. The engine has no clock, so its callers pass the date.

@@ -83,6 +83,7 @@
 
 use super::support::data_mounts::{DataMount, empty_dir_data_mounts};
 use super::support::empty_dir::{Medium, empty_dirs};
+use super::support::policy_keys::DATA_DIRECTORIES;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
@@ -96,7 +97,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[DATA_DIRECTORIES],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -97,6 +97,7 @@ use std::cell::LazyCell;
 
 use super::sub_path_backstep;
 use super::support::host_path_type::known_type;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, has_variable, volume_and_path, written_path};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,
@@ -113,7 +114,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

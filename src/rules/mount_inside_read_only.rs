@@ -123,6 +123,7 @@ use super::support::nested_mounts::{
     InnerMount, NestedMount, TOKEN_PATH, creates_mount_points, exists_on_node, has_earlier_writer,
     nested_mounts, token_help,
 };
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, quoted};
 use super::{Check, Context, FixClass, Group, HostPathAccess, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -136,7 +137,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -91,6 +91,7 @@
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
 use super::ineffective_read_only::bypass;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, MountParent, ObjectKinds,
@@ -107,7 +108,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &MatchKey::ALL,
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

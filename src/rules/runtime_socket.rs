@@ -74,8 +74,11 @@
 //! - [OWASP: do not expose the Docker daemon socket](https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html)
 
 use super::support::findings::{host_path_finding, socket_help};
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{class_reason, has_variable, host_path, may_be_elsewhere};
-use super::{Check, Context, FixClass, Group, HostPathType, MatchKey, ObjectKinds, PathClass, Rule};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathType, MatchKey, ObjectKinds, PathClass, Rule,
+};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -86,7 +89,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -103,11 +106,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         // a socket in it.
         let is_directory = cx.options.catalog.file_type(&access.path) == Some(HostPathType::Directory)
             && !has_variable(access);
+        let (one, many) = nouns(access);
         let predicate = match (is_directory, may_be_elsewhere(access)) {
-            (true, false) => "contains container runtime sockets",
-            (true, true) => "may contain container runtime sockets",
-            (false, false) => "is a container runtime socket",
-            (false, true) => "may be a container runtime socket",
+            (true, false) => format!("contains {many}"),
+            (true, true) => format!("may contain {many}"),
+            (false, false) => format!("is {one}"),
+            (false, true) => format!("may be {one}"),
         };
         let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
@@ -115,9 +119,20 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(socket_help(
                 cx,
                 access,
-                "remove the volume (a read-only mount does not protect sockets); build images without a \
-                 daemon, and list containers through the kubelet or API server",
+                format!(
+                    "remove the volume (a read-only mount does not protect {}s); build images without a \
+                     daemon, and list containers through the kubelet or API server",
+                    access.socket_noun()
+                ),
             ));
         out.push(finding);
+    }
+}
+
+/// Returns the phrases for one socket of a container runtime and for several.
+pub(super) fn nouns(access: &HostPathAccess<'_>) -> (&'static str, &'static str) {
+    match access.path.is_named_pipe() {
+        true => ("the named pipe of a container runtime", "named pipes of container runtimes"),
+        false => ("a container runtime socket", "container runtime sockets"),
     }
 }

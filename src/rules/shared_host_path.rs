@@ -97,6 +97,7 @@ use std::ptr;
 
 use super::support::empty_dir::is_stateful_set;
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
+use super::support::policy_keys::CATALOG;
 use super::support::wording::{container, has_variable, host_path, volume_and_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Access, Family, Finding, RuleId, Severity};
@@ -110,7 +111,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Usage),
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -87,6 +87,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::host_path_type::RequestedType;
+use super::support::policy_keys::CATALOG;
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -100,7 +101,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Usage),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -46,8 +46,11 @@ mod serve;
 mod severity;
 mod spans;
 mod structure;
+#[cfg(unix)]
+mod summary;
 mod support;
 mod suppression;
+mod usage;
 mod volume_types;
 mod volumes;
 #[cfg(all(unix, feature = "server"))]

@@ -635,7 +635,8 @@ fn finds_the_nearest_policy_within_the_repository() {
     assert_eq!(volcheck_in(&at("deploy"), &["lint", "--select", "host-root"]).0, 1);
     let (code, rules) = volcheck_in(&at("deploy"), &["rules"]);
     assert_eq!(code, 0);
-    let enabled = rules.lines().skip(1).filter(|line| !line.contains(" off "));
+    let enabled =
+        rules.lines().skip(1).take_while(|line| !line.is_empty()).filter(|line| !line.contains(" off "));
     let always_enabled = ["unanalyzed-document", "invalid-field-value"];
     assert!(enabled.clone().all(|line| always_enabled.iter().any(|rule| line.starts_with(rule))), "{rules}");
     assert_eq!(volcheck_in(&at("deploy"), &["lint", "--no-policy", "--policy", "x"]).0, 2);

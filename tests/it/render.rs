@@ -106,10 +106,10 @@ fn findings_in_charts_name_the_template() {
     assert!(out.ends_with("(rendered, line 13) (Pod shop/agent)\n"), "{out}");
     let (_, out, _) = lint(directory.path(), &bin, &arguments);
     assert!(out.contains("--> charts/front/templates/agent.yaml (rendered):13:22\n"), "{out}");
-    assert!(out.contains("in 1 of 1 file; 1 suppressed"), "{out}");
+    assert!(out.contains("in 1 of 2 files; 1 suppressed"), "{out}");
     // Other files are checked only if they are given as arguments.
     let (_, out, _) = lint(directory.path(), &bin, &[&arguments[..], &["rendered.yaml"]].concat());
-    assert!(out.contains("--> rendered.yaml:13:22\n") && out.contains("in 2 of 2 files"), "{out}");
+    assert!(out.contains("--> rendered.yaml:13:22\n") && out.contains("in 2 of 3 files"), "{out}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `volcheck paths`.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -65,16 +66,24 @@ metadata: {name: "=cmd", namespace: shop}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 "#;
 
-/// Returns the exit code and the output of `volcheck paths` for a manifest.
-fn paths(manifest: &str, arguments: &[&str]) -> (i32, String) {
+/// Returns the exit code, standard output and standard error of `volcheck paths` for a manifest.
+fn paths(manifest: &str, arguments: &[&str]) -> (i32, String, String) {
     let directory = temp_dir(&[("store.yaml", manifest)]);
-    volcheck_in(directory.path(), &[&["paths", "--no-policy"], arguments].concat())
+    let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+        .args(["paths", "--no-policy"])
+        .args(arguments)
+        .current_dir(directory.path())
+        .output()
+        .expect("volcheck");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("an exit code"), text(output.stdout), text(output.stderr))
 }
 
 #[test]
 fn table_has_one_row_per_volume_and_mount() {
-    let (code, text) = paths(MANIFEST, &[]);
-    assert_eq!(code, 0, "{text}");
+    let (code, text, err) = paths(MANIFEST, &[]);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.starts_with("1 possible host path was not checked (store.yaml:39: "), "{err}");
     let columns = |line: &str| {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>()
     };
@@ -115,7 +124,7 @@ fn json_matches_its_schema() {
     let schema = fs::read_to_string(root().join("docs/reference/paths.schema.json")).expect("the schema");
     let (_, printed) = volcheck_in(root(), &["schema", "paths"]);
     assert_eq!(printed, schema);
-    let (code, text) = paths(MANIFEST, &["--format", "json"]);
+    let (code, text, _) = paths(MANIFEST, &["--format", "json"]);
     assert_eq!(code, 0, "{text}");
     assert_valid(&schema, &text);
     let document: Value = serde_json::from_str(&text).expect("JSON");
@@ -131,7 +140,7 @@ fn json_matches_its_schema() {
 
 #[test]
 fn csv_cells_are_not_formulas() {
-    let (code, text) = paths(MANIFEST, &["--format", "csv"]);
+    let (code, text, _) = paths(MANIFEST, &["--format", "csv"]);
     assert_eq!(code, 0, "{text}");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
@@ -142,11 +151,11 @@ fn csv_cells_are_not_formulas() {
 
 #[test]
 fn input_without_objects_or_with_errors_exits_with_2() {
-    let (code, text) = paths("a: 1\n", &[]);
-    assert_eq!(code, 2, "{text}");
-    assert!(text.contains("no Kubernetes objects found"), "{text}");
+    let (code, _, err) = paths("a: 1\n", &[]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("no Kubernetes objects found"), "{err}");
     assert_eq!(paths("a: 1\n", &["--allow-empty"]).0, 0);
-    let (code, text) = paths(&format!("{MANIFEST}---\na: [\n"), &[]);
+    let (code, text, err) = paths(&format!("{MANIFEST}---\na: [\n"), &[]);
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("store.yaml:") && text.contains("StatefulSet shop/store"), "{text}");
+    assert!(err.contains("store.yaml:") && text.contains("StatefulSet shop/store"), "{text}{err}");
 }

@@ -62,7 +62,7 @@ pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Find
 
 /// Returns the advice about access to a socket: `help`, unless a HostProcess container mounts a
 /// named pipe.
-pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: &'static str) -> &'static str {
+pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: String) -> String {
     let is_host_process = || {
         let mount = access.mount.zip(cx.pod());
         mount.is_some_and(|(mount, pod)| pod.is_host_process(mount.container))
@@ -71,9 +71,16 @@ pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: &
         true => {
             "remove the volume: a HostProcess container cannot mount named pipes, and can open every pipe of \
              the node by its path"
+                .to_owned()
         }
         false => help,
     }
+}
+
+/// Returns the fix that makes a mount read-only.
+pub(crate) fn read_only_fix(mount: ContainerMount<'_, '_>) -> Fix {
+    let edit = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
+    Fix::unsafe_edits("set `readOnly: true`", vec![edit])
 }
 
 /// Returns the label of a mount of the volume that a finding is about.

@@ -13,5 +13,6 @@ pub(super) mod host_path_type;
 pub(super) mod image_data;
 pub(super) mod nested_mounts;
 pub(super) mod options;
+pub(super) mod policy_keys;
 pub(super) mod volume_types;
 pub(super) mod wording;

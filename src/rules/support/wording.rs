@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::catalog::PathClass;
 use super::context::{HostPathAccess, HostPathVolume};
-use crate::model::{Container, ContainerList, HostPathForm, Piece, Relation, pieces, printable};
+use crate::model::{
+    Container, ContainerList, ContainerMount, HostPathForm, Piece, ReadOnlyField, Relation, pieces, printable,
+};
 
 /// Returns user-supplied text in backticks, with control and bidirectional characters escaped.
 pub(crate) fn quoted(text: &str) -> String {
@@ -59,6 +61,16 @@ pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
 /// Returns a clause with the volume and its path, for the label of a related location.
 pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
     format!("{} exposes {}", self::volume(volume), quoted(volume.path))
+}
+
+/// Returns the field of a mount and the value that make it read-only, such as `readOnly: true`, in
+/// backticks.
+pub(crate) fn read_only_setting(mount: ContainerMount<'_, '_>) -> Cow<'static, str> {
+    match &mount.mount.read_only_field {
+        ReadOnlyField::ReadOnly => "`readOnly: true`".into(),
+        ReadOnlyField::Writable => "`writable: false`".into(),
+        ReadOnlyField::Text(key) => format!("`{}: \"true\"`", printable(key)).into(),
+    }
 }
 
 /// Checks whether the access may be to another path than its effective path. A variable in the sub
