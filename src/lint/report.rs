@@ -94,10 +94,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Creates an empty report of a run with `policy`.
-    pub fn new(policy: &Policy) -> Self {
+    /// Creates an empty report of a run with these rules.
+    pub fn new(rules: Registry) -> Self {
         Self {
-            rules: policy.rules(),
+            rules,
             counts: Counts::default(),
             findings: Vec::new(),
             errors: Vec::new(),
@@ -106,7 +106,7 @@ impl Report {
             outside: None,
             omitted_findings: None,
             invalid_config: None,
-            has_rules: policy.enabled_rules().any(|(rule, _)| !rule.reports_unchecked_input()),
+            has_rules: true,
             lacks_objects: false,
         }
     }
@@ -122,7 +122,7 @@ impl Report {
         let errors = problems.into_iter().map(located).collect();
         let policy = Policy::from_profile(Profile::default(), &Overrides::default());
         let policy = policy.expect("the built-in profiles are valid");
-        Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
+        Self { invalid_config: Some(config), errors, ..Self::new(policy.rules()) }
     }
 
     /// Returns the number of inputs with errors.

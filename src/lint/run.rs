@@ -82,7 +82,8 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
         errors: merge_raw_templates(whole.unchecked, lint),
         suppressed: whole.suppressed,
         unknown_host_paths: whole.unknown_host_paths,
-        ..Report::new(lint.policy)
+        has_rules: lint.policy.enabled_rules(lint.today).any(|(rule, _)| !rule.reports_unchecked_input()),
+        ..Report::new(lint.policy.rules())
     };
     // The verdicts of the webhook do not depend on claims, so some exemptions match no finding.
     let used = (options.is_complete && !lint.as_admission).then_some(&whole.used_exemptions);

@@ -29,7 +29,7 @@ fn profiles(rule: &Rule) -> String {
     let registry = Registry::built_in();
     let enabling = |profile: Profile| {
         let levels = builtin::profile_levels(profile, registry);
-        match levels.get(&rule.id).map_or(Level::Default, |level| level.value) {
+        match levels.get(&rule.id).map_or(Level::Default, |level| level.value.level) {
             Level::Off => None,
             Level::As(severity) if severity != rule.severity => Some(format!("{profile} ({severity})")),
             Level::Default | Level::As(_) => Some(profile.to_string()),

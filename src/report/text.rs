@@ -7,7 +7,7 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{Style, docs, shown, statistics, summary};
+use super::{Style, docs, shown, statistics, summary, verdicts};
 use crate::finding::{Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;

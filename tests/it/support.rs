@@ -139,7 +139,8 @@ pub fn report_of(outcome: Outcome) -> Report {
 
 /// Returns the report of a run that found nothing.
 pub fn empty_report() -> Report {
-    Report::new(&Policy::from_profile(Profile::Recommended, &Overrides::default()).expect("a profile"))
+    let policy = Policy::from_profile(Profile::Recommended, &Overrides::default());
+    Report::new(policy.expect("a profile").rules())
 }
 
 /// Returns the text report of an outcome, with all severities.

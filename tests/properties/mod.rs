@@ -42,7 +42,7 @@ fn report(outcome: lint::Outcome) -> Report {
         findings: outcome.findings,
         errors: outcome.unchecked.into_iter().map(|unchecked| unchecked.located).collect(),
         suppressed: outcome.suppressed,
-        ..Report::new(&ALL_RULES)
+        ..Report::new(ALL_RULES.rules())
     };
     report.findings.sort_by(LocatedFinding::order);
     report
