@@ -80,7 +80,10 @@ pub(super) fn check_file(
         checker.head_len = suppress::head_len(file.text());
     }
     let chunks = source::split_documents(file.text());
-    let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
+    let check = |chunk: &Chunk| {
+        let checker = checker.for_chunk(chunk, role);
+        if checker.is_excluded() { Default::default() } else { checker.check_chunk(chunk) }
+    };
     let (mut outcome, ignores) = match chunks.as_slice() {
         [chunk] => check(chunk),
         // A single file may contain most of a run's input.
@@ -150,6 +153,12 @@ impl<'c> Checker<'c> {
             (None, _) => return Cow::Borrowed(self),
         };
         Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
+    }
+
+    /// Checks whether the documents were rendered from an excluded file.
+    fn is_excluded(&self) -> bool {
+        let excludes = self.options.excludes.filter(|_| self.is_rendered);
+        excludes.is_some_and(|excludes| excludes.is_excluded(Path::new(&*self.path), false))
     }
 
     /// Checks the documents in a chunk. Returns the outcome, and the ignores that the documents

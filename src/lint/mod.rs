@@ -26,7 +26,7 @@ mod template;
 mod text_facts;
 mod word;
 
-use crate::policy::{Date, Policy};
+use crate::policy::{Date, Excludes, Policy};
 
 pub use changed::keep_changed;
 pub use check::check;
@@ -35,7 +35,7 @@ pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use report::{Counts, Report, UnknownHostPath};
-pub use run::{Run, RunOptions, covers, exclude, run};
+pub use run::{Run, RunOptions, covers, run, unused_excludes};
 
 /// A manifest to check.
 #[derive(Clone, Debug)]
@@ -73,6 +73,8 @@ pub struct Options<'p> {
     /// Whether to also parse documents that cannot contain a volume, so that their syntax errors
     /// are reported.
     pub parse_all: bool,
+    /// The files whose rendered documents are not checked; `None` to check all documents.
+    pub excludes: Option<&'p Excludes>,
 }
 
 /// The result of checking a manifest.
