@@ -61,8 +61,8 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allow` in the policy lists allowed paths. Sockets at or inside these paths are not
-//! reported. However, an entry with `readOnly: true` allows only read-only mounts.
+//! `hostPaths.allowOnly` in the policy lists allowed paths. Sockets at or inside these paths are
+//! not reported. However, an entry with `readOnly: true` allows only read-only mounts.
 //!
 //! ## When to allow it
 //!
@@ -86,7 +86,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[RuleOption {
-        name: "hostPaths.allow",
+        name: "hostPaths.allowOnly",
         summary: "the allowed paths; allowed sockets are not reported",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
@@ -112,7 +112,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                 cx,
                 access,
                 "remove the volume (a read-only mount does not protect sockets), or add the path to \
-                 `hostPaths.allow` in the policy",
+                 `hostPaths.allowOnly` in the policy",
             ));
         out.push(finding);
     }

@@ -65,8 +65,8 @@
 //!
 //! ## Options
 //!
-//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, the rule also reports
-//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
+//! `volumeTypes.allowOnly` is the list of allowed types. If the policy sets it, the rule also
+//! reports `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
 //!
 //! ## When to allow it
 //!
@@ -93,7 +93,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[RuleOption {
-        name: "volumeTypes.allow",
+        name: "volumeTypes.allowOnly",
         summary: "the allowed types; by default, those of the Pod Security Standard `restricted`",
     }],
     match_keys: &[MatchKey::Volume],
@@ -117,7 +117,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             Finding::new(RULE.id, Severity::Error, source.path.clone(), message)
                 .at_key()
                 .why("the policy limits the types of volumes that Pods may use")
-                .help(format!("use an allowed type, or add {key} to `volumeTypes.allow` in the policy"))
+                .help(format!("use an allowed type, or add {key} to `volumeTypes.allowOnly` in the policy"))
                 .volume(source.name)
                 .path(source.key),
         );

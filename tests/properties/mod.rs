@@ -25,8 +25,14 @@ static ALL_RULES: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 fn lint(bytes: &[u8], parse_all: bool) -> lint::Outcome {
-    let options =
-        Options { policy: &ALL_RULES, today: Date::MIN, with_ignores: true, parse_all, excludes: None };
+    let options = Options {
+        policy: &ALL_RULES,
+        today: Date::MIN,
+        with_ignores: true,
+        parse_all,
+        with_volumes: false,
+        excludes: None,
+    };
     lint::check(Manifest { name: "f.yaml", bytes: bytes.to_vec(), role: Role::File }, &options)
 }
 

@@ -66,6 +66,7 @@ impl<'a> RunSetup<'a> {
                 today: today(),
                 with_ignores,
                 parse_all,
+                with_volumes: false,
                 excludes: self.excludes(),
             },
             is_complete: !self.is_narrowed && lint::covers(&self.found, policy),
