@@ -88,6 +88,10 @@ pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
         return None;
     }
     let lookalike = spelling(tree, node);
+    if lookalike.api_version == TypeKey::Correct && lookalike.kind == TypeKey::Correct {
+        // A list without items.
+        return None;
+    }
     let kind = text(tree, node, "kind").or_else(|| misspelled(tree, node, "kind").map(|(_, kind)| kind));
     let has_containers = || {
         let inner = [&["template", "spec"][..], &["jobTemplate", "spec", "template", "spec"]];
@@ -99,8 +103,6 @@ pub(super) fn lookalike(tree: &Tree<'_>, node: NodeId) -> Option<Lookalike> {
             .any(|list| tree.items(list).iter().any(is_container))
     };
     let is_object = match (&lookalike.api_version, &kind) {
-        // A list without items.
-        (TypeKey::Correct, _) if lookalike.kind == TypeKey::Correct => false,
         // Helm values can also contain a kind.
         (TypeKey::Missing, _) if !has_only_object_fields(tree, node) => false,
         (TypeKey::Missing, Some(kind)) => {

@@ -53,8 +53,8 @@ impl Shape {
         })
     }
 
-    /// Returns the keys on the path to the pod spec, or an empty slice if a kind has none or
-    /// volcheck does not need all of them.
+    /// Returns the keys on the path to the pod spec; empty if objects of the kind need not contain
+    /// one.
     fn pod_spec_path(self) -> &'static [&'static str] {
         match self {
             Self::Pod => &["spec"],

@@ -191,6 +191,9 @@ fn not_object(reason: &NotObject) -> Finding {
 
 /// Returns the problem with the keys `apiVersion` and `kind`, and the advice.
 fn type_problem(lookalike: &Lookalike) -> (String, String) {
+    if lookalike.api_version == TypeKey::Missing && lookalike.kind == TypeKey::Missing {
+        return ("has neither `apiVersion` nor `kind`".to_owned(), "add `apiVersion` and `kind`".to_owned());
+    }
     let keys = [("apiVersion", &lookalike.api_version), ("kind", &lookalike.kind)];
     let (mut problems, mut advice) = (Vec::new(), Vec::new());
     for (key, spelling) in keys {

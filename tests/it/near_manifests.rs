@@ -49,7 +49,7 @@ fn reports_documents_that_look_like_objects() {
         ("Kind: Pod\nmetadata: {name: p}\n", "has no `apiVersion` and has `Kind` instead of `kind`"),
         ("apiVersion: v1\nKind: Pod\nnote: x\n", "has `Kind` instead of `kind`"),
         ("kind: pod\n", "has no `apiVersion`"),
-        ("metadata: {name: p}\n", "has no `apiVersion` and has no `kind`"),
+        ("metadata: {name: p}\n", "has neither `apiVersion` nor `kind`"),
     ] {
         assert_eq!(found(&format!("{head}{SPEC}")), warning(problem), "{head}");
     }
@@ -71,6 +71,7 @@ fn accepts_documents_of_other_programs() {
     for text in [
         "kind: role\nversion: v7\nmetadata: {name: access}\nspec: {allow: {logins: [root]}}\n",
         "kind: Pod\nname: web\n",
+        "apiVersion: v1\nkind: List\nmetadata: {}\nitems: []\n",
         "kind: DaemonSet\nimage: {tag: 1}\nspec: {containers: [{name: c}]}\n",
         "Kind: note\nmetadata: {}\n",
         "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
