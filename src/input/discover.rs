@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 
+use super::exclude::{Excludes, real_path};
 use super::walk::{Directory, Entries, Selection, walk};
 use super::{Input, InputError, InputErrorKind, InputSource, STDIN};
-use crate::policy::{Excludes, real_path};
 
 /// Options of [`discover`].
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::policy::normalized;
+use super::exclude::normalized;
 
 /// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod chart;
 mod discover;
 mod error;
+mod exclude;
 mod git;
 mod render;
 mod walk;
@@ -14,12 +15,12 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use crate::policy::Excludes;
 use crate::source::MAX_FILE_BYTES;
 
 pub use chart::{chart_template, is_template_path};
 pub use discover::{Discovery, DiscoveryOptions, discover};
 pub use error::{InputError, InputErrorKind};
+pub use exclude::{Excludes, normalized, real_path};
 pub use git::Changes;
 pub use render::{Rendering, is_kustomization, kustomization_in};
 pub use walk::Directory;

@@ -8,8 +8,8 @@ use globset::GlobMatcher;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::discover::DiscoveryOptions;
+use super::exclude::Excludes;
 use super::{InputErrorKind, is_kustomization};
-use crate::policy::Excludes;
 
 /// A directory to walk.
 #[derive(Clone, Debug)]

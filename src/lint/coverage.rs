@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use super::{LocatedFinding, Report};
-use crate::input::{Discovery, InputSource};
-use crate::policy::{Excludes, Policy, normalized};
+use crate::input::{Discovery, Excludes, InputSource, normalized};
+use crate::policy::Policy;
 use crate::suppress::{Baseline, Covered, Entry};
 
 /// The inputs that a run checks, with paths relative to the directory of the baseline.

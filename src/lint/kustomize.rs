@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::policy::normalized;
+use crate::input::normalized;
 use crate::source::{self, File, decode};
 
 #[derive(Default, Deserialize)]

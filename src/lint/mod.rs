@@ -28,7 +28,8 @@ mod template;
 mod text_facts;
 mod word;
 
-use crate::policy::{Date, Excludes, Policy};
+use crate::input::Excludes;
+use crate::policy::{Date, Policy};
 
 pub use changed::keep_changed;
 pub use check::check;

@@ -18,8 +18,11 @@ use super::{
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
-use crate::input::{self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering};
-use crate::policy::{ExcludePattern, Excludes, Exemption, ExemptionId, Policy, normalized, real_path};
+use crate::input::{
+    self, Discovery, Excludes, Input, InputError, InputErrorKind, InputSource, Rendering, normalized,
+    real_path,
+};
+use crate::policy::{ExcludePattern, Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::source::File;
 use crate::suppress::Baseline;

@@ -38,7 +38,7 @@ pub fn discover(directory: &Path) -> Result<Option<PathBuf>, Problem> {
             [first, second, ..] => {
                 let path = above.join(second).to_string_lossy().into();
                 let message = format!(
-                    "`{first}` is in the same directory; keep one of them, or select one with `--policy`"
+                    "another policy file, `{first}`, is in the same directory; remove one, or select one with `--policy`"
                 );
                 return Err(Problem { path, location: None, message });
             }

@@ -30,7 +30,7 @@ use merged::{NamespaceMode, Sourced};
 
 pub use builtin::{is_skipped_kind, options, workloads};
 pub use document::{Mode, WorkloadMode, schema};
-pub use exclude::{ExcludePattern, Excludes, normalized, real_path};
+pub use exclude::ExcludePattern;
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
 pub use level::Level;

@@ -142,24 +142,24 @@ fn excludes_match_links_and_real_paths() {
 
 #[test]
 fn patches_are_recognized_through_links() {
-    let patch = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    volumeMounts: [{name: undefined-here, mountPath: /v}]\n";
+    // A list of changes is a patch only if a kustomization refers to it.
+    let patch = "- op: add\n  path: /spec/template/spec/volumes/-\n  value: {name: v, hostPath: {path: /root, type: Directory}}\n";
     let tree = tree(&[], &[("overlay/shared", "../real"), ("linked", "overlay")]);
     let input = tree.path().join("input");
     fs::create_dir(input.join("real")).expect("a directory");
     fs::write(input.join("real/patch.yaml"), patch).expect("written");
     let kustomization = "patches: [{path: shared/patch.yaml}]\n";
     fs::write(input.join("overlay/kustomization.yaml"), kustomization).expect("written");
-    let lint = |arguments: &[&str]| {
-        volcheck_in(
-            &input,
-            &[&["lint", "--select", "undefined-volume", "--format", "concise"], arguments].concat(),
-        )
+    let lint = |arguments: &[&str]| -> Vec<String> {
+        let select = ["lint", "--select", "sensitive-host-path", "--format", "concise"];
+        let (_, text) = volcheck_in(&input, &[&select, arguments].concat());
+        text.lines().filter_map(|line| Some(line.split_once(":3:")?.0.to_owned())).collect()
     };
-    for arguments in [&[][..], &["linked"], &["overlay"], &["overlay", "real"]] {
-        let (code, text) = lint(arguments);
-        assert_eq!(code, 0, "{arguments:?}: {text}");
-    }
-    assert_eq!(lint(&["real"]).0, 1);
+    assert_eq!(lint(&[]), ["real/patch.yaml"]);
+    assert_eq!(lint(&["overlay", "real"]), ["real/patch.yaml"]);
+    assert_eq!(lint(&["overlay"]), ["overlay/shared/patch.yaml"]);
+    assert_eq!(lint(&["linked"]), ["linked/shared/patch.yaml"]);
+    assert!(lint(&["real"]).is_empty());
 }
 
 #[test]
@@ -197,8 +197,9 @@ fn changes_are_found_through_links() {
         text.lines().filter_map(|line| Some(line.split_once(":8:")?.0.to_owned())).collect()
     };
     assert!(lint(&[]).is_empty());
-    let change =
-        |name: &str| fs::write(Path::new(&input).join(name), POD.replace("/root", "/etc")).expect("written");
+    let change = |name: &str| {
+        fs::write(Path::new(&input).join(name), POD.replace("name: p", "name: q")).expect("written")
+    };
     change("real/a.yaml");
     assert_eq!(lint(&[]), ["real/a.yaml"]);
     assert_eq!(lint(&["link"]), ["link/a.yaml"]);

@@ -556,8 +556,8 @@ fn finds_policies_with_other_names() {
     for command in [&["lint"][..], &["policy", "check"], &["policy", "show"], &["rules"]] {
         let (code, text) = volcheck_in(&deploy, command);
         assert_eq!(code, 2, "{text}");
-        assert!(text.contains(" --> ../.volcheck.yaml\n"), "{text}");
-        assert!(text.contains("`volcheck.yml` is in the same directory"), "{text}");
+        assert!(text.contains("--> ../.volcheck.yaml\n"), "{text}");
+        assert!(text.contains("another policy file, `volcheck.yml`, is in the same directory"), "{text}");
     }
     assert_eq!(volcheck_in(&deploy, &["lint", "--policy", "../volcheck.yml"]).0, 0);
     assert_eq!(volcheck_in(&deploy, &["lint", "--no-policy"]).0, 1);

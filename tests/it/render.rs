@@ -229,7 +229,10 @@ fn excludes_apply_to_templates_of_rendered_charts() {
         let (_, out, _) = lint(directory.path(), &bin, &[&chart, arguments, &["--show-suppressed"]].concat());
         let report: Value = serde_json::from_str(&out).expect("JSON");
         let findings = report["findings"].as_array().expect("a list").iter();
-        findings.map(|own| format!("Pod/{}", own["object"]["name"].as_str().expect("a name"))).collect()
+        let name = |own: &Value| format!("Pod/{}", own["object"]["name"].as_str().expect("a name"));
+        let mut names: Vec<_> = findings.map(name).collect();
+        names.sort();
+        names
     };
     assert_eq!(pods(&[]), all);
     assert_eq!(pods(&["--exclude", "charts/front/templates/agent.yaml"]), ["Pod/db"]);
@@ -237,7 +240,7 @@ fn excludes_apply_to_templates_of_rendered_charts() {
     assert_eq!(pods(&["--exclude", "charts/front/charts/"]), ["Pod/agent"]);
     // These patterns are for the unrendered templates.
     for pattern in ["charts/*/templates/**", "**/templates/*.yaml", "templates", "/charts/front", "*.yaml"] {
-        assert_eq!(pods(&["--exclude", pattern]).first().map(String::as_str), Some("Pod/agent"), "{pattern}");
+        assert!(pods(&["--exclude", pattern]).contains(&all[0].to_owned()), "{pattern}");
     }
     assert_eq!(pods(&["--exclude", "charts/*/templates/", "--exclude", "agent.yaml"]), ["Pod/db"]);
     let (_, _, err) = lint(

@@ -75,7 +75,7 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
     let mut run = lint::run(&found, &options, &|| {});
     if let Some(baseline) = baseline {
         let directory = directory.canonicalize().expect("a directory");
-        let coverage = Coverage::new(&directory, &directory, &found, None);
+        let coverage = Coverage::new(&directory, &directory, &found, None, None);
         run.apply_baseline(Path::new("baseline.json"), baseline, &coverage, &options);
     }
     run

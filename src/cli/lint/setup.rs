@@ -11,15 +11,15 @@ use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
 use crate::cli::policy;
-use crate::input::{self, Discovery, Input, InputSource, Rendering};
+use crate::input::{self, Discovery, Excludes, Input, InputSource, Rendering};
 use crate::lint::{self, Coverage, Run, RunOptions};
 use crate::model::printable;
-use crate::policy::{ExcludePattern, Excludes, Policy, today};
+use crate::policy::{ExcludePattern, Policy, today};
 
 /// The inputs of a run and the policy to check them with.
 pub(in crate::cli) struct RunSetup<'a> {
     arguments: &'a InputArgs,
-    pub(super) found: Discovery,
+    pub(in crate::cli) found: Discovery,
     /// Whether flags exclude inputs or rules, or the policy is a built-in one, as in `volcheck
     /// init`. If so, unused exemptions and stale entries of the baseline are not reported.
     is_narrowed: bool,
@@ -81,7 +81,7 @@ impl<'a> RunSetup<'a> {
     /// directory in which it can match.
     pub(in crate::cli) fn warnings(&self) -> String {
         let warning = |pattern: &ExcludePattern| {
-            let (text, origin) = (printable(pattern.text()), printable(&pattern.origin));
+            let (text, origin) = (printable(&pattern.text), printable(&pattern.origin));
             format!("warning: exclude pattern `{text}` matches no path ({origin})\n")
         };
         lint::unused_excludes(&self.found, &self.excludes).map(warning).collect()
@@ -112,7 +112,7 @@ fn excludes(input: &InputArgs, policy: &Policy) -> anyhow::Result<Excludes> {
             .map_err(|error| anyhow::anyhow!("--exclude {text}: {error}"))
     };
     let flags: Vec<_> = input.exclude.iter().map(flag).collect::<anyhow::Result<_>>()?;
-    let patterns = policy.exclude.iter().cloned().chain(flags).collect();
+    let patterns = policy.exclude.iter().cloned().chain(flags);
     Excludes::new(patterns).map_err(|error| anyhow::anyhow!("exclude patterns: {error}"))
 }
 
