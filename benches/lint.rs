@@ -113,6 +113,7 @@ fn lint_all(manifests: Vec<Vec<u8>>, policy: &Policy) -> usize {
         parse_all: false,
         with_volumes: false,
         as_admission: false,
+        excludes: None,
     };
     let manifest = |bytes| Manifest { name: "f.yaml", bytes, role: Role::File };
     manifests.into_par_iter().map(|bytes| check(manifest(bytes), &options).findings.len()).sum()

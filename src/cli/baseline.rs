@@ -19,14 +19,13 @@ use crate::suppress::Baseline;
 /// The default name of a baseline file.
 const FILE_NAME: &str = ".volcheck-baseline.json";
 
+const HOW_TO_USE: &str = "To use the baseline, set `lint.baseline` in the policy or pass `--baseline`.\n";
+
 pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
     let (run, policy) = (setup.run(&setup.options(true)), &setup.policy);
-    let path =
-        configured_path(arguments.baseline.as_deref(), policy).unwrap_or_else(|| match policy.directory() {
-            Some(directory) => directory.join(FILE_NAME),
-            None => PathBuf::from(FILE_NAME),
-        });
+    eprint(&setup.warnings());
+    let path = configured_path(arguments.baseline.as_deref(), policy).unwrap_or_else(|| default_path(policy));
     let exists = path.exists();
     if arguments.prune && !exists {
         bail!("{}: no baseline to prune", path.display());
@@ -52,7 +51,7 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     write_atomically(&path, &written.to_json()).with_context(|| path.display().to_string())?;
     eprint(&format!("Wrote {} with {}{before}.\n", path.display(), counted(written.len(), "finding")));
     if policy.baseline.as_ref().is_none_or(|used| *used != path) {
-        eprint("To use the baseline, set `lint.baseline` in the policy or pass `--baseline`.\n");
+        eprint(HOW_TO_USE);
     }
     Ok(EXIT_OK)
 }
@@ -62,10 +61,21 @@ fn configured_path(argument: Option<&Path>, policy: &Policy) -> Option<PathBuf> 
     argument.map(Path::to_owned).or_else(|| policy.baseline.clone())
 }
 
+/// Returns the default path of the baseline, which is in the directory of the policy.
+fn default_path(policy: &Policy) -> PathBuf {
+    policy.directory().unwrap_or(Path::new("")).join(FILE_NAME)
+}
+
 /// Loads the baseline at the path from the arguments, or else from the policy, and returns it with
-/// its path. Returns `None` if neither sets a path.
+/// its path. Returns `None` if neither sets a path. Prints a warning if the default path exists.
 pub(super) fn load(argument: Option<&Path>, policy: &Policy) -> anyhow::Result<Option<(PathBuf, Baseline)>> {
-    let Some(path) = configured_path(argument, policy) else { return Ok(None) };
+    let Some(path) = configured_path(argument, policy) else {
+        let unused = default_path(policy);
+        if unused.exists() {
+            eprint(&format!("warning: {} is not used. {HOW_TO_USE}", unused.display()));
+        }
+        return Ok(None);
+    };
     let baseline = read(&path)?;
     Ok(Some((path, baseline)))
 }

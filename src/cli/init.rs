@@ -10,27 +10,34 @@ use super::file::write_atomically;
 use super::lint::setup::RunSetup;
 use super::{EXIT_OK, eprint};
 use crate::finding::Severity;
+use crate::input::Input;
 use crate::lint::Run;
-use crate::policy::{FILE_NAME, Overrides, Policy, starter};
+use crate::policy::{FILE_NAME, FILE_NAMES, Overrides, Policy, starter};
 use crate::report::counted;
 
 pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let path = Path::new(FILE_NAME);
-    if path.exists() {
-        bail!("{FILE_NAME} already exists");
+    if let Some(name) = FILE_NAMES.iter().find(|name| Path::new(name).exists()) {
+        bail!("{name} already exists");
     }
     let kubernetes_version = arguments.kube_version.version();
     let agents = Policy::from_pack("node-agents", &Overrides { kubernetes_version, ..Overrides::default() })?;
     let setup = RunSetup::with_policy(&arguments.input, &arguments.kube_version, agents)?;
     let run = setup.run(&setup.options(true));
+    eprint(&setup.warnings());
     let text = starter(&agents_of(&run, &setup.policy), &run.charts_with_raw_templates());
     write_atomically(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();
     eprint(&format!("Wrote {FILE_NAME} for {}.\n", counted(run.report.counts.files, "file")));
     if errors > 0 {
+        // A run without arguments would check neither standard input nor the rendered manifests.
+        let input = match setup.found.inputs.iter().all(Input::is_file) {
+            true => "",
+            false => " with the same arguments and input",
+        };
         eprint(&format!(
-            "volcheck found {}. To list them, run `volcheck lint`. To record them, so that `volcheck lint` reports only new ones, run `volcheck baseline`.\n",
+            "volcheck found {}. To list them, run `volcheck lint`{input}. To record them, so that `volcheck lint` reports only new ones, run `volcheck baseline`{input}.\n",
             counted(errors, "error")
         ));
     }

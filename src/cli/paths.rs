@@ -13,6 +13,7 @@ pub(super) fn run(arguments: &PathsArgs) -> anyhow::Result<u8> {
     let mut options = setup.options(true);
     options.lint.with_volumes = true;
     let run = setup.run(&options);
+    eprint(&setup.warnings());
     print(&report::volumes(&run.volumes, arguments.format))?;
     let errors = Report { findings: Vec::new(), suppressed: Vec::new(), ..run.report };
     eprint(&report::render(&errors, Format::Concise, Style::plain(Severity::Error)));

@@ -1,18 +1,21 @@
 //! Finds the inputs that are named on the command line.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
-use ignore::{DirEntry, WalkBuilder, WalkState};
+use globset::{Glob, GlobMatcher};
 
-use super::{Input, InputError, InputErrorKind, InputSource, STDIN, is_kustomization};
+use super::exclude::{Excludes, real_path};
+use super::walk::{Directory, Entries, Selection, walk};
+use super::{Input, InputError, InputErrorKind, InputSource, STDIN};
 
 /// Options of [`discover`].
 #[derive(Clone, Debug, Default)]
 pub struct DiscoveryOptions {
     /// Paths to exclude, even if they are named explicitly.
-    pub exclude: GlobSet,
+    pub excludes: Arc<Excludes>,
     /// Whether to read files that `.gitignore` and similar files exclude.
     pub no_gitignore: bool,
     /// The extensions of the files to read in directories, without a dot. Case does not matter.
@@ -24,7 +27,9 @@ pub struct DiscoveryOptions {
 /// The result of [`discover`].
 #[derive(Clone, Debug, Default)]
 pub struct Discovery {
-    /// The inputs, sorted by name, without duplicates.
+    /// The inputs, sorted by name, without duplicates. If several paths lead to a file, its input
+    /// is the path without symbolic links or, if this path is not one of them, the first one by
+    /// name.
     pub inputs: Vec<Input>,
     /// Errors about paths that cannot be read, and about globs that are invalid or match no file,
     /// sorted by name.
@@ -33,77 +38,241 @@ pub struct Discovery {
     pub charts: Vec<PathBuf>,
     /// The kustomizations that were found in directories, even if they are not inputs.
     pub kustomizations: Vec<Input>,
-    /// The arguments that are directories. Their subdirectories were searched, too. The path of the
-    /// current directory is empty.
-    pub searched: Vec<PathBuf>,
+    /// The arguments that are directories. Their subdirectories were searched, too.
+    pub searched: Vec<Directory>,
+    /// The absolute paths without symbolic links of the files whose names contain symbolic links,
+    /// by name.
+    pub links: HashMap<String, PathBuf>,
+    /// Whether the arguments that are directories are or contain symbolic links.
+    pub has_links: bool,
 }
 
-impl Discovery {
-    fn add_input(&mut self, path: &Path, source: fn(PathBuf) -> InputSource, options: &DiscoveryOptions) {
-        // `./a` and `a` are the same input.
-        let path = path.strip_prefix("./").unwrap_or(path);
-        let name = display_name(path);
-        if !options.exclude.is_match(&name) {
-            self.inputs.push(Input { name, source: source(path.to_owned()) });
-        }
-    }
-
-    fn add_error(&mut self, path: &Path, kind: InputErrorKind, options: &DiscoveryOptions) {
-        let name = display_name(path);
-        if !options.exclude.is_match(&name) {
-            self.errors.push(InputError { name, kind });
-        }
-    }
-
-    fn append(&mut self, other: &mut Self) {
-        self.inputs.append(&mut other.inputs);
-        self.errors.append(&mut other.errors);
-        self.charts.append(&mut other.charts);
-        self.kustomizations.append(&mut other.kustomizations);
-    }
+/// A file that was found.
+struct Found {
+    path: PathBuf,
+    source: fn(PathBuf) -> InputSource,
+    /// The absolute path without symbolic links; `None` if `path` contains no symbolic links, is
+    /// relative and is normalized.
+    real: Option<PathBuf>,
 }
 
-/// Builds a set of globs. Returns an error if one of the patterns is invalid.
-pub fn glob_set<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern)?);
+impl Found {
+    fn into_input(self) -> Input {
+        Input { name: display_name(&self.path), source: (self.source)(self.path) }
     }
-    set.build()
 }
 
 /// Finds the inputs that `arguments` name: files, directories, globs, or `-` for standard input.
 pub fn discover(arguments: &[String], options: &DiscoveryOptions) -> Discovery {
-    let mut discovery = Discovery::default();
-    for argument in arguments {
+    let mut search = Search {
+        options,
+        discovery: Discovery::default(),
+        files: Vec::new(),
+        real_directories: HashMap::new(),
+    };
+    arguments.iter().for_each(|argument| search.argument(argument));
+    search.finish()
+}
+
+struct Search<'o> {
+    options: &'o DiscoveryOptions,
+    /// The result, without the files.
+    discovery: Discovery,
+    files: Vec<Found>,
+    /// The real paths of the directories of the arguments. There are far fewer directories than
+    /// files.
+    real_directories: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl Search<'_> {
+    fn argument(&mut self, argument: &str) {
         let path = Path::new(argument);
         if argument == "-" {
-            let name = options.stdin_name.clone().unwrap_or_else(|| STDIN.to_owned());
-            discovery.inputs.push(Input { name, source: InputSource::Stdin });
-        } else if path.is_dir() {
-            walk(path, None, options, &mut discovery);
-            // Names of inputs have no leading `./`.
-            let name = display_name(path);
-            discovery.searched.push(PathBuf::from(if name == "." { "" } else { &name }));
-        } else if path.exists() || !is_glob(argument) {
-            // If the file is missing, reading it reports the error.
-            let source = if path.is_file() { InputSource::File } else { InputSource::Path };
-            discovery.add_input(path, source, options);
-        } else {
-            match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
-                Ok(glob) => walk(&glob_base(argument), Some(&glob), options, &mut discovery),
-                Err(error) => {
-                    let kind = InputErrorKind::InvalidGlob(error.kind().to_string());
-                    discovery.errors.push(InputError { name: argument.clone(), kind });
-                }
+            let name = self.options.stdin_name.as_deref();
+            if !name.is_some_and(|name| self.options.excludes.is_excluded(Path::new(name), false)) {
+                let name = name.unwrap_or(STDIN).to_owned();
+                self.discovery.inputs.push(Input { name, source: InputSource::Stdin });
             }
+            return;
+        }
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                self.directory(path, None);
+            }
+            Ok(metadata) if metadata.is_file() => self.file(path, InputSource::File),
+            // If the file is missing, reading it reports the error.
+            Err(_) if is_glob(argument) => self.glob(argument),
+            _ => self.file(path, InputSource::Path),
         }
     }
-    discovery.inputs.sort_by(|a, b| a.name.cmp(&b.name));
-    discovery.inputs.dedup();
-    discovery.errors.sort_by(|a, b| a.name.cmp(&b.name));
-    discovery.charts.sort();
-    discovery
+
+    fn glob(&mut self, argument: &str) {
+        let kind = match Glob::new(argument.strip_prefix("./").unwrap_or(argument)) {
+            Ok(glob) => {
+                let base = glob_base(argument);
+                if base.is_dir() && self.directory(&base, Some(&glob.compile_matcher())) {
+                    return;
+                }
+                InputErrorKind::NoMatch
+            }
+            Err(error) => InputErrorKind::InvalidGlob(error.kind().to_string()),
+        };
+        let name = argument.strip_prefix("./").unwrap_or(argument).to_owned();
+        self.discovery.errors.push(InputError { name, kind });
+    }
+
+    /// Adds a file that an argument names.
+    fn file(&mut self, path: &Path, source: fn(PathBuf) -> InputSource) {
+        let absolute = self.options.excludes.absolute(path);
+        let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        let real = if is_link { real_path(path) } else { self.real_path(path) };
+        let real = real.unwrap_or_else(|| absolute.clone());
+        if !self.is_excluded(&absolute, &real, false) {
+            let path = path.strip_prefix("./").unwrap_or(path);
+            let real = (real != absolute || !is_plain(path)).then_some(real);
+            self.files.push(Found { path: path.to_owned(), source, real });
+        }
+    }
+
+    /// Checks whether one of the paths of a file or directory is excluded.
+    fn is_excluded(&self, absolute: &Path, real: &Path, is_dir: bool) -> bool {
+        let excludes = &self.options.excludes;
+        excludes.is_excluded(real, is_dir) || absolute != real && excludes.is_excluded(absolute, is_dir)
+    }
+
+    /// Returns the absolute path without symbolic links of a file that is not a symbolic link.
+    /// Returns `None` if its directory does not exist.
+    fn real_path(&mut self, path: &Path) -> Option<PathBuf> {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        if !self.real_directories.contains_key(parent) {
+            self.real_directories.insert(parent.to_owned(), real_path(parent));
+        }
+        Some(self.real_directories.get(parent)?.as_ref()?.join(name))
+    }
+
+    /// Adds the files in a directory that match `glob`. Without a glob, adds the files with one of
+    /// the configured extensions. Also adds the charts and kustomizations in the directory, and the
+    /// errors about its entries. Follows symbolic links, but visits each directory only once.
+    /// Returns true if an entry was added or is excluded.
+    fn directory(&mut self, path: &Path, glob: Option<&GlobMatcher>) -> bool {
+        let absolute = self.options.excludes.absolute(path);
+        let real = real_path(path).unwrap_or_else(|| absolute.clone());
+        if self.is_excluded(&absolute, &real, true) {
+            return true;
+        }
+        self.discovery.has_links |= real != absolute;
+        let selection = Selection { glob, options: self.options };
+        // Names of inputs have no leading `./`.
+        let path = path.strip_prefix(".").unwrap_or(path).to_owned();
+        let directory = Directory { path, real };
+        if glob.is_none() {
+            self.discovery.searched.push(directory.clone());
+        }
+        let mut visited = Arc::new(HashSet::new());
+        let mut links = BTreeSet::new();
+        let mut has_match = self.walk(&directory, selection, &mut visited, &mut links);
+        while let Some(link) = links.pop_first() {
+            let Some(real) = real_path(&link) else { continue };
+            self.discovery.has_links = true;
+            let is_dir = real.is_dir();
+            if self.options.excludes.is_excluded(&real, is_dir) {
+                has_match = true;
+            } else if !is_dir {
+                let mut entries = Entries::default();
+                entries.add_file(&link, false, selection.contains(&link));
+                has_match |= self.add_entries(entries, |_| Some(real.clone()));
+            } else if !visited.contains(&real) {
+                let directory = Directory { path: link, real };
+                has_match |= self.walk(&directory, selection, &mut visited, &mut links);
+            }
+        }
+        has_match
+    }
+
+    /// Adds the entries of a directory, and adds its links to `links`. Returns true if an entry was
+    /// added or is excluded.
+    fn walk(
+        &mut self,
+        directory: &Directory,
+        selection: Selection<'_>,
+        visited: &mut Arc<HashSet<PathBuf>>,
+        links: &mut BTreeSet<PathBuf>,
+    ) -> bool {
+        let mut entries = walk(directory, selection, visited);
+        Arc::make_mut(visited).extend(std::mem::take(&mut entries.directories));
+        links.extend(std::mem::take(&mut entries.links).into_iter().map(|link| plain(&link)));
+        let Directory { path, real } = directory;
+        let is_real = is_plain(path) && self.options.excludes.absolute(path) == *real;
+        self.add_entries(entries, |file| {
+            (!is_real).then(|| real.join(file.strip_prefix(path).unwrap_or(file)))
+        })
+    }
+
+    fn add_entries(&mut self, entries: Entries, real: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        let has_match = entries.has_excluded || !entries.files.is_empty() || !entries.errors.is_empty();
+        for path in entries.files {
+            let path = plain(&path);
+            self.files.push(Found { real: real(&path), path, source: InputSource::File });
+        }
+        let errors = entries.errors.into_iter();
+        let discovery = &mut self.discovery;
+        discovery.errors.extend(errors.map(|(path, kind)| InputError { name: display_name(&path), kind }));
+        discovery.charts.extend(entries.charts);
+        let kustomizations = entries.kustomizations.into_iter();
+        discovery.kustomizations.extend(
+            kustomizations.map(|path| Input { name: display_name(&path), source: InputSource::File(path) }),
+        );
+        has_match
+    }
+
+    /// Returns the result, with one input for each file.
+    fn finish(mut self) -> Discovery {
+        if self.files.iter().any(|file| file.real.is_some()) {
+            self.merge_links();
+        }
+        let mut discovery = self.discovery;
+        discovery.inputs.extend(self.files.into_iter().map(Found::into_input));
+        discovery.inputs.sort_by(|a, b| a.name.cmp(&b.name));
+        discovery.inputs.dedup();
+        discovery.errors.sort_by(|a, b| a.name.cmp(&b.name));
+        discovery.errors.dedup();
+        discovery.charts.sort();
+        discovery.charts.dedup();
+        discovery
+    }
+
+    /// Keeps one path for each file.
+    fn merge_links(&mut self) {
+        let files = std::mem::take(&mut self.files).into_iter();
+        let mut ranked: Vec<_> = files
+            .map(|file| {
+                let absolute = self.options.excludes.absolute(&file.path);
+                let real = file.real.clone().unwrap_or_else(|| absolute.clone());
+                let is_linked = absolute != real;
+                // Prefer a path in the working directory.
+                let rank = (is_linked, !is_plain(&file.path), file.path.clone());
+                (real, rank, file)
+            })
+            .collect();
+        ranked.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        ranked.dedup_by(|later, first| later.0 == first.0);
+        for (real, (is_linked, ..), file) in ranked {
+            if is_linked {
+                self.discovery.links.insert(display_name(&file.path), real);
+            }
+            self.files.push(file);
+        }
+    }
+}
+
+/// Checks whether a path is relative and contains neither `.` nor `..`.
+fn is_plain(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Returns the path of an entry without a leading `./`.
+fn plain(path: &Path) -> PathBuf {
+    path.strip_prefix("./").unwrap_or(path).to_owned()
 }
 
 fn is_glob(text: &str) -> bool {
@@ -116,117 +285,6 @@ fn glob_base(pattern: &str) -> PathBuf {
     let literal = Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| !is_glob(part)));
     let base: PathBuf = literal.collect();
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
-}
-
-/// Adds the files in a directory that match `glob`, or an error if no file matches. Without a glob,
-/// adds the files with one of the configured extensions. Also adds the charts and kustomizations in
-/// the directory, and the errors about its entries.
-fn walk(directory: &Path, glob: Option<&Glob>, options: &DiscoveryOptions, discovery: &mut Discovery) {
-    let matcher = glob.map(Glob::compile_matcher);
-    let count_before = discovery.inputs.len() + discovery.errors.len();
-    let walker = WalkBuilder::new(directory)
-        .hidden(false)
-        .follow_links(true)
-        .require_git(false)
-        .ignore(!options.no_gitignore)
-        .git_ignore(!options.no_gitignore)
-        .git_global(!options.no_gitignore)
-        .git_exclude(!options.no_gitignore)
-        .parents(!options.no_gitignore)
-        .filter_entry(|entry| entry.file_name() != ".git")
-        .build_parallel();
-    // The walk visits the entries in an arbitrary order. `discover` sorts the results.
-    let shared = Mutex::new(std::mem::take(discovery));
-    walker.run(|| {
-        let found = Discovery::default();
-        let mut visitor = Visitor { directory, glob: matcher.as_ref(), options, found, shared: &shared };
-        Box::new(move |entry| {
-            visitor.visit(entry);
-            WalkState::Continue
-        })
-    });
-    *discovery = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(glob) = glob.filter(|_| discovery.inputs.len() + discovery.errors.len() == count_before) {
-        let name = glob.glob().to_owned();
-        discovery.errors.push(InputError { name, kind: InputErrorKind::NoMatch });
-    }
-}
-
-/// The visitor of one thread of a walk. When it is dropped, it adds its results to `shared`.
-struct Visitor<'w> {
-    directory: &'w Path,
-    glob: Option<&'w GlobMatcher>,
-    options: &'w DiscoveryOptions,
-    found: Discovery,
-    shared: &'w Mutex<Discovery>,
-}
-
-impl Drop for Visitor<'_> {
-    fn drop(&mut self) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.found);
-    }
-}
-
-impl Visitor<'_> {
-    fn is_selected(&self, path: &Path) -> bool {
-        match self.glob {
-            Some(glob) => glob.is_match(path.strip_prefix("./").unwrap_or(path)),
-            None => has_extension(path, &self.options.extensions),
-        }
-    }
-
-    fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let (path, kind) = walk_error(self.directory, &error);
-                // Ignore a dangling symbolic link, unless its path is selected.
-                if kind != InputErrorKind::NotFound || self.is_selected(path) {
-                    self.found.add_error(path, kind, self.options);
-                }
-                return;
-            }
-        };
-        let path = entry.path();
-        if entry.file_type().is_some_and(|file_type| file_type.is_dir()) {
-            return;
-        }
-        if entry.file_name() == "Chart.yaml" {
-            self.found.charts.push(path.to_owned());
-        }
-        let is_file = entry.file_type().is_some_and(|file_type| file_type.is_file());
-        if is_file && entry.file_name().to_str().is_some_and(is_kustomization) {
-            let source = InputSource::File(path.to_owned());
-            self.found.kustomizations.push(Input { name: display_name(path), source });
-        }
-        if !self.is_selected(path) {
-            return;
-        }
-        match entry.file_type() {
-            Some(file_type) if file_type.is_file() => {
-                self.found.add_input(path, InputSource::File, self.options);
-            }
-            // Reading a pipe would block until another process writes to it.
-            _ => self.found.add_error(path, InputErrorKind::NotRegular, self.options),
-        }
-    }
-}
-
-/// Returns the path that an error is about, and the reason for the error. If the error does not
-/// contain a path, returns `path`.
-fn walk_error<'e>(path: &'e Path, error: &'e ignore::Error) -> (&'e Path, InputErrorKind) {
-    match error {
-        ignore::Error::WithDepth { err, .. } => walk_error(path, err),
-        ignore::Error::WithPath { path, err } => walk_error(path, err),
-        ignore::Error::Loop { ancestor, child } => (child, InputErrorKind::LinkLoop(display_name(ancestor))),
-        ignore::Error::Io(error) => (path, error.into()),
-        other => (path, InputErrorKind::Other(other.to_string())),
-    }
-}
-
-fn has_extension(path: &Path, extensions: &[String]) -> bool {
-    let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else { return false };
-    extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// Returns a path for display: without a leading `./`, and with slashes on Windows.
@@ -243,7 +301,8 @@ mod tests {
 
     #[test]
     fn finds_a_file_once_with_and_without_a_leading_dot() {
-        let arguments = ["./build.rs", "build.rs"].map(str::to_owned);
-        assert_eq!(discover(&arguments, &DiscoveryOptions::default()).inputs.len(), 1);
+        let arguments = ["./build.rs", "build.rs", "src/../build.rs"].map(str::to_owned);
+        let inputs = discover(&arguments, &DiscoveryOptions::default()).inputs;
+        assert_eq!(inputs.iter().map(|input| &input.name).collect::<Vec<_>>(), ["build.rs"]);
     }
 }

@@ -33,9 +33,9 @@ pub enum InputErrorKind {
     /// An entry of a directory is a pipe, a socket or a device.
     #[error("neither a file nor a directory")]
     NotRegular,
-    /// A symbolic link points to a directory that contains it.
-    #[error("symbolic link loop: points to its ancestor `{0}`")]
-    LinkLoop(String),
+    /// A symbolic link points to itself, possibly through other links.
+    #[error("a symbolic link that points to itself")]
+    LinkLoop,
     /// No file matches a glob.
     #[error("no file matches the glob")]
     NoMatch,
@@ -62,12 +62,16 @@ pub enum InputErrorKind {
     Internal,
 }
 
+/// The error number for a symbolic link that points to itself.
+const ELOOP: i32 = if cfg!(target_os = "linux") { 40 } else { 62 };
+
 impl From<&io::Error> for InputErrorKind {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,
             io::ErrorKind::IsADirectory => Self::Directory,
+            _ if cfg!(unix) && error.raw_os_error() == Some(ELOOP) => Self::LinkLoop,
             _ => {
                 let text = error.to_string();
                 let without_code = text.split(" (os error ").next().unwrap_or_default();

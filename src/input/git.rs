@@ -7,11 +7,17 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::exclude::normalized;
+
 /// The lines of a working tree that changed since a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// The directory that paths are relative to.
+    directory: PathBuf,
     /// The changed lines of each file. The first line is 1. The keys are canonical paths.
     files: HashMap<PathBuf, Vec<RangeInclusive<usize>>>,
+    /// The absolute paths of new and changed symbolic links.
+    links: Vec<PathBuf>,
     /// The paths of all changed files, including deleted ones, and the old paths of renamed ones.
     paths: Vec<PathBuf>,
 }
@@ -37,6 +43,9 @@ impl Changes {
                 "-c",
                 "core.quotePath=true",
                 "diff",
+                "--raw",
+                "--patch",
+                "-z",
                 "--unified=0",
                 "--find-renames",
                 "--no-color",
@@ -49,37 +58,51 @@ impl Changes {
                 "--",
             ],
         )?;
-        let mut files: HashMap<PathBuf, Vec<RangeInclusive<usize>>> = HashMap::new();
-        for (name, lines) in parse_diff(&diff) {
-            files.entry(canonical(&root.join(name))).or_default().extend(lines);
-        }
         let untracked = git(&root, &["ls-files", "--others", "--exclude-standard", "-z"])?;
-        for name in untracked.split('\0').filter(|name| !name.is_empty()) {
-            files.insert(canonical(&root.join(name)), vec![1..=usize::MAX]);
+        let untracked = || untracked.split('\0').filter(|name| !name.is_empty());
+        let (names, diff) = split_raw(&diff);
+        let paths: Vec<_> = names.into_iter().chain(untracked()).map(|name| root.join(name)).collect();
+        // Another file could have this name after the replacement of invalid bytes.
+        if let Some(path) = paths.iter().find(|path| path.to_string_lossy().contains('\u{fffd}')) {
+            return Err(format!("the name of the changed file `{}` is not UTF-8", path.display()));
         }
-        let names = ["diff", "--name-only", "--no-renames", "-z", "--ignore-submodules", &commit, "--"];
-        let names = git(&root, &names)?;
-        let paths = names.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name));
-        let paths = paths.chain(files.keys().cloned()).collect();
-        Ok(Self { files, paths })
+        let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|own| own.is_symlink());
+        let links: Vec<_> = paths.iter().filter(|path| is_link(path)).cloned().collect();
+        let mut files: HashMap<PathBuf, Vec<RangeInclusive<usize>>> = HashMap::new();
+        let all_lines = |name: &str| (name.to_owned(), vec![1..=usize::MAX]);
+        for (name, lines) in parse_diff(diff).into_iter().chain(untracked().map(all_lines)) {
+            let path = root.join(name);
+            // A changed link does not change the file that it leads to.
+            if !links.contains(&path) {
+                files.entry(canonical(&path)).or_default().extend(lines);
+            }
+        }
+        Ok(Self { directory: canonical(directory), files, links, paths })
     }
 
-    /// Checks whether any of the given lines of a file changed.
+    /// Checks whether any of the given lines of a file changed, or a symbolic link in its path.
     pub fn touches(&self, path: &Path, lines: &RangeInclusive<usize>) -> bool {
-        let Some(changed) = self.files.get(&canonical(path)) else { return false };
-        changed.iter().any(|new| new.start() <= lines.end() && lines.start() <= new.end())
+        let mut changed = self.files.get(&canonical(path)).into_iter().flatten();
+        changed.any(|new| new.start() <= lines.end() && lines.start() <= new.end()) || self.is_linked(path)
     }
 
-    /// Checks whether lines of a file changed, or the file was renamed.
+    /// Checks whether lines of a file changed, or the file was renamed, or a symbolic link in its
+    /// path changed.
     pub fn touches_file(&self, path: &Path) -> bool {
-        self.files.contains_key(&canonical(path))
+        self.files.contains_key(&canonical(path)) || self.is_linked(path)
     }
 
     /// Checks whether the file at `path` or, if `path` is a directory, a file below it was changed,
-    /// added, deleted or renamed.
+    /// added, deleted or renamed, or a symbolic link in the path changed.
     pub(super) fn touches_below(&self, path: &Path) -> bool {
-        let path = canonical(path);
-        self.paths.iter().any(|changed| changed.starts_with(&path))
+        let real = canonical(path);
+        self.paths.iter().any(|changed| changed.starts_with(&real)) || self.is_linked(path)
+    }
+
+    /// Checks whether the path contains a changed symbolic link.
+    fn is_linked(&self, path: &Path) -> bool {
+        let path = normalized(&self.directory.join(path));
+        self.links.iter().any(|link| path.starts_with(link))
     }
 }
 
@@ -135,8 +158,8 @@ fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Runs git in a directory and returns its standard output. Returns an error if git cannot be run,
-/// fails, or prints text that is not UTF-8. If it fails, the error is the first line of its
+/// Runs git in a directory and returns its standard output, in which invalid UTF-8 is replaced.
+/// Returns an error if git cannot be run or fails. If it fails, the error is the first line of its
 /// standard error, without `fatal: `.
 fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, String> {
     let output = Command::new("git").arg("-C").arg(directory).args(arguments).output();
@@ -145,7 +168,23 @@ fn git<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Result<String, Str
         let stderr = String::from_utf8_lossy(&output.stderr);
         return Err(stderr.lines().next().unwrap_or_default().trim_start_matches("fatal: ").to_owned());
     }
-    String::from_utf8(output.stdout).map_err(|_| "the output of `git` is not UTF-8".to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Splits the output of `git diff --raw --patch -z` into the names of all changed files, including
+/// the old names of renamed files, and the patch.
+fn split_raw(output: &str) -> (Vec<&str>, &str) {
+    let (mut names, mut rest) = (Vec::new(), output);
+    while let Some((status, tail)) = rest.strip_prefix(':').and_then(|rest| rest.split_once('\0')) {
+        let is_renamed = status.rsplit(' ').next().is_some_and(|status| status.starts_with(['R', 'C']));
+        rest = tail;
+        for _ in 0..=usize::from(is_renamed) {
+            let Some((name, tail)) = rest.split_once('\0') else { break };
+            names.push(name);
+            rest = tail;
+        }
+    }
+    (names, rest.trim_start_matches('\0'))
 }
 
 /// Parses a diff without context lines. Returns the names of the files and the changed lines of

@@ -6,8 +6,10 @@
 mod chart;
 mod discover;
 mod error;
+mod exclude;
 mod git;
 mod render;
+mod walk;
 
 use std::fs;
 use std::io::{self, Read};
@@ -16,14 +18,19 @@ use std::path::PathBuf;
 use crate::source::MAX_FILE_BYTES;
 
 pub use chart::{chart_template, is_template_path};
-pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
+pub use discover::{Discovery, DiscoveryOptions, discover};
 pub use error::{InputError, InputErrorKind};
+pub use exclude::{Excludes, normalized, real_path};
 pub use git::Changes;
 pub use render::{Rendering, is_kustomization, kustomization_in, kustomization_references};
+pub use walk::Directory;
 
 /// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`
 /// can detect and reject larger files.
 const MAX_BYTES: u64 = MAX_FILE_BYTES as u64 + 1;
+
+/// The path of an imaginary template in a chart.
+const ANY_TEMPLATE: &str = "templates/*.yaml";
 
 /// The default name of standard input.
 pub const STDIN: &str = "<stdin>";
@@ -53,6 +60,19 @@ impl Input {
     /// Checks whether the input is a regular file, which can be read more than once.
     pub fn is_file(&self) -> bool {
         matches!(self.source, InputSource::File(_))
+    }
+
+    /// Returns the excludes that apply to the files that the input was rendered from; `None` if no
+    /// patterns apply. Patterns that exclude all templates of the chart, such as `templates/**`, or
+    /// the whole chart or kustomization apply only to files that are not rendered.
+    pub fn excludes(&self, excludes: Option<&Excludes>) -> Option<Excludes> {
+        let any_file = match &self.source {
+            InputSource::Rendered(rendering) => rendering.any_file(),
+            // Standard input may be the output of Helm.
+            InputSource::Stdin => PathBuf::from(&self.name).join(ANY_TEMPLATE),
+            InputSource::File(_) | InputSource::Path(_) => return None,
+        };
+        Some(excludes?.without(&any_file)).filter(|own| !own.is_empty())
     }
 
     /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`]. Returns an error if the input

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, iter};
 
+use ignore::{DirEntry, WalkBuilder};
 use serde_yaml::Value;
 
-use super::{Changes, Input, InputErrorKind, InputSource};
+use super::{ANY_TEMPLATE, Changes, Input, InputErrorKind, InputSource};
 
 /// The file names that kustomize accepts.
 const KUSTOMIZATION_FILES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -57,6 +58,23 @@ impl Rendering {
         }
     }
 
+    /// Returns the path of the chart, or of the directory of the kustomization.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Chart { chart, .. } => Path::new(chart),
+            Self::Kustomization(directory) => Path::new(directory),
+        }
+    }
+
+    /// Returns the path of an imaginary template of the chart, or of an imaginary file next to the
+    /// kustomization.
+    pub(super) fn any_file(&self) -> PathBuf {
+        match self {
+            Self::Chart { chart, .. } => Path::new(chart).join(ANY_TEMPLATE),
+            Self::Kustomization(directory) => Path::new(directory).join("*.yaml"),
+        }
+    }
+
     /// Checks whether a file that the rendering reads may have changed. Returns true for charts
     /// that are not in a local file or directory.
     pub fn may_have_changed(&self, changes: &Changes) -> bool {
@@ -64,9 +82,13 @@ impl Rendering {
             Self::Chart { chart, values, .. } => {
                 let files = iter::once(Path::new(chart)).chain(values.iter().map(PathBuf::as_path));
                 files.into_iter().any(|path| !path.exists() || changes.touches_below(path))
+                    || links_in(Path::new(chart)).any(|link| changes.touches_below(&link))
             }
             Self::Kustomization(directory) => {
-                kustomization_references(Path::new(directory)).iter().any(|path| changes.touches_below(path))
+                let mut known = kustomization_references(Path::new(directory));
+                // The directory may be a symbolic link, which can change, too.
+                known.insert(PathBuf::from(directory));
+                known.iter().any(|path| changes.touches_below(path))
             }
         }
     }
@@ -109,6 +131,13 @@ pub fn kustomization_references(directory: &Path) -> BTreeSet<PathBuf> {
     known
 }
 
+/// Returns the symbolic links in a directory and its subdirectories.
+fn links_in(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    let walk = WalkBuilder::new(directory).standard_filters(false).follow_links(true).build();
+    let entries = walk.filter_map(Result::ok).filter(DirEntry::path_is_symlink);
+    entries.map(DirEntry::into_path)
+}
+
 /// Adds a directory to `known`, and the files and directories to which its kustomization refers.
 fn add_references(directory: &Path, known: &mut BTreeSet<PathBuf>) {
     let Ok(directory) = fs::canonicalize(directory) else { return };
@@ -126,7 +155,9 @@ fn add_references(directory: &Path, known: &mut BTreeSet<PathBuf>) {
             let path = directory.join(path);
             if path.is_dir() {
                 add_references(&path, known);
-            } else if path.is_file() {
+            }
+            // The path may contain symbolic links, which can change, too.
+            if path.exists() {
                 known.insert(path);
             }
         }

@@ -83,6 +83,9 @@ pub(super) fn check_file(
     let is_one_file = matches!(role, Role::File | Role::Patch);
     let check = |chunk: &Chunk| {
         let checker = checker.for_chunk(chunk, role);
+        if checker.is_excluded() {
+            return Default::default();
+        }
         let (mut outcome, ignores) = checker.check_chunk(chunk);
         if !is_one_file && !file.text()[chunk.range.clone()].trim().is_empty() {
             outcome.files.insert(Arc::clone(&checker.path));
@@ -161,6 +164,12 @@ impl<'c> Checker<'c> {
             (None, _) => return Cow::Borrowed(self),
         };
         Cow::Owned(Self { template, path, is_rendered: true, ..self.clone() })
+    }
+
+    /// Checks whether the documents were rendered from an excluded file.
+    fn is_excluded(&self) -> bool {
+        let excludes = self.options.excludes.filter(|_| self.is_rendered);
+        excludes.is_some_and(|excludes| excludes.is_excluded(Path::new(&*self.path), false))
     }
 
     /// Checks the documents in a chunk. Returns the outcome, and the ignores that the documents

@@ -1,11 +1,10 @@
 //! The coverage of a run: the entries of a baseline that a run may change.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::kustomize::normalized;
 use super::{LocatedFinding, Report};
-use crate::input::{Discovery, InputSource};
+use crate::input::{Discovery, Excludes, InputSource, normalized};
 use crate::policy::{Date, Policy};
 use crate::suppress::{Baseline, Covered, Entry};
 
@@ -18,8 +17,10 @@ pub struct Coverage {
     prefix: PathBuf,
     files: HashSet<String>,
     directories: Vec<String>,
-    /// The charts and kustomizations.
-    renderings: Vec<String>,
+    /// The absolute paths without symbolic links of the files whose names contain symbolic links.
+    links: HashMap<String, PathBuf>,
+    /// The charts and kustomizations, each with the excludes that apply to its files.
+    renderings: Vec<(String, Option<Excludes>)>,
     /// The rules that flags select; `None` if no flag selects rules.
     rules: Option<HashSet<&'static str>>,
 }
@@ -32,6 +33,7 @@ impl Coverage {
         working_directory: &Path,
         directory: &Path,
         found: &Discovery,
+        excludes: Option<&Excludes>,
         selecting: Option<(&Policy, Date)>,
     ) -> Self {
         let rules = |(policy, today): (&Policy, _)| {
@@ -42,19 +44,20 @@ impl Coverage {
             prefix: relative(working_directory, directory),
             files: HashSet::new(),
             directories: Vec::new(),
+            links: found.links.clone(),
             renderings: Vec::new(),
             rules: selecting.map(rules),
         };
         for input in &found.inputs {
             let path = coverage.path(&input.name);
-            match input.source {
-                InputSource::Rendered(_) => coverage.renderings.push(path),
+            match &input.source {
+                InputSource::Rendered(_) => coverage.renderings.push((path, input.excludes(excludes))),
                 InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {
                     coverage.files.insert(path);
                 }
             }
         }
-        let searched = found.searched.iter().map(|directory| directory.to_string_lossy());
+        let searched = found.searched.iter().map(|directory| directory.real.to_string_lossy());
         coverage.directories = searched.map(|directory| coverage.path(&directory)).collect();
         coverage
     }
@@ -64,9 +67,10 @@ impl Coverage {
         if path.starts_with('<') {
             return path.to_owned();
         }
-        let path = match Path::new(path).is_absolute() {
-            true => relative(Path::new(path), &self.directory),
-            false => self.prefix.join(path),
+        let real = self.links.get(path).map_or(Path::new(path), PathBuf::as_path);
+        let path = match real.is_absolute() {
+            true => relative(real, &self.directory),
+            false => self.prefix.join(real),
         };
         normalized(&path).iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
     }
@@ -86,7 +90,11 @@ impl Coverage {
         }
         let is_in = |outer: &String| outer.is_empty() || Path::new(&entry.file).starts_with(outer);
         if entry.rendered {
-            return if self.renderings.iter().any(is_in) { Covered::Yes } else { Covered::No };
+            let path = self.directory.join(&entry.file);
+            let is_covered = |(outer, excludes): &(String, Option<Excludes>)| {
+                is_in(outer) && !excludes.as_ref().is_some_and(|excludes| excludes.is_excluded(&path, false))
+            };
+            return if self.renderings.iter().any(is_covered) { Covered::Yes } else { Covered::No };
         }
         if self.files.contains(&entry.file) {
             return Covered::Yes;
@@ -100,7 +108,7 @@ impl Coverage {
 }
 
 /// Returns the path of `path` relative to `directory`. Both must be absolute.
-fn relative(path: &Path, directory: &Path) -> PathBuf {
+pub(super) fn relative(path: &Path, directory: &Path) -> PathBuf {
     let (path, directory) = (normalized(path), normalized(directory));
     let common = path.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
     let up = directory.components().skip(common).map(|_| Component::ParentDir);
@@ -124,7 +132,8 @@ mod tests {
             ("/repo", "/repo", "<stdin>", "<stdin>"),
         ] {
             let found = Discovery::default();
-            let coverage = Coverage::new(Path::new(working_directory), Path::new(directory), &found, None);
+            let coverage =
+                Coverage::new(Path::new(working_directory), Path::new(directory), &found, None, None);
             assert_eq!(coverage.path(path), expected, "{path} in {working_directory}");
         }
     }

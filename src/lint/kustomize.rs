@@ -1,10 +1,11 @@
 //! Finds the files that kustomizations use as patches, which contain only parts of objects. Also
 //! finds the files that rendered objects come from.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::input::normalized;
 use crate::source::{self, File, decode};
 
 #[derive(Default, Deserialize)]
@@ -21,19 +22,23 @@ struct Patch {
     path: Option<String>,
 }
 
-/// Returns the paths of the files that a kustomization uses as patches. Returns no paths if the
-/// kustomization cannot be decoded.
-pub(super) fn patches(name: &str, bytes: Vec<u8>) -> Vec<String> {
+/// Returns the paths of the files that a kustomization uses as patches, with `.` and `..` as
+/// written. Returns no paths if the kustomization cannot be decoded.
+pub(super) fn patches(name: &str, bytes: Vec<u8>) -> Vec<PathBuf> {
     let Some(kustomization) = parse(name, bytes) else { return Vec::new() };
     let patches_with_paths = kustomization.patches.into_iter().chain(kustomization.patches_json6902);
     let paths = patches_with_paths.filter_map(|patch| patch.path);
     let paths = paths.chain(kustomization.patches_strategic_merge);
-    paths.map(|path| resolve(name, &path).to_string_lossy().into_owned()).collect()
+    paths.map(|path| join(name, &path)).collect()
 }
 
 /// Resolves `path` relative to the directory of the kustomization file `name`.
 pub(super) fn resolve(name: &str, path: &str) -> PathBuf {
-    normalized(&Path::new(name).parent().unwrap_or(Path::new("")).join(path))
+    normalized(&join(name, path))
+}
+
+fn join(name: &str, path: &str) -> PathBuf {
+    Path::new(name).parent().unwrap_or(Path::new("")).join(path)
 }
 
 /// Returns the path of the file that a rendered document comes from, relative to the kustomization.
@@ -61,25 +66,9 @@ fn parse(name: &str, bytes: Vec<u8>) -> Option<Kustomization> {
     decode(&tree, tree.root()).ok()
 }
 
-/// Resolves `.` and `..` in the path without access to files.
-pub(super) fn normalized(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if out.file_name().is_some() => _ = out.pop(),
-            Component::ParentDir if out.has_root() => {}
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{normalized, origin};
+    use super::origin;
 
     #[test]
     fn reads_origin_annotations() {
@@ -92,18 +81,5 @@ mod tests {
             "      configuredIn: ../base/kustomization.yaml\n      configuredBy:\n        kind: A\n";
         assert_eq!(origin(&text(generated)), Some("../base/kustomization.yaml"));
         assert_eq!(origin("metadata:\n  name: a\n"), None);
-    }
-
-    #[test]
-    fn resolves_parent_directories() {
-        for (path, expected) in [
-            ("a/./b/../c", "a/c"),
-            ("a/../b", "b"),
-            ("../../base/patch.yaml", "../../base/patch.yaml"),
-            ("../overlay/../../base", "../../base"),
-            ("/../a", "/a"),
-        ] {
-            assert_eq!(normalized(Path::new(path)), Path::new(expected), "{path}");
-        }
     }
 }

@@ -30,6 +30,7 @@ mod text_facts;
 mod verdict;
 mod word;
 
+use crate::input::Excludes;
 use crate::policy::{Date, Policy};
 
 pub use crate::admission::Effect;
@@ -43,7 +44,7 @@ pub use inventory::{VolumeOrigin, VolumeRow};
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
 pub use policy_warnings::policy_warnings;
 pub use report::{Counts, Report, UnknownHostPath};
-pub use run::{Run, RunOptions, covers, exclude, run};
+pub use run::{Run, RunOptions, covers, run, unused_excludes};
 pub use verdict::{ObjectVerdict, Review};
 
 /// A manifest to check.
@@ -86,6 +87,8 @@ pub struct Options<'p> {
     pub as_admission: bool,
     /// Whether to list the volumes in [`Outcome::volumes`].
     pub with_volumes: bool,
+    /// The files whose rendered documents are not checked; `None` to check all documents.
+    pub excludes: Option<&'p Excludes>,
 }
 
 /// The result of checking a manifest.

@@ -5,7 +5,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::GlobSet;
 use rayon::prelude::*;
 
 use super::as_admission;
@@ -13,14 +12,18 @@ use super::bindings::Bindings;
 use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
+use super::coverage::relative;
 use super::{
     Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, VolumeRow,
     inventory, kustomize,
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
-use crate::input::{self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering};
-use crate::policy::{Exemption, ExemptionId, Policy};
+use crate::input::{
+    self, Discovery, Excludes, Input, InputError, InputErrorKind, InputSource, Rendering, normalized,
+    real_path,
+};
+use crate::policy::{ExcludePattern, Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::source::File;
 use crate::suppress::Baseline;
@@ -54,13 +57,18 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
     let lint = &options.lint;
     let patches = patches(found);
     let roles: Vec<Role> = found.inputs.iter().map(|input| role(input, &patches)).collect();
-    let first_check = |(input, role): (&Input, &Role)| {
-        let checked = check_input(input, None, lint, |file| check_file(file, role, lint, None));
+    let excludes: Vec<_> = found.inputs.iter().map(|input| input.excludes(lint.excludes)).collect();
+    let check = |index: usize, file: &Arc<File>, bindings: Option<&Bindings>| {
+        let options = Options { excludes: excludes[index].as_ref(), ..*lint };
+        check_file(file, &roles[index], &options, bindings)
+    };
+    let first_check = |(index, input): (usize, &Input)| {
+        let checked = check_input(input, None, lint, |file| check(index, file, None));
         on_done();
         checked
     };
-    let checked: Vec<Checked> = found.inputs.par_iter().zip(&roles).map(first_check).collect();
-    let mut outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
+    let checked: Vec<Checked> = found.inputs.par_iter().enumerate().map(first_check).collect();
+    let mut outcomes = apply_bindings(&found.inputs, checked, lint, check);
     let rendered = Rendered::new(&found.inputs, &outcomes);
     for (input, outcome) in found.inputs.iter().zip(&mut outcomes) {
         let counts = &mut outcome.counts;
@@ -132,44 +140,25 @@ impl Run {
     }
 }
 
-/// Removes the inputs that the policy excludes, and the errors about them. Globs are relative to
-/// the directory of the policy document that contains them. Returns an error if a glob is invalid.
-pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
-    if policy.exclude.is_empty() {
-        return Ok(());
-    }
-    let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
-    for (directory, glob) in &policy.exclude {
-        globs.extend(real_path(directory).zip(Some(input::glob_set([glob.as_str()])?)));
-    }
-    // Resolve each directory only once: there are far fewer directories than files.
-    let mut directories: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
-    let mut is_excluded = |name: &str| {
-        let path = Path::new(name);
-        let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else { return false };
-        let real = directories.entry(parent.to_owned()).or_insert_with(|| real_path(parent));
-        let Some(path) = real.as_ref().map(|directory| directory.join(file)) else { return false };
-        let matches = |(directory, glob): &(PathBuf, GlobSet)| {
-            path.strip_prefix(directory).is_ok_and(|path| glob.is_match(path))
-        };
-        globs.iter().any(matches)
-    };
-    found.inputs.retain(|input| input.source == InputSource::Stdin || !is_excluded(&input.name));
-    found.errors.retain(|error| !is_excluded(&error.name));
-    Ok(())
-}
-
-/// Checks whether `paths` include the whole directory of the policy file. The policy applies to
-/// this directory. Returns false if the policy is not in a file.
-pub fn covers(paths: &[String], policy: &Policy) -> bool {
+/// Checks whether the searched directories include the whole directory of the policy file. The
+/// policy applies to this directory. Returns false if the policy is not in a file.
+pub fn covers(found: &Discovery, policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
-    paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
+    found.searched.iter().any(|searched| directory.starts_with(&searched.real))
 }
 
-/// Returns the path with symbolic links resolved, or `None` if it does not exist.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    path.canonicalize().ok()
+/// Returns the patterns that exclude nothing, although the run searched the directory in which they
+/// can match.
+pub fn unused_excludes<'e>(
+    found: &Discovery,
+    excludes: &'e Excludes,
+) -> impl Iterator<Item = &'e ExcludePattern> {
+    let rendered = found.inputs.iter().filter_map(|input| match &input.source {
+        InputSource::Rendered(rendering) => real_path(rendering.path()),
+        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => None,
+    });
+    let searched = found.searched.iter().map(|directory| directory.real.clone());
+    excludes.unused(searched.chain(rendered).collect())
 }
 
 /// Returns the paths of the files that kustomizations use as patches. Reads the kustomizations in
@@ -180,14 +169,26 @@ fn patches(found: &Discovery) -> HashSet<String> {
     let others = other_kustomizations(found);
     let kustomizations = found.kustomizations.par_iter().chain(&others);
     let patches_of = |input: &Input| input.read().map(|bytes| kustomize::patches(&input.name, bytes));
-    kustomizations.flat_map_iter(|input| patches_of(input).unwrap_or_default()).collect()
+    let patches = kustomizations.flat_map_iter(|input| patches_of(input).unwrap_or_default());
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    if !found.has_links {
+        return patches.map(|path| name(&normalized(&path))).collect();
+    }
+    let working_directory = real_path(Path::new("")).unwrap_or_default();
+    let names: HashMap<&Path, &String> =
+        found.links.iter().map(|(name, real)| (real.as_path(), name)).collect();
+    let real_name = |real: PathBuf| match names.get(&*real) {
+        Some(name) => (*name).clone(),
+        None => name(&relative(&real, &working_directory)),
+    };
+    patches.map(|path| real_path(&path).map_or_else(|| name(&normalized(&path)), real_name)).collect()
 }
 
 /// Returns the kustomizations in the directories of the inputs and in the parents of these
 /// directories. Omits directories that were searched.
 fn other_kustomizations(found: &Discovery) -> Vec<Input> {
     let is_searched =
-        |directory: &Path| found.searched.iter().any(|searched| directory.starts_with(searched));
+        |directory: &Path| found.searched.iter().any(|searched| directory.starts_with(&searched.path));
     let names = found.inputs.iter().filter(|input| has_file_name(input)).map(|input| Path::new(&input.name));
     let mut directories: Vec<&Path> = names.filter_map(Path::parent).collect();
     // The inputs are sorted, so inputs in the same directory are adjacent.
@@ -211,7 +212,7 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     let is_patch = || {
         patches.contains(&input.name)
             || (input.name.contains("./")
-                && patches.contains(&*kustomize::normalized(Path::new(&input.name)).to_string_lossy()))
+                && patches.contains(&*normalized(Path::new(&input.name)).to_string_lossy()))
     };
     if has_file_name(input) {
         return if is_patch() { Role::Patch } else { Role::File };
@@ -235,9 +236,9 @@ struct Checked {
 /// outcome of the last check of each input.
 fn apply_bindings(
     inputs: &[Input],
-    roles: &[Role],
     mut checked: Vec<Checked>,
     options: &Options<'_>,
+    check: impl Fn(usize, &Arc<File>, Option<&Bindings>) -> Outcome + Sync,
 ) -> Vec<Outcome> {
     let mut facts = BindingFacts::default();
     let mut uses = Vec::new();
@@ -250,7 +251,7 @@ fn apply_bindings(
         checked.par_iter_mut().enumerate().for_each(|(index, checked)| {
             let input = &inputs[index];
             if bindings.concern(&uses[index], &input.name) {
-                let check = |file: &_| check_file(file, &roles[index], options, Some(&bindings));
+                let check = |file: &_| check(index, file, Some(&bindings));
                 *checked = check_input(input, checked.file.take(), options, check);
             }
         });

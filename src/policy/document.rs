@@ -281,7 +281,8 @@ pub(super) struct Match {
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LintSection {
-    /// Globs of paths to exclude, relative to the directory of this file.
+    /// Patterns of paths to exclude, with the syntax of `.gitignore` and relative to the directory
+    /// of this file.
     pub(super) exclude: Vec<String>,
     /// The namespace to assume for objects that do not specify one. Defaults to `default`.
     pub(super) namespace: Option<String>,

@@ -12,28 +12,39 @@ use crate::model::{ExpectedType, FieldErrorKind, FieldPath, did_you_mean};
 use crate::rules::Registry;
 use crate::source::{self, File, decode, split_documents};
 
-/// The name of the policy file.
+/// The name of a new policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
+
+/// The names of policy files that are found without `--policy`.
+pub const FILE_NAMES: [&str; 4] = [FILE_NAME, "volcheck.yml", ".volcheck.yaml", ".volcheck.yml"];
 
 /// The maximum size of a policy file, in bytes. It equals the maximum size of a ConfigMap.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Returns the path of the policy file for `directory`: the nearest one in the directory or its
 /// parents, up to the repository root. The path is relative to `directory`. Returns `None` if there
-/// is no policy file.
-pub fn discover(directory: &Path) -> Option<PathBuf> {
+/// is no policy file, and a problem if the nearest directory contains more than one.
+pub fn discover(directory: &Path) -> Result<Option<PathBuf>, Problem> {
     for (up, directory) in directory.ancestors().enumerate() {
         // A file that cannot be read is returned, too: skipping it would silently apply another
         // policy.
-        if fs::symlink_metadata(directory.join(FILE_NAME)).is_ok() {
-            let above: PathBuf = std::iter::repeat_n("..", up).collect();
-            return Some(above.join(FILE_NAME));
-        }
-        if directory.join(".git").exists() {
-            return None;
+        let exists = |name: &&&str| fs::symlink_metadata(directory.join(name)).is_ok();
+        let names: Vec<&str> = FILE_NAMES.iter().filter(exists).copied().collect();
+        let above: PathBuf = std::iter::repeat_n("..", up).collect();
+        match names[..] {
+            [] if directory.join(".git").exists() => return Ok(None),
+            [] => {}
+            [name] => return Ok(Some(above.join(name))),
+            [first, second, ..] => {
+                let path = above.join(second).to_string_lossy().into();
+                let message = format!(
+                    "another policy file, `{first}`, is in the same directory; remove one, or select one with `--policy`"
+                );
+                return Err(Problem { path, location: None, message });
+            }
         }
     }
-    None
+    Ok(None)
 }
 
 /// Loads the policy at `path` and the documents that it extends, or returns all problems in them.

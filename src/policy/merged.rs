@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::{AllowedEntry, Directory, Document, ExemptionEntry, Mode, OverrideEntry, WorkloadMode};
+use super::exclude::ExcludePattern;
 use super::exemption::{Exemption, ExemptionLocation, parse_date};
 use super::level::{Level, LevelSchedule};
 use super::pattern::{Pattern, why_unreachable};
@@ -58,8 +59,7 @@ pub struct MergedPolicy {
     pub(super) workloads: Vec<CustomWorkload>,
     pub(super) heuristic: Option<bool>,
     pub(super) trusted_controllers: Vec<String>,
-    /// Globs of paths to exclude, each with the directory that it is relative to.
-    pub(super) exclude: Vec<(PathBuf, String)>,
+    pub(super) exclude: Vec<ExcludePattern>,
     pub(super) namespace: Option<String>,
     pub(super) baseline: Option<PathBuf>,
     pub(super) file: Option<PathBuf>,
@@ -432,13 +432,15 @@ impl Checker<'_, '_> {
         Some(Sourced { value, origin })
     }
 
-    fn exclude(&mut self, directory: &Path, globs: &[String]) -> Vec<(PathBuf, String)> {
+    fn exclude(&mut self, directory: &Path, patterns: &[String]) -> Vec<ExcludePattern> {
         let field = FieldPath::from_keys(&["lint", "exclude"]);
         let mut checked = Vec::new();
-        for (index, glob) in globs.iter().enumerate() {
-            match globset::Glob::new(glob) {
-                Ok(_) => checked.push((directory.to_owned(), glob.clone())),
-                Err(error) => self.report(&field.index(index), format!("invalid glob: {}", error.kind())),
+        for (index, pattern) in patterns.iter().enumerate() {
+            let field = field.clone().index(index);
+            let origin = format!("{}:{}", self.text.name, self.text.value_span(&field).start.line);
+            match ExcludePattern::new(directory, pattern, origin) {
+                Ok(pattern) => checked.push(pattern),
+                Err(message) => self.report(&field, format!("invalid pattern: {message}")),
             }
         }
         checked

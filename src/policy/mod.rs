@@ -10,6 +10,7 @@
 mod builtin;
 mod change;
 mod document;
+mod exclude;
 mod exemption;
 mod level;
 mod load;
@@ -39,10 +40,11 @@ use sourced::Sourced;
 pub use builtin::{is_skipped_kind, options, workloads};
 pub use change::LevelChange;
 pub use document::{Mode, WorkloadMode, schema};
+pub use exclude::ExcludePattern;
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
 pub use level::Level;
-pub use load::{FILE_NAME, discover, problems};
+pub use load::{FILE_NAME, FILE_NAMES, discover, problems};
 pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
 pub use properties::properties;
@@ -84,8 +86,8 @@ pub struct Policy {
     modes: Vec<(String, NamespaceMode)>,
     /// Users whose owner references admission trusts, in addition to the Kubernetes controllers.
     pub trusted_controllers: Vec<String>,
-    /// Globs of paths to exclude, each with the directory that it is relative to.
-    pub exclude: Vec<(PathBuf, String)>,
+    /// The patterns of paths to exclude from `volcheck lint`.
+    pub exclude: Vec<ExcludePattern>,
     /// The path of the baseline; `None` if the policy names no baseline.
     pub baseline: Option<PathBuf>,
     /// The path of the policy file; `None` if no file was loaded.

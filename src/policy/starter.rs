@@ -1,7 +1,7 @@
 //! The text of a new policy, which `volcheck init` writes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Returns the text of a new policy. It extends `agents`, parts of the pack `node-agents`, and
 /// excludes the templates of the charts in the directories `charts`.
@@ -52,13 +52,20 @@ profile: recommended
             "\nlint:\n  # Most unrendered Helm templates are not valid YAML. Check them with `volcheck lint --helm CHART`.\n  exclude:\n",
         );
         for chart in charts {
-            text.push_str(&format!("    - {}\n", quoted(&chart.join("templates/**").to_string_lossy())));
+            text.push_str(&format!("    - {}\n", quoted(&templates_pattern(chart))));
         }
     }
     text.push_str(
         "#   # Existing findings, written by `volcheck baseline`.\n#   baseline: .volcheck-baseline.json\n",
     );
     text
+}
+
+/// Returns the pattern that excludes the templates of a chart.
+fn templates_pattern(chart: &Path) -> String {
+    let is_inside = chart.is_relative() && !chart.starts_with("..");
+    let templates = globset::escape(&chart.join("templates").to_string_lossy());
+    format!("{}{templates}/", if is_inside { "/" } else { "" })
 }
 
 /// Returns the text quoted for YAML.

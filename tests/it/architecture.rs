@@ -17,7 +17,7 @@ const USES: &[(&str, &[&str])] = &[
     ("source", &["model", "finding"]),
     ("policy", &["model", "finding", "rules", "source"]),
     ("engine", &["model", "finding", "rules", "policy"]),
-    ("input", &["model", "source"]),
+    ("input", &["model", "policy", "source"]),
     ("suppress", &["model", "finding", "rules", "policy", "source"]),
     ("lint", &["model", "finding", "rules", "policy", "engine", "source", "input", "suppress", "admission"]),
     ("report", &["model", "finding", "rules", "source", "lint"]),

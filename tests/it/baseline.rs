@@ -173,3 +173,17 @@ fn patterns_match_generated_names() {
     fs::write(directory.join("second.yaml"), pod("migrate-again", "/root")).expect("written");
     assert_eq!(run(directory, &["lint"]).0, 1);
 }
+
+#[test]
+fn lint_warns_about_a_baseline_that_is_not_used() {
+    let directory = temp_dir(&[("a.yaml", &pod("a", "/root")), (".git/HEAD", "")]);
+    let directory = directory.path();
+    assert_eq!(run(directory, &["baseline"]).0, 0);
+    let warning = "warning: .volcheck-baseline.json is not used. To use the baseline, set `lint.baseline`";
+    let (code, text) = run(directory, &["lint"]);
+    assert!(code == 1 && text.contains(warning), "{text}");
+    for arguments in [&["lint", "--no-ignores"][..], &["lint", "--baseline", ".volcheck-baseline.json"]] {
+        let (_, text) = run(directory, arguments);
+        assert!(!text.contains("is not used"), "{arguments:?}: {text}");
+    }
+}

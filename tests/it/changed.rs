@@ -143,6 +143,17 @@ fn shallow_clones_need_more_history() {
 }
 
 #[test]
+fn changed_files_need_not_be_utf_8() {
+    let repository = repository();
+    let directory = repository.path();
+    fs::write(directory.join("latin.txt"), b"caf\xE9\n").expect("written");
+    commit_all(directory);
+    fs::write(directory.join("latin.txt"), b"th\xE9\n").expect("written");
+    fs::write(directory.join("new.yaml"), pod("new", "/root")).expect("written");
+    assert_eq!(lint(directory, &["HEAD"]).1, ["new"]);
+}
+
+#[test]
 fn does_not_apply_to_standard_input() {
     let repository = repository();
     let (code, text) = volcheck_in(repository.path(), &["lint", "--changed-since", "HEAD", "-"]);

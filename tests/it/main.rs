@@ -15,11 +15,14 @@ mod cli;
 mod docs;
 mod embedded;
 mod evasions;
+mod excludes;
 mod formats;
 mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]
 mod install;
+#[cfg(unix)]
+mod links;
 #[cfg(all(unix, feature = "server"))]
 mod monitoring;
 #[cfg(all(unix, feature = "server"))]

@@ -250,6 +250,8 @@ fn output_to_standard_output_keeps_the_report() {
         assert!(text.starts_with("error[") && text.ends_with("}\n"), "{redirection}: {text}");
         fs::remove_file(&file).expect("removed");
     }
+    let error = err(&["lint", FIRST, "--output", "jsn=-"]);
+    assert!(error.contains("unknown format `jsn`"), "{error}");
     let error = err(&["lint", FIRST, "--output", "json=-"]);
     assert!(error.contains("`-` is not a file; use `--format json`"), "{error}");
 }

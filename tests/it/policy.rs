@@ -1,7 +1,9 @@
 //! The policy file: the effect of its keys, and the errors that volcheck reports in it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use volcheck::finding::{RuleId, Severity};
 use volcheck::policy::{Level, MergedPolicy, Mode, Overrides, Policy, PolicyError, Profile};
@@ -239,7 +241,7 @@ fn policy_errors_point_at_their_location() {
             12,
             "unknown value `loud`; expected `deny`, `warn`, `audit` or `off`",
         ),
-        ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "invalid glob: "),
+        ("version: 1\nlint: {exclude: [\"a[\"]}\n", 2, 18, "invalid pattern: "),
         (
             "version: 1\nworkloads: [{group: a, kind: B, podSpecs: [\"a..b\"]}]\n",
             2,
@@ -643,6 +645,51 @@ fn finds_the_nearest_policy_within_the_repository() {
 }
 
 #[test]
+fn finds_policies_with_other_names() {
+    let off = "version: 1\nrules: {\"*\": off}\n";
+    for name in ["volcheck.yaml", "volcheck.yml", ".volcheck.yaml", ".volcheck.yml"] {
+        let directory = temp_dir(&[(name, off), ("deploy/pod.yaml", POD)]);
+        let deploy = directory.path().join("deploy");
+        assert_eq!(volcheck_in(&deploy, &["lint"]).0, 0, "{name}");
+        let (_, text) = volcheck_in(&deploy, &["policy", "check"]);
+        assert!(text.starts_with(&format!("../{name} is valid: ")), "{text}");
+    }
+    let names = [("volcheck.yml", off), (".volcheck.yaml", off), ("deploy/pod.yaml", POD)];
+    let directory = temp_dir(&names);
+    let deploy = directory.path().join("deploy");
+    for command in [&["lint"][..], &["policy", "check"], &["policy", "show"], &["rules"]] {
+        let (code, text) = volcheck_in(&deploy, command);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("--> ../.volcheck.yaml\n"), "{text}");
+        assert!(text.contains("another policy file, `volcheck.yml`, is in the same directory"), "{text}");
+    }
+    assert_eq!(volcheck_in(&deploy, &["lint", "--policy", "../volcheck.yml"]).0, 0);
+    assert_eq!(volcheck_in(&deploy, &["lint", "--no-policy"]).0, 1);
+}
+
+#[test]
+fn init_names_the_input_of_later_runs() {
+    let run = |directory: &Path, arguments: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .arg("init")
+            .args(arguments)
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("volcheck");
+        let _ = child.stdin.take().expect("a pipe").write_all(POD.as_bytes());
+        String::from_utf8(child.wait_with_output().expect("an exit").stderr).expect("UTF-8")
+    };
+    let directory = temp_dir(&[("pod.yaml", POD)]);
+    assert!(run(directory.path(), &[]).contains("To list them, run `volcheck lint`. "));
+    let directory = temp_dir(&[]);
+    let text = run(directory.path(), &["-"]);
+    assert!(text.contains("run `volcheck lint` with the same arguments and input. "), "{text}");
+    assert!(text.contains("run `volcheck baseline` with the same arguments and input.\n"), "{text}");
+}
+
+#[test]
 fn invalid_policy_stops_the_run() {
     let directory = temp_dir(&[("volcheck.yaml", "version: 1\nrulez: {}\n"), ("pod.yaml", POD)]);
     let expected = "\
@@ -956,11 +1003,14 @@ fn init_writes_a_valid_policy_for_the_manifests() {
     assert_eq!(code, 0, "{text}");
     let written = fs::read_to_string(directory.path().join("volcheck.yaml")).expect("a policy");
     assert!(written.contains("\nextends:\n  - node-agents/fluentd\n"), "{written}");
-    assert!(written.contains("\n    - \"charts/web/templates/**\"\n"), "{written}");
+    assert!(written.contains("\n    - \"/charts/web/templates/\"\n"), "{written}");
     assert_eq!(volcheck_in(directory.path(), &["policy", "check"]).0, 0);
     assert_eq!(volcheck_in(directory.path(), &["lint"]).0, 1);
     let (code, text) = volcheck_in(directory.path(), &["init"]);
     assert_eq!((code, text.as_str()), (2, "error: volcheck.yaml already exists\n"));
+    fs::rename(directory.path().join("volcheck.yaml"), directory.path().join(".volcheck.yml"))
+        .expect("renamed");
+    assert_eq!(volcheck_in(directory.path(), &["init"]).1, "error: .volcheck.yml already exists\n");
     let empty = tempfile::tempdir().expect("a directory");
     assert_eq!(volcheck_in(empty.path(), &["init"]).0, 0);
     assert_eq!(volcheck_in(empty.path(), &["policy", "check"]).0, 0);

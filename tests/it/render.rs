@@ -220,6 +220,59 @@ fn related_locations_in_charts_name_their_template() {
 }
 
 #[test]
+fn excludes_apply_to_templates_of_rendered_charts() {
+    let (directory, bin) = chart();
+    let dependency = directory.path().join("charts/front/charts/db/templates");
+    fs::create_dir_all(dependency).expect("a directory");
+    let (chart, all) = (["--helm", "charts/front", "--format", "json"], ["Pod/agent", "Pod/db"]);
+    let pods = |arguments: &[&str]| -> Vec<String> {
+        let (_, out, _) = lint(directory.path(), &bin, &[&chart, arguments, &["--show-suppressed"]].concat());
+        let report: Value = serde_json::from_str(&out).expect("JSON");
+        let findings = report["findings"].as_array().expect("a list").iter();
+        let name = |own: &Value| format!("Pod/{}", own["object"]["name"].as_str().expect("a name"));
+        let mut names: Vec<_> = findings.map(name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(pods(&[]), all);
+    assert_eq!(pods(&["--exclude", "charts/front/templates/agent.yaml"]), ["Pod/db"]);
+    assert_eq!(pods(&["--exclude", "agent.yaml"]), ["Pod/db"]);
+    assert_eq!(pods(&["--exclude", "charts/front/charts/"]), ["Pod/agent"]);
+    // These patterns are for the unrendered templates.
+    for pattern in ["charts/*/templates/**", "**/templates/*.yaml", "templates", "/charts/front", "*.yaml"] {
+        assert!(pods(&["--exclude", pattern]).contains(&all[0].to_owned()), "{pattern}");
+    }
+    assert_eq!(pods(&["--exclude", "charts/*/templates/", "--exclude", "agent.yaml"]), ["Pod/db"]);
+    let (_, _, err) = lint(
+        directory.path(),
+        &bin,
+        &[&chart[..2], &["--exclude", "charts/front/templates/x.yaml"]].concat(),
+    );
+    assert!(
+        err.contains("warning: exclude pattern `charts/front/templates/x.yaml` matches no path"),
+        "{err}"
+    );
+}
+
+#[test]
+fn baseline_keeps_entries_of_excluded_templates() {
+    let (directory, bin) = chart();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_volcheck"))
+            .args(["baseline", "--no-policy", "--select", "sensitive-host-path", "--helm", "charts/front"])
+            .args(arguments)
+            .current_dir(directory.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+            .output()
+            .expect("volcheck");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    assert!(run(&[]).contains("with 1 finding."));
+    let text = run(&["--prune", "--exclude", "charts/front/templates/agent.yaml"]);
+    assert!(text.contains("with 1 finding (1 before)."), "{text}");
+}
+
+#[test]
 fn findings_in_piped_output_name_the_template() {
     let (directory, bin) = chart();
     let lint_stream = |arguments: &str| {
@@ -254,6 +307,27 @@ fn renders_kustomizations_with_kustomize_or_kubectl() {
     assert_eq!(build().2, "kustomize build -- overlays/prod\n");
     let (_, out, _) = lint(directory.path(), &bin, &["--kustomize", "overlays/prod"]);
     assert!(!out.contains("not rendered"), "{out}");
+}
+
+#[test]
+fn excludes_apply_to_files_of_kustomizations() {
+    let pod = RENDERED.split("---\n").nth(1).expect("a document").split_once('\n').expect("lines").1;
+    let origin =
+        "metadata:\n  annotations:\n    config.kubernetes.io/origin: |\n      path: ../base/pod.yaml\n";
+    let directory = temp_dir(&[
+        ("prod/kustomization.yaml", "resources: [../base]\n"),
+        ("base/pod.yaml", pod),
+        ("built.yaml", &pod.replace("metadata:\n", origin)),
+    ]);
+    let bin = directory.path().join("bin");
+    write_program(&bin, "kustomize", "cat built.yaml");
+    let code = |pattern: &str| {
+        lint(directory.path(), &bin, &["--allow-empty", "--kustomize", "prod", "--exclude", pattern]).0
+    };
+    assert_eq!(code("base/pod.yaml"), 0);
+    assert_eq!(code("base/"), 0);
+    assert_eq!(code("base/other.yaml"), 1);
+    assert_eq!(code("prod/"), 1);
 }
 
 #[test]

@@ -62,6 +62,7 @@ pub fn options(policy: &Policy) -> Options<'_> {
         parse_all: false,
         with_volumes: false,
         as_admission: false,
+        excludes: None,
     }
 }
 
@@ -75,7 +76,7 @@ fn complete_run(directory: &Path, policy: &Policy, baseline: Option<Baseline>) -
     let mut run = lint::run(&found, &options, &|| {});
     if let Some(baseline) = baseline {
         let directory = directory.canonicalize().expect("a directory");
-        let coverage = Coverage::new(&directory, &directory, &found, None);
+        let coverage = Coverage::new(&directory, &directory, &found, None, None);
         run.apply_baseline(Path::new("baseline.json"), baseline, &coverage, &options);
     }
     run

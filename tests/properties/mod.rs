@@ -32,6 +32,7 @@ fn lint(bytes: &[u8], parse_all: bool) -> lint::Outcome {
         parse_all,
         with_volumes: false,
         as_admission: false,
+        excludes: None,
     };
     lint::check(Manifest { name: "f.yaml", bytes: bytes.to_vec(), role: Role::File }, &options)
 }

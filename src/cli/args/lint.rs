@@ -32,8 +32,9 @@ pub(in crate::cli) struct InputArgs {
     /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) kustomize: Vec<String>,
-    /// Glob of paths to exclude, even if they are named explicitly; may be repeated
-    #[arg(long, value_name = "GLOB")]
+    /// Pattern of paths to exclude, even if they are named explicitly, with the syntax of
+    /// `.gitignore` and relative to the current directory; may be repeated
+    #[arg(long, value_name = "PATTERN")]
     pub(in crate::cli) exclude: Vec<String>,
     /// Include files that `.gitignore` and similar files exclude
     #[arg(long)]

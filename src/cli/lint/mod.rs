@@ -12,7 +12,7 @@ use super::args::{FailOn, LintArgs, When};
 use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
 use crate::finding::Severity;
-use crate::input::{Changes, Discovery, InputSource};
+use crate::input::{Changes, InputSource};
 use crate::lint::{Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
@@ -44,7 +44,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&verbose::policy(&setup.policy));
     }
     if arguments.show_files {
-        return show_files(&setup.found);
+        return show_files(&setup);
     }
     for change in setup.policy.upcoming_changes(crate::policy::today()) {
         eprint(&format!("warning: {change}\n"));
@@ -59,6 +59,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     if let Some((path, baseline)) = baseline?.flatten() {
         run.apply_baseline(&path, baseline, &setup.coverage(&path)?, &options);
     }
+    eprint(&setup.warnings());
     timings.end("checking files");
     if arguments.verbose > 0 {
         let per_input = arguments.verbose > 1;
@@ -115,7 +116,8 @@ fn style(arguments: &LintArgs) -> Style {
 
 /// Prints the names of the inputs, and an error for each input that could not be read. Returns the
 /// exit code.
-fn show_files(found: &Discovery) -> anyhow::Result<u8> {
+fn show_files(setup: &RunSetup<'_>) -> anyhow::Result<u8> {
+    let found = &setup.found;
     print(&found.inputs.iter().map(|input| format!("{}\n", printable(&input.name))).collect::<String>())?;
     for error in &found.errors {
         eprint(&format!("error: could not read {}: {}\n", printable(&error.name), error.kind));

@@ -26,11 +26,15 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((format, "-")) => {
-                Err(format!("`-` is not a file; use `--format {format}` to print to standard output"))
-            }
             Some((format, file)) if !file.is_empty() => {
-                Ok(Self { format: format.parse()?, file: PathBuf::from(file) })
+                let format: Format = format.parse()?;
+                if file == "-" {
+                    return Err(format!(
+                        "`-` is not a file; use `--format {}` to print to standard output",
+                        format.name()
+                    ));
+                }
+                Ok(Self { format, file: PathBuf::from(file) })
             }
             _ => Err("expected FORMAT=FILE, such as `sarif=volcheck.sarif`".to_owned()),
         }

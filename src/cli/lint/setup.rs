@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
@@ -10,35 +11,31 @@ use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
 use crate::cli::policy;
-use crate::input::{self, Discovery, Input, InputSource, Rendering};
+use crate::input::{self, Discovery, Excludes, Input, InputSource, Rendering};
 use crate::lint::{self, Coverage, Run, RunOptions};
-use crate::policy::{Policy, today};
+use crate::model::printable;
+use crate::policy::{ExcludePattern, Policy, today};
 
 /// The inputs of a run and the policy to check them with.
 pub(in crate::cli) struct RunSetup<'a> {
     arguments: &'a InputArgs,
-    pub(super) found: Discovery,
+    pub(in crate::cli) found: Discovery,
     /// Whether flags exclude inputs or rules, or the policy is a built-in one, as in `volcheck
     /// init`. If so, unused exemptions and stale entries of the baseline are not reported.
     is_narrowed: bool,
     /// Whether flags select or exclude rules.
     selects_rules: bool,
+    excludes: Arc<Excludes>,
     pub(in crate::cli) policy: Policy,
 }
 
 impl<'a> RunSetup<'a> {
     /// Discovers the inputs and loads the policy from the arguments.
     pub(in crate::cli) fn new(input: &'a InputArgs, policy: &PolicyArgs) -> anyhow::Result<Self> {
-        let settings = settings(input)?;
-        let (loaded, found) =
-            rayon::join(|| policy::load(policy), || input::discover(&input.paths, &settings));
         let selects_rules = policy.select.is_some() || !policy.ignore.is_empty();
         let is_narrowed = selects_rules || !input.exclude.is_empty();
-        let mut setup = Self { arguments: input, found, is_narrowed, selects_rules, policy: loaded? };
-        lint::exclude(&setup.policy, &mut setup.found)?;
-        let renderings = renderings(input, &setup.policy.namespace, &policy.kube_version);
-        setup.found.inputs.extend(renderings);
-        Ok(setup)
+        let setup = Self::with_policy(input, &policy.kube_version, policy::load(policy)?)?;
+        Ok(Self { is_narrowed, selects_rules, ..setup })
     }
 
     /// Discovers the inputs from the arguments, to check them with `policy`.
@@ -47,9 +44,19 @@ impl<'a> RunSetup<'a> {
         kube_version: &KubeVersionArg,
         policy: Policy,
     ) -> anyhow::Result<Self> {
-        let mut found = input::discover(&input.paths, &settings(input)?);
+        if input.stdin_filename.is_some() && !input.paths.iter().any(|path| path == "-") {
+            anyhow::bail!("--stdin-filename requires the path `-`, which reads standard input");
+        }
+        let excludes = Arc::new(excludes(input, &policy)?);
+        let settings = input::DiscoveryOptions {
+            excludes: Arc::clone(&excludes),
+            no_gitignore: input.no_gitignore,
+            extensions: input.ext.clone(),
+            stdin_name: input.stdin_filename.clone(),
+        };
+        let mut found = input::discover(&input.paths, &settings);
         found.inputs.extend(renderings(input, &policy.namespace, kube_version));
-        Ok(Self { arguments: input, found, is_narrowed: true, selects_rules: false, policy })
+        Ok(Self { arguments: input, found, is_narrowed: true, selects_rules: false, excludes, policy })
     }
 
     /// Returns the options of the run. Comments and annotations suppress findings only if
@@ -64,21 +71,32 @@ impl<'a> RunSetup<'a> {
                 parse_all,
                 with_volumes: false,
                 as_admission: false,
+                excludes: self.excludes(),
             },
-            is_complete: !self.is_narrowed && lint::covers(&self.arguments.paths, policy),
+            is_complete: !self.is_narrowed && lint::covers(&self.found, policy),
         }
+    }
+
+    fn excludes(&self) -> Option<&Excludes> {
+        Some(&*self.excludes).filter(|excludes| !excludes.is_empty())
+    }
+
+    /// Returns a warning for each pattern that excludes nothing, although the run covers the
+    /// directory in which it can match.
+    pub(in crate::cli) fn warnings(&self) -> String {
+        let warning = |pattern: &ExcludePattern| {
+            let (text, origin) = (printable(&pattern.text), printable(&pattern.origin));
+            format!("warning: exclude pattern `{text}` matches no path ({origin})\n")
+        };
+        lint::unused_excludes(&self.found, &self.excludes).map(warning).collect()
     }
 
     /// Returns the coverage of the run, for the baseline at `path`.
     pub(in crate::cli) fn coverage(&self, path: &Path) -> anyhow::Result<Coverage> {
         let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
         let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
-        Ok(Coverage::new(
-            &current,
-            &directory,
-            &self.found,
-            self.selects_rules.then_some((&self.policy, today())),
-        ))
+        let selecting = self.selects_rules.then_some((&self.policy, today()));
+        Ok(Coverage::new(&current, &directory, &self.found, self.excludes(), selecting))
     }
 
     /// Checks the inputs, with a progress line on a terminal.
@@ -91,16 +109,15 @@ impl<'a> RunSetup<'a> {
     }
 }
 
-fn settings(input: &InputArgs) -> anyhow::Result<input::DiscoveryOptions> {
-    if input.stdin_filename.is_some() && !input.paths.iter().any(|path| path == "-") {
-        anyhow::bail!("--stdin-filename requires the path `-`, which reads standard input");
-    }
-    Ok(input::DiscoveryOptions {
-        exclude: input::glob_set(input.exclude.iter().map(String::as_str))?,
-        no_gitignore: input.no_gitignore,
-        extensions: input.ext.clone(),
-        stdin_name: input.stdin_filename.clone(),
-    })
+/// Returns the excludes of the policy and the arguments.
+fn excludes(input: &InputArgs, policy: &Policy) -> anyhow::Result<Excludes> {
+    let flag = |text: &String| {
+        ExcludePattern::new(Path::new("."), text, "--exclude".to_owned())
+            .map_err(|error| anyhow::anyhow!("--exclude {text}: {error}"))
+    };
+    let flags: Vec<_> = input.exclude.iter().map(flag).collect::<anyhow::Result<_>>()?;
+    let patterns = policy.exclude.iter().cloned().chain(flags);
+    Excludes::new(patterns).map_err(|error| anyhow::anyhow!("exclude patterns: {error}"))
 }
 
 /// Returns the charts and kustomizations to render.

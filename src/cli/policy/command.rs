@@ -1,11 +1,10 @@
 //! `volcheck policy show` and `volcheck policy check`.
 
-use std::env;
 use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::{load, load_merged};
+use super::{discover, load, load_merged};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
 use crate::cli::{EXIT_OK, print};
 use crate::lint::policy_warnings;
@@ -19,8 +18,11 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             print(&policy.text(!flat))?;
         }
         PolicyCommand::Check { file } => {
-            let found = || policy::discover(&env::current_dir().ok()?);
-            let Some(file) = file.clone().or_else(found) else {
+            let found = match file {
+                Some(file) => Some(file.clone()),
+                None => discover()?,
+            };
+            let Some(file) = found else {
                 bail!(
                     "no {} in the current directory or its parents, up to the repository root",
                     policy::FILE_NAME

@@ -4,6 +4,7 @@ mod command;
 
 use std::env;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::args::PolicyArgs;
 use crate::finding::Severity;
@@ -37,6 +38,13 @@ pub(super) fn load(arguments: &PolicyArgs) -> anyhow::Result<Policy> {
     Ok(load_merged(arguments)?.resolve())
 }
 
+/// Returns the policy file for the current directory (see [`policy::discover`]).
+fn discover() -> anyhow::Result<Option<PathBuf>> {
+    let Ok(directory) = env::current_dir() else { return Ok(None) };
+    let invalid = |problem| ConfigError::new(ConfigFile::Policy, vec![problem]).into();
+    policy::discover(&directory).map_err(invalid)
+}
+
 /// Loads the same policy as [`load`], with the origins of its values.
 pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy> {
     let overrides = Overrides {
@@ -46,11 +54,10 @@ pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy
         namespace: arguments.namespace.clone(),
         kubernetes_version: arguments.kube_version.version(),
     };
-    let discovered = || policy::discover(&env::current_dir().ok()?);
     let file = match &arguments.policy {
         Some(file) => Some(file.clone()),
         None if arguments.no_policy => None,
-        None => discovered(),
+        None => discover()?,
     };
     match file {
         Some(file) => MergedPolicy::load(&file, &overrides).map_err(|error| match error {
