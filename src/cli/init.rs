@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let agents = Policy::from_pack("node-agents", &Overrides { kubernetes_version, ..Overrides::default() })?;
     let setup = RunSetup::with_policy(&arguments.input, &arguments.kube_version, agents)?;
     let run = setup.run(&setup.options(true));
-    let text = starter(&agents_of(&run, &setup.policy), &run.charts_with_raw_templates());
+    let charts = run.charts_with_raw_templates();
+    let text = starter(&agents_of(&run, &setup.policy), &charts, arguments.input.render);
     write_atomically(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();

@@ -34,7 +34,7 @@ impl Chart {
 /// Checks whether a path has the form of the template paths in the `# Source:` comments of helm,
 /// such as `shop/templates/…` or `shop/crds/…`. For each level of dependencies, the path contains
 /// another `charts/NAME/`, such as `shop/charts/db/templates/…`. Returns false for a path with
-/// white space.
+/// white space or `..`.
 pub fn is_template_path(path: &str) -> bool {
     let mut inner = path.split_once('/').filter(|(name, _)| !name.is_empty()).map(|(_, rest)| rest);
     while let Some(dependency) = inner.and_then(|rest| rest.strip_prefix("charts/")) {
@@ -42,7 +42,9 @@ pub fn is_template_path(path: &str) -> bool {
     }
     let is_file =
         |directory| inner.and_then(|rest| rest.strip_prefix(directory)).is_some_and(|file| !file.is_empty());
-    (is_file("templates/") || is_file("crds/")) && !path.contains(char::is_whitespace)
+    (is_file("templates/") || is_file("crds/"))
+        && !path.contains(char::is_whitespace)
+        && path.split('/').all(|part| part != "..")
 }
 
 /// Returns the path of a template in the directory `chart`. `template` is the path in the comment
@@ -170,6 +172,7 @@ mod tests {
             "templates/a.yaml",
             "shop/templates/",
             "shop/docs/templates/a.yaml",
+            "shop/templates/../../secret",
             "shop/charts/templates/a.yaml",
             "shop/templates/a.yaml and others",
             "",

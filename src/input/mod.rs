@@ -7,7 +7,9 @@ mod chart;
 mod discover;
 mod error;
 mod git;
+mod process;
 mod render;
+mod roots;
 
 use std::fs;
 use std::io::{self, Read};
@@ -19,7 +21,8 @@ pub use chart::{chart_template, is_template_path};
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;
-pub use render::{Rendering, is_kustomization, kustomization_in};
+pub use render::{ChartSource, RenderSource, Rendering, is_kustomization, kustomization_in, references};
+pub use roots::{Roots, charts_matching, is_part_of_chart, values_files};
 
 /// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`
 /// can detect and reject larger files.

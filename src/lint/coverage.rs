@@ -20,6 +20,8 @@ pub struct Coverage {
     directories: Vec<String>,
     /// The charts and kustomizations.
     renderings: Vec<String>,
+    /// Whether the charts and kustomizations in `directories` are rendered.
+    renders_directories: bool,
     /// The rules that flags select; `None` if no flag selects rules.
     rules: Option<HashSet<&'static str>>,
 }
@@ -41,6 +43,7 @@ impl Coverage {
             files: HashSet::new(),
             directories: Vec::new(),
             renderings: Vec::new(),
+            renders_directories: found.renders_searched,
             rules: selecting.map(rules),
         };
         for input in &found.inputs {
@@ -84,7 +87,11 @@ impl Coverage {
         }
         let is_in = |outer: &String| outer.is_empty() || Path::new(&entry.file).starts_with(outer);
         if entry.rendered {
-            return if self.renderings.iter().any(is_in) { Covered::Yes } else { Covered::No };
+            let was_rendered = self.renders_directories
+                && self.directories.iter().any(is_in)
+                && !self.directory.join(&entry.file).exists();
+            let is_covered = was_rendered || self.renderings.iter().any(is_in);
+            return if is_covered { Covered::Yes } else { Covered::No };
         }
         if self.files.contains(&entry.file) {
             return Covered::Yes;

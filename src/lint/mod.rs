@@ -5,6 +5,7 @@
 //! files only to find the source files of rendered documents. [`run`] checks many inputs in
 //! parallel.
 
+mod alignment;
 mod bindings;
 mod changed;
 mod check;
@@ -12,17 +13,22 @@ mod checker;
 mod claim_facts;
 mod config;
 mod coverage;
+mod duplicates;
 mod embedded;
+mod exclude;
+mod helm_template;
 mod kustomize;
 mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod renderings;
 mod report;
 mod run;
 mod strings;
 mod suppression;
 mod template;
+mod template_location;
 mod text_facts;
 mod word;
 
@@ -33,9 +39,11 @@ pub use check::check;
 pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
-pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use exclude::Excludes;
+pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation, TemplateLocation};
+pub use renderings::{RenderFlags, add_named, render_searched};
 pub use report::{Counts, Report, UnknownHostPath};
-pub use run::{Run, RunOptions, covers, exclude, run};
+pub use run::{Run, RunOptions, covers, run};
 
 /// A manifest to check.
 #[derive(Clone, Debug)]

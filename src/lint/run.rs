@@ -1,23 +1,26 @@
 //! Runs: checks of many inputs in parallel. The report does not depend on the number of threads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use globset::GlobSet;
 use rayon::prelude::*;
 
 use super::bindings::Bindings;
 use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
+use super::exclude::real_path;
 use super::{
-    Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize,
+    Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, duplicates,
+    kustomize,
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
-use crate::input::{self, Discovery, Input, InputError, InputErrorKind, InputSource, Rendering};
+use crate::input::{
+    self, Discovery, Input, InputError, InputErrorKind, InputSource, RenderSource, Rendering,
+};
 use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
 use crate::source::File;
@@ -56,7 +59,8 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
         checked
     };
     let checked: Vec<Checked> = found.inputs.par_iter().zip(&roles).map(first_check).collect();
-    let outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
+    let mut outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
+    duplicates::remove(&found.inputs, &mut outcomes);
     let counts = outcomes.iter().map(|outcome| outcome.counts.clone()).collect();
     let unreadable = found.errors.iter().map(|error| unreadable(error, lint)).collect();
     let mut whole = Outcome { unchecked: unreadable, ..Outcome::default() };
@@ -113,44 +117,11 @@ impl Run {
     }
 }
 
-/// Removes the inputs that the policy excludes, and the errors about them. Globs are relative to
-/// the directory of the policy document that contains them. Returns an error if a glob is invalid.
-pub fn exclude(policy: &Policy, found: &mut Discovery) -> anyhow::Result<()> {
-    if policy.exclude.is_empty() {
-        return Ok(());
-    }
-    let mut globs: Vec<(PathBuf, GlobSet)> = Vec::new();
-    for (directory, glob) in &policy.exclude {
-        globs.extend(real_path(directory).zip(Some(input::glob_set([glob.as_str()])?)));
-    }
-    // Resolve each directory only once: there are far fewer directories than files.
-    let mut directories: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
-    let mut is_excluded = |name: &str| {
-        let path = Path::new(name);
-        let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else { return false };
-        let real = directories.entry(parent.to_owned()).or_insert_with(|| real_path(parent));
-        let Some(path) = real.as_ref().map(|directory| directory.join(file)) else { return false };
-        let matches = |(directory, glob): &(PathBuf, GlobSet)| {
-            path.strip_prefix(directory).is_ok_and(|path| glob.is_match(path))
-        };
-        globs.iter().any(matches)
-    };
-    found.inputs.retain(|input| input.source == InputSource::Stdin || !is_excluded(&input.name));
-    found.errors.retain(|error| !is_excluded(&error.name));
-    Ok(())
-}
-
 /// Checks whether `paths` include the whole directory of the policy file. The policy applies to
 /// this directory. Returns false if the policy is not in a file.
 pub fn covers(paths: &[String], policy: &Policy) -> bool {
     let Some(directory) = policy.directory().and_then(real_path) else { return false };
     paths.iter().any(|path| real_path(Path::new(path)).is_some_and(|path| directory.starts_with(path)))
-}
-
-/// Returns the path with symbolic links resolved, or `None` if it does not exist.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    path.canonicalize().ok()
 }
 
 /// Returns the paths of the files that kustomizations use as patches. Reads the kustomizations in
@@ -199,8 +170,12 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     }
     match &input.source {
         InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
-        InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
-        InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+        InputSource::Rendered(Rendering { source: RenderSource::Chart(source), .. }) => {
+            Role::Chart(source.chart.clone())
+        }
+        InputSource::Rendered(Rendering { source: RenderSource::Kustomization(_), .. }) => {
+            Role::Kustomization
+        }
     }
 }
 

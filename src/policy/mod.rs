@@ -8,6 +8,7 @@
 //! and these override the profile. This module does not inspect objects.
 
 mod builtin;
+mod chart;
 mod document;
 mod exemption;
 mod level;
@@ -27,6 +28,7 @@ use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule}
 use merged::{NamespaceMode, Sourced};
 
 pub use builtin::{is_skipped_kind, options, workloads};
+pub use chart::ChartSettings;
 pub use document::{Mode, WorkloadMode, schema};
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
@@ -71,6 +73,10 @@ pub struct Policy {
     pub exclude: Vec<(PathBuf, String)>,
     /// The path of the baseline; `None` if the policy names no baseline.
     pub baseline: Option<PathBuf>,
+    /// Whether lint renders the charts and kustomizations in the searched directories.
+    pub renders: bool,
+    /// How lint renders these charts. The paths are relative to the working directory.
+    pub charts: Vec<ChartSettings>,
     /// The path of the policy file; `None` if no file was loaded.
     pub file: Option<PathBuf>,
 }
@@ -218,6 +224,8 @@ impl MergedPolicy {
             trusted_controllers: self.trusted_controllers,
             exclude: self.exclude,
             baseline: self.baseline,
+            renders: self.renders.unwrap_or_default(),
+            charts: self.charts,
             file: self.file,
         }
     }

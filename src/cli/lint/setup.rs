@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -10,8 +11,8 @@ use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
 use crate::cli::policy;
-use crate::input::{self, Discovery, Input, InputSource, Rendering};
-use crate::lint::{self, Coverage, Run, RunOptions};
+use crate::input::{self, Discovery};
+use crate::lint::{self, Coverage, RenderFlags, Run, RunOptions};
 use crate::policy::{Policy, today};
 
 /// The inputs of a run and the policy to check them with.
@@ -35,9 +36,12 @@ impl<'a> RunSetup<'a> {
         let selects_rules = policy.select.is_some() || !policy.ignore.is_empty();
         let is_narrowed = selects_rules || !input.exclude.is_empty();
         let mut setup = Self { arguments: input, found, is_narrowed, selects_rules, policy: loaded? };
-        lint::exclude(&setup.policy, &mut setup.found)?;
-        let renderings = renderings(input, &setup.policy.namespace, &policy.kube_version);
-        setup.found.inputs.extend(renderings);
+        let flags = render_flags(input, policy.namespace.as_deref(), &policy.kube_version);
+        let excludes = lint::Excludes::new(&setup.policy)?;
+        excludes.remove_from(&mut setup.found);
+        let is_excluded = |name: &str| settings.exclude.is_match(name) || excludes.is_excluded(name);
+        lint::render_searched(&mut setup.found, &setup.policy, &flags, is_excluded);
+        lint::add_named(&mut setup.found, &setup.policy, &flags)?;
         Ok(setup)
     }
 
@@ -47,8 +51,11 @@ impl<'a> RunSetup<'a> {
         kube_version: &KubeVersionArg,
         policy: Policy,
     ) -> anyhow::Result<Self> {
-        let mut found = input::discover(&input.paths, &settings(input)?);
-        found.inputs.extend(renderings(input, &policy.namespace, kube_version));
+        let settings = settings(input)?;
+        let mut found = input::discover(&input.paths, &settings);
+        let flags = render_flags(input, None, kube_version);
+        lint::render_searched(&mut found, &policy, &flags, |name| settings.exclude.is_match(name));
+        lint::add_named(&mut found, &policy, &flags)?;
         Ok(Self { arguments: input, found, is_narrowed: true, selects_rules: false, policy })
     }
 
@@ -88,20 +95,17 @@ fn settings(input: &InputArgs) -> anyhow::Result<input::DiscoveryOptions> {
     })
 }
 
-/// Returns the charts and kustomizations to render.
-fn renderings<'a>(
-    input: &'a InputArgs,
-    namespace: &'a str,
-    kube_version: &'a KubeVersionArg,
-) -> impl Iterator<Item = Input> {
-    let charts = input.helm.iter().map(|chart| Rendering::Chart {
-        chart: chart.clone(),
+fn render_flags(input: &InputArgs, namespace: Option<&str>, kube_version: &KubeVersionArg) -> RenderFlags {
+    RenderFlags {
+        render: input.render,
+        helm: input.helm.clone(),
+        kustomize: input.kustomize.clone(),
         values: input.values.clone(),
-        namespace: namespace.to_owned(),
+        set: input.set.clone(),
+        release_name: input.release_name.clone(),
+        namespace: namespace.map(str::to_owned),
         kube_version: kube_version.text().map(str::to_owned),
-    });
-    let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
-    charts
-        .chain(kustomizations)
-        .map(|rendering| Input { name: rendering.name(), source: InputSource::Rendered(rendering) })
+        api_versions: input.api_versions.clone(),
+        timeout: Duration::from_secs(input.render_timeout),
+    }
 }
