@@ -11,6 +11,7 @@ mod init;
 #[cfg(feature = "server")]
 mod install;
 mod lint;
+mod paths;
 mod policy;
 #[cfg(feature = "server")]
 mod probe;
@@ -46,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match arguments.command {
         args::Command::Lint(arguments) => lint::run(&arguments),
         args::Command::Baseline(arguments) => baseline::run(&arguments),
+        args::Command::Paths(arguments) => paths::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
         #[cfg(feature = "server")]
         args::Command::Serve(arguments) => serve::run(&arguments),
@@ -78,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     match arguments.schema {
         args::SchemaKind::Output => print(crate::report::SCHEMA)?,
+        args::SchemaKind::Paths => print(crate::report::VOLUMES_SCHEMA)?,
         args::SchemaKind::Policy => print(&crate::policy::schema())?,
     }
     Ok(EXIT_OK)

@@ -6,6 +6,7 @@
 
 mod fingerprint;
 mod fix;
+mod near_exemption;
 mod rule_id;
 mod severity;
 mod suppression;
@@ -20,6 +21,7 @@ use crate::model::{FieldPath, Mark, ObjectId};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
+pub use near_exemption::NearExemption;
 pub use rule_id::RuleId;
 pub use severity::Severity;
 pub use suppression::{Ignores, SuppressedBy, Suppression};
@@ -101,6 +103,8 @@ pub struct Finding {
     /// Whether the pod of the finding was found by its structure or in a patch, and not in a field
     /// that the kind of the object defines.
     pub is_heuristic: bool,
+    /// An exemption that applies except for one key; `None` if there is none.
+    pub near_exemption: Option<Arc<NearExemption>>,
 }
 
 impl Finding {
@@ -119,6 +123,7 @@ impl Finding {
             fingerprint: Fingerprint::new(rule),
             object: None,
             is_heuristic: false,
+            near_exemption: None,
         }
     }
 

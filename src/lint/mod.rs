@@ -17,11 +17,13 @@ mod duplicates;
 mod embedded;
 mod exclude;
 mod helm_template;
+mod inventory;
 mod kustomize;
 mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod policy_warnings;
 mod renderings;
 mod report;
 mod run;
@@ -40,7 +42,9 @@ pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use exclude::Excludes;
+pub use inventory::{VolumeOrigin, VolumeRow};
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation, TemplateLocation};
+pub use policy_warnings::policy_warnings;
 pub use renderings::{RenderFlags, add_named, render_searched};
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, run};
@@ -81,6 +85,8 @@ pub struct Options<'p> {
     /// Whether to also parse documents that cannot contain a volume, so that their syntax errors
     /// are reported.
     pub parse_all: bool,
+    /// Whether to list the volumes in [`Outcome::volumes`].
+    pub with_volumes: bool,
 }
 
 /// The result of checking a manifest.
@@ -98,6 +104,8 @@ pub struct Outcome {
     /// Fields that may contain a host path, but were not checked, for example because their meaning
     /// is unknown.
     pub unknown_host_paths: Vec<UnknownHostPath>,
+    /// The volumes, if the options ask for them.
+    pub volumes: Vec<VolumeRow>,
     /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,
 }
@@ -119,6 +127,7 @@ impl Outcome {
         self.used_exemptions.extend(other.used_exemptions);
         append(&mut self.unchecked, other.unchecked);
         append(&mut self.unknown_host_paths, other.unknown_host_paths);
+        append(&mut self.volumes, other.volumes);
         self.bindings.merge(other.bindings);
     }
 }

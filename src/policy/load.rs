@@ -163,7 +163,9 @@ impl Loader {
         let document: Document = match decode(tree, tree.root()) {
             Ok(document) => document,
             Err(error) if matches!(error.kind, FieldErrorKind::UnknownKey { .. }) => {
-                self.problems.push(text.problem_with_key(&error.path, error.kind.to_string()));
+                let message =
+                    allow_list_advice(&error.path).map_or_else(|| error.kind.to_string(), str::to_owned);
+                self.problems.push(text.problem_with_key(&error.path, message));
                 return;
             }
             Err(error) => {
@@ -217,6 +219,22 @@ impl Loader {
             ),
         };
         self.problems.push(text.problem(&at, message));
+    }
+}
+
+/// Returns the message about a key named `allow`, or `None` for any other key. Its name would not
+/// show that the list forbids everything else and exempts nothing.
+fn allow_list_advice(path: &FieldPath) -> Option<&'static str> {
+    match path.to_string().as_str() {
+        "hostPaths.allow" => Some(
+            "unknown key `allow`: to forbid all other host paths, write `allowOnly`; to accept findings about \
+             a path, add an entry to `exemptions`",
+        ),
+        "volumeTypes.allow" => Some(
+            "unknown key `allow`: to forbid all other volume types, write `allowOnly`; to accept findings about \
+             a volume, add an entry to `exemptions`",
+        ),
+        _ => None,
     }
 }
 

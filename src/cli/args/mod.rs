@@ -29,6 +29,8 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Write existing findings to a baseline, so that `lint` reports only new ones
     Baseline(BaselineArgs),
+    /// List the volumes with a host path, a claim or an emptyDir
+    Paths(PathsArgs),
     /// Run the admission webhook
     #[cfg(feature = "server")]
     Serve(ServeArgs),
@@ -129,6 +131,8 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaKind {
     /// Schema of `lint --format json` reports
     Output,
+    /// Schema of `paths --format json` lists
+    Paths,
     /// Schema of the policy file
     Policy,
 }
