@@ -47,6 +47,16 @@ pub fn is_template_path(path: &str) -> bool {
         && path.split('/').all(|part| part != "..")
 }
 
+/// The maximum size of a template, in bytes. It is the limit of helm for files in charts.
+const MAX_TEMPLATE_BYTES: u64 = 5 << 20;
+
+/// Reads a template of a chart. Returns `None` if there is no such file, for example because the
+/// chart is packaged, or if the file is too large or cannot be decoded.
+pub fn read_template(path: &str) -> Option<File> {
+    fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_TEMPLATE_BYTES)?;
+    File::decode(path, fs::read(path).ok()?).ok()
+}
+
 /// Returns the path of a template in the directory `chart`. `template` is the path in the comment
 /// that helm writes before each document. It starts with the name of the chart, and contains the
 /// names or aliases of dependencies.

@@ -56,7 +56,7 @@ pub enum InputErrorKind {
     #[error("`{program}` failed{values} ({status}){reason}")]
     RendererFailed { program: String, values: String, status: ExitStatus, reason: String },
     /// A program that renders manifests did not end in time, and was killed.
-    #[error("`{program}` did not end within {seconds} seconds (`--render-timeout`)")]
+    #[error("`{program}` did not end within {seconds} s (`--render-timeout`)")]
     RendererTimedOut { program: String, seconds: u64 },
     /// The dependencies of this chart are not in its directory `charts`.
     #[error("dependencies of the chart are missing: run `helm dependency build {0}`")]

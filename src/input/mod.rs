@@ -13,11 +13,11 @@ mod roots;
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::source::MAX_FILE_BYTES;
 
-pub use chart::{chart_template, is_template_path};
+pub use chart::{chart_template, is_template_path, read_template};
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;
@@ -84,6 +84,12 @@ impl Input {
             }
         }
     }
+}
+
+/// Returns the path with symbolic links resolved, or `None` if it does not exist.
+pub fn real_path(path: &Path) -> Option<PathBuf> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    path.canonicalize().ok()
 }
 
 /// Reads at most `limit` bytes. A limit below [`MAX_BYTES`] is the expected number of bytes.

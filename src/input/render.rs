@@ -174,11 +174,16 @@ fn is_missing(file: &Path) -> bool {
     !file.to_string_lossy().contains("://") && !file.exists()
 }
 
-/// Returns the last error in the messages of a program or, if there is none, the last line.
+/// Returns the last error in the messages of a program or, if there is none, the last line, without
+/// the time and the process ID that kubectl writes before it.
 fn failure_reason(messages: &str) -> Option<&str> {
     let mut lines = messages.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines.clone().next();
-    lines.find_map(|line| line.strip_prefix("Error: ")).or(last)
+    let last = lines.clone().next()?;
+    let text = match last.strip_prefix('E') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => last.split_once("] "),
+        _ => None,
+    };
+    lines.find_map(|line| line.strip_prefix("Error: ")).or(text.map(|(_, text)| text)).or(Some(last))
 }
 
 /// Prints the messages of a program to standard error. Each line starts with the name of the
@@ -228,5 +233,23 @@ fn add_strings<'v>(value: &'v Value, strings: &mut Vec<&'v str>) {
         Value::Sequence(items) => items.iter().for_each(|item| add_strings(item, strings)),
         Value::Mapping(entries) => entries.values().for_each(|value| add_strings(value, strings)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failure_reason;
+
+    #[test]
+    fn finds_the_reason_of_a_failure() {
+        for (messages, expected) in [
+            ("WARNING: a\nError: b\n\nUse --debug\n", Some("b")),
+            ("a\nb\n", Some("b")),
+            ("E1201 04:01:32.851624   30261 run.go:72] \"command failed\"\n", Some("\"command failed\"")),
+            ("Ending] now\n", Some("Ending] now")),
+            ("\n", None),
+        ] {
+            assert_eq!(failure_reason(messages), expected);
+        }
     }
 }

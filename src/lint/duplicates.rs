@@ -1,11 +1,10 @@
 //! Removes findings that a rendering repeats.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{LocatedFinding, Outcome};
-use crate::input::{Input, InputSource, RenderSource, Rendering, references};
+use crate::input::{Input, InputSource, RenderSource, Rendering, real_path, references};
 
 /// Removes repeated findings from the outcomes of the inputs:
 ///
@@ -65,7 +64,7 @@ fn findings_of_files(outcomes: &[Outcome]) -> BTreeMap<PathBuf, Vec<FileFinding>
     let all = outcomes.iter().flat_map(|outcome| outcome.findings.iter().chain(&outcome.suppressed));
     for located in all.filter(|located| !located.location.is_rendered) {
         let Some(object) = &located.finding.object else { continue };
-        let Ok(path) = fs::canonicalize(&*located.location.path) else { continue };
+        let Some(path) = real_path(Path::new(&*located.location.path)) else { continue };
         let finding = FileFinding { identity: identity(located), object: object.name.clone() };
         by_file.entry(path).or_default().push(finding);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobSet;
 
-use crate::input::{self, Discovery, InputSource};
+use crate::input::{self, Discovery, InputSource, real_path};
 use crate::policy::Policy;
 
 /// The paths that the policy excludes.
@@ -54,10 +54,4 @@ impl Excludes {
         found.errors.retain(|error| !self.is_excluded(&error.name));
         found.charts.retain(|file| !self.is_excluded(&file.to_string_lossy()));
     }
-}
-
-/// Returns the path with symbolic links resolved, or `None` if it does not exist.
-pub(super) fn real_path(path: &Path) -> Option<PathBuf> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    path.canonicalize().ok()
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::exclude::real_path;
 use super::kustomize::normalized;
 use crate::input::{
     ChartSource, Discovery, Input, InputError, InputErrorKind, InputSource, RenderSource, Rendering, Roots,
-    charts_matching, is_part_of_chart, references, values_files,
+    charts_matching, is_part_of_chart, real_path, references, values_files,
 };
 use crate::policy::{ChartSettings, Policy};
 

@@ -11,7 +11,6 @@ use super::bindings::Bindings;
 use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
-use super::exclude::real_path;
 use super::{
     Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, VolumeRow,
     duplicates, inventory, kustomize,
@@ -19,7 +18,7 @@ use super::{
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
 use crate::input::{
-    self, Discovery, Input, InputError, InputErrorKind, InputSource, RenderSource, Rendering,
+    self, Discovery, Input, InputError, InputErrorKind, InputSource, RenderSource, Rendering, real_path,
 };
 use crate::policy::{Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};

@@ -1,11 +1,11 @@
 //! Adds the locations in Helm templates to findings about rendered documents.
 
 use std::collections::HashMap;
-use std::fs;
 use std::sync::Arc;
 
 use super::alignment::Alignment;
 use super::{LocatedFinding, Outcome, TemplateLocation};
+use crate::input::read_template;
 use crate::source::{Chunk, File, Span};
 
 /// Adds the template locations to the findings of `outcome`, which are about the documents `chunks`
@@ -33,7 +33,7 @@ pub(super) fn add(
         if !is_from_template(document) {
             continue;
         }
-        let template = templates.entry(path).or_insert_with_key(|path| read(path));
+        let template = templates.entry(path).or_insert_with_key(|path| read_template(path).map(Arc::new));
         let Some(template) = template else { continue };
         let alignment = Alignment::new(template.text(), document);
         for located in findings {
@@ -47,16 +47,6 @@ pub(super) fn add(
             });
         }
     }
-}
-
-/// The maximum size of a template, in bytes. It is the limit of helm for files in charts.
-const MAX_TEMPLATE_BYTES: u64 = 5 << 20;
-
-/// Reads a template. Returns `None` if there is no such file, for example because the chart is
-/// packaged, or if the file is too large.
-fn read(path: &str) -> Option<Arc<File>> {
-    fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_TEMPLATE_BYTES)?;
-    File::decode(path, fs::read(path).ok()?).ok().map(Arc::new)
 }
 
 /// Returns the span of the text of a line, without its indentation.

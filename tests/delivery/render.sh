@@ -78,7 +78,7 @@ output_contains 'charts/front/templates/agent.yaml (rendered):'
 output_contains 'Pod shop/agent-b'
 cp out.txt rendered.txt
 lint --helm charts/front --select writable-host-path --kube-version 1.34 --format concise
-output_contains 'charts/front/charts/cache/templates/cache.yaml:1:1: error[writable-host-path]'
+output_contains 'charts/front/charts/cache/templates/cache.yaml:10:5: error[writable-host-path]'
 output_contains '`/srv/cache`'
 lint --helm charts/front --select writable-host-path --kube-version 1.29 --format concise
 output_contains '`/root`'

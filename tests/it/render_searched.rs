@@ -175,7 +175,7 @@ fn the_policy_declares_charts() {
     fs::create_dir(path.join("charts/a/ci")).expect("a directory");
     fs::write(path.join("charts/a/ci/x-values.yaml"), "").expect("written");
     fs::write(path.join("prod.yaml"), "").expect("written");
-    let charts = "{path: charts/a, values: [prod.yaml], set: [x=1], releaseName: r, namespace: n, kubeVersion: '1.30', apiVersions: [c/v1]}";
+    let charts = "{path: charts/a, values: [prod.yaml], set: [x=1], releaseName: r, namespace: team, kubeVersion: '1.30', apiVersions: [c/v1]}";
     let staging = "{path: charts/a, set: [x=2]}";
     let policy = |more: &str| {
         format!(
@@ -188,7 +188,7 @@ fn the_policy_declares_charts() {
     let common = "template --include-crds --namespace";
     let expected = [
         format!(
-            "{common} n --values prod.yaml --set x=1 --kube-version 1.30 --api-versions c/v1 -- r charts/a"
+            "{common} team --values prod.yaml --set x=1 --kube-version 1.30 --api-versions c/v1 -- r charts/a"
         ),
         format!("{common} own --set x=2 -- charts/a"),
         format!("{common} own -- charts/b"),
@@ -247,7 +247,7 @@ fn each_failure_is_reported() {
     assert!(out.contains("a/templates/pod.yaml:14:3: error[sensitive-host-path]"), "{out}");
     assert_eq!(reason("b"), "`helm` failed (exit status: 1): execution error at (x.yaml:1:3): no");
     assert_eq!(reason("c"), "dependencies of the chart are missing: run `helm dependency build c`");
-    assert_eq!(reason("d"), "`helm` did not end within 1 seconds (`--render-timeout`)");
+    assert_eq!(reason("d"), "`helm` did not end within 1 s (`--render-timeout`)");
     assert!(err.contains("a: WARNING: a\n") && err.contains("b: coalesce: x\n"), "{err}");
     // The programs that helm started are killed, too.
     fs::write(path.join("continue"), "").expect("written");
