@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &InitArgs) -> anyhow::Result<u8> {
     let setup = RunSetup::with_policy(&arguments.input, &arguments.kube_version, agents)?;
     let run = setup.run(&setup.options(true));
     eprint(&setup.warnings());
-    let text = starter(&agents_of(&run, &setup.policy), &run.charts_with_raw_templates());
+    let charts = run.charts_with_raw_templates();
+    let text = starter(&agents_of(&run, &setup.policy), &charts, arguments.input.render);
     write_atomically(path, &text).context(FILE_NAME)?;
     let errors =
         run.report.findings.iter().filter(|located| located.finding.severity == Severity::Error).count();

@@ -34,7 +34,7 @@ impl Chart {
 /// Checks whether a path has the form of the template paths in the `# Source:` comments of helm,
 /// such as `shop/templates/…` or `shop/crds/…`. For each level of dependencies, the path contains
 /// another `charts/NAME/`, such as `shop/charts/db/templates/…`. Returns false for a path with
-/// white space.
+/// white space or `..`.
 pub fn is_template_path(path: &str) -> bool {
     let mut inner = path.split_once('/').filter(|(name, _)| !name.is_empty()).map(|(_, rest)| rest);
     while let Some(dependency) = inner.and_then(|rest| rest.strip_prefix("charts/")) {
@@ -42,7 +42,19 @@ pub fn is_template_path(path: &str) -> bool {
     }
     let is_file =
         |directory| inner.and_then(|rest| rest.strip_prefix(directory)).is_some_and(|file| !file.is_empty());
-    (is_file("templates/") || is_file("crds/")) && !path.contains(char::is_whitespace)
+    (is_file("templates/") || is_file("crds/"))
+        && !path.contains(char::is_whitespace)
+        && path.split('/').all(|part| part != "..")
+}
+
+/// The maximum size of a template, in bytes. It is the limit of helm for files in charts.
+const MAX_TEMPLATE_BYTES: u64 = 5 << 20;
+
+/// Reads a template of a chart. Returns `None` if there is no such file, for example because the
+/// chart is packaged, or if the file is too large or cannot be decoded.
+pub fn read_template(path: &str) -> Option<File> {
+    fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_TEMPLATE_BYTES)?;
+    File::decode(path, fs::read(path).ok()?).ok()
 }
 
 /// Returns the path of a template in the directory `chart`. `template` is the path in the comment
@@ -170,6 +182,7 @@ mod tests {
             "templates/a.yaml",
             "shop/templates/",
             "shop/docs/templates/a.yaml",
+            "shop/templates/../../secret",
             "shop/charts/templates/a.yaml",
             "shop/templates/a.yaml and others",
             "",

@@ -34,7 +34,7 @@ pub struct Discovery {
     /// Errors about paths that cannot be read, and about globs that are invalid or match no file,
     /// sorted by name.
     pub errors: Vec<InputError>,
-    /// The `Chart.yaml` files that were found in directories. Their charts are not rendered.
+    /// The `Chart.yaml` files that were found in directories, except for those of rendered charts.
     pub charts: Vec<PathBuf>,
     /// The kustomizations that were found in directories, even if they are not inputs.
     pub kustomizations: Vec<Input>,
@@ -45,6 +45,8 @@ pub struct Discovery {
     pub links: HashMap<String, PathBuf>,
     /// Whether the arguments that are directories are or contain symbolic links.
     pub has_links: bool,
+    /// Whether the charts and kustomizations in the searched directories are rendered.
+    pub renders_searched: bool,
 }
 
 /// A file that was found.
@@ -275,20 +277,20 @@ fn plain(path: &Path) -> PathBuf {
     path.strip_prefix("./").unwrap_or(path).to_owned()
 }
 
-fn is_glob(text: &str) -> bool {
+pub(super) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
 /// Returns a directory that contains all matches of a glob: the part of the path before the first
 /// segment with a wildcard.
-fn glob_base(pattern: &str) -> PathBuf {
+pub(super) fn glob_base(pattern: &str) -> PathBuf {
     let literal = Path::new(pattern).iter().map_while(|part| part.to_str().filter(|part| !is_glob(part)));
     let base: PathBuf = literal.collect();
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
 /// Returns a path for display: without a leading `./`, and with slashes on Windows.
-fn display_name(path: &Path) -> String {
+pub(super) fn display_name(path: &Path) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     let name = path.to_string_lossy();
     // On Unix, a backslash is an ordinary character.

@@ -51,9 +51,22 @@ pub enum InputErrorKind {
     /// A program that renders manifests could not be started.
     #[error("failed to run `{program}`: {reason}")]
     RendererNotStarted { program: String, reason: Box<Self> },
-    /// A program that renders manifests failed. Its messages are on the standard error of volcheck.
-    #[error("`{program}` failed ({status}); see standard error")]
-    RendererFailed { program: String, status: ExitStatus },
+    /// A program that renders manifests failed. `values` names the values files, and `reason` is
+    /// the program's error message; both include their separators.
+    #[error("`{program}` failed{values} ({status}){reason}")]
+    RendererFailed { program: String, values: String, status: ExitStatus, reason: String },
+    /// A program that renders manifests did not end in time, and was killed.
+    #[error("`{program}` did not end within {seconds} s (`--render-timeout`)")]
+    RendererTimedOut { program: String, seconds: u64 },
+    /// The dependencies of this chart are not in its directory `charts`.
+    #[error("dependencies of the chart are missing: run `helm dependency build {0}`")]
+    MissingDependencies(String),
+    /// A values file does not exist.
+    #[error("values file `{0}` not found")]
+    ValuesNotFound(String),
+    /// The policy declares a chart in a directory that contains none.
+    #[error("`lint.charts` declares a chart here, but there is no `Chart.yaml`")]
+    NoChart,
     /// Another error, such as one of the operating system.
     #[error("{0}")]
     Other(String),

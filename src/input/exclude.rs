@@ -71,8 +71,8 @@ impl Pattern {
             let (base, rest) = split_literal(inner);
             let base = real_path(Path::new(base)).unwrap_or_else(|| normalized(Path::new(base)));
             let absolute = line(base, format!("{mark}/{rest}"));
-            // As an absolute path, a pattern such as `/*` or `/home` could match the directory that it
-            // is relative to.
+            // As an absolute path, a pattern such as `/*` or `/home` could match the directory that
+            // it is relative to.
             if !absolute.matches_parent_of(&lines[0].directory) {
                 lines.push(absolute);
             }

@@ -8,7 +8,9 @@ mod discover;
 mod error;
 mod exclude;
 mod git;
+mod process;
 mod render;
+mod roots;
 mod walk;
 
 use std::fs;
@@ -17,12 +19,13 @@ use std::path::PathBuf;
 
 use crate::source::MAX_FILE_BYTES;
 
-pub use chart::{chart_template, is_template_path};
+pub use chart::{chart_template, is_template_path, read_template};
 pub use discover::{Discovery, DiscoveryOptions, discover};
 pub use error::{InputError, InputErrorKind};
 pub use exclude::{Excludes, normalized, real_path};
 pub use git::Changes;
-pub use render::{Rendering, is_kustomization, kustomization_in, kustomization_references};
+pub use render::{ChartSource, RenderSource, Rendering, is_kustomization, kustomization_in, references};
+pub use roots::{Roots, charts_matching, is_part_of_chart, values_files};
 pub use walk::Directory;
 
 /// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`

@@ -23,8 +23,12 @@ pub fn keep_changed(report: &mut Report, inputs: &[Input], revision: &str, chang
         InputSource::Rendered(rendering) => Some((input.name.as_str(), rendering)),
         InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => None,
     });
-    let unchanged = renderings.filter(|(_, rendering)| !rendering.may_have_changed(changes));
-    let filter = Filter { changes, unchanged_renderings: unchanged.map(|(name, _)| name).collect() };
+    // A chart can be rendered several times, with different values.
+    let (changed, mut unchanged): (Vec<_>, Vec<_>) =
+        renderings.partition(|(_, rendering)| rendering.may_have_changed(changes));
+    unchanged.retain(|(name, _)| changed.iter().all(|(other, _)| other != name));
+    let unchanged_renderings = unchanged.into_iter().map(|(name, _)| name).collect();
+    let filter = Filter { changes, unchanged_renderings };
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| filter.keeps(located));
     report.suppressed.retain(|located| filter.keeps(located));

@@ -13,7 +13,7 @@ use super::checker::{Checker, undecodable_text};
 use super::objects::Outer;
 use super::suppression::FileIgnores;
 use super::{Counts, Manifest, Options, Outcome, Role, UncheckedInput};
-use super::{embedded, kustomize, not_object, template, text_facts, word};
+use super::{embedded, kustomize, not_object, template, template_location, text_facts, word};
 use crate::finding::Finding;
 use crate::input::{chart_template, is_kustomization, is_template_path};
 use crate::policy;
@@ -123,6 +123,10 @@ pub(super) fn check_file(
             }
         };
         ignores.apply(options, document_at, located, &mut outcome);
+    }
+    if matches!(role, Role::Stream | Role::Chart(_)) {
+        let is_from_template = |text: &str| template_of(text).is_some();
+        template_location::add(&mut outcome, file, &chunks, is_from_template);
     }
     outcome
 }

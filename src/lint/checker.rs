@@ -115,6 +115,7 @@ impl<'c> Checker<'c> {
             primary: Some(span(&finding.primary)),
             related: finding.related.iter().map(related).collect(),
             is_rendered: self.is_rendered,
+            template: None,
         }
     }
 

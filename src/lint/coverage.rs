@@ -21,6 +21,8 @@ pub struct Coverage {
     links: HashMap<String, PathBuf>,
     /// The charts and kustomizations, each with the excludes that apply to its files.
     renderings: Vec<(String, Option<Excludes>)>,
+    /// Whether the charts and kustomizations in `directories` are rendered.
+    renders_directories: bool,
     /// The rules that flags select; `None` if no flag selects rules.
     rules: Option<HashSet<&'static str>>,
 }
@@ -46,6 +48,7 @@ impl Coverage {
             directories: Vec::new(),
             links: found.links.clone(),
             renderings: Vec::new(),
+            renders_directories: found.renders_searched,
             rules: selecting.map(rules),
         };
         for input in &found.inputs {
@@ -94,7 +97,10 @@ impl Coverage {
             let is_covered = |(outer, excludes): &(String, Option<Excludes>)| {
                 is_in(outer) && !excludes.as_ref().is_some_and(|excludes| excludes.is_excluded(&path, false))
             };
-            return if self.renderings.iter().any(is_covered) { Covered::Yes } else { Covered::No };
+            let was_rendered =
+                self.renders_directories && self.directories.iter().any(is_in) && !path.exists();
+            let is_covered = was_rendered || self.renderings.iter().any(is_covered);
+            return if is_covered { Covered::Yes } else { Covered::No };
         }
         if self.files.contains(&entry.file) {
             return Covered::Yes;

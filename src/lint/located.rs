@@ -39,6 +39,27 @@ pub struct Location {
     pub related: Vec<RelatedLocation>,
     /// Whether the text was rendered from the file. If so, spans refer to the rendered text.
     pub is_rendered: bool,
+    /// The primary location in the template at `path` that the text was rendered from; `None` if it
+    /// is unknown, or if the text was not rendered from a template.
+    pub template: Option<TemplateLocation>,
+}
+
+/// The line of a template that produced rendered text.
+#[derive(Clone, Debug)]
+pub struct TemplateLocation {
+    /// The template.
+    pub file: Arc<File>,
+    /// The span of the line, without its indentation.
+    pub span: Span,
+    /// Whether the line is certain to have produced the text. Otherwise, it is only similar.
+    pub is_exact: bool,
+}
+
+impl TemplateLocation {
+    /// Returns the text of the line, without its indentation.
+    pub(crate) fn text(&self) -> &str {
+        self.file.text()[self.file.line_range(self.span.start.line)].trim()
+    }
 }
 
 /// A related location, which may be in another file.
@@ -70,7 +91,14 @@ impl OtherFile {
 impl Location {
     /// Returns the location for a finding about a whole file.
     pub fn of_file(path: &str) -> Self {
-        Self { path: path.into(), file: None, primary: None, related: Vec::new(), is_rendered: false }
+        Self {
+            path: path.into(),
+            file: None,
+            primary: None,
+            related: Vec::new(),
+            is_rendered: false,
+            template: None,
+        }
     }
 
     /// Returns the primary span and the spans of the related locations in the same text.
@@ -93,8 +121,9 @@ impl LocatedFinding {
     /// Compares findings by path, line, rule, column and message. [`Report`](super::Report)
     /// contains findings in this order.
     pub fn order(&self, other: &Self) -> Ordering {
-        let start = |located: &Self| located.location.primary.map(|span| span.start);
+        let start = |located: &Self| located.span().or(located.location.primary).map(|span| span.start);
         let (own, others) = (start(self), start(other));
+        let rendered = |located: &Self| located.location.primary.map(|span| span.start.offset);
         self.location
             .path
             .cmp(&other.location.path)
@@ -102,6 +131,7 @@ impl LocatedFinding {
             .then_with(|| self.finding.rule.cmp(&other.finding.rule))
             .then_with(|| own.map(|start| start.column).cmp(&others.map(|start| start.column)))
             .then_with(|| self.finding.message.cmp(&other.finding.message))
+            .then_with(|| rendered(self).cmp(&rendered(other)))
     }
 
     /// Parses the object of the finding again, so that its text can be edited. The tree that was
@@ -117,10 +147,14 @@ impl LocatedFinding {
         self.span().map_or((1, 1), |span| (span.start.line, span.start.column))
     }
 
-    /// Returns the primary span in the file. Returns `None` if the finding is about the whole file
-    /// or about rendered text.
+    /// Returns the primary span in the file. If the text was rendered, returns the span of the
+    /// template line. Returns `None` if this line is unknown, or if the finding is about the whole
+    /// file.
     pub(crate) fn span(&self) -> Option<Span> {
-        self.location.primary.filter(|_| !self.location.is_rendered)
+        match self.location.is_rendered {
+            true => self.location.template.as_ref().map(|template| template.span),
+            false => self.location.primary,
+        }
     }
 
     /// Returns the path as shown to people, with a note if the text was rendered.
@@ -134,7 +168,9 @@ impl LocatedFinding {
     pub(crate) fn message(&self) -> Cow<'_, str> {
         let mut message = Cow::Borrowed(self.finding.message.as_str());
         if let Some(span) = self.location.primary.filter(|_| self.location.is_rendered) {
-            message.to_mut().push_str(&format!(" (rendered, line {})", span.start.line));
+            let is_exact = self.location.template.as_ref().is_none_or(|template| template.is_exact);
+            let note = if is_exact { "" } else { "; the line in the template is approximate" };
+            message.to_mut().push_str(&format!(" (rendered, line {}{note})", span.start.line));
         }
         if let Some(review) = &self.review {
             message.to_mut().push_str(&format!(" ({})", review.verdict().name()));

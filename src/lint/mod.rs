@@ -5,6 +5,7 @@
 //! files only to find the source files of rendered documents. [`run`] checks many inputs in
 //! parallel.
 
+mod alignment;
 mod as_admission;
 mod bindings;
 mod changed;
@@ -13,7 +14,9 @@ mod checker;
 mod claim_facts;
 mod config;
 mod coverage;
+mod duplicates;
 mod embedded;
+mod helm_template;
 mod inventory;
 mod kustomize;
 mod located;
@@ -21,11 +24,13 @@ mod not_object;
 mod objects;
 mod patch;
 mod policy_warnings;
+mod renderings;
 mod report;
 mod run;
 mod strings;
 mod suppression;
 mod template;
+mod template_location;
 mod text_facts;
 mod verdict;
 mod word;
@@ -41,8 +46,9 @@ pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
 pub use inventory::{VolumeOrigin, VolumeRow};
-pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation, TemplateLocation};
 pub use policy_warnings::policy_warnings;
+pub use renderings::{RenderFlags, add_named, render_searched};
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, run, unused_excludes};
 pub use verdict::{ObjectVerdict, Review};

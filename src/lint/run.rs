@@ -15,13 +15,13 @@ use super::claim_facts::BindingFacts;
 use super::coverage::relative;
 use super::{
     Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, VolumeRow,
-    inventory, kustomize,
+    duplicates, inventory, kustomize,
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
 use crate::input::{
-    self, Discovery, Excludes, Input, InputError, InputErrorKind, InputSource, Rendering, normalized,
-    real_path,
+    self, ChartSource, Discovery, Excludes, Input, InputError, InputErrorKind, InputSource, RenderSource,
+    Rendering, normalized, real_path,
 };
 use crate::policy::{ExcludePattern, Exemption, ExemptionId, Policy};
 use crate::rules::{ExemptionFacts, OtherTemplates, Subject, Unchecked};
@@ -69,6 +69,7 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
     };
     let checked: Vec<Checked> = found.inputs.par_iter().enumerate().map(first_check).collect();
     let mut outcomes = apply_bindings(&found.inputs, checked, lint, check);
+    duplicates::remove(&found.inputs, &mut outcomes);
     let rendered = Rendered::new(&found.inputs, &outcomes);
     for (input, outcome) in found.inputs.iter().zip(&mut outcomes) {
         let counts = &mut outcome.counts;
@@ -219,8 +220,12 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     }
     match &input.source {
         InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
-        InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
-        InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+        InputSource::Rendered(Rendering { source: RenderSource::Chart(source), .. }) => {
+            Role::Chart(source.chart.clone())
+        }
+        InputSource::Rendered(Rendering { source: RenderSource::Kustomization(_), .. }) => {
+            Role::Kustomization
+        }
     }
 }
 
@@ -305,11 +310,16 @@ impl Rendered {
         for (input, outcome) in inputs.iter().zip(outcomes) {
             match &input.source {
                 InputSource::Rendered(_) if outcome.files.is_empty() => {}
-                InputSource::Rendered(Rendering::Chart { chart, .. }) => {
+                InputSource::Rendered(Rendering {
+                    source: RenderSource::Chart(ChartSource { chart, .. }),
+                    ..
+                }) => {
                     rendered.charts.extend(real_path(Path::new(chart)));
                 }
-                InputSource::Rendered(Rendering::Kustomization(directory)) => {
-                    rendered.kustomizations.extend(input::kustomization_references(Path::new(directory)));
+                InputSource::Rendered(Rendering {
+                    source: RenderSource::Kustomization(directory), ..
+                }) => {
+                    rendered.kustomizations.extend(input::references(Path::new(directory)));
                 }
                 InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {}
             }

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
+use super::chart::ChartSettings;
 use super::pattern::why_unreachable;
 use super::profile::Profile;
 use super::setting::{Keyword, KeywordVisitor, RuleSetting, override_severities_schema};
@@ -288,6 +289,12 @@ pub(super) struct LintSection {
     pub(super) namespace: Option<String>,
     /// The path of the baseline, relative to the directory of this file.
     pub(super) baseline: Option<String>,
+    /// Whether to render the charts and kustomizations in the searched directories, as `--render`
+    /// does. Defaults to `false`.
+    pub(super) render: Option<bool>,
+    /// How `--render` and `render` render charts. Other charts are rendered with their default
+    /// values or, if they have files `ci/*-values.yaml`, once with each of these files.
+    pub(super) charts: Vec<ChartSettings>,
 }
 
 /// The admission mode of a namespace. It decides whether objects that have errors or cannot be

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::chart::ChartSettings;
 use super::document::{AllowedEntry, Directory, Document, ExemptionEntry, Mode, OverrideEntry, WorkloadMode};
 use super::exclude::ExcludePattern;
 use super::exemption::{Exemption, ExemptionLocation, parse_date};
@@ -62,6 +63,9 @@ pub struct MergedPolicy {
     pub(super) exclude: Vec<ExcludePattern>,
     pub(super) namespace: Option<String>,
     pub(super) baseline: Option<PathBuf>,
+    pub(super) renders: Option<bool>,
+    /// The settings of charts, with resolved paths.
+    pub(super) charts: Vec<ChartSettings>,
     pub(super) file: Option<PathBuf>,
 }
 
@@ -149,6 +153,8 @@ impl MergedPolicy {
             exclude: checker.exclude(directory, &document.lint.exclude),
             namespace: document.lint.namespace,
             baseline: document.lint.baseline.map(|path| directory.join(path)),
+            renders: document.lint.render,
+            charts: document.lint.charts.into_iter().map(|chart| chart.resolved(directory)).collect(),
             file: None,
         }
     }
@@ -179,6 +185,8 @@ impl MergedPolicy {
             exclude: overlaid(below.exclude, over.exclude),
             namespace: over.namespace.or(below.namespace),
             baseline: over.baseline.or(below.baseline),
+            renders: over.renders.or(below.renders),
+            charts: overlaid(below.charts, over.charts),
             file: over.file.or(below.file),
         };
     }

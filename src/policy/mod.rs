@@ -9,6 +9,7 @@
 
 mod builtin;
 mod change;
+mod chart;
 mod document;
 mod exclude;
 mod exemption;
@@ -39,6 +40,7 @@ use sourced::Sourced;
 
 pub use builtin::{is_skipped_kind, options, workloads};
 pub use change::LevelChange;
+pub use chart::ChartSettings;
 pub use document::{Mode, WorkloadMode, schema};
 pub use exclude::ExcludePattern;
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
@@ -90,6 +92,10 @@ pub struct Policy {
     pub exclude: Vec<ExcludePattern>,
     /// The path of the baseline; `None` if the policy names no baseline.
     pub baseline: Option<PathBuf>,
+    /// Whether lint renders the charts and kustomizations in the searched directories.
+    pub renders: bool,
+    /// How lint renders these charts. The paths are relative to the working directory.
+    pub charts: Vec<ChartSettings>,
     /// The path of the policy file; `None` if no file was loaded.
     pub file: Option<PathBuf>,
 }
@@ -270,6 +276,8 @@ impl MergedPolicy {
             trusted_controllers: self.trusted_controllers,
             exclude: self.exclude,
             baseline: self.baseline,
+            renders: self.renders.unwrap_or_default(),
+            charts: self.charts,
             file: self.file,
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Returns the text of a new policy. It extends `agents`, parts of the pack `node-agents`, and
-/// excludes the templates of the charts in the directories `charts`.
-pub fn starter(agents: &BTreeSet<String>, charts: &BTreeSet<PathBuf>) -> String {
+/// excludes the templates of the charts in the directories `charts`. If `renders` is set, it also
+/// enables the rendering of charts and kustomizations.
+pub fn starter(agents: &BTreeSet<String>, charts: &BTreeSet<PathBuf>, renders: bool) -> String {
     let mut text = "\
 # Policy for volcheck. To validate it, run `volcheck policy check`. To print the effective policy, run
 # `volcheck policy show`.
@@ -45,11 +46,13 @@ profile: recommended
 #     expires: 2027-01-31
 ",
     );
-    if charts.is_empty() {
-        text.push_str("\n# lint:\n");
-    } else {
+    text.push_str(if charts.is_empty() && !renders { "\n# lint:\n" } else { "\nlint:\n" });
+    if renders {
+        text.push_str("  # Render charts and kustomizations, and check the output.\n  render: true\n");
+    }
+    if !charts.is_empty() {
         text.push_str(
-            "\nlint:\n  # Most unrendered Helm templates are not valid YAML. Check them with `volcheck lint --helm CHART`.\n  exclude:\n",
+            "  # Most unrendered Helm templates are not valid YAML. Check them with `volcheck lint --render`.\n  exclude:\n",
         );
         for chart in charts {
             text.push_str(&format!("    - {}\n", quoted(&templates_pattern(chart))));

@@ -59,6 +59,7 @@ pub(super) struct Entry<'r> {
     file: &'r str,
     rendered: bool,
     span: Option<SpanEntry>,
+    template: Option<TemplateEntry>,
     label: &'r str,
     related: Vec<Related<'r>>,
     why: &'r str,
@@ -113,6 +114,12 @@ struct Related<'r> {
     rendered: Option<bool>,
     span: Option<SpanEntry>,
     label: &'r str,
+}
+
+#[derive(Serialize)]
+struct TemplateEntry {
+    span: SpanEntry,
+    exact: bool,
 }
 
 #[derive(Serialize)]
@@ -189,6 +196,11 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         file: &located.location.path,
         rendered: located.location.is_rendered,
         span: located.location.primary.map(span),
+        template: located
+            .location
+            .template
+            .as_ref()
+            .map(|template| TemplateEntry { span: span(template.span), exact: template.is_exact }),
         label: &primary.text,
         related: related
             .iter()

@@ -159,6 +159,13 @@ fn result(located: &LocatedFinding, index: Option<usize>) -> Value {
     if !related.is_empty() {
         result["relatedLocations"] = related.into();
     }
+    if let Some(span) = located.location.primary.filter(|_| located.location.is_rendered) {
+        let template = located.location.template.as_ref();
+        result["properties"] = json!({
+            "renderedLine": span.start.line,
+            "templateLine": template.map(|template| if template.is_exact { "exact" } else { "approximate" }),
+        });
+    }
     if let Some(suppression) = &located.suppressed {
         let kind = match suppression.by {
             SuppressedBy::Comment | SuppressedBy::Annotation => "inSource",
@@ -184,7 +191,7 @@ fn physical(path: &str, span: Option<Span>, is_rendered: bool) -> Value {
             "endColumn": span.end.column.max(span.start.column + 1),
         });
     }
-    if is_rendered {
+    if is_rendered && span.is_none() {
         physical["region"] = json!({ "startLine": 1 });
     }
     json!({ "physicalLocation": physical })

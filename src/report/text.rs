@@ -91,6 +91,12 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
         let text = printable(text);
         let _ = writeln!(out, "{:width$} {line}={line:#} {bold}{name}{bold:#}: {text}", "");
     };
+    if let Some(template) = &located.location.template {
+        let approximate = if template.is_exact { "" } else { " (approximate)" };
+        let (path, line) = (&located.location.path, template.span.start.line);
+        let text: String = template.text().chars().take(MAX_LINE_LEN).collect();
+        note("template", &format!("{path}:{line}{approximate}: {text}"));
+    }
     if let Some(id) = &finding.object {
         let mut location = id.to_string();
         if !finding.primary.path.is_root() {

@@ -59,8 +59,8 @@
 //! ## When to allow it
 //!
 //! The finding cannot be suppressed. Exclude the file instead, for example with
-//! `--exclude chart/templates/`. To check a chart, let volcheck render it:
-//! `volcheck lint --helm CHART`.
+//! `--exclude chart/templates/`. To check charts, let volcheck render them:
+//! `volcheck lint --render`, or `volcheck lint --helm CHART`.
 //!
 //! ## References
 //!
@@ -102,7 +102,9 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
         }
         Unchecked::RawTemplate { action, is_chart, others } => {
             let help = match is_chart {
-                true => "render it (`--helm CHART`), or exclude it (`--exclude CHART/templates/`)",
+                true => {
+                    "render it (`--render`, or `--helm CHART`), or exclude it (`--exclude CHART/templates/`)"
+                }
                 false => "check the rendered file instead, and exclude this one (`--exclude FILE`)",
             };
             Finding::at_mark(RULE.id, Severity::Error, action, raw_template(others)).help(help)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Compares a generated block of docs/delivery.md with standard input.
 
-    block.py NAME < TEXT
+    block.py [--plain] NAME < TEXT
 
+The block is a code block or, with `--plain`, plain Markdown.
 With VOLCHECK_BLESS=1, updates the block instead, as `cargo test` does with its golden files.
 """
 
@@ -11,9 +12,11 @@ import pathlib
 import re
 import sys
 
-name = sys.argv[1]
+name = sys.argv[-1]
 page = pathlib.Path("docs/delivery.md")
-expected = "```\n" + sys.stdin.read().rstrip() + "\n```\n"
+expected = sys.stdin.read().rstrip() + "\n"
+if "--plain" not in sys.argv:
+    expected = f"```\n{expected}```\n"
 text = page.read_text(encoding="utf-8")
 block = re.compile(f"(?s)(?<=<!-- {name}: generated -->\n).*?(?=<!-- {name}: end -->\n)")
 blocks = block.findall(text)

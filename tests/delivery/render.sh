@@ -78,7 +78,7 @@ output_contains 'charts/front/templates/agent.yaml (rendered):'
 output_contains 'Pod shop/agent-b'
 cp out.txt rendered.txt
 lint --helm charts/front --select writable-host-path --kube-version 1.34 --format concise
-output_contains 'charts/front/charts/cache/templates/cache.yaml:1:1: error[writable-host-path]'
+output_contains 'charts/front/charts/cache/templates/cache.yaml:10:5: error[writable-host-path]'
 output_contains '`/srv/cache`'
 lint --helm charts/front --select writable-host-path --kube-version 1.29 --format concise
 output_contains '`/root`'
@@ -125,7 +125,22 @@ lint --kustomize overlays/prod
 exits_with 2
 output_contains '`kustomize` failed'
 
+check 'all charts and kustomizations in a directory'
+echo 'resources: [agent.yaml]' > base/kustomization.yaml
+lint --render --select sensitive-host-path --set logs=/etc/kubernetes
+exits_with 1
+output_contains 'charts/front/templates/agent.yaml (rendered):'
+output_contains '= template: charts/front/templates/agent.yaml:19: path: {{ $.Values.logs }}'
+output_contains 'overlays/prod/kustomization.yaml (rendered):'
+printf 'dependencies: [{name: db, version: 1.0.0, repository: "https://charts.example.com"}]\n' >> charts/front/Chart.yaml
+lint --render charts
+exits_with 2
+output_contains 'run `helm dependency build charts/front`'
+
 cd "$root"
+check 'lines of templates'
+python3 tests/delivery/template_lines.py "$VOLCHECK" > "$work/lines.txt"
+python3 tests/delivery/block.py --plain template-lines < "$work/lines.txt"
 { echo '$ volcheck lint --helm charts/front -f prod.yaml --namespace shop --select sensitive-host-path'; cat "$work/rendered.txt"; } \
     | python3 tests/delivery/block.py render
 echo 'render: passed'

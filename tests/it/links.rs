@@ -198,7 +198,7 @@ fn changes_are_found_through_links() {
     };
     assert!(lint(&[]).is_empty());
     let change = |name: &str| {
-        fs::write(Path::new(&input).join(name), POD.replace("name: p", "name: q")).expect("written")
+        fs::write(Path::new(&input).join(name), POD.replace("name: p", "name: q")).expect("written");
     };
     change("real/a.yaml");
     assert_eq!(lint(&[]), ["real/a.yaml"]);

@@ -42,6 +42,8 @@ mod promql;
 mod properties;
 #[cfg(unix)]
 mod render;
+#[cfg(unix)]
+mod render_searched;
 mod reports;
 mod rules;
 #[cfg(all(unix, feature = "server"))]

@@ -238,6 +238,8 @@ fn every_policy_key_has_an_effect() {
     keys(&schema, &schema, "", &mut all);
     // The schema does not list the keys of custom workloads.
     all.extend(["group", "kind", "podSpecs"].map(|key| format!("workloads[].{key}")));
+    // `render_searched` tests the keys that need helm.
+    all.retain(|key| key != "lint.render" && !key.starts_with("lint.charts"));
     assert!(all.len() > 40, "{all:?}");
     let mut unused = Vec::new();
     for key in all {

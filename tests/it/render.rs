@@ -74,7 +74,12 @@ fn lint(directory: &Path, bin: &Path, arguments: &[&str]) -> (i32, String, Strin
 /// prints its arguments to standard error and [`RENDERED`] to standard output. Returns the working
 /// directory and the directory of `helm`.
 fn chart() -> (tempfile::TempDir, PathBuf) {
-    let directory = temp_dir(&[("charts/front/Chart.yaml", "name: shop\n"), ("rendered.yaml", RENDERED)]);
+    let directory = temp_dir(&[
+        ("charts/front/Chart.yaml", "name: shop\n"),
+        ("rendered.yaml", RENDERED),
+        ("a.yaml", ""),
+        ("b.yaml", ""),
+    ]);
     let bin = directory.path().join("bin");
     write_program(&bin, "helm", "echo \"helm $*\" >&2; cat rendered.yaml");
     (directory, bin)
@@ -99,7 +104,7 @@ fn findings_in_charts_name_the_template() {
     assert_eq!(code, 1, "{out}{err}");
     assert_eq!(
         err,
-        "helm template --include-crds --namespace shop --values a.yaml --values b.yaml --kube-version 1.34 -- charts/front\n"
+        "charts/front: helm template --include-crds --namespace shop --values a.yaml --values b.yaml --kube-version 1.34 -- charts/front\n"
     );
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.starts_with("charts/front/templates/agent.yaml:1:1: error[sensitive-host-path] "), "{out}");
@@ -299,12 +304,16 @@ fn renders_kustomizations_with_kustomize_or_kubectl() {
     write_program(&bin, "kubectl", "echo \"kubectl $*\" >&2; cat built.yaml");
     if Command::new("/usr/bin/kustomize").arg("version").output().is_err() {
         let (code, out, err) = build();
-        assert_eq!((code, err.as_str()), (1, "kubectl kustomize -- overlays/prod\n"), "{out}");
+        assert_eq!(
+            (code, err.as_str()),
+            (1, "overlays/prod/kustomization.yml: kubectl kustomize -- overlays/prod\n"),
+            "{out}"
+        );
         assert!(out.starts_with("overlays/prod/kustomization.yml:1:1: error[sensitive-host-path]"), "{out}");
         assert!(out.contains("(rendered, line 11)"), "{out}");
     }
     write_program(&bin, "kustomize", "echo \"kustomize $*\" >&2; cat built.yaml");
-    assert_eq!(build().2, "kustomize build -- overlays/prod\n");
+    assert_eq!(build().2, "overlays/prod/kustomization.yml: kustomize build -- overlays/prod\n");
     let (_, out, _) = lint(directory.path(), &bin, &["--kustomize", "overlays/prod"]);
     assert!(!out.contains("not rendered"), "{out}");
 }
@@ -365,11 +374,11 @@ fn rendering_failures_do_not_stop_the_run() {
         |arguments: &[&str]| lint(directory.path(), &bin, &[arguments, &["--format", "concise"]].concat());
     write_program(&bin, "helm", "cat rendered.yaml; echo 'Error: no such value' >&2; exit 3");
     let (code, out, err) = lint(&["--helm", "charts/front", "rendered.yaml"]);
-    assert_eq!((code, err.as_str()), (2, "Error: no such value\n"), "{out}");
+    assert_eq!((code, err.as_str()), (2, "charts/front: Error: no such value\n"), "{out}");
     assert!(
         out.contains(
-            "charts/front:1:1: error[unanalyzed-document] could not be read: `helm` failed (exit status: 3); see \
-             standard error\n"
+            "charts/front:1:1: error[unanalyzed-document] could not be read: `helm` failed (exit status: 3): no such \
+             value\n"
         ),
         "{out}"
     );

@@ -22,13 +22,31 @@ pub(in crate::cli) struct InputArgs {
     /// directory, unless --helm or --kustomize is given]
     #[arg(help_heading = None::<&str>, hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(in crate::cli) paths: Vec<String>,
-    /// Helm chart to render with `helm` and check; may be repeated. If --kube-version is set, the
-    /// chart is rendered for this version
+    /// Render the charts and kustomizations in the directories with `helm`, and with `kustomize` or
+    /// `kubectl`, and check the output instead of the templates [default: `lint.render` in the
+    /// policy]
+    #[arg(long)]
+    pub(in crate::cli) render: bool,
+    /// Helm chart or glob of charts to render with `helm` and check; may be repeated. If
+    /// --kube-version is set, charts are rendered for this version
     #[arg(long, value_name = "CHART")]
     pub(in crate::cli) helm: Vec<String>,
-    /// Values file for the charts; may be repeated
-    #[arg(long, short = 'f', value_name = "FILE", requires = "helm")]
+    /// Values file for all rendered charts; may be repeated
+    #[arg(long, short = 'f', value_name = "FILE")]
     pub(in crate::cli) values: Vec<PathBuf>,
+    /// Value for all rendered charts, as in `helm template --set`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(in crate::cli) set: Vec<String>,
+    /// Release name for all rendered charts [default: the default of `helm`]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) release_name: Option<String>,
+    /// API version that the cluster of the rendered charts has, as in `helm template
+    /// --api-versions`; may be repeated
+    #[arg(long, value_name = "VERSION")]
+    pub(in crate::cli) api_versions: Vec<String>,
+    /// How long the rendering of a chart or a kustomization may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(in crate::cli) render_timeout: u64,
     /// Kustomization to render with `kustomize` or `kubectl` and check; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) kustomize: Vec<String>,

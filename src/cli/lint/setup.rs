@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -11,8 +12,8 @@ use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
 use crate::cli::policy;
-use crate::input::{self, Discovery, Excludes, Input, InputSource, Rendering};
-use crate::lint::{self, Coverage, Run, RunOptions};
+use crate::input::{self, Discovery, Excludes};
+use crate::lint::{self, Coverage, RenderFlags, Run, RunOptions};
 use crate::model::printable;
 use crate::policy::{ExcludePattern, Policy, today};
 
@@ -34,13 +35,23 @@ impl<'a> RunSetup<'a> {
     pub(in crate::cli) fn new(input: &'a InputArgs, policy: &PolicyArgs) -> anyhow::Result<Self> {
         let selects_rules = policy.select.is_some() || !policy.ignore.is_empty();
         let is_narrowed = selects_rules || !input.exclude.is_empty();
-        let setup = Self::with_policy(input, &policy.kube_version, policy::load(policy)?)?;
+        let loaded = policy::load(policy)?;
+        let setup = Self::create(input, policy.namespace.as_deref(), &policy.kube_version, loaded)?;
         Ok(Self { is_narrowed, selects_rules, ..setup })
     }
 
     /// Discovers the inputs from the arguments, to check them with `policy`.
     pub(in crate::cli) fn with_policy(
         input: &'a InputArgs,
+        kube_version: &KubeVersionArg,
+        policy: Policy,
+    ) -> anyhow::Result<Self> {
+        Self::create(input, None, kube_version, policy)
+    }
+
+    fn create(
+        input: &'a InputArgs,
+        namespace: Option<&str>,
         kube_version: &KubeVersionArg,
         policy: Policy,
     ) -> anyhow::Result<Self> {
@@ -55,7 +66,9 @@ impl<'a> RunSetup<'a> {
             stdin_name: input.stdin_filename.clone(),
         };
         let mut found = input::discover(&input.paths, &settings);
-        found.inputs.extend(renderings(input, &policy.namespace, kube_version));
+        let flags = render_flags(input, namespace, kube_version);
+        lint::render_searched(&mut found, &policy, &flags, &excludes);
+        lint::add_named(&mut found, &policy, &flags)?;
         Ok(Self { arguments: input, found, is_narrowed: true, selects_rules: false, excludes, policy })
     }
 
@@ -120,20 +133,17 @@ fn excludes(input: &InputArgs, policy: &Policy) -> anyhow::Result<Excludes> {
     Excludes::new(patterns).map_err(|error| anyhow::anyhow!("exclude patterns: {error}"))
 }
 
-/// Returns the charts and kustomizations to render.
-fn renderings<'a>(
-    input: &'a InputArgs,
-    namespace: &'a str,
-    kube_version: &'a KubeVersionArg,
-) -> impl Iterator<Item = Input> {
-    let charts = input.helm.iter().map(|chart| Rendering::Chart {
-        chart: chart.clone(),
+fn render_flags(input: &InputArgs, namespace: Option<&str>, kube_version: &KubeVersionArg) -> RenderFlags {
+    RenderFlags {
+        render: input.render,
+        helm: input.helm.clone(),
+        kustomize: input.kustomize.clone(),
         values: input.values.clone(),
-        namespace: namespace.to_owned(),
+        set: input.set.clone(),
+        release_name: input.release_name.clone(),
+        namespace: namespace.map(str::to_owned),
         kube_version: kube_version.text().map(str::to_owned),
-    });
-    let kustomizations = input.kustomize.iter().cloned().map(Rendering::Kustomization);
-    charts
-        .chain(kustomizations)
-        .map(|rendering| Input { name: rendering.name(), source: InputSource::Rendered(rendering) })
+        api_versions: input.api_versions.clone(),
+        timeout: Duration::from_secs(input.render_timeout),
+    }
 }
