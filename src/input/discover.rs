@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
+use rayon::prelude::*;
 
 use super::{Input, InputError, InputErrorKind, InputSource, STDIN, is_kustomization};
 
@@ -53,6 +54,28 @@ impl Discovery {
         if !options.exclude.is_match(&name) {
             self.errors.push(InputError { name, kind });
         }
+    }
+
+    /// Reads standard input, charts and kustomizations, so that several runs check the same text.
+    /// Inputs that cannot be read are unchanged.
+    pub fn read_streams(&mut self) {
+        self.inputs.par_iter_mut().for_each(|input| {
+            if matches!(input.source, InputSource::Stdin | InputSource::Rendered(_))
+                && let Ok(bytes) = input.read()
+            {
+                input.set_content(bytes);
+            }
+        });
+    }
+
+    /// Returns the same inputs, with new contents for the inputs with these names.
+    pub fn with_contents<'c>(&self, contents: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
+        let mut edited = self.clone();
+        for (name, content) in contents {
+            let inputs = edited.inputs.iter_mut().filter(|input| input.name == name);
+            inputs.for_each(|input| input.set_content(content.into()));
+        }
+        edited
     }
 
     fn append(&mut self, other: &mut Self) {

@@ -39,6 +39,18 @@ pub enum InputSource {
     Stdin,
     /// The output of helm, kustomize or kubectl.
     Rendered(Rendering),
+    /// Content that was already read from another source, or that is not yet written to it.
+    Memory { of: Box<Self>, bytes: Vec<u8> },
+}
+
+impl InputSource {
+    /// Returns the source that content in memory belongs to, or `self` for any other source.
+    pub fn origin(&self) -> &Self {
+        match self {
+            Self::Memory { of, .. } => of,
+            other => other,
+        }
+    }
 }
 
 /// An input to check.
@@ -55,6 +67,11 @@ impl Input {
         matches!(self.source, InputSource::File(_))
     }
 
+    /// Replaces the content of the input.
+    pub fn set_content(&mut self, bytes: Vec<u8>) {
+        self.source = InputSource::Memory { of: Box::new(self.source.origin().clone()), bytes };
+    }
+
     /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`]. Returns an error if the input
     /// is a socket or a device, or if it cannot be read or rendered.
     pub fn read(&self) -> Result<Vec<u8>, InputError> {
@@ -63,6 +80,7 @@ impl Input {
 
     fn read_bytes(&self) -> Result<Vec<u8>, InputErrorKind> {
         match &self.source {
+            InputSource::Memory { bytes, .. } => Ok(bytes.clone()),
             InputSource::Rendered(rendering) => rendering.render(MAX_BYTES),
             InputSource::Stdin => Ok(read_to_end(io::stdin().lock(), MAX_BYTES)?),
             InputSource::File(path) => {

@@ -45,9 +45,9 @@ impl Coverage {
         };
         for input in &found.inputs {
             let path = coverage.path(&input.name);
-            match input.source {
+            match input.source.origin() {
                 InputSource::Rendered(_) => coverage.renderings.push(path),
-                InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {
+                _ => {
                     coverage.files.insert(path);
                 }
             }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{ConfigFile, LocatedFinding, Location};
-use crate::finding::{Finding, Severity, SuppressedBy};
+use crate::finding::{Finding, RuleId, Severity, SuppressedBy};
 use crate::model::{FieldPath, ObjectId};
 use crate::policy::{Overrides, Policy, Problem, Profile};
-use crate::rules::Registry;
+use crate::rules::{Registry, Rule};
 
 /// The numbers of files, objects and other documents in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -82,6 +82,9 @@ pub struct Report {
     /// The commit given by `--changed-since`, and the number of findings and errors outside the
     /// changes since that commit.
     pub outside: Option<(String, usize)>,
+    /// The command that exempts the findings in a text report; `None` if no finding that fails the
+    /// run can be exempted, or if there is no such command.
+    pub exempt_command: Option<String>,
     /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
 }
@@ -97,6 +100,7 @@ impl Report {
             suppressed: Vec::new(),
             unknown_host_paths: Vec::new(),
             outside: None,
+            exempt_command: None,
             invalid_config: None,
         }
     }
@@ -125,6 +129,13 @@ impl Report {
     /// Returns the number of findings with this severity that are not suppressed.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
+    }
+
+    /// Checks whether a finding of at least this severity can be exempted.
+    pub fn has_exemptable(&self, min_severity: Severity) -> bool {
+        let is_exemptable = |id: RuleId| self.rules.find(id.as_str()).is_some_and(Rule::is_exemptable);
+        let findings = self.findings.iter().map(|located| &located.finding);
+        findings.filter(|finding| finding.severity >= min_severity).any(|finding| is_exemptable(finding.rule))
     }
 
     /// Returns the number of suppressed errors that the webhook reports. The webhook applies

@@ -180,11 +180,11 @@ fn other_kustomizations(found: &Discovery) -> Vec<Input> {
 
 /// Checks whether the input is a file, or standard input with the name of a file.
 fn has_file_name(input: &Input) -> bool {
-    match input.source {
-        InputSource::File(_) | InputSource::Path(_) => true,
+    match input.source.origin() {
         // With `--stdin-filename`, standard input is the content of that file.
         InputSource::Stdin => input.name != input::STDIN,
         InputSource::Rendered(_) => false,
+        _ => true,
     }
 }
 
@@ -197,10 +197,10 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     if has_file_name(input) {
         return if is_patch() { Role::Patch } else { Role::File };
     }
-    match &input.source {
-        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
+    match input.source.origin() {
         InputSource::Rendered(Rendering::Chart { chart, .. }) => Role::Chart(chart.clone()),
         InputSource::Rendered(Rendering::Kustomization(_)) => Role::Kustomization,
+        _ => Role::Stream,
     }
 }
 

@@ -60,6 +60,14 @@ impl Pattern {
         whole_regex(&text.chars().map(expression).collect::<String>()).map(Self::Regex)
     }
 
+    /// Returns the pattern that matches only this text.
+    pub(super) fn literal(text: &str) -> String {
+        match Self::new(text) {
+            Ok(Self::Exact(_)) => text.to_owned(),
+            _ => format!("/{}/", regex::escape(text)),
+        }
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
@@ -84,7 +92,10 @@ fn whole_regex(expression: &str) -> Result<Regex, String> {
 
 /// A pattern for effective paths.
 #[derive(Clone, Debug)]
-pub(super) enum PathGlob {
+pub struct PathGlob(PathMatcher);
+
+#[derive(Clone, Debug)]
+enum PathMatcher {
     Any,
     /// The paths that the pattern matches.
     Exact(PathPattern),
@@ -94,7 +105,26 @@ pub(super) enum PathGlob {
 }
 
 impl PathGlob {
-    pub(super) fn new(text: &str) -> Result<Self, String> {
+    /// Compiles the value of the key `path` of an exemption.
+    pub fn new(text: &str) -> Result<Self, String> {
+        PathMatcher::new(text).map(Self)
+    }
+
+    pub fn matches(&self, path: &str) -> bool {
+        self.0.matches(path)
+    }
+
+    /// Returns the pattern that matches only this path.
+    pub(super) fn literal(path: &str) -> String {
+        match PathMatcher::new(path) {
+            Ok(PathMatcher::Exact(_)) if !path.contains('*') => path.to_owned(),
+            _ => format!("/^{}/", regex::escape(path)),
+        }
+    }
+}
+
+impl PathMatcher {
+    fn new(text: &str) -> Result<Self, String> {
         if text.len() > 1
             && let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
         {
@@ -124,7 +154,7 @@ impl PathGlob {
         }
     }
 
-    pub(super) fn matches(&self, path: &str) -> bool {
+    fn matches(&self, path: &str) -> bool {
         let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
         match self {
             Self::Any => true,

@@ -29,6 +29,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     }
     if !style.quiet {
         out.push_str(&summary(report, style));
+        if let Some(command) = &report.exempt_command {
+            // Writing to a string never fails.
+            let _ = writeln!(out, "To exempt the findings, run: {command}");
+        }
     }
     out
 }

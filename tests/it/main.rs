@@ -14,6 +14,7 @@ mod cli;
 mod docs;
 mod embedded;
 mod evasions;
+mod exempt;
 mod formats;
 mod hidden_host_path;
 mod inputs;
@@ -30,6 +31,7 @@ mod outputs;
 mod paths;
 mod policy;
 mod policy_keys;
+mod policy_test;
 #[cfg(all(unix, feature = "server"))]
 mod promql;
 mod properties;

@@ -1,5 +1,6 @@
 //! The command-line arguments and their help texts.
 
+mod exempt;
 mod lint;
 mod policy;
 #[cfg(feature = "server")]
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::exempt::*;
 pub(super) use self::lint::*;
 pub(super) use self::policy::*;
 #[cfg(feature = "server")]
@@ -29,6 +31,8 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Write existing findings to a baseline, so that `lint` reports only new ones
     Baseline(BaselineArgs),
+    /// Suppress existing findings in the policy, or with comments or annotations
+    Exempt(ExemptArgs),
     /// Run the admission webhook
     #[cfg(feature = "server")]
     Serve(ServeArgs),
@@ -49,7 +53,7 @@ pub(super) enum Command {
     Rules(RulesArgs),
     /// Write a commented policy for existing manifests
     Init(InitArgs),
-    /// Show or check a policy
+    /// Show, check or test a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print a JSON schema
@@ -131,4 +135,6 @@ pub(super) enum SchemaKind {
     Output,
     /// Schema of the policy file
     Policy,
+    /// Schema of policy test files
+    PolicyTest,
 }

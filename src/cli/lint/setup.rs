@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
-use crate::cli::policy;
+use crate::cli::{baseline, policy};
+use crate::exempt::FileEdit;
 use crate::input::{self, Discovery, Input, InputSource, Rendering};
 use crate::lint::{self, Coverage, Run, RunOptions};
 use crate::policy::{Policy, today};
@@ -17,7 +18,7 @@ use crate::policy::{Policy, today};
 /// The inputs of a run and the policy to check them with.
 pub(in crate::cli) struct RunSetup<'a> {
     arguments: &'a InputArgs,
-    pub(super) found: Discovery,
+    pub(in crate::cli) found: Discovery,
     /// Whether flags exclude inputs or rules, or the policy is a built-in one, as in `volcheck
     /// init`. If so, unused exemptions and stale entries of the baseline are not reported.
     is_narrowed: bool,
@@ -67,6 +68,30 @@ impl<'a> RunSetup<'a> {
         let real_path = |path: &Path| fs::canonicalize(path).with_context(|| path.display().to_string());
         let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
         Ok(Coverage::new(&current, &directory, &self.found, self.selects_rules.then_some(&self.policy)))
+    }
+
+    /// Returns the setup of a run with new contents of files, and with another policy.
+    pub(in crate::cli) fn with_edits(&self, edits: &[FileEdit], policy: Policy) -> Self {
+        let contents = edits.iter().map(|edit| (edit.name.as_str(), edit.after.as_str()));
+        Self { found: self.found.with_contents(contents), policy, ..*self }
+    }
+
+    /// Checks the inputs. Unless `with_ignores` is false, applies the baseline from the argument or
+    /// the policy.
+    pub(in crate::cli) fn run_with_baseline(
+        &self,
+        baseline: Option<&Path>,
+        with_ignores: bool,
+    ) -> anyhow::Result<Run> {
+        let options = self.options(with_ignores);
+        let (mut run, baseline) = rayon::join(
+            || self.run(&options),
+            || with_ignores.then(|| baseline::load(baseline, &self.policy)).transpose(),
+        );
+        if let Some((path, baseline)) = baseline?.flatten() {
+            run.apply_baseline(&path, baseline, &self.coverage(&path)?, &options);
+        }
+        Ok(run)
     }
 
     /// Checks the inputs, with a progress line on a terminal.

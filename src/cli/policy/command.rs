@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::{load, load_merged};
+use super::{load, load_merged, test};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
 use crate::cli::{EXIT_OK, print};
 use crate::policy::{self, Policy};
@@ -29,6 +29,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
             print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)))?;
         }
+        PolicyCommand::Test { files, policy } => return test::run(files, policy),
     }
     Ok(EXIT_OK)
 }
