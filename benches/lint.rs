@@ -106,7 +106,8 @@ fn e_lint_on_all_cores(bencher: Bencher<'_, '_>) {
 }
 
 fn lint_all(manifests: Vec<Vec<u8>>, policy: &Policy) -> usize {
-    let options = Options { policy, today: Date::MIN, with_ignores: true, parse_all: false };
+    let options =
+        Options { policy, today: Date::MIN, with_ignores: true, parse_all: false, with_volumes: false };
     let manifest = |bytes| Manifest { name: "f.yaml", bytes, role: Role::File };
     manifests.into_par_iter().map(|bytes| check(manifest(bytes), &options).findings.len()).sum()
 }

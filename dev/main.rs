@@ -75,6 +75,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
         ("docs/reference/policy.schema.json", volcheck::policy::schema()),
         ("docs/reference/policy-test.schema.json", volcheck::policy_test::schema()),
         ("docs/formats.md", formats_page()?),
+        ("docs/paths.md", paths_page()?),
         ("charts/volcheck/README.md", chart_readme()?),
         ("charts/volcheck/values.schema.json", values_schema()?),
         ("docs/first.svg", picture()?),
@@ -236,12 +237,19 @@ fn formats_page() -> Result<String, String> {
             Format::Json | Format::Jsonl | Format::Sarif | Format::Gitlab => "json",
             Format::Junit | Format::Checkstyle => "xml",
             Format::Markdown => "markdown",
+            Format::Csv => "csv",
             Format::Text | Format::Concise | Format::Github => "",
         };
         let output = volcheck(&["lint", "--format", format.name(), "examples/first"])?;
         page = replace_block(&page, format.name(), &format!("```{language}\n{output}```\n"))?;
     }
     Ok(page)
+}
+
+/// Returns the page about `volcheck paths`, with the list for two examples.
+fn paths_page() -> Result<String, String> {
+    let list = volcheck(&["paths", "examples/first", "examples/hidden"])?;
+    replace_block(&read("docs/paths.md")?, "paths", &format!("```\n{list}```\n"))
 }
 
 /// Returns the picture in the README: one finding, as shown in a terminal.

@@ -21,6 +21,10 @@ const MAX_PROBLEM_LEN: usize = 400;
 /// The maximum length of a finding's help in a denial, in characters.
 const MAX_HELP_LEN: usize = 200;
 
+/// The maximum length of a note about an exemption in a denial, in characters. A longer note is
+/// omitted.
+const MAX_NOTE_LEN: usize = 200;
+
 /// The maximum length of the text from `--message`, in characters.
 const MAX_MESSAGE_LEN: usize = 1000;
 
@@ -181,18 +185,23 @@ impl Status {
     }
 }
 
-/// Describes the problem and the remedy of a finding on one line.
+/// Describes the problem and the remedy of a finding on one line. Also names an exemption that
+/// almost applies.
 fn denial_line(finding: &Finding) -> String {
     let rule = finding.rule;
     let problem = match finding.primary.path.is_root() {
         true => format!("[{rule}] {}", finding.message),
         false => format!("[{rule}] {}: {}", finding.primary.path, finding.message),
     };
-    let problem = single_line(&problem, MAX_PROBLEM_LEN);
-    match &*finding.help {
-        "" => problem,
-        help => format!("{problem}; help: {}", single_line(help, MAX_HELP_LEN)),
+    let mut line = single_line(&problem, MAX_PROBLEM_LEN);
+    if !finding.help.is_empty() {
+        line.push_str(&format!("; help: {}", single_line(&finding.help, MAX_HELP_LEN)));
     }
+    let note = finding.near_exemption.as_ref().map(|near| near.describe(finding));
+    if let Some(note) = note.filter(|note| note.chars().count() <= MAX_NOTE_LEN) {
+        line.push_str(&format!("; note: {}", printable(&note)));
+    }
+    line
 }
 
 fn advice_or_command(finding: &Finding, advice: Option<&str>) -> String {

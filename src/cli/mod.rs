@@ -12,6 +12,7 @@ mod init;
 #[cfg(feature = "server")]
 mod install;
 mod lint;
+mod paths;
 mod policy;
 #[cfg(feature = "server")]
 mod probe;
@@ -50,6 +51,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         args::Command::Lint(arguments) => lint::run(&arguments, matches.subcommand_matches("lint")),
         args::Command::Baseline(arguments) => baseline::run(&arguments),
         args::Command::Exempt(arguments) => exempt::run(&arguments),
+        args::Command::Paths(arguments) => paths::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
         #[cfg(feature = "server")]
         args::Command::Serve(arguments) => serve::run(&arguments),
@@ -82,6 +84,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
     match arguments.schema {
         args::SchemaKind::Output => print(crate::report::SCHEMA)?,
+        args::SchemaKind::Paths => print(crate::report::VOLUMES_SCHEMA)?,
         args::SchemaKind::Policy => print(&crate::policy::schema())?,
         args::SchemaKind::PolicyTest => print(&crate::policy_test::schema())?,
     }

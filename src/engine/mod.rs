@@ -196,7 +196,10 @@ fn exempt(
                 exempted.lowered_by.push(id);
                 findings.push(finding);
             }
-            None => findings.push(finding),
+            None => {
+                finding.near_exemption = policy.near_exemption(&finding, object, requester, today);
+                findings.push(finding);
+            }
         }
     }
     exempted

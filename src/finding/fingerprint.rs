@@ -16,6 +16,16 @@ pub enum Access {
     Write,
 }
 
+impl Access {
+    /// Returns the name, as in the policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// The identity of a finding within its object. It contains neither a line nor a file, so that
 /// unrelated edits do not change it. A change of the path changes the fingerprint, even if the new
 /// path is less harmful.

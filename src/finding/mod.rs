@@ -6,6 +6,7 @@
 
 mod fingerprint;
 mod fix;
+mod near_exemption;
 mod rule_id;
 mod severity;
 mod suppression;
@@ -20,6 +21,7 @@ use crate::model::{FieldPath, Mark, ObjectId, Workload};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
+pub use near_exemption::NearExemption;
 pub use rule_id::RuleId;
 pub use severity::Severity;
 pub use suppression::{Ignores, SuppressedBy, Suppression};
@@ -103,6 +105,8 @@ pub struct Finding {
     /// Whether the pod of the finding was found by its structure or in a patch, and not in a field
     /// that the kind of the object defines.
     pub is_heuristic: bool,
+    /// An exemption that applies except for one key; `None` if there is none.
+    pub near_exemption: Option<Arc<NearExemption>>,
 }
 
 impl Finding {
@@ -122,6 +126,7 @@ impl Finding {
             object: None,
             workload: None,
             is_heuristic: false,
+            near_exemption: None,
         }
     }
 

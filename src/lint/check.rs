@@ -270,6 +270,9 @@ impl<'c> Checker<'c> {
             self.add_rejected(tree, tree.root(), reason, outcome);
             return false;
         }
+        if let Some(lookalike) = not_object::lookalike(tree, tree.root()).filter(|_| !self.is_patch) {
+            self.add_warning(tree, tree.root(), &Unchecked::Lookalike(&lookalike), outcome);
+        }
         outcome.counts.other_documents += usize::from(!tree.is_null(tree.root()));
         // The patches in a kustomization without `kind` have already been checked by
         // `check_object`.

@@ -152,6 +152,18 @@ impl<'c> Checker<'c> {
         }
     }
 
+    /// Adds the finding about a part of the object at `root` that is not checked. The finding must
+    /// be a warning.
+    pub(super) fn add_warning(
+        &self,
+        tree: &Tree<'_>,
+        root: NodeId,
+        unchecked: &Unchecked<'_>,
+        outcome: &mut Outcome,
+    ) {
+        outcome.findings.push(self.unchecked_field(tree, root, unchecked).located);
+    }
+
     /// Returns the finding about a field that could not be checked in the object at `root`.
     pub(super) fn unchecked_field(
         &self,

@@ -13,11 +13,13 @@ mod claim_facts;
 mod config;
 mod coverage;
 mod embedded;
+mod inventory;
 mod kustomize;
 mod located;
 mod not_object;
 mod objects;
 mod patch;
+mod policy_warnings;
 mod report;
 mod run;
 mod strings;
@@ -33,7 +35,9 @@ pub use check::check;
 pub use claim_facts::BindingFacts;
 pub use config::{ConfigFile, parse_baseline};
 pub use coverage::Coverage;
+pub use inventory::{VolumeOrigin, VolumeRow};
 pub use located::{LocatedFinding, Location, OtherFile, RelatedLocation};
+pub use policy_warnings::policy_warnings;
 pub use report::{Counts, Report, UnknownHostPath};
 pub use run::{Run, RunOptions, covers, exclude, run};
 
@@ -73,6 +77,8 @@ pub struct Options<'p> {
     /// Whether to also parse documents that cannot contain a volume, so that their syntax errors
     /// are reported.
     pub parse_all: bool,
+    /// Whether to list the volumes in [`Outcome::volumes`].
+    pub with_volumes: bool,
 }
 
 /// The result of checking a manifest.
@@ -90,6 +96,8 @@ pub struct Outcome {
     /// Fields that may contain a host path, but were not checked, for example because their meaning
     /// is unknown.
     pub unknown_host_paths: Vec<UnknownHostPath>,
+    /// The volumes, if the options ask for them.
+    pub volumes: Vec<VolumeRow>,
     /// Facts about claims, PersistentVolumes and storage classes.
     pub bindings: BindingFacts,
 }
@@ -111,6 +119,7 @@ impl Outcome {
         self.used_exemptions.extend(other.used_exemptions);
         append(&mut self.unchecked, other.unchecked);
         append(&mut self.unknown_host_paths, other.unknown_host_paths);
+        append(&mut self.volumes, other.volumes);
         self.bindings.merge(other.bindings);
     }
 }

@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::claim_facts::Source;
 use super::patch::{CheckedPart, IstioAnnotations, PatchError};
 use super::suppression::FileIgnores;
-use super::{Options, Outcome, UnknownHostPath, embedded, patch, text_facts};
+use super::{Options, Outcome, UnknownHostPath, embedded, inventory, not_object, patch, text_facts};
 use crate::engine::judge;
 use crate::input::is_kustomization;
 use crate::model::{
@@ -104,7 +104,7 @@ impl<'c> Checker<'c> {
             self.check_embedded(object, Some(&Owner::new(object, &kustomization_type())), outcome, ignores);
         }
         if meta.kind.is_empty() || meta.api_version.is_empty() {
-            let reason = if meta.kind.is_empty() { NotObject::NoKind } else { NotObject::NoApiVersion };
+            let reason = NotObject::NoType(not_object::spelling(tree, node));
             return self.add_rejected_item(tree, node, outer, reason, outcome);
         }
         outcome.counts.objects += 1;
@@ -188,7 +188,7 @@ impl<'c> Checker<'c> {
                 return self.add_invalid_field(tree, node, &error, meta, is_embedded, outcome);
             };
             let unchecked = Unchecked::Placeholder { path: &error.path, text: placeholder, kind: &meta.kind };
-            outcome.findings.push(self.unchecked_field(tree, node, &unchecked).located);
+            self.add_warning(tree, node, &unchecked, outcome);
             tree.set_null(field);
         }
     }
@@ -212,7 +212,14 @@ impl<'c> Checker<'c> {
             true => PathOwner::Template,
             false => PathOwner::Manifest,
         };
-        unknown_host_paths.extend(object.remove_placeholders(owner));
+        let mut volumes = match self.options.with_volumes {
+            true => self.volume_rows(NodeRef { tree, node }, &object),
+            false => Vec::new(),
+        };
+        let removed = object.remove_placeholders(owner);
+        inventory::mark_unknown(&mut volumes, &removed);
+        outcome.volumes.append(&mut volumes);
+        unknown_host_paths.extend(removed);
         if is_embedded {
             object.origin = Origin::Embedded;
         }
@@ -224,6 +231,7 @@ impl<'c> Checker<'c> {
         if is_part {
             object.mark_as_part();
         }
+        self.check_spelling(NodeRef { tree, node }, meta, is_part, outcome);
         outcome.counts.objects_with_volumes += usize::from(has_volumes(&object));
         let claimed_volumes = match is_part {
             true => Vec::new(),
@@ -245,6 +253,22 @@ impl<'c> Checker<'c> {
         }
         for string in yaml_strings {
             self.check_yaml_string(NodeRef { tree, node }, meta, &object, &string, outcome, ignores);
+        }
+    }
+
+    /// Reports misspelled keys, a type that does not exist, and a missing pod template. A patch
+    /// (`is_part`) may lack any field.
+    fn check_spelling(&self, object: NodeRef<'_>, meta: &TypeMeta<'_>, is_part: bool, outcome: &mut Outcome) {
+        let (NodeRef { tree, node }, kind) = (object, &*meta.kind);
+        for key in &model::misspelled_keys(object, meta, &self.options.policy.custom_workloads) {
+            self.add_warning(tree, node, &Unchecked::MisspelledKey { key, kind }, outcome);
+        }
+        if let Some(intended) = model::intended_type(meta) {
+            let unknown = Unchecked::UnknownType { api_version: &meta.api_version, kind, intended };
+            self.add_warning(tree, node, &unknown, outcome);
+        }
+        if let Some(missing) = model::missing_field(object, meta).filter(|_| !is_part) {
+            self.add_warning(tree, node, &Unchecked::MissingField { missing: &missing, kind }, outcome);
         }
     }
 

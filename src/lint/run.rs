@@ -13,7 +13,8 @@ use super::check::{check_file, decode};
 use super::checker::{unchecked_finding, unchecked_input};
 use super::claim_facts::BindingFacts;
 use super::{
-    Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, kustomize,
+    Counts, Coverage, LocatedFinding, Location, Options, Outcome, Report, Role, UncheckedInput, VolumeRow,
+    inventory, kustomize,
 };
 use crate::engine::judge;
 use crate::finding::{SuppressedBy, Suppression};
@@ -41,6 +42,8 @@ pub struct Run {
     pub counts: Vec<Counts>,
     /// Exemptions that matched a finding.
     pub used_exemptions: BTreeSet<ExemptionId>,
+    /// The volumes in order, if the options ask for them.
+    pub volumes: Vec<VolumeRow>,
     /// The paths of files with unrendered templates, such as templates of charts.
     pub raw_templates: Vec<String>,
 }
@@ -75,7 +78,9 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
     let used = options.is_complete.then_some(&whole.used_exemptions);
     report.findings.extend(check_exemptions(lint, used));
     report.sort();
-    Run { report, counts, used_exemptions: whole.used_exemptions, raw_templates }
+    let mut volumes = whole.volumes;
+    inventory::complete(&mut volumes, &report);
+    Run { report, counts, used_exemptions: whole.used_exemptions, volumes, raw_templates }
 }
 
 impl Run {

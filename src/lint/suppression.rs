@@ -6,7 +6,7 @@ use super::{LocatedFinding, Options, Outcome};
 use crate::engine::judge;
 use crate::finding::Finding;
 use crate::rules::{IgnoreFacts, Subject};
-use crate::suppress::{IgnoreSet, Place, Scope, is_ignorable};
+use crate::suppress::{IgnoreSet, Place, Scope};
 
 /// The ignores of a file, in the order in which they are applied.
 #[derive(Debug, Default)]
@@ -71,9 +71,6 @@ fn apply_set<'t>(
         by_start.entry(start).or_default().push(index);
     }
     let mut suppression = |located: &LocatedFinding| {
-        if !is_ignorable(&located.finding, options.policy) {
-            return None;
-        }
         let start = located.location.primary.map(|span| span.start.offset);
         let (document, template) = start.map(&document_at).unzip();
         let place = Place { template: template.flatten(), start, object: located.object.as_ref() };
@@ -82,7 +79,7 @@ fn apply_set<'t>(
             starts.iter().filter_map(|start| by_start.get(start)).flatten().copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
-        set.suppress(&located.finding, &place, candidates)
+        set.suppress(&located.finding, &place, candidates, options.policy)
     };
     // An ignore also counts as used if it covers a finding that is already suppressed.
     for located in &outcome.suppressed {

@@ -5,10 +5,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{ClaimRetention, ClaimSpec, ClaimTemplate};
-use super::decode::{Decode, FieldError, TypeMeta};
+use super::decode::{Decode, FieldError, Node, TypeMeta};
 use super::field_path::FieldPath;
 use super::limits;
 use super::metadata::Metadata;
+use super::misspelled_key::{self, MisspelledKey, Schema};
 use super::object::{Body, Object, ObjectId, Origin, Workload};
 use super::pod::{Pod, PodSpec, PodTemplate};
 use super::storage::{PersistentVolumeSources, PersistentVolumeSpec, StorageClass};
@@ -52,6 +53,34 @@ impl Shape {
         })
     }
 
+    /// Returns the keys on the path to the pod spec; empty if objects of the kind need not contain
+    /// one.
+    fn pod_spec_path(self) -> &'static [&'static str] {
+        match self {
+            Self::Pod => &["spec"],
+            Self::PodTemplate => &["template", "spec"],
+            Self::Workload => &["spec", "template", "spec"],
+            Self::CronJob => &["spec", "jobTemplate", "spec", "template", "spec"],
+            Self::ControllerRevision
+            | Self::PersistentVolume
+            | Self::PersistentVolumeClaim
+            | Self::StorageClass => &[],
+        }
+    }
+
+    /// Returns the fields that lead to volumes and mounts, or `None` if the kind has none.
+    fn schema(self) -> Option<&'static Schema> {
+        Some(match self {
+            Self::Pod => &misspelled_key::POD,
+            Self::PodTemplate => &misspelled_key::POD_TEMPLATE_OBJECT,
+            Self::Workload => &misspelled_key::WORKLOAD,
+            Self::CronJob => &misspelled_key::CRON_JOB,
+            Self::PersistentVolume => &misspelled_key::PERSISTENT_VOLUME,
+            Self::PersistentVolumeClaim => &misspelled_key::CLAIM,
+            Self::ControllerRevision | Self::StorageClass => return None,
+        })
+    }
+
     fn is_cluster_scoped(self) -> bool {
         matches!(self, Self::PersistentVolume | Self::StorageClass)
     }
@@ -60,6 +89,18 @@ impl Shape {
 /// Checks whether `kind` in the API group `group` is a built-in kind.
 pub fn is_built_in(group: &str, kind: &str) -> bool {
     Shape::new(group, kind).is_some()
+}
+
+/// Returns the keys on the path to the pod spec of an object. Returns `None` if the kind is not
+/// built in, and an empty slice if it has no pod spec or does not require all keys.
+pub(super) fn pod_spec_path(meta: &TypeMeta<'_>) -> Option<&'static [&'static str]> {
+    Shape::new(meta.group(), &meta.kind).map(Shape::pod_spec_path)
+}
+
+/// Returns the misspelled keys of an object of a built-in kind, or `None` for any other kind.
+pub(super) fn misspelled_keys<'a>(node: impl Node<'a>, meta: &TypeMeta<'_>) -> Option<Vec<MisspelledKey>> {
+    let schema = Shape::new(meta.group(), &meta.kind)?.schema();
+    Some(schema.map_or_else(Vec::new, |schema| misspelled_key::find(node, schema)))
 }
 
 #[derive(Default, Deserialize)]

@@ -29,8 +29,10 @@ mod host_path;
 mod item_budget;
 mod json_patch;
 mod limits;
+mod lookalike;
 mod mark;
 mod metadata;
+mod misspelled_key;
 mod node_affinity;
 mod object;
 mod openebs;
@@ -65,8 +67,10 @@ pub use expression::{Piece, expand, pieces};
 pub use field_path::{FieldPath, Segment};
 pub use host_path::{HostPath, Relation, clean_container_path};
 pub(crate) use item_budget::ItemBudget;
+pub use lookalike::{MissingField, intended_type, missing_field, similar_kind};
 pub use mark::Mark;
 pub use metadata::{Metadata, OwnerReference};
+pub use misspelled_key::{MisspelledKey, misspelled_field};
 pub use object::{Body, Object, ObjectId, Origin, Workload};
 pub use os::Os;
 pub use path_expression::PathExpression;
@@ -117,6 +121,19 @@ pub fn decode_object<'a, N: Node<'a>>(
         }
         None => decode_custom(node, meta, namespace, custom.get(meta.group(), &meta.kind)),
     }
+}
+
+/// Returns the misspelled keys on the way from an object to its volumes and mounts. Searches
+/// built-in kinds, and the pod templates and pod specs of custom workloads.
+pub fn misspelled_keys<'a>(
+    node: impl Node<'a>,
+    meta: &TypeMeta<'_>,
+    custom: &CustomWorkloads,
+) -> Vec<MisspelledKey> {
+    builtin::misspelled_keys(node, meta).unwrap_or_else(|| {
+        let workload = custom.get(meta.group(), &meta.kind);
+        workload.map_or_else(Vec::new, |workload| misspelled_key::find_in_custom(node, workload))
+    })
 }
 
 /// Decodes an object of a kind outside of Kubernetes.

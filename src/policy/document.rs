@@ -89,22 +89,22 @@ fn version_schema(_: &mut SchemaGenerator) -> Schema {
 #[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPaths {
-    /// The paths that workloads may use. If the list is set, `unlisted-host-path` reports all other
-    /// paths. An empty list allows no path.
-    pub(super) allow: Option<Vec<AllowedEntry>>,
+    /// The only paths that workloads may use: `unlisted-host-path` reports all other paths. The
+    /// other rules still check the listed paths. An empty list allows no path.
+    pub(super) allow_only: Option<Vec<AllowedEntry>>,
     /// Paths on your nodes and their classes, in addition to the built-in catalog.
     pub(super) catalog: Vec<CatalogEntry>,
 }
 
 /// Settings for the types of volumes.
 #[derive(Clone, Debug, Default, DeriveDeserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct VolumeTypes {
-    /// The types of volumes that Pods may have, such as `configMap`. If the list is set,
-    /// `unlisted-volume-type` reports all other types. Defaults to the types that the Pod Security
-    /// Standard `restricted` allows.
+    /// The only types of volumes that Pods may have, such as `configMap`: `unlisted-volume-type`
+    /// reports all other types. The other rules still check volumes of the listed types. Defaults
+    /// to the types that the Pod Security Standard `restricted` allows.
     #[schemars(transform = list_volume_types)]
-    pub(super) allow: Option<Vec<String>>,
+    pub(super) allow_only: Option<Vec<String>>,
 }
 
 fn list_volume_types(schema: &mut Schema) {

@@ -1,13 +1,14 @@
 //! Exemptions, compiled from the entries of policy documents.
 
+use std::iter;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use super::document::{ExemptionEntry, Match, OneOrMany};
 use super::pattern::{PathGlob, Pattern};
-use crate::finding::{Access, Finding, RuleId, Severity};
-use crate::model::{FieldPath, ObjectId, Workload};
+use crate::finding::{Access, Finding, NearExemption, RuleId, Severity};
+use crate::model::{FieldPath, ObjectId, Workload, printable};
 use crate::rules::{MatchKey, ObjectKinds, Registry, Rule};
 use crate::source::{File, Span};
 
@@ -47,6 +48,8 @@ pub struct Exemption {
     pub origin: String,
     /// The location in the policy file; `None` if a built-in pack declares the exemption.
     pub location: Option<ExemptionLocation>,
+    /// For each key, the description for a finding that only this key does not match.
+    near: Vec<Arc<NearExemption>>,
 }
 
 /// The location of an exemption in a policy file.
@@ -130,6 +133,7 @@ impl Exemption {
             reason,
             expires,
             severity,
+            near: near_exemptions(entry, &origin),
             origin,
             location,
         })
@@ -159,41 +163,164 @@ impl Exemption {
         }
     }
 
+    /// Checks whether the exemption suppresses every finding about a namespaced object.
+    pub fn covers_everything(&self) -> bool {
+        let Self { rules, namespace, kind, name, volume, container, path, access, severity, .. } = self;
+        let is_any = |patterns: &Option<Vec<Pattern>>| {
+            patterns.iter().flatten().all(|pattern| matches!(pattern, Pattern::Any))
+        };
+        rules.is_empty()
+            && [namespace, kind, name].into_iter().all(is_any)
+            && (volume.is_none() && container.is_none() && path.is_none() && access.is_none())
+            && severity.is_none()
+            && !self.is_for_users()
+    }
+
+    /// Checks whether the exemption applies to findings about this path.
+    pub fn covers_path(&self, path: &str) -> bool {
+        self.path.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.matches(path)))
+    }
+
     /// Checks whether the exemption applies to findings of the rule.
-    pub(super) fn covers_rule(&self, rule: RuleId) -> bool {
+    pub fn covers_rule(&self, rule: RuleId) -> bool {
         self.rules.is_empty() || self.rules.iter().any(|own| own.id == rule)
     }
 
     /// Checks whether the exemption matches a finding about the object `id`. `workload` is the
-    /// workload that controls the object, or the object itself if no workload controls it. The keys
-    /// `kind` and `name` must both match the object, or both match the workload. An exemption with
-    /// the key `namespace` matches only objects with a namespace. An exemption without this key
-    /// matches only objects without a namespace. A key other than `kind` does not match if the
-    /// finding or the object has no value for it.
+    /// workload that controls the object, or the object itself if no workload controls it.
     pub(super) fn matches(&self, finding: &Finding, id: &ObjectId, workload: &Workload) -> bool {
-        let matches = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
-        };
-        let matches_value = |patterns: &Option<Vec<Pattern>>, text: &str| {
-            patterns.is_none() || (!text.is_empty() && matches(patterns, text))
-        };
-        let matches_object =
-            |kind: &str, name: &str| matches(&self.kind, kind) && matches_value(&self.name, name);
-        let fingerprint = &finding.fingerprint;
-        let in_namespace = match id.namespace.as_str() {
-            "" => self.namespace.is_none(),
-            namespace => self.namespace.is_some() && matches(&self.namespace, namespace),
-        };
-        let matches_path = |globs: &Vec<PathGlob>| {
-            !fingerprint.path.is_empty() && globs.iter().any(|glob| glob.matches(&fingerprint.path))
-        };
-        in_namespace
-            && (matches_object(&id.kind, &id.name) || matches_object(&workload.kind, &workload.name))
-            && matches_value(&self.volume, &fingerprint.volume)
-            && matches_value(&self.container, &fingerprint.container)
-            && self.access.is_none_or(|access| fingerprint.access.is_some_and(|own| own <= access))
-            && self.path.as_ref().is_none_or(matches_path)
+        self.mismatches(finding, id, workload).next().is_none()
     }
+
+    /// Iterates over the keys that do not match a finding. The keys `kind` and `name` must both
+    /// match the object, or both match the workload. An exemption with the key `namespace` matches
+    /// only objects with a namespace. An exemption without this key matches only objects without a
+    /// namespace. A key other than `kind` does not match if the finding or the object has no value
+    /// for it.
+    fn mismatches<'m>(
+        &'m self,
+        finding: &'m Finding,
+        id: &'m ObjectId,
+        workload: &'m Workload,
+    ) -> impl Iterator<Item = &'static str> + use<'m> {
+        let fingerprint = &finding.fingerprint;
+        let namespace = || match id.namespace.as_str() {
+            "" => self.namespace.is_none(),
+            namespace => self.namespace.is_some() && matches(self.namespace.as_ref(), namespace),
+        };
+        let object = move || {
+            let of = |kind: &str, name: &str| {
+                (matches(self.kind.as_ref(), kind), matches_value(self.name.as_ref(), name))
+            };
+            let (own, other) = (of(&id.kind, &id.name), of(&workload.kind, &workload.name));
+            match (own, other) {
+                ((true, true), _) | (_, (true, true)) => [None, None],
+                ((true, _), _) | (_, (true, _)) => [None, Some("name")],
+                ((_, true), _) | (_, (_, true)) => [Some("kind"), None],
+                _ => [Some("kind"), Some("name")],
+            }
+        };
+        let path = || {
+            self.path.as_ref().is_none_or(|globs| {
+                !fingerprint.path.is_empty() && globs.iter().any(|glob| glob.matches(&fingerprint.path))
+            })
+        };
+        let access = || self.access.is_none_or(|access| fingerprint.access.is_some_and(|own| own <= access));
+        let key = |name: &'static str, is_match: bool| (!is_match).then_some(name);
+        // Matching paths is expensive, so do it last.
+        iter::once_with(move || key("namespace", namespace()))
+            .chain(iter::once_with(object).flatten())
+            .chain(iter::once_with(move || {
+                key("volume", matches_value(self.volume.as_ref(), &fingerprint.volume))
+            }))
+            .chain(iter::once_with(move || {
+                key("container", matches_value(self.container.as_ref(), &fingerprint.container))
+            }))
+            .chain(iter::once_with(move || key("access", access())))
+            .chain(iter::once_with(move || key("path", path())))
+            .flatten()
+    }
+
+    /// Returns the key that alone prevents the exemption from applying to a finding, if this key is
+    /// probably a mistake. This is the key `expires` if all others match. Otherwise, exactly one
+    /// key does not match, and one of these conditions is true:
+    ///
+    /// - The key is `namespace`, `kind` or `access`, and the exemption has a name other than `*`.
+    /// - The key is `access`, and the exemption has a path other than `/**`.
+    /// - The value of the finding resembles that of the exemption. For a path, one of them is
+    ///   inside the other.
+    /// - The key is `container`, the finding is about a volume, and the exemption lists its rule.
+    ///
+    /// For an exemption of a pack, the key is `namespace`, because the other keys of a pack are not
+    /// mistakes.
+    pub(super) fn near(
+        &self,
+        finding: &Finding,
+        id: &ObjectId,
+        workload: &Workload,
+        today: Date,
+    ) -> Option<&Arc<NearExemption>> {
+        let mut mismatches = self.mismatches(finding, id, workload);
+        let key = match (mismatches.next(), mismatches.next()) {
+            (None, _) if !self.is_active_on(today) => "expires",
+            (Some(key), None) if self.is_active_on(today) => key,
+            _ => return None,
+        };
+        let fingerprint = &finding.fingerprint;
+        let has_name = || self.name.iter().flatten().any(|pattern| !matches!(pattern, Pattern::Any));
+        let has_path = || self.path.iter().flatten().any(|glob| !matches!(glob, PathGlob::Any));
+        let resembles = |patterns: &Option<Vec<Pattern>>, texts: &[&str]| {
+            patterns.iter().flatten().any(|pattern| texts.iter().any(|text| pattern.resembles(text)))
+        };
+        let is_near = match key {
+            "namespace" => has_name() || resembles(&self.namespace, &[&id.namespace]),
+            "kind" => has_name() || resembles(&self.kind, &[&id.kind, &workload.kind]),
+            "access" => fingerprint.access.is_some() && (has_name() || has_path()),
+            "name" => resembles(&self.name, &[&id.name, &workload.name]),
+            "volume" => resembles(&self.volume, &[&fingerprint.volume]),
+            "container" if fingerprint.container.is_empty() => !self.rules.is_empty(),
+            "container" => resembles(&self.container, &[&fingerprint.container]),
+            "path" => self.path.iter().flatten().any(|glob| glob.resembles(&fingerprint.path)),
+            _ => true,
+        };
+        let is_candidate = is_near && (self.location.is_some() || key == "namespace");
+        self.near.iter().find(|near| near.key == key).filter(|_| is_candidate)
+    }
+}
+
+fn matches(patterns: Option<&Vec<Pattern>>, text: &str) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(text)))
+}
+
+/// Checks whether the patterns match a text that is not empty.
+fn matches_value(patterns: Option<&Vec<Pattern>>, text: &str) -> bool {
+    patterns.is_none() || (!text.is_empty() && matches(patterns, text))
+}
+
+/// Returns, for each key of an exemption, the [`NearExemption`] that names this key.
+fn near_exemptions(entry: &ExemptionEntry, origin: &str) -> Vec<Arc<NearExemption>> {
+    /// The number of patterns to show. A pattern list can be as long as the policy.
+    const MAX_PATTERNS: usize = 3;
+    let Match { namespace, kind, name, volume, container, path, access, user: _, group: _ } = &entry.scope;
+    let lists = [
+        ("namespace", namespace),
+        ("kind", kind),
+        ("name", name),
+        ("volume", volume),
+        ("container", container),
+        ("path", path),
+    ];
+    let patterns = |OneOrMany(texts): &OneOrMany| {
+        let shown: Vec<_> =
+            texts.iter().take(MAX_PATTERNS).map(|text| format!("`{}`", printable(text))).collect();
+        let rest = if texts.len() > MAX_PATTERNS { " …" } else { "" };
+        format!("{}{rest}", shown.join(", "))
+    };
+    let lists = lists.into_iter().filter_map(|(key, texts)| Some((key, patterns(texts.as_ref()?))));
+    let access = access.map(|access| ("access", format!("`{}`", access.as_str())));
+    let expires = entry.expires.clone().map(|date| ("expires", date));
+    let near = |(key, expected)| Arc::new(NearExemption { origin: origin.to_owned(), key, expected });
+    lists.chain(access).chain(expires).map(near).collect()
 }
 
 /// Returns the rules that an exemption lists, or an empty list if it lists `*`. Unless `*` is

@@ -236,11 +236,12 @@ pub fn decode_config<'t, T: serde::Deserialize<'t>>(
         Ok(document) => return Some(document),
         Err(error) => error,
     };
-    let mut message = error.kind.to_string();
     if matches!(error.kind, FieldErrorKind::UnknownKey { .. }) {
+        let message = allow_list_advice(&error.path).map_or_else(|| error.kind.to_string(), str::to_owned);
         problems.push(text.problem_with_key(&error.path, message));
         return None;
     }
+    let mut message = error.kind.to_string();
     // For example, YAML 1.1 parses an unquoted namespace `n` as the boolean `false`.
     if let FieldErrorKind::WrongType { expected: ExpectedType::String | ExpectedType::StringOrList, found } =
         &error.kind
@@ -250,6 +251,22 @@ pub fn decode_config<'t, T: serde::Deserialize<'t>>(
     }
     problems.push(text.problem(&error.path, message));
     None
+}
+
+/// Returns the message about a key named `allow`, or `None` for any other key. Its name would not
+/// show that the list forbids everything else and exempts nothing.
+fn allow_list_advice(path: &FieldPath) -> Option<&'static str> {
+    match path.to_string().as_str() {
+        "hostPaths.allow" => Some(
+            "unknown key `allow`: to forbid all other host paths, write `allowOnly`; to accept findings about \
+             a path, add an entry to `exemptions`",
+        ),
+        "volumeTypes.allow" => Some(
+            "unknown key `allow`: to forbid all other volume types, write `allowOnly`; to accept findings about \
+             a volume, add an entry to `exemptions`",
+        ),
+        _ => None,
+    }
 }
 
 fn reason(error: &std::io::Error) -> String {

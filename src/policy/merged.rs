@@ -132,11 +132,11 @@ impl MergedPolicy {
             default_sizes,
             allowed_host_paths: document
                 .host_paths
-                .allow
+                .allow_only
                 .as_ref()
                 .map(|entries| checker.allowed_host_paths(entries)),
             kubernetes_version: document.kubernetes_version,
-            allowed_volume_types: checker.volume_types(document.volume_types.allow.clone()),
+            allowed_volume_types: checker.volume_types(document.volume_types.allow_only.clone()),
             requires_claim_class: document.claims.require_class,
             catalog: checker.catalog(&document),
             data_directories: checker.directories("dataDirectories", &document.data_directories),
@@ -232,7 +232,7 @@ impl Checker<'_, '_> {
     }
 
     fn allowed_host_paths(&mut self, entries: &[AllowedEntry]) -> Vec<AllowedHostPath> {
-        let field = FieldPath::from_keys(&["hostPaths", "allow"]);
+        let field = FieldPath::from_keys(&["hostPaths", "allowOnly"]);
         let (mut fields, mut allowed) = (Vec::new(), Vec::new());
         for (index, entry) in entries.iter().enumerate() {
             let field = field.index(index);
@@ -285,7 +285,7 @@ impl Checker<'_, '_> {
     }
 
     fn volume_types(&mut self, types: Option<Vec<String>>) -> Option<Vec<String>> {
-        let field = FieldPath::from_keys(&["volumeTypes", "allow"]);
+        let field = FieldPath::from_keys(&["volumeTypes", "allowOnly"]);
         for (index, name) in types.iter().flatten().enumerate() {
             if !known_sources().any(|known| known == name) {
                 let suggestion = did_you_mean(name, known_sources());
@@ -386,7 +386,7 @@ impl Checker<'_, '_> {
         setting: &RuleSetting,
         sizes: &mut HashMap<RuleId, String>,
     ) {
-        // An option with a dot in its name is a separate policy key, such as `hostPaths.allow`.
+        // An option with a dot in its name is a separate policy key, such as `hostPaths.allowOnly`.
         let options = rule.into_iter().flat_map(|rule| rule.options).map(|option| option.name);
         let known: Vec<&str> = options.filter(|name| !name.contains('.')).collect();
         for (name, value) in &setting.options {

@@ -21,8 +21,9 @@ mod starter;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::finding::{Finding, Ignores, RuleId};
+use crate::finding::{Finding, Ignores, NearExemption, RuleId};
 use crate::model::{CustomWorkloads, KubernetesVersion, Object};
 use crate::rules::{Catalog, DataDirectory, Options, Registry, Rule, UnknownRule};
 use merged::{NamespaceMode, Sourced};
@@ -145,11 +146,11 @@ impl MergedPolicy {
             .get_or_insert_with(|| Sourced { value: Profile::default(), origin: "default".to_owned() });
         let registry = Registry::built_in();
         let mut levels = builtin::profile_levels(profile.value, registry);
-        // Enable the rule that applies `volumeTypes.allow`. Otherwise, the list would have no
+        // Enable the rule that applies `volumeTypes.allowOnly`. Otherwise, the list would have no
         // effect if the profile disables the rule. The profile `none` enables no rule, not even
         // this one.
         if self.allowed_volume_types.is_some() && profile.value != Profile::None {
-            let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allow".to_owned() };
+            let enabled = Sourced { value: Level::Default, origin: "volumeTypes.allowOnly".to_owned() };
             levels.insert(RuleId::new("unlisted-volume-type"), enabled);
         }
         levels.extend(std::mem::take(&mut self.levels));
@@ -186,7 +187,7 @@ impl MergedPolicy {
     }
 
     /// Returns the origin of a rule's level: a file and line, a profile, a flag, the policy key
-    /// `volumeTypes.allow`, or `default`.
+    /// `volumeTypes.allowOnly`, or `default`.
     fn origin(&self, rule: RuleId) -> &str {
         self.levels.get(&rule).map_or("default", |level| &level.origin)
     }
@@ -311,6 +312,15 @@ impl Policy {
             || self.trusted_controllers.iter().any(|known| known == user)
     }
 
+    /// Returns the keys of `modes` with mode `deny` that have no effect, because no other key
+    /// matches them and `deny` is the default.
+    pub fn redundant_deny_modes(&self) -> impl Iterator<Item = &str> {
+        let has_broader =
+            |text: &str| self.modes.iter().any(|(other, mode)| other != text && mode.pattern.matches(text));
+        let denying = self.modes.iter().filter(|(_, mode)| mode.mode == Mode::Deny);
+        denying.map(|(text, _)| text.as_str()).filter(move |text| *text != "*" && !has_broader(text))
+    }
+
     /// Checks whether the key `modes` contains this namespace by its exact name.
     pub fn names_namespace(&self, namespace: &str) -> bool {
         self.modes.iter().any(|(text, _)| text == namespace)
@@ -337,5 +347,25 @@ impl Policy {
         };
         let applying = candidates.iter().copied().filter(applies);
         applying.min_by_key(|candidate| self.exemption(*candidate).severity)
+    }
+
+    /// Returns the first exemption that would apply to a finding about `object` except for one key,
+    /// if this key is probably a mistake. Returns `None` if there is none. Only the engine calls
+    /// this, for findings to which no exemption applies.
+    pub(crate) fn near_exemption(
+        &self,
+        finding: &Finding,
+        object: &Object<'_>,
+        requester: Option<&Requester<'_>>,
+        today: Date,
+    ) -> Option<Arc<NearExemption>> {
+        let candidates = self.exemptions_by_rule.get(&finding.rule)?;
+        candidates.iter().find_map(|candidate| {
+            let exemption = self.exemption(*candidate);
+            let is_candidate = exemption.matches_requester(requester)
+                && exemption.severity.is_none_or(|severity| severity < finding.severity);
+            let near = is_candidate.then(|| exemption.near(finding, &object.id, &object.workload, today));
+            near.flatten().map(Arc::clone)
+        })
     }
 }

@@ -76,6 +76,24 @@ impl Pattern {
             Self::Regex(regex) => regex.is_match(text),
         }
     }
+
+    /// Checks whether a text that the pattern does not match resembles a name that it matches. The
+    /// text differs only in case or in a few characters, or contains the name, or the name contains
+    /// the text. Returns false for a glob and a regular expression.
+    pub(super) fn resembles(&self, text: &str) -> bool {
+        /// The length of the shortest name to search for in other names.
+        const MIN_CONTAINED: usize = 3;
+        let Self::Exact(own) = self else { return false };
+        let contains = |outer: &str, inner: &str| inner.len() >= MIN_CONTAINED && outer.contains(inner);
+        contains(own, text) || contains(text, own) || is_similar(own, text)
+    }
+}
+
+/// Checks whether two texts differ only in case or in a few characters.
+fn is_similar(a: &str, b: &str) -> bool {
+    let max_distance = (a.len().min(b.len()) / 4).min(2);
+    a.eq_ignore_ascii_case(b)
+        || (a.len().abs_diff(b.len()) <= max_distance && strsim::damerau_levenshtein(a, b) <= max_distance)
 }
 
 /// Compiles a regular expression so that it matches only whole strings.
@@ -97,10 +115,11 @@ pub struct PathGlob(PathMatcher);
 #[derive(Clone, Debug)]
 enum PathMatcher {
     Any,
-    /// The paths that the pattern matches.
-    Exact(PathPattern),
-    /// The paths that the pattern matches, and all paths below them.
-    Subtree(PathPattern),
+    /// The paths that the pattern matches. The text is that of the pattern.
+    Exact(PathPattern, String),
+    /// The paths that the pattern matches, and all paths below them. The text is that of the
+    /// pattern.
+    Subtree(PathPattern, String),
     Regex(Regex),
 }
 
@@ -145,8 +164,8 @@ impl PathMatcher {
         };
         let pattern = PathPattern::new(literal).filter(|_| !literal.contains(['?', '[', '{']));
         match pattern {
-            Some(pattern) if is_subtree => Ok(Self::Subtree(pattern)),
-            Some(pattern) => Ok(Self::Exact(pattern)),
+            Some(pattern) if is_subtree => Ok(Self::Subtree(pattern, literal.to_owned())),
+            Some(pattern) => Ok(Self::Exact(pattern, literal.to_owned())),
             None if literal.contains("**") => {
                 Err(format!("`{text}` never matches: `**` is supported only as the last part of a path"))
             }
@@ -158,10 +177,20 @@ impl PathMatcher {
         let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
         match self {
             Self::Any => true,
-            Self::Exact(pattern) => relation(pattern) == Relation::Equal,
-            Self::Subtree(pattern) => matches!(relation(pattern), Relation::Equal | Relation::Descendant),
+            Self::Exact(pattern, _) => relation(pattern) == Relation::Equal,
+            Self::Subtree(pattern, _) => matches!(relation(pattern), Relation::Equal | Relation::Descendant),
             Self::Regex(regex) => regex.is_match(path),
         }
+    }
+
+    /// Checks whether a path that the pattern does not match is above or below a path that it
+    /// matches, or differs from it only in a few characters. The root of the filesystem, which is
+    /// above all paths, does not count. Returns false for a regular expression.
+    pub(super) fn resembles(&self, path: &str) -> bool {
+        let (Self::Exact(pattern, text) | Self::Subtree(pattern, text)) = self else { return false };
+        let host_path = HostPath::new(path);
+        let is_related = host_path.relation(pattern) != Relation::Unrelated && !host_path.is_root();
+        is_related || is_similar(text, path)
     }
 }
 

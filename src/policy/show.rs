@@ -56,14 +56,14 @@ impl MergedPolicy {
         if self.allowed_host_paths.is_some() || !self.catalog.is_empty() {
             out.text.push_str("hostPaths:\n");
             if let Some(allow) = &self.allowed_host_paths {
-                out.list("  allow", &allow.iter().map(AllowedEntry::from).collect::<Vec<_>>(), |_| "");
+                out.list("  allowOnly", &allow.iter().map(AllowedEntry::from).collect::<Vec<_>>(), |_| "");
             }
             let catalog: Vec<_> = self.catalog.iter().map(CatalogEntry::from).collect();
             out.list_if_any("  catalog", &catalog, |_| "");
         }
         if let Some(allow) = &self.allowed_volume_types {
             out.text.push_str("volumeTypes:\n");
-            out.list("  allow", allow, |_| "");
+            out.list("  allowOnly", allow, |_| "");
         }
         if let Some(requires_class) = self.requires_claim_class {
             out.value("claims", &json!({ "requireClass": requires_class }));

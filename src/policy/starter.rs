@@ -31,6 +31,12 @@ profile: recommended
 # rules:
 #   unclean-host-path: off
 
+# The only host paths that workloads may use. All others are errors. The list exempts nothing: the other rules
+# still check the listed paths.
+# hostPaths:
+#   allowOnly:
+#     - { path: /var/log, readOnly: true }
+
 # Findings to exempt, with a reason and an expiry date.
 # exemptions:
 #   - rules: [writable-host-path]

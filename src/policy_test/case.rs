@@ -59,7 +59,8 @@ impl Case {
         let today = self.today.unwrap_or(today);
         let (name, bytes) = &self.manifest;
         let manifest = Manifest { name, bytes: bytes.clone(), role: Role::File };
-        let options = Options { policy: &policy, today, with_ignores: true, parse_all: true };
+        let options =
+            Options { policy: &policy, today, with_ignores: true, parse_all: true, with_volumes: false };
         let outcome = check(manifest, &options);
         let mut differences = Vec::new();
         if outcome.counts.objects == 0 && outcome.unchecked.is_empty() {

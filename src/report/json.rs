@@ -63,11 +63,21 @@ pub(super) struct Entry<'r> {
     fix: Option<FixEntry<'r>>,
     fingerprint: Option<String>,
     heuristic: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    near_exemption: Option<NearEntry<'r>>,
     suppressed: Option<&'r Suppression>,
 }
 
 #[derive(Serialize)]
-struct Object<'r> {
+struct NearEntry<'r> {
+    origin: &'r str,
+    key: &'static str,
+    expected: &'r str,
+    found: &'r str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Object<'r> {
     group: &'r str,
     version: &'r str,
     kind: &'r str,
@@ -127,8 +137,13 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         findings: shown(report, style).into_iter().map(entry).collect(),
         errors: report.errors.iter().map(entry).collect(),
     };
+    pretty(&document)
+}
+
+/// Renders a document with indentation.
+pub(super) fn pretty(document: &impl Serialize) -> String {
     // Serializing these types never fails.
-    let mut out = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let mut out = serde_json::to_string_pretty(document).unwrap_or_default();
     out.push('\n');
     out
 }
@@ -185,11 +200,17 @@ pub(super) fn entry(located: &LocatedFinding) -> Entry<'_> {
         }),
         fingerprint: finding.object.is_some().then(|| fingerprint.to_string()),
         heuristic: finding.is_heuristic,
+        near_exemption: finding.near_exemption.as_deref().map(|near| NearEntry {
+            origin: &near.origin,
+            key: near.key,
+            expected: &near.expected,
+            found: near.found(finding),
+        }),
         suppressed: located.suppressed.as_ref(),
     }
 }
 
-fn object(id: &ObjectId) -> Object<'_> {
+pub(super) fn object(id: &ObjectId) -> Object<'_> {
     Object {
         group: &id.group,
         version: &id.version,

@@ -4,6 +4,7 @@
 
 mod checkstyle;
 mod concise;
+mod csv;
 mod github;
 mod gitlab;
 mod json;
@@ -13,6 +14,7 @@ mod markdown;
 mod sarif;
 mod statistics;
 mod text;
+mod volumes;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -23,6 +25,7 @@ use crate::lint::{ConfigFile, LocatedFinding, Report};
 
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
+pub use volumes::{VOLUMES_SCHEMA, VolumesFormat, volumes};
 
 /// Returns the findings of at least the minimum severity, in report order. Includes suppressed
 /// findings if the style shows them.
@@ -69,11 +72,13 @@ pub enum Format {
     Checkstyle,
     /// Markdown tables, for step summaries and comments.
     Markdown,
+    /// One row per finding, for spreadsheets.
+    Csv,
 }
 
 impl Format {
     /// All formats, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Text,
         Self::Concise,
         Self::Json,
@@ -84,6 +89,7 @@ impl Format {
         Self::Junit,
         Self::Checkstyle,
         Self::Markdown,
+        Self::Csv,
     ];
 
     /// Returns the name of the format on the command line.
@@ -99,6 +105,7 @@ impl Format {
             Self::Junit => "junit",
             Self::Checkstyle => "checkstyle",
             Self::Markdown => "markdown",
+            Self::Csv => "csv",
         }
     }
 
@@ -113,7 +120,8 @@ impl Format {
             | Self::Gitlab
             | Self::Junit
             | Self::Checkstyle
-            | Self::Markdown => Severity::Warning,
+            | Self::Markdown
+            | Self::Csv => Severity::Warning,
         }
     }
 
@@ -143,8 +151,8 @@ pub struct Style {
     pub links: bool,
     /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
-    /// Whether to show suppressed findings in `text`, `concise`, `json` and `jsonl`. `sarif` always
-    /// contains them, and the other formats never do.
+    /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl` and `csv`. `sarif`
+    /// always contains them, and the other formats never do.
     pub show_suppressed: bool,
     /// Whether to omit the summary from `text` and `markdown`.
     pub quiet: bool,
@@ -179,6 +187,7 @@ pub fn render(report: &Report, format: Format, style: Style) -> String {
         Format::Junit => junit::render(report, style),
         Format::Checkstyle => checkstyle::render(report, style),
         Format::Markdown => markdown::render(report, style),
+        Format::Csv => csv::render(report, style),
     }
 }
 

@@ -113,6 +113,9 @@ fn notes(located: &LocatedFinding, style: Style, out: &mut String) {
             note(name, text);
         }
     }
+    if let Some(near) = &finding.near_exemption {
+        note("note", &near.describe(finding));
+    }
     if let Some(suppression) = &located.suppressed {
         let reason = match suppression.reason.as_str() {
             "" => String::new(),

@@ -41,7 +41,7 @@
 //! report:
 //!
 //! - a path that is not at, above or below an entry of the catalog, if a provisioner created the
-//!   PersistentVolume or if `hostPaths.allow` in the policy allows the path
+//!   PersistentVolume or if `hostPaths.allowOnly` in the policy allows the path
 //! - a path inside a known directory of a provisioner, such as `/var/lib/rancher/k3s/storage`, if a
 //!   provisioner created the PersistentVolume
 //! - a disk such as `/dev/sdb`, if the PersistentVolume has the type `local` or the volume mode

@@ -7,12 +7,15 @@
 //! `1GiB`. volcheck validates only the fields that it reads. It does not check the rest of an
 //! object with an invalid value. It still checks all other objects, and exits with code 2.
 //!
-//! In two cases, the finding is only a warning, and does not cause exit code 2:
+//! In three cases, the finding is only a warning, and does not cause exit code 2:
 //!
 //! - The object is in another object or in a string. Another program may correct the value before
 //!   it creates the object.
 //! - The value is a placeholder, as in `readOnly: ${READ_ONLY}`. volcheck then checks the object as
 //!   if the field were absent, so it can also report further fields of the object.
+//! - The key is probably a misspelling of a field of a volume or a mount, or of a field that
+//!   contains them, such as `readonly` or `volumeMount`. volcheck then checks the object without
+//!   the key.
 //!
 //! Some custom resources contain a patch of a pod spec as text. The rule reports such a text if it
 //! is not a valid patch, which the controller then cannot apply.
@@ -73,7 +76,7 @@
 
 use super::{Check, FixClass, Group, ObjectKinds, Rule, Unchecked};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{ExpectedType, FieldErrorKind, FieldPath, printable};
+use crate::model::{ExpectedType, FieldErrorKind, FieldPath, MisspelledKey, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("invalid-field-value"),
@@ -112,6 +115,18 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             let mut finding = finding(path, Some(kind), &problem)
                 .why("volcheck checks the object as if the field were absent")
                 .help("check the manifest after the placeholder is replaced");
+            finding.severity = Severity::Warning;
+            out.push(finding);
+        }
+        Unchecked::MisspelledKey { key: MisspelledKey { path, field, has_field }, kind } => {
+            let help = match has_field {
+                true => format!("remove the key, because the mapping also has `{field}`"),
+                false => format!("rename the key to `{field}`"),
+            };
+            let mut finding = finding(path, Some(kind), &format!("unknown field; did you mean `{field}`?"))
+                .at_key()
+                .why("the API server rejects or drops the field, and volcheck ignores it")
+                .help(help);
             finding.severity = Severity::Warning;
             out.push(finding);
         }

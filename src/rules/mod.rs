@@ -102,8 +102,8 @@ pub use registry::{FAMILY_ORDER, Registry, UnknownRule};
 pub use rule::{Check, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 pub use subject::{
     BaselineFacts, Candidate, ClaimedVolume, DuplicateKey, ExemptionFacts, IgnoreFacts, IgnoreProblem,
-    IgnoreProblemKind, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject, OtherTemplates,
-    RivalClaim, Sharing, Subject, TextFacts, Unchecked, UnusedIgnore,
+    IgnoreProblemKind, Lookalike, MalformedIgnore, MergeOverride, NamedClaim, NodeVolume, NotObject,
+    OtherTemplates, RivalClaim, Sharing, Subject, TextFacts, TypeKey, Unchecked, UnusedIgnore,
 };
 pub use support::catalog::{Catalog, Entry, EntryClass, HostPathType, PathClass};
 pub use support::context::{Context, HostPathAccess, HostPathVolume, VolumeSubject};

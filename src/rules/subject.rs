@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::finding::{Ignores, Label, RuleId, SuppressedBy};
-use crate::model::{AccessModes, FieldError, FieldPath, Mark, Object};
+use crate::model::{AccessModes, FieldError, FieldPath, Mark, MissingField, MisspelledKey, Object};
 
 /// A subject that rules check.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,14 @@ pub enum Unchecked<'a> {
     YttTemplate(Mark),
     /// A document that kubectl rejects although it contains objects.
     NotObject(NotObject),
+    /// A document that looks like an object, but may be something else.
+    Lookalike(&'a Lookalike),
+    /// An object whose type the API server does not have, and the type that is probably intended.
+    UnknownType { api_version: &'a str, kind: &'a str, intended: (&'static str, &'static str) },
+    /// An object that lacks a field on the path to its pod spec.
+    MissingField { missing: &'a MissingField, kind: &'a str },
+    /// A key that is probably a misspelling of a field.
+    MisspelledKey { key: &'a MisspelledKey, kind: &'a str },
     /// A string that should contain a manifest, a patch or Helm values, but is not valid YAML.
     InvalidText { error: &'a str, location: Mark },
     /// A manifest that is nested in too many objects or strings.
@@ -58,8 +66,23 @@ pub enum Unchecked<'a> {
     InvalidPatch { path: &'a FieldPath, error: &'a str, kind: &'a str },
 }
 
+/// A mapping that looks like an object: how it spells `apiVersion` and `kind`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookalike {
+    pub api_version: TypeKey,
+    pub kind: TypeKey,
+}
+
+/// The spelling of the key `apiVersion` or `kind` in a mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeKey {
+    Correct,
+    Missing,
+    Misspelled(String),
+}
+
 /// The reason why kubectl rejects a document with objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotObject {
     /// The document is a list.
     List,
@@ -67,10 +90,8 @@ pub enum NotObject {
     MappingOfObjects,
     /// An item of a `List` is not a mapping.
     Item,
-    /// The object has no `apiVersion`.
-    NoApiVersion,
-    /// The object has no `kind`.
-    NoKind,
+    /// The object has no `apiVersion` or no `kind`.
+    NoType(Lookalike),
 }
 
 /// The raw templates of a chart, except for the first one. Only the first one is reported.
@@ -176,6 +197,8 @@ pub struct UnusedIgnore {
     pub rule: RuleId,
     pub by: SuppressedBy,
     pub mark: Mark,
+    /// Whether the ignore covers a finding that the policy does not allow it to suppress.
+    pub is_forbidden: bool,
 }
 
 /// A volume of a pod that comes from a claim.

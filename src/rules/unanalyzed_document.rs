@@ -21,6 +21,9 @@
 //!   but is not valid YAML (a string with a template, `{{…}}`, is only counted in the summary)
 //! - a manifest that is nested in too many objects or strings
 //! - an object in a string or in another object, if it exceeds one of volcheck's limits
+//! - a document that looks like a Kubernetes object, but has for example `Kind` instead of `kind`
+//! - an object of a type that does not exist, such as a Deployment with `apiVersion: v1`
+//! - a workload without a Pod template
 //!
 //! ## Why is this bad?
 //!
@@ -63,9 +66,11 @@
 //!
 //! - [YAML 1.1](https://yaml.org/spec/1.1/)
 
-use super::{Check, FixClass, Group, NotObject, ObjectKinds, OtherTemplates, Rule, Unchecked};
+use super::{
+    Check, FixClass, Group, Lookalike, NotObject, ObjectKinds, OtherTemplates, Rule, TypeKey, Unchecked,
+};
 use crate::finding::{Finding, RuleId, Severity};
-use crate::model::{FieldErrorKind, FieldPath, printable};
+use crate::model::{FieldErrorKind, FieldPath, MissingField, printable};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unanalyzed-document"),
@@ -118,7 +123,16 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
             "ytt template: the values are unknown until it is rendered",
         )
         .help("render it (`ytt -f DIR | volcheck lint -`), or exclude it (`--exclude DIR`)"),
-        Unchecked::NotObject(reason) => not_object(reason),
+        Unchecked::NotObject(ref reason) => not_object(reason),
+        Unchecked::Lookalike(lookalike) => {
+            let (problem, help) = type_problem(lookalike);
+            let message = format!("looks like a Kubernetes object, but {problem}");
+            Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
+                .why("volcheck does not check it")
+                .help(format!("{help}, or exclude the file if it is not a manifest (`--exclude FILE`)"))
+        }
+        Unchecked::UnknownType { api_version, kind, intended } => unknown_type(api_version, kind, intended),
+        Unchecked::MissingField { missing, kind } => missing_field(missing, kind),
         Unchecked::InvalidText { error, location } => {
             let message = format!("invalid YAML in this string: {error}");
             Finding::at_mark(RULE.id, Severity::Warning, location, message)
@@ -141,30 +155,82 @@ fn check(unchecked: &Unchecked<'_>, out: &mut Vec<Finding>) {
                 .why("the object is not checked")
                 .help("use fewer items, fewer host path mounts, or shorter paths and names")
         }
-        Unchecked::InvalidField { .. } | Unchecked::Placeholder { .. } | Unchecked::InvalidPatch { .. } => {
-            return;
-        }
+        Unchecked::InvalidField { .. }
+        | Unchecked::Placeholder { .. }
+        | Unchecked::InvalidPatch { .. }
+        | Unchecked::MisspelledKey { .. } => return,
     });
 }
 
-fn not_object(reason: NotObject) -> Finding {
+fn not_object(reason: &NotObject) -> Finding {
     let (message, help) = match reason {
-        NotObject::List => {
-            ("a list of objects", "separate the objects with `---`, or put them into `items` of a `List`")
-        }
+        NotObject::List => (
+            "a list of objects",
+            "separate the objects with `---`, or put them into `items` of a `List`".into(),
+        ),
         NotObject::MappingOfObjects => (
             "a mapping whose values are objects",
-            "separate the objects with `---`, or put them into `items` of a `List`",
+            "separate the objects with `---`, or put them into `items` of a `List`".into(),
         ),
         NotObject::Item => (
             "a list item that is not an object",
-            "replace the item with an object that has `apiVersion` and `kind`, or remove it",
+            "replace the item with an object that has `apiVersion` and `kind`, or remove it".into(),
         ),
-        NotObject::NoApiVersion => ("an object without `apiVersion`", "add the `apiVersion`"),
-        NotObject::NoKind => ("an object without `kind`", "add the `kind`"),
+        NotObject::NoType(lookalike) => {
+            let message = match lookalike.kind {
+                TypeKey::Correct => "an object without `apiVersion`",
+                TypeKey::Missing | TypeKey::Misspelled(_) => "an object without `kind`",
+            };
+            (message, type_problem(lookalike).1)
+        }
     };
     Finding::new(RULE.id, Severity::Error, FieldPath::root(), format!("kubectl rejects {message}"))
         .why("volcheck does not check it")
+        .help(help)
+}
+
+/// Returns the problem with the keys `apiVersion` and `kind`, and the advice.
+fn type_problem(lookalike: &Lookalike) -> (String, String) {
+    if lookalike.api_version == TypeKey::Missing && lookalike.kind == TypeKey::Missing {
+        return ("has neither `apiVersion` nor `kind`".to_owned(), "add `apiVersion` and `kind`".to_owned());
+    }
+    let keys = [("apiVersion", &lookalike.api_version), ("kind", &lookalike.kind)];
+    let (mut problems, mut advice) = (Vec::new(), Vec::new());
+    for (key, spelling) in keys {
+        match spelling {
+            TypeKey::Correct => {}
+            TypeKey::Missing => {
+                problems.push(format!("has no `{key}`"));
+                advice.push(format!("add `{key}`"));
+            }
+            TypeKey::Misspelled(other) => {
+                problems.push(format!("has `{}` instead of `{key}`", printable(other)));
+                advice.push(format!("rename `{}` to `{key}`", printable(other)));
+            }
+        }
+    }
+    (problems.join(" and "), advice.join(" and "))
+}
+
+fn unknown_type(api_version: &str, kind: &str, (intended, intended_version): (&str, &str)) -> Finding {
+    let (key, value, correct) = match kind == intended {
+        true => ("apiVersion", api_version, intended_version),
+        false => ("kind", kind, intended),
+    };
+    let message = format!("looks like a {intended}, but has `{key}: {}`", printable(value));
+    Finding::new(RULE.id, Severity::Warning, FieldPath::from_keys(&[key]), message)
+        .why("the API server has no such type; volcheck checks only the volumes that it finds by structure")
+        .help(format!("write `{key}: {correct}`"))
+}
+
+fn missing_field(MissingField { parent, path, misplaced }: &MissingField, kind: &str) -> Finding {
+    let message = format!("this {} has no `{path}`", printable(kind));
+    let help = match misplaced {
+        Some((from, to)) => format!("move `{from}` to `{to}`"),
+        None => format!("add `{path}`"),
+    };
+    Finding::new(RULE.id, Severity::Warning, parent.clone(), message)
+        .why("the API server rejects the object, and volcheck finds no Pods to check")
         .help(help)
 }
 

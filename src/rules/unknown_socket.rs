@@ -61,12 +61,13 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allow` in the policy lists allowed paths. Sockets at or inside these paths are not
-//! reported. However, an entry with `readOnly: true` allows only read-only mounts.
+//! `hostPaths.allowOnly` in the policy lists allowed paths. Sockets at or inside these paths are
+//! not reported. However, an entry with `readOnly: true` allows only read-only mounts.
 //!
 //! ## When to allow it
 //!
-//! Allow the path in the policy if you know what the service does for its clients.
+//! Exempt the workload in the policy if you know what the service does for its clients. If the
+//! policy has a list `hostPaths.allowOnly`, you can add the path to this list instead.
 //!
 //! ## References
 //!
@@ -86,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[RuleOption {
-        name: "hostPaths.allow",
+        name: "hostPaths.allowOnly",
         summary: "the allowed paths; allowed sockets are not reported",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
@@ -97,6 +98,16 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
+    // In a policy without a list, the first entry would forbid all other host paths.
+    let help = match cx.options.allowed_host_paths {
+        Some(_) => {
+            "remove the volume (a read-only mount does not protect sockets), or add the path to \
+             `hostPaths.allowOnly` in the policy"
+        }
+        None => {
+            "remove the volume (a read-only mount does not protect sockets), or exempt the workload in the policy"
+        }
+    };
     for (volume, access) in cx.host_path_accesses() {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
@@ -108,12 +119,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .why(format!(
                 "a container that mounts the {noun} can use its service like any program on the node"
             ))
-            .help(socket_help(
-                cx,
-                access,
-                "remove the volume (a read-only mount does not protect sockets), or add the path to \
-                 `hostPaths.allow` in the policy",
-            ));
+            .help(socket_help(cx, access, help));
         out.push(finding);
     }
 }

@@ -72,7 +72,7 @@ use strsim::damerau_levenshtein;
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Edit, Finding, Fix, RuleId, Severity};
-use crate::model::{Origin, Volume, VolumeSource, known_sources};
+use crate::model::{Origin, Volume, VolumeSource, known_sources, misspelled_field};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unknown-volume-source"),
@@ -131,6 +131,11 @@ fn finding(origin: Origin, volume: &Volume<'_>, key: &str) -> Finding {
 }
 
 fn with_help(finding: Finding, volume: &Volume<'_>, key: &str) -> Finding {
+    if volume.name.is_empty() && misspelled_field(key, std::iter::once("name")).is_some() {
+        return finding
+            .why("kubectl rejects the object, because the volume has no name")
+            .help("rename the key to `name`");
+    }
     if volume.sources.iter().any(|(_, source)| !matches!(source, VolumeSource::Unknown)) {
         return finding
             .why("kubectl rejects the object; for other clients, the API server drops the key")

@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reports each volume or PersistentVolume whose effective path is not allowed by the policy's
-//! allow list. An entry of the list allows its path and everything below it. With `readOnly: true`,
-//! it allows only read-only mounts. If several entries contain the path, the most specific one
-//! decides. Relative paths and paths with `..` are never allowed.
+//! allow list `hostPaths.allowOnly`. An entry of the list allows its path and everything below it.
+//! With `readOnly: true`, it allows only read-only mounts. If several entries contain the path, the
+//! most specific one decides. Relative paths and paths with `..` are never allowed.
 //!
 //! The effective path is the path of the volume joined with the `subPath` of the mount. Aliases are
 //! resolved: `/var/run` counts as `/run`.
@@ -23,7 +23,7 @@
 //!
 //! ```yaml
 //! hostPaths:
-//!   allow:
+//!   allowOnly:
 //!   - { path: /var/log, readOnly: true }
 //!   - { path: /srv/volumes }
 //! ```
@@ -80,8 +80,8 @@
 //!
 //! ## Options
 //!
-//! `hostPaths.allow` is the allow list. Without it, the rule reports nothing. An empty list allows
-//! no path.
+//! `hostPaths.allowOnly` is the allow list. Without it, the rule reports nothing. An empty list
+//! allows no path. To accept the findings of other rules about an allowed path, add an exemption.
 //!
 //! ## When to allow it
 //!
@@ -102,7 +102,7 @@ pub(super) const RULE: Rule = Rule {
     family: Some(Family::Path),
     fix: FixClass::Hint,
     options: &[RuleOption {
-        name: "hostPaths.allow",
+        name: "hostPaths.allowOnly",
         summary: "the allowed paths; without it, the rule reports nothing",
     }],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
@@ -130,7 +130,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         } else {
             (
                 format!("{path} is not in the policy's allow list"),
-                "use an allowed path, or add this one to `hostPaths.allow` in the policy",
+                "use an allowed path, or add this one to `hostPaths.allowOnly` in the policy",
             )
         };
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)

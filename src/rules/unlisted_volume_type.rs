@@ -65,13 +65,13 @@
 //!
 //! ## Options
 //!
-//! `volumeTypes.allow` is the list of allowed types. If the policy sets it, the rule also reports
-//! `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
+//! `volumeTypes.allowOnly` is the list of allowed types. If the policy sets it, the rule also
+//! reports `hostPath` volumes, unless the list contains `hostPath`. An empty list allows no type.
 //!
 //! ## When to allow it
 //!
-//! If every Pod may use the type, add it to the list. If only one workload may use it, exempt that
-//! workload.
+//! If every Pod may use the type, add it to the list. In a policy without a list, list the other
+//! types that Pods use, too. If only one workload may use the type, exempt that workload.
 //!
 //! ## References
 //!
@@ -93,7 +93,7 @@ pub(super) const RULE: Rule = Rule {
     family: None,
     fix: FixClass::Hint,
     options: &[RuleOption {
-        name: "volumeTypes.allow",
+        name: "volumeTypes.allowOnly",
         summary: "the allowed types; by default, those of the Pod Security Standard `restricted`",
     }],
     match_keys: &[MatchKey::Volume],
@@ -109,6 +109,11 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         Some(allowed) => allowed.iter().any(|allowed| allowed == key),
         None => DEFAULT_TYPES.contains(&key),
     };
+    let help = |key: &str| match cx.options.allowed_volume_types {
+        Some(_) => format!("use an allowed type, or add {key} to `volumeTypes.allowOnly` in the policy"),
+        // The first entry would forbid all other types.
+        None => "use an allowed type, or exempt the workload in the policy".to_owned(),
+    };
     let is_admission = cx.object.origin == Origin::Admission;
     for source in typed_volumes(pod, is_admission).into_iter().filter(|source| !is_allowed(source.key)) {
         let key = quoted(source.key);
@@ -117,7 +122,7 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             Finding::new(RULE.id, Severity::Error, source.path.clone(), message)
                 .at_key()
                 .why("the policy limits the types of volumes that Pods may use")
-                .help(format!("use an allowed type, or add {key} to `volumeTypes.allow` in the policy"))
+                .help(help(&key))
                 .volume(source.name)
                 .path(source.key),
         );

@@ -4,10 +4,12 @@
 //!
 //! Reports each active exemption in the policy file that matches no finding. The rule runs only if
 //! volcheck checks the entire directory that contains the policy file, without the flags
-//! `--select`, `--ignore` and `--exclude`. The severity is info, because the policy may also be
-//! used for clusters whose objects are not part of the run. Exemptions of a built-in pack, such as
-//! `node-agents`, are never reported. Neither are exemptions with `user` or `group`, which apply
-//! only in the webhook.
+//! `--select`, `--ignore` and `--exclude`. Exemptions of a built-in pack, such as `node-agents`,
+//! are never reported. Neither are exemptions with `user` or `group`, which apply only in the
+//! webhook.
+//!
+//! If an exemption matches a finding except for one key, the report of this finding names the
+//! exemption and the key.
 //!
 //! ## Why is this bad?
 //!
@@ -39,7 +41,8 @@
 //!
 //! ## When to allow it
 //!
-//! Allow it if the exemption is for objects that exist only in the cluster.
+//! If the exemption is for objects that exist only in the cluster, set the severity of the rule to
+//! `info` or `off` in the policy.
 
 use super::support::wording::quoted;
 use super::{Check, ExemptionFacts, FixClass, Group, ObjectKinds, Rule};
@@ -50,7 +53,7 @@ pub(super) const RULE: Rule = Rule {
     id: RuleId::new("unused-exemption"),
     summary: "an exemption of the policy matches no finding",
     group: Group::Run,
-    severity: Severity::Info,
+    severity: Severity::Warning,
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
@@ -67,7 +70,7 @@ fn check(exemption: &ExemptionFacts<'_>, out: &mut Vec<Finding>) {
         return;
     }
     let message = format!("unused exemption with reason {}", quoted(exemption.reason));
-    let finding = Finding::new(RULE.id, Severity::Info, FieldPath::root(), message)
+    let finding = Finding::new(RULE.id, Severity::Warning, FieldPath::root(), message)
         .why("the finding is fixed, or `rules` or `match` is wrong; the exemption can hide a later finding")
         .help("remove the exemption, unless it is for objects that exist only in the cluster");
     out.push(finding);

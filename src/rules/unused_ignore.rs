@@ -94,20 +94,22 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(facts: &IgnoreFacts, out: &mut Vec<Finding>) {
-    let why = match facts.limit {
-        Ignores::All => "the finding is fixed or elsewhere, and the ignore can hide later findings",
-        Ignores::Warnings => {
-            "the finding is fixed or elsewhere, or it is an error and the policy has `ignores: warnings`"
-        }
-        Ignores::None => "the policy does not allow ignores (`ignores: none`)",
-    };
-    let alternative = match facts.limit {
-        Ignores::All => ", or move it to the finding",
-        Ignores::Warnings | Ignores::None => "; to accept the finding, exempt it in the policy",
-    };
     out.extend(facts.unused.iter().map(|ignore| {
         let (noun, rule) = (ignore.by.noun(), ignore.rule);
         let message = format!("unused ignore: this {noun} suppresses no finding of `{rule}`");
+        let why = match (ignore.is_forbidden, facts.limit) {
+            (true, Ignores::Warnings) => {
+                "the finding is an error, and the policy allows ignores only for warnings and infos \
+                 (`ignores: warnings`)"
+            }
+            (true, Ignores::None) => "the policy does not allow ignores (`ignores: none`)",
+            _ => "the finding is fixed or elsewhere, and the ignore can hide later findings",
+        };
+        let alternative = match (ignore.is_forbidden, facts.limit) {
+            (true, _) => "; to accept the finding, exempt it in the policy",
+            (false, Ignores::None) => "",
+            (false, _) => ", or move it to the finding",
+        };
         let help = format!("remove `{rule}` from the {noun}{alternative}");
         Finding::at_mark(RULE.id, Severity::Warning, ignore.mark, message).why(why).help(help)
     }));

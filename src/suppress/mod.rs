@@ -75,19 +75,30 @@ impl Scope {
     }
 }
 
+/// The use of a rule in an ignore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Use {
+    /// The ignore covers no finding of the rule.
+    Unused,
+    /// The ignore covers a finding of the rule, but the policy does not allow it to suppress it.
+    Forbidden,
+    /// The ignore suppresses a finding of the rule.
+    Used,
+}
+
 /// The ignores of one form in a file: annotations, `ignore` comments or `ignore-file` comments. The
 /// set also contains the problems in the ignores, and whether they were used.
 #[derive(Debug, Default)]
 pub struct IgnoreSet {
     ignores: Vec<Ignore>,
-    /// For each rule of each ignore, whether the ignore covered a finding of the rule.
-    used: Vec<Vec<bool>>,
+    /// For each rule of each ignore, its use.
+    used: Vec<Vec<Use>>,
     problems: Vec<IgnoreProblem>,
 }
 
 impl IgnoreSet {
     fn add(&mut self, ignore: Ignore) {
-        self.used.push(vec![false; ignore.rules.len()]);
+        self.used.push(vec![Use::Unused; ignore.rules.len()]);
         self.ignores.push(ignore);
     }
 
@@ -136,31 +147,34 @@ impl IgnoreSet {
         std::mem::take(&mut self.problems)
     }
 
-    /// Returns the suppression of a finding by the first ignore that covers it, or `None` if no
-    /// ignore does. Marks all ignores that cover the finding as used. `candidates` are the indexes
-    /// of the ignores to consider.
+    /// Returns the suppression of a finding by the first ignore that covers it. Returns `None` if
+    /// no ignore does, or if the policy does not allow it. Records the use of all ignores that
+    /// cover the finding. `candidates` are the indexes of the ignores to consider.
     pub fn suppress(
         &mut self,
         finding: &Finding,
         place: &Place<'_>,
         candidates: impl IntoIterator<Item = usize>,
+        policy: &Policy,
     ) -> Option<Suppression> {
+        let is_ignorable = is_ignorable(finding, policy);
         let mut suppression = None;
         for index in candidates {
             let ignore = &self.ignores[index];
             let Some(rule) = ignore.rules.iter().position(|(id, _)| *id == finding.rule) else { continue };
             if ignore.scope.covers(finding, place) {
-                self.used[index][rule] = true;
+                let used = &mut self.used[index][rule];
+                *used = (*used).max(if is_ignorable { Use::Used } else { Use::Forbidden });
                 suppression
                     .get_or_insert_with(|| Suppression { by: ignore.by, reason: ignore.reason.clone() });
             }
         }
-        suppression
+        suppression.filter(|_| is_ignorable)
     }
 
-    /// Returns the ignores that covered no finding, one for each rule in them. Omits rules that are
-    /// disabled. Also omits rules whose findings depend on other objects, because the run might not
-    /// include these objects.
+    /// Returns the ignores that suppressed no finding, one for each rule in them. Omits rules that
+    /// are disabled. Also omits rules whose findings depend on other objects, because the run might
+    /// not include these objects.
     pub fn unused(&self, policy: &Policy) -> Vec<UnusedIgnore> {
         let needs_other_objects =
             |id: RuleId| policy.rules().find(id.as_str()).is_some_and(Rule::needs_other_objects);
@@ -168,14 +182,21 @@ impl IgnoreSet {
             ignore.rules.iter().zip(used).map(move |((rule, mark), used)| (ignore.by, *rule, *mark, *used))
         });
         rules
-            .filter(|(_, rule, _, used)| !used && policy.is_enabled(*rule) && !needs_other_objects(*rule))
-            .map(|(by, rule, mark, _)| UnusedIgnore { rule, by, mark })
+            .filter(|(_, rule, _, used)| {
+                *used != Use::Used && policy.is_enabled(*rule) && !needs_other_objects(*rule)
+            })
+            .map(|(by, rule, mark, used)| UnusedIgnore {
+                rule,
+                by,
+                mark,
+                is_forbidden: used == Use::Forbidden,
+            })
             .collect()
     }
 }
 
 /// Checks whether the policy allows ignores to suppress the finding.
-pub fn is_ignorable(finding: &Finding, policy: &Policy) -> bool {
+fn is_ignorable(finding: &Finding, policy: &Policy) -> bool {
     use crate::finding::Ignores;
     match policy.ignores {
         Ignores::All => true,

@@ -30,7 +30,7 @@ work="$(mktemp -d)"
 # volcheck's user runs a program inside.
 chmod 711 "$work"
 
-# Runs tests in a cluster of their own: run DIRECTORY ARGUMENT…
+# Runs tests in a new cluster: run DIRECTORY ARGUMENT…
 # At the end, the kernel kills the remaining processes with the PID namespace, and removes the names
 # of the network namespaces with the mount namespace.
 run() {

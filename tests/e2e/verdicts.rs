@@ -219,7 +219,7 @@ fn stricter_policy_allows_updates_without_new_findings() {
 
     // An invalid policy is rejected, and the last valid one stays active.
     let invalid =
-        VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allow: [{path: srv}]}");
+        VALUES.replace("unchecked: \"off\"}", "unchecked: deny}\n  hostPaths: {allowOnly: [{path: srv}]}");
     let file = harness.file("invalid.yaml", &invalid).display().to_string();
     harness.helm(&["upgrade", "volcheck", "charts/volcheck", "-n", NAMESPACE, "-f", &file]).ok();
     wait_for("a failed reload of both replicas", || {

@@ -66,7 +66,6 @@ const UNREPORTED: &[(&str, &str)] = &[
     ("y-nokind", OTHER),
     ("y-noapiversion", OTHER),
     ("y-kind-null", OTHER),
-    ("y-kind-case-key", OTHER),
     ("y-list-no", OTHER),
     ("y-list-null", OTHER),
     ("y-list-empty", OTHER),

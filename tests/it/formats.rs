@@ -25,6 +25,7 @@ const HOSTILE: &[&str] = &[
     "\u{1F600} \u{202E}\u{2066}\u{200B}\u{FEFF}\u{FFFE}\u{FFFF}\u{2028}",
     "a,b=c:d;e,line=1::f @everyone #1 [x](http://y) ![z](w) **b** __c__ \\| \\",
     "##[error]x",
+    "=HYPERLINK(\"http://x\")",
     "",
 ];
 
@@ -140,8 +141,10 @@ fn only_formats_that_mark_suppressed_findings_show_them() {
     assert_eq!(*suppressions, serde_json::json!([{"kind": "inSource", "justification": "because"}]));
     for format in Format::ALL {
         let text = report::render(&report, format, Style { show_suppressed: true, ..plain });
-        let is_marked =
-            matches!(format, Format::Text | Format::Concise | Format::Json | Format::Jsonl | Format::Sarif);
+        let is_marked = matches!(
+            format,
+            Format::Text | Format::Concise | Format::Json | Format::Jsonl | Format::Sarif | Format::Csv
+        );
         assert_eq!(text.contains("quiet"), is_marked, "{}", format.name());
         assert_eq!(rendered(&report, format).contains("quiet"), format == Format::Sarif, "{}", format.name());
     }
@@ -261,7 +264,12 @@ error[writable-host-path]: small volume
                 assert_eq!(related["message"]["text"], "requested here");
             }
             Format::Markdown => assert!(text.contains("small volume (see claims.yaml\\:1000)"), "{text}"),
-            Format::Concise | Format::Github | Format::Gitlab | Format::Junit | Format::Checkstyle => {
+            Format::Concise
+            | Format::Github
+            | Format::Gitlab
+            | Format::Junit
+            | Format::Checkstyle
+            | Format::Csv => {
                 assert!(text.contains("small volume (see claims.yaml:1000)"), "{text}");
             }
         }
@@ -275,6 +283,19 @@ fn text_shortens_long_lines_of_related_files() {
     let text = rendered(&with_related_file(&format!("{filler} 1Gi {filler}\n")), Format::Text);
     assert!(text.contains("::: claims.yaml:1:10002\n"), "{text}");
     assert!(text.lines().all(|line| line.len() < 500), "{text}");
+}
+
+#[test]
+fn csv_has_one_row_per_finding() {
+    let report = hostile();
+    let text = rendered(&report, Format::Csv);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), report.errors.len() + report.findings.len());
+    assert_eq!(text.lines().count(), rows.len() + 1, "a cell contains a line break");
+    let is_formula = |cell: &str| cell.starts_with(['=', '+', '-', '@']);
+    assert!(!rows.iter().flatten().any(is_formula), "{text}");
+    assert!(rows.iter().flatten().any(|cell| cell.starts_with("'=")), "{text}");
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn comments_exemptions_and_allow_lists_apply() {
     let ignored =
         POD.replace("claimName: data", "claimName: data # volcheck: ignore[hidden-host-path] -- tested");
     let exempt = "version: 1\nexemptions:\n- rules: [hidden-host-path]\n  match: {namespace: '*', path: /etc/kubernetes}\n  reason: tested\n";
-    let allowed = "version: 1\nhostPaths:\n  allow:\n  - path: /etc/kubernetes\n  - path: /srv\n";
+    let allowed = "version: 1\nhostPaths:\n  allowOnly:\n  - path: /etc/kubernetes\n  - path: /srv\n";
     assert_eq!(suppressed(POD, "version: 1\n"), (1, false));
     assert_eq!(suppressed(&ignored, "version: 1\n"), (0, true));
     assert_eq!(suppressed(POD, exempt), (0, true));

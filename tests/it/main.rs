@@ -25,6 +25,8 @@ mod monitoring;
 #[cfg(all(unix, feature = "server"))]
 mod monitoring_files;
 mod named_claims;
+mod near_exemptions;
+mod near_manifests;
 mod node_agents;
 mod one_verdict;
 mod outputs;
@@ -32,6 +34,7 @@ mod paths;
 mod policy;
 mod policy_keys;
 mod policy_test;
+mod policy_warnings;
 #[cfg(all(unix, feature = "server"))]
 mod promql;
 mod properties;
@@ -46,6 +49,7 @@ mod structure;
 mod support;
 mod suppression;
 mod volume_types;
+mod volumes;
 #[cfg(all(unix, feature = "server"))]
 mod webhook_server;
 mod yaml;

@@ -62,9 +62,21 @@ fn policy_errors_point_at_their_location() {
         ("version: 1\nrulez: {}\n", 2, 1, "unknown key `rulez`; did you mean `rules`?"),
         ("version: 1\nlint: {exclud: []}\n", 2, 8, "unknown key `exclud`; did you mean `exclude`?"),
         (
-            "version: 1\nhostPaths: {allow: [{path: /a, x: 1}]}\n",
+            "version: 1\nhostPaths: {allow: []}\n",
             2,
-            32,
+            13,
+            "unknown key `allow`: to forbid all other host paths, write `allowOnly`; to accept findings about a path, add an entry to `exemptions`",
+        ),
+        (
+            "version: 1\nvolumeTypes: {allow: []}\n",
+            2,
+            15,
+            "unknown key `allow`: to forbid all other volume types, write `allowOnly`; to accept findings about a volume, add an entry to `exemptions`",
+        ),
+        (
+            "version: 1\nhostPaths: {allowOnly: [{path: /a, x: 1}]}\n",
+            2,
+            36,
             "unknown key `x`; expected `path` or `readOnly`",
         ),
         (
@@ -87,9 +99,9 @@ fn policy_errors_point_at_their_location() {
             "expected a string, found the number `1.30`: quote it",
         ),
         (
-            "version: 1\nvolumeTypes: {allow: [secret, emptydir]}\n",
+            "version: 1\nvolumeTypes: {allowOnly: [secret, emptydir]}\n",
             2,
-            31,
+            35,
             "unknown volume type `emptydir`; did you mean `emptyDir`?",
         ),
         (
@@ -154,39 +166,39 @@ fn policy_errors_point_at_their_location() {
             "cannot change the severity of `unanalyzed-document`: it reports input that could not be checked",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: var/log}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: var/log}]}\n",
             2,
-            28,
+            32,
             "`var/log` never matches: the path must be absolute",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: /var/run/x}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: /var/run/x}]}\n",
             2,
-            28,
+            32,
             "`/var/run/x` never matches: the effective path is `/run/x`",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: /a/../b}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: /a/../b}]}\n",
             2,
-            28,
+            32,
             "`/a/../b` never matches: the path must be absolute and clean, with `*` as the only wildcard, at most once per segment",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: /a}, {path: /b}, {path: /a, readOnly: true}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: /a}, {path: /b}, {path: /a, readOnly: true}]}\n",
             2,
-            52,
+            56,
             "`/a` is already in the list",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: /a/b, readOnly: true}, {path: /a, readOnly: true}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: /a/b, readOnly: true}, {path: /a, readOnly: true}]}\n",
             2,
-            28,
+            32,
             "`/a/b` has no effect: `/a` already allows read-only mounts of it",
         ),
         (
-            "version: 1\nhostPaths: {allow: [{path: /a*}, {path: /a/b, readOnly: true}, {path: /ab/c*}]}\n",
+            "version: 1\nhostPaths: {allowOnly: [{path: /a*}, {path: /a/b, readOnly: true}, {path: /ab/c*}]}\n",
             2,
-            71,
+            75,
             "`/ab/c*` has no effect: `/a*` already allows it",
         ),
         (
@@ -456,9 +468,9 @@ fn later_documents_override_earlier_and_flags_override_both() {
         ),
         (
             "a.yaml",
-            "version: 1\nprofile: baseline\nrules: {host-root: off, \"*\": warning, runtime-socket: info}\nhostPaths: {allow: [{path: /a}]}\n",
+            "version: 1\nprofile: baseline\nrules: {host-root: off, \"*\": warning, runtime-socket: info}\nhostPaths: {allowOnly: [{path: /a}]}\n",
         ),
-        ("b.yaml", "version: 1\nrules: {runtime-socket: off}\nhostPaths: {allow: []}\n"),
+        ("b.yaml", "version: 1\nrules: {runtime-socket: off}\nhostPaths: {allowOnly: []}\n"),
     ]);
     let policy = load(directory.path()).expect("a policy");
     assert_eq!(policy.profile, Profile::Baseline);
@@ -585,7 +597,7 @@ fn reports_unused_exemptions_of_complete_runs_only() {
     let (code, text) = run("kind: Deployment", &[]);
     assert_eq!(code, 1);
     assert!(
-        text.contains("volcheck.yaml:3:3: info[unused-exemption] unused exemption with reason `the test`"),
+        text.contains("volcheck.yaml:3:3: warning[unused-exemption] unused exemption with reason `the test`"),
         "{text}"
     );
     assert!(!run("kind: Deployment", &["deploy"]).1.contains("unused-exemption"));
@@ -607,7 +619,8 @@ fn allow_list_entries_with_an_effect_are_valid() {
         "{path: /*/b}, {path: /a/*, readOnly: true}, {path: /a/b}",
         "{path: /a}, {path: 'C:\\a'}",
     ] {
-        let found = problems(&[("volcheck.yaml", &format!("version: 1\nhostPaths: {{allow: [{list}]}}\n"))]);
+        let found =
+            problems(&[("volcheck.yaml", &format!("version: 1\nhostPaths: {{allowOnly: [{list}]}}\n"))]);
         assert!(found.is_empty(), "{list}: {found:?}");
     }
 }
@@ -712,7 +725,7 @@ fn schema_accepts_only_valid_policies() {
         "version: 1\nmodes: {shop: enforce}",
         "version: 1\nkubernetesVersion: newest",
         "version: 1\nkubernetesVersion: 1.33",
-        "version: 1\nvolumeTypes: {allow: [emptydir]}",
+        "version: 1\nvolumeTypes: {allowOnly: [emptydir]}",
         "version: 1\nexemptions: [{rules: a}]",
         "rules: {}",
     ] {
@@ -747,7 +760,7 @@ rules:
   unbounded-empty-dir: {severity: warning, options: {defaultSize: 2Gi}}
   unbounded-memory-empty-dir: {options: {defaultSize: 64Mi}}
 hostPaths:
-  allow: [{path: /var/log, readOnly: true}, {path: /srv}]
+  allowOnly: [{path: /var/log, readOnly: true}, {path: /srv}]
   catalog: [{path: /opt/vault, class: critical, reason: \"unseal: keys\"}]
 dataDirectories: [{path: /ledger, reason: ours}]
 scratchDirectories: [{path: /work, reason: ours}]
@@ -765,7 +778,7 @@ exemptions:
 - {rules: [host-root], match: {namespace: c}, reason: r, severity: info}
 lint: {namespace: shop, exclude: [\"x/**\"]}
 kubernetesVersion: v1.30.2
-volumeTypes: {allow: [emptyDir, secret]}
+volumeTypes: {allowOnly: [emptyDir, secret]}
 claims: {requireClass: true}
 ";
 

@@ -20,11 +20,11 @@ fn full_policy() -> Value {
             "unbounded-empty-dir": {"severity": "info", "options": {"defaultSize": "3Gi"}},
         },
         "hostPaths": {
-            "allow": [{"path": "/var/log", "readOnly": true}, {"path": "/srv"}],
+            "allowOnly": [{"path": "/var/log", "readOnly": true}, {"path": "/srv"}],
             "catalog": [{"path": "/srv/sock", "class": "agent-socket", "reason": "ours", "severity": "warning", "type": "Socket"}],
         },
         "kubernetesVersion": "1.24",
-        "volumeTypes": {"allow": ["hostPath", "emptyDir", "glusterfs"]},
+        "volumeTypes": {"allowOnly": ["hostPath", "emptyDir", "glusterfs"]},
         "claims": {"requireClass": true},
         "dataDirectories": [{"path": "/ledger", "reason": "books"}],
         "scratchDirectories": [{"path": "/sketch", "reason": "drafts"}],

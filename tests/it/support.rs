@@ -55,7 +55,7 @@ pub fn lint(policy: &Policy, name: &str, text: &str) -> Outcome {
 
 /// Returns the options for a check on the date [`TODAY`].
 pub fn options(policy: &Policy) -> Options<'_> {
-    Options { policy, today: TODAY, with_ignores: true, parse_all: false }
+    Options { policy, today: TODAY, with_ignores: true, parse_all: false, with_volumes: false }
 }
 
 /// Checks the manifests in a directory as a complete run, which also reports unused exemptions and

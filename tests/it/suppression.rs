@@ -159,6 +159,39 @@ fn policy_limits_which_findings_can_be_ignored() {
 }
 
 #[test]
+fn unused_ignores_state_the_true_reason() {
+    let covering = pod(|line| if line == "spec:" { format!("{line} {IGNORE}") } else { line.to_owned() });
+    let elsewhere =
+        pod(|line| if line == "kind: Pod" { format!("{line} {IGNORE}") } else { line.to_owned() });
+    let reason = |ignores: &str, severity: &str, text: &str| {
+        let rules = format!("{{\"*\": off, sensitive-host-path: {severity}, unused-ignore: warning}}");
+        let policy = policy(&format!("version: 1\nignores: {ignores}\nrules: {rules}\n"));
+        let outcome = lint(&policy, "m.yaml", text);
+        let mut findings = outcome.findings.iter().map(|located| &located.finding);
+        let unused = findings.find(|finding| finding.rule == "unused-ignore")?;
+        Some((unused.why.to_string(), unused.help.to_string()))
+    };
+    let expected = |why: &str, help: &str| {
+        Some((why.to_owned(), format!("remove `sensitive-host-path` from the comment{help}")))
+    };
+    let exempt = "; to accept the finding, exempt it in the policy";
+    let fixed = "the finding is fixed or elsewhere, and the ignore can hide later findings";
+    let forbidden = "the policy does not allow ignores (`ignores: none`)";
+    let error = "the finding is an error, and the policy allows ignores only for warnings and infos (`ignores: warnings`)";
+    for (ignores, severity, text, reported) in [
+        ("all", "error", &covering, None),
+        ("warnings", "warning", &covering, None),
+        ("warnings", "error", &covering, expected(error, exempt)),
+        ("none", "warning", &covering, expected(forbidden, exempt)),
+        ("all", "error", &elsewhere, expected(fixed, ", or move it to the finding")),
+        ("warnings", "error", &elsewhere, expected(fixed, ", or move it to the finding")),
+        ("none", "error", &elsewhere, expected(fixed, "")),
+    ] {
+        assert_eq!(reason(ignores, severity, text), reported, "{ignores} {severity}");
+    }
+}
+
+#[test]
 fn suppressed_findings_are_counted_and_shown_on_request() {
     let text = pod(|line| if line == "  - name: a" { format!("{line} {IGNORE}") } else { line.to_owned() });
     let directory = temp_dir(&[("pod.yaml", &text)]);

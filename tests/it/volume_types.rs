@@ -133,14 +133,14 @@ fn list_of_volume_types_enables_its_rule() {
     // The rule `host-path` reports this volume.
     assert!(!reports(restricted, "hostPath"));
     for profile in ["recommended", "baseline", "restricted"] {
-        let listed = format!("version: 1\nprofile: {profile}\nvolumeTypes: {{allow: [nfs, secret]}}\n");
+        let listed = format!("version: 1\nprofile: {profile}\nvolumeTypes: {{allowOnly: [nfs, secret]}}\n");
         assert!(!reports(&listed, "nfs") && !reports(&listed, "secret"), "{profile}");
         assert!(reports(&listed, "hostPath") && reports(&listed, "configMap"), "{profile}");
     }
-    assert!(reports("version: 1\nvolumeTypes: {allow: []}\n", "emptyDir"));
-    assert!(!reports("version: 1\nprofile: none\nvolumeTypes: {allow: []}\n", "emptyDir"));
+    assert!(reports("version: 1\nvolumeTypes: {allowOnly: []}\n", "emptyDir"));
+    assert!(!reports("version: 1\nprofile: none\nvolumeTypes: {allowOnly: []}\n", "emptyDir"));
     assert!(!reports(
-        "version: 1\nrules: {unlisted-volume-type: off}\nvolumeTypes: {allow: []}\n",
+        "version: 1\nrules: {unlisted-volume-type: off}\nvolumeTypes: {allowOnly: []}\n",
         "emptyDir"
     ));
     assert!(reports("version: 1\nrules: {unlisted-volume-type: error}\n", "nfs"));
@@ -148,8 +148,9 @@ fn list_of_volume_types_enables_its_rule() {
 
 #[test]
 fn claim_templates_are_claims_and_token_volumes_are_allowed() {
-    let policy =
-        policy("version: 1\nprofile: none\nrules: {unlisted-volume-type: error}\nvolumeTypes: {allow: []}\n");
+    let policy = policy(
+        "version: 1\nprofile: none\nrules: {unlisted-volume-type: error}\nvolumeTypes: {allowOnly: []}\n",
+    );
     let workload = |kind: &str, rest: &str| {
         format!(
             "apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: w}}\nspec:\n  template: {{spec: {{containers: []}}}}\n{rest}"
@@ -192,8 +193,9 @@ fn option_requires_a_class_for_every_claim() {
 #[test]
 fn path_rules_check_persistent_volumes() {
     let plain = policy("version: 1\n");
-    let with_list =
-        policy("version: 1\nhostPaths: {allow: [{path: /srv/allowed}, {path: /srv/read, readOnly: true}]}\n");
+    let with_list = policy(
+        "version: 1\nhostPaths: {allowOnly: [{path: /srv/allowed}, {path: /srv/read, readOnly: true}]}\n",
+    );
     let reports = |rule: &str, source: &str| {
         let policy = if rule == "unlisted-host-path" { &with_list } else { &plain };
         let text =

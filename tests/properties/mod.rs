@@ -25,7 +25,8 @@ static ALL_RULES: LazyLock<Policy> = LazyLock::new(|| {
 });
 
 fn lint(bytes: &[u8], parse_all: bool) -> lint::Outcome {
-    let options = Options { policy: &ALL_RULES, today: Date::MIN, with_ignores: true, parse_all };
+    let options =
+        Options { policy: &ALL_RULES, today: Date::MIN, with_ignores: true, parse_all, with_volumes: false };
     lint::check(Manifest { name: "f.yaml", bytes: bytes.to_vec(), role: Role::File }, &options)
 }
 

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::{KubeVersionArg, PolicyArgs};
 use crate::cli::lint::output::Output;
 use crate::finding::Severity;
-use crate::report::Format;
+use crate::report::{Format, VolumesFormat};
 
 /// The input arguments of the commands that check manifests.
 #[derive(Debug, Args)]
@@ -65,8 +65,8 @@ pub(in crate::cli) struct LintArgs {
     /// formats]. Findings that cause exit code 1 are always shown
     #[arg(long, value_name = "SEVERITY")]
     pub(in crate::cli) min_severity: Option<Severity>,
-    /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit, checkstyle
-    /// or markdown
+    /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit,
+    /// checkstyle, markdown or csv
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(in crate::cli) format: Format,
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
@@ -85,7 +85,8 @@ pub(in crate::cli) struct LintArgs {
     /// Do not apply ignore comments, ignore annotations or the baseline
     #[arg(long)]
     pub(in crate::cli) no_ignores: bool,
-    /// Include suppressed findings, marked as suppressed, in text, concise, json and jsonl reports
+    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl
+    /// and csv reports
     #[arg(long)]
     pub(in crate::cli) show_suppressed: bool,
     /// Print the path of the policy file, the profile and the number of objects to standard error;
@@ -162,4 +163,18 @@ pub(in crate::cli) enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PathsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) input: InputArgs,
+    #[command(flatten)]
+    pub(in crate::cli) policy: PolicyArgs,
+    /// Format of the list: text, csv or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(in crate::cli) format: VolumesFormat,
+    /// Do not fail if no Kubernetes objects are found
+    #[arg(long)]
+    pub(in crate::cli) allow_empty: bool,
 }

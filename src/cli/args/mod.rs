@@ -33,6 +33,8 @@ pub(super) enum Command {
     Baseline(BaselineArgs),
     /// Suppress existing findings in the policy, or with comments or annotations
     Exempt(ExemptArgs),
+    /// List the volumes with a host path, a claim or an emptyDir
+    Paths(PathsArgs),
     /// Run the admission webhook
     #[cfg(feature = "server")]
     Serve(ServeArgs),
@@ -133,6 +135,8 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaKind {
     /// Schema of `lint --format json` reports
     Output,
+    /// Schema of `paths --format json` lists
+    Paths,
     /// Schema of the policy file
     Policy,
     /// Schema of policy test files

@@ -19,7 +19,8 @@ pub(in crate::cli) enum PolicyCommand {
         #[command(flatten)]
         policy: PolicyArgs,
     },
-    /// Report errors in a policy
+    /// Report errors in a policy, and warn about settings that probably do not have the intended
+    /// effect
     Check {
         /// Policy file [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,

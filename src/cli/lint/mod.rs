@@ -15,7 +15,7 @@ use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, eprint, print};
 use crate::finding::Severity;
 use crate::input::{Changes, Discovery, InputSource};
-use crate::lint::{Report, keep_changed};
+use crate::lint::{Counts, Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
 use setup::RunSetup;
@@ -129,9 +129,7 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     if !report.errors.is_empty() {
         return EXIT_ERROR;
     }
-    let counts = &report.counts;
-    if counts.objects == 0 && counts.empty_lists == 0 && !arguments.allow_empty {
-        eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
+    if !has_objects(&report.counts, arguments.allow_empty) {
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
@@ -140,6 +138,15 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
         Some(min) if fails(min) => EXIT_FINDINGS,
         _ => EXIT_OK,
     }
+}
+
+/// Checks whether the input contains objects, or need not contain any. If not, prints an error.
+pub(super) fn has_objects(counts: &Counts, allow_empty: bool) -> bool {
+    let has_objects = counts.objects > 0 || counts.empty_lists > 0 || allow_empty;
+    if !has_objects {
+        eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
+    }
+    has_objects
 }
 
 /// Checks whether to use colors or links. With `auto`, the environment variables `NO_COLOR`,

@@ -58,7 +58,7 @@ impl<'a> RunSetup<'a> {
     pub(in crate::cli) fn options(&self, with_ignores: bool) -> RunOptions<'_> {
         let (policy, parse_all) = (&self.policy, self.arguments.strict_parse);
         RunOptions {
-            lint: lint::Options { policy, today: today(), with_ignores, parse_all },
+            lint: lint::Options { policy, today: today(), with_ignores, parse_all, with_volumes: false },
             is_complete: !self.is_narrowed && lint::covers(&self.arguments.paths, policy),
         }
     }

@@ -8,6 +8,7 @@ use anyhow::bail;
 use super::{load, load_merged, test};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
 use crate::cli::{EXIT_OK, print};
+use crate::lint::policy_warnings;
 use crate::policy::{self, Policy};
 use crate::report::counted;
 
@@ -27,7 +28,11 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             };
             let shown = file.display().to_string();
             let arguments = PolicyArgs { policy: Some(file), ..PolicyArgs::default() };
-            print(&format!("{shown} is valid: {}.\n", summary(&load(&arguments)?)))?;
+            let policy = load(&arguments)?;
+            let warnings = policy_warnings(&policy, policy::today());
+            let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            text.push_str(&format!("{shown} is valid: {}.\n", summary(&policy)));
+            print(&text)?;
         }
         PolicyCommand::Test { files, policy } => return test::run(files, policy),
     }

@@ -26,6 +26,20 @@ pub enum EntryClass {
     Harmless,
 }
 
+impl EntryClass {
+    /// Returns the name in policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Critical => "critical",
+            Self::Credentials => "credentials",
+            Self::AgentSocket => "agent-socket",
+            Self::Sensitive => "sensitive",
+            Self::Harmless => "harmless",
+        }
+    }
+}
+
 /// The type of a file on the node, as in `hostPath.type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum HostPathType {
