@@ -110,10 +110,7 @@ fn whole_regex(expression: &str) -> Result<Regex, String> {
 
 /// A pattern for effective paths.
 #[derive(Clone, Debug)]
-pub struct PathGlob(PathMatcher);
-
-#[derive(Clone, Debug)]
-enum PathMatcher {
+pub enum PathGlob {
     Any,
     /// The paths that the pattern matches. The text is that of the pattern.
     Exact(PathPattern, String),
@@ -124,26 +121,8 @@ enum PathMatcher {
 }
 
 impl PathGlob {
-    /// Compiles the value of the key `path` of an exemption.
+    /// Compiles a value of the key `path` of an exemption.
     pub fn new(text: &str) -> Result<Self, String> {
-        PathMatcher::new(text).map(Self)
-    }
-
-    pub fn matches(&self, path: &str) -> bool {
-        self.0.matches(path)
-    }
-
-    /// Returns the pattern that matches only this path.
-    pub(super) fn literal(path: &str) -> String {
-        match PathMatcher::new(path) {
-            Ok(PathMatcher::Exact(_)) if !path.contains('*') => path.to_owned(),
-            _ => format!("/^{}/", regex::escape(path)),
-        }
-    }
-}
-
-impl PathMatcher {
-    fn new(text: &str) -> Result<Self, String> {
         if text.len() > 1
             && let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
         {
@@ -173,7 +152,15 @@ impl PathMatcher {
         }
     }
 
-    fn matches(&self, path: &str) -> bool {
+    /// Returns the pattern that matches only this path.
+    pub(super) fn literal(path: &str) -> String {
+        match Self::new(path) {
+            Ok(Self::Exact(..)) if !path.contains('*') => path.to_owned(),
+            _ => format!("/^{}/", regex::escape(path)),
+        }
+    }
+
+    pub fn matches(&self, path: &str) -> bool {
         let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
         match self {
             Self::Any => true,

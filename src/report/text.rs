@@ -31,7 +31,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         out.push_str(&summary(report, style));
         if let Some(command) = &report.exempt_command {
             // Writing to a string never fails.
-            let _ = writeln!(out, "To exempt the findings, run: {command}");
+            let _ = writeln!(out, "To exempt findings: {command}");
         }
     }
     out

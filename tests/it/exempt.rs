@@ -223,10 +223,8 @@ fn exemptions_do_not_cover_other_findings_about_the_path() {
     let policy = read(directory, "volcheck.yaml");
     assert!(policy.contains("volume: logs, container: agent, path: /var/log"), "{policy}");
     assert!(!policy.contains("shipper"), "{policy}");
-    assert_eq!(
-        lint(directory, &["--no-ignores", "--select", "writable-host-path"]).1.matches("`shipper`").count(),
-        1
-    );
+    let (_, text) = lint(directory, &["--no-ignores", "--select", "writable-host-path"]);
+    assert!(text.contains("`/var/log` is mounted writable in container `shipper`"), "{text}");
 }
 
 #[test]
@@ -487,7 +485,7 @@ fn text_reports_end_with_the_command() {
         text.lines().last().unwrap_or_default().to_owned()
     };
     let command =
-        |words: &str| format!("To exempt the findings, run: volcheck exempt {words}--reason 'REASON'");
+        |words: &str| format!("To exempt findings: volcheck exempt {words}--reason 'REASON'");
     assert_eq!(last(&[]), command(""));
     assert_eq!(last(&["it's"]), command("\"it's\" "));
     assert_eq!(
