@@ -484,8 +484,7 @@ fn text_reports_end_with_the_command() {
         let (_, text) = volcheck_in(directory, &[&["lint"], arguments].concat());
         text.lines().last().unwrap_or_default().to_owned()
     };
-    let command =
-        |words: &str| format!("To exempt findings: volcheck exempt {words}--reason 'REASON'");
+    let command = |words: &str| format!("To exempt findings: volcheck exempt {words}--reason 'REASON'");
     assert_eq!(last(&[]), command(""));
     assert_eq!(last(&["it's"]), command("\"it's\" "));
     assert_eq!(
