@@ -102,15 +102,8 @@ pub(super) fn annotations<'f>(
             let is_annotated =
                 |rule: RuleId| existing.is_some_and(|node| tree.get(node, &key(rule)).is_some());
             let (clashing, free) = rules.iter().partition::<Vec<_>, _>(|(rule, _)| is_annotated(**rule));
-            for (rule, found) in clashing {
-                let problem = format!("the object already has the annotation `{}`", key(*rule));
-                refused.extend(found.iter().map(|located| (*located, problem.clone())));
-            }
             let items: Vec<_> =
                 free.into_iter().map(|(rule, found)| (key(*rule), value(found, reason))).collect();
-            if items.is_empty() {
-                return Ok(Vec::new());
-            }
             let addition = Addition {
                 key: "annotations",
                 is_mapping: true,
@@ -120,7 +113,15 @@ pub(super) fn annotations<'f>(
                     .map(|(key, value)| format!("{}: {}", quoted(key), quoted(value)))
                     .collect(),
             };
-            addition.edits(file.text(), tree, metadata, None)
+            let edits = match items.is_empty() {
+                true => Vec::new(),
+                false => addition.edits(file.text(), tree, metadata, None)?,
+            };
+            for (rule, found) in clashing {
+                let problem = format!("the object already has the annotation `{}`", key(*rule));
+                refused.extend(found.iter().map(|located| (*located, problem.clone())));
+            }
+            Ok(edits)
         });
         match added {
             Ok(added) => edits.extend(added),

@@ -21,7 +21,7 @@ use crate::policy::{Date, ExemptionDraft, Narrowness, Policy};
 use crate::source::{File, parse, split_documents};
 use crate::suppress::is_ignorable;
 
-use plan::describe;
+use plan::{describe, position};
 
 pub use plan::{FileEdit, Plan};
 pub use selection::{ObjectName, Selection};
@@ -92,9 +92,11 @@ pub fn plan(
     request: &Request<'_>,
     check: &dyn Fn(&[FileEdit]) -> anyhow::Result<Report>,
 ) -> anyhow::Result<Plan> {
-    let mut wanted = selected;
+    let (mut wanted, mut blocked) = (selected, Vec::new());
     loop {
-        let plan = request.plan(report, &wanted);
+        let mut plan = request.plan(report, &wanted);
+        plan.refused.append(&mut blocked.clone());
+        plan.refused.sort_by(|(a, _), (b, _)| a.order(b));
         if plan.edits.is_empty() {
             return Ok(plan);
         }
@@ -103,17 +105,26 @@ pub fn plan(
         let exempted: Vec<_> = plan.exempted.iter().collect();
         let expected = difference(&before, &exempted);
         let unexpected = difference(&after, &expected);
+        let missing = difference(&expected, &after);
         // The engine reports only the most severe finding of a family about a volume. Exempting it
         // reveals the next one.
         let is_revealed = |found: &&&LocatedFinding| {
             exempted.iter().any(|other| is_same_family(found, other)) && !contains(&wanted, found)
         };
         let revealed: Vec<_> = unexpected.iter().filter(is_revealed).map(|found| (*found).clone()).collect();
-        if revealed.is_empty() {
-            verify(&exempted, &unexpected, &difference(&expected, &after))?;
+        let others = wanted.iter().filter_map(|located| {
+            let other = missing.iter().find(|other| is_same_rule_and_object(other, located))?;
+            let problem = format!("this would also suppress another finding, at {}", position(other));
+            Some((located.clone(), problem))
+        });
+        let now_blocked: Vec<_> = others.collect();
+        if revealed.is_empty() && now_blocked.is_empty() {
+            verify(&exempted, &unexpected, &missing)?;
             return Ok(plan);
         }
+        wanted.retain(|located| !missing.iter().any(|other| is_same_rule_and_object(other, located)));
         wanted.extend(revealed);
+        blocked.extend(now_blocked);
     }
 }
 
@@ -182,6 +193,11 @@ fn difference<'f>(findings: &[&'f LocatedFinding], others: &[&LocatedFinding]) -
 fn contains<'f>(findings: impl IntoIterator<Item = &'f LocatedFinding>, other: &LocatedFinding) -> bool {
     let identity_of_other = identity(other);
     findings.into_iter().any(|found| identity(found) == identity_of_other)
+}
+
+/// Checks whether two findings have the same rule, and are about the same object.
+fn is_same_rule_and_object(a: &LocatedFinding, b: &LocatedFinding) -> bool {
+    a.finding.rule == b.finding.rule && a.object == b.object && a.location.path == b.location.path
 }
 
 /// Checks whether two findings are about the same volume and of the same family.

@@ -67,8 +67,13 @@ impl Plan {
 /// Describes a finding in one line.
 pub(super) fn describe(located: &LocatedFinding) -> String {
     let finding = &located.finding;
-    let (line, column) = located.line_and_column();
     let object = finding.object.as_ref().map_or_else(String::new, |object| format!(" ({object})"));
     let message = printable(&finding.message);
-    format!("{}:{line}:{column}: {}: {message}{object}", located.display_path(), finding.rule)
+    format!("{}: {}: {message}{object}", position(located), finding.rule)
+}
+
+/// Returns the path, the line and the column of a finding.
+pub(super) fn position(located: &LocatedFinding) -> String {
+    let (line, column) = located.line_and_column();
+    format!("{}:{line}:{column}", located.display_path())
 }

@@ -412,11 +412,35 @@ fn comments_that_would_suppress_other_findings_are_refused() {
     let repository = repository(&[("pod.yaml", pod)]);
     let arguments = ["exempt", "--as", "comment", "--reason", "r", "--path", "/srv/a"];
     let (code, text) = volcheck_in(repository.path(), &arguments);
+    let refused = "not exempted, because this would also suppress another finding, at pod.yaml:6:";
+    assert!(code == 1 && text.matches(refused).count() == 1, "{text}");
+    assert_eq!(read(repository.path(), "pod.yaml"), pod);
+}
+
+#[test]
+fn annotations_that_would_suppress_other_findings_are_refused() {
+    // Only one annotation per rule is possible, and the writable mounts of the two volumes have the
+    // same rule.
+    let repository = repository(&[("agent.yaml", AGENT)]);
+    let annotate = |arguments: &[&str]| {
+        volcheck_in(
+            repository.path(),
+            &[&["exempt", "--as", "annotation", "--reason", "r"], arguments].concat(),
+        )
+    };
+    let (code, text) = annotate(&["--path", "/srv/data"]);
+    assert_eq!(code, 0, "{text}");
     assert!(
-        code == 2 && text.contains("is not selected, but would be suppressed, too: pod.yaml:6:"),
+        read(repository.path(), "agent.yaml")
+            .contains("writable-host-path: \"volume=data container=shipper -- r\"")
+    );
+    let (code, text) = annotate(&["--path", "/var/log"]);
+    assert!(
+        code == 1 && text.contains("already has the annotation `ignore.volcheck.io/writable-host-path`"),
         "{text}"
     );
-    assert_eq!(read(repository.path(), "pod.yaml"), pod);
+    let (_, text) = lint(repository.path(), &[]);
+    assert!(text.contains("[writable-host-path]") && !text.contains("[sensitive-host-path]"), "{text}");
 }
 
 #[test]
@@ -427,6 +451,25 @@ fn findings_that_ignores_cannot_suppress_are_named() {
     let (code, text) = volcheck_in(repository.path(), &arguments);
     assert!(code == 1 && text.contains("because the policy sets `ignores: warnings`: agent.yaml:"), "{text}");
     assert_eq!(read(repository.path(), "agent.yaml"), AGENT);
+}
+
+/// The same rule reports two volumes of the object, and one of the findings is only an info.
+#[test]
+fn an_annotation_for_all_volumes_does_not_cover_unselected_findings() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: i\n    \
+               volumeMounts: [{name: a, mountPath: /a}, {name: b, mountPath: /b}, {name: r, mountPath: /r, readOnly: \
+               true}]\n  volumes:\n  - {name: a, hostPath: {path: /var/log/a, type: Directory}}\n  - {name: b, hostPath: \
+               {path: /var/log/b, type: Directory}}\n  - {name: r, hostPath: {path: /var/log/r, type: Directory}}\n";
+    let repository = repository(&[("pod.yaml", pod)]);
+    let arguments = ["exempt", "--as", "annotation", "--reason", "r", "--rule", "sensitive-host-path"];
+    let (code, text) = volcheck_in(repository.path(), &arguments);
+    assert_eq!(code, 1, "{text}");
+    assert_eq!(
+        text.matches("this would also suppress another finding, at pod.yaml:12:").count(),
+        2,
+        "{text}"
+    );
+    assert_eq!(read(repository.path(), "pod.yaml"), pod);
 }
 
 /// A chart with names that differ in each rendering is rendered once.
