@@ -43,7 +43,7 @@ impl FileEdit {
 }
 
 impl Plan {
-    /// Returns a sentence about the edits, and a line for each finding that cannot be suppressed.
+    /// Returns a sentence about the edits, and the findings that cannot be suppressed.
     pub fn summary(&self, form: &Form, is_dry_run: bool) -> String {
         let mut text = String::new();
         if let [first, rest @ ..] = self.edits.as_slice() {
@@ -58,7 +58,7 @@ impl Plan {
             text.push_str(&format!("{verb} {} {noun} in {files}{until}.\n", self.exempted.len()));
         }
         for (located, problem) in &self.refused {
-            text.push_str(&format!("warning: not exempted, because {problem}: {}\n", describe(located)));
+            text.push_str(&format!("warning: {}\n  not exempted, because {problem}\n", describe(located)));
         }
         text
     }
