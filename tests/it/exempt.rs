@@ -546,6 +546,7 @@ fn text_reports_end_with_the_command() {
     );
     assert_eq!(last(&["--min-severity", "error"]), command("--min-severity error "));
     assert_eq!(last(&["--fail-on", "info"]), command("--min-severity info "));
+    assert_eq!(last(&["--no-policy"]), command("--no-policy --as comment "));
     for arguments in [
         &["--quiet"][..],
         &["--fail-on", "never"],

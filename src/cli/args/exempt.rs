@@ -107,6 +107,9 @@ pub(in crate::cli) fn exempt_command(lint: &ArgMatches, min_severity: Severity) 
     if paths.iter().any(|path| path == "-") {
         return None;
     }
+    if flags.iter().any(|flag| flag == "--no-policy") {
+        flags.extend(["--as".to_owned(), "comment".to_owned()]);
+    }
     if min_severity != Severity::Warning {
         flags.extend(["--min-severity".to_owned(), min_severity.to_string()]);
     }
