@@ -73,6 +73,7 @@ fn generated_files() -> Result<Vec<(String, String)>, String> {
         ("docs/inputs.md", inputs_page()?),
         ("docs/reference/cli.md", cli_page()?),
         ("docs/reference/policy.schema.json", volcheck::policy::schema()),
+        ("docs/reference/policy-test.schema.json", volcheck::policy_test::schema()),
         ("docs/formats.md", formats_page()?),
         ("docs/paths.md", paths_page()?),
         ("charts/volcheck/README.md", chart_readme()?),

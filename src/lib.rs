@@ -15,6 +15,7 @@ pub mod cli;
 #[cfg(feature = "server")]
 pub mod cluster;
 pub mod engine;
+pub mod exempt;
 pub mod finding;
 pub mod input;
 #[cfg(feature = "server")]
@@ -22,6 +23,7 @@ pub mod install;
 pub mod lint;
 pub mod model;
 pub mod policy;
+pub mod policy_test;
 pub mod report;
 pub mod rules;
 #[cfg(feature = "server")]

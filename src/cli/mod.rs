@@ -4,6 +4,7 @@ mod args;
 mod baseline;
 #[cfg(feature = "server")]
 mod certs;
+mod exempt;
 mod explain;
 mod file;
 mod generated;
@@ -23,7 +24,7 @@ mod serve;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 /// The exit code on success. For `lint`, no finding reaches `--fail-on`.
 pub const EXIT_OK: u8 = 0;
@@ -35,8 +36,10 @@ pub const EXIT_ERROR: u8 = 2;
 
 /// Runs a command and returns the exit code. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match args::Cli::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
+    let parsed = args::Cli::command().try_get_matches_from(arguments);
+    let parsed = parsed.and_then(|matches| Ok((args::Cli::from_arg_matches(&matches)?, matches)));
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are not errors, and clap prints them to standard output.
             let code = if error.use_stderr() { EXIT_ERROR } else { EXIT_OK };
@@ -45,8 +48,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let result = match arguments.command {
-        args::Command::Lint(arguments) => lint::run(&arguments),
+        args::Command::Lint(arguments) => lint::run(&arguments, matches.subcommand_matches("lint")),
         args::Command::Baseline(arguments) => baseline::run(&arguments),
+        args::Command::Exempt(arguments) => exempt::run(&arguments),
         args::Command::Paths(arguments) => paths::run(&arguments),
         args::Command::Review(arguments) => review::run(&arguments),
         #[cfg(feature = "server")]
@@ -82,6 +86,7 @@ fn schema(arguments: &args::SchemaArgs) -> anyhow::Result<u8> {
         args::SchemaKind::Output => print(crate::report::SCHEMA)?,
         args::SchemaKind::Paths => print(crate::report::VOLUMES_SCHEMA)?,
         args::SchemaKind::Policy => print(&crate::policy::schema())?,
+        args::SchemaKind::PolicyTest => print(&crate::policy_test::schema())?,
     }
     Ok(EXIT_OK)
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::{FieldPath, Mark, ObjectId};
+use crate::model::{FieldPath, Mark, ObjectId, Workload};
 
 pub use fingerprint::{Access, Fingerprint, digest};
 pub use fix::{Edit, EditValue, Fix, Safety};
@@ -100,6 +100,8 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
     /// The object; `None` if the finding is not about an object.
     pub object: Option<Arc<ObjectId>>,
+    /// The workload that controls the object; `None` if no workload controls it.
+    pub workload: Option<Arc<Workload>>,
     /// Whether the pod of the finding was found by its structure or in a patch, and not in a field
     /// that the kind of the object defines.
     pub is_heuristic: bool,
@@ -122,6 +124,7 @@ impl Finding {
             fix: None,
             fingerprint: Fingerprint::new(rule),
             object: None,
+            workload: None,
             is_heuristic: false,
             near_exemption: None,
         }

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
+use rayon::prelude::*;
 
 use super::exclude::{Excludes, real_path};
 use super::walk::{Directory, Entries, Selection, walk};
@@ -47,6 +48,30 @@ pub struct Discovery {
     pub has_links: bool,
     /// Whether the charts and kustomizations in the searched directories are rendered.
     pub renders_searched: bool,
+}
+
+impl Discovery {
+    /// Reads standard input, charts and kustomizations, so that several runs check the same text.
+    /// Inputs that cannot be read are unchanged.
+    pub fn read_streams(&mut self) {
+        self.inputs.par_iter_mut().for_each(|input| {
+            if matches!(input.source, InputSource::Stdin | InputSource::Rendered(_))
+                && let Ok(bytes) = input.read()
+            {
+                input.set_content(bytes);
+            }
+        });
+    }
+
+    /// Returns the same inputs, with new contents for the inputs with these names.
+    pub fn with_contents<'c>(&self, contents: impl Iterator<Item = (&'c str, &'c str)>) -> Self {
+        let mut edited = self.clone();
+        for (name, content) in contents {
+            let inputs = edited.inputs.iter_mut().filter(|input| input.name == name);
+            inputs.for_each(|input| input.set_content(content.into()));
+        }
+        edited
+    }
 }
 
 /// A file that was found.

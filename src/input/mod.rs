@@ -49,6 +49,18 @@ pub enum InputSource {
     Stdin,
     /// The output of helm, kustomize or kubectl.
     Rendered(Rendering),
+    /// Content that was already read from another source, or that is not yet written to it.
+    Memory { of: Box<Self>, bytes: Vec<u8> },
+}
+
+impl InputSource {
+    /// Returns the source that content in memory belongs to, or `self` for any other source.
+    pub fn origin(&self) -> &Self {
+        match self {
+            Self::Memory { of, .. } => of,
+            other => other,
+        }
+    }
 }
 
 /// An input to check.
@@ -69,13 +81,18 @@ impl Input {
     /// patterns apply. Patterns that exclude all templates of the chart, such as `templates/**`, or
     /// the whole chart or kustomization apply only to files that are not rendered.
     pub fn excludes(&self, excludes: Option<&Excludes>) -> Option<Excludes> {
-        let any_file = match &self.source {
+        let any_file = match self.source.origin() {
             InputSource::Rendered(rendering) => rendering.any_file(),
             // Standard input may be the output of Helm.
             InputSource::Stdin => PathBuf::from(&self.name).join(ANY_TEMPLATE),
-            InputSource::File(_) | InputSource::Path(_) => return None,
+            InputSource::File(_) | InputSource::Path(_) | InputSource::Memory { .. } => return None,
         };
         Some(excludes?.without(&any_file)).filter(|own| !own.is_empty())
+    }
+
+    /// Replaces the content of the input.
+    pub fn set_content(&mut self, bytes: Vec<u8>) {
+        self.source = InputSource::Memory { of: Box::new(self.source.origin().clone()), bytes };
     }
 
     /// Reads the input, up to one byte more than [`MAX_FILE_BYTES`]. Returns an error if the input
@@ -86,6 +103,7 @@ impl Input {
 
     fn read_bytes(&self) -> Result<Vec<u8>, InputErrorKind> {
         match &self.source {
+            InputSource::Memory { bytes, .. } => Ok(bytes.clone()),
             InputSource::Rendered(rendering) => rendering.render(MAX_BYTES),
             InputSource::Stdin => Ok(read_to_end(io::stdin().lock(), MAX_BYTES)?),
             InputSource::File(path) => {

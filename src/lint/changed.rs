@@ -19,9 +19,9 @@ use crate::input::{Changes, Input, InputSource};
 /// - all findings and errors in the text of a chart or a kustomization if a file changed that the
 ///   rendering reads, or if this is unknown
 pub fn keep_changed(report: &mut Report, inputs: &[Input], revision: &str, changes: &Changes) {
-    let renderings = inputs.iter().filter_map(|input| match &input.source {
+    let renderings = inputs.iter().filter_map(|input| match input.source.origin() {
         InputSource::Rendered(rendering) => Some((input.name.as_str(), rendering)),
-        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => None,
+        _ => None,
     });
     // A chart can be rendered several times, with different values.
     let (changed, mut unchanged): (Vec<_>, Vec<_>) =

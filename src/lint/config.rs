@@ -12,6 +12,7 @@ use crate::suppress::Baseline;
 pub enum ConfigFile {
     Policy,
     Baseline,
+    PolicyTest,
 }
 
 impl ConfigFile {
@@ -21,18 +22,20 @@ impl ConfigFile {
         match self {
             Self::Policy => RuleId::new("invalid-policy"),
             Self::Baseline => RuleId::new("invalid-baseline"),
+            Self::PolicyTest => RuleId::new("invalid-policy-test"),
         }
     }
 
     /// Returns the configuration file with this [`id`](Self::id), or `None` if there is none.
     pub fn from_id(id: RuleId) -> Option<Self> {
-        [Self::Policy, Self::Baseline].into_iter().find(|config| config.id() == id)
+        [Self::Policy, Self::Baseline, Self::PolicyTest].into_iter().find(|config| config.id() == id)
     }
 
     pub fn noun(self) -> &'static str {
         match self {
             Self::Policy => "policy",
             Self::Baseline => "baseline",
+            Self::PolicyTest => "policy test",
         }
     }
 
@@ -41,6 +44,7 @@ impl ConfigFile {
         match self {
             Self::Policy => "volcheck schema policy",
             Self::Baseline => "volcheck baseline --help",
+            Self::PolicyTest => "volcheck schema policy-test",
         }
     }
 }

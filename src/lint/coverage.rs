@@ -53,9 +53,9 @@ impl Coverage {
         };
         for input in &found.inputs {
             let path = coverage.path(&input.name);
-            match &input.source {
+            match input.source.origin() {
                 InputSource::Rendered(_) => coverage.renderings.push((path, input.excludes(excludes))),
-                InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {
+                _ => {
                     coverage.files.insert(path);
                 }
             }

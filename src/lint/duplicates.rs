@@ -16,9 +16,9 @@ pub(super) fn remove(inputs: &[Input], outcomes: &mut [Outcome]) {
     let renderings: Vec<(usize, &RenderSource)> = inputs
         .iter()
         .enumerate()
-        .filter_map(|(index, input)| match &input.source {
+        .filter_map(|(index, input)| match input.source.origin() {
             InputSource::Rendered(Rendering { source, .. }) => Some((index, source)),
-            InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => None,
+            _ => None,
         })
         .collect();
     let mut seen: HashSet<String> = HashSet::new();

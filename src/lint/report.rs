@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ConfigFile, LocatedFinding, Location};
-use crate::finding::{Finding, Severity, SuppressedBy};
+use crate::finding::{Finding, RuleId, Severity, SuppressedBy};
 use crate::model::{FieldPath, ObjectId};
 use crate::policy::{Overrides, Policy, Problem, Profile};
-use crate::rules::Registry;
+use crate::rules::{Registry, Rule};
 
 /// The numbers of files, objects and other documents in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -85,6 +85,9 @@ pub struct Report {
     /// The number of findings that the report omits because the webhook does not report them.
     /// `None` unless the run determines the verdicts of the webhook.
     pub omitted_findings: Option<usize>,
+    /// The command that exempts the findings in a text report; `None` if no finding that fails the
+    /// run can be exempted, or if there is no such command.
+    pub exempt_command: Option<String>,
     /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
     /// Whether the policy enables rules other than those that report unchecked input.
@@ -105,6 +108,7 @@ impl Report {
             unknown_host_paths: Vec::new(),
             outside: None,
             omitted_findings: None,
+            exempt_command: None,
             invalid_config: None,
             has_rules: true,
             lacks_objects: false,
@@ -138,6 +142,13 @@ impl Report {
     /// Returns the number of findings with this severity that are not suppressed.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|located| located.finding.severity == severity).count()
+    }
+
+    /// Checks whether a finding of at least this severity can be exempted.
+    pub fn has_exemptable(&self, min_severity: Severity) -> bool {
+        let is_exemptable = |id: RuleId| self.rules.find(id.as_str()).is_some_and(Rule::is_exemptable);
+        let findings = self.findings.iter().map(|located| &located.finding);
+        findings.filter(|finding| finding.severity >= min_severity).any(|finding| is_exemptable(finding.rule))
     }
 
     /// Returns the number of suppressed errors that the webhook reports. The webhook applies

@@ -154,9 +154,9 @@ pub fn unused_excludes<'e>(
     found: &Discovery,
     excludes: &'e Excludes,
 ) -> impl Iterator<Item = &'e ExcludePattern> {
-    let rendered = found.inputs.iter().filter_map(|input| match &input.source {
+    let rendered = found.inputs.iter().filter_map(|input| match input.source.origin() {
         InputSource::Rendered(rendering) => real_path(rendering.path()),
-        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => None,
+        _ => None,
     });
     let searched = found.searched.iter().map(|directory| directory.real.clone());
     excludes.unused(searched.chain(rendered).collect())
@@ -201,11 +201,11 @@ fn other_kustomizations(found: &Discovery) -> Vec<Input> {
 
 /// Checks whether the input is a file, or standard input with the name of a file.
 fn has_file_name(input: &Input) -> bool {
-    match input.source {
-        InputSource::File(_) | InputSource::Path(_) => true,
+    match input.source.origin() {
         // With `--stdin-filename`, standard input is the content of that file.
         InputSource::Stdin => input.name != input::STDIN,
         InputSource::Rendered(_) => false,
+        _ => true,
     }
 }
 
@@ -218,14 +218,14 @@ fn role(input: &Input, patches: &HashSet<String>) -> Role {
     if has_file_name(input) {
         return if is_patch() { Role::Patch } else { Role::File };
     }
-    match &input.source {
-        InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => Role::Stream,
+    match input.source.origin() {
         InputSource::Rendered(Rendering { source: RenderSource::Chart(source), .. }) => {
             Role::Chart(source.chart.clone())
         }
         InputSource::Rendered(Rendering { source: RenderSource::Kustomization(_), .. }) => {
             Role::Kustomization
         }
+        _ => Role::Stream,
     }
 }
 
@@ -308,7 +308,7 @@ impl Rendered {
     fn new(inputs: &[Input], outcomes: &[Outcome]) -> Self {
         let mut rendered = Self { charts: Vec::new(), kustomizations: BTreeSet::new() };
         for (input, outcome) in inputs.iter().zip(outcomes) {
-            match &input.source {
+            match input.source.origin() {
                 InputSource::Rendered(_) if outcome.files.is_empty() => {}
                 InputSource::Rendered(Rendering {
                     source: RenderSource::Chart(ChartSource { chart, .. }),
@@ -321,7 +321,7 @@ impl Rendered {
                 }) => {
                     rendered.kustomizations.extend(input::references(Path::new(directory)));
                 }
-                InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {}
+                _ => {}
             }
         }
         rendered

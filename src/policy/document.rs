@@ -240,7 +240,7 @@ fn list_overridable_rules(schema: &mut Schema) {
 /// The scope of an exemption. Each key except `access` takes a pattern or a list of patterns. A
 /// pattern is a name, a glob (`*` matches any text, `?` any single character), or a regular
 /// expression between slashes. The patterns of `path` differ.
-#[derive(Clone, Debug, Default, DeriveDeserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, DeriveDeserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Match {
     /// The namespace of the object. `"*"` matches all namespaces. Required except for

@@ -10,7 +10,7 @@ use super::merged::{MergedPolicy, Problem, Text};
 use super::profile::Profile;
 use crate::model::{ExpectedType, FieldErrorKind, FieldPath, did_you_mean};
 use crate::rules::Registry;
-use crate::source::{self, File, decode, split_documents};
+use crate::source::{self, File, Tree, decode, split_documents};
 
 /// The name of a new policy file.
 pub const FILE_NAME: &str = "volcheck.yaml";
@@ -54,17 +54,19 @@ pub(super) fn load(path: &Path, registry: Registry) -> Result<MergedPolicy, Vec<
     if loader.problems.is_empty() { Ok(loader.merged) } else { Err(loader.problems) }
 }
 
+/// Loads the policy whose file `path` has this text, like [`load`]. The file need not exist.
+pub(super) fn load_text(path: &Path, text: &str, registry: Registry) -> Result<MergedPolicy, Vec<Problem>> {
+    let mut loader = Loader::new(registry);
+    loader.open.extend(fs::canonicalize(path));
+    loader.bytes(text.into(), path.to_string_lossy().into(), path.parent().unwrap_or(Path::new("")));
+    if loader.problems.is_empty() { Ok(loader.merged) } else { Err(loader.problems) }
+}
+
 /// Returns all problems in the text of a policy. Files that it extends are relative to the current
 /// directory.
 pub fn problems(name: &str, text: &str) -> Vec<Problem> {
     let mut loader = Loader::new(Registry::built_in());
-    match File::decode(name, text.into()) {
-        Ok(file) => loader.text(&Arc::new(file), name.into(), Path::new("")),
-        Err(error) => {
-            let problem = Problem { path: name.into(), location: None, message: error.to_string() };
-            loader.problems.push(problem);
-        }
-    }
+    loader.bytes(text.into(), name.into(), Path::new(""));
     loader.problems
 }
 
@@ -142,57 +144,19 @@ impl Loader {
         self.done.extend(self.open.pop());
     }
 
-    fn text(&mut self, file: &Arc<File>, name: Arc<str>, directory: &Path) {
-        let mut report = |range: std::ops::Range<usize>, message: String| {
-            let location = Some((Arc::clone(file), file.span(range)));
-            self.problems.push(Problem { path: Arc::clone(&name), location, message });
-        };
-        let chunks: Vec<_> = split_documents(file.text()).into_iter().map(|chunk| chunk.range).collect();
-        let mut trees = Vec::new();
-        for chunk in chunks {
-            match source::parse(file.text(), chunk) {
-                Ok(tree) => trees.extend(tree),
-                Err(error) => return report(error.span.clone(), error.to_string()),
-            }
-        }
-        let tree = match trees.as_slice() {
-            [tree] => tree,
-            [] => return report(0..0, "empty policy: `version: 1` is required".to_owned()),
-            [_, second, ..] => {
-                return report(second.range(second.root()), "a policy must be a single document".to_owned());
-            }
-        };
-        let text = Text { name, file, tree };
-        for &mapping in tree.irregular_mappings() {
-            for duplicate in tree.duplicate_keys(mapping) {
-                let key = tree.key(duplicate.kept.key).into_owned();
-                let location = Some((Arc::clone(file), file.span(tree.range(duplicate.kept.key))));
-                let message = format!("duplicate key `{key}`");
-                self.problems.push(Problem { path: Arc::clone(&text.name), location, message });
-            }
-        }
-        let document: Document = match decode(tree, tree.root()) {
-            Ok(document) => document,
-            Err(error) if matches!(error.kind, FieldErrorKind::UnknownKey { .. }) => {
-                let message =
-                    allow_list_advice(&error.path).map_or_else(|| error.kind.to_string(), str::to_owned);
-                self.problems.push(text.problem_with_key(&error.path, message));
-                return;
-            }
+    fn bytes(&mut self, bytes: Vec<u8>, name: Arc<str>, directory: &Path) {
+        match File::decode(&*name, bytes) {
+            Ok(file) => self.text(&Arc::new(file), name, directory),
             Err(error) => {
-                let mut message = error.kind.to_string();
-                // For example, YAML 1.1 parses an unquoted namespace `n` as the boolean `false`.
-                if let FieldErrorKind::WrongType {
-                    expected: ExpectedType::String | ExpectedType::StringOrList,
-                    found,
-                } = &error.kind
-                    && found.is_scalar()
-                {
-                    message.push_str(": quote it");
-                }
-                return self.problems.push(text.problem(&error.path, message));
+                self.problems.push(Problem { path: name, location: None, message: error.to_string() });
             }
-        };
+        }
+    }
+
+    fn text(&mut self, file: &Arc<File>, name: Arc<str>, directory: &Path) {
+        let Some(tree) = parse_config(file, &name, "policy", &mut self.problems) else { return };
+        let text = Text { name, file, tree: &tree };
+        let Some(document) = decode_config::<Document>(&text, &mut self.problems) else { return };
         match document.version {
             Some(1) => {}
             Some(other) => {
@@ -231,6 +195,73 @@ impl Loader {
         };
         self.problems.push(text.problem(&at, message));
     }
+}
+
+/// Parses the only document in a configuration file. `noun` names the kind of file. If the text is
+/// not a single valid document, adds a problem and returns `None`. Also adds a problem for each
+/// duplicate key.
+pub fn parse_config<'f>(
+    file: &'f Arc<File>,
+    name: &Arc<str>,
+    noun: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Tree<'f>> {
+    let problem = |range: std::ops::Range<usize>, message: String| {
+        let location = Some((Arc::clone(file), file.span(range)));
+        Problem { path: Arc::clone(name), location, message }
+    };
+    let mut trees = Vec::new();
+    for chunk in split_documents(file.text()) {
+        match source::parse(file.text(), chunk.range) {
+            Ok(tree) => trees.extend(tree),
+            Err(error) => {
+                problems.push(problem(error.span.clone(), error.to_string()));
+                return None;
+            }
+        }
+    }
+    if let Some(second) = trees.get(1) {
+        let message = format!("a {noun} must be a single document");
+        problems.push(problem(second.range(second.root()), message));
+        return None;
+    }
+    let Some(tree) = trees.pop() else {
+        problems.push(problem(0..0, format!("empty {noun}: `version: 1` is required")));
+        return None;
+    };
+    for &mapping in tree.irregular_mappings() {
+        for duplicate in tree.duplicate_keys(mapping) {
+            let key = tree.key(duplicate.kept.key);
+            problems.push(problem(tree.range(duplicate.kept.key), format!("duplicate key `{key}`")));
+        }
+    }
+    Some(tree)
+}
+
+/// Decodes a configuration file. If a key or a value is invalid, adds a problem and returns `None`.
+pub fn decode_config<'t, T: serde::Deserialize<'t>>(
+    text: &Text<'t>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let error = match decode(text.tree, text.tree.root()) {
+        Ok(document) => return Some(document),
+        Err(error) => error,
+    };
+    if matches!(error.kind, FieldErrorKind::UnknownKey { .. }) {
+        let message = allow_list_advice(&error.path).map_or_else(|| error.kind.to_string(), str::to_owned);
+        problems.push(text.problem_with_key(&error.path, message));
+        return None;
+    }
+    let mut message = error.kind.to_string();
+    // For example, YAML 1.1 parses an unquoted namespace `n` as the boolean `false`.
+    if let FieldErrorKind::WrongType { expected: ExpectedType::String | ExpectedType::StringOrList, found } =
+        &error.kind
+        && found.is_scalar()
+    {
+        message.push_str(": quote it");
+    }
+    problems.push(text.problem(&error.path, message));
+    None
 }
 
 /// Returns the message about a key named `allow`, or `None` for any other key. Its name would not

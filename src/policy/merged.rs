@@ -83,11 +83,13 @@ pub(super) struct NamespaceMode {
     pub(super) mode: Mode,
 }
 
-/// The text of a policy document.
-pub(super) struct Text<'t> {
-    pub(super) name: Arc<str>,
-    pub(super) file: &'t Arc<File>,
-    pub(super) tree: &'t Tree<'t>,
+/// The text of a configuration file, for the locations of problems.
+#[derive(Debug)]
+pub struct Text<'t> {
+    /// The name of the file, as shown to the user.
+    pub name: Arc<str>,
+    pub file: &'t Arc<File>,
+    pub tree: &'t Tree<'t>,
 }
 
 impl Text<'_> {
@@ -100,12 +102,12 @@ impl Text<'_> {
     }
 
     /// Creates a problem located at the value of `path`.
-    pub(super) fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
+    pub fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
         self.problem_at(self.value_span(path), message)
     }
 
     /// Creates a problem located at the last key of `path`.
-    pub(super) fn problem_with_key(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
+    pub fn problem_with_key(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
         self.problem_at(self.key_span(path), message)
     }
 

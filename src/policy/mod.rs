@@ -11,6 +11,7 @@ mod builtin;
 mod change;
 mod chart;
 mod document;
+mod draft;
 mod exclude;
 mod exemption;
 mod level;
@@ -42,15 +43,22 @@ pub use builtin::{is_skipped_kind, options, workloads};
 pub use change::LevelChange;
 pub use chart::ChartSettings;
 pub use document::{Mode, WorkloadMode, schema};
+pub use draft::{ExemptionDraft, Narrowness};
 pub use exclude::ExcludePattern;
 pub use exemption::{Exemption, ExemptionId, ExemptionLocation, Requester};
 pub use jiff::civil::Date;
 pub use level::Level;
-pub use load::{FILE_NAME, FILE_NAMES, discover, problems};
-pub use merged::{MergedPolicy, Problem};
+pub use load::{FILE_NAME, FILE_NAMES, decode_config, discover, parse_config, problems};
+pub use merged::{MergedPolicy, Problem, Text};
+pub use pattern::PathGlob;
 pub use profile::Profile;
 pub use properties::properties;
 pub use starter::starter;
+
+/// Returns the rule named `name`, whether or not a policy enables it.
+pub fn rule(name: &str) -> Result<&'static Rule, UnknownRule> {
+    Registry::built_in().require(name)
+}
 
 /// Returns the current date in UTC. The engine has no clock, so its callers pass the date.
 pub fn today() -> Date {
@@ -144,9 +152,19 @@ impl MergedPolicy {
 
     /// Loads the policy in the file `path`, changed by `overrides`.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, PolicyError> {
-        let mut merged = load::load(path, Registry::built_in()).map_err(PolicyError::Problems)?;
-        merged.file = Some(path.to_owned());
-        merged.with_profile_and_flags(overrides).map_err(PolicyError::UnknownRule)
+        let merged = load::load(path, Registry::built_in()).map_err(PolicyError::Problems)?;
+        merged.of_file(path).with_profile_and_flags(overrides).map_err(PolicyError::UnknownRule)
+    }
+
+    /// Loads the policy whose file `path` has this text, changed by `overrides`. The file need not
+    /// exist.
+    pub fn load_text(path: &Path, text: &str, overrides: &Overrides) -> Result<Self, PolicyError> {
+        let merged = load::load_text(path, text, Registry::built_in()).map_err(PolicyError::Problems)?;
+        merged.of_file(path).with_profile_and_flags(overrides).map_err(PolicyError::UnknownRule)
+    }
+
+    fn of_file(self, path: &Path) -> Self {
+        Self { file: Some(path.to_owned()), ..self }
     }
 
     /// Adds the levels of the profile and applies the flags. The documents override the profile,

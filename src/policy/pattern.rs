@@ -60,6 +60,14 @@ impl Pattern {
         whole_regex(&text.chars().map(expression).collect::<String>()).map(Self::Regex)
     }
 
+    /// Returns the pattern that matches only this text.
+    pub(super) fn literal(text: &str) -> String {
+        match Self::new(text) {
+            Ok(Self::Exact(_)) => text.to_owned(),
+            _ => format!("/{}/", regex::escape(text)),
+        }
+    }
+
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
@@ -102,7 +110,7 @@ fn whole_regex(expression: &str) -> Result<Regex, String> {
 
 /// A pattern for effective paths.
 #[derive(Clone, Debug)]
-pub(super) enum PathGlob {
+pub enum PathGlob {
     Any,
     /// The paths that the pattern matches. The text is that of the pattern.
     Exact(PathPattern, String),
@@ -113,7 +121,8 @@ pub(super) enum PathGlob {
 }
 
 impl PathGlob {
-    pub(super) fn new(text: &str) -> Result<Self, String> {
+    /// Compiles a value of the key `path` of an exemption.
+    pub fn new(text: &str) -> Result<Self, String> {
         if text.len() > 1
             && let Some(expression) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
         {
@@ -143,7 +152,15 @@ impl PathGlob {
         }
     }
 
-    pub(super) fn matches(&self, path: &str) -> bool {
+    /// Returns the pattern that matches only this path.
+    pub(super) fn literal(path: &str) -> String {
+        match Self::new(path) {
+            Ok(Self::Exact(..)) if !path.contains('*') => path.to_owned(),
+            _ => format!("/^{}/", regex::escape(path)),
+        }
+    }
+
+    pub fn matches(&self, path: &str) -> bool {
         let relation = |pattern: &PathPattern| HostPath::new(path).relation(pattern);
         match self {
             Self::Any => true,

@@ -29,6 +29,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     out.push_str(&verdicts::table(report, style.min_severity));
     if !style.quiet {
         out.push_str(&summary::render(report, style));
+        if let Some(command) = &report.exempt_command {
+            // Writing to a string never fails.
+            let _ = writeln!(out, "To exempt findings: {command}");
+        }
     }
     out
 }

@@ -196,7 +196,7 @@ impl IgnoreSet {
 }
 
 /// Checks whether the policy allows ignores to suppress the finding.
-fn is_ignorable(finding: &Finding, policy: &Policy) -> bool {
+pub fn is_ignorable(finding: &Finding, policy: &Policy) -> bool {
     use crate::finding::Ignores;
     match policy.ignores {
         Ignores::All => true,

@@ -90,7 +90,7 @@ fn min_severity_hides_findings_and_counts_them() {
         let shown = |label: &&str| text.lines().any(|line| line.starts_with(&format!("{label}[")));
         let all = ["error", "warning", "info"];
         assert_eq!(all.into_iter().filter(shown).collect::<Vec<_>>(), labels, "{text}");
-        assert_eq!(text.lines().next_back(), Some(summary));
+        assert!(text.lines().any(|line| line == summary), "{text}");
     }
 }
 
@@ -116,7 +116,7 @@ fn globs_and_extensions_select_files() {
     };
     assert_eq!(files(&["examples/guidance/g0*.yaml"]), 9);
     assert_eq!(files(&["examples/**/g1*.yaml"]), 2);
-    assert_eq!(files(&["examples", "examples/first"]), 27);
+    assert_eq!(files(&["examples", "examples/first"]), 30);
     assert_eq!(files(&["--ext", "json", "--allow-empty", "examples"]), 0);
 }
 
@@ -285,7 +285,7 @@ fn help(command: &[String]) -> (Vec<String>, Vec<String>) {
     let flags = text.lines().filter_map(|line| {
         let line = line.trim_start();
         let long = line.starts_with('-').then(|| line.split(' ').find(|word| word.starts_with("--")))??;
-        Some(long.trim_end_matches([',', '.']))
+        Some(long.trim_end_matches([',', '.', ';', '`']))
     });
     (subcommands.map(str::to_owned).collect(), flags.map(str::to_owned).collect())
 }

@@ -16,6 +16,7 @@ mod docs;
 mod embedded;
 mod evasions;
 mod excludes;
+mod exempt;
 mod formats;
 mod hidden_host_path;
 mod inputs;
@@ -36,6 +37,7 @@ mod outputs;
 mod paths;
 mod policy;
 mod policy_keys;
+mod policy_test;
 mod policy_warnings;
 #[cfg(all(unix, feature = "server"))]
 mod promql;

@@ -47,11 +47,12 @@ impl Lint {
         Self { code, out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// Returns the sentences of the summary of a text report.
+    /// Returns the sentences of the summary of a text report, without the command that exempts the findings.
     fn summary(directory: &Path, arguments: &[&str]) -> Vec<String> {
         let out = Self::run(directory, arguments).out;
         let start = out.rfind("\n\n").map_or(0, |end| end + 2);
-        out[start..].lines().map(str::to_owned).collect()
+        let lines = out[start..].lines().filter(|line| !line.starts_with("To exempt findings: "));
+        lines.map(str::to_owned).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command-line arguments and their help texts.
 
+mod exempt;
 mod lint;
 mod policy;
 #[cfg(feature = "server")]
@@ -13,6 +14,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, Type
 use clap::error::Error as ClapError;
 use clap::{Arg, Args, Command as ClapCommand, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::exempt::*;
 pub(super) use self::lint::*;
 pub(super) use self::policy::*;
 #[cfg(feature = "server")]
@@ -54,6 +56,8 @@ pub(super) enum Command {
     Lint(LintArgs),
     /// Write existing findings to a baseline, so that `lint` reports only new ones
     Baseline(BaselineArgs),
+    /// Suppress existing findings in the policy, or with comments or annotations
+    Exempt(ExemptArgs),
     /// List the volumes with a host path, a claim or an emptyDir
     Paths(PathsArgs),
     /// Run the admission webhook
@@ -77,7 +81,7 @@ pub(super) enum Command {
     Rules(RulesArgs),
     /// Write a commented policy for existing manifests
     Init(InitArgs),
-    /// Show or check a policy
+    /// Show, check or test a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print a JSON schema
@@ -194,4 +198,6 @@ pub(super) enum SchemaKind {
     Paths,
     /// Schema of the policy file
     Policy,
+    /// Schema of policy test files
+    PolicyTest,
 }

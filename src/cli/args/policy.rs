@@ -26,6 +26,14 @@ pub(in crate::cli) enum PolicyCommand {
         /// Policy file [default: the nearest volcheck.yaml]
         file: Option<PathBuf>,
     },
+    /// Check that a policy leads to the expected findings and verdicts
+    Test {
+        /// Policy test files, see docs/policy.md
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        policy: PolicyArgs,
+    },
 }
 
 #[derive(Clone, Debug, Default, Args)]

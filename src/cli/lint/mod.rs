@@ -8,9 +8,11 @@ mod verbose;
 use std::env;
 use std::io::{self, IsTerminal};
 
-use super::args::{FailOn, LintArgs, When};
+use clap::ArgMatches;
+
+use super::args::{FailOn, LintArgs, When, exempt_command};
 use super::policy::ConfigError;
-use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
+use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, eprint, print};
 use crate::finding::Severity;
 use crate::input::{Changes, InputSource};
 use crate::lint::{Report, keep_changed};
@@ -18,9 +20,10 @@ use crate::model::printable;
 use crate::report::{self, Format, Style};
 use setup::RunSetup;
 
-pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
+/// Runs the command. `matches` are its arguments before they are converted to `arguments`.
+pub(super) fn run(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow::Result<u8> {
     output::check(arguments)?;
-    check(arguments).inspect_err(|error| {
+    check(arguments, matches).inspect_err(|error| {
         if let Some(ConfigError(report)) = error.downcast_ref().filter(|_| !arguments.show_files) {
             // `cli::run` also prints these problems to standard error, as text.
             if arguments.format != Format::Text {
@@ -31,14 +34,9 @@ pub(super) fn run(arguments: &LintArgs) -> anyhow::Result<u8> {
     })
 }
 
-fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
+fn check(arguments: &LintArgs, matches: Option<&ArgMatches>) -> anyhow::Result<u8> {
     let mut timings = verbose::Timings::start();
     let setup = RunSetup::new(&arguments.input, &arguments.policy)?;
-    if arguments.changed_since.is_some()
-        && setup.found.inputs.iter().any(|input| input.source == InputSource::Stdin)
-    {
-        anyhow::bail!("--changed-since does not apply to standard input, which is not in a Git repository");
-    }
     timings.end("loading policy and discovering files");
     if arguments.verbose > 0 {
         eprint(&verbose::policy(&setup.policy));
@@ -49,16 +47,9 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     for change in setup.policy.upcoming_changes(crate::policy::today()) {
         eprint(&format!("warning: {change}\n"));
     }
-    let with_ignores = !arguments.no_ignores && !arguments.as_admission;
-    let mut options = setup.options(with_ignores);
+    let mut options = setup.options(!arguments.no_ignores && !arguments.as_admission);
     options.lint.as_admission = arguments.as_admission;
-    let (mut run, baseline) = rayon::join(
-        || setup.run(&options),
-        || with_ignores.then(|| baseline::load(arguments.baseline.as_deref(), &setup.policy)).transpose(),
-    );
-    if let Some((path, baseline)) = baseline?.flatten() {
-        run.apply_baseline(&path, baseline, &setup.coverage(&path)?, &options);
-    }
+    let run = setup.run_with_baseline(arguments.baseline.as_deref(), &options)?;
     eprint(&setup.warnings());
     timings.end("checking files");
     if arguments.verbose > 0 {
@@ -68,9 +59,13 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let mut report = run.report;
     report.lacks_objects = report.has_no_objects() && report.errors.is_empty() && !arguments.allow_empty;
     if let Some(revision) = &arguments.changed_since {
-        let changes = Changes::since(revision, &env::current_dir()?)
-            .map_err(|error| anyhow::anyhow!("--changed-since {revision}: {error}"))?;
-        keep_changed(&mut report, &setup.found.inputs, revision, &changes);
+        keep_changed_since(&mut report, &setup, revision)?;
+    }
+    if !arguments.as_admission
+        && FailOn::severity(arguments.fail_on).is_some_and(|min| report.has_exemptable(min))
+    {
+        let min_severity = min_severity(arguments, Format::Text);
+        report.exempt_command = matches.and_then(|matches| exempt_command(matches, min_severity));
     }
     let style = style(arguments);
     let is_printed = print_report(&report, arguments);
@@ -89,6 +84,22 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     // The process is about to exit, so freeing memory would only cost time.
     std::mem::forget((setup, report));
     Ok(if is_printed && is_written { code } else { EXIT_ERROR })
+}
+
+/// Removes the findings that did not change since a revision from the report.
+pub(super) fn keep_changed_since(
+    report: &mut Report,
+    setup: &RunSetup<'_>,
+    revision: &str,
+) -> anyhow::Result<()> {
+    let mut sources = setup.found.inputs.iter().map(|input| input.source.origin());
+    if sources.any(|source| *source == InputSource::Stdin) {
+        anyhow::bail!("--changed-since does not apply to standard input, which is not in a Git repository");
+    }
+    let changes = Changes::since(revision, &env::current_dir()?)
+        .map_err(|error| anyhow::anyhow!("--changed-since {revision}: {error}"))?;
+    keep_changed(report, &setup.found.inputs, revision, &changes);
+    Ok(())
 }
 
 /// Prints the report to standard output. If this fails, prints an error and returns false.

@@ -11,7 +11,8 @@ use anyhow::Context as _;
 use super::progress;
 use crate::cli::args::{InputArgs, KubeVersionArg, PolicyArgs};
 use crate::cli::file::directory_of;
-use crate::cli::policy;
+use crate::cli::{baseline, policy};
+use crate::exempt::FileEdit;
 use crate::input::{self, Discovery, Excludes};
 use crate::lint::{self, Coverage, RenderFlags, Run, RunOptions};
 use crate::model::printable;
@@ -110,6 +111,35 @@ impl<'a> RunSetup<'a> {
         let (current, directory) = (real_path(Path::new("."))?, real_path(directory_of(path))?);
         let selecting = self.selects_rules.then_some((&self.policy, today()));
         Ok(Coverage::new(&current, &directory, &self.found, self.excludes(), selecting))
+    }
+
+    /// Returns the setup of a run with new contents of files, and with another policy.
+    pub(in crate::cli) fn with_edits(&self, edits: &[FileEdit], policy: Policy) -> Self {
+        let contents = edits.iter().map(|edit| (edit.name.as_str(), edit.after.as_str()));
+        Self {
+            found: self.found.with_contents(contents),
+            policy,
+            excludes: Arc::clone(&self.excludes),
+            ..*self
+        }
+    }
+
+    /// Checks the inputs. If the options apply ignores, also applies the baseline from the argument
+    /// or the policy.
+    pub(in crate::cli) fn run_with_baseline(
+        &self,
+        baseline: Option<&Path>,
+        options: &RunOptions<'_>,
+    ) -> anyhow::Result<Run> {
+        let with_ignores = options.lint.with_ignores;
+        let (mut run, baseline) = rayon::join(
+            || self.run(options),
+            || with_ignores.then(|| baseline::load(baseline, &self.policy)).transpose(),
+        );
+        if let Some((path, baseline)) = baseline?.flatten() {
+            run.apply_baseline(&path, baseline, &self.coverage(&path)?, options);
+        }
+        Ok(run)
     }
 
     /// Checks the inputs, with a progress line on a terminal.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::{discover, load, load_merged};
+use super::{discover, load, load_merged, test};
 use crate::cli::args::{PolicyArgs, PolicyCommand};
 use crate::cli::{EXIT_OK, print};
 use crate::lint::policy_warnings;
@@ -36,6 +36,7 @@ pub(in crate::cli) fn run(command: &PolicyCommand) -> anyhow::Result<u8> {
             text.push_str(&format!("{shown} is valid: {}.\n", summary(&policy)));
             print(&text)?;
         }
+        PolicyCommand::Test { files, policy } => return test::run(files, policy),
     }
     Ok(EXIT_OK)
 }

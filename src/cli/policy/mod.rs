@@ -1,10 +1,11 @@
 //! Loads the policy of a command.
 
 mod command;
+mod test;
 
 use std::env;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::PolicyArgs;
 use crate::finding::Severity;
@@ -47,23 +48,41 @@ fn discover() -> anyhow::Result<Option<PathBuf>> {
 
 /// Loads the same policy as [`load`], with the origins of its values.
 pub(super) fn load_merged(arguments: &PolicyArgs) -> anyhow::Result<MergedPolicy> {
-    let overrides = Overrides {
+    let overrides = overrides(arguments);
+    match file(arguments)? {
+        Some(file) => MergedPolicy::load(&file, &overrides).map_err(to_error),
+        None => Ok(MergedPolicy::from_profile(arguments.profile.unwrap_or_default(), &overrides)?),
+    }
+}
+
+/// Returns the path of the policy file from the arguments, or else the nearest one, if any.
+pub(super) fn file(arguments: &PolicyArgs) -> anyhow::Result<Option<PathBuf>> {
+    match &arguments.policy {
+        Some(file) => Ok(Some(file.clone())),
+        None if arguments.no_policy => Ok(None),
+        None => discover(),
+    }
+}
+
+/// Loads the policy whose file `path` has this text.
+pub(super) fn load_text(arguments: &PolicyArgs, path: &Path, text: &str) -> anyhow::Result<Policy> {
+    let merged = MergedPolicy::load_text(path, text, &overrides(arguments)).map_err(to_error)?;
+    Ok(merged.resolve())
+}
+
+fn overrides(arguments: &PolicyArgs) -> Overrides {
+    Overrides {
         profile: arguments.profile,
         select: arguments.select.clone(),
         ignore: arguments.ignore.clone(),
         namespace: arguments.namespace.clone(),
         kubernetes_version: arguments.kube_version.version(),
-    };
-    let file = match &arguments.policy {
-        Some(file) => Some(file.clone()),
-        None if arguments.no_policy => None,
-        None => discover()?,
-    };
-    match file {
-        Some(file) => MergedPolicy::load(&file, &overrides).map_err(|error| match error {
-            PolicyError::UnknownRule(unknown) => unknown.into(),
-            PolicyError::Problems(problems) => ConfigError::new(ConfigFile::Policy, problems).into(),
-        }),
-        None => Ok(MergedPolicy::from_profile(arguments.profile.unwrap_or_default(), &overrides)?),
+    }
+}
+
+fn to_error(error: PolicyError) -> anyhow::Error {
+    match error {
+        PolicyError::UnknownRule(unknown) => unknown.into(),
+        PolicyError::Problems(problems) => ConfigError::new(ConfigFile::Policy, problems).into(),
     }
 }
