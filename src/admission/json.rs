@@ -24,13 +24,23 @@ impl<'a> Json<'a> {
 
 impl<'a> Decode<'a> for Json<'a> {
     fn decode_seed<S: DeserializeSeed<'a>>(self, seed: S) -> Result<S::Value, FieldError> {
-        decode_json(self.0, seed).map_err(|error| {
-            let path = path_at(self.0, offset_of(&error, self.0));
-            let position = format!(" at line {} column {}", error.line(), error.column());
-            let message = start_of(&error);
-            FieldError::new(path, message.strip_suffix(&position).unwrap_or(&message))
-        })
+        decode_json(self.0, seed).map_err(|error| field_error(self.0, &error))
     }
+}
+
+/// Converts an error about the JSON value `text`. Replaces its position with the path of the field.
+pub(super) fn field_error(text: &str, error: &serde_json::Error) -> FieldError {
+    FieldError::new(path_at(text, offset_of(error, text)), message_of(error))
+}
+
+/// Returns the message of an error without its position, or the start of a long message.
+pub(super) fn message_of(error: &serde_json::Error) -> String {
+    let mut message = start_of(error);
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    if message.ends_with(&position) {
+        message.truncate(message.len() - position.len());
+    }
+    message
 }
 
 /// The maximum length of the message of an error, in characters.

@@ -5,10 +5,11 @@ use std::ops::Deref;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Owner;
-use super::json::{Json, decode_json};
+use super::json::{Json, decode_json, field_error, message_of};
 use super::response::shorten;
 use crate::model::{
     Decode as _, FieldError, ItemBudget, List, Map, ObjectId, Str, TypeMeta, is_built_in, nullable,
@@ -19,15 +20,19 @@ use crate::policy::{Policy, Requester};
 /// input.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// The text is not JSON, a field has the wrong type, or the lists and maps have too many items
-    /// in total.
-    #[error("not an AdmissionReview: {}", shorten(.0))]
-    Json(String),
+    #[error("empty, expected an AdmissionReview in JSON")]
+    Empty,
+    /// The text is not valid JSON. Lines and columns start at 1.
+    #[error("not valid JSON at line {line}, column {column}")]
+    Syntax { line: usize, column: usize },
+    /// A field has the wrong type or is too long, or the lists and maps have too many items in
+    /// total.
+    #[error("invalid AdmissionReview: {}", shorten(.0))]
+    Field(String),
     /// The text is an AdmissionReview of another version, or an object of another kind.
     #[error(
-        "expected `AdmissionReview` of `admission.k8s.io/v1`, found `{}` of `{}`",
-        shorten(.kind),
-        shorten(.api_version)
+        "expected `AdmissionReview` of `admission.k8s.io/v1`, found {}",
+        found(.kind, .api_version)
     )]
     Kind { api_version: String, kind: String },
     #[error("the AdmissionReview has no request")]
@@ -38,6 +43,33 @@ pub enum ReviewError {
     /// The request has no object, although its operation is neither DELETE nor CONNECT.
     #[error("the request has no object")]
     NoObject,
+}
+
+impl ReviewError {
+    fn new(text: &str, error: &serde_json::Error) -> Self {
+        match error.classify() {
+            _ if text.trim().is_empty() => Self::Empty,
+            Category::Data if !text.trim_start().starts_with('{') => {
+                Self::Field("expected an object".to_owned())
+            }
+            Category::Data => {
+                let FieldError { path, kind } = field_error(text, error);
+                Self::Field(if path.is_root() { kind.to_string() } else { format!("`{path}`: {kind}") })
+            }
+            Category::Syntax | Category::Eof | Category::Io => {
+                Self::Syntax { line: error.line(), column: error.column().max(1) }
+            }
+        }
+    }
+}
+
+/// Returns a phrase for an object that is not an AdmissionReview.
+fn found(kind: &str, api_version: &str) -> String {
+    match (kind, api_version) {
+        ("", _) => "an object without `kind`".to_owned(),
+        (kind, "") => format!("`{}` without `apiVersion`", shorten(kind)),
+        (kind, api_version) => format!("`{}` of `{}`", shorten(kind), shorten(api_version)),
+    }
 }
 
 /// The maximum length of the UID of a request in bytes. The API server generates UUIDs of 36 bytes
@@ -68,7 +100,8 @@ impl<'de: 'a, 'a, const MAX: usize> Deserialize<'de> for Identifier<'a, MAX> {
         if json.len() > 6 * MAX + "\"\"".len() {
             return Err(too_long());
         }
-        let text: Str<'a> = serde_json::from_str(json).map_err(D::Error::custom)?;
+        let text: Str<'a> =
+            serde_json::from_str(json).map_err(|error| D::Error::custom(message_of(&error)))?;
         if text.len() > MAX { Err(too_long()) } else { Ok(Self(text)) }
     }
 }
@@ -157,7 +190,7 @@ impl<'a> Request<'a> {
     /// Parses the review and returns its request.
     pub(super) fn parse(text: &'a str) -> Result<Self, ReviewError> {
         let review = decode_json(text, ItemBudget::new().seed::<Review<'_>>())
-            .map_err(|error| ReviewError::Json(error.to_string()))?;
+            .map_err(|error| ReviewError::new(text, &error))?;
         if &*review.api_version != "admission.k8s.io/v1" || &*review.kind != "AdmissionReview" {
             let (api_version, kind) = (review.api_version.0.to_string(), review.kind.0.to_string());
             return Err(ReviewError::Kind { api_version, kind });

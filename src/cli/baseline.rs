@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &BaselineArgs) -> anyhow::Result<u8> {
     if !run.report.errors.is_empty() {
         bail!(
             "{} could not be checked, so the baseline was not written; run `volcheck lint` to list the errors",
-            counted(run.report.files_with_errors(), "file")
+            counted(run.report.inputs_with_errors(), "input")
         );
     }
     let coverage = setup.coverage(&path)?;

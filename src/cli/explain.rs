@@ -2,16 +2,23 @@
 
 use super::args::ExplainArgs;
 use super::{EXIT_OK, print};
-use crate::policy::{Overrides, Policy, Profile};
-use crate::rules::{Group, Registry};
+use crate::policy::{Overrides, Policy, Profile, properties};
+use crate::rules::{Group, Registry, Rule};
 
 pub(super) fn run(arguments: &ExplainArgs) -> anyhow::Result<u8> {
     let rules = Policy::from_profile(Profile::default(), &Overrides::default())?.rules();
     match &arguments.rule {
-        Some(id) => print(&rules.require(id)?.page().markdown)?,
+        Some(id) => print(&page(rules.require(id)?))?,
         None => print(&index(rules))?,
     }
     Ok(EXIT_OK)
+}
+
+/// Returns the page of a rule, with its properties after the introduction.
+fn page(rule: &Rule) -> String {
+    let page = rule.page().markdown;
+    let (introduction, rest) = page.split_once("\n\n## ").unwrap_or((&page, ""));
+    format!("{introduction}\n\n{}\n## {rest}", properties(rule))
 }
 
 fn index(rules: Registry) -> String {

@@ -1,7 +1,7 @@
 //! `volcheck paths`: lists the volumes with a host path, a claim or an `emptyDir`.
 
 use super::args::PathsArgs;
-use super::lint::has_objects;
+use super::lint::eprint_no_objects;
 use super::lint::setup::RunSetup;
 use super::{EXIT_ERROR, EXIT_OK, eprint, print};
 use crate::finding::Severity;
@@ -16,6 +16,13 @@ pub(super) fn run(arguments: &PathsArgs) -> anyhow::Result<u8> {
     print(&report::volumes(&run.volumes, arguments.format))?;
     let errors = Report { findings: Vec::new(), suppressed: Vec::new(), ..run.report };
     eprint(&report::render(&errors, Format::Concise, Style::plain(Severity::Error)));
-    let is_complete = errors.errors.is_empty() && has_objects(&errors.counts, arguments.allow_empty);
-    Ok(if is_complete { EXIT_OK } else { EXIT_ERROR })
+    eprint(&report::notes(&errors));
+    if !errors.errors.is_empty() {
+        return Ok(EXIT_ERROR);
+    }
+    if errors.has_no_objects() && !arguments.allow_empty {
+        eprint_no_objects();
+        return Ok(EXIT_ERROR);
+    }
+    Ok(EXIT_OK)
 }

@@ -1,10 +1,10 @@
 //! `volcheck review`: prints the webhook's response to an AdmissionReview, without a cluster.
 
-use anyhow::Context as _;
+use anyhow::{anyhow, bail};
 
 use super::args::ReviewArgs;
 use super::{EXIT_FINDINGS, EXIT_OK, print};
-use crate::admission::{self, ReviewContext};
+use crate::admission::{self, ReviewContext, ReviewError};
 use crate::input::{Input, InputSource};
 
 pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
         path => Input { name: path.to_owned(), source: InputSource::Path(path.into()) },
     };
     let bytes = input.read()?;
-    let text = String::from_utf8(bytes).with_context(|| format!("{}: not UTF-8", input.name))?;
+    let Ok(text) = String::from_utf8(bytes) else { bail!("{}: not valid UTF-8", input.name) };
     let context = ReviewContext {
         policy: &policy,
         policy_hash: &policy_hash,
@@ -23,7 +23,11 @@ pub(super) fn run(arguments: &ReviewArgs) -> anyhow::Result<u8> {
         endpoint: arguments.endpoint.into(),
         message: None,
     };
-    let decision = admission::review(&text, &context).with_context(|| input.name.clone())?;
+    let decision = admission::review(&text, &context).map_err(|error| {
+        let is_other_input = matches!(error, ReviewError::Syntax { .. } | ReviewError::Kind { .. });
+        let hint = if is_other_input { "; to check manifests, run `volcheck lint`" } else { "" };
+        anyhow!("{}: {error}{hint}", input.name)
+    })?;
     let mut json = serde_json::to_string_pretty(&decision.response)?;
     json.push('\n');
     print(&json)?;

@@ -41,8 +41,15 @@ fn text(policy: &Policy) -> String {
             rule.summary
         ));
     }
+    out.push('\n');
+    out.push_str(FIX_LEGEND);
     out
 }
+
+/// The meaning of the cells of the column *fix*.
+const FIX_LEGEND: &str = "\
+fix: safe = cannot change the behavior of a working object, unsafe = can change it, – = only advice
+";
 
 /// Returns the cell of the column *fix*: a dash if the rule offers no edits.
 fn fix(rule: &Rule) -> &'static str {

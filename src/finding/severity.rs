@@ -4,6 +4,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::did_you_mean;
+
 /// The severity of a finding. At admission, a finding can deny an object only if it is an error,
 /// and only in mode `deny`. In the modes `deny` and `warn`, the client receives errors and
 /// warnings. Audit annotations record the rules of all findings. By default, `volcheck lint` exits
@@ -20,6 +22,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All severities, from the highest to the lowest.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
+
     /// Returns the name used in reports and policies.
     pub fn name(self) -> &'static str {
         match self {
@@ -40,9 +45,10 @@ impl FromStr for Severity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Info, Self::Warning, Self::Error]
+        let names = Self::ALL.iter().map(|severity| severity.name());
+        Self::ALL
             .into_iter()
             .find(|severity| severity.name() == text)
-            .ok_or_else(|| format!("unknown severity `{text}`, expected error, warning or info"))
+            .ok_or_else(|| format!("unknown severity `{text}`{}", did_you_mean(text, names)))
     }
 }

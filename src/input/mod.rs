@@ -19,7 +19,7 @@ pub use chart::{chart_template, is_template_path};
 pub use discover::{Discovery, DiscoveryOptions, discover, glob_set};
 pub use error::{InputError, InputErrorKind};
 pub use git::Changes;
-pub use render::{Rendering, is_kustomization, kustomization_in};
+pub use render::{Rendering, is_kustomization, kustomization_in, kustomization_references};
 
 /// The maximum number of bytes to read. It is one more than [`MAX_FILE_BYTES`], so that `source`
 /// can detect and reject larger files.

@@ -66,9 +66,7 @@ impl Rendering {
                 files.into_iter().any(|path| !path.exists() || changes.touches_below(path))
             }
             Self::Kustomization(directory) => {
-                let mut known = BTreeSet::new();
-                add_references(Path::new(directory), &mut known);
-                known.iter().any(|path| changes.touches_below(path))
+                kustomization_references(Path::new(directory)).iter().any(|path| changes.touches_below(path))
             }
         }
     }
@@ -101,6 +99,14 @@ impl Rendering {
             }
         }
     }
+}
+
+/// Returns the real paths of a directory with a kustomization, and of the files and directories to
+/// which the kustomization refers, directly or through other kustomizations.
+pub fn kustomization_references(directory: &Path) -> BTreeSet<PathBuf> {
+    let mut known = BTreeSet::new();
+    add_references(directory, &mut known);
+    known
 }
 
 /// Adds a directory to `known`, and the files and directories to which its kustomization refers.

@@ -28,11 +28,11 @@ pub fn keep_changed(report: &mut Report, inputs: &[Input], revision: &str, chang
     let before = report.findings.len() + report.errors.len();
     report.findings.retain(|located| filter.keeps(located));
     report.suppressed.retain(|located| filter.keeps(located));
-    report.errors.retain(|LocatedFinding { location, .. }| match location.is_rendered {
-        true => filter.keeps_rendered(&location.path),
+    report.errors.retain(|located| match located.location.is_rendered {
+        true => filter.keeps_rendered(&located.location.path),
         false => {
-            let path = Path::new(&*location.path);
-            !path.exists() || changes.touches_file(path)
+            let mut paths = located.files().map(|path| Path::new(&**path));
+            paths.any(|path| !path.exists() || changes.touches_file(path))
         }
     });
     let outside = before - report.findings.len() - report.errors.len();

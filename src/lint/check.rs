@@ -47,7 +47,7 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>, options: &Options<'_>) -> Resul
     File::decode(name, bytes).map(Arc::new).map_err(|error| {
         let counts = Counts { files: 1, ..Counts::default() };
         let unchecked = vec![undecodable_text(name, &error, options)];
-        Box::new(Outcome { counts, unchecked, ..Outcome::default() })
+        Box::new(Outcome { counts, files: [name.into()].into(), unchecked, ..Outcome::default() })
     })
 }
 
@@ -80,7 +80,15 @@ pub(super) fn check_file(
         checker.head_len = suppress::head_len(file.text());
     }
     let chunks = source::split_documents(file.text());
-    let check = |chunk: &Chunk| checker.for_chunk(chunk, role).check_chunk(chunk);
+    let is_one_file = matches!(role, Role::File | Role::Patch);
+    let check = |chunk: &Chunk| {
+        let checker = checker.for_chunk(chunk, role);
+        let (mut outcome, ignores) = checker.check_chunk(chunk);
+        if !is_one_file && !file.text()[chunk.range.clone()].trim().is_empty() {
+            outcome.files.insert(Arc::clone(&checker.path));
+        }
+        (outcome, ignores)
+    };
     let (mut outcome, ignores) = match chunks.as_slice() {
         [chunk] => check(chunk),
         // A single file may contain most of a run's input.
@@ -89,7 +97,10 @@ pub(super) fn check_file(
         }
         chunks => merge(chunks.iter().map(check)),
     };
-    outcome.counts.files = 1;
+    if outcome.files.is_empty() {
+        outcome.files.insert(Arc::clone(&checker.path));
+    }
+    outcome.counts.files = outcome.files.len();
     outcome.counts.kustomizations = usize::from(is_kustomization(name) && *role != Role::Kustomization);
     if checker.may_contain_ignores {
         let chunk_at = |offset: usize| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::finding::RuleId;
 use crate::policy::Problem;
-use crate::source::{File, Position, Span};
+use crate::source::File;
 use crate::suppress::Baseline;
 
 /// A file that configures a run.
@@ -48,12 +48,10 @@ impl ConfigFile {
 /// Parses the baseline in the file `name`.
 pub fn parse_baseline(name: &str, text: &str) -> Result<Baseline, Problem> {
     Baseline::parse(text).map_err(|error| {
-        let file = File::decode(name, text.as_bytes().to_vec()).ok().filter(|_| error.line > 0);
-        let location = file.map(|file| {
-            let line = file.line_range(error.line);
-            let at = (line.start + error.column - 1).min(line.end);
-            let position = Position { line: error.line, column: error.column, offset: at };
-            (Arc::new(file), Span { start: position, end: position })
+        let file = File::decode(name, text.as_bytes().to_vec()).ok();
+        let location = file.zip(error.range).map(|(file, range)| {
+            let span = file.span(range);
+            (Arc::new(file), span)
         });
         Problem { path: name.into(), location, message: error.message }
     })

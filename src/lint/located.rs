@@ -18,6 +18,8 @@ pub struct LocatedFinding {
     pub suppressed: Option<Suppression>,
     /// The byte range of the object in the text; `None` if the finding is not about an object.
     pub object: Option<Range<usize>>,
+    /// The paths of the other files that the finding is about, such as other templates of a chart.
+    pub other_files: Vec<Arc<str>>,
 }
 
 /// The location of a finding.
@@ -76,7 +78,12 @@ impl Location {
 
 impl LocatedFinding {
     pub fn new(finding: Finding, location: Location) -> Self {
-        Self { finding, location, suppressed: None, object: None }
+        Self { finding, location, suppressed: None, object: None, other_files: Vec::new() }
+    }
+
+    /// Returns the paths of all files that the finding is about.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.location.path).chain(&self.other_files)
     }
 
     /// Compares findings by path, line, rule, column and message. [`Report`](super::Report)

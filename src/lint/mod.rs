@@ -85,6 +85,9 @@ pub struct Options<'p> {
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub counts: Counts,
+    /// The paths of the files: that of the input or, in rendered text, those of the files it was
+    /// rendered from.
+    pub files: std::collections::BTreeSet<std::sync::Arc<str>>,
     /// Findings to report.
     pub findings: Vec<LocatedFinding>,
     /// Findings that an exemption or an ignore suppresses.
@@ -114,6 +117,7 @@ impl Outcome {
     /// Adds the result of another document or manifest.
     pub fn merge(&mut self, other: Self) {
         self.counts.add(&other.counts);
+        self.files.extend(other.files);
         append(&mut self.findings, other.findings);
         append(&mut self.suppressed, other.suppressed);
         self.used_exemptions.extend(other.used_exemptions);

@@ -1,6 +1,6 @@
 //! The report of a run, independent of the report format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ConfigFile, LocatedFinding, Location};
@@ -12,7 +12,7 @@ use crate::rules::Registry;
 /// The numbers of files, objects and other documents in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// Files read.
+    /// Files read. Text that was rendered from several files counts as these files.
     pub files: usize,
     /// Kubernetes objects in the files.
     pub objects: usize,
@@ -84,6 +84,10 @@ pub struct Report {
     pub outside: Option<(String, usize)>,
     /// The invalid configuration file that prevented the run; `None` if manifests were checked.
     pub invalid_config: Option<ConfigFile>,
+    /// Whether the policy enables rules other than those that report unchecked input.
+    pub has_rules: bool,
+    /// Whether the run fails because it found no Kubernetes objects.
+    pub lacks_objects: bool,
 }
 
 impl Report {
@@ -98,6 +102,8 @@ impl Report {
             unknown_host_paths: Vec::new(),
             outside: None,
             invalid_config: None,
+            has_rules: policy.enabled_rules().any(|(rule, _)| !rule.reports_unchecked_input()),
+            lacks_objects: false,
         }
     }
 
@@ -115,11 +121,14 @@ impl Report {
         Self { invalid_config: Some(config), errors, ..Self::new(&policy) }
     }
 
-    /// Returns the number of files with errors.
-    pub fn files_with_errors(&self) -> usize {
-        let mut files: Vec<_> = self.errors.iter().map(|located| &located.location.path).collect();
-        files.dedup();
-        files.len()
+    /// Returns the number of inputs with errors.
+    pub fn inputs_with_errors(&self) -> usize {
+        self.errors.iter().flat_map(LocatedFinding::files).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Checks whether the input contains no Kubernetes objects, not even an empty list of them.
+    pub fn has_no_objects(&self) -> bool {
+        self.counts.objects == 0 && self.counts.empty_lists == 0
     }
 
     /// Returns the number of findings with this severity that are not suppressed.

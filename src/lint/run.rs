@@ -59,12 +59,20 @@ pub fn run(found: &Discovery, options: &RunOptions<'_>, on_done: &(dyn Fn() + Sy
         checked
     };
     let checked: Vec<Checked> = found.inputs.par_iter().zip(&roles).map(first_check).collect();
-    let outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
+    let mut outcomes = apply_bindings(&found.inputs, &roles, checked, lint);
+    let rendered = Rendered::new(&found.inputs, &outcomes);
+    for (input, outcome) in found.inputs.iter().zip(&mut outcomes) {
+        let counts = &mut outcome.counts;
+        if counts.kustomizations > 0 && rendered.includes_kustomization(Path::new(&input.name)) {
+            counts.kustomizations = 0;
+        }
+    }
     let counts = outcomes.iter().map(|outcome| outcome.counts.clone()).collect();
     let unreadable = found.errors.iter().map(|error| unreadable(error, lint)).collect();
     let mut whole = Outcome { unchecked: unreadable, ..Outcome::default() };
     outcomes.into_iter().for_each(|outcome| whole.merge(outcome));
-    whole.counts.charts = found.charts.len();
+    whole.counts.files = whole.files.len();
+    whole.counts.charts = found.charts.iter().filter(|chart| !rendered.includes_chart(chart)).count();
     let raw = whole.unchecked.iter().filter(|unchecked| unchecked.is_raw_template);
     let raw_templates = raw.map(|unchecked| unchecked.located.location.path.to_string()).collect();
     let mut report = Report {
@@ -277,6 +285,46 @@ fn check_input(
     Checked { outcome: Outcome { unchecked: vec![unchecked], ..Outcome::default() }, file: None }
 }
 
+/// The charts and kustomizations that a run rendered.
+struct Rendered {
+    charts: Vec<PathBuf>,
+    kustomizations: BTreeSet<PathBuf>,
+}
+
+impl Rendered {
+    /// Returns the renderings among the inputs, except those that failed.
+    fn new(inputs: &[Input], outcomes: &[Outcome]) -> Self {
+        let mut rendered = Self { charts: Vec::new(), kustomizations: BTreeSet::new() };
+        for (input, outcome) in inputs.iter().zip(outcomes) {
+            match &input.source {
+                InputSource::Rendered(_) if outcome.files.is_empty() => {}
+                InputSource::Rendered(Rendering::Chart { chart, .. }) => {
+                    rendered.charts.extend(real_path(Path::new(chart)));
+                }
+                InputSource::Rendered(Rendering::Kustomization(directory)) => {
+                    rendered.kustomizations.extend(input::kustomization_references(Path::new(directory)));
+                }
+                InputSource::File(_) | InputSource::Path(_) | InputSource::Stdin => {}
+            }
+        }
+        rendered
+    }
+
+    /// Checks whether the chart with this `Chart.yaml` was rendered, by itself or as a dependency.
+    fn includes_chart(&self, file: &Path) -> bool {
+        let directory = file.parent().filter(|_| !self.charts.is_empty()).and_then(real_path);
+        directory.is_some_and(|directory| {
+            self.charts.iter().any(|chart| directory == *chart || directory.starts_with(chart.join("charts")))
+        })
+    }
+
+    /// Checks whether the kustomization in this file was rendered, by itself or as a base.
+    fn includes_kustomization(&self, file: &Path) -> bool {
+        let directory = file.parent().filter(|_| !self.kustomizations.is_empty()).and_then(real_path);
+        directory.is_some_and(|directory| self.kustomizations.contains(&directory))
+    }
+}
+
 fn unreadable(error: &InputError, options: &Options<'_>) -> UncheckedInput {
     let unchecked = Unchecked::Unreadable { error: &error.kind.to_string() };
     unchecked_input(&unchecked, options, |finding| {
@@ -304,11 +352,14 @@ fn merge_raw_templates(mut unchecked: Vec<UncheckedInput>, options: &Options<'_>
         }
         kept.push(located);
     }
-    for (chart, (index, files)) in charts.iter().filter(|(_, (_, files))| files.len() > 1) {
-        let first = &mut kept[*index].finding;
-        if let Some(action) = first.primary.mark() {
-            let others = Some(OtherTemplates { chart, count: files.len() - 1 });
-            *first = unchecked_finding(&Unchecked::RawTemplate { action, is_chart: true, others }, options);
+    for (chart, (index, mut files)) in charts.into_iter().filter(|(_, (_, files))| files.len() > 1) {
+        let first = &mut kept[index];
+        files.remove(&first.location.path);
+        first.other_files = files.into_iter().collect();
+        if let Some(action) = first.finding.primary.mark() {
+            let others = Some(OtherTemplates { chart: &chart, count: first.other_files.len() });
+            first.finding =
+                unchecked_finding(&Unchecked::RawTemplate { action, is_chart: true, others }, options);
         }
     }
     kept

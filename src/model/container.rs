@@ -244,6 +244,21 @@ pub struct VolumeMount<'a> {
     /// The path of the mount in the object, if it is not in `volumeMounts` of its container.
     #[serde(skip)]
     pub path: Option<FieldPath>,
+    /// The field that makes the mount read-only.
+    #[serde(skip)]
+    pub read_only_field: ReadOnlyField,
+}
+
+/// The field that makes a mount read-only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ReadOnlyField {
+    /// `readOnly`, which must be true.
+    #[default]
+    ReadOnly,
+    /// `writable`, which must be false, as in kubeadm before 1.13.
+    Writable,
+    /// The field at this path, which must be the string `true`, as in the configuration of Spark.
+    Text(FieldPath),
 }
 
 impl VolumeMount<'_> {

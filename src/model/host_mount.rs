@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::container::{Container, ContainerList, VolumeMount};
+use super::container::{Container, ContainerList, ReadOnlyField, VolumeMount};
 use super::decode::Node;
 use super::field_path::FieldPath;
 use super::host_path::{HostPath, Relation};
@@ -74,6 +74,7 @@ pub(super) fn decode<'a, N: Node<'a>>(
     };
     if form.has_writable {
         mount.read_only = Some(!is_true(node, "writable"));
+        mount.read_only_field = ReadOnlyField::Writable;
     }
     Some((volume(name, host_path, host_path_type, volume_form, path.clone()), mount))
 }
@@ -172,11 +173,12 @@ pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<
     let mut pods: BTreeMap<String, (Pod<'a>, Vec<VolumeMount<'a>>)> = BTreeMap::new();
     for ((role, name), mut fields) in found {
         let Some((field, host_path)) = fields.remove("options.path") else { continue };
-        let (pod, mounts) = pods.entry(role).or_default();
+        let (pod, mounts) = pods.entry(role.clone()).or_default();
         pod.path.clone_from(path);
         let form = HostPathForm::Field { is_read_only: false, is_own: false };
         pod.add_volume(volume(Str::owned(&name), host_path, None, form, field));
         if let Some((field, mount_path)) = fields.remove("mount.path") {
+            let key = format!("{}{role}{}{name}.mount.readOnly", SPARK_KEYS.0, SPARK_KEYS.1);
             let is_read_only = |(_, text): (_, Str<'a>)| text.eq_ignore_ascii_case("true");
             let sub_path = fields.remove("mount.subPath").map(|(_, text)| text).unwrap_or_default();
             mounts.push(VolumeMount {
@@ -185,6 +187,7 @@ pub(super) fn spark_pods<'a, N: Node<'a>>(conf: N, path: &FieldPath) -> Vec<Pod<
                 sub_path,
                 read_only: fields.remove("mount.readOnly").map(is_read_only),
                 path: Some(field),
+                read_only_field: ReadOnlyField::Text(path.key(key)),
                 ..VolumeMount::default()
             });
         }

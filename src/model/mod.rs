@@ -58,8 +58,8 @@ pub use binding_facts::{
 pub use builtin::{decode_built_in, is_built_in};
 pub use claim::{ClaimResources, ClaimRetention, ClaimSpec, ClaimTemplate, LabelExpression, LabelSelector};
 pub use container::{
-    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, Resources, SecurityContext, UseKind,
-    VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
+    Container, ContainerList, EnvFrom, EnvSource, EnvVar, FileKeyRef, ReadOnlyField, Resources,
+    SecurityContext, UseKind, VolumeDevice, VolumeMount, VolumeUse, WindowsOptions,
 };
 pub use custom::{CustomWorkload, CustomWorkloads, PodParts, YamlString, pod_spec_patches};
 pub use decode::{Decode, ExpectedType, FieldError, FieldErrorKind, FoundValue, Node, TypeMeta};

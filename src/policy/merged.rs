@@ -384,9 +384,8 @@ impl Checker<'_, '_> {
         setting: &RuleSetting,
         sizes: &mut HashMap<RuleId, String>,
     ) {
-        // An option with a dot in its name is a separate policy key, such as `hostPaths.allowOnly`.
-        let options = rule.into_iter().flat_map(|rule| rule.options).map(|option| option.name);
-        let known: Vec<&str> = options.filter(|name| !name.contains('.')).collect();
+        let options = rule.into_iter().flat_map(|rule| rule.options).filter(|option| !option.is_policy_key);
+        let known: Vec<&str> = options.map(|option| option.name).collect();
         for (name, value) in &setting.options {
             let field = FieldPath::from_keys(&["rules"]).key(id.to_owned()).key("options").key(name.clone());
             match rule.filter(|_| known.contains(&name.as_str())) {

@@ -15,6 +15,7 @@ mod load;
 mod merged;
 mod pattern;
 mod profile;
+mod properties;
 mod show;
 mod starter;
 
@@ -35,6 +36,7 @@ pub use level::Level;
 pub use load::{FILE_NAME, discover, problems};
 pub use merged::{MergedPolicy, Problem};
 pub use profile::Profile;
+pub use properties::properties;
 pub use starter::starter;
 
 /// Returns the current date in UTC. The engine has no clock, so its callers pass the date.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::did_you_mean;
+
 /// A built-in set of rule levels. Each profile includes the rules of the previous one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -47,8 +49,10 @@ impl FromStr for Profile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|profile| profile.name() == text).ok_or_else(|| {
-            format!("unknown profile `{text}`, expected {}", Self::ALL.map(Self::name).join(", "))
-        })
+        let names = Self::ALL.iter().map(|profile| profile.name());
+        Self::ALL
+            .into_iter()
+            .find(|profile| profile.name() == text)
+            .ok_or_else(|| format!("unknown profile `{text}`{}", did_you_mean(text, names)))
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Style, counted, severity_name, sort_by_severity};
+use super::{NO_OBJECTS, Style, counted, severity_name, sort_by_severity};
 use crate::finding::Severity;
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
@@ -24,6 +24,10 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     });
     let is_truncated = severities.iter().any(|(_, _, findings)| findings.len() > MAX_ANNOTATIONS);
     let mut out = String::new();
+    if report.lacks_objects {
+        // Writing to a string never fails.
+        let _ = writeln!(out, "::error title=volcheck::{NO_OBJECTS}");
+    }
     let mut omitted = Vec::new();
     for (severity, noun, findings) in &severities {
         // The final notice counts towards the limit of notices.
@@ -35,7 +39,6 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         }
     }
     if is_truncated {
-        // Writing to a string never fails.
         let _ = writeln!(
             out,
             "::notice title=volcheck::{} not annotated: GitHub shows {MAX_ANNOTATIONS} annotations per severity \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 
-use super::{Style, counted, docs};
+use super::{NO_OBJECTS, Style, counted, docs};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
@@ -18,8 +18,13 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut document = quick_junit::Report::new("volcheck");
     if files.is_empty() {
         // Several CI systems treat a report without tests as an error.
-        let name = format!("no problems in {}", counted(report.counts.files, "file"));
-        let mut case = TestCase::new(name, TestCaseStatus::success());
+        let files = counted(report.counts.files, "file");
+        let mut case = match report.has_no_objects() {
+            true => {
+                TestCase::new(format!("no Kubernetes objects in {files}"), status_without_objects(report))
+            }
+            false => TestCase::new(format!("no problems in {files}"), TestCaseStatus::success()),
+        };
         case.set_classname("volcheck");
         let mut suite = TestSuite::new("volcheck");
         suite.add_test_case(case);
@@ -29,6 +34,16 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     // Writing to a string never fails. The JUnit schema of Jenkins doesn't allow the attribute
     // `skipped` in the root element.
     document.to_string().unwrap_or_default().replacen(" skipped=\"0\"", "", 1)
+}
+
+/// Returns the status of the only test of a run that found no Kubernetes objects.
+fn status_without_objects(report: &Report) -> TestCaseStatus {
+    if !report.lacks_objects {
+        return TestCaseStatus::success();
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(NO_OBJECTS);
+    status
 }
 
 fn suite(located: &LocatedFinding) -> TestSuite {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Style, counted, sort_by_severity, text};
+use super::{Style, counted, sort_by_severity, summary};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
 
@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
     if !style.quiet {
         out.push_str("## volcheck\n\n");
-        out.push_str(&text::summary(report, style).replace('\n', "  \n"));
+        out.push_str(&summary::render(report, style).replace('\n', "  \n"));
     }
     let mut shown = report.unsuppressed(style.min_severity);
     sort_by_severity(&mut shown);

@@ -13,6 +13,7 @@ mod junit;
 mod markdown;
 mod sarif;
 mod statistics;
+mod summary;
 mod text;
 mod volumes;
 
@@ -22,9 +23,11 @@ use std::str::FromStr;
 
 use crate::finding::{RuleId, Severity};
 use crate::lint::{ConfigFile, LocatedFinding, Report};
+use crate::model::did_you_mean;
 
 pub use json::SCHEMA;
 pub use statistics::render as statistics;
+pub use summary::notes;
 pub use volumes::{VOLUMES_SCHEMA, VolumesFormat, volumes};
 
 /// Returns the findings of at least the minimum severity, in report order. Includes suppressed
@@ -130,15 +133,23 @@ impl Format {
     pub fn includes_statistics(self) -> bool {
         matches!(self, Self::Text | Self::Concise)
     }
+
+    /// Checks whether reports in this format state what was not checked, in a summary. Reports in
+    /// other formats have no place for it.
+    pub fn includes_summary(self) -> bool {
+        matches!(self, Self::Text | Self::Markdown | Self::Json | Self::Jsonl)
+    }
 }
 
 impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| {
-            format!("unknown format `{text}`, expected one of {}", Self::ALL.map(Self::name).join(", "))
-        })
+        let names = Self::ALL.iter().map(|format| format.name());
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| format!("unknown format `{text}`{}", did_you_mean(text, names)))
     }
 }
 
@@ -147,8 +158,6 @@ impl FromStr for Format {
 pub struct Style {
     /// Whether `text` uses colors.
     pub color: bool,
-    /// Whether `text` links rule ids to their pages, with terminal hyperlinks.
-    pub links: bool,
     /// The lowest severity to show. Findings with a lower severity are only counted.
     pub min_severity: Severity,
     /// Whether to show suppressed findings in `text`, `concise`, `json`, `jsonl` and `csv`. `sarif`
@@ -163,14 +172,7 @@ pub struct Style {
 impl Style {
     /// Returns a style without colors that shows findings of at least `min_severity`.
     pub fn plain(min_severity: Severity) -> Self {
-        Self {
-            color: false,
-            links: false,
-            min_severity,
-            show_suppressed: false,
-            quiet: false,
-            statistics: false,
-        }
+        Self { color: false, min_severity, show_suppressed: false, quiet: false, statistics: false }
     }
 }
 
@@ -200,6 +202,9 @@ fn severity_name(severity: Severity, info: &'static str) -> &'static str {
         Severity::Info => info,
     }
 }
+
+/// The message of a run that fails because it found no Kubernetes objects.
+pub(crate) const NO_OBJECTS: &str = "no Kubernetes objects found; pass `--allow-empty` to allow this";
 
 /// Returns the count with its noun, such as `1 file` or `2 files`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {

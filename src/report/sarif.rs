@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{DOCS_URL, Style, severity_name, sort_by_severity};
+use super::{DOCS_URL, NO_OBJECTS, Style, notes, severity_name, sort_by_severity};
 use crate::finding::{RuleId, Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::rules::Rule;
@@ -59,9 +59,10 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     let index = |id: RuleId| rules.binary_search_by_key(&id, |rule| rule.id).ok();
     let results: Vec<Value> =
         shown.iter().map(|located| result(located, index(located.finding.rule))).collect();
-    let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() });
-    if let Some(notification) = notification(shown.len(), total) {
-        invocation["toolExecutionNotifications"] = json!([notification]);
+    let mut invocation = json!({ "executionSuccessful": report.errors.is_empty() && !report.lacks_objects });
+    let notifications = notifications(report, shown.len(), total);
+    if !notifications.is_empty() {
+        invocation["toolExecutionNotifications"] = notifications.into();
     }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -82,19 +83,29 @@ fn document(report: &Report, shown: &[&LocatedFinding], total: usize) -> String 
     out
 }
 
-/// Returns a notification if results were omitted, or if code scanning will not show all results.
-/// Otherwise, returns `None`.
-fn notification(kept: usize, total: usize) -> Option<Value> {
-    let (severity, text) = if kept < total {
+/// Returns the notifications about the run: what was not checked, and whether results were omitted
+/// or code scanning will not show all of them.
+fn notifications(report: &Report, kept: usize, total: usize) -> Vec<Value> {
+    let notes = notes(report);
+    let notes = notes.lines().map(|note| (Severity::Info, note.to_owned()));
+    let failure = report.lacks_objects.then(|| (Severity::Error, NO_OBJECTS.to_owned()));
+    let all = failure.into_iter().chain(omission(kept, total)).chain(notes);
+    all.map(|(severity, text)| json!({ "level": severity_name(severity, NOTE), "message": { "text": text } }))
+        .collect()
+}
+
+/// Returns the severity and text of a notification if results were omitted, or if code scanning
+/// will not show all results. Otherwise, returns `None`.
+fn omission(kept: usize, total: usize) -> Option<(Severity, String)> {
+    if kept < total {
         let omitted = total - kept;
         let limits = "code scanning accepts 25,000 results and 10 MB gzipped";
-        (Severity::Warning, format!("omitted the {omitted} least severe of {total} results: {limits}"))
+        Some((Severity::Warning, format!("omitted the {omitted} least severe of {total} results: {limits}")))
     } else if kept > MAX_SHOWN {
-        (Severity::Info, format!("code scanning shows only the 5,000 most severe of {total} results"))
+        Some((Severity::Info, format!("code scanning shows only the 5,000 most severe of {total} results")))
     } else {
-        return None;
-    };
-    Some(json!({ "level": severity_name(severity, NOTE), "message": { "text": text } }))
+        None
+    }
 }
 
 fn rule(rule: &Rule) -> Value {

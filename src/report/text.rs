@@ -7,11 +7,10 @@ use annotate_snippets::renderer::{self, DEFAULT_CONTEXT_STYLE, DEFAULT_EMPHASIS_
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use rayon::prelude::*;
 
-use super::{Style, counted, docs, docs_url, shown, statistics};
+use super::{Style, docs, shown, statistics, summary};
 use crate::finding::{Severity, SuppressedBy};
 use crate::lint::{LocatedFinding, Report};
 use crate::model::printable;
-use crate::rules::Rule;
 use crate::source::{File, Span};
 
 /// The approximate length, in bytes, of the excerpt that is shown if a line is very long. For
@@ -28,7 +27,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         out.push('\n');
     }
     if !style.quiet {
-        out.push_str(&summary(report, style));
+        out.push_str(&summary::render(report, style));
     }
     out
 }
@@ -41,10 +40,7 @@ fn block(located: &LocatedFinding, renderer: &Renderer, style: Style) -> String 
         Severity::Info => Level::INFO,
     };
     let title = level.primary_title(printable(&finding.message)).id(finding.rule.as_str());
-    let mut group = Group::with_title(match docs_url(finding.rule).filter(|_| style.links) {
-        Some(url) => title.id_url(url),
-        None => title,
-    });
+    let mut group = Group::with_title(title);
     let snippet = match (&located.location.file, located.location.primary) {
         (Some(file), Some(primary)) => Some(snippet(located, file, primary)),
         _ => None,
@@ -207,141 +203,4 @@ fn window(file: &File, span: Span) -> Range<usize> {
     let end =
         boundary((span.end.offset.min(span.start.offset + MAX_LINE_LEN) + MAX_LINE_LEN / 2).min(line.end));
     start..end.max(span.end.offset.min(line.end))
-}
-
-/// Returns the part of the summary about files: the number of manifests with findings, and the
-/// names of the policy and the baseline if there are findings about these files. Counts only
-/// findings of at least the minimum severity.
-fn files_with_findings(report: &Report, min_severity: Severity) -> String {
-    let (mut manifests, mut config): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    for LocatedFinding { finding, location, .. } in &report.findings {
-        if finding.severity >= min_severity {
-            let rule = report.rules.find(finding.rule.as_str());
-            let files = if rule.is_some_and(Rule::checks_config) { &mut config } else { &mut manifests };
-            files.push(&location.path);
-        }
-    }
-    // The findings are in order of their files.
-    manifests.dedup();
-    config.dedup();
-    let checked = counted(report.counts.files, "file");
-    let config: Vec<_> = config.into_iter().map(printable).collect();
-    match (manifests.len(), config.join(" and ")) {
-        (count, config) if config.is_empty() => format!("{count} of {checked}"),
-        (0, config) => format!("{config} and none in {checked}"),
-        (count, config) => format!("{config} and {count} of {checked}"),
-    }
-}
-
-/// Returns the summary of the run in sentences.
-pub(super) fn summary(report: &Report, style: Style) -> String {
-    if let Some(config) = report.invalid_config {
-        let count = counted(report.errors.len(), "error");
-        return format!("The {} has {count}; nothing was checked.\n", config.noun());
-    }
-    let count = |severity| report.count(severity);
-    let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
-    let shown: Vec<_> = [
-        (Severity::Error, errors, "error"),
-        (Severity::Warning, warnings, "warning"),
-        (Severity::Info, infos, "info"),
-    ]
-    .into_iter()
-    .filter(|(severity, count, _)| *severity >= style.min_severity && *count > 0)
-    .collect();
-    let hidden: Vec<_> = [(Severity::Warning, warnings, "warning"), (Severity::Info, infos, "info")]
-        .into_iter()
-        .filter(|(severity, count, _)| *severity < style.min_severity && *count > 0)
-        .map(|(_, count, noun)| counted(count, noun))
-        .collect();
-    let counts = &report.counts;
-    let mut out = String::new();
-    let total: usize = shown.iter().map(|(_, count, _)| count).sum();
-    // Writing to a string never fails.
-    let _ = if total == 0 {
-        let prefix = match report.errors.is_empty() {
-            true => "No problems in",
-            false => "Found no problems in the input that could be checked:",
-        };
-        write!(
-            out,
-            "{prefix} {} ({}, {} with volumes)",
-            counted(counts.files, "file"),
-            counted(counts.objects, "object"),
-            counts.objects_with_volumes
-        )
-    } else {
-        let kinds: Vec<_> = shown.iter().map(|(_, count, noun)| counted(*count, noun)).collect();
-        write!(
-            out,
-            "Found {} ({}) in {}",
-            counted(total, "problem"),
-            kinds.join(", "),
-            files_with_findings(report, style.min_severity)
-        )
-    };
-    if !hidden.is_empty() {
-        let _ = write!(out, "; {} not shown", hidden.join(" and "));
-    }
-    if let Some((reference, outside)) = report.outside.as_ref().filter(|(_, outside)| *outside > 0) {
-        let _ = write!(out, "; {outside} outside the changes since {reference}");
-    }
-    if !report.suppressed.is_empty() {
-        let _ = write!(out, "; {} suppressed", report.suppressed.len());
-        match report.denied_in_cluster() {
-            0 => {}
-            1 => out.push_str(", including 1 error that the webhook does not suppress"),
-            count => {
-                let _ = write!(out, ", including {count} errors that the webhook does not suppress");
-            }
-        }
-    }
-    out.push_str(".\n");
-    if !report.errors.is_empty() {
-        let files = report.files_with_errors();
-        let _ = writeln!(out, "{} could not be fully checked.", counted(files, "file"));
-    }
-    let by_noun = counts.unrendered.iter().map(|(noun, count)| (*count, noun.as_str()));
-    let own = [(counts.kustomizations, "kustomization"), (counts.charts, "chart")].into_iter();
-    let unrendered: Vec<_> = own.chain(by_noun).filter(|(count, _)| *count > 0).collect();
-    if !unrendered.is_empty() {
-        let verb = if unrendered.iter().map(|(count, _)| count).sum::<usize>() == 1 { "was" } else { "were" };
-        let nouns: Vec<_> = unrendered.into_iter().map(|(count, noun)| counted(count, noun)).collect();
-        let _ = writeln!(out, "{} {verb} not rendered.", nouns.join(" and "));
-    }
-    out.push_str(&unknown_host_paths(report));
-    out
-}
-
-/// Joins one or more items to `a`, `a and b`, or `a, b and c`.
-fn joined(mut items: Vec<String>) -> String {
-    match (items.pop(), items.join(", ")) {
-        (Some(last), rest) if rest.is_empty() => last,
-        (last, rest) => format!("{rest} and {}", last.unwrap_or_default()),
-    }
-}
-
-/// The maximum number of fields with possible host paths that the summary names.
-const MAX_UNKNOWN_HOST_PATHS: usize = 3;
-
-/// Returns a sentence about fields that may contain host paths, but were not checked. Returns an
-/// empty string if there are no such fields.
-fn unknown_host_paths(report: &Report) -> String {
-    let fields = &report.unknown_host_paths;
-    if fields.is_empty() {
-        return String::new();
-    }
-    let mut named: Vec<_> = fields
-        .iter()
-        .take(MAX_UNKNOWN_HOST_PATHS)
-        .map(|field| {
-            let (object, path) = (&field.object, field.field.to_string());
-            format!("{}:{}: `{}` of {object}", printable(&field.path), field.line, printable(&path))
-        })
-        .collect();
-    if fields.len() > named.len() {
-        named.push(format!("{} more", fields.len() - named.len()));
-    }
-    let verb = if fields.len() == 1 { "was" } else { "were" };
-    format!("{} {verb} not checked ({}).\n", counted(fields.len(), "possible host path"), joined(named))
 }

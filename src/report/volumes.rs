@@ -8,7 +8,7 @@ use super::csv::{Table, access, boolean};
 use super::json::{Object, TOOL, Tool, VERSION, object, pretty};
 use crate::finding::{Access, RuleId};
 use crate::lint::{VolumeOrigin, VolumeRow};
-use crate::model::{ObjectId, printable};
+use crate::model::{ObjectId, did_you_mean, printable};
 
 /// The JSON Schema of the format `json`.
 pub const VOLUMES_SCHEMA: &str = include_str!("../../docs/reference/paths.schema.json");
@@ -29,11 +29,24 @@ impl FromStr for VolumesFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "csv" => Ok(Self::Csv),
-            "json" => Ok(Self::Json),
-            _ => Err(format!("unknown format `{text}`, expected one of text, csv, json")),
+        let names = Self::ALL.iter().map(|format| format.name());
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| format!("unknown format `{text}`{}", did_you_mean(text, names)))
+    }
+}
+
+impl VolumesFormat {
+    /// All formats, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Text, Self::Csv, Self::Json];
+
+    /// Returns the name of the format on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Csv => "csv",
+            Self::Json => "json",
         }
     }
 }

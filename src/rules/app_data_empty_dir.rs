@@ -110,6 +110,7 @@
 
 use super::support::data_mounts::empty_dir_data_mounts;
 use super::support::empty_dir::is_stateful_set;
+use super::support::options::DATA_DIRECTORIES;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
@@ -121,7 +122,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[DATA_DIRECTORIES],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -65,6 +65,7 @@
 //! - [Kubernetes: ephemeral volumes](https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes)
 
 use super::support::data_mounts::generic_ephemeral_data_mounts;
+use super::support::options::DATA_DIRECTORIES;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
 
@@ -76,7 +77,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[DATA_DIRECTORIES],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

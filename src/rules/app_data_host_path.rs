@@ -94,6 +94,7 @@ use std::collections::HashMap;
 use super::support::container_data::{ContainerData, Role};
 use super::support::data_mounts::serving_mounts;
 use super::support::findings::host_path_finding;
+use super::support::options::DATA_DIRECTORIES;
 use super::support::wording::{container, host_path, quoted};
 use super::{
     Check, Context, DataDirectory, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds,
@@ -110,7 +111,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Usage),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[DATA_DIRECTORIES],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

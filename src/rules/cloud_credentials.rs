@@ -75,6 +75,7 @@
 //! - [Kubernetes: security checklist](https://kubernetes.io/docs/concepts/security/security-checklist/)
 
 use super::support::findings::host_path_finding;
+use super::support::options::CATALOG;
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, EntryClass, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -87,7 +88,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,

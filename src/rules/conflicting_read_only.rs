@@ -84,9 +84,10 @@
 
 use std::collections::BTreeMap;
 
-use super::support::wording::{container, quoted, written_path};
+use super::support::findings::read_only_fix;
+use super::support::wording::{container, quoted, read_only_setting, written_path};
 use super::{Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule};
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
+use crate::finding::{Access, Finding, RuleId, Severity};
 use crate::model::{ContainerMount, FieldPath, HostPath, Relation};
 
 pub(super) const RULE: Rule = Rule {
@@ -165,7 +166,6 @@ fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding
             "host path {read_only_path} is read-only in {container}, but writable through host path {path}"
         )
     };
-    let set = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
     Finding::new(RULE.id, Severity::Warning, mount.path(), message)
         .label("writable here")
         .related(
@@ -173,8 +173,11 @@ fn finding(writable: HostPathMount<'_>, read_only: HostPathMount<'_>) -> Finding
             format!("read-only here, at {}", quoted(&read_only.mount.mount.mount_path)),
         )
         .why("the container can change the read-only files through this mount")
-        .help("set `readOnly: true` here too, or mount a separate directory for writable files")
-        .fix(Fix::unsafe_edits("set `readOnly: true`", vec![set]))
+        .help(format!(
+            "set {} here too, or mount a separate directory for writable files",
+            read_only_setting(mount)
+        ))
+        .fix(read_only_fix(mount))
         .volume(writable.volume.name)
         .container(&mount.container.name)
         .path(&writable.access.path)

@@ -75,6 +75,7 @@
 //!
 //! - [Kubernetes: types of volumes](https://kubernetes.io/docs/concepts/storage/volumes/#volume-types)
 
+use super::support::options::KUBERNETES_VERSION;
 use super::support::volume_types::{Deprecation, sources};
 use super::support::wording::quoted;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
@@ -89,7 +90,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
-    options: &[],
+    options: &[KUBERNETES_VERSION],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::Any,
     lint_only: None,

@@ -72,6 +72,7 @@
 //! - [CVE-2024-10220](https://github.com/kubernetes/kubernetes/issues/128885)
 //! - [CVE-2025-1767](https://github.com/kubernetes/kubernetes/issues/130786)
 
+use super::support::options::KUBERNETES_VERSION;
 use super::support::volume_types::sources;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Finding, RuleId, Severity};
@@ -85,7 +86,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[KUBERNETES_VERSION],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -139,6 +139,7 @@
 
 use super::support::context::is_disk;
 use super::support::findings::is_provisioner_directory;
+use super::support::options::CATALOG;
 use super::support::wording::{class_reason, host_path, quoted};
 use super::{
     Candidate, Check, ClaimedVolume, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType,
@@ -155,7 +156,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: Some("the webhook sees one object at a time; it checks each PersistentVolume separately"),

@@ -87,6 +87,7 @@
 //! - [Kubernetes: mount propagation](https://kubernetes.io/docs/concepts/storage/volumes/#mount-propagation)
 //! - [Kubernetes: recursive read-only mounts](https://kubernetes.io/docs/concepts/storage/volumes/#recursive-read-only-mounts)
 
+use super::support::options::CATALOG;
 use super::support::wording::{container, volume_and_path, written_path};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey, ObjectKinds,
@@ -103,7 +104,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &MatchKey::ALL,
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,
@@ -157,14 +158,14 @@ fn file_type_finding(
     mount: ContainerMount<'_, '_>,
     file_type: HostPathType,
 ) -> Finding {
-    let noun = file_type.noun();
+    let noun = access.read_only_bypass_noun().unwrap_or(file_type.noun());
     let message = format!(
         "`readOnly` does not protect {noun} {} from {}",
         written_path(volume, access),
         container(mount.container)
     );
     let why = match file_type {
-        HostPathType::Socket => "a socket is writable even through a read-only mount".to_owned(),
+        HostPathType::Socket => format!("a {noun} is writable even through a read-only mount"),
         _ if mount.container.security_context.privileged => {
             format!("a privileged container can write to a {noun} even through a read-only mount")
         }

@@ -80,6 +80,7 @@
 //! - [Kubernetes: hostPath volume types](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types)
 
 use super::support::host_path_type::{self, RequestedType, with_article};
+use super::support::options::CATALOG;
 use super::support::wording::quoted;
 use super::{
     Catalog, Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, Rule,
@@ -95,7 +96,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path],
     objects: ObjectKinds::Any,
     lint_only: None,

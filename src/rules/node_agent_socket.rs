@@ -79,6 +79,7 @@
 //! - [NRI: the Node Resource Interface](https://github.com/containerd/nri)
 
 use super::support::findings::{host_path_finding, socket_help};
+use super::support::options::CATALOG;
 use super::support::wording::{class_reason, host_path};
 use super::{Check, Context, EntryClass, FixClass, Group, HostPathType, MatchKey, ObjectKinds, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -92,7 +93,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -111,13 +112,14 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             access.path.relation(&entry.pattern) != Relation::Descendant
                 || cx.options.catalog.has_read_only_bypass_below(&access.path)
         };
+        let noun = access.socket_noun();
         let predicate = match (relation, entry.file_type) {
-            (Relation::Ancestor, _) => "contains sockets of node daemons",
+            (Relation::Ancestor, _) => format!("contains {noun}s of node daemons"),
             (_, Some(HostPathType::Directory)) if !access.is_socket() => match contains_sockets() {
-                true => "contains sockets of node daemons",
-                false => "is in a directory with sockets of node daemons",
+                true => format!("contains {noun}s of node daemons"),
+                false => format!("is in a directory with {noun}s of node daemons"),
             },
-            _ => "is the socket of a node daemon",
+            _ => format!("is the {noun} of a node daemon"),
         };
         let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, severity, volume, access, message)
@@ -125,8 +127,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(socket_help(
                 cx,
                 access,
-                "remove the volume (a read-only mount does not protect sockets), or exempt the object in \
-                 the policy by namespace, name and path",
+                format!(
+                    "remove the volume (a read-only mount does not protect {noun}s), or exempt the object in \
+                     the policy by namespace, name and path"
+                ),
             ));
         out.push(finding);
     }

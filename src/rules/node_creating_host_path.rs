@@ -103,6 +103,7 @@ use std::cell::LazyCell;
 
 use super::support::host_path_type::{self, RequestedType, with_article};
 use super::support::nested_mounts::{InnerMount, NestedMount, exists_on_node, nested_mounts, token_help};
+use super::support::options::CATALOG;
 use super::support::wording::{container, quoted};
 use super::{
     Check, Context, FixClass, Group, HostPathType, HostPathVolume, MatchKey, ObjectKinds, PathClass, Rule,
@@ -118,7 +119,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &MatchKey::ALL,
     objects: ObjectKinds::Any,
     lint_only: None,

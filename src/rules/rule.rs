@@ -145,6 +145,16 @@ impl FixClass {
             Self::Safe => "safe",
         }
     }
+
+    /// Returns the meaning of the class, as a phrase.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Hint => "only advice",
+            Self::Unsafe => "unsafe: it can change the behavior of a working object",
+            Self::Safe => "safe: it cannot change the behavior of a working object",
+        }
+    }
 }
 
 /// An option of a rule.
@@ -154,6 +164,15 @@ pub struct RuleOption {
     pub name: &'static str,
     /// The effect of the option, as a clause.
     pub summary: &'static str,
+    /// Whether the key is at the top of the policy. If not, it is in `options` of the rule.
+    pub is_policy_key: bool,
+}
+
+impl RuleOption {
+    /// Returns an option that is set by a key at the top of the policy, such as `hostPaths.allowOnly`.
+    pub const fn policy_key(name: &'static str, summary: &'static str) -> Self {
+        Self { name, summary, is_policy_key: true }
+    }
 }
 
 /// The kinds of objects that the findings of a rule are about. An exemption for other kinds never

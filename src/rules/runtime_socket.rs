@@ -74,6 +74,7 @@
 //! - [OWASP: do not expose the Docker daemon socket](https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html)
 
 use super::support::findings::{host_path_finding, socket_help};
+use super::support::options::CATALOG;
 use super::support::wording::{class_reason, has_variable, host_path, may_be_elsewhere};
 use super::{Check, Context, FixClass, Group, HostPathType, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -86,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -103,11 +104,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         // a socket in it.
         let is_directory = cx.options.catalog.file_type(&access.path) == Some(HostPathType::Directory)
             && !has_variable(access);
+        let noun = access.socket_noun();
         let predicate = match (is_directory, may_be_elsewhere(access)) {
-            (true, false) => "contains container runtime sockets",
-            (true, true) => "may contain container runtime sockets",
-            (false, false) => "is a container runtime socket",
-            (false, true) => "may be a container runtime socket",
+            (true, false) => format!("contains container runtime {noun}s"),
+            (true, true) => format!("may contain container runtime {noun}s"),
+            (false, false) => format!("is a container runtime {noun}"),
+            (false, true) => format!("may be a container runtime {noun}"),
         };
         let message = format!("{} {predicate}", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
@@ -115,8 +117,10 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             .help(socket_help(
                 cx,
                 access,
-                "remove the volume (a read-only mount does not protect sockets); build images without a \
-                 daemon, and list containers through the kubelet or API server",
+                format!(
+                    "remove the volume (a read-only mount does not protect {noun}s); build images without a \
+                     daemon, and list containers through the kubelet or API server"
+                ),
             ));
         out.push(finding);
     }

@@ -74,6 +74,7 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 
 use super::support::findings::host_path_finding;
+use super::support::options::CATALOG;
 use super::support::wording::{class_reason, host_path, may_be_elsewhere};
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, PathClass, Rule};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -86,7 +87,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -100,12 +101,13 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
             continue;
         }
         let verb = if may_be_elsewhere(access) { "may contain" } else { "contains" };
-        let message = format!("{} {verb} container runtime sockets", host_path(volume, access));
+        let noun = access.socket_noun();
+        let message = format!("{} {verb} container runtime {noun}s", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
             .why(class_reason(access.class))
-            .help(
-                "mount only the file or directory that is needed; a read-only mount does not protect sockets",
-            );
+            .help(format!(
+                "mount only the file or directory that is needed; a read-only mount does not protect {noun}s"
+            ));
         out.push(finding);
     }
 }

@@ -73,6 +73,7 @@
 //! - [Kubernetes: emptyDir](https://kubernetes.io/docs/concepts/storage/volumes/#emptydir)
 
 use super::support::findings::{host_path_finding, with_empty_dir_fix};
+use super::support::options::SCRATCH_DIRECTORIES;
 use super::support::wording::{container, host_path, quoted};
 use super::{
     Check, Context, FixClass, Group, HostPathAccess, ListedPath, MatchKey, ObjectKinds, Options, Rule,
@@ -88,7 +89,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Usage),
     fix: FixClass::Unsafe,
-    options: &[],
+    options: &[SCRATCH_DIRECTORIES],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::WriteAccess],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -116,7 +116,8 @@
 use std::borrow::Cow;
 
 use super::support::findings::{host_path_finding, is_provisioner_directory};
-use super::support::wording::{accessor, class_reason, host_path, quoted};
+use super::support::options::CATALOG;
+use super::support::wording::{accessor, class_reason, host_path, quoted, read_only_setting};
 use super::{
     Check, Context, Entry, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume,
     MatchKey, ObjectKinds, PathClass, Rule,
@@ -132,7 +133,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -240,6 +241,7 @@ fn help(
         return "use a directory that belongs to this component alone".into();
     }
     let device = access.file_type.filter(|file_type| file_type.bypasses_read_only());
+    let setting = access.mount.map_or(Cow::Borrowed("`readOnly: true`"), read_only_setting);
     match (entry.class, access.class, access.effective, device) {
         (EntryClass::Critical, PathClass::Above(_) | PathClass::DataDirectory(_), ..) => {
             "mount only the file or directory that is needed".into()
@@ -247,10 +249,10 @@ fn help(
         (EntryClass::Critical, ..) => {
             "remove the volume, or exempt the workload in the policy by namespace, name and path".into()
         }
-        (EntryClass::Harmless, ..) => "set `readOnly: true` on the mount".into(),
+        (EntryClass::Harmless, ..) => format!("set {setting} on the mount").into(),
         (_, _, Access::Read, _) => "remove the volume, or mount only the part that is needed".into(),
         (.., Some(device)) => {
-            let noun = device.noun();
+            let noun = if device == HostPathType::Socket { access.socket_noun() } else { device.noun() };
             format!("remove the volume: a {noun} stays writable even through a read-only mount").into()
         }
         _ if cx.options.catalog.has_read_only_bypass_below(&access.path) => {
@@ -258,7 +260,7 @@ fn help(
                 .into()
         }
         _ => format!(
-            "set `readOnly: true` on the mount and write outside of {directory}, or exempt the workload in \
+            "set {setting} on the mount and write outside of {directory}, or exempt the workload in \
              the policy"
         )
         .into(),

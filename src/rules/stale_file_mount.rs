@@ -104,6 +104,7 @@
 
 use super::support::findings::host_path_finding;
 use super::support::host_path_type::{self, RequestedType};
+use super::support::options::CATALOG;
 use super::support::wording::{container, quoted, written_path};
 use super::{
     Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,
@@ -120,7 +121,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

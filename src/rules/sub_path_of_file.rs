@@ -73,6 +73,7 @@
 //! - `makeMounts` in `pkg/kubelet/kubelet_pods.go`, Kubernetes 1.37
 
 use super::support::host_path_type::{self, RequestedType};
+use super::support::options::CATALOG;
 use super::support::wording::{container, quoted, volume_and_path};
 use super::{
     Catalog, Check, Context, FixClass, Group, HostPathAccess, HostPathType, HostPathVolume, MatchKey,
@@ -89,7 +90,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::None,
-    options: &[],
+    options: &[CATALOG],
     match_keys: &[MatchKey::Volume, MatchKey::Container, MatchKey::Path],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

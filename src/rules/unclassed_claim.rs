@@ -76,10 +76,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[RuleOption {
-        name: "claims.requireClass",
-        summary: "whether every claim must set `storageClassName`; `false` by default",
-    }],
+    options: &[RuleOption::policy_key(
+        "claims.requireClass",
+        "whether every claim must set `storageClassName`; `false` by default",
+    )],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

@@ -74,6 +74,7 @@
 //! - [unix(7): pathname socket ownership and permissions](https://man7.org/linux/man-pages/man7/unix.7.html)
 
 use super::support::findings::{host_path_finding, socket_help};
+use super::support::options::CATALOG;
 use super::support::wording::host_path;
 use super::{Check, Context, FixClass, Group, MatchKey, ObjectKinds, Rule, RuleOption};
 use crate::finding::{Family, Finding, RuleId, Severity};
@@ -86,10 +87,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[RuleOption {
-        name: "hostPaths.allowOnly",
-        summary: "the allowed paths; allowed sockets are not reported",
-    }],
+    options: &[
+        RuleOption::policy_key("hostPaths.allowOnly", "the allowed paths; allowed sockets are not reported"),
+        CATALOG,
+    ],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -99,27 +100,24 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     // In a policy without a list, the first entry would forbid all other host paths.
-    let help = match cx.options.allowed_host_paths {
-        Some(_) => {
-            "remove the volume (a read-only mount does not protect sockets), or add the path to \
-             `hostPaths.allowOnly` in the policy"
-        }
-        None => {
-            "remove the volume (a read-only mount does not protect sockets), or exempt the workload in the policy"
-        }
+    let remedy = match cx.options.allowed_host_paths {
+        Some(_) => "add the path to `hostPaths.allowOnly` in the policy",
+        None => "exempt the workload in the policy",
     };
+    let help =
+        |noun: &str| format!("remove the volume (a read-only mount does not protect {noun}s), or {remedy}");
     for (volume, access) in cx.host_path_accesses() {
         if access.class.is_in_catalog() || !access.is_socket() || access.is_allowed(cx.options) {
             continue;
         }
-        let noun = if access.path.is_named_pipe() { "named pipe" } else { "socket" };
+        let noun = access.socket_noun();
         let message =
             format!("{} is a {noun} that is not in the host path catalog", host_path(volume, access));
         let finding = host_path_finding(RULE.id, Severity::Warning, volume, access, message)
             .why(format!(
                 "a container that mounts the {noun} can use its service like any program on the node"
             ))
-            .help(socket_help(cx, access, help));
+            .help(socket_help(cx, access, help(noun)));
         out.push(finding);
     }
 }

@@ -88,9 +88,13 @@
 //! If every workload may use the path, add it to the allow list. If only one workload may use it,
 //! exempt that workload.
 
+use std::borrow::Cow;
+
 use super::support::findings::host_path_finding;
-use super::support::wording::{accessor, host_path};
-use super::{Check, Context, FixClass, Group, HostPathVolume, MatchKey, ObjectKinds, Rule, RuleOption};
+use super::support::wording::{accessor, host_path, read_only_setting};
+use super::{
+    Check, Context, FixClass, Group, HostPathAccess, HostPathVolume, MatchKey, ObjectKinds, Rule, RuleOption,
+};
 use crate::finding::{Family, Finding, RuleId, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -101,10 +105,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: Some(Family::Path),
     fix: FixClass::Hint,
-    options: &[RuleOption {
-        name: "hostPaths.allowOnly",
-        summary: "the allowed paths; without it, the rule reports nothing",
-    }],
+    options: &[RuleOption::policy_key(
+        "hostPaths.allowOnly",
+        "the allowed paths; without it, the rule reports nothing",
+    )],
     match_keys: &[MatchKey::Volume, MatchKey::Path, MatchKey::Access],
     objects: ObjectKinds::Any,
     lint_only: None,
@@ -125,12 +129,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
                     "{path} is allowed for reading only, but {} can write to it",
                     accessor(volume, access)
                 ),
-                read_only_help(volume),
+                read_only_help(volume, access),
             )
         } else {
             (
                 format!("{path} is not in the policy's allow list"),
-                "use an allowed path, or add this one to `hostPaths.allowOnly` in the policy",
+                "use an allowed path, or add this one to `hostPaths.allowOnly` in the policy".into(),
             )
         };
         let finding = host_path_finding(RULE.id, Severity::Error, volume, access, message)
@@ -140,9 +144,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-fn read_only_help(volume: &HostPathVolume<'_>) -> &'static str {
-    match volume.is_persistent_volume() {
-        true => "use a path that is allowed without `readOnly`: a PersistentVolume is writable",
-        false => "set `readOnly: true` on the mount",
+fn read_only_help(volume: &HostPathVolume<'_>, access: &HostPathAccess<'_>) -> Cow<'static, str> {
+    match access.mount {
+        _ if volume.is_persistent_volume() => {
+            "use a path that is allowed without `readOnly`: a PersistentVolume is writable".into()
+        }
+        Some(mount) => format!("set {} on the mount", read_only_setting(mount)).into(),
+        None => "set `readOnly: true` on the mount".into(),
     }
 }

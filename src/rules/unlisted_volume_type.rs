@@ -92,10 +92,10 @@ pub(super) const RULE: Rule = Rule {
     since: "0.1.0",
     family: None,
     fix: FixClass::Hint,
-    options: &[RuleOption {
-        name: "volumeTypes.allowOnly",
-        summary: "the allowed types; by default, those of the Pod Security Standard `restricted`",
-    }],
+    options: &[RuleOption::policy_key(
+        "volumeTypes.allowOnly",
+        "the allowed types; by default, those of the Pod Security Standard `restricted`",
+    )],
     match_keys: &[MatchKey::Volume],
     objects: ObjectKinds::ExceptPersistentVolume,
     lint_only: None,

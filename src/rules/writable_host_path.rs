@@ -56,12 +56,14 @@
 //!
 //! ## Fix
 //!
-//! Sets `readOnly: true` on the mount. Unsafe: the container may need to write.
+//! Sets `readOnly: true` on the mount, or the equivalent field of a mount outside of Pods, such as
+//! `writable: false` of kubeadm. Unsafe: the container may need to write.
 //!
 //! Sockets stay writable through a read-only mount, and so do devices that the container can open.
-//! There is no fix for them, except for harmless devices such as `/dev/null`. There is also no fix
-//! for a directory that contains sockets or devices according to volcheck's host path catalog, such
-//! as `/dev`. However, if a container only connects to a socket in the mounted directory, set
+//! There is no fix for them, except for harmless devices such as `/dev/null`. A read-only mount of
+//! such a device only prevents changes of its owner and mode on the node. There is also no fix for
+//! a directory that contains sockets or devices according to volcheck's host path catalog, such as
+//! `/dev`. However, if a container only connects to a socket in the mounted directory, set
 //! `readOnly: true`, so that the container cannot replace the socket. Examples of such containers
 //! are the sidecars of a CSI driver.
 //!
@@ -75,12 +77,16 @@
 //! - [Kubernetes: hostPath](https://kubernetes.io/docs/concepts/storage/volumes/#hostpath)
 //! - [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), 5.2.12
 
-use super::support::wording::{container, volume_and_path, written_path};
+use std::borrow::Cow;
+
+use super::support::findings::read_only_fix;
+use super::support::wording::{container, read_only_setting, volume_and_path, written_path};
 use super::{
-    Check, Context, EntryClass, FixClass, Group, HostPathAccess, MatchKey, ObjectKinds, PathClass, Rule,
+    Check, Context, EntryClass, FixClass, Group, HostPathAccess, HostPathType, MatchKey, ObjectKinds,
+    PathClass, Rule,
 };
-use crate::finding::{Access, Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::ContainerMount;
+use crate::finding::{Access, Finding, RuleId, Severity};
+use crate::model::{ContainerMount, ReadOnlyField};
 
 pub(super) const RULE: Rule = Rule {
     id: RuleId::new("writable-host-path"),
@@ -104,14 +110,12 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
         let path = written_path(volume, access);
         let message = format!("host path {path} is mounted writable in {}", container(mount.container));
         let finding = Finding::new(RULE.id, Severity::Error, mount.path(), message)
-            .label("mounted here without `readOnly: true`")
-            .related(volume.path_field(), volume_and_path(volume))
-            .why(match access.is_denied_device() {
-                true => {
-                    "the container cannot open the device, but it can change the device's owner and mode on the node"
-                }
-                false => "the container can change files on the node",
+            .label(match mount.mount.read_only_field {
+                ReadOnlyField::Writable => Cow::Borrowed("mounted here with `writable: true`"),
+                _ => format!("mounted here without {}", read_only_setting(mount)).into(),
             })
+            .related(volume.path_field(), volume_and_path(volume))
+            .why(why(access))
             .volume(volume.name)
             .container(&mount.container.name)
             .path(&access.path)
@@ -120,34 +124,58 @@ fn check(cx: &Context<'_>, out: &mut Vec<Finding>) {
     }
 }
 
-/// Adds the help and, if `readOnly: true` would protect the path, the fix.
+fn why(access: &HostPathAccess<'_>) -> &'static str {
+    match access.file_type {
+        Some(HostPathType::CharDevice | HostPathType::BlockDevice) => {
+            if access.is_denied_device() {
+                "the container cannot open the device, but it can change the device's owner and mode on the node"
+            } else if access.is_harmless_file() {
+                "the container can change the device's owner and mode on the node"
+            } else {
+                "the container can write to the device, and change its owner and mode on the node"
+            }
+        }
+        Some(HostPathType::Socket) if access.path.is_named_pipe() => {
+            "the container can use the named pipe like any program on the node"
+        }
+        Some(HostPathType::Socket) => {
+            "the container can use the socket, and change its owner and mode on the node"
+        }
+        _ => "the container can change files on the node",
+    }
+}
+
+/// Adds the help and, if a read-only mount would protect the path, the fix.
 fn with_help(
     cx: &Context<'_>,
     access: &HostPathAccess<'_>,
     mount: ContainerMount<'_, '_>,
     finding: Finding,
 ) -> Finding {
-    if let Some(file_type) = access.read_only_bypass() {
-        let noun = file_type.noun();
+    let setting = read_only_setting(mount);
+    if let Some(noun) = access.read_only_bypass_noun() {
         return finding
             .help(format!("remove the mount: a {noun} stays writable even through a read-only mount"));
     }
     if cx.options.catalog.has_read_only_bypass_below(&access.path) {
         return finding.help(match is_agent_socket(access.class) {
-            true => {
-                "set `readOnly: true` if the container only connects to the sockets, so that it cannot \
-                 replace them"
-            }
+            true => format!(
+                "set {setting} if the container only connects to the sockets, so that it cannot replace them"
+            ),
             false => {
-                "remove the mount, or mount only the part that is needed: `readOnly` does not protect devices \
-                 and sockets"
+                "remove the mount, or mount only the part that is needed: a read-only mount does not protect \
+                 devices and sockets"
+                    .to_owned()
             }
         });
     }
-    let read_only = Edit::Set(mount.path().key("readOnly"), EditValue::Bool(true));
-    finding
-        .help("set `readOnly: true` on the mount if the container only reads, or remove the mount")
-        .fix(Fix::unsafe_edits("set `readOnly: true`", vec![read_only]))
+    let is_device = matches!(access.file_type, Some(HostPathType::CharDevice | HostPathType::BlockDevice));
+    let help = match (is_device, access.is_harmless_file()) {
+        (true, true) => format!("set {setting} on the mount: the container can still use the device"),
+        (true, false) => format!("set {setting} on the mount, or remove the mount"),
+        (false, _) => format!("set {setting} on the mount if the container only reads, or remove the mount"),
+    };
+    finding.help(help).fix(read_only_fix(mount))
 }
 
 /// Checks whether the path is in a directory with the sockets of node daemons, such as the

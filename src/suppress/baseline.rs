@@ -12,7 +12,9 @@ use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
+use crate::model::{FieldErrorKind, FieldPath};
 use crate::rules::BaselineFacts;
+use crate::source;
 
 /// The version of the format.
 const VERSION: u32 = 2;
@@ -115,10 +117,50 @@ struct Document {
 pub struct BaselineError {
     /// The problem, in one clause.
     pub message: String,
-    /// The line, from 1; 0 if the problem has no location.
-    pub line: usize,
-    /// The column, from 1; 0 if the problem has no location.
-    pub column: usize,
+    /// The byte range of the invalid part; `None` if the problem has no location.
+    pub range: Option<Range<usize>>,
+}
+
+impl BaselineError {
+    fn new(message: impl Into<String>, range: Option<Range<usize>>) -> Self {
+        Self { message: message.into(), range }
+    }
+
+    /// Returns the error for a text that is not a baseline.
+    fn invalid(text: &str) -> Self {
+        let trees = match source::parse_json(text, 0..text.len()) {
+            Ok(trees) => trees,
+            Err(error) => return Self::new(format!("not valid JSON: {error}"), Some(error.span)),
+        };
+        let tree = match trees.as_slice() {
+            [] => {
+                return Self::new("the baseline is empty; to write a new one, run `volcheck baseline`", None);
+            }
+            [tree] => tree,
+            [_, second, ..] => {
+                return Self::new("unexpected text after the baseline", Some(second.range(second.root())));
+            }
+        };
+        match source::decode::<Document>(tree, tree.root()) {
+            Err(error) => {
+                let find = |path: &FieldPath| source::find_node(tree, tree.root(), path);
+                let node = find(&error.path).or_else(|| find(&error.path.parent()?));
+                let range = node.map(|node| tree.range(node));
+                // The path of an error about an unknown key ends with the key.
+                let is_about_key = matches!(error.kind, FieldErrorKind::UnknownKey { .. });
+                let path = if is_about_key { error.path.parent().unwrap_or_default() } else { error.path };
+                Self::new(format!("{}{}", within(&path), error.kind), range)
+            }
+            // serde_json is stricter in some cases, such as repeated keys.
+            Ok(_) => Self::new("the baseline contains a repeated key or an invalid number", None),
+        }
+    }
+}
+
+/// Returns the path of the value with an error, as the start of a message. Returns an empty string
+/// for the whole baseline.
+fn within(path: &FieldPath) -> String {
+    if path.is_root() { String::new() } else { format!("`{path}`: ") }
 }
 
 /// A baseline, with the number of times that each entry may still match.
@@ -144,16 +186,9 @@ impl Baseline {
             let message = format!(
                 "unsupported version {version}, expected {VERSION}: delete the baseline, and run `volcheck baseline`"
             );
-            return Err(BaselineError { message, line: 0, column: 0 });
+            return Err(BaselineError::new(message, None));
         }
-        let document = parsed.map_err(|error| BaselineError {
-            message: format!(
-                "invalid baseline: {}",
-                error.to_string().split(" at line ").next().unwrap_or_default()
-            ),
-            line: error.line(),
-            column: error.column().max(1),
-        })?;
+        let document = parsed.map_err(|_| BaselineError::invalid(text))?;
         let mut entries = document.entries;
         entries.sort_by(Entry::order);
         let duplicate = entries.windows(2).find(|pair| pair[0].order(&pair[1]).is_eq()).map(|pair| &pair[1]);
@@ -165,7 +200,7 @@ impl Baseline {
         if let Some((problem, entry)) = invalid {
             let place = join([&entry.kind, entry.name_or_file()], " ");
             let message = format!("{problem}: {} in {place}: {}", entry.rule, entry.message);
-            return Err(BaselineError { message, line: 0, column: 0 });
+            return Err(BaselineError::new(message, None));
         }
         Ok(Self::from_entries(entries))
     }

@@ -123,6 +123,20 @@ check("the action exits 0 on a good manifest", run.code == 0 and run.results == 
 run = Run(workspace(), binary=program, paths="bad\ngood\n", args="--select\nsensitive-host-path\n--exclude\nmy bad/**\n")
 check("`args` has one argument per line", run.code == 1 and [r["ruleId"] for r in run.results] == ["sensitive-host-path"], run.log)
 
+# A fake helm prints the bad manifest. The chart contains a template that is not valid YAML.
+helm = scratch / "helm/helm"
+helm.parent.mkdir()
+helm.write_text(f"#!/bin/sh\ncat {root}/examples/first/agent.yaml\n")
+helm.chmod(0o755)
+chart = pathlib.Path(tempfile.mkdtemp(dir=scratch))
+(chart / "shop/templates").mkdir(parents=True)
+(chart / "shop/Chart.yaml").write_text("name: shop\n")
+(chart / "shop/templates/agent.yaml").write_text("{{ if .Values.agent }}\nkind: Pod\n{{ end }}\n")
+run = Run(chart, binary=program, path=f"{helm.parent}:", args="--helm\nshop")
+check("with `--helm`, the action checks only the chart", run.code == 1 and len(run.results) == 2, run.log)
+run = Run(chart, binary=program, path=f"{helm.parent}:", args="--helm\nshop", paths=".")
+check("with `--helm` and `paths`, the action checks both", run.code == 2, run.log)
+
 directory = workspace()
 (directory / "my policy.yaml").write_text("version: 1\nprofile: none\n")
 run = Run(directory, binary=program, policy="my policy.yaml")
@@ -167,7 +181,7 @@ def job(directory, **variables):
     (directory / "bin").mkdir(exist_ok=True)
     (directory / "bin/volcheck").unlink(missing_ok=True)
     (directory / "bin/volcheck").symlink_to(program)
-    env = gitlab["variables"] | variables | {"PATH": f"{directory}/bin:{os.environ['PATH']}"}
+    env = gitlab["variables"] | variables | {"PATH": f"{directory}/bin:{helm.parent}:{os.environ['PATH']}"}
     code, log = bash("\n".join(gitlab["before_script"] + gitlab["script"]), directory, env)
     name = gitlab["artifacts"]["reports"]["codequality"]
     report = directory / name
@@ -182,6 +196,10 @@ check("the report contains both findings", [e["check_name"] for e in entries] ==
 for entry in entries:
     has_fields = {"description", "check_name", "fingerprint", "severity", "location"} <= set(entry)
     check("entries have the fields that GitLab requires", has_fields and entry["location"]["lines"]["begin"] > 0)
+code, log, report = job(workspace())
+check("the GitLab job checks the working directory by default", code == 1 and len(json.loads(report)) == 2, log)
+code, log, report = job(chart, VOLCHECK_ARGS="--helm shop")
+check("with `--helm`, the GitLab job checks only the chart", code == 1 and len(json.loads(report)) == 2, log)
 code, log, report = job(workspace(), VOLCHECK_PATHS="good")
 check("the GitLab job exits 0 with an empty report on a good manifest", code == 0 and json.loads(report) == [], log)
 code, log, report = job(workspace(), VOLCHECK_PATHS="**/*.yaml", VOLCHECK_ARGS="--select sensitive-host-path")

@@ -166,10 +166,7 @@ fn strict_parse_reports_errors_in_skipped_documents() {
 }
 
 #[test]
-fn explain_prints_the_page_of_a_rule() {
-    for rule in Registry::built_in().iter() {
-        assert_eq!(out(&volcheck(&["explain", rule.id.as_str()])), rule.page().markdown);
-    }
+fn explain_lists_the_rules() {
     let index = out(&volcheck(&["explain"]));
     assert!(Registry::built_in().iter().all(|rule| index.contains(rule.id.as_str())));
     let unknown = volcheck(&["explain", "writeable-host-path"]);
@@ -180,7 +177,8 @@ fn explain_prints_the_page_of_a_rule() {
 #[test]
 fn rules_lists_all_rules_in_each_format() {
     let text = out(&volcheck(&["rules"]));
-    assert_eq!(text.lines().count(), Registry::built_in().iter().len() + 1);
+    // The header precedes the rules, and an empty line and a legend follow them.
+    assert_eq!(text.lines().count(), Registry::built_in().iter().len() + 3);
     let list: Value = serde_json::from_str(&out(&volcheck(&["rules", "--format", "json"]))).expect("JSON");
     assert_eq!(list.as_array().map(Vec::len), Some(Registry::built_in().iter().len()));
     let off = out(&volcheck(&["rules", "--profile", "none"]));
@@ -271,14 +269,6 @@ fn keeps_backslashes_in_file_names() {
 #[test]
 fn prints_the_package_version() {
     assert_eq!(out(&volcheck(&["--version"])), format!("volcheck {}\n", env!("CARGO_PKG_VERSION")));
-}
-
-#[test]
-fn links_flag_requires_a_documentation_url() {
-    for when in ["auto", "always", "never"] {
-        let text = out(&volcheck(&["lint", "--links", when, FIRST]));
-        assert!(text.contains("= docs: volcheck explain writable-host-path\n"), "{text}");
-    }
 }
 
 /// Returns the subcommands and the flags in the help of a command.

@@ -156,8 +156,8 @@ fn summary_with_unchecked_input_does_not_claim_success() {
     error.finding.object = None;
     let report = Report { errors: vec![error], ..empty_report() };
     let summary = [
-        "Found no problems in the input that could be checked: 0 files (0 objects, 0 with volumes).",
-        "1 file could not be fully checked.",
+        "Found no Kubernetes objects in the input that could be checked.",
+        "1 input could not be fully checked.",
     ];
     assert!(rendered(&report, Format::Text).ends_with(&format!("{}\n{}\n", summary[0], summary[1])));
     let markdown = rendered(&report, Format::Markdown);
@@ -495,7 +495,7 @@ fn junit_maps_files_to_suites_and_findings_to_failures() {
     assert_eq!(count("/failure"), report.findings.len());
     assert_eq!(count("/error"), report.errors.len());
     let clean = elements(&rendered(&empty_report(), Format::Junit));
-    assert_eq!(clean[2].attributes["name"], "no problems in 0 files");
+    assert_eq!(clean[2].attributes["name"], "no Kubernetes objects in 0 files");
     let errors_alone = report::render(&report, Format::Junit, Style::plain(Severity::Error));
     assert_eq!(errors_alone.matches("<failure").count(), HOSTILE.len());
 }

@@ -44,8 +44,11 @@ mod rules;
 mod serve;
 mod spans;
 mod structure;
+#[cfg(unix)]
+mod summary;
 mod support;
 mod suppression;
+mod usage;
 mod volume_types;
 mod volumes;
 #[cfg(all(unix, feature = "server"))]

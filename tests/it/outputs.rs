@@ -95,7 +95,7 @@ fn rejects_invalid_outputs() {
     for (output, message) in [
         ("json", "FORMAT=FILE"),
         ("json=", "FORMAT=FILE"),
-        ("xml=a", "unknown format `xml`, expected one of text, concise, json, jsonl"),
+        ("xml=a", "unknown format `xml`; expected `text`, `concise`, `json`, "),
     ] {
         let arguments = ["lint", FIRST, "--output", output];
         assert_eq!(code(&arguments), Some(2));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 use volcheck::finding::{Access, Edit, EditValue, Finding};
@@ -343,4 +344,43 @@ fn every_fixture_directory_belongs_to_a_rule() {
     let found: BTreeSet<_> =
         directories.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(found, known);
+}
+
+/// Removes the effect of a policy key on the rules.
+type Reset = fn(&mut volcheck::rules::Options);
+
+/// A finding of a rule in its fixtures depends on a policy key if it changes without the key's
+/// values.
+#[test]
+fn rules_list_the_policy_keys_that_concern_them() {
+    let keys: [(&str, Reset); 4] = [
+        ("hostPaths.catalog", |options| options.catalog = Default::default()),
+        ("dataDirectories", |options| options.data_directories = Default::default()),
+        ("scratchDirectories", |options| options.scratch_directories = Default::default()),
+        ("kubernetesVersion", |options| options.kubernetes_version = "1.20".parse().expect("a version")),
+    ];
+    let found = |policy: &Policy, path: &Path| {
+        let text = fs::read_to_string(path).expect("a fixture");
+        let findings = lint(policy, &name(path), &text).findings.into_iter();
+        let parts = |LocatedFinding { finding, .. }: LocatedFinding| {
+            (finding.primary.path.to_string(), finding.severity, finding.message)
+        };
+        findings.map(parts).collect::<Vec<_>>()
+    };
+    let mut wrong = Vec::new();
+    for rule in Registry::built_in().iter() {
+        let fixtures = root().join("tests/fixtures").join(rule.id.as_str());
+        let paths: Vec<_> = ["bad", "good"].iter().flat_map(|kind| manifests(&fixtures.join(kind))).collect();
+        let policy = selecting(&[rule.id.as_str()]);
+        for (key, reset) in keys {
+            let mut changed = policy.clone();
+            reset(&mut changed.options);
+            let is_concerned = paths.iter().any(|path| found(&policy, path) != found(&changed, path));
+            let is_listed = rule.options.iter().any(|option| option.name == key);
+            if is_concerned != is_listed {
+                wrong.push(format!("{}: {key}: {is_concerned}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -256,20 +256,26 @@ fn baseline_suppresses_known_findings_only() {
 fn rejects_invalid_baselines() {
     let entry = "{\"rule\": \"r\", \"group\": \"\", \"kind\": \"Pod\", \"namespace\": \"\", \"name\": \"p\", \"fingerprint\": \"0\", \"file\": \"p.yaml\", \"count\": 1, \"message\": \"m\"}";
     for (text, message) in [
-        ("", "invalid baseline: EOF while parsing a value"),
-        ("{\"version\": 2, \"entries\": [", "invalid baseline: EOF while parsing a list"),
+        ("", "the baseline is empty; to write a new one, run `volcheck baseline`\n"),
+        ("{\"version\": 2, \"entries\": [", "not valid JSON: expected a JSON value\n --> b.json:1:27\n"),
         (
             "{\"version\": 3, \"entries\": []}",
             "unsupported version 3, expected 2: delete the baseline, and run `volcheck baseline`",
         ),
-        ("{\"version\": 2, \"entries\": [{}]}", "invalid baseline: missing field `rule`"),
-        ("{\"version\": 2, \"entrys\": []}", "invalid baseline: unknown field `entrys`"),
+        ("{\"version\": 2, \"entries\": [{}]}", "`entries[0]`: missing key `rule`\n --> b.json:1:28\n"),
+        ("{\"version\": 2, \"entrys\": []}", "unknown key `entrys`; did you mean `entries`?"),
         (&format!("{{\"version\": 2, \"entries\": [{entry}, {entry}]}}"), "duplicate entry: r in Pod p: m"),
         (
             &format!("{{\"version\": 2, \"entries\": [{}]}}", entry.replace("1,", "0,")),
             "entry with `count` 0: r in Pod p: m",
         ),
-        ("version: 1", "invalid baseline: expected value"),
+        ("version: 1", "not valid JSON: expected a JSON value\n --> b.json:1:1\n"),
+        (
+            "{\"version\": \"2\", \"entries\": []}",
+            "`version`: expected an integer, found the string \"2\"\n --> b.json:1:13\n",
+        ),
+        ("[]", "expected a mapping, found a list"),
+        ("{\"version\": 2, \"entries\": []} {}", "unexpected text after the baseline\n --> b.json:1:31\n"),
     ] {
         let directory = temp_dir(&[("b.json", text), ("pod.yaml", &pod(str::to_owned))]);
         let (code, out) = volcheck_in(directory.path(), &["lint", "--baseline", "b.json"]);

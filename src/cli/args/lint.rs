@@ -5,17 +5,22 @@ use std::path::PathBuf;
 use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{KubeVersionArg, PolicyArgs};
+use super::{KubeVersionArg, PolicyArgs, one_of};
 use crate::cli::lint::output::Output;
 use crate::finding::Severity;
 use crate::report::{Format, VolumesFormat};
 
+const FINDINGS: &str = "Findings";
+const REPORT: &str = "Report";
+const DIAGNOSTICS: &str = "Diagnostics";
+
 /// The input arguments of the commands that check manifests.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
 pub(in crate::cli) struct InputArgs {
     /// Files, directories or globs to check; `-` reads standard input [default: the current
     /// directory, unless --helm or --kustomize is given]
-    #[arg(hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
+    #[arg(help_heading = None::<&str>, hide_default_value = true, default_value = ".", default_value_ifs = [("helm", ArgPredicate::IsPresent, None), ("kustomize", ArgPredicate::IsPresent, None)])]
     pub(in crate::cli) paths: Vec<String>,
     /// Helm chart to render with `helm` and check; may be repeated. If --kube-version is set, the
     /// chart is rendered for this version
@@ -36,7 +41,7 @@ pub(in crate::cli) struct InputArgs {
     /// File extensions of the manifests to check in directories, separated by commas
     #[arg(long, value_name = "EXT", value_delimiter = ',', default_value = "yaml,yml,json")]
     pub(in crate::cli) ext: Vec<String>,
-    /// File name to report for standard input
+    /// File name to report for standard input; requires the path `-`
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) stdin_filename: Option<String>,
     /// Also parse documents that cannot contain a volume, and report their syntax errors
@@ -51,61 +56,57 @@ pub(in crate::cli) struct LintArgs {
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
     /// Baseline file [default: `lint.baseline` in the policy]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = FINDINGS)]
     pub(in crate::cli) baseline: Option<PathBuf>,
     /// Report only findings in objects that changed since the current branch forked from this
     /// branch or commit, and in charts and kustomizations whose files changed since then. `REF..`
     /// compares with REF itself
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", help_heading = FINDINGS)]
     pub(in crate::cli) changed_since: Option<String>,
     /// Lowest severity of a finding that causes exit code 1
-    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    #[arg(long, value_name = "SEVERITY", default_value = "error", help_heading = FINDINGS)]
     pub(in crate::cli) fail_on: FailOn,
     /// Lowest severity to show [default: info for json, jsonl and sarif; warning for the other
     /// formats]. Findings that cause exit code 1 are always shown
-    #[arg(long, value_name = "SEVERITY")]
+    #[arg(long, value_name = "SEVERITY", value_parser = one_of::<Severity>(Severity::ALL.map(Severity::name)), help_heading = FINDINGS)]
     pub(in crate::cli) min_severity: Option<Severity>,
-    /// Format of the report: text, concise, json, jsonl, sarif, github, gitlab, junit,
-    /// checkstyle, markdown or csv
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    /// Format of the report
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<Format>(Format::ALL.map(Format::name)), help_heading = REPORT)]
     pub(in crate::cli) format: Format,
     /// Additional report to write, such as `sarif=volcheck.sarif`; may be repeated
-    #[arg(long, value_name = "FORMAT=FILE")]
+    #[arg(long, value_name = "FORMAT=FILE", help_heading = REPORT)]
     pub(in crate::cli) output: Vec<Output>,
     /// Print the number of findings of each rule. In text and concise reports, the numbers follow
     /// the findings. For other formats, they are printed to standard error
-    #[arg(long)]
+    #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) statistics: bool,
-    /// Omit the summary from text and markdown reports
-    #[arg(long)]
+    /// Omit the summary from text and markdown reports. For other formats, do not print what was
+    /// not checked to standard error
+    #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) quiet: bool,
     /// Do not fail if no Kubernetes objects are found
-    #[arg(long)]
+    #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) allow_empty: bool,
     /// Do not apply ignore comments, ignore annotations or the baseline
-    #[arg(long)]
+    #[arg(long, help_heading = FINDINGS)]
     pub(in crate::cli) no_ignores: bool,
-    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl
-    /// and csv reports
-    #[arg(long)]
+    /// Include suppressed findings, marked as suppressed, in text, concise, json, jsonl and csv
+    /// reports
+    #[arg(long, help_heading = REPORT)]
     pub(in crate::cli) show_suppressed: bool,
     /// Print the path of the policy file, the profile and the number of objects to standard error;
     /// `-vv` also prints the number of objects in each file
-    #[arg(long, short = 'v', action = ArgAction::Count)]
+    #[arg(long, short = 'v', action = ArgAction::Count, help_heading = DIAGNOSTICS)]
     pub(in crate::cli) verbose: u8,
     /// Print the names of the input files without checking them
-    #[arg(long)]
+    #[arg(long, help_heading = DIAGNOSTICS)]
     pub(in crate::cli) show_files: bool,
     /// Print the duration of each phase to standard error
-    #[arg(long)]
+    #[arg(long, help_heading = DIAGNOSTICS)]
     pub(in crate::cli) timings: bool,
     /// When to use colors
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = REPORT)]
     pub(in crate::cli) color: When,
-    /// When to use hyperlinks to the pages of the rules. Has no effect yet, because the pages are
-    /// not published
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(in crate::cli) links: When,
 }
 
 #[derive(Debug, Args)]
@@ -171,8 +172,8 @@ pub(in crate::cli) struct PathsArgs {
     pub(in crate::cli) input: InputArgs,
     #[command(flatten)]
     pub(in crate::cli) policy: PolicyArgs,
-    /// Format of the list: text, csv or json
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    /// Format of the list
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of::<VolumesFormat>(VolumesFormat::ALL.map(VolumesFormat::name)))]
     pub(in crate::cli) format: VolumesFormat,
     /// Do not fail if no Kubernetes objects are found
     #[arg(long)]

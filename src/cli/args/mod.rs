@@ -5,27 +5,52 @@ mod policy;
 #[cfg(feature = "server")]
 mod server;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::error::Error as ClapError;
+use clap::{Arg, Args, Command as ClapCommand, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::lint::*;
 pub(super) use self::policy::*;
 #[cfg(feature = "server")]
 pub(super) use self::server::*;
 use crate::admission::Endpoint;
+use crate::policy::{Overrides, Policy, Profile};
 
 /// Linter and admission webhook that finds unsafe volumes in Kubernetes manifests
 #[derive(Debug, Parser)]
-#[command(name = "volcheck", version, max_term_width = 100)]
+#[command(name = "volcheck", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
+const LINT_EXIT_CODES: &str = "\
+Exit codes:
+  0  no finding reaches --fail-on
+  1  a finding reaches --fail-on
+  2  some input could not be checked, no Kubernetes objects were found, a report could not be written,
+     or the arguments, the policy or the baseline are invalid";
+
+const REVIEW_EXIT_CODES: &str = "\
+Exit codes:
+  0  the webhook would allow the request
+  1  the webhook would deny the request
+  2  the AdmissionReview, the arguments or the policy are invalid";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  success
+  1  `lint` reports a finding that reaches --fail-on, or `review` denies the request
+  2  failure, such as invalid arguments or input that could not be checked";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check manifests
+    #[command(after_help = LINT_EXIT_CODES)]
     Lint(LintArgs),
     /// Write existing findings to a baseline, so that `lint` reports only new ones
     Baseline(BaselineArgs),
@@ -44,6 +69,7 @@ pub(super) enum Command {
     #[cfg(feature = "server")]
     Probe(super::probe::ProbeArgs),
     /// Print the webhook's response to an AdmissionReview, without a cluster
+    #[command(after_help = REVIEW_EXIT_CODES)]
     Review(ReviewArgs),
     /// Explain a rule
     Explain(ExplainArgs),
@@ -67,6 +93,38 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
+}
+
+/// Returns the parser for a value with one of these names. Clap lists the names in the help and in
+/// the completions, and suggests a similar name for an unknown one.
+fn one_of<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// The parser for the name of a rule. It adds the names to the completions, but accepts any text,
+/// because the errors about unknown rules suggest a similar one.
+#[derive(Clone, Debug)]
+struct RuleName;
+
+impl TypedValueParser for RuleName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &ClapCommand,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, ClapError> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let policy = Policy::from_profile(Profile::default(), &Overrides::default()).ok()?;
+        Some(Box::new(policy.rules().iter().map(|rule| PossibleValue::new(rule.id.as_str()))))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +160,7 @@ impl From<ReviewEndpoint> for Endpoint {
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// Rule to explain [default: list all rules]
+    #[arg(value_parser = RuleName, hide_possible_values = true)]
     pub(super) rule: Option<String>,
 }
 

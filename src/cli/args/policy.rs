@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{RuleName, one_of};
 use crate::model::KubernetesVersion;
 use crate::policy::Profile;
 
@@ -28,21 +29,22 @@ pub(in crate::cli) enum PolicyCommand {
 }
 
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Policy")]
 pub(in crate::cli) struct PolicyArgs {
     /// Policy file [default: the nearest volcheck.yaml, from the current directory up to the
     /// repository root]
     #[arg(long, value_name = "FILE", conflicts_with = "no_policy")]
     pub(in crate::cli) policy: Option<PathBuf>,
-    /// Rule profile: none, recommended, baseline or restricted [default: the policy's, or
-    /// recommended]
-    #[arg(long)]
+    /// Rule profile; `none` enables only the rules that report unchecked input [default: the
+    /// policy's, or recommended]
+    #[arg(long, value_parser = one_of::<Profile>(Profile::ALL.map(Profile::name)))]
     pub(in crate::cli) profile: Option<Profile>,
     /// Rules to enable, separated by commas; all others are disabled, except the rules that report
     /// unchecked input
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RuleName, hide_possible_values = true)]
     pub(in crate::cli) select: Option<Vec<String>>,
     /// Rules to disable, separated by commas; the rules that report unchecked input stay enabled
-    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RuleName, hide_possible_values = true)]
     pub(in crate::cli) ignore: Vec<String>,
     /// Do not use a policy file
     #[arg(long)]

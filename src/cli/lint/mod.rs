@@ -13,7 +13,7 @@ use super::policy::ConfigError;
 use super::{EXIT_ERROR, EXIT_FINDINGS, EXIT_OK, baseline, eprint, print};
 use crate::finding::Severity;
 use crate::input::{Changes, Discovery, InputSource};
-use crate::lint::{Counts, Report, keep_changed};
+use crate::lint::{Report, keep_changed};
 use crate::model::printable;
 use crate::report::{self, Format, Style};
 use setup::RunSetup;
@@ -61,6 +61,7 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
         eprint(&verbose::inputs(&setup.found.inputs, &run.counts, &run.report.counts, per_input));
     }
     let mut report = run.report;
+    report.lacks_objects = report.has_no_objects() && report.errors.is_empty() && !arguments.allow_empty;
     if let Some(revision) = &arguments.changed_since {
         let changes = Changes::since(revision, &env::current_dir()?)
             .map_err(|error| anyhow::anyhow!("--changed-since {revision}: {error}"))?;
@@ -70,6 +71,9 @@ fn check(arguments: &LintArgs) -> anyhow::Result<u8> {
     let is_printed = print_report(&report, arguments);
     if arguments.statistics && !arguments.format.includes_statistics() {
         eprint(&report::statistics(&report, style.min_severity));
+    }
+    if !arguments.quiet && !arguments.format.includes_summary() {
+        eprint(&report::notes(&report));
     }
     let code = exit_code(&report, arguments);
     let is_written = output::write(&report, arguments, style);
@@ -98,7 +102,6 @@ fn min_severity(arguments: &LintArgs, format: Format) -> Severity {
 fn style(arguments: &LintArgs) -> Style {
     Style {
         color: is_enabled(arguments.color, io::stdout().is_terminal()),
-        links: is_enabled(arguments.links, io::stdout().is_terminal()),
         min_severity: min_severity(arguments, arguments.format),
         show_suppressed: arguments.show_suppressed,
         quiet: arguments.quiet,
@@ -120,7 +123,8 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     if !report.errors.is_empty() {
         return EXIT_ERROR;
     }
-    if !has_objects(&report.counts, arguments.allow_empty) {
+    if report.lacks_objects {
+        eprint_no_objects();
         return EXIT_ERROR;
     }
     let worst = report.findings.iter().map(|located| located.finding.severity).max();
@@ -131,16 +135,12 @@ fn exit_code(report: &Report, arguments: &LintArgs) -> u8 {
     }
 }
 
-/// Checks whether the input contains objects, or need not contain any. If not, prints an error.
-pub(super) fn has_objects(counts: &Counts, allow_empty: bool) -> bool {
-    let has_objects = counts.objects > 0 || counts.empty_lists > 0 || allow_empty;
-    if !has_objects {
-        eprint("error: no Kubernetes objects found; pass `--allow-empty` to allow this\n");
-    }
-    has_objects
+/// Prints the error that the input contains no objects.
+pub(super) fn eprint_no_objects() {
+    eprint(&format!("error: {}\n", report::NO_OBJECTS));
 }
 
-/// Checks whether to use colors or links. With `auto`, the environment variables `NO_COLOR`,
+/// Checks whether to use colors. With `auto`, the environment variables `NO_COLOR`,
 /// `FORCE_COLOR` and `CLICOLOR_FORCE` decide, in this order of precedence. If none of them is set,
 /// returns true if the output is a terminal, except if `TERM` is `dumb`.
 fn is_enabled(when: When, is_terminal: bool) -> bool {

@@ -54,7 +54,7 @@ pub(super) fn write(report: &Report, arguments: &LintArgs, style: Style) -> bool
     let mut is_written = true;
     for Output { format, file } in &arguments.output {
         let min_severity = min_severity(arguments, *format);
-        let style = Style { color: false, links: false, min_severity, ..style };
+        let style = Style { color: false, min_severity, ..style };
         let text = report::render(report, *format, style);
         // Replacing the file would disconnect a redirected standard output from its file.
         let written = if is_stream(file) { append(file, &text) } else { write_atomically(file, &text) };

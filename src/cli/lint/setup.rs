@@ -80,6 +80,9 @@ impl<'a> RunSetup<'a> {
 }
 
 fn settings(input: &InputArgs) -> anyhow::Result<input::DiscoveryOptions> {
+    if input.stdin_filename.is_some() && !input.paths.iter().any(|path| path == "-") {
+        anyhow::bail!("--stdin-filename requires the path `-`, which reads standard input");
+    }
     Ok(input::DiscoveryOptions {
         exclude: input::glob_set(input.exclude.iter().map(String::as_str))?,
         no_gitignore: input.no_gitignore,

@@ -122,9 +122,21 @@ impl<'a> HostPathAccess<'a> {
         self.file_type.filter(|file_type| file_type.bypasses_read_only() && is_writable)
     }
 
+    /// Returns the noun for the file if a container can write to it through a read-only mount (see
+    /// [`read_only_bypass`](Self::read_only_bypass)).
+    pub fn read_only_bypass_noun(&self) -> Option<&'static str> {
+        let file_type = self.read_only_bypass()?;
+        Some(if file_type == HostPathType::Socket { self.socket_noun() } else { file_type.noun() })
+    }
+
+    /// Returns the noun for a socket at the path, which is a named pipe on Windows.
+    pub fn socket_noun(&self) -> &'static str {
+        if self.path.is_named_pipe() { "named pipe" } else { "socket" }
+    }
+
     /// Checks whether the catalog lists the file itself as harmless. A socket in a harmless
     /// directory, such as `/dev/shm`, is not harmless.
-    fn is_harmless_file(&self) -> bool {
+    pub fn is_harmless_file(&self) -> bool {
         matches!(self.class, PathClass::Inside(entry)
             if entry.class == EntryClass::Harmless && entry.file_type == self.file_type)
     }

@@ -6,8 +6,11 @@ use crate::model::{EmptyDirSource, FieldPath, Origin, Os, Pod, Quantity, Volume,
 use crate::rules::RuleOption;
 
 /// The option for the size limit that a fix sets.
-pub(crate) const DEFAULT_SIZE: RuleOption =
-    RuleOption { name: "defaultSize", summary: "the `sizeLimit` that the fix sets; `1Gi` by default" };
+pub(crate) const DEFAULT_SIZE: RuleOption = RuleOption {
+    name: "defaultSize",
+    summary: "the `sizeLimit` that the fix sets; `1Gi` by default",
+    is_policy_key: false,
+};
 
 /// An `emptyDir` volume. It is explicit, or implied by a volume without a source.
 #[derive(Clone, Debug)]

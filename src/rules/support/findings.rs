@@ -2,9 +2,9 @@
 
 use super::catalog::Entry;
 use super::context::{Context, HostPathAccess, HostPathVolume};
-use super::wording::{self, container, quoted};
+use super::wording::{self, container, quoted, read_only_setting};
 use crate::finding::{Edit, EditValue, Finding, Fix, RuleId, Severity};
-use crate::model::{ContainerMount, HostPath, HostPathForm, Relation};
+use crate::model::{ContainerMount, HostPath, HostPathForm, ReadOnlyField, Relation};
 
 /// The maximum number of other mounts among the related locations. A volume may have thousands of
 /// mounts.
@@ -62,7 +62,7 @@ pub(crate) fn with_empty_dir_fix(host_volume: &HostPathVolume<'_>, finding: Find
 
 /// Returns the advice about access to a socket: `help`, unless a HostProcess container mounts a
 /// named pipe.
-pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: &'static str) -> &'static str {
+pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: String) -> String {
     let is_host_process = || {
         let mount = access.mount.zip(cx.pod());
         mount.is_some_and(|(mount, pod)| pod.is_host_process(mount.container))
@@ -71,9 +71,21 @@ pub(crate) fn socket_help(cx: &Context<'_>, access: &HostPathAccess<'_>, help: &
         true => {
             "remove the volume: a HostProcess container cannot mount named pipes, and can open every pipe of \
              the node by its path"
+                .to_owned()
         }
         false => help,
     }
+}
+
+/// Returns the fix that makes a mount read-only.
+pub(crate) fn read_only_fix(mount: ContainerMount<'_, '_>) -> Fix {
+    let path = mount.path();
+    let edit = match &mount.mount.read_only_field {
+        ReadOnlyField::ReadOnly => Edit::Set(path.key("readOnly"), EditValue::Bool(true)),
+        ReadOnlyField::Writable => Edit::Set(path.key("writable"), EditValue::Bool(false)),
+        ReadOnlyField::Text(field) => Edit::Set(field.clone(), EditValue::Str("true".to_owned())),
+    };
+    Fix::unsafe_edits(format!("set {}", read_only_setting(mount)), vec![edit])
 }
 
 /// Returns the label of a mount of the volume that a finding is about.

@@ -7,6 +7,7 @@ use super::catalog::Catalog;
 use super::image_data::ImageCatalog;
 use crate::finding::{RuleId, Severity};
 use crate::model::{HasPattern, HostPath, KubernetesVersion, PathList, PathPattern, Relation};
+use crate::rules::RuleOption;
 
 /// A path in a list, and the reason why it is listed.
 #[derive(Clone, Debug)]
@@ -55,6 +56,25 @@ pub struct MountParent {
     /// The severity of a finding about a mount that gives write access to these filesystems.
     pub severity: Severity,
 }
+
+/// The policy key for paths on the node.
+pub(crate) const CATALOG: RuleOption =
+    RuleOption::policy_key("hostPaths.catalog", "paths on your nodes, with their classes");
+/// The policy key for directories with application data.
+pub(crate) const DATA_DIRECTORIES: RuleOption = RuleOption::policy_key(
+    "dataDirectories",
+    "directories in containers where applications store data, in addition to the built-in ones",
+);
+/// The policy key for directories with temporary files.
+pub(crate) const SCRATCH_DIRECTORIES: RuleOption = RuleOption::policy_key(
+    "scratchDirectories",
+    "directories in containers that contain only temporary files, in addition to the built-in ones",
+);
+/// The policy key for the version of Kubernetes.
+pub(crate) const KUBERNETES_VERSION: RuleOption = RuleOption::policy_key(
+    "kubernetesVersion",
+    "the version of Kubernetes that runs the objects; 1.37 by default",
+);
 
 /// The input of rules besides the object: built-in tables and settings of the policy.
 #[derive(Clone, Debug, Default)]

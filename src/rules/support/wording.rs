@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use super::catalog::PathClass;
 use super::context::{HostPathAccess, HostPathVolume};
-use crate::model::{Container, ContainerList, HostPathForm, Piece, Relation, pieces, printable};
+use crate::model::{
+    Container, ContainerList, ContainerMount, FieldPath, HostPathForm, Piece, ReadOnlyField, Relation,
+    Segment, pieces, printable,
+};
 
 /// Returns user-supplied text in backticks, with control and bidirectional characters escaped.
 pub(crate) fn quoted(text: &str) -> String {
@@ -59,6 +62,24 @@ pub(crate) fn volume(volume: &HostPathVolume<'_>) -> String {
 /// Returns a clause with the volume and its path, for the label of a related location.
 pub(crate) fn volume_and_path(volume: &HostPathVolume<'_>) -> String {
     format!("{} exposes {}", self::volume(volume), quoted(volume.path))
+}
+
+/// Returns the field of a mount and the value that make it read-only, such as `readOnly: true`, in
+/// backticks.
+pub(crate) fn read_only_setting(mount: ContainerMount<'_, '_>) -> Cow<'static, str> {
+    match &mount.mount.read_only_field {
+        ReadOnlyField::ReadOnly => "`readOnly: true`".into(),
+        ReadOnlyField::Writable => "`writable: false`".into(),
+        ReadOnlyField::Text(path) => format!("`{}: \"true\"`", last_key(path)).into(),
+    }
+}
+
+/// Returns the last key of a path without the brackets and quotes of special keys.
+fn last_key(path: &FieldPath) -> Cow<'_, str> {
+    match path.segments().last() {
+        Some(Segment::Key(key)) => printable(key),
+        Some(Segment::Index(_)) | None => Cow::Borrowed(""),
+    }
 }
 
 /// Checks whether the access may be to another path than its effective path. A variable in the sub
