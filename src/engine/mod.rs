@@ -64,8 +64,11 @@ pub fn check_request(
             remove_duplicates(&mut findings);
         }
         let id = Arc::new(object.id.clone());
-        let all = findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding));
-        all.for_each(|finding| finding.object = Some(Arc::clone(&id)));
+        let controller = object.controller().cloned().map(Arc::new);
+        for finding in findings.iter_mut().chain(exempted.iter_mut().map(|(finding, _)| finding)) {
+            finding.object = Some(Arc::clone(&id));
+            finding.controller.clone_from(&controller);
+        }
     }
     CheckResult { findings, exempted, lowered_by, superseded }
 }

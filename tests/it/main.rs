@@ -15,6 +15,7 @@ mod docs;
 mod embedded;
 mod evasions;
 mod formats;
+mod grouping;
 mod hidden_host_path;
 mod inputs;
 #[cfg(feature = "server")]
