@@ -92,7 +92,7 @@ fn findings_with_different_remedies_are_shown_separately() {
 fn findings_with_different_severities_are_shown_separately() {
     let directory = temp_dir(&[
         ("pods.yaml", &pod("web", "", "/var/log")),
-        ("volcheck.yaml", "rules:\n  writable-host-path: warning\n"),
+        ("volcheck.yaml", "version: 1\nrules:\n  writable-host-path: warning\n"),
     ]);
     let report = volcheck_in(directory.path(), &["lint", "pods.yaml"]).1;
     assert_eq!(titles(&report).len(), 3, "{report}");
