@@ -1,6 +1,7 @@
 //! Groups of findings that `text` shows together.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::lint::LocatedFinding;
 
@@ -24,33 +25,35 @@ pub(super) fn groups<'r>(shown: &[&'r LocatedFinding]) -> Vec<Group<'r>> {
 /// Groups findings of the same object that advise to make the same mount read-only. Of several
 /// findings, the first one with a family is shown in full, because it is about the whole volume.
 fn group_by_read_only_advice<'r>(shown: &[&'r LocatedFinding]) -> Vec<Group<'r>> {
-    let mut members: HashMap<_, Vec<usize>> = HashMap::new();
+    let mut leads: HashMap<_, usize> = HashMap::new();
     for (index, located) in shown.iter().enumerate() {
-        let finding = &located.finding;
-        let Some(mount) = finding.read_only_advice.as_ref().filter(|_| located.suppressed.is_none()) else {
-            continue;
-        };
-        let object = (&located.location.path, &located.object, &finding.object);
-        members.entry((object, finding.severity, mount)).or_default().push(index);
+        let Some(advice) = read_only_advice(located) else { continue };
+        let lead = leads.entry(advice).or_insert(index);
+        if shown[*lead].finding.family.is_none() && located.finding.family.is_some() {
+            *lead = index;
+        }
     }
-    let mut leads: Vec<usize> = (0..shown.len()).collect();
-    for indices in members.values() {
-        let with_family = indices.iter().find(|index| shown[**index].finding.family.is_some());
-        let Some(lead) = with_family.or(indices.first()) else { continue };
-        indices.iter().for_each(|index| leads[*index] = *lead);
+    let lead_of = |index: usize| read_only_advice(shown[index]).map_or(index, |advice| leads[&advice]);
+    let mut groups: Vec<Option<Group<'_>>> = shown
+        .iter()
+        .enumerate()
+        .map(|(index, lead)| (lead_of(index) == index).then(|| Group { lead, also: Vec::new(), others: 0 }))
+        .collect();
+    for (index, located) in shown.iter().enumerate() {
+        let lead = lead_of(index);
+        if let Some(group) = groups[lead].as_mut().filter(|_| lead != index) {
+            group.also.push(located);
+        }
     }
-    let mut also: HashMap<usize, Vec<&LocatedFinding>> = HashMap::new();
-    for (index, lead) in leads.iter().enumerate().filter(|(index, lead)| index != *lead) {
-        also.entry(*lead).or_default().push(shown[index]);
-    }
-    let leads = leads.iter().enumerate().filter(|(index, lead)| index == *lead);
-    leads
-        .map(|(index, _)| Group {
-            lead: shown[index],
-            also: also.remove(&index).unwrap_or_default(),
-            others: 0,
-        })
-        .collect()
+    groups.into_iter().flatten().collect()
+}
+
+/// Returns the object, the severity and the mount of a finding that advises to make a mount
+/// read-only. Returns `None` if the advice is different, or if the finding is suppressed.
+fn read_only_advice(located: &LocatedFinding) -> Option<impl Eq + Hash> {
+    let finding = &located.finding;
+    let mount = finding.read_only_advice.as_ref().filter(|_| located.suppressed.is_none())?;
+    Some((&located.location.path, &located.object, &finding.object, finding.severity, mount))
 }
 
 /// Groups findings that differ only in the object, if the same workload controls the objects. An
